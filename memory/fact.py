@@ -1,0 +1,143 @@
+"""A fact: one sentence that is known about a user, about what, since when, and from where.
+
+A fact is never edited. What changes is that it is retired, once, with a reason and often a successor. Two clocks run on
+it: *valid time*, when it held in the world (`valid_from`, `valid_until`), and *record time*, when it was known here
+(`recorded_at`, `retired_at`) - the bitemporal model of Snodgrass, "Developing Time-Oriented Database Applications in
+SQL" (1999).
+"""
+
+import hashlib
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from memory.errors import BadInput
+
+MAX_USER_ID = 1_000
+MAX_FACT_TEXT = 1_000
+
+Category = Literal[
+    "identity", "location", "preference", "constraint", "work", "skill", "project", "relationship", "decision",
+    "event", "fact",
+]  # fmt: skip
+"""What kind of thing is known. `constraint` is what must never be overlooked: an allergy, a diet, a disability."""
+
+RetiredReason = Literal["superseded", "refined", "retracted", "expired", "forgotten"]
+
+
+def normalize(text: str) -> str:
+    """The form in which two texts are compared: NFKC, case-folded, single spaces, no closing punctuation."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"\s+", " ", folded).strip().rstrip(".!?,;: ")
+
+
+def slot_name(text: str) -> str:
+    """A subject or attribute in the form slots are compared in: "Home_City " and "home city" are one."""
+    return normalize(re.sub(r"[_\-\s]+", " ", text))
+
+
+SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=100)]
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+"""A moment in UTC; a naive one is refused, since nobody can say which it is."""
+
+
+class Source(BaseModel):
+    """Where a fact was said; both are None for one that was put in by hand."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread_id: str | None = None
+    message_id: str | None = None
+
+
+class Fact(BaseModel):
+    """One thing known about a user."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    """Derived from user, source message and text (`fact_id`), so that a repeated write is the same write."""
+    key: str
+    """The name under which a LangGraph store knows the fact; its id, unless somebody put it under another."""
+    text: str = Field(min_length=1, max_length=MAX_FACT_TEXT)
+    """One declarative sentence in the user's language, without the user as subject: "Lives in Austin"."""
+    subject: SlotName = "user"
+    """Whom or what it is about: "user", or the name of somebody or something else."""
+    attribute: SlotName
+    """What it says about the subject: "home city". Subject and attribute together are the *slot*."""
+    exclusive: bool = False
+    """Whether the slot holds one value at a time (home city, employer), so that a new one supersedes the old."""
+    category: Category = "fact"
+    importance: float = Field(default=0.5, ge=0, le=1)
+    quote: str = ""
+    """The user's own words it was taken from."""
+    source: Source = Source()
+    valid_from: Instant | None = None
+    """Since when it holds, where that was said."""
+    valid_until: Instant | None = None
+    """Until when it holds, where that was said; it is not recalled after."""
+    observed_at: Instant
+    """When the user said it."""
+    recorded_at: Instant
+    """When it was written here."""
+    retired_at: Instant | None = None
+    retired_reason: RetiredReason | None = None
+    successor: str | None = None
+    """Id of the fact that took its place."""
+
+    @property
+    def slot(self) -> tuple[str, str]:
+        return self.subject, self.attribute
+
+    @property
+    def searchable(self) -> str:
+        """What is embedded: the slot's name before the sentence brings a question nearer to it."""
+        about = self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}"
+        return f"{about}: {self.text}"
+
+
+def check_user_id(user_id: str) -> str:
+    """`user_id` as it is, or BadInput: ids are opaque, but must be storable in Postgres and of a sane size."""
+    if not isinstance(user_id, str) or not user_id.strip():
+        raise BadInput(f"The user id {user_id!r} is empty: give each user a non-empty id.")
+    return check_text("user id", user_id, MAX_USER_ID)
+
+
+def check_text(name: str, text: str, max_length: int) -> str:
+    """`text` as it is, or BadInput where Postgres could not keep it (NUL, lone surrogates) or it is too long."""
+    shown = repr(text if len(text) <= 60 else text[:57] + "...")
+    if len(text) > max_length:
+        raise BadInput(f"The {name} {shown} has {len(text):,} characters: at most {max_length:,} are accepted.")
+    if not is_storable(text):
+        raise BadInput(f"The {name} {shown} holds a NUL or a lone surrogate: remove it.")
+    return text
+
+
+def is_storable(text: str) -> bool:
+    """Whether Postgres can keep the text: no NUL, no lone surrogates."""
+    return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def owner_key(user_id: str) -> str:
+    """32 hex digits that stand for the user outside the ledger, so that no user id becomes searchable text."""
+    return hashlib.sha256(user_id.encode()).hexdigest()[:32]
+
+
+def fact_id(user_id: str, source: Source, text: str) -> str:
+    """32 hex digits derived from who said what where: SHA-256 over the length-prefixed parts."""
+    parts = (user_id, source.thread_id or "", source.message_id or "", normalize(text))
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:32]
+
+
+def utc_now() -> datetime:
+    """The present, with its time zone."""
+    return datetime.now(UTC)

@@ -1,0 +1,147 @@
+"""Candidates beside what is known, to decisions: add, reinforce, supersede, retract or drop. Pure; it reads no clock.
+
+The model proposes relations, this code decides. Only a fact in the same slot (subject and attribute) can be replaced,
+and anything doubtful is added beside, never instead.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from memory.fact import Fact, RetiredReason, Source, normalize
+
+SINGLE_VALUED = frozenset({
+    "name", "home city", "home country", "employer", "occupation", "age", "birthday", "origin", "native language",
+    "marital status", "time zone", "email", "phone",
+})  # fmt: skip
+"""Attributes that hold one value at a time, whatever a model says."""
+
+MANY_VALUED = frozenset({
+    "likes", "dislikes", "preference", "allergy", "diet", "spoken language", "language", "tool", "skill", "project",
+    "hobby", "relation", "family", "friend", "pet", "goal", "decision", "event", "note",
+})  # fmt: skip
+"""Attributes that hold many values side by side, whatever a model says."""
+
+RelationKind = Literal["unrelated", "duplicate", "refines", "replaces"]
+
+
+def is_exclusive(attribute: str, proposed: bool) -> bool:
+    """Whether a slot of this attribute holds one value at a time."""
+    return attribute in SINGLE_VALUED or (proposed and attribute not in MANY_VALUED)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A fact that may be added, and how the model relates it to facts that were known when it was asked."""
+
+    fact: Fact
+    relations: Mapping[str, RelationKind] = field(default_factory=dict)
+    """Known fact id -> relation."""
+
+
+@dataclass(frozen=True)
+class Retirement:
+    """A fact that stops being current."""
+
+    fact: Fact
+    reason: RetiredReason
+    successor: str | None = None
+
+
+@dataclass(frozen=True)
+class Reinforcement:
+    """A known fact that was said again."""
+
+    fact: Fact
+    source: Source
+    observed_at: datetime
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one reconciliation does to a user's memory."""
+
+    added: tuple[Fact, ...] = ()
+    """New facts; one with a `retired_reason` is history from the start."""
+    reinforced: tuple[Reinforcement, ...] = ()
+    retired: tuple[Retirement, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.reinforced or self.retired)
+
+
+def reconcile(proposals: Iterable[Proposal], retracted: Iterable[str], known: Iterable[Fact]) -> Changes:
+    """Decide what becomes of each proposal, in order, each seeing what the ones before it did.
+
+    `known` holds at least the current facts in the proposals' slots, those with the same text, and those that
+    `relations` and `retracted` name, together with every fact, current or not, that has a proposal's id.
+    """
+    everything = {fact.id: fact for fact in known}
+    current = {fact.id: fact for fact in everything.values() if fact.retired_at is None}
+    added: dict[str, Fact] = {}
+    reinforced: list[Reinforcement] = []
+    retired: dict[str, Retirement] = {}
+
+    def retire(fact: Fact, reason: RetiredReason, successor: str | None = None) -> None:
+        del current[fact.id]
+        if fact.id in added:  # said and overtaken in one breath: it enters the history as retired
+            added[fact.id] = fact.model_copy(update={"retired_reason": reason, "successor": successor})
+        else:
+            retired[fact.id] = Retirement(fact, reason, successor)
+
+    for fact_id in retracted:
+        if fact_id in current:
+            retire(current[fact_id], "retracted")
+
+    for proposal in proposals:
+        fact = proposal.fact
+        if fact.id in everything or fact.id in added:
+            continue  # the same write again
+        if repeat := _repeated(proposal, current.values()):
+            if repeat.id not in added:
+                reinforced.append(Reinforcement(repeat, fact.source, fact.observed_at))
+            continue
+        for other in list(current.values()):
+            if reason := _retires(proposal, other):
+                retire(other, reason, fact.id)
+        current[fact.id] = added[fact.id] = fact
+
+    return Changes(tuple(added.values()), tuple(reinforced), tuple(retired.values()))
+
+
+def _repeated(proposal: Proposal, current: Iterable[Fact]) -> Fact | None:
+    """The current fact that the proposal only says again, if there is one."""
+    fact = proposal.fact
+    for other in current:
+        if other.subject == fact.subject and normalize(other.text) == normalize(fact.text):
+            return other
+        if other.slot == fact.slot and proposal.relations.get(other.id) == "duplicate":
+            return other
+    return None
+
+
+def _retires(proposal: Proposal, other: Fact) -> RetiredReason | None:
+    """Why the proposal takes the place of `other`, or None where both stand."""
+    if other.slot != proposal.fact.slot:
+        return None
+    match proposal.relations.get(other.id):
+        case "refines":
+            return "refined"
+        case "replaces":
+            return "superseded"
+    return "superseded" if proposal.fact.exclusive and other.exclusive else None
+
+
+def put(fact: Fact, known: Iterable[Fact]) -> Changes:
+    """A fact put under a key by hand: it takes the place of what has that key or, if it holds one value, that slot."""
+    current = [other for other in known if other.retired_at is None]
+    same_key = next((other for other in current if other.key == fact.key), None)
+    if same_key and same_key.model_copy(update={"id": fact.id, "recorded_at": fact.recorded_at}) == fact:
+        return Changes()
+    replaced = [
+        other
+        for other in current
+        if other is same_key or (fact.exclusive and other.exclusive and other.slot == fact.slot)
+    ]
+    return Changes((fact,), retired=tuple(Retirement(other, "superseded", fact.id) for other in replaced))

@@ -1,0 +1,67 @@
+"""A fact: its identity, its slot, its time, and who may have one."""
+
+from datetime import datetime
+
+import pytest
+from pydantic import ValidationError
+
+from memory.errors import BadInput
+from memory.fact import Source, check_user_id, fact_id, normalize, owner_key, slot_name
+from tests.facts import make_fact
+
+
+def test_the_same_words_in_the_same_message_are_the_same_fact() -> None:
+    source = Source(thread_id="t", message_id="m")
+    assert fact_id("ada", source, "Lives in Austin.") == fact_id("ada", source, "lives  in austin")
+
+
+@pytest.mark.parametrize(
+    ("user", "thread", "message", "text"),
+    [
+        ("bob", "t", "m", "x"),
+        ("ada", "u", "m", "x"),
+        ("ada", "t", "n", "x"),
+        ("ada", "t", "m", "y"),
+        ("adat", "", "m", "x"),  # parts do not run into each other
+    ],
+)
+def test_another_user_thread_message_or_text_is_another_fact(user: str, thread: str, message: str, text: str) -> None:
+    assert fact_id(user, Source(thread_id=thread, message_id=message), text) != fact_id(
+        "ada", Source(thread_id="t", message_id="m"), "x"
+    )
+
+
+@pytest.mark.parametrize("written", ["home city", "Home_City", " home-city ", "HOME  CITY"])
+def test_a_slot_has_one_name_however_it_is_written(written: str) -> None:
+    assert slot_name(written) == "home city"
+    assert make_fact("Lives in Austin", written).slot == ("user", "home city")
+
+
+def test_texts_are_compared_without_case_spacing_and_closing_punctuation() -> None:
+    assert normalize("  Lives in\nAUSTIN!! ") == normalize("lives in austin")
+    assert normalize("Ⅸ") == normalize("IX")
+
+
+def test_a_moment_without_a_time_zone_is_refused() -> None:
+    with pytest.raises(ValidationError, match="timezone"):
+        make_fact("x", observed_at=datetime(2026, 11, 22))  # noqa: DTZ001 - that is the point
+
+
+@pytest.mark.parametrize("user_id", ["ada", "a.b", "50%_'\"", "🦊" * 1_000, " x", "A" * 1_000])
+def test_any_storable_string_is_a_user_id(user_id: str) -> None:
+    assert check_user_id(user_id) == user_id
+
+
+@pytest.mark.parametrize(
+    ("user_id", "problem"),
+    [("", "empty"), ("  ", "empty"), ("a\x00b", "NUL"), ("\ud800", "NUL"), ("x" * 1_001, "1,001")],
+)
+def test_an_id_that_cannot_be_kept_is_refused_with_its_value_and_the_reason(user_id: str, problem: str) -> None:
+    with pytest.raises(BadInput, match=problem):
+        check_user_id(user_id)
+
+
+def test_an_owner_key_gives_no_user_id_away() -> None:
+    assert len(owner_key("ada")) == 32
+    assert "ada" not in owner_key("ada")
+    assert owner_key("ada") != owner_key("Ada")
