@@ -1,0 +1,258 @@
+"""FactStore: ledger and index as a LangGraph store, so that `runtime.store`, Studio and the server's API see the facts.
+
+In the facts' namespace, `facts_namespace(user_id)`, an item is a real fact: a put is remembered, a put on a key that
+exists supersedes what was there, a delete retracts, a search ranks as recall does. Every other namespace holds ordinary
+items, kept by LangGraph's own PostgresStore.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+from urllib.parse import quote, unquote
+
+from langgraph.store.base import (
+    BaseStore,
+    GetOp,
+    Item,
+    ListNamespacesOp,
+    MatchCondition,
+    Op,
+    PutOp,
+    Result,
+    SearchItem,
+    SearchOp,
+)
+from pydantic import ValidationError
+
+from memory.embeddings import Embedder
+from memory.errors import BadInput, Unavailable
+from memory.fact import MAX_FACT_TEXT, Fact, check_text, owner_key, slot_name, utc_now
+from memory.index import Index
+from memory.ledger import Ledger
+from memory.reconcile import is_exclusive
+from memory.user_memory import UserMemory
+
+log = logging.getLogger(__name__)
+
+FACTS = "facts"
+INDEX_BATCH = 500
+"""Facts embedded and sent to the index at a time."""
+
+MAX_RANKED = 1_000
+"""Ranked facts a search can page through."""
+
+MAX_KEY = 255
+
+EDITABLE = (
+    "text", "subject", "attribute", "exclusive", "category", "importance", "quote", "source", "valid_from",
+    "valid_until", "observed_at",
+)  # fmt: skip
+"""The fields of a fact that a put may set, and that an item shows as its value."""
+
+Value = dict[str, Any]
+"""What LangGraph calls an item's value: any JSON object."""
+
+
+def facts_namespace(user_id: str) -> tuple[str, str]:
+    """Where a user's facts are: the id is percent-encoded, since a label may hold no dot."""
+    return FACTS, quote(user_id, safe="").replace(".", "%2E")
+
+
+def namespace_user(namespace: Sequence[str]) -> str | None:
+    """The user whose facts a namespace holds, or None where it holds ordinary items."""
+    match tuple(namespace):
+        case (label, user) if label == FACTS:
+            return unquote(user)
+    return None
+
+
+class FactStore(BaseStore):
+    """Facts and ordinary items behind LangGraph's store interface. Open it with `agent.persistence.open_store`."""
+
+    supports_ttl = True
+
+    def __init__(self, ledger: Ledger, index: Index, embedder: Embedder, items: BaseStore) -> None:
+        self.ledger = ledger
+        self.index = index
+        self.embedder = embedder
+        self._items = items
+        self._loop = asyncio.get_running_loop()
+
+    async def bring_index_up_to_date(self, owner: str) -> None:
+        """Write to the index what the ledger has queued for one user; what fails stays queued."""
+        try:
+            while await self._index_batch(owner) == INDEX_BATCH:
+                pass
+        except Unavailable as error:
+            log.warning("index is behind owner=%s cause=%s", owner, error)
+
+    async def drain(self) -> None:
+        """Bring the index up to date for everybody: what an earlier process left behind when it died."""
+        for owner in await self.ledger.unindexed_owners():
+            await self.bring_index_up_to_date(owner)
+
+    async def _index_batch(self, owner: str) -> int:
+        async with self.ledger.indexing(owner, INDEX_BATCH) as facts:
+            vectors = await self.embedder.embed([fact.searchable for fact in facts])
+            await self.index.put(owner, facts, vectors)
+            return len(facts)
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        """For synchronous callers on other threads; on the event loop itself it would wait for ever."""
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is self._loop:
+            raise RuntimeError("Called from async code: use the store's async methods (aget, aput, asearch, adelete).")
+        return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        """Run operations in order; those on ordinary items that stand next to each other go out together."""
+        results: list[Result] = []
+        waiting: list[Op] = []
+        for op in ops:
+            user_id = _facts_of(op)
+            if user_id is None and not isinstance(op, ListNamespacesOp):
+                waiting.append(op)
+                continue
+            results += await self._items.abatch(waiting) if waiting else []
+            waiting = []
+            if isinstance(op, ListNamespacesOp):
+                results.append(await self._namespaces(op))
+            elif user_id is not None:
+                results.append(await self._fact_op(user_id, op))
+        return results + (await self._items.abatch(waiting) if waiting else [])
+
+    async def _fact_op(self, user_id: str, op: Op) -> Result:
+        now = utc_now()
+        match op:
+            case GetOp(key=key):
+                facts = await self.ledger.by_key(user_id, [key], now)
+                return _item(op.namespace, facts[key]) if key in facts else None
+            case PutOp(key=key, value=None):
+                await self.ledger.retract_key(user_id, key, now)
+            case PutOp(key=key, value=value):
+                await self.ledger.put(user_id, fact_from_value(key, cast(Value, value), now, ttl=op.ttl), now)
+            case SearchOp():
+                return await self._search(user_id, op)
+        await self.bring_index_up_to_date(owner_key(user_id))
+        return None
+
+    async def _search(self, user_id: str, op: SearchOp) -> list[SearchItem]:
+        memory = UserMemory(self, user_id)
+        if op.query:
+            scored: list[tuple[Fact, float | None]] = [
+                (hit.fact, hit.score) for hit in await memory.search(op.query, limit=MAX_RANKED)
+            ]
+        else:
+            scored = [(fact, None) for fact in reversed(await memory.current())]
+        found = [
+            SearchItem(op.namespace_prefix, fact.key, fact_value(fact), fact.recorded_at, fact.recorded_at, score)
+            for fact, score in scored
+        ]
+        return [item for item in found if matches(item.value, op.filter or {})][op.offset : op.offset + op.limit]
+
+    async def _namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
+        """Namespaces of items and of facts, as one sorted list."""
+        (listed,) = await self._items.abatch([op._replace(limit=op.offset + op.limit, offset=0)])
+        conditions = op.match_conditions or ()
+        facts = [facts_namespace(user_id) for user_id in await self.ledger.users()]
+        shown = {space[: op.max_depth] for space in facts if all(namespace_matches(c, space) for c in conditions)}
+        merged = sorted({*cast(list[tuple[str, ...]], listed), *shown})
+        return merged[op.offset : op.offset + op.limit]
+
+
+def _facts_of(op: Op) -> str | None:
+    """The user whose facts the operation is on, or None where it is on ordinary items. Raises BadInput."""
+    match op:
+        case GetOp(namespace=namespace) | SearchOp(namespace_prefix=namespace):
+            return namespace_user(namespace)
+        case PutOp(namespace=namespace):
+            user_id = namespace_user(namespace)
+            if user_id is None and namespace[:1] == (FACTS,):
+                raise BadInput(f"No item can be put into {namespace!r}: facts are kept in ({FACTS!r}, <user>) itself.")
+            return user_id
+    return None
+
+
+def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None = None) -> Fact:
+    """A fact from what was put under `key`: `text` is needed, other fields of Fact are taken where given.
+
+    `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput.
+    """
+    taken = {name: value[name] for name in EDITABLE if value.get(name) is not None}
+    attribute = slot_name(str(taken.get("attribute", "note")))
+    taken |= {
+        "attribute": attribute,
+        "exclusive": is_exclusive(attribute, bool(taken.get("exclusive", False))),
+    }
+    if ttl is not None:
+        taken["valid_until"] = now + timedelta(minutes=ttl)
+    check_text("key", key, MAX_KEY)
+    try:
+        fact = Fact.model_validate(
+            {"observed_at": now, **taken, "id": uuid.uuid4().hex, "key": key, "recorded_at": now}
+        )
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise BadInput(f"The value under {key!r} is no fact ({problems}): give at least a `text`.") from error
+    for name in ("text", "subject", "attribute", "quote"):
+        check_text(name, getattr(fact, name), MAX_FACT_TEXT)
+    return fact
+
+
+def fact_value(fact: Fact) -> Value:
+    """A fact as the value of a store's item."""
+    return fact.model_dump(mode="json", include=set(EDITABLE))
+
+
+def _item(namespace: tuple[str, ...], fact: Fact) -> Item:
+    return Item(
+        namespace=namespace,
+        key=fact.key,
+        value=fact_value(fact),
+        created_at=fact.recorded_at,
+        updated_at=fact.recorded_at,
+    )
+
+
+def matches(value: Any, wanted: Any) -> bool:
+    """Whether a JSON value meets a store filter: equality at every depth, or $eq, $ne, $gt, $gte, $lt, $lte."""
+    if not isinstance(wanted, Mapping):
+        return bool(value == wanted)
+    if any(name.startswith("$") for name in wanted):
+        return all(_compare(value, operator, operand) for operator, operand in wanted.items())
+    return isinstance(value, Mapping) and all(matches(value.get(name), part) for name, part in wanted.items())
+
+
+def _compare(value: Any, operator: str, operand: Any) -> bool:
+    match operator:
+        case "$eq":
+            return bool(value == operand)
+        case "$ne":
+            return bool(value != operand)
+        case "$gt" | "$gte" | "$lt" | "$lte":
+            try:
+                order = {
+                    "$gt": value > operand,
+                    "$gte": value >= operand,
+                    "$lt": value < operand,
+                    "$lte": value <= operand,
+                }
+            except TypeError:  # a string is neither more nor less than a number
+                return False
+            return bool(order[operator])
+    raise BadInput(f"Unknown filter operator {operator!r}: use $eq, $ne, $gt, $gte, $lt or $lte.")
+
+
+def namespace_matches(condition: MatchCondition, namespace: Sequence[str]) -> bool:
+    """Whether a namespace begins or ends as the condition says; "*" stands for any label."""
+    path = condition.path
+    if len(namespace) < len(path):
+        return False
+    part = namespace[: len(path)] if condition.match_type == "prefix" else namespace[len(namespace) - len(path) :]
+    return all(wanted in ("*", label) for wanted, label in zip(path, part, strict=True))

@@ -1,0 +1,252 @@
+"""FactStore as LangGraph sees it: real facts in the facts' namespace, ordinary items everywhere else."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
+
+from memory.errors import BadInput
+from memory.extract import Extraction, Utterance
+from memory.fact import Source
+from memory.store import FactStore, facts_namespace, matches
+from memory.user_memory import UserMemory
+
+HOSTILE = [
+    "a.b", "50%", "jo_n", "john", "o'brien\"; drop table facts", "🦊" * 1_000, "bob", "bobby", "BOB", "b\u043eb", "*",
+]  # fmt: skip
+
+
+async def test_a_put_is_remembered_and_a_put_on_its_key_supersedes_it(store: FactStore, user: str) -> None:
+    space = facts_namespace(user)
+    await store.aput(space, "car", {"text": "Car is red", "attribute": "car"})
+    await store.aput(space, "car", {"text": "Car is blue", "attribute": "car"})
+    item = await store.aget(space, "car")
+    assert item is not None
+    assert item.value["text"] == "Car is blue"
+    assert [fact.text for fact in await UserMemory(store, user).current()] == ["Car is blue"]
+    (old, new) = await history(store, user)
+    assert (old["text"], old["retired_reason"], old["successor"]) == ("Car is red", "superseded", new["id"])
+
+
+async def test_a_put_into_a_slot_that_holds_one_value_supersedes_what_another_key_has_there(
+    store: FactStore, user: str
+) -> None:
+    space = facts_namespace(user)
+    await store.aput(space, "a", {"text": "Lives in Lima", "attribute": "home city"})
+    await store.aput(space, "b", {"text": "Lives in Rome", "attribute": "home_city"})
+    assert await store.aget(space, "a") is None
+    assert [item.key for item in await store.asearch(space)] == ["b"]
+
+
+async def test_putting_the_same_again_writes_no_second_fact(store: FactStore, user: str) -> None:
+    space = facts_namespace(user)
+    value = {"text": "Car is red", "attribute": "car", "observed_at": "2026-11-22T12:00:00Z"}
+    await store.aput(space, "car", value)
+    await store.aput(space, "car", value)
+    assert len(await history(store, user)) == 1
+
+
+async def test_a_delete_retracts_and_keeps_the_history(store: FactStore, user: str) -> None:
+    space = facts_namespace(user)
+    await store.aput(space, "car", {"text": "Car is red"})
+    await store.adelete(space, "car")
+    await store.adelete(space, "never there")
+    assert await store.aget(space, "car") is None
+    assert await store.asearch(space, query="car") == []
+    assert [row["retired_reason"] for row in await history(store, user)] == ["retracted"]
+
+
+async def test_a_search_ranks_as_recall_does(store: FactStore, user: str) -> None:
+    space = facts_namespace(user)
+    for key, text in {"a": "Lives in Austin", "b": "Is allergic to shellfish", "c": "Loves Italian food"}.items():
+        await store.aput(space, key, {"text": text, "category": "preference" if key == "c" else "fact"})
+    found = await store.asearch(space, query="Which food do I like?")
+    hits = await UserMemory(store, user).search("Which food do I like?")
+    assert [item.key for item in found] == [hit.fact.key for hit in hits]
+    assert found[0].key == "c"
+    assert found[0].score
+    assert [item.key for item in await store.asearch(space, filter={"category": "preference"})] == ["c"]
+
+
+async def test_facts_and_items_page_without_gap_or_overlap(store: FactStore, user: str) -> None:
+    for space in (facts_namespace(user), ("items", user)):
+        for n in range(7):
+            await store.aput(space, f"k{n}", {"text": f"Fact number {n}"})
+        pages = [await store.asearch(space, limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+        assert [len(page) for page in pages] == [3, 3, 1, 0]
+        assert len({item.key for page in pages for item in page}) == 7
+
+
+async def test_a_batch_is_carried_out_in_its_order(store: FactStore, user: str) -> None:
+    facts, items = facts_namespace(user), ("items", user)
+    results = await store.abatch([
+        PutOp(facts, "k", {"text": "One"}),
+        GetOp(facts, "k"),
+        PutOp(items, "k", {"n": 1}),
+        PutOp(facts, "k", {"text": "Two"}),
+        GetOp(facts, "k"),
+        GetOp(items, "missing"),
+        ListNamespacesOp(limit=1_000),
+        SearchOp(facts),
+    ])  # fmt: skip
+    texts = [getattr(result, "value", {}).get("text") for result in results]
+    assert texts[1] == "One"
+    assert texts[4] == "Two"
+    assert results[5] is None
+    assert facts in results[6]  # type: ignore[operator]
+    assert [item.value["text"] for item in results[7]] == ["Two"]  # type: ignore[union-attr]
+
+
+async def test_namespaces_of_facts_and_items_are_listed_together(store: FactStore, user: str) -> None:
+    await store.aput(facts_namespace(user), "k", {"text": "x"})
+    await store.aput(("notes", user, "deep"), "k", {"a": 1})
+    assert await store.alist_namespaces(suffix=(user,)) == [("facts", user)]
+    assert await store.alist_namespaces(prefix=("*", user)) == [("facts", user), ("notes", user, "deep")]
+    assert ("notes", user) in await store.alist_namespaces(prefix=("notes",), max_depth=2, limit=10_000)
+    assert ("facts",) in await store.alist_namespaces(max_depth=1)
+
+
+async def test_ordinary_items_are_langgraphs_own(store: FactStore, user: str) -> None:
+    await store.aput(("items", user), "k", {"a": 1})
+    item = await store.aget(("items", user), "k")
+    assert item is not None
+    assert item.value == {"a": 1}
+    assert len(await store.asearch(("items",), filter={"a": 1}, limit=100)) >= 1
+    await store.adelete(("items", user), "k")
+    assert await store.aget(("items", user), "k") is None
+
+
+async def test_the_synchronous_methods_work_from_another_thread_and_refuse_the_event_loops_own(
+    store: FactStore, user: str
+) -> None:
+    space = facts_namespace(user)
+    await asyncio.to_thread(store.put, space, "k", {"text": "Likes tea"})
+    item = await asyncio.to_thread(store.get, space, "k")
+    assert item is not None
+    assert item.value["text"] == "Likes tea"
+    with pytest.raises(RuntimeError, match="aget"):
+        store.get(space, "k")
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"text": ""}, {"text": "x\x00"}, {"text": "x" * 1_001}, {"text": "x", "importance": 7}]
+)
+async def test_what_is_no_fact_is_refused_with_the_field_that_is_wrong_and_changes_nothing(
+    store: FactStore, user: str, value: dict[str, Any]
+) -> None:
+    with pytest.raises(BadInput, match=r"text|importance"):
+        await store.aput(facts_namespace(user), "k", value)
+    assert await history(store, user) == []
+
+
+async def test_a_fact_with_a_time_to_live_is_gone_when_it_is_over(store: FactStore, user: str) -> None:
+    space = facts_namespace(user)
+    await store.aput(space, "short", {"text": "Is in a meeting"}, ttl=0)
+    await store.aput(space, "long", {"text": "Is on holiday"}, ttl=60)
+    assert [item.key for item in await store.asearch(space)] == ["long"]
+    assert [item.key for item in await store.asearch(space, query="on holiday in a meeting")] == ["long"]
+
+
+async def test_hostile_ids_neither_see_nor_break_each_other(store: FactStore) -> None:
+    run = uuid.uuid4().hex[:8]
+    users = [f"{user}{run}"[:1_000] if len(user) < 900 else user for user in HOSTILE]
+    for number, user in enumerate(users):
+        await store.aput(facts_namespace(user), "secret", {"text": f"Secret number is {number}"})
+    for number, user in enumerate(users):
+        memory = UserMemory(store, user)
+        assert [fact.text for fact in await memory.current()] == [f"Secret number is {number}"]
+        assert [hit.fact.text for hit in await memory.search("secret number")] == [f"Secret number is {number}"]
+        assert [i.value["text"] for i in await store.asearch(facts_namespace(user))] == [f"Secret number is {number}"]
+    assert await store.asearch(("facts",)) == []
+    for user in users:
+        await store.adelete(facts_namespace(user), "secret")
+
+
+async def test_a_hit_that_the_ledger_does_not_confirm_is_never_shown(store: FactStore, user: str) -> None:
+    """The index is told that another user's and a retracted fact are this user's: recall shows neither."""
+    await store.aput(facts_namespace(user), "mine", {"text": "Likes tea"})
+    (mine,) = await UserMemory(store, user).current()
+    other = user + "-other"
+    await store.aput(facts_namespace(other), "theirs", {"text": "Likes tea with milk"})
+    (theirs,) = await UserMemory(store, other).current()
+    vectors = await store.embedder.embed([mine.text, theirs.text])
+    await store.adelete(facts_namespace(user), "mine")
+    from memory.fact import owner_key
+
+    await store.index.put(owner_key(user), [mine, theirs], vectors)
+    assert len(await store.index.search(owner_key(user), vectors[0], 10)) == 2
+    assert await UserMemory(store, user).search("tea") == []
+
+
+async def test_twenty_sessions_that_change_one_slot_leave_one_current_fact_and_a_whole_chain(
+    store: FactStore, user: str
+) -> None:
+    memory = UserMemory(store, user)
+
+    async def move(n: int) -> None:
+        said = Utterance(
+            text=f"I moved to City {n}",
+            said_at=datetime(2026, 11, 22, tzinfo=UTC),
+            source=Source(thread_id=f"t{n}", message_id=f"m{n}"),
+        )
+        fact = {
+            "text": f"Lives in City {n}", "quote": f"I moved to City {n}", "message": 1, "subject": "user",
+            "attribute": "home city", "exclusive": True, "category": "location", "importance": 0.5,
+            "valid_from": None, "valid_until": None, "relations": [],
+        }  # fmt: skip
+        await memory.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
+
+    await asyncio.gather(*(move(n) for n in range(20)))
+    rows = await history(store, user)
+    assert len(rows) == 20
+    assert [row["successor"] for row in rows[:-1]] == [row["id"] for row in rows[1:]]
+    assert [fact.id for fact in await memory.current()] == [rows[-1]["id"]]
+    await move(3)
+    assert len(await history(store, user)) == 20
+
+
+async def test_a_fact_cannot_be_edited_even_by_hand(store: FactStore, user: str) -> None:
+    await store.aput(facts_namespace(user), "k", {"text": "Likes tea"})
+    async with store.ledger._pool.connection() as connection:
+        for change in ("text = 'Likes beer'", "retired_at = null", "importance = 1"):
+            with pytest.raises(Exception, match="may not be edited"):
+                await connection.execute(f"update memory.facts set {change}")  # noqa: S608 - constants
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"a": 1}, True),
+        ({"a": {"$eq": 1}}, True),
+        ({"a": {"$ne": 1}}, False),
+        ({"a": {"$gt": 0, "$lte": 1}}, True),
+        ({"a": {"$lt": 1}}, False),
+        ({"a": {"$gte": 2}}, False),
+        ({"b": {"c": "x"}}, True),
+        ({"b": {"c": {"$gt": "w"}}}, True),
+        ({"b": {"$gt": 1}}, False),
+        ({"missing": None}, True),
+        ({"missing": 1}, False),
+    ],
+)
+def test_filters_compare_as_langgraphs_stores_do(wanted: dict[str, Any], expected: bool) -> None:
+    assert matches({"a": 1, "b": {"c": "x"}}, wanted) is expected
+
+
+def test_an_unknown_filter_operator_is_an_error_that_names_the_known_ones() -> None:
+    with pytest.raises(BadInput, match=r"\$regex.*\$eq"):
+        matches({"a": 1}, {"a": {"$regex": "x"}})
+
+
+async def history(store: FactStore, user: str) -> list[dict[str, Any]]:
+    """All rows of a user, in the order they were written."""
+    from memory.fact import owner_key
+
+    async with store.ledger._pool.connection() as connection:
+        cursor = await connection.execute(
+            "select * from memory.facts where owner = %s order by number", (owner_key(user),)
+        )
+        return await cursor.fetchall()
