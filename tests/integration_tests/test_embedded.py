@@ -1,0 +1,440 @@
+"""The embedded servers, really started: shared, found again after every kind of death, and never left behind.
+
+Clients run as processes of their own, so that they can be killed.
+"""
+
+import asyncio
+import json
+import os
+import pwd
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import chromadb
+import psycopg
+import pytest
+from blockbuster import blockbuster_ctx
+from psycopg_pool import AsyncConnectionPool
+
+from memory.embedded import Addresses, ServerName, embedded_servers
+from memory.errors import Unavailable
+from memory.keeper import Home, State
+from memory.servers import find_setpriv, socket_directory
+
+BOTH: frozenset[ServerName] = frozenset({"postgres", "chroma"})
+POSTGRES: frozenset[ServerName] = frozenset({"postgres"})
+CHROMA: frozenset[ServerName] = frozenset({"chroma"})
+
+CLIENT = """
+import asyncio, json, os, sys
+from pathlib import Path
+from memory.embedded import embedded_servers
+from memory.errors import Unavailable
+
+async def main():
+    # From the environment, so that a search for the data directory among the processes does not find this one.
+    wanted = frozenset(os.environ["WANTED"].split())
+    try:
+        async with embedded_servers(Path(os.environ["DATA_DIR"]), wanted) as addresses:
+            print(json.dumps(vars(addresses)), flush=True)
+            await asyncio.get_running_loop().connect_read_pipe(lambda: Reader(), sys.stdin)
+            await ended.wait()
+    except Unavailable as error:
+        print(json.dumps({"unavailable": str(error)}), flush=True)
+
+class Reader(asyncio.Protocol):
+    def connection_lost(self, exc):
+        ended.set()
+
+ended = asyncio.Event()
+asyncio.run(main())
+"""
+ORDINARY_USER = pwd.getpwnam("nobody")
+
+
+class Client:
+    """A process that uses the servers until it is ended."""
+
+    def __init__(self, data_dir: Path, wanted: frozenset[ServerName], prefix: Sequence[str], path: str) -> None:
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "-c", CLIENT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "DATA_DIR": str(data_dir), "WANTED": " ".join(wanted), "PATH": path},
+        )
+
+    def answer(self) -> dict[str, str]:
+        """What it printed: the addresses, or the reason why there are none."""
+        assert self.process.stdout
+        assert select.select([self.process.stdout], [], [], 60)[0], "no address within 60 s"
+        answer: dict[str, str] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def addresses(self) -> Addresses:
+        return Addresses(**self.answer())
+
+    def end(self) -> None:
+        """Leave in good order, and wait for that."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
+
+
+StartClient = Callable[..., Client]
+
+
+@pytest.fixture
+def start_client() -> Iterator[StartClient]:
+    clients: list[Client] = []
+
+    def start(
+        data_dir: Path,
+        wanted: frozenset[ServerName] = BOTH,
+        prefix: Sequence[str] = (),
+        path: str = os.environ["PATH"],
+    ) -> Client:
+        clients.append(Client(data_dir, wanted, prefix, path))
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        client.end()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """A place for a data directory; no process of it may be left when the test is over."""
+    yield tmp_path / "data"
+    eventually(lambda: not processes(tmp_path), "no process is left")
+
+
+def processes(directory: Path, kind: str = "") -> dict[int, str]:
+    """The processes that name `directory`, by number; one that is dead but not yet collected does not count."""
+    listing = subprocess.run(["ps", "-axww", "-o", "pid=,stat=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 2) for line in listing.stdout.splitlines() if str(directory) in line and kind in line]
+    return {int(row[0]): row[2] for row in rows if not row[1].startswith("Z")}
+
+
+def server_pid(data_dir: Path, name: ServerName) -> int:
+    pid = State.read(Home(data_dir / name).state_file).server_pid
+    assert pid
+    return pid
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def eventually(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Wait until `condition` holds; a refused connection is a no."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except (psycopg.OperationalError, OSError):
+            pass
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def postgres_query(url: str | None, query: str) -> object:
+    """The first value that `query` gives, where it gives one."""
+    assert url
+    with psycopg.connect(url, connect_timeout=10) as connection:
+        cursor = connection.execute(query.encode())
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+
+def chroma_listens(url: str | None) -> bool:
+    assert url
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=5):
+        return True
+
+
+async def count_in_chroma(url: str | None, *new_ids: str) -> int:
+    """How many entries the collection "facts" has, with those of `new_ids`."""
+    assert url
+    client = await chromadb.AsyncHttpClient(host="127.0.0.1", port=urlsplit(url).port or 0)
+    facts = await client.get_or_create_collection("facts", embedding_function=None)
+    for new_id in new_ids:
+        await facts.upsert(ids=[new_id], embeddings=[1.0, 2.0], documents=["x"])
+    return await facts.count()
+
+
+def as_ordinary_user() -> list[str]:
+    """The words before a command that make an ordinary user run it, which pytest's user may be already.
+
+    dac_read_search lets that user reach an interpreter below root's home; it may write only what is its own."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = find_setpriv()
+    assert setpriv, "as root these tests need setpriv"
+    user = [f"--reuid={ORDINARY_USER.pw_uid}", f"--regid={ORDINARY_USER.pw_gid}", "--clear-groups"]
+    return [setpriv, *user, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--"]
+
+
+async def test_what_was_written_is_there_at_the_next_start(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, BOTH) as addresses:
+        assert postgres_query(addresses.postgres, "show data_directory") == str(data_dir / "postgres" / "data")
+        async with AsyncConnectionPool(addresses.postgres or "", open=False) as pool, pool.connection() as connection:
+            await connection.execute("create table facts as select 'Austin' as city")
+        assert await count_in_chroma(addresses.chroma, "a", "b") == 2
+    assert not processes(data_dir)
+    async with embedded_servers(data_dir, BOTH) as again:
+        assert again == addresses
+        assert postgres_query(again.postgres, "select city from facts") == "Austin"
+        assert await count_in_chroma(again.chroma) == 2
+
+
+async def test_only_what_is_wanted_runs(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, CHROMA) as addresses:
+        assert addresses.postgres is None
+        assert not (data_dir / "postgres").exists()
+        async with embedded_servers(data_dir, POSTGRES) as others:
+            assert others.chroma is None
+            assert postgres_query(others.postgres, "select 1") == 1
+        assert not processes(data_dir / "postgres")
+        assert chroma_listens(addresses.chroma)
+
+
+async def test_who_starts_a_server_is_told_so_and_who_finds_it_is_not(data_dir: Path) -> None:
+    told: list[str] = []
+    async with (
+        embedded_servers(data_dir, POSTGRES, progress=told.append),
+        embedded_servers(data_dir, POSTGRES, progress=told.append),
+    ):
+        assert told == [f"Starting Postgres in {data_dir / 'postgres'} ..."]
+
+
+async def test_the_event_loop_is_never_blocked(data_dir: Path) -> None:
+    with blockbuster_ctx():
+        async with embedded_servers(data_dir, BOTH) as addresses:
+            pass
+    assert addresses.postgres
+
+
+async def test_nothing_but_the_user_can_enter_the_directories(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, POSTGRES):
+        for directory in (data_dir, data_dir / "postgres", data_dir / "postgres" / "data"):
+            assert mode(directory) == 0o700
+
+
+async def test_the_modes_of_parent_directories_stay_as_they_are(tmp_path: Path, data_dir: Path) -> None:
+    """Where root starts it, Postgres is a user who could enter none of them."""
+    before = [mode(parent) for parent in data_dir.parents]
+    assert mode(tmp_path) == 0o700
+    async with embedded_servers(data_dir, POSTGRES) as addresses:
+        assert postgres_query(addresses.postgres, "select 1") == 1
+    assert [mode(parent) for parent in data_dir.parents] == before
+
+
+async def test_uses_that_come_and_go_at_once_always_get_a_server_that_answers(data_dir: Path) -> None:
+    """The last one to go and the next one to come meet at every moment of the end of a server."""
+
+    async def come_and_go(pause: float) -> None:
+        for turn in range(4):
+            async with embedded_servers(data_dir, POSTGRES) as addresses:
+                assert await asyncio.to_thread(postgres_query, addresses.postgres, "select 1") == 1
+            await asyncio.sleep(pause * turn)
+
+    await asyncio.gather(*(come_and_go(pause) for pause in (0, 0.02, 0.05)))
+
+
+def test_two_processes_share_one_pair_of_servers_until_the_last_one_ends(
+    data_dir: Path, start_client: StartClient
+) -> None:
+    first = start_client(data_dir)
+    addresses = first.addresses()
+    pids = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
+    second = start_client(data_dir)
+    assert second.addresses() == addresses
+    assert (server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")) == pids
+    first.end()
+    assert postgres_query(addresses.postgres, "select 1") == 1
+    assert chroma_listens(addresses.chroma)
+    second.end()
+    assert not processes(data_dir)
+
+
+def test_five_processes_that_start_at_once_on_an_empty_directory_get_one_pair_of_servers(
+    data_dir: Path, start_client: StartClient
+) -> None:
+    clients = [start_client(data_dir) for _ in range(5)]
+    assert len({client.addresses() for client in clients}) == 1
+    kinds = ("memory.keeper postgres", "memory.keeper chroma", "/postgres -D", "chromadb_rust_bindings")
+    eventually(lambda: [len(processes(data_dir, kind)) for kind in kinds] == [1, 1, 1, 1], "one process of each kind")
+
+
+def test_ctrl_c_in_one_terminal_leaves_the_servers_to_the_other(data_dir: Path, start_client: StartClient) -> None:
+    interrupted, other = start_client(data_dir), start_client(data_dir)
+    interrupted.addresses()
+    addresses = other.addresses()
+    os.killpg(interrupted.process.pid, signal.SIGINT)
+    interrupted.process.wait(30)
+    assert postgres_query(addresses.postgres, "select 1") == 1
+    assert chroma_listens(addresses.chroma)
+
+
+def test_the_servers_end_when_their_users_are_killed(data_dir: Path, start_client: StartClient) -> None:
+    clients = [start_client(data_dir), start_client(data_dir)]
+    for client in clients:
+        client.addresses()
+    for client in clients:
+        client.process.kill()
+    eventually(lambda: not processes(data_dir), "keepers and servers are gone", seconds=10)
+
+
+def test_the_servers_end_when_their_users_and_keepers_are_killed(data_dir: Path, start_client: StartClient) -> None:
+    client = start_client(data_dir)
+    client.addresses()
+    for pid in (client.process.pid, *processes(data_dir, "memory.keeper")):
+        os.kill(pid, signal.SIGKILL)
+    if not find_setpriv():  # a system without a death signal: then the next use ends them
+        client = start_client(data_dir)
+        client.addresses()
+        client.end()
+    eventually(lambda: not processes(data_dir), "the servers are gone", seconds=10)
+
+
+def test_a_process_killed_while_it_starts_the_servers_leaves_nothing(data_dir: Path, start_client: StartClient) -> None:
+    client = start_client(data_dir)
+    eventually(lambda: processes(data_dir), "something has been started")
+    client.process.kill()
+    eventually(lambda: not processes(data_dir), "keepers and servers are gone", seconds=10)
+    assert postgres_query(start_client(data_dir, POSTGRES).addresses().postgres, "select 1") == 1
+
+
+async def test_connections_work_again_after_the_keepers_are_killed(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, BOTH) as addresses:
+        postgres_query(addresses.postgres, "create table facts as select 'Austin' as city")
+        assert await count_in_chroma(addresses.chroma, "a", "b") == 2
+        servers = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
+        for pid in processes(data_dir, "memory.keeper"):
+            os.kill(pid, signal.SIGKILL)
+
+        def is_back() -> bool:
+            now = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
+            return (
+                not set(now) & set(servers)
+                and postgres_query(addresses.postgres, "select city from facts") == "Austin"
+                and chroma_listens(addresses.chroma)
+            )
+
+        await asyncio.to_thread(eventually, is_back, "both servers answer at their old addresses")
+        assert await count_in_chroma(addresses.chroma) == 2
+        assert len(processes(data_dir, "memory.keeper")) == 2
+
+
+async def test_killed_servers_come_back_at_the_same_address(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, BOTH) as addresses:
+        postgres_query(addresses.postgres, "create table facts as select 'Austin' as city")
+        assert await count_in_chroma(addresses.chroma, "a") == 1
+        servers = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
+        for pid in servers:
+            os.kill(pid, signal.SIGKILL)
+
+        def is_back() -> bool:
+            return (
+                postgres_query(addresses.postgres, "select city from facts") == "Austin"
+                and chroma_listens(addresses.chroma)
+                and server_pid(data_dir, "chroma") not in servers
+            )
+
+        await asyncio.to_thread(eventually, is_back, "both servers answer at their old addresses")
+        assert await count_in_chroma(addresses.chroma) == 1
+
+
+def test_a_server_that_outlived_its_keeper_is_ended_by_the_next_one(data_dir: Path, start_client: StartClient) -> None:
+    """Without a death signal (a PATH without setpriv stands for macOS) the server survives its keeper."""
+    addresses = start_client(data_dir, CHROMA, path="").addresses()
+    left_over = server_pid(data_dir, "chroma")
+    for pid in processes(data_dir, "memory.keeper"):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: left_over not in processes(data_dir), "the server that was left is gone")
+    eventually(lambda: server_pid(data_dir, "chroma") != left_over, "another server runs")
+    eventually(lambda: chroma_listens(addresses.chroma), "it answers at the old address")
+
+
+def test_a_postmaster_pid_whose_number_something_else_has_is_no_obstacle(
+    data_dir: Path, start_client: StartClient
+) -> None:
+    client = start_client(data_dir, POSTGRES)
+    client.addresses()
+    pid_file = data_dir / "postgres" / "data" / "postmaster.pid"
+    lines, owner = pid_file.read_text().splitlines(), pid_file.stat()
+    client.end()
+    with subprocess.Popen([*as_ordinary_user(), "sleep", "60"]) as stranger:  # of the user Postgres runs as
+        pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]))
+        os.chown(pid_file, owner.st_uid, owner.st_gid)
+        assert postgres_query(start_client(data_dir, POSTGRES).addresses().postgres, "select 1") == 1
+        stranger.kill()
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "50%20", 'O\'Brien "the" tester', "Größe-日本", "a,b", "x" * 200], ids=lambda name: name[:10]
+)
+async def test_the_data_directory_may_have_any_name(data_dir: Path, name: str) -> None:
+    async with embedded_servers(data_dir / name, BOTH) as addresses:
+        async with AsyncConnectionPool(addresses.postgres or "", open=False) as pool, pool.connection() as connection:
+            row = await (await connection.execute("show data_directory")).fetchone()
+        assert row == (str(data_dir / name / "postgres" / "data"),)
+        assert chroma_listens(addresses.chroma)
+        assert (data_dir / name / "chroma" / "data" / "chroma.sqlite3").exists()
+    sockets = socket_directory(data_dir / name / "postgres")
+    assert sockets.is_relative_to(data_dir) or not sockets.parent.exists(), "nothing is left elsewhere"
+
+
+async def test_a_server_that_cannot_start_is_reported_with_its_own_words(data_dir: Path) -> None:
+    (data_dir / "chroma").mkdir(parents=True)
+    (data_dir / "chroma" / "data").write_text("a file where Chroma wants a directory")
+    with pytest.raises(Unavailable) as raised:
+        async with embedded_servers(data_dir, CHROMA):
+            pass
+    message = str(raised.value)
+    assert f"The embedded Chroma in {data_dir / 'chroma'} does not start: it died" in message
+    assert "File exists" in message or "Not a directory" in message or "unable to open" in message
+    assert "CHROMA_URL" in message
+
+
+async def test_a_database_of_another_version_is_reported_at_once(data_dir: Path) -> None:
+    (data_dir / "postgres" / "data").mkdir(parents=True)
+    (data_dir / "postgres" / "data" / "PG_VERSION").write_text("16\n")
+    with pytest.raises(Unavailable, match=r"written by Postgres 16.*\n.*POSTGRES_URL"):
+        async with embedded_servers(data_dir, POSTGRES):
+            pass
+
+
+def test_an_ordinary_user_has_both_servers_as_its_own(
+    tmp_path: Path, data_dir: Path, start_client: StartClient
+) -> None:
+    data_dir.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(data_dir, ORDINARY_USER.pw_uid, ORDINARY_USER.pw_gid)
+    client = start_client(data_dir, prefix=as_ordinary_user())
+    addresses = client.addresses()
+    assert postgres_query(addresses.postgres, "select 1") == 1
+    assert chroma_listens(addresses.chroma)
+    assert {path.stat().st_uid for path in data_dir.rglob("*")} == {data_dir.stat().st_uid}
+    client.end()
+    assert not processes(data_dir)
+
+
+def test_a_directory_that_an_ordinary_user_cannot_write_is_named(tmp_path: Path, start_client: StartClient) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    answer = start_client(locked / "data", prefix=as_ordinary_user()).answer()
+    assert f"The data directory {locked / 'data'} cannot be used (Permission denied)" in answer["unavailable"]
