@@ -53,6 +53,10 @@ or card numbers. Instructions to you ("always answer in French") are not facts. 
 """
 
 
+MAX_QUOTE = 2_000
+"""Characters of a quote; a longer one says nothing about where the fact comes from."""
+
+
 class Relation(BaseModel):
     """How a candidate relates to one of the known facts it was shown with."""
 
@@ -147,8 +151,8 @@ def proposals(
     utterances: Sequence[Utterance],
     known: Sequence[Fact],
     now: datetime,
-) -> tuple[list[Proposal], list[str]]:
-    """What of the model's answer may be considered: proposals, and the ids of known facts that were taken back.
+) -> tuple[list[Proposal], dict[str, datetime]]:
+    """What of the model's answer may be considered: proposals, and which known facts were taken back, and when.
 
     Dropped are: a candidate whose quote the user did not write, one that is a secret or a command, numbers of messages
     or known facts that were not shown, and what is past MAX_CANDIDATES.
@@ -159,7 +163,8 @@ def proposals(
             fact = _fact(user_id, candidate, utterances[candidate.message - 1], now)
             relations = {known[r.known - 1].id: r.relation for r in candidate.relations if 1 <= r.known <= len(known)}
             kept.append(Proposal(fact, relations))
-    retracted = [known[number - 1].id for number in extraction.retracted if 1 <= number <= len(known)]
+    said_at = max(said.said_at for said in utterances)
+    retracted = {known[number - 1].id: said_at for number in extraction.retracted if 1 <= number <= len(known)}
     return kept, retracted
 
 
@@ -169,6 +174,7 @@ def is_admissible(candidate: Candidate, said: Utterance) -> bool:
     words = (candidate.text, candidate.quote)
     return (
         bool(quote)
+        and len(quote) <= MAX_QUOTE
         and quote in normalize(said.text)
         and 0 < len(candidate.text.strip()) <= MAX_FACT_TEXT
         and 0 < len(slot_name(candidate.subject)) <= 100

@@ -25,7 +25,7 @@ Category = Literal[
 ]  # fmt: skip
 """What kind of thing is known. `constraint` is what must never be overlooked: an allergy, a diet, a disability."""
 
-RetiredReason = Literal["superseded", "refined", "retracted", "expired", "forgotten"]
+RetiredReason = Literal["superseded", "refined", "retracted", "expired"]
 
 
 def normalize(text: str) -> str:
@@ -86,13 +86,31 @@ class Fact(BaseModel):
     recorded_at: Instant
     """When it was written here."""
     retired_at: Instant | None = None
+    """When it stopped being believed here."""
     retired_reason: RetiredReason | None = None
     successor: str | None = None
     """Id of the fact that took its place."""
+    ended_at: Instant | None = None
+    """When it stopped holding in the world, as far as that became known with its retirement."""
 
     @property
     def slot(self) -> tuple[str, str]:
         return self.subject, self.attribute
+
+    @property
+    def starts_at(self) -> datetime:
+        """Since when it holds, as far as is known: an undated fact holds since it was said."""
+        return self.valid_from or self.observed_at
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it was said of a time to come ("I move to Berlin in January")."""
+        return self.starts_at > self.observed_at
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it was over when it was said ("I lived in Lima until 2019")."""
+        return self.valid_until is not None and self.valid_until <= self.observed_at
 
     @property
     def searchable(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from psycopg.rows import DictRow
 
@@ -20,13 +21,14 @@ from memory.reconcile import Changes, Proposal, Retirement
 COLUMNS = (
     "id", "key", "text", "subject", "attribute", "exclusive", "category", "importance", "quote",
     "thread_id", "message_id", "valid_from", "valid_until", "observed_at", "recorded_at",
-    "retired_at", "retired_reason", "successor",
+    "retired_at", "retired_reason", "successor", "ended_at",
 )  # fmt: skip
 SELECT = f"select {', '.join(COLUMNS)} from memory.facts where owner = %(owner)s"
 INSERT = (
     f"insert into memory.facts (owner, digest, {', '.join(COLUMNS)}) "
     f"values (%(owner)s, %(digest)s, {', '.join(f'%({column})s' for column in COLUMNS)})"
 )
+NOTHING: Mapping[str, datetime] = MappingProxyType({})
 CURRENT = "retired_at is null and (valid_until is null or valid_until > %(now)s)"
 
 LONGEST_ID = 255
@@ -100,7 +102,7 @@ class Ledger:
         proposals: Sequence[Proposal],
         now: datetime,
         *,
-        retracted: Sequence[str] = (),
+        retracted: Mapping[str, datetime] = NOTHING,
         sources: Sequence[Source] = (),
     ) -> Changes:
         """Reconcile proposals with what is known, and write the outcome, in one transaction.
@@ -112,14 +114,14 @@ class Ledger:
             fresh = await _complete_messages(connection, owner, sources)
             proposals = [p for p in proposals if p.fact.source.message_id is None or p.fact.source in fresh]
             known = await _known(connection, owner, proposals, [*retracted])
-            changes = reconcile.reconcile(proposals, retracted if fresh or not sources else (), known)
+            changes = reconcile.reconcile(proposals, retracted if fresh or not sources else NOTHING, known)
             return await _write(connection, owner, changes, now)
 
     async def retire(self, user_id: str, ids: Sequence[str], reason: RetiredReason, now: datetime) -> Changes:
         """Retire those of the facts that are current; the rest of `ids` is ignored."""
         async with self._writing(user_id) as (connection, owner):
             known = await _known(connection, owner, (), ids)
-            retired = tuple(Retirement(fact, reason) for fact in known if fact.retired_at is None)
+            retired = tuple(Retirement(fact, reason, now) for fact in known if fact.retired_at is None)
             return await _write(connection, owner, Changes(retired=retired), now)
 
     async def put(self, user_id: str, fact: Fact, now: datetime) -> Changes:
@@ -236,15 +238,23 @@ async def _write(connection: Connection, owner: str, changes: Changes, now: date
     retired = tuple(
         replace(
             r,
-            fact=r.fact.model_copy(update={"retired_at": now, "retired_reason": r.reason, "successor": r.successor}),
+            fact=r.fact.model_copy(
+                update={
+                    "retired_at": now,
+                    "retired_reason": r.reason,
+                    "successor": r.successor,
+                    "ended_at": r.ended_at,
+                }
+            ),
         )
         for r in changes.retired
     )
     async with connection.cursor() as cursor:
         # Retired first: a slot and a key have room for one current fact.
         await cursor.executemany(
-            "update memory.facts set retired_at = %s, retired_reason = %s, successor = %s where owner = %s and id = %s",
-            [(now, r.reason, r.successor, owner, r.fact.id) for r in retired],
+            "update memory.facts set retired_at = %s, retired_reason = %s, successor = %s, ended_at = %s "
+            "where owner = %s and id = %s",
+            [(now, r.reason, r.successor, r.ended_at, owner, r.fact.id) for r in retired],
         )
         await cursor.executemany(INSERT, [_parameters(owner, fact) for fact in added])
         await cursor.executemany(

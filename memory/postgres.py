@@ -47,6 +47,7 @@ MIGRATIONS: tuple[str, ...] = (
         retired_at timestamptz,
         retired_reason text,
         successor text,
+        ended_at timestamptz,
         primary key (owner, id)
     );
     create index facts_slot on memory.facts (owner, subject, attribute);
@@ -60,8 +61,8 @@ MIGRATIONS: tuple[str, ...] = (
     create function memory.refuse_edit() returns trigger language plpgsql as $$
     begin
         if old.retired_at is not null or new.retired_at is null
-            or to_jsonb(old) - '{retired_at,retired_reason,successor}'::text[]
-               is distinct from to_jsonb(new) - '{retired_at,retired_reason,successor}'::text[]
+            or to_jsonb(old) - '{retired_at,retired_reason,successor,ended_at}'::text[]
+               is distinct from to_jsonb(new) - '{retired_at,retired_reason,successor,ended_at}'::text[]
         then
             raise exception 'fact % may not be edited', old.id;
         end if;
@@ -78,7 +79,7 @@ MIGRATIONS: tuple[str, ...] = (
         message_id text not null,
         observed_at timestamptz not null,
         primary key (owner, fact_id, thread_id, message_id),
-        foreign key (owner, fact_id) references memory.facts
+        foreign key (owner, fact_id) references memory.facts on delete cascade
     );
 
     -- The messages facts were already taken from: each counts once, whatever is run again.

@@ -46,6 +46,8 @@ class Retirement:
 
     fact: Fact
     reason: RetiredReason
+    ended_at: datetime
+    """When it stopped holding in the world."""
     successor: str | None = None
 
 
@@ -71,11 +73,12 @@ class Changes:
         return bool(self.added or self.reinforced or self.retired)
 
 
-def reconcile(proposals: Iterable[Proposal], retracted: Iterable[str], known: Iterable[Fact]) -> Changes:
+def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], known: Iterable[Fact]) -> Changes:
     """Decide what becomes of each proposal, in order, each seeing what the ones before it did.
 
-    `known` holds at least the current facts in the proposals' slots, those with the same text, and those that
-    `relations` and `retracted` name, together with every fact, current or not, that has a proposal's id.
+    `retracted` are the facts that were taken back, and when that was said. `known` holds at least the current facts in
+    the proposals' slots, those with the same text, those that `relations` and `retracted` name, and every fact,
+    current or not, that has a proposal's id. What was said later wins, in whatever order it arrives.
     """
     everything = {fact.id: fact for fact in known}
     current = {fact.id: fact for fact in everything.values() if fact.retired_at is None}
@@ -83,16 +86,16 @@ def reconcile(proposals: Iterable[Proposal], retracted: Iterable[str], known: It
     reinforced: list[Reinforcement] = []
     retired: dict[str, Retirement] = {}
 
-    def retire(fact: Fact, reason: RetiredReason, successor: str | None = None) -> None:
+    def retire(fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None = None) -> None:
         del current[fact.id]
         if fact.id in added:  # said and overtaken in one breath: it enters the history as retired
-            added[fact.id] = fact.model_copy(update={"retired_reason": reason, "successor": successor})
+            added[fact.id] = _retired(fact, reason, ended_at, successor)
         else:
-            retired[fact.id] = Retirement(fact, reason, successor)
+            retired[fact.id] = Retirement(fact, reason, ended_at, successor)
 
-    for fact_id in retracted:
-        if fact_id in current:
-            retire(current[fact_id], "retracted")
+    for fact_id, said_at in retracted.items():
+        if fact_id in current and current[fact_id].observed_at <= said_at:
+            retire(current[fact_id], "retracted", said_at)
 
     for proposal in proposals:
         fact = proposal.fact
@@ -102,35 +105,21 @@ def reconcile(proposals: Iterable[Proposal], retracted: Iterable[str], known: It
             if repeat.id not in added:
                 reinforced.append(Reinforcement(repeat, fact.source, fact.observed_at))
             continue
-        for other in list(current.values()):
-            if reason := _retires(proposal, other):
-                retire(other, reason, fact.id)
+        if fact.is_past:
+            added[fact.id] = _retired(fact, "expired", fact.valid_until or fact.observed_at, None)
+            continue
+        if fact.is_planned:  # what holds now goes on until then, so both stand
+            fact = fact.model_copy(update={"exclusive": False})
+        rivals = [(other, reason) for other in current.values() if (reason := _rivalry(proposal, fact, other))]
+        later = max((o for o, _ in rivals if o.observed_at > fact.observed_at), key=_said, default=None)
+        if later:  # an older message that arrives late: it was already overtaken
+            added[fact.id] = _retired(fact, "superseded", later.starts_at, later.id)
+            continue
+        for other, reason in rivals:
+            retire(other, reason, fact.starts_at, fact.id)
         current[fact.id] = added[fact.id] = fact
 
     return Changes(tuple(added.values()), tuple(reinforced), tuple(retired.values()))
-
-
-def _repeated(proposal: Proposal, current: Iterable[Fact]) -> Fact | None:
-    """The current fact that the proposal only says again, if there is one."""
-    fact = proposal.fact
-    for other in current:
-        if other.subject == fact.subject and normalize(other.text) == normalize(fact.text):
-            return other
-        if other.slot == fact.slot and proposal.relations.get(other.id) == "duplicate":
-            return other
-    return None
-
-
-def _retires(proposal: Proposal, other: Fact) -> RetiredReason | None:
-    """Why the proposal takes the place of `other`, or None where both stand."""
-    if other.slot != proposal.fact.slot:
-        return None
-    match proposal.relations.get(other.id):
-        case "refines":
-            return "refined"
-        case "replaces":
-            return "superseded"
-    return "superseded" if proposal.fact.exclusive and other.exclusive else None
 
 
 def put(fact: Fact, known: Iterable[Fact]) -> Changes:
@@ -144,4 +133,55 @@ def put(fact: Fact, known: Iterable[Fact]) -> Changes:
         for other in current
         if other is same_key or (fact.exclusive and other.exclusive and other.slot == fact.slot)
     ]
-    return Changes((fact,), retired=tuple(Retirement(other, "superseded", fact.id) for other in replaced))
+    return Changes(
+        (fact,), retired=tuple(Retirement(other, "superseded", fact.starts_at, fact.id) for other in replaced)
+    )
+
+
+def same_words(text: str) -> tuple[str, ...]:
+    """What of a text has to be the same for a repeat: its words in order, without case, closing marks and articles.
+
+    No more is left out: "Likes C" and "Likes C++", "Likes jazz" and "Likes no jazz" are not the same.
+    """
+    return tuple(word for word in normalize(text).split() if word not in ARTICLES)
+
+
+ARTICLES = frozenset({"a", "an", "the"})
+
+
+def _repeated(proposal: Proposal, current: Iterable[Fact]) -> Fact | None:
+    """The current fact that the proposal only says again, if there is one.
+
+    A plan that has come true is no repeat of the plan: it is to take the place of what held until then.
+    """
+    fact = proposal.fact
+    for other in current:
+        if other.is_planned and not fact.is_planned:
+            continue
+        if other.subject == fact.subject and same_words(other.text) == same_words(fact.text):
+            return other
+        if other.slot == fact.slot and proposal.relations.get(other.id) == "duplicate":
+            return other
+    return None
+
+
+def _rivalry(proposal: Proposal, fact: Fact, other: Fact) -> RetiredReason | None:
+    """Why the later one of the two takes the place of the other, or None where both stand."""
+    if other.slot != fact.slot or fact.is_planned:
+        return None
+    if fact.exclusive and (other.exclusive or other.is_planned):
+        return "superseded"
+    match proposal.relations.get(other.id):
+        case "refines":
+            return "refined"
+        case "replaces":
+            return "superseded"
+    return None
+
+
+def _retired(fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None) -> Fact:
+    return fact.model_copy(update={"retired_reason": reason, "ended_at": ended_at, "successor": successor})
+
+
+def _said(fact: Fact) -> tuple[datetime, str]:
+    return fact.observed_at, fact.id

@@ -1,6 +1,7 @@
 """Text to the stems that word search compares: "Restaurants" and "restaurant" are one word."""
 
 import re
+import threading
 import unicodedata
 from functools import lru_cache
 
@@ -81,7 +82,8 @@ STOP_WORDS = frozenset(
 )
 """English words that say nothing about what is asked; in other languages BM25's rarity does the same work."""
 
-_english = stemmer("english")
+_local = threading.local()
+"""A stemmer keeps its state in itself, so each thread has its own."""
 
 
 def stems(text: str) -> list[str]:
@@ -92,4 +94,6 @@ def stems(text: str) -> list[str]:
 
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
-    return str(_english.stemWord(word))
+    if not hasattr(_local, "english"):
+        _local.english = stemmer("english")
+    return str(_local.english.stemWord(word))

@@ -16,7 +16,7 @@ PYTHON_API = make_fact("Uses Python for the API layer", "tool")
 
 
 def decide(*proposals: Proposal, known: tuple[Fact, ...] = (), retracted: tuple[str, ...] = ()) -> Changes:
-    return reconcile(proposals, retracted, known)
+    return reconcile(proposals, dict.fromkeys(retracted, NOON), known)
 
 
 def texts(changes: Changes) -> tuple[list[str], list[str], list[tuple[str, str]]]:

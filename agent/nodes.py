@@ -1,0 +1,182 @@
+"""The steps of a turn: recall, respond, and after the reply extract_memories and reconcile.
+
+The reply never waits for memory and never fails because of it: what goes wrong before it is recalled as nothing, what
+goes wrong after it is left for the next turn, since the watermark only moves once facts are in the ledger.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.runtime import Runtime
+
+from agent.context import Context
+from agent.identity import memory_of, user_of
+from agent.models import open_model
+from agent.prompts import system_message
+from agent.settings import read_settings
+from agent.state import Extracted, MemoryChanges, State
+from agent.tools import TOOLS
+from memory.errors import cause_of
+from memory.extract import Utterance, extract
+from memory.fact import Source, utc_now
+from memory.reconcile import Changes
+from memory.session import window
+from memory.working import open_task
+
+log = logging.getLogger(__name__)
+
+SAID_AT = "said_at"
+"""Key in a human message's `additional_kwargs`: the ISO moment it was said."""
+
+EXTRACTION_CHARS = 16_000
+"""Characters of messages one extraction looks at; what is past them waits for the next."""
+
+Update = dict[str, Any]
+"""What a node returns: new values of some of the state's keys."""
+
+
+async def recall(state: State, runtime: Runtime[Context]) -> Update:
+    """Find what is known that matters for this message, and note when the message was said."""
+    said = _undated(state["messages"], utc_now())
+    query = next((text_of(m) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), "")
+    memory = memory_of(runtime)
+    if message_fault(query):
+        return {"messages": said, "recalled": ""}
+    budget = runtime.context.memory_tokens if runtime.context else None
+    try:
+        recalled = await memory.recall(query)
+    except Exception as error:
+        log.warning("recall failed %s cause=%s", _where(runtime), cause_of(error))
+        return {"messages": said, "recalled": ""}
+    log.info("recalled %s facts=%d", _where(runtime), len(recalled.facts))
+    return {"messages": said, "recalled": recalled.block(read_settings().memory_tokens if budget is None else budget)}
+
+
+async def respond(state: State, runtime: Runtime[Context]) -> Update:
+    """Answer: one model call, with the thread's window, the recalled facts and the open task."""
+    settings, context = read_settings(), runtime.context or Context()
+    if fault := message_fault(text_of(state["messages"][-1])):
+        return {"messages": [AIMessage(fault)]}
+    model = await asyncio.to_thread(open_model, context.model or settings.chat_model_name, settings)
+    prompt = system_message(
+        context.system_prompt,
+        summary=state.get("summary", ""),
+        recalled=state.get("recalled", ""),
+        task=open_task(state.get("task"), utc_now()),
+    )
+    messages = window(state["messages"], settings.window_tokens)
+    return {"messages": [await model.bind_tools(TOOLS).ainvoke([prompt, *messages])]}
+
+
+def after_respond(state: State) -> Literal["tools", "extract_memories"]:
+    """To the tools the model asked for, or on to remembering."""
+    last = state["messages"][-1]
+    return "tools" if isinstance(last, AIMessage) and last.tool_calls else "extract_memories"
+
+
+async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
+    """One model call: the human messages not yet extracted, next to what is known, to candidate facts."""
+    memory, settings = memory_of(runtime), read_settings()
+    try:
+        waiting = _after_watermark(state["messages"], state.get("extracted_until", ""))
+        thread_id = _thread_of(runtime)
+        due = set(await memory.unextracted(thread_id, [str(message.id) for message in waiting]))
+        utterances = _utterances([message for message in waiting if message.id in due], thread_id)
+        if not utterances:
+            return {"extracted": None, "changes": None, **({"extracted_until": waiting[-1].id} if waiting else {})}
+        known = await memory.near([said.text for said in utterances])
+        model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
+        # Untagged, its tokens would stream to the user as part of the reply.
+        extraction = await extract(
+            model, utterances, known, method=settings.structured_output, config={"tags": ["nostream"]}
+        )
+    except Exception as error:
+        log.warning("extraction failed %s cause=%s", _where(runtime), cause_of(error))
+        return {"extracted": None, "changes": None}
+    return {"extracted": Extracted(utterances, known, extraction), "changes": None}
+
+
+async def reconcile(state: State, runtime: Runtime[Context]) -> Update:
+    """Decide in code what becomes of the candidates, write it, and move the watermark past their messages."""
+    extracted = state.get("extracted")
+    if extracted is None:
+        return {}
+    try:
+        changes = await memory_of(runtime).learn(extracted.extraction, extracted.utterances, extracted.known)
+    except Exception as error:
+        log.warning("reconcile failed %s cause=%s", _where(runtime), cause_of(error))
+        return {"extracted": None}
+    return {
+        "extracted": None,
+        "extracted_until": extracted.utterances[-1].source.message_id,
+        "changes": summary_of(changes),
+    }
+
+
+def summary_of(changes: Changes) -> MemoryChanges:
+    """What happened to memory, as texts for people."""
+    return MemoryChanges(
+        remembered=[fact.text for fact in changes.added if not fact.retired_at],
+        reinforced=[repeat.fact.text for repeat in changes.reinforced],
+        retired=[retirement.fact.text for retirement in changes.retired],
+    )
+
+
+def message_fault(text: str) -> str | None:
+    """Why a message cannot be answered, as a sentence for the user; None where it can."""
+    if not text.strip():
+        return "The message is empty: write something."
+    limit = read_settings().max_message_chars
+    if len(text) > limit:
+        return f"The message has {len(text):,} characters; at most {limit:,} are read. Send it in parts."
+    return None
+
+
+def text_of(message: AnyMessage) -> str:
+    """A message's text, whatever blocks it is made of."""
+    return str(message.text)
+
+
+def _undated(messages: Sequence[AnyMessage], now: datetime) -> list[HumanMessage]:
+    """The human messages without a time, with `now` as theirs."""
+    return [
+        message.model_copy(update={"additional_kwargs": {**message.additional_kwargs, SAID_AT: now.isoformat()}})
+        for message in messages
+        if isinstance(message, HumanMessage) and SAID_AT not in message.additional_kwargs
+    ]
+
+
+def _after_watermark(messages: Sequence[AnyMessage], watermark: str) -> list[HumanMessage]:
+    """The human messages after the watermark; all there are where it has left the window."""
+    start = next((i + 1 for i, message in enumerate(messages) if message.id == watermark), 0)
+    return [message for message in messages[start:] if isinstance(message, HumanMessage)]
+
+
+def _utterances(messages: Sequence[HumanMessage], thread_id: str) -> list[Utterance]:
+    """The messages as an extraction takes them, oldest first, up to EXTRACTION_CHARS."""
+    utterances: list[Utterance] = []
+    spent = 0
+    for message in messages:
+        text = text_of(message)
+        spent += len(text)
+        if message_fault(text):
+            continue
+        if utterances and spent > EXTRACTION_CHARS:
+            break
+        said_at = datetime.fromisoformat(str(message.additional_kwargs[SAID_AT]))
+        source = Source(thread_id=thread_id, message_id=message.id)
+        utterances.append(Utterance(text=text, said_at=said_at, source=source))
+    return utterances
+
+
+def _thread_of(runtime: Runtime[Context]) -> str:
+    info = runtime.execution_info
+    return (info.thread_id if info else None) or ""
+
+
+def _where(runtime: Runtime[Context]) -> str:
+    return f"thread={_thread_of(runtime)!r} user={user_of(runtime)!r}"

@@ -1,0 +1,29 @@
+"""What the agent is told before it answers."""
+
+import json
+
+from langchain_core.messages import SystemMessage
+
+from memory.render import escape
+from memory.working import Task
+
+SYSTEM_PROMPT = """\
+You are a helpful assistant with a memory that lasts across conversations.
+
+Use what you know about the user where it helps, without reciting it. What must not be overlooked, such as an \
+allergy, always counts. When the user tells you something new, it is remembered by itself after your reply; do not \
+promise more. If you do not know something about the user, say so.\
+"""
+
+
+def system_message(prompt: str, *, summary: str, recalled: str, task: Task | None) -> SystemMessage:
+    """The system message of one reply: what changes least comes first, so that prompt caches hold it."""
+    parts = [prompt]
+    if summary:
+        parts.append(f"<summary>\nEarlier in this conversation:\n{escape(summary)}\n</summary>")
+    if recalled:
+        parts.append(recalled)
+    if task:
+        data = escape(json.dumps(task["data"], ensure_ascii=False, sort_keys=True))
+        parts.append(f"<task>\nOpen task {task['id']} ({escape(task['type'])}): {data}\n</task>")
+    return SystemMessage("\n\n".join(parts))

@@ -1,0 +1,76 @@
+"""What one process is told by its environment: read once, checked, with errors that name the variable and the fix."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from memory.errors import BadInput
+from memory.extract import StructuredOutputMethod
+from memory.rank import Preset
+
+OFFLINE = "offline"
+DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
+
+
+class Settings(BaseSettings):
+    """Each field is an environment variable of the same name in capitals; `.env` is read too, the environment wins."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    chat_model: str = ""
+    """ "openai:<name>" or "offline"; empty: openai when OPENAI_API_KEY is set, otherwise offline."""
+    extraction_model: str = ""
+    """The model that takes facts from messages; empty: the chat model."""
+    structured_output: StructuredOutputMethod = "json_schema"
+    """How the extraction model is asked for its answer's shape; OpenAI-compatible servers differ in what they take."""
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    """Address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; empty: OpenAI's own."""
+    model_timeout: float = Field(default=60, gt=0)
+    """Seconds a model call may take; it is tried three times in all where the server says to try again."""
+
+    embedder: str = "local"
+    """ "local" or "openai:<name>", such as openai:text-embedding-3-small."""
+
+    postgres_url: str = ""
+    """postgresql://user:password@host:5432/database; empty: an embedded Postgres in DATA_DIR."""
+    chroma_url: str = ""
+    """http://host:8000; empty: an embedded Chroma in DATA_DIR."""
+    data_dir: Path = Path(".data")
+    """Where the embedded servers keep their data."""
+
+    ranking: Preset = "default"
+    """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25."""
+    memory_tokens: int = Field(default=1_500, ge=0)
+    """About how many tokens of recalled facts a prompt may carry."""
+    window_tokens: int = Field(default=8_000, ge=100)
+    """About how many tokens of the thread's messages a prompt may carry."""
+    max_message_chars: int = Field(default=32_000, ge=1)
+    """Characters a message may have."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    @property
+    def chat_model_name(self) -> str:
+        """The chat model that is meant: the named one, or what the presence of a key says."""
+        return self.chat_model or (DEFAULT_OPENAI_MODEL if self.openai_api_key else OFFLINE)
+
+    @property
+    def extraction_model_name(self) -> str:
+        return self.extraction_model or self.chat_model_name
+
+
+@cache
+def read_settings() -> Settings:
+    """The settings of this process. Raises BadInput that names each wrong variable, its value and what it takes."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [
+            f"{str(problem['loc'][0]).upper()} is {problem['input']!r}: {problem['msg']}." for problem in error.errors()
+        ]
+        raise BadInput(
+            "\n".join([*problems, "Set it in the environment or in .env; .env.example explains each."])
+        ) from error

@@ -1,0 +1,52 @@
+"""What the checkpointer saves of a thread, and what passes between nodes without being saved."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from langchain_core.messages import AnyMessage
+from langgraph.channels import UntrackedValue
+from langgraph.graph import add_messages
+from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
+
+from memory.extract import Extraction, Utterance
+from memory.fact import Fact
+from memory.working import Task
+
+
+class Input(TypedDict):
+    """What a client sends."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class MemoryChanges(TypedDict):
+    """What a turn did to long-term memory, as the texts of facts; clients show it."""
+
+    remembered: list[str]
+    reinforced: list[str]
+    retired: list[str]
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What extract_memories hands to reconcile."""
+
+    utterances: list[Utterance]
+    known: list[Fact]
+    extraction: Extraction
+
+
+class State(Input):
+    """A thread."""
+
+    summary: str
+    """Of the messages that no longer fit into the window."""
+    extracted_until: str
+    """Watermark: id of the last message that facts were taken from. Those after it are still to be done."""
+    task: Task | None
+    """Working memory: the task this thread is in the middle of."""
+
+    recalled: Annotated[str, UntrackedValue]
+    """The block of recalled facts for this reply; never saved, since tomorrow's facts may differ."""
+    extracted: Annotated[Extracted | None, UntrackedValue]
+    changes: Annotated[MemoryChanges | None, UntrackedValue]

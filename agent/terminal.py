@@ -1,0 +1,246 @@
+"""The chat in a terminal: one line a message, the reply as it is made, then what memory did."""
+
+import asyncio
+import logging
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.graph.state import CompiledStateGraph
+from prompt_toolkit import PromptSession
+from rich.console import Console
+
+from agent.context import Context
+from agent.nodes import message_fault
+from agent.state import Input, MemoryChanges, State
+from memory.errors import AgentMemoryError, BadInput, cause_of
+from memory.postgres import Pool
+from memory.threads import USER_KEY, list_threads, thread_owner
+from memory.user_memory import UserMemory
+
+log = logging.getLogger(__name__)
+
+Graph: TypeAlias = CompiledStateGraph[State, Context, Input, State]
+
+HELP = """\
+/new          start a new thread; what is remembered stays
+/threads      list your threads
+/resume ID    go on in one of them; the first characters of its id will do
+/memories     show what is remembered about you
+/help         show this
+/quit         leave (so does Ctrl-D); Ctrl-C breaks off a reply\
+"""
+
+
+@dataclass
+class Chat:
+    """One person's conversation with the agent."""
+
+    graph: Graph
+    saver: AsyncPostgresSaver
+    memory: UserMemory
+    out: Console
+    """Replies and what memory did."""
+    err: Console
+    """Errors."""
+    thread_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    failed: bool = False
+    """Whether any message or command came to nothing."""
+
+    @property
+    def pool(self) -> Pool:
+        return cast(Pool, self.saver.conn)
+
+    async def handle(self, line: str) -> bool:
+        """Carry out one line; False when it was the last."""
+        text = line.strip()
+        try:
+            if text.startswith("/"):
+                return await self._command(text)
+            if fault := message_fault(text):
+                raise BadInput(fault)
+            await self._turn(text)
+        except AgentMemoryError as error:
+            self.fail(str(error))
+        except Exception as error:
+            log.warning("turn failed thread=%r user=%r cause=%s", self.thread_id, self.memory.user_id, cause_of(error))
+            self.fail(f"No reply: {explain(error)} Your message is kept; send it again or go on.")
+        return True
+
+    def fail(self, message: str) -> None:
+        self.failed = True
+        self.err.print(f"error: {printable(message)}", style="red", markup=False, soft_wrap=True)
+
+    async def resume(self, thread_id: str) -> None:
+        """Go on in a thread of this user; an id that nobody has used begins one. Raises BadInput."""
+        owner = await thread_owner(self.pool, thread_id)
+        if owner not in (None, self.memory.user_id):
+            raise BadInput(f"No thread {thread_id!r} of yours: /threads lists them.")
+        self.thread_id = thread_id
+
+    async def _command(self, text: str) -> bool:
+        name, _, argument = text.partition(" ")
+        match name:
+            case "/new":
+                self.thread_id = str(uuid.uuid4())
+                self.note("new thread")
+            case "/threads":
+                await self._list_threads()
+            case "/resume":
+                await self._resume_prefix(argument.strip())
+            case "/memories":
+                await self._list_memories()
+            case "/help":
+                self.out.out(HELP, highlight=False)
+            case "/quit":
+                return False
+            case _:
+                raise BadInput(f"Unknown command {name!r}: /help lists them.")
+        return True
+
+    async def _turn(self, text: str) -> None:
+        """Send one message, show the reply as it is made, and then what memory did."""
+        replying = False
+        async for node, part in self._stream(text):
+            if isinstance(part, BaseMessage):
+                self.out.out(printable(str(part.text)), end="", highlight=False)
+                replying = True
+            elif node == "respond" and replying:
+                self.out.out("")
+                replying = False
+            elif node == "reconcile" and (line := changes_line(part)):
+                self.note(line)
+
+    async def _stream(self, text: str) -> AsyncIterator[tuple[str, BaseMessage | MemoryChanges | None]]:
+        """Pairs of a node and what it gave: parts of the reply, or the changes it made to memory."""
+        stream = self.graph.astream(
+            {"messages": [HumanMessage(text, id=str(uuid.uuid4()))]},
+            self._config(),
+            context=Context(user_id=self.memory.user_id),
+            stream_mode=["messages", "updates"],
+            durability="sync",  # what was said is in the database before it is answered
+        )
+        async for mode, payload in cast(AsyncIterator[tuple[str, Any]], stream):  # as `stream_mode` says
+            if mode == "messages":
+                message, metadata = payload
+                if metadata["langgraph_node"] == "respond" and isinstance(message, AIMessage) and message.text:
+                    yield "respond", message
+            else:
+                for node, update in payload.items():
+                    yield node, (update or {}).get("changes")
+
+    def _config(self) -> RunnableConfig:
+        return {
+            "configurable": {"thread_id": self.thread_id},
+            "metadata": {USER_KEY: self.memory.user_id},
+        }
+
+    async def _list_threads(self) -> None:
+        threads = await list_threads(self.pool, self.memory.user_id)
+        if not threads:
+            self.note("no threads yet")
+        for thread in threads:
+            state = await self.graph.aget_state({"configurable": {"thread_id": thread.id}})
+            first = next((m for m in state.values.get("messages", []) if isinstance(m, HumanMessage)), None)
+            title = printable(" ".join(str(first.text).split()))[:60] if first else ""
+            here = "*" if thread.id == self.thread_id else " "
+            self.out.out(f"{here} {thread.id}  {thread.last_at:%Y-%m-%d %H:%M}  {title}", highlight=False)
+
+    async def _resume_prefix(self, prefix: str) -> None:
+        if not prefix:
+            raise BadInput("Which thread? /resume ID; /threads lists them.")
+        found = [t.id for t in await list_threads(self.pool, self.memory.user_id, 1_000) if t.id.startswith(prefix)]
+        if len(found) != 1:
+            problem = "No thread" if not found else "More than one thread"
+            raise BadInput(f"{problem} of yours begins with {prefix!r}: /threads lists them.")
+        await self.resume(found[0])
+        self.note(f"thread {self.thread_id}")
+
+    async def _list_memories(self) -> None:
+        facts = await self.memory.current()
+        if not facts:
+            self.note("nothing is remembered yet")
+        for fact in facts:
+            self.out.out(f"- {printable(fact.text)}  ({fact.category}, {fact.observed_at:%Y-%m-%d})", highlight=False)
+
+    def note(self, line: str) -> None:
+        """A dim line that is not the agent's words."""
+        self.out.print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+async def talk(chat: Chat) -> None:
+    """Read messages from the keyboard until the person leaves. Ctrl-C breaks off a reply and nothing else."""
+    session: PromptSession[str] = PromptSession()
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            line = await session.prompt_async("> ")
+        except KeyboardInterrupt:
+            chat.note("/quit or Ctrl-D leaves")
+            continue
+        except EOFError:
+            return
+        if not line.strip():
+            continue
+        turn = asyncio.ensure_future(chat.handle(line))
+        loop.add_signal_handler(signal.SIGINT, turn.cancel)
+        try:
+            if not await turn:
+                return
+        except asyncio.CancelledError:
+            chat.out.out("")
+            chat.note("broken off; the thread goes on from here")
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
+
+async def read(chat: Chat) -> None:
+    """Read messages from a pipe or a file, one a line, until it ends."""
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        if not await chat.handle(line.rstrip("\n")):
+            return
+
+
+def changes_line(changes: MemoryChanges | BaseMessage | None) -> str:
+    """ "remembered: lives in Austin; retired: lives in San Francisco"; "" when nothing changed."""
+    if not changes or isinstance(changes, BaseMessage):
+        return ""
+    shown = {"remembered": changes["remembered"], "known already": changes["reinforced"], "retired": changes["retired"]}
+    return "; ".join(f"{verb}: {', '.join(map(lower_first, texts))}" for verb, texts in shown.items() if texts)
+
+
+def lower_first(text: str) -> str:
+    """The text with a small first letter, unless its first word is an abbreviation or a name in capitals."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which could steer the terminal."""
+    return "".join(char for char in text if char in "\n\t" or char.isprintable())
+
+
+EXPLANATIONS = {
+    "AuthenticationError": "the model's server refused the key: check OPENAI_API_KEY.",
+    "PermissionDeniedError": "the model's server refused the key: check OPENAI_API_KEY.",
+    "NotFoundError": "the model's server does not know this model: check CHAT_MODEL and OPENAI_BASE_URL.",
+    "RateLimitError": "the model's server is asked too often, or the account has no quota left.",
+    "APITimeoutError": "the model did not answer in time (MODEL_TIMEOUT).",
+    "APIConnectionError": "the model's server cannot be reached: check OPENAI_BASE_URL and the network.",
+    "InternalServerError": "the model's server has a fault of its own.",
+    "OperationalError": "the database does not answer.",
+    "PoolTimeout": "the database does not answer.",
+}
+"""By the name of an error's class or of one it descends from: importing the classes takes a second."""
+
+
+def explain(error: Exception) -> str:
+    """An error of a turn as a sentence, without what was said in it."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    known = next((EXPLANATIONS[name] for name in names if name in EXPLANATIONS), None)
+    return known or f"{names[0]} from a part of the turn; LOG_LEVEL=WARNING shows where."

@@ -1,0 +1,25 @@
+"""The agent: recall -> respond <-> tools, and after the reply extract_memories -> reconcile."""
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.prebuilt import ToolNode
+
+from agent.context import Context
+from agent.nodes import after_respond, extract_memories, recall, reconcile, respond
+from agent.state import Input, State
+from agent.tools import TOOLS
+
+builder = StateGraph(State, context_schema=Context, input_schema=Input)
+builder.add_node(recall)
+builder.add_node(respond)
+builder.add_node("tools", ToolNode(TOOLS))
+builder.add_node(extract_memories)
+builder.add_node(reconcile)
+builder.add_edge(START, "recall")
+builder.add_edge("recall", "respond")
+builder.add_conditional_edges("respond", after_respond)
+builder.add_edge("tools", "respond")
+builder.add_edge("extract_memories", "reconcile")
+builder.add_edge("reconcile", END)
+
+graph = builder.compile(name="remembering agent")
+"""For a server, which brings its own checkpointer and store; elsewhere compile `builder` with those of `agent`."""

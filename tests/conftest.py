@@ -1,0 +1,92 @@
+"""What tests share: real servers once a session, settings that point at them, and a scripted model."""
+
+import asyncio
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+from agent.persistence import open_checkpointer, open_store
+from agent.settings import Settings, read_settings
+from memory.embedded import Addresses, embedded_servers
+from memory.store import FactStore
+from tests.openai_server import ScriptedOpenAI
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    """An embedded Postgres and Chroma of this test process's own, in use until the session ends."""
+    directory = tmp_path_factory.mktemp("servers")
+    ready, done = threading.Event(), threading.Event()
+    found: list[Addresses | BaseException] = []
+
+    async def use() -> None:
+        async with embedded_servers(directory, frozenset({"postgres", "chroma"})) as addresses:
+            found.append(addresses)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    def run() -> None:
+        try:
+            asyncio.run(use())
+        except BaseException as error:  # the fixture raises it where it is seen
+            found.append(error)
+            ready.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    ready.wait()
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    yield found[0]
+    done.set()
+    thread.join()
+
+
+@pytest.fixture
+def openai() -> Iterator[ScriptedOpenAI]:
+    with ScriptedOpenAI() as server:
+        yield server
+
+
+@pytest.fixture
+def environment(
+    servers: Addresses, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[dict[str, str]]:
+    """Environment variables that point at this session's servers and this test's model; in force, and returned."""
+    variables = dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
+        "POSTGRES_URL": servers.postgres or "",
+        "CHROMA_URL": servers.chroma or "",
+        "OPENAI_API_KEY": "test",
+        "OPENAI_BASE_URL": openai.url,
+        "CHAT_MODEL": "openai:scripted",
+        "MODEL_TIMEOUT": "2",
+        "LOG_LEVEL": "INFO",
+    }
+    monkeypatch.chdir(tmp_path)  # no .env of the developer's
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    read_settings.cache_clear()
+    yield variables
+    read_settings.cache_clear()
+
+
+@pytest.fixture
+async def store(environment: dict[str, str]) -> AsyncIterator[FactStore]:
+    async with open_store() as store:
+        yield store
+
+
+@pytest.fixture
+async def saver(environment: dict[str, str]) -> AsyncIterator[AsyncPostgresSaver]:
+    async with open_checkpointer() as saver:
+        yield saver
+
+
+@pytest.fixture
+def user() -> str:
+    """A user whom no other test has."""
+    return f"ada-{uuid.uuid4()}"

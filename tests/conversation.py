@@ -1,0 +1,79 @@
+"""A conversation with the compiled graph, as tests hold it."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+
+from agent.context import Context
+from agent.state import MemoryChanges
+from agent.terminal import Graph
+from tests.openai_server import Json
+
+
+@dataclass
+class Turn:
+    """What a client saw of one turn."""
+
+    events: list[tuple[str, str]] = field(default_factory=list)
+    """(node, text of a token) and (node, "done"), in the order they came."""
+    changes: MemoryChanges | None = None
+
+    @property
+    def reply(self) -> str:
+        return "".join(text for node, text in self.events if node == "respond" and text != "done")
+
+    @property
+    def nodes(self) -> list[str]:
+        return [node for node, text in self.events if text == "done"]
+
+
+async def say(graph: Graph, user: str, text: str, thread: str | None = None, **context: Any) -> Turn:
+    """Send a message as `user` and follow the stream to its end."""
+    turn = Turn()
+    stream = graph.astream(
+        {"messages": [HumanMessage(text)]},
+        config_of(thread or str(uuid.uuid4())),
+        context=Context(user_id=user, **context),
+        stream_mode=["messages", "updates"],
+        durability="sync",
+    )
+    async for mode, payload in stream:
+        if mode == "messages":
+            message, metadata = cast(tuple[Any, Mapping[str, Any]], payload)
+            if isinstance(message, AIMessage) and message.text:
+                turn.events.append((str(metadata["langgraph_node"]), str(message.text)))
+        else:
+            for node, update in cast(Mapping[str, Any], payload).items():
+                turn.events.append((node, "done"))
+                turn.changes = (update or {}).get("changes") or turn.changes
+    return turn
+
+
+def config_of(thread: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread}}
+
+
+def candidate(text: str, quote: str, attribute: str, **values: Any) -> dict[str, Any]:
+    """A candidate as a model would write it."""
+    return {
+        "text": text,
+        "quote": quote,
+        "message": 1,
+        "subject": "user",
+        "attribute": attribute,
+        "exclusive": False,
+        "category": "fact",
+        "importance": 0.5,
+        "valid_from": None,
+        "valid_until": None,
+        "relations": [],
+    } | values
+
+
+def found(*facts: dict[str, Any], retracted: Sequence[int] = ()) -> Json:
+    """The answer of an extraction."""
+    return Json({"facts": list(facts), "retracted": list(retracted)})

@@ -1,0 +1,122 @@
+"""The graph as `langgraph dev` serves it to Studio and to clients of the SDK."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+
+from memory.store import facts_namespace
+from tests.conversation import candidate, found
+from tests.openai_server import ScriptedOpenAI, Text
+from tests.processes import chat, langgraph_dev
+
+HOME = candidate("Lives in San Francisco", "I live in San Francisco", "home city", category="location")
+AUSTIN = candidate("Lives in Austin", "I moved to Austin", "home city", category="location")
+
+
+async def events(client: LangGraphClient, thread_id: str, user: str, text: str) -> AsyncIterator[Any]:
+    async for part in client.runs.stream(
+        thread_id,
+        "chat",
+        input={"messages": [{"role": "user", "content": text}]},  # type: ignore[dict-item]  # JSON, as the docs show it
+        context={"user_id": user},
+        stream_mode=["messages-tuple", "updates"],
+    ):
+        yield part
+
+
+async def reply(client: LangGraphClient, thread_id: str, user: str, text: str) -> str:
+    """The tokens of the reply, joined; no token of anything else may be among them."""
+    tokens = []
+    async for part in events(client, thread_id, user, text):
+        if part.event == "messages":
+            message, metadata = part.data
+            if message["type"] in ("ai", "AIMessageChunk"):
+                assert metadata["langgraph_node"] == "respond"
+                tokens.append(message["content"])
+        assert part.event != "error", part.data
+    return "".join(tokens)
+
+
+async def test_a_client_streams_replies_and_what_was_told_outlives_the_server(
+    environment: dict[str, str], openai: ScriptedOpenAI, user: str, tmp_path: Path
+) -> None:
+    openai.reply(Text("Hello, Ada of San Francisco.", delay=0.01), Text("Safe travels."))
+    openai.extraction(found(HOME), found(AUSTIN))
+    with langgraph_dev(tmp_path, environment) as url:
+        client = get_client(url=url)
+        first = (await client.threads.create())["thread_id"]
+        assert await reply(client, first, user, "I live in San Francisco.") == "Hello, Ada of San Francisco."
+        second = (await client.threads.create())["thread_id"]
+        assert await reply(client, second, user, "I moved to Austin") == "Safe travels."
+        state = await client.threads.get_state(first)
+        values: Any = state["values"]
+        assert [message["content"] for message in values["messages"]] == [
+            "I live in San Francisco.",
+            "Hello, Ada of San Francisco.",
+        ]
+        assert values["extracted_until"] == values["messages"][0]["id"]
+        assert "recalled" not in values
+    with langgraph_dev(tmp_path, environment) as url:
+        client = get_client(url=url)
+        third = (await client.threads.create())["thread_id"]
+        await reply(client, third, user, "Where do I live?")
+        prompt = [r for r in openai.requests if r.kind == "reply"][-1].messages[0]["content"]
+        assert "Lives in Austin" in prompt
+        assert "San Francisco" not in prompt
+        assert len((await client.threads.get_state(first))["values"]["messages"]) == 2  # type: ignore[call-overload]
+        items = (await client.store.search_items(facts_namespace(user)))["items"]
+        assert [item["value"]["text"] for item in items] == ["Lives in Austin"]
+
+
+async def test_studio_finds_a_chat_graph_and_a_form_for_its_context(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with langgraph_dev(tmp_path, environment) as url:
+        client = get_client(url=url)
+        (assistant,) = await client.assistants.search(graph_id="chat")
+        schemas: Any = await client.assistants.get_schemas(assistant["assistant_id"])
+        assert list(schemas["input_schema"]["properties"]) == ["messages"]
+        form = schemas["context_schema"]["properties"]
+        assert set(form) == {"user_id", "model", "system_prompt", "memory_tokens"}
+        assert all(field["description"] for field in form.values())
+
+
+async def test_two_terminals_and_a_server_share_one_data_directory_and_leave_nothing_running(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """With no address and no key set, as in a fresh clone, and in a path that is hard on shells."""
+    data = tmp_path / "it's 100% my data"
+    fresh = {**environment, "POSTGRES_URL": "", "CHROMA_URL": "", "OPENAI_API_KEY": "", "CHAT_MODEL": ""}
+    fresh |= {"OPENAI_BASE_URL": "", "DATA_DIR": str(data)}
+    with langgraph_dev(tmp_path, fresh) as url:
+        client = get_client(url=url)
+        first, second = await asyncio.gather(
+            asyncio.to_thread(chat, "I live in Lima.\n", fresh, tmp_path, "--user", "ada"),
+            asyncio.to_thread(chat, "I live in Rome.\n", fresh, tmp_path, "--user", "bob"),
+        )
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+        thread = (await client.threads.create())["thread_id"]
+        assert await reply(client, thread, "ada", "Where do I live?") == "You live in Lima."
+        assert await reply(client, thread, "bob", "Where do I live?") == "You live in Rome."
+        assert running(data)
+    assert await asyncio.to_thread(left_after, data, seconds=30) == []
+
+
+def running(data: Path) -> list[str]:
+    """Command lines of the processes that work on a data directory."""
+    listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if str(data) in line]
+
+
+def left_after(data: Path, seconds: float) -> list[str]:
+    """What still runs once nothing does, or the time is up."""
+    deadline = time.monotonic() + seconds
+    while (left := running(data)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left

@@ -1,0 +1,269 @@
+"""The terminal program, run as a person or a script runs it: a process, with its input and output."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conversation import candidate, found
+from tests.openai_server import ScriptedOpenAI, Status, Text
+from tests.processes import ROOT, chat, environment, free_port
+
+README = ROOT / "README.md"
+
+
+@pytest.fixture
+def offline(environment: dict[str, str]) -> dict[str, str]:
+    """The settings of a fresh clone, but for the servers, which this session shares."""
+    return {**environment, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "LOG_LEVEL": "WARNING"}
+
+
+def transcript(text: str) -> list[tuple[list[str], list[str], list[str]]]:
+    """The sessions of a transcript: arguments, lines typed, lines answered."""
+    sessions: list[tuple[list[str], list[str], list[str]]] = []
+    for line in text.strip().splitlines():
+        if line.startswith("$ make chat"):
+            sessions.append((re.findall(r'"([^"]*)"', line) or [""], [], []))
+        elif line.startswith("> "):
+            sessions[-1][1].append(line.removeprefix("> "))
+        elif line:
+            sessions[-1][2].append(line)
+    return sessions
+
+
+def hold(text: str, variables: Mapping[str, str], directory: Path, user: str) -> None:
+    """Type what a transcript says and compare what is answered, to the letter."""
+    for arguments, typed, answered in transcript(text):
+        who = arguments[0].split() or ["--user", user]
+        result = chat(
+            "\n".join(typed) + "\n", variables, directory, *(word.replace("bob", f"bob-{user}") for word in who)
+        )
+        assert result.stdout.splitlines() == answered, result.stderr
+        assert result.returncode == 0
+
+
+def test_the_readmes_transcript_is_what_happens(offline: dict[str, str], tmp_path: Path, user: str) -> None:
+    (shown,) = re.findall(r"```console\n(\$ make chat\n.*?)```", README.read_text(), re.DOTALL)
+    hold(shown, offline, tmp_path, user)
+
+
+TRANSCRIPTS = {
+    "a preference": """
+$ make chat
+> I prefer dark mode in all my apps
+Noted: you prefer dark mode in all apps.
+remembered: prefers dark mode in all apps
+> /memories
+- Prefers dark mode in all apps  (preference, TODAY)
+""",
+    "a project names what it is made of": """
+$ make chat
+> I'm building a FastAPI backend with PostgreSQL
+Noted: you are building a FastAPI backend with PostgreSQL.
+remembered: is building a FastAPI backend with PostgreSQL
+> /new
+new thread
+> What am I building?
+You are building a FastAPI backend with PostgreSQL.
+""",
+}
+
+
+@pytest.mark.parametrize("name", TRANSCRIPTS)
+def test_the_guides_own_cases(name: str, offline: dict[str, str], tmp_path: Path, user: str) -> None:
+    hold(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), offline, tmp_path, user)
+
+
+def test_rust_replaces_python_where_it_was_said_and_python_stays_for_the_rest(
+    offline: dict[str, str], tmp_path: Path, user: str
+) -> None:
+    told = chat(
+        "I'm a backend engineer who primarily uses Python and Go.\n"
+        "Actually, I just switched from Python to Rust for the performance-critical services. "
+        "Still using Python for the API layer though.\n/memories\n",
+        offline,
+        tmp_path,
+        "--user",
+        user,
+    )
+    memories = [line for line in told.stdout.splitlines() if line.startswith("- ")]
+    texts = " ".join(memories)
+    assert "Rust for the performance-critical services" in texts
+    assert "Python for the API layer" in texts
+    assert "Uses Go" in texts
+    assert not any(line.startswith("- Uses Python  ") for line in memories)
+
+
+def test_threads_are_listed_and_gone_on_in_and_belong_to_their_user(
+    offline: dict[str, str], tmp_path: Path, user: str
+) -> None:
+    chat("I like tea.\n", offline, tmp_path, "--user", user)
+    listed = chat("/threads\n", offline, tmp_path, "--user", user).stdout
+    assert "I like tea." in listed
+    thread = listed.split()[0]
+    resumed = chat(f"/resume {thread[:6]}\nHello\n/threads\n", offline, tmp_path, "--user", user).stdout
+    assert resumed.count("I like tea.") == 1
+    assert f"* {thread}" in resumed
+    assert chat("/threads\n", offline, tmp_path, "--user", user + "2").stdout.strip() == "no threads yet"
+    stolen = chat("What did I say?\n", offline, tmp_path, "--user", user + "2", "--thread", thread)
+    assert (stolen.returncode, stolen.stdout) == (2, "")
+    assert f"No thread '{thread}' of yours" in stolen.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "words"),
+    [
+        ({"CHAT_MODEL": "openai:gpt-4.1-mini"}, 2, "set OPENAI_API_KEY"),
+        ({"CHAT_MODEL": "gpt"}, 2, "Unknown model 'gpt': write openai:<name>"),
+        ({"EMBEDDER": "big"}, 2, "EMBEDDER is 'big': write local"),
+        ({"RANKING": "best"}, 2, "RANKING is 'best'"),
+        ({"POSTGRES_URL": "what?"}, 2, "POSTGRES_URL is no Postgres connection string"),
+        ({"CHROMA_URL": "localhost"}, 2, "CHROMA_URL is 'localhost': write http://"),
+        ({"POSTGRES_URL": "postgresql://u:sesame@127.0.0.1:{port}/x"}, 1, "Postgres does not answer"),
+        ({"CHROMA_URL": "http://127.0.0.1:{port}"}, 1, "Chroma does not answer at http://127.0.0.1:{port}"),
+        ({"POSTGRES_URL": "", "DATA_DIR": "/proc/nowhere"}, 1, "/proc/nowhere"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_wrong_setting_or_a_part_that_is_away_is_one_clear_error_and_an_exit_code(
+    offline: dict[str, str], tmp_path: Path, variables: dict[str, str], code: int, words: str
+) -> None:
+    port = str(free_port())
+    filled = {name: value.replace("{port}", port) for name, value in variables.items()}
+    result = chat("Hello\n", {**offline, **filled}, tmp_path)
+    assert result.returncode == code, result.stderr
+    assert words.replace("{port}", port) in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert "sesame" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_empty_and_a_huge_message_are_errors_and_the_rest_is_answered(
+    offline: dict[str, str], tmp_path: Path, user: str
+) -> None:
+    result = chat(f"I like tea.\n\n{'x' * 1_000_000}\nWhat do I like?\n", offline, tmp_path, "--user", user)
+    assert "The message is empty" in result.stderr
+    assert "1,000,000 characters" in result.stderr
+    assert "You like tea." in result.stdout
+    assert result.returncode == 1
+
+
+@pytest.mark.parametrize("user_id", ["", "  ", "x" * 1_001])
+def test_a_user_id_that_cannot_be_one_is_refused(offline: dict[str, str], tmp_path: Path, user_id: str) -> None:
+    result = chat("Hello\n", offline, tmp_path, "--user", user_id)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "user id" in result.stderr
+
+
+def test_input_that_is_not_utf_8_is_read_all_the_same(offline: dict[str, str], tmp_path: Path, user: str) -> None:
+    result = chat(b"I like caf\xe9.\nHello\n", offline, tmp_path, "--user", user)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_reply_that_fails_is_said_and_what_was_told_is_kept(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+) -> None:
+    openai.reply(Status(500), Status(500), Status(500), Text("I am back."))
+    openai.extraction(found(candidate("Likes tea", "I like tea", "likes")))
+    result = chat("I like tea.\nHello?\n", environment, tmp_path, "--user", user)
+    assert "error: No reply:" in result.stderr
+    assert result.stdout.splitlines() == ["I am back.", "remembered: likes tea"]
+    assert result.returncode == 1
+
+
+def test_a_wrong_key_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    with ScriptedOpenAI(require_key="right") as openai:
+        result = chat("Hello\n", {**environment, "OPENAI_BASE_URL": openai.url}, tmp_path)
+    assert "check OPENAI_API_KEY" in result.stderr
+    assert result.returncode == 1
+
+
+def test_logs_hold_ids_and_never_what_was_said(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+) -> None:
+    openai.reply(Text("Zanzibar it is."))
+    openai.extraction(found(candidate("Likes Zanzibar", "Zanzibar", "likes"), {"broken": "Zanzibar"}))
+    result = chat("Zanzibar\nHello\n", {**environment, "LOG_LEVEL": "DEBUG"}, tmp_path, "--user", user)
+    logged = [line for line in result.stderr.splitlines() if " agent." in line or " memory." in line]
+    assert any(user in line and "thread=" in line for line in logged)
+    assert not [line for line in logged if "Zanzibar" in line]
+
+
+@contextmanager
+def terminal(variables: Mapping[str, str], directory: Path, *arguments: str) -> Iterator["Screen"]:
+    """The program with a person's terminal as its input and output."""
+    ours, theirs = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "agent", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=directory,
+        env=environment({**variables, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "COLUMNS": "200"}),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield Screen(ours, program)
+    finally:
+        if program.poll() is None:
+            program.kill()
+        program.wait()
+        os.close(ours)
+
+
+class Screen:
+    """What a person sees of the program and does with it."""
+
+    def __init__(self, descriptor: int, program: "subprocess.Popen[bytes]") -> None:
+        self._descriptor = descriptor
+        self.program = program
+        self.seen = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._descriptor, keys.encode())
+
+    def wait_for(self, text: str, timeout: float = 60) -> None:
+        """Wait until `text` has appeared since the last wait."""
+        deadline = time.monotonic() + timeout
+        while text not in self.seen:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} did not appear in:\n{self.seen}"
+            if select.select([self._descriptor], [], [], left)[0]:
+                self.seen += os.read(self._descriptor, 65_536).decode(errors="replace")
+        self.seen = self.seen.partition(text)[2]
+
+
+def test_ctrl_c_in_the_middle_of_a_reply_leaves_the_thread_usable(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+) -> None:
+    openai.reply(Text("One two three four. " * 200, delay=0.05), Text("Here I am."))
+    with terminal(environment, tmp_path, "--user", user) as screen:
+        screen.wait_for("/help lists the commands")
+        screen.type("Count\r")
+        screen.wait_for("One two three")
+        os.kill(screen.program.pid, signal.SIGINT)
+        screen.wait_for("broken off")
+        screen.type("Are you there?\r")
+        screen.wait_for("Here I am.")
+        replies = [request for request in openai.requests if request.kind == "reply"]
+        assert [m["content"] for m in replies[-1].messages[1:]] == ["Count", "Are you there?"]
+        screen.type("/quit\r")
+        assert screen.program.wait(60) == 0
+
+
+def test_a_person_sees_colours_and_a_script_sees_none(offline: dict[str, str], tmp_path: Path, user: str) -> None:
+    with terminal({**offline, "TERM": "xterm-256color"}, tmp_path, "--user", user) as screen:
+        screen.wait_for("/help lists the commands")
+        screen.type("I like tea.\r")
+        screen.wait_for("\x1b[2mremembered: likes tea\x1b[0m")
+    assert "\x1b" not in chat("I like milk.\n", offline, tmp_path, "--user", user).stdout

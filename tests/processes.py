@@ -1,0 +1,86 @@
+"""Programs of this project as child processes of a test: started, waited for, and ended."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+ROOT = Path(__file__).parents[1]
+READY_TIMEOUT = 120
+"""Seconds a server may take on a busy machine."""
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment, with `variables` in place of whatever the developer has set."""
+    return {**os.environ, "LANGSMITH_TRACING": "false", **variables}
+
+
+def chat(
+    lines: str | bytes, variables: Mapping[str, str], cwd: Path, *arguments: str, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m agent` with these lines as its input, to its end."""
+    result = subprocess.run(
+        [sys.executable, "-m", "agent", *arguments],
+        input=lines if isinstance(lines, bytes) else lines.encode(),
+        capture_output=True,
+        cwd=cwd,
+        env=environment(variables),
+        timeout=timeout,
+        check=False,
+    )
+    return subprocess.CompletedProcess(result.args, result.returncode, result.stdout.decode(), result.stderr.decode())
+
+
+@contextmanager
+def langgraph_dev(directory: Path, variables: Mapping[str, str]) -> Iterator[str]:
+    """A real `langgraph dev`, with its records in `directory`; yields its URL once it answers, and ends it."""
+    port = free_port()
+    log = directory / "server.log"
+    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "10"]
+    with log.open("ab") as output:
+        server = subprocess.Popen(
+            [*command, "--port", str(port), "--config", str(ROOT / "langgraph.json")],
+            cwd=directory,
+            env=environment(variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + READY_TIMEOUT
+        while not _answers(f"{url}/ok"):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"langgraph dev did not start:\n{log.read_text()[-4000:]}")
+            time.sleep(0.1)
+        yield url
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310 - loopback
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False

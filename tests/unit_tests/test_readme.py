@@ -1,0 +1,48 @@
+"""The README stays true: its picture of the graph, its map and its block of memory."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from graphs.chat import graph
+from memory.render import render
+from tests.facts import make_fact
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_picture_is_the_graph() -> None:
+    (picture,) = blocks("mermaid")
+    assert picture.strip() == graph.get_graph().draw_mermaid(with_styles=False).strip()
+
+
+def test_the_block_of_memory_is_what_a_model_is_given() -> None:
+    (shown,) = blocks("text")
+    facts = [
+        make_fact("Is allergic to shellfish"),
+        make_fact("Lives in Austin", valid_from=datetime(2026, 10, 22, tzinfo=UTC)),
+    ]
+    assert shown.strip() == render(facts, 1_000)
+
+
+def test_the_map_names_every_module_and_nothing_else() -> None:
+    (shown,) = (block for block in blocks("") if "graphs/chat.py" in block)
+    named = set(re.findall(r"\b(\w+)(?:\.py|/)", shown))
+    there = {
+        path.stem
+        for package in ("agent", "memory", "graphs")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py" and "offline" not in path.parts
+    }
+    assert there - named == set()
+    assert named - there <= {"agent", "memory", "graphs", "tests", "index", "offline", "openai_server"}
+
+
+def test_every_file_that_is_named_exists() -> None:
+    for name in re.findall(r"`((?:agent|memory|graphs)/[\w/]+(?:\.py)?/?)`", README):
+        assert (ROOT / name).exists(), name
