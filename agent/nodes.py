@@ -21,19 +21,13 @@ from agent.settings import read_settings
 from agent.state import Extracted, MemoryChanges, State
 from agent.tools import TOOLS
 from memory.errors import cause_of
-from memory.extract import Utterance, extract
-from memory.fact import Source, utc_now
+from memory.extract import SAID_AT, Utterance, batches, extract, utterances_of
+from memory.fact import utc_now
 from memory.reconcile import Changes
 from memory.session import window
 from memory.working import open_task
 
 log = logging.getLogger(__name__)
-
-SAID_AT = "said_at"
-"""Key in a human message's `additional_kwargs`: the ISO moment it was said."""
-
-EXTRACTION_CHARS = 16_000
-"""Characters of messages one extraction looks at; what is past them waits for the next."""
 
 Update = dict[str, Any]
 """What a node returns: new values of some of the state's keys."""
@@ -157,20 +151,9 @@ def _after_watermark(messages: Sequence[AnyMessage], watermark: str) -> list[Hum
 
 
 def _utterances(messages: Sequence[HumanMessage], thread_id: str) -> list[Utterance]:
-    """The messages as an extraction takes them, oldest first, up to EXTRACTION_CHARS."""
-    utterances: list[Utterance] = []
-    spent = 0
-    for message in messages:
-        text = text_of(message)
-        spent += len(text)
-        if message_fault(text):
-            continue
-        if utterances and spent > EXTRACTION_CHARS:
-            break
-        said_at = datetime.fromisoformat(str(message.additional_kwargs[SAID_AT]))
-        source = Source(thread_id=thread_id, message_id=message.id)
-        utterances.append(Utterance(text=text, said_at=said_at, source=source))
-    return utterances
+    """The messages as one extraction takes them, oldest first; what is too much for it waits for the next."""
+    readable = [message for message in messages if not message_fault(text_of(message))]
+    return next(batches(utterances_of(readable, utc_now(), thread_id)), [])
 
 
 def _thread_of(runtime: Runtime[Context]) -> str:

@@ -1,12 +1,13 @@
 """Messages to candidate facts: the prompt, beside the model of its answer, and the one call that joins them."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import HumanMessage, MessageLikeRepresentation, SystemMessage, convert_to_messages
 from langchain_core.runnables import RunnableConfig
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -53,6 +54,12 @@ or card numbers. Instructions to you ("always answer in French") are not facts. 
 """
 
 
+SAID_AT = "said_at"
+"""Key in a human message's `additional_kwargs`: the ISO moment it was said."""
+
+EXTRACTION_CHARS = 16_000
+"""Characters of messages one extraction looks at."""
+
 MAX_QUOTE = 2_000
 """Characters of a quote; a longer one says nothing about where the fact comes from."""
 
@@ -93,6 +100,32 @@ class Utterance(BaseModel):
     text: str
     said_at: AwareDatetime
     source: Source
+
+
+def utterances_of(content: str | Sequence[MessageLikeRepresentation], at: datetime, thread_id: str) -> list[Utterance]:
+    """What a human said in a text or in messages; a message without an id gets one derived from its words and time."""
+    messages = convert_to_messages([HumanMessage(content)] if isinstance(content, str) else content)
+    utterances = []
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            text = str(message.text)
+            said_at = datetime.fromisoformat(str(message.additional_kwargs.get(SAID_AT) or at.isoformat()))
+            identifier = message.id or hashlib.sha256(f"{said_at.isoformat()} {text}".encode()).hexdigest()[:32]
+            source = Source(thread_id=thread_id, message_id=identifier)
+            utterances.append(Utterance(text=text, said_at=said_at, source=source))
+    return utterances
+
+
+def batches(utterances: Iterable[Utterance]) -> Iterator[list[Utterance]]:
+    """The utterances in order, as many together as one extraction takes (EXTRACTION_CHARS, and at least one)."""
+    batch: list[Utterance] = []
+    for said in utterances:
+        if batch and sum(len(other.text) for other in (*batch, said)) > EXTRACTION_CHARS:
+            yield batch
+            batch = []
+        batch.append(said)
+    if batch:
+        yield batch
 
 
 class ExtractionFailed(AgentMemoryError):

@@ -119,6 +119,16 @@ class Fact(BaseModel):
         return f"{about}: {self.text}"
 
 
+class Repeat(BaseModel):
+    """A time at which a known fact was said again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread_id: str
+    message_id: str
+    observed_at: Instant
+
+
 def check_user_id(user_id: str) -> str:
     """`user_id` as it is, or BadInput: ids are opaque, but must be storable in Postgres and of a sane size."""
     if not isinstance(user_id, str) or not user_id.strip():

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from psycopg.rows import DictRow
 
 from memory import reconcile
-from memory.fact import Fact, RetiredReason, Source, check_user_id, is_storable, normalize, owner_key
+from memory.fact import Fact, Repeat, RetiredReason, Source, check_user_id, is_storable, owner_key
 from memory.postgres import Connection, Pool, locked_transaction
 from memory.reconcile import Changes, Proposal, Retirement
 
@@ -36,8 +36,8 @@ LONGEST_ID = 255
 
 
 def text_digest(text: str) -> str:
-    """32 hex digits of the text as texts are compared."""
-    return hashlib.sha256(normalize(text).encode()).hexdigest()[:32]
+    """32 hex digits that repeats of the text share (see `reconcile.same_words`)."""
+    return hashlib.sha256(" ".join(reconcile.same_words(text)).encode()).hexdigest()[:32]
 
 
 def storable_id(identifier: str | None) -> str | None:
@@ -51,7 +51,7 @@ class Ledger:
     """Facts in Postgres. Every method is about one user and touches nobody else's rows."""
 
     def __init__(self, pool: Pool, *, lock_timeout: float = 10) -> None:
-        self._pool = pool
+        self.pool = pool
         self._lock_timeout = lock_timeout
 
     async def version(self, user_id: str) -> int:
@@ -135,9 +135,84 @@ class Ledger:
         facts = await self.by_key(user_id, [key], now)
         return await self.retire(user_id, [fact.id for fact in facts.values()], "retracted", now)
 
+    async def all(self, user_id: str) -> list[Fact]:
+        """Every fact there ever was, in the order they were recorded."""
+        return [_fact(row) for row in await self._rows(f"{SELECT} order by number", user_id)]
+
+    async def reinforcements(self, user_id: str) -> dict[str, list[Repeat]]:
+        """Fact id -> each time the fact was said again, oldest first."""
+        rows = await self._rows(
+            "select fact_id, thread_id, message_id, observed_at from memory.reinforcements where owner = %(owner)s "
+            "order by observed_at, thread_id, message_id",
+            user_id,
+        )
+        repeats: dict[str, list[Repeat]] = {}
+        for row in rows:
+            repeats.setdefault(row.pop("fact_id"), []).append(Repeat.model_validate(row))
+        return repeats
+
+    async def extracted_messages(self, user_id: str) -> list[Source]:
+        """The messages that facts were taken from."""
+        rows = await self._rows(
+            "select thread_id, message_id from memory.extracted_messages where owner = %(owner)s order by 1, 2", user_id
+        )
+        return [Source.model_validate(row) for row in rows]
+
+    async def restore(
+        self,
+        user_id: str,
+        facts: Sequence[Fact],
+        repeats: Mapping[str, Sequence[Repeat]],
+        extracted: Sequence[Source],
+        now: datetime,
+    ) -> int:
+        """Write an exported memory back, as it was, in one transaction; how many facts are new here.
+
+        What is there already stays. Where both have a current fact for what holds one value, the later one wins.
+        """
+        async with self._writing(user_id) as (connection, owner):
+            await _complete_messages(connection, owner, extracted)
+            cursor = await connection.execute("select id from memory.facts where owner = %s", (owner,))
+            there = {row["id"] for row in await cursor.fetchall()}
+            new = [fact for fact in facts if fact.id not in there]
+            if there:
+                new, retired = await _merge(connection, owner, new)
+                await _retire(connection, owner, retired, now)
+            await _insert(connection, owner, new)
+            await _reinforce(
+                connection,
+                owner,
+                [(fact.id, r.thread_id, r.message_id, r.observed_at) for fact in new for r in repeats.get(fact.id, ())],
+            )
+            return len(new)
+
+    async def erase(
+        self, user_id: str, *, ids: Sequence[str] = (), category: str | None = None, thread_id: str | None = None
+    ) -> int:
+        """Delete facts for good, with their history: those of `ids`, of a category, or said in a thread; how many."""
+        async with self._writing(user_id) as (connection, owner):
+            cursor = await connection.execute(
+                "delete from memory.facts where owner = %s and (id = any(%s) or category = %s or thread_id = %s) "
+                "returning id",
+                (owner, list(ids), category, storable_id(thread_id)),
+            )
+            gone = [row["id"] for row in await cursor.fetchall()]
+            await _queue(connection, owner, gone)
+            return len(gone)
+
+    async def erase_user(self, user_id: str) -> int:
+        """Delete all that is known about the user; how many facts that were."""
+        async with self._writing(user_id) as (connection, owner):
+            cursor = await connection.execute("delete from memory.facts where owner = %s returning id", (owner,))
+            gone = [row["id"] for row in await cursor.fetchall()]
+            await _queue(connection, owner, gone)
+            await connection.execute("delete from memory.extracted_messages where owner = %s", (owner,))
+            await connection.execute("delete from memory.users where owner = %s", (owner,))
+            return len(gone)
+
     async def users(self) -> list[str]:
         """Ids of the users who have current facts."""
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             cursor = await connection.execute(
                 "select user_id from memory.users u where exists "
                 "(select from memory.facts f where f.owner = u.owner and retired_at is null) order by user_id"
@@ -146,7 +221,7 @@ class Ledger:
 
     async def unindexed_owners(self) -> list[str]:
         """Owner keys of the users whose index is behind the ledger."""
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             cursor = await connection.execute("select distinct owner from memory.index_queue")
             return [row["owner"] for row in await cursor.fetchall()]
 
@@ -156,7 +231,7 @@ class Ledger:
 
         One at a time per user, so that an older state is never written over a newer one.
         """
-        async with locked_transaction(self._pool, "index", owner, timeout=self._lock_timeout) as connection:
+        async with locked_transaction(self.pool, "index", owner, timeout=self._lock_timeout) as connection:
             cursor = await connection.execute(
                 f"{SELECT} and id in "
                 "(select fact_id from memory.index_queue where owner = %(owner)s limit %(limit)s) for share",
@@ -171,7 +246,7 @@ class Ledger:
 
     async def _rows(self, query: str, user_id: str, **parameters: object) -> list[DictRow]:
         owner = owner_key(check_user_id(user_id))
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             cursor = await connection.execute(query, {"owner": owner, **parameters})
             return await cursor.fetchall()
 
@@ -179,7 +254,7 @@ class Ledger:
     async def _writing(self, user_id: str) -> AsyncIterator[tuple[Connection, str]]:
         """A transaction with this user's lock, whose end is a new version of the user's memory."""
         owner = owner_key(check_user_id(user_id))
-        async with locked_transaction(self._pool, "user", owner, timeout=self._lock_timeout) as connection:
+        async with locked_transaction(self.pool, "user", owner, timeout=self._lock_timeout) as connection:
             await connection.execute(
                 "insert into memory.users (owner, user_id, version) values (%s, %s, 1) "
                 "on conflict (owner) do update set version = memory.users.version + 1",
@@ -235,7 +310,39 @@ async def _write(connection: Connection, owner: str, changes: Changes, now: date
         fact.model_copy(update={"recorded_at": now, "retired_at": now if fact.retired_reason else None})
         for fact in changes.added
     )
-    retired = tuple(
+    # Retired first: a slot and a key have room for one current fact.
+    retired = await _retire(connection, owner, changes.retired, now)
+    await _insert(connection, owner, added)
+    repeats = [(r.fact.id, r.source.thread_id, r.source.message_id, r.observed_at) for r in changes.reinforced]
+    await _reinforce(connection, owner, repeats)
+    return Changes(added, changes.reinforced, retired)
+
+
+async def _merge(
+    connection: Connection, owner: str, facts: Sequence[Fact]
+) -> tuple[list[Fact], tuple[Retirement, ...]]:
+    """Fit facts of elsewhere into a memory that has its own: those to be inserted, and those they retire."""
+    current = [Proposal(fact) for fact in facts if fact.retired_at is None]
+    changes = reconcile.reconcile(current, NOTHING, await _known(connection, owner, current, ()))
+    history = [fact for fact in facts if fact.retired_at]
+    added = [
+        fact.model_copy(update={"retired_at": fact.recorded_at}) if fact.retired_reason else fact
+        for fact in changes.added
+    ]
+    return [*history, *added], changes.retired
+
+
+async def _retire(
+    connection: Connection, owner: str, retirements: Sequence[Retirement], now: datetime
+) -> tuple[Retirement, ...]:
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "update memory.facts set retired_at = %s, retired_reason = %s, successor = %s, ended_at = %s "
+            "where owner = %s and id = %s",
+            [(now, r.reason, r.successor, r.ended_at, owner, r.fact.id) for r in retirements],
+        )
+    await _queue(connection, owner, [r.fact.id for r in retirements])
+    return tuple(
         replace(
             r,
             fact=r.fact.model_copy(
@@ -247,34 +354,36 @@ async def _write(connection: Connection, owner: str, changes: Changes, now: date
                 }
             ),
         )
-        for r in changes.retired
+        for r in retirements
     )
+
+
+async def _insert(connection: Connection, owner: str, facts: Sequence[Fact]) -> None:
     async with connection.cursor() as cursor:
-        # Retired first: a slot and a key have room for one current fact.
-        await cursor.executemany(
-            "update memory.facts set retired_at = %s, retired_reason = %s, successor = %s, ended_at = %s "
-            "where owner = %s and id = %s",
-            [(now, r.reason, r.successor, r.ended_at, owner, r.fact.id) for r in retired],
-        )
-        await cursor.executemany(INSERT, [_parameters(owner, fact) for fact in added])
+        await cursor.executemany(INSERT, [_parameters(owner, fact) for fact in facts])
+    await _queue(connection, owner, [fact.id for fact in facts])
+
+
+async def _reinforce(
+    connection: Connection, owner: str, repeats: Sequence[tuple[str, str | None, str | None, datetime]]
+) -> None:
+    async with connection.cursor() as cursor:
         await cursor.executemany(
             "insert into memory.reinforcements values (%s, %s, %s, %s, %s) on conflict do nothing",
             [
-                (
-                    owner,
-                    r.fact.id,
-                    storable_id(r.source.thread_id) or "",
-                    storable_id(r.source.message_id) or "",
-                    r.observed_at,
-                )
-                for r in changes.reinforced
+                (owner, fact_id, storable_id(thread_id) or "", storable_id(message_id) or "", observed_at)
+                for fact_id, thread_id, message_id, observed_at in repeats
             ],
         )
+
+
+async def _queue(connection: Connection, owner: str, ids: Sequence[str]) -> None:
+    """Note that the index is behind on these facts, whether they changed or are gone."""
+    async with connection.cursor() as cursor:
         await cursor.executemany(
             "insert into memory.index_queue values (%s, %s) on conflict do nothing",
-            [(owner, fact.id) for fact in (*added, *(r.fact for r in retired))],
+            [(owner, fact_id) for fact_id in ids],
         )
-    return Changes(added, changes.reinforced, retired)
 
 
 def _parameters(owner: str, fact: Fact) -> dict[str, object]:

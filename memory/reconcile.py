@@ -72,6 +72,38 @@ class Changes:
     def __bool__(self) -> bool:
         return bool(self.added or self.reinforced or self.retired)
 
+    def __add__(self, other: "Changes") -> "Changes":
+        return Changes(self.added + other.added, self.reinforced + other.reinforced, self.retired + other.retired)
+
+
+class _Current:
+    """The facts that are current while proposals are gone through, found by slot and by words."""
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        self.by_id: dict[str, Fact] = {}
+        self._by_slot: dict[tuple[str, str], dict[str, Fact]] = {}
+        self._by_words: dict[tuple[str, tuple[str, ...]], dict[str, Fact]] = {}
+        for fact in facts:
+            self.add(fact)
+
+    def _places(self, fact: Fact) -> tuple[dict[str, Fact], ...]:
+        slot = self._by_slot.setdefault(fact.slot, {})
+        return self.by_id, slot, self._by_words.setdefault((fact.subject, same_words(fact.text)), {})
+
+    def add(self, fact: Fact) -> None:
+        for place in self._places(fact):
+            place[fact.id] = fact
+
+    def remove(self, fact: Fact) -> None:
+        for place in self._places(fact):
+            place.pop(fact.id, None)
+
+    def in_slot(self, fact: Fact) -> list[Fact]:
+        return list(self._by_slot.get(fact.slot, {}).values())
+
+    def in_same_words(self, fact: Fact) -> list[Fact]:
+        return list(self._by_words.get((fact.subject, same_words(fact.text)), {}).values())
+
 
 def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], known: Iterable[Fact]) -> Changes:
     """Decide what becomes of each proposal, in order, each seeing what the ones before it did.
@@ -81,27 +113,28 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
     current or not, that has a proposal's id. What was said later wins, in whatever order it arrives.
     """
     everything = {fact.id: fact for fact in known}
-    current = {fact.id: fact for fact in everything.values() if fact.retired_at is None}
+    current = _Current(fact for fact in everything.values() if fact.retired_at is None)
     added: dict[str, Fact] = {}
     reinforced: list[Reinforcement] = []
     retired: dict[str, Retirement] = {}
 
     def retire(fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None = None) -> None:
-        del current[fact.id]
+        current.remove(fact)
         if fact.id in added:  # said and overtaken in one breath: it enters the history as retired
             added[fact.id] = _retired(fact, reason, ended_at, successor)
         else:
             retired[fact.id] = Retirement(fact, reason, ended_at, successor)
 
     for fact_id, said_at in retracted.items():
-        if fact_id in current and current[fact_id].observed_at <= said_at:
-            retire(current[fact_id], "retracted", said_at)
+        fact = current.by_id.get(fact_id)
+        if fact and fact.observed_at <= said_at:
+            retire(fact, "retracted", said_at)
 
     for proposal in proposals:
         fact = proposal.fact
         if fact.id in everything or fact.id in added:
             continue  # the same write again
-        if repeat := _repeated(proposal, current.values()):
+        if repeat := _repeated(proposal, current):
             if repeat.id not in added:
                 reinforced.append(Reinforcement(repeat, fact.source, fact.observed_at))
             continue
@@ -110,14 +143,15 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
             continue
         if fact.is_planned:  # what holds now goes on until then, so both stand
             fact = fact.model_copy(update={"exclusive": False})
-        rivals = [(other, reason) for other in current.values() if (reason := _rivalry(proposal, fact, other))]
-        later = max((o for o, _ in rivals if o.observed_at > fact.observed_at), key=_said, default=None)
+        rivals = [(other, reason) for other in current.in_slot(fact) if (reason := _rivalry(proposal, fact, other))]
+        later = max((other for other, _ in rivals if other.observed_at > fact.observed_at), key=_said, default=None)
         if later:  # an older message that arrives late: it was already overtaken
             added[fact.id] = _retired(fact, "superseded", later.starts_at, later.id)
             continue
         for other, reason in rivals:
             retire(other, reason, fact.starts_at, fact.id)
-        current[fact.id] = added[fact.id] = fact
+        added[fact.id] = fact
+        current.add(fact)
 
     return Changes(tuple(added.values()), tuple(reinforced), tuple(retired.values()))
 
@@ -149,25 +183,20 @@ def same_words(text: str) -> tuple[str, ...]:
 ARTICLES = frozenset({"a", "an", "the"})
 
 
-def _repeated(proposal: Proposal, current: Iterable[Fact]) -> Fact | None:
+def _repeated(proposal: Proposal, current: _Current) -> Fact | None:
     """The current fact that the proposal only says again, if there is one.
 
     A plan that has come true is no repeat of the plan: it is to take the place of what held until then.
     """
     fact = proposal.fact
-    for other in current:
-        if other.is_planned and not fact.is_planned:
-            continue
-        if other.subject == fact.subject and same_words(other.text) == same_words(fact.text):
-            return other
-        if other.slot == fact.slot and proposal.relations.get(other.id) == "duplicate":
-            return other
-    return None
+    said_so = [other for other in current.in_slot(fact) if proposal.relations.get(other.id) == "duplicate"]
+    repeats = (other for other in (*current.in_same_words(fact), *said_so) if fact.is_planned or not other.is_planned)
+    return next(repeats, None)
 
 
 def _rivalry(proposal: Proposal, fact: Fact, other: Fact) -> RetiredReason | None:
-    """Why the later one of the two takes the place of the other, or None where both stand."""
-    if other.slot != fact.slot or fact.is_planned:
+    """Why the later one of two facts in a slot takes the place of the other, or None where both stand."""
+    if fact.is_planned:
         return None
     if fact.exclusive and (other.exclusive or other.is_planned):
         return "superseded"

@@ -1,5 +1,6 @@
 """A user's threads, found through an index on the checkpoints' metadata."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,3 +46,20 @@ async def thread_owner(pool: Pool, thread_id: str) -> str | None:
         )
         row = await cursor.fetchone()
         return (row["user_id"] or "") if row else None
+
+
+async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:
+    """Delete the user's threads, all or those of `ids`: checkpoints, messages and tasks; how many threads.
+
+    Threads of somebody else are left alone, whatever `ids` says.
+    """
+    async with pool.connection() as connection, connection.transaction():
+        cursor = await connection.execute(
+            "select distinct thread_id from checkpoints where metadata->>'user_id' = %s and checkpoint_ns = '' "
+            "and (%s or thread_id = any(%s))",
+            (check_user_id(user_id), ids is None, list(ids or ())),
+        )
+        own = [row["thread_id"] for row in await cursor.fetchall()]
+        for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints"):
+            await connection.execute(f"delete from {table} where thread_id = any(%s)", (own,))  # noqa: S608 - constants
+        return len(own)

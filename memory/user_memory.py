@@ -1,17 +1,32 @@
 """One user's memory: what the agent's nodes and tools, the terminal and a forker's own code read and write."""
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from memory.errors import Unavailable
-from memory.extract import Extraction, Utterance, proposals
-from memory.fact import Category, Fact, check_user_id, owner_key, utc_now
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import MessageLikeRepresentation
+
+from memory.errors import BadInput, Unavailable
+from memory.extract import (
+    Extraction,
+    StructuredOutputMethod,
+    Utterance,
+    batches,
+    extract,
+    proposals,
+    utterances_of,
+)
+from memory.fact import Category, Fact, check_user_id, owner_key, slot_name, utc_now
+from memory.portable import dump, load
 from memory.rank import PRESETS, Document, Hit, Weights, rank
 from memory.reconcile import Changes
 from memory.render import render
+from memory.threads import delete_threads
+from memory.timeline import AsOf, Version, as_of, chain, versions
 from memory.words import stems
 
 if TYPE_CHECKING:
@@ -24,6 +39,8 @@ PROFILE: tuple[Category, ...] = ("identity", "constraint")
 
 POOL = 50
 """Facts the index is asked for, for ranking to choose from."""
+
+RECENT_TOPICS = 10
 
 MAX_QUERY = 2_000
 """Characters of a question that are looked at."""
@@ -45,14 +62,41 @@ class Recalled:
         return render(self.facts, token_budget)
 
 
+@dataclass(frozen=True)
+class Profile:
+    """What is known about a user, by kind, as sentences."""
+
+    name: str | None
+    preferences: list[str]
+    constraints: list[str]
+    """What must never be overlooked: allergies, diets."""
+    facts: list[str]
+    decisions: list[str]
+    recent_topics: list[str]
+    """What the facts that were said last are about, the newest first."""
+
+
 class UserMemory:
     """The memory of one user, fixed for the life of the object: no method takes another user's id."""
 
-    def __init__(self, store: "FactStore", user_id: str, *, weights: Weights = PRESETS["default"]) -> None:
-        """Raises BadInput for an empty, over-long or unstorable user id."""
+    def __init__(
+        self,
+        store: "FactStore",
+        user_id: str,
+        *,
+        weights: Weights = PRESETS["default"],
+        model: BaseChatModel | None = None,
+        method: StructuredOutputMethod = "json_schema",
+    ) -> None:
+        """`model` and its structured-output `method` are needed by `observe` alone.
+
+        Raises BadInput for an empty, over-long or unstorable user id.
+        """
         self.user_id = check_user_id(user_id)
         self._store = store
         self._weights = weights
+        self._model = model
+        self._method = method
 
     async def current(self) -> list[Fact]:
         """Every fact that holds now, oldest first."""
@@ -108,6 +152,103 @@ class UserMemory:
         )
         await self._store.bring_index_up_to_date(owner_key(self.user_id))
         return changes
+
+    async def observe(
+        self, content: str | Sequence[MessageLikeRepresentation], *, at: datetime | None = None, thread_id: str = ""
+    ) -> Changes:
+        """Learn from raw conversation: a text the user wrote, or messages, of which only the human ones count.
+
+        `at` is when it was said, unless a message says so itself; now by default. The same words said at the same
+        moment in the same thread are the same message, and are learnt from once. Raises ExtractionFailed; what was
+        learnt until then stays.
+        """
+        if self._model is None:
+            raise BadInput("observe() needs a model: UserMemory(store, user_id, model=...).")
+        utterances = utterances_of(content, at or utc_now(), thread_id)
+        ids = [str(said.source.message_id) for said in utterances]
+        due = set(await self.unextracted(thread_id, ids))
+        total = Changes()
+        for batch in batches(said for said in utterances if said.source.message_id in due):
+            known = await self.near([said.text for said in batch])
+            extraction = await extract(self._model, batch, known, method=self._method)
+            total += await self.learn(extraction, batch, known)
+        return total
+
+    async def context(self, query: str, token_budget: int = 1_500) -> str:
+        """The block of a prompt that carries what matters for `query`; "" when nothing does."""
+        return (await self.recall(query)).block(token_budget)
+
+    async def profile(self) -> Profile:
+        """What is known, by kind; the newest first."""
+        facts = (await self.current())[::-1]
+
+        def of(*categories: Category) -> list[str]:
+            return [fact.text for fact in facts if fact.category in categories]
+
+        named = next((fact for fact in facts if fact.slot == ("user", "name")), None)
+        return Profile(
+            name=re.sub(r"^(?:is called|is named|name is|goes by) ", "", named.text, flags=re.I) if named else None,
+            preferences=of("preference"),
+            constraints=of("constraint"),
+            facts=[f.text for f in facts if f.category not in ("preference", "constraint", "decision") and f != named],
+            decisions=of("decision"),
+            recent_topics=list(dict.fromkeys(fact.attribute for fact in facts))[:RECENT_TOPICS],
+        )
+
+    async def history(self, of: str | tuple[str, str]) -> list[Version]:
+        """The versions of a fact (by its id) or of a slot (subject, attribute), newest first; [] for an unknown one."""
+        facts = await self._store.ledger.all(self.user_id)
+        if isinstance(of, str):
+            return versions(chain(facts, of))
+        slot = (slot_name(of[0]), slot_name(of[1]))
+        return versions(fact for fact in facts if fact.slot == slot)
+
+    async def as_of(self, when: datetime) -> AsOf:
+        """What held at `when`, and what was believed then. `when` needs a time zone."""
+        if when.tzinfo is None:
+            raise BadInput(f"The moment {when.isoformat()} has no time zone: nobody can say which it is.")
+        return as_of(await self._store.ledger.all(self.user_id), when)
+
+    async def export(self) -> AsyncIterator[str]:
+        """All that is known, with history and provenance, as JSON lines (see `memory.portable`)."""
+        ledger = self._store.ledger
+        facts = await ledger.all(self.user_id)
+        repeats, extracted = await ledger.reinforcements(self.user_id), await ledger.extracted_messages(self.user_id)
+        for line in dump(facts, repeats, extracted):
+            yield line
+
+    async def import_(self, lines: Iterable[str]) -> int:
+        """Write exported lines back, all or none; how many facts are new here. Raises BadInput that names the line."""
+        added = await self._store.ledger.restore(self.user_id, *load(lines), utc_now())
+        log.info("imported user=%r facts=%d", self.user_id, added)
+        await self._store.bring_index_up_to_date(owner_key(self.user_id))
+        return added
+
+    async def forget(
+        self, *, fact: str | None = None, category: Category | None = None, thread: str | None = None
+    ) -> int:
+        """Delete for good, history included: one fact by its id, a category, or a thread with what was said in it.
+
+        How many facts that were. Deleting a thread deletes its messages too.
+        """
+        if [fact, category, thread].count(None) != 2:
+            raise BadInput("forget() takes one of fact, category and thread.")
+        ledger = self._store.ledger
+        if thread is not None:
+            await delete_threads(ledger.pool, self.user_id, [thread])
+        gone = await ledger.erase(self.user_id, ids=[fact] if fact else (), category=category, thread_id=thread)
+        log.info("forgot user=%r facts=%d", self.user_id, gone)
+        await self._store.bring_index_up_to_date(owner_key(self.user_id))
+        return gone
+
+    async def forget_everything(self) -> int:
+        """Delete all of the user's facts, their history, threads with their checkpoints and tasks; how many facts."""
+        ledger = self._store.ledger
+        await delete_threads(ledger.pool, self.user_id)
+        gone = await ledger.erase_user(self.user_id)
+        log.info("forgot everything user=%r facts=%d", self.user_id, gone)
+        await self._store.bring_index_up_to_date(owner_key(self.user_id))
+        return gone
 
     async def _find(self, query: str, now: datetime) -> tuple[list[Fact], dict[str, float]]:
         """The profile and what the index holds near `query`, confirmed by the ledger; and their cosines."""
