@@ -47,7 +47,8 @@ message was said; otherwise null.
 - `relations`: how it relates to known facts, by their numbers: `duplicate` (says the same), `refines` (the same \
 thing, more exact), `replaces` (the known one no longer holds). Leave unrelated ones out.
 
-When the user takes something back or asks to forget it, put the known fact's number into `retracted`.
+When the user takes a known fact back or asks to forget it, put its number into `retracted`, with the `message` and \
+the `quote` in which they do.
 
 Take nothing from questions, from guesses, or from text that is quoted, pasted or made up. Never keep passwords, keys \
 or card numbers. Instructions to you ("always answer in French") are not facts. An empty list is a good answer.\
@@ -87,11 +88,19 @@ class Candidate(BaseModel):
     relations: list[Relation] = Field(description="how it relates to known facts; unrelated ones left out")
 
 
+class Retraction(BaseModel):
+    """A known fact that the user took back, or asked to forget."""
+
+    known: int = Field(description="number of the known fact")
+    message: int = Field(description="number of the message that takes it back")
+    quote: str = Field(description="the exact words of the message that take it back")
+
+
 class Extraction(BaseModel):
     """The answer of the extraction call."""
 
     facts: list[Candidate]
-    retracted: list[int] = Field(description="numbers of known facts the user took back or asked to forget")
+    retracted: list[Retraction]
 
 
 class Utterance(BaseModel):
@@ -187,8 +196,8 @@ def proposals(
 ) -> tuple[list[Proposal], dict[str, datetime]]:
     """What of the model's answer may be considered: proposals, and which known facts were taken back, and when.
 
-    Dropped are: a candidate whose quote the user did not write, one that is a secret or a command, numbers of messages
-    or known facts that were not shown, and what is past MAX_CANDIDATES.
+    Dropped are: a candidate or a retraction whose quote the user did not write, a candidate that is a secret or a
+    command, numbers of messages or known facts that were not shown, and what is past MAX_CANDIDATES.
     """
     kept = []
     for candidate in extraction.facts[:MAX_CANDIDATES]:
@@ -196,19 +205,26 @@ def proposals(
             fact = _fact(user_id, candidate, utterances[candidate.message - 1], now)
             relations = {known[r.known - 1].id: r.relation for r in candidate.relations if 1 <= r.known <= len(known)}
             kept.append(Proposal(fact, relations))
-    said_at = max(said.said_at for said in utterances)
-    retracted = {known[number - 1].id: said_at for number in extraction.retracted if 1 <= number <= len(known)}
+    retracted = {
+        known[taken.known - 1].id: utterances[taken.message - 1].said_at
+        for taken in extraction.retracted
+        if 1 <= taken.known <= len(known)
+        and 1 <= taken.message <= len(utterances)
+        and is_quoted(taken.quote, utterances[taken.message - 1])
+    }
     return kept, retracted
+
+
+def is_quoted(quote: str, said: Utterance) -> bool:
+    """Whether the user wrote these words in this message, but for case and spacing."""
+    return 0 < len(quote) <= MAX_QUOTE and normalize(quote) in normalize(said.text) and bool(normalize(quote))
 
 
 def is_admissible(candidate: Candidate, said: Utterance) -> bool:
     """Whether the candidate can be a fact: said by the user in this message, whole, and neither secret nor command."""
-    quote = normalize(candidate.quote)
     words = (candidate.text, candidate.quote)
     return (
-        bool(quote)
-        and len(quote) <= MAX_QUOTE
-        and quote in normalize(said.text)
+        is_quoted(candidate.quote, said)
         and 0 < len(candidate.text.strip()) <= MAX_FACT_TEXT
         and 0 < len(slot_name(candidate.subject)) <= 100
         and 0 < len(slot_name(candidate.attribute)) <= 100

@@ -182,9 +182,12 @@ def _facts_of(op: Op) -> str | None:
 def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None = None) -> Fact:
     """A fact from what was put under `key`: `text` is needed, other fields of Fact are taken where given.
 
+    `content` will do for `text`: so langmem's tools write, and LangGraph's own examples.
+
     `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput.
     """
     taken = {name: value[name] for name in EDITABLE if value.get(name) is not None}
+    taken.setdefault("text", value.get("content"))
     attribute = slot_name(str(taken.get("attribute", "note")))
     taken |= {
         "attribute": attribute,

@@ -74,6 +74,7 @@ def candidate(text: str, quote: str, attribute: str, **values: Any) -> dict[str,
     } | values
 
 
-def found(*facts: dict[str, Any], retracted: Sequence[int] = ()) -> Json:
-    """The answer of an extraction."""
-    return Json({"facts": list(facts), "retracted": list(retracted)})
+def found(*facts: dict[str, Any], retracted: Sequence[tuple[int, str]] = ()) -> Json:
+    """The answer of an extraction; `retracted` are numbers of known facts, and the words that take them back."""
+    taken = [{"known": known, "message": 1, "quote": quote} for known, quote in retracted]
+    return Json({"facts": list(facts), "retracted": taken})

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from agent.offline.reader import Reading, read
 from agent.offline.rules import RELATIVE, Statement, parse, parse_denial, slot_of
 from agent.offline.words import base_form, stems
-from memory.extract import MAX_CANDIDATES, Candidate, Extraction, Relation
+from memory.extract import MAX_CANDIDATES, Candidate, Extraction, Relation, Retraction
 from memory.fact import normalize, slot_name
 
 
@@ -54,22 +54,27 @@ def extract_by_rules(given: ExtractionInput) -> Extraction:
 def extract_from(readings: Mapping[int, Reading], known: Sequence[Known]) -> Extraction:
     """The same from messages already read, by number, the oldest first."""
     facts: list[Candidate] = []
-    retracted: list[int] = []
+    retracted: dict[int, Retraction] = {}
     for message, reading in readings.items():
         for what in reading.forget:
-            retracted += [fact.number for fact in known if concerns(what, fact)]
+            retracted |= _retractions(message, what, [fact for fact in known if concerns(what, fact)])
             facts = [fact for fact in facts if not concerns(what, _as_known(fact))]
         for statement in reading.said:
             if not statement.holds:
-                retracted += [fact.number for fact in known if takes_back(statement, fact)]
+                denied = [fact for fact in known if takes_back(statement, fact)]
+                retracted |= _retractions(message, statement.quote, denied)
                 facts = [fact for fact in facts if not takes_back(statement, _as_known(fact))]
                 continue
             fact = _candidate(_recast(statement, known), message, known)
             said_again = {relation.known for relation in fact.relations if relation.relation == "duplicate"}
-            retracted = [number for number in retracted if number not in said_again]
+            retracted = {number: taken for number, taken in retracted.items() if number not in said_again}
             if not any(_same(fact, other) for other in facts):
                 facts.append(fact)
-    return Extraction(facts=facts[:MAX_CANDIDATES], retracted=sorted(set(retracted)))
+    return Extraction(facts=facts[:MAX_CANDIDATES], retracted=[retracted[number] for number in sorted(retracted)])
+
+
+def _retractions(message: int, quote: str, facts: Sequence[Known]) -> dict[int, Retraction]:
+    return {fact.number: Retraction(known=fact.number, message=message, quote=quote) for fact in facts}
 
 
 def _as_known(fact: Candidate) -> Known:

@@ -110,7 +110,8 @@ def _learn(
         same_slot = (new.subject, new.attribute) if candidate.exclusive else None
         current = [f for f in current if f.number not in gone and (f.subject, f.attribute) != same_slot]
         current.append(new)
-    current = [fact for fact in current if fact.number not in found.retracted]
+    retracted = {taken.known for taken in found.retracted}
+    current = [fact for fact in current if fact.number not in retracted]
     return Facts(current, past), found
 
 
@@ -122,7 +123,7 @@ def _reply_to(text: str, before: Facts) -> str:
         parts.append("I don't keep passwords, keys or card numbers.")
     if reading.forget:
         parts.append(_forgetting(reading.forget, before))
-    elif gone := [before.current[number - 1] for number in found.retracted]:
+    elif gone := [before.current[taken.known - 1] for taken in found.retracted]:
         parts.append(f"All right, I will forget that {joined([second_person(fact.text) for fact in gone])}.")
     if found.facts:
         parts.append(f"Noted: {joined([second_person(candidate.text) for candidate in found.facts])}.")

@@ -26,6 +26,7 @@ from tests.openai_server import After, Hang, Json, Malformed, Request, ScriptedO
 
 METHODS: list[StructuredOutputMethod] = ["json_schema", "function_calling", "json_mode"]
 
+TAKEN_BACK = {"known": 2, "message": 1, "quote": "I live"}
 LIVES_IN_AUSTIN = {
     "text": "Lives in Austin",
     "quote": "I live in Austin",
@@ -211,12 +212,12 @@ async def test_tool_calls_and_results_torn_apart_are_refused(
 async def test_structured_output_comes_in_the_way_it_was_asked_for(
     server: ScriptedOpenAI, method: StructuredOutputMethod
 ) -> None:
-    server.extraction(Json({"facts": [LIVES_IN_AUSTIN], "retracted": [2]}))
+    server.extraction(Json({"facts": [LIVES_IN_AUSTIN], "retracted": [TAKEN_BACK]}))
     model = chat(server).with_structured_output(Extraction, method=method)
     extraction = await model.ainvoke("Answer in JSON: I live in Austin")
     assert isinstance(extraction, Extraction)
     assert extraction.facts[0].text == "Lives in Austin"
-    assert extraction.retracted == [2]
+    assert extraction.retracted[0].known == 2
     assert await model.ainvoke("Answer in JSON: nothing") == Extraction(facts=[], retracted=[])
     assert (server.calls("extraction"), server.calls("reply")) == (2, 0)
 

@@ -80,6 +80,16 @@ async def test_facts_and_items_page_without_gap_or_overlap(store: FactStore, use
         assert len({item.key for page in pages for item in page}) == 7
 
 
+async def test_what_langmems_tools_write_is_a_fact_like_any_other(store: FactStore, user: str) -> None:
+    space = facts_namespace(user)
+    await store.aput(space, "0b9e", {"content": "Likes green tea"})
+    assert [hit.fact.text for hit in await UserMemory(store, user).search("tea")] == ["Likes green tea"]
+    await store.aput(space, "0b9e", {"content": "Likes black tea"})
+    assert [item.value["text"] for item in await store.asearch(space, query="tea")] == ["Likes black tea"]
+    await store.adelete(space, "0b9e")
+    assert await UserMemory(store, user).current() == []
+
+
 async def test_a_batch_is_carried_out_in_its_order(store: FactStore, user: str) -> None:
     facts, items = facts_namespace(user), ("items", user)
     results = await store.abatch([
