@@ -210,7 +210,10 @@ async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> As
         try:
             await connection.execute("select pg_advisory_xact_lock(%s)", (lock_key(*parts),))
         except LockNotAvailable as error:
-            raise Unavailable(
-                f"Another session is writing the same user's memory for {timeout:g} s: try again."
-            ) from error
+            raise busy(timeout) from error
         yield connection
+
+
+def busy(timeout: float) -> Unavailable:
+    """What a writer is told that waited for another one in vain."""
+    return Unavailable(f"Another session has been writing the same user's memory for {timeout:g} s: try again.")

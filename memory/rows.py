@@ -1,0 +1,176 @@
+"""Facts as rows: the statements that read and write them, each within a transaction of the ledger's."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+
+from memory import reconcile
+from memory.fact import Fact, Source, is_storable
+from memory.postgres import Connection
+from memory.reconcile import Changes, Proposal, Retirement
+
+COLUMNS = (
+    "id", "key", "text", "subject", "attribute", "exclusive", "category", "importance", "quote",
+    "thread_id", "message_id", "valid_from", "valid_until", "observed_at", "recorded_at",
+    "retired_at", "retired_reason", "successor", "ended_at",
+)  # fmt: skip
+SELECT = f"select {', '.join(COLUMNS)} from memory.facts where owner = %(owner)s"
+INSERT = (
+    f"insert into memory.facts (owner, digest, {', '.join(COLUMNS)}) "
+    f"values (%(owner)s, %(digest)s, {', '.join(f'%({column})s' for column in COLUMNS)})"
+)
+NOTHING: Mapping[str, datetime] = MappingProxyType({})
+CURRENT = "retired_at is null and (valid_until is null or valid_until > %(now)s)"
+
+LONGEST_ID = 255
+"""Characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash."""
+
+
+def text_digest(text: str) -> str:
+    """32 hex digits that repeats of the text share (see `reconcile.same_words`)."""
+    return hashlib.sha256(" ".join(reconcile.same_words(text)).encode()).hexdigest()[:32]
+
+
+def storable_id(identifier: str | None) -> str | None:
+    """`identifier`, or its hash where Postgres or an index would not take it (too long, NUL, lone surrogates)."""
+    if identifier is None or (len(identifier) <= LONGEST_ID and is_storable(identifier)):
+        return identifier
+    return hashlib.sha256(identifier.encode(errors="surrogatepass")).hexdigest()
+
+
+async def complete_messages(connection: Connection, owner: str, sources: Sequence[Source]) -> set[Source]:
+    """Note that facts were taken from these messages; those of them for which this is the first time."""
+    fresh = set()
+    for source in sources:
+        cursor = await connection.execute(
+            "insert into memory.extracted_messages values (%s, %s, %s) on conflict do nothing",
+            (owner, storable_id(source.thread_id), storable_id(source.message_id)),
+        )
+        if cursor.rowcount:
+            fresh.add(source)
+    return fresh
+
+
+async def known_to_reconcile(
+    connection: Connection,
+    owner: str,
+    proposals: Sequence[Proposal],
+    ids: Sequence[str],
+    keys: Sequence[str] = (),
+) -> list[Fact]:
+    """What `reconcile` has to see: the proposals' slots, texts, ids and relations; the facts of `ids` and `keys`."""
+    cursor = await connection.execute(
+        f"{SELECT} and (id = any(%(ids)s) or (retired_at is null and "
+        "(digest = any(%(digests)s) or key = any(%(keys)s) or (subject, attribute) in "
+        "(select * from unnest(%(subjects)s::text[], %(attributes)s::text[])))))",
+        {
+            "owner": owner,
+            "ids": [
+                *ids,
+                *(p.fact.id for p in proposals),
+                *(known for p in proposals for known in p.relations),
+            ],
+            "keys": list(keys),
+            "digests": [text_digest(p.fact.text) for p in proposals],
+            "subjects": [p.fact.subject for p in proposals],
+            "attributes": [p.fact.attribute for p in proposals],
+        },
+    )
+    return [fact_of_row(row) for row in await cursor.fetchall()]
+
+
+async def write_changes(connection: Connection, owner: str, changes: Changes, now: datetime) -> Changes:
+    """Write what was decided; returns it as it now stands in the ledger."""
+    added = tuple(
+        fact.model_copy(update={"recorded_at": now, "retired_at": now if fact.retired_reason else None})
+        for fact in changes.added
+    )
+    # Retired first: a slot and a key have room for one current fact.
+    retired = await retire_facts(connection, owner, changes.retired, now)
+    await insert_facts(connection, owner, added)
+    repeats = [(r.fact.id, r.source.thread_id, r.source.message_id, r.observed_at) for r in changes.reinforced]
+    await insert_repeats(connection, owner, repeats)
+    return Changes(added, changes.reinforced, retired)
+
+
+async def merge(connection: Connection, owner: str, facts: Sequence[Fact]) -> tuple[list[Fact], tuple[Retirement, ...]]:
+    """Fit facts of elsewhere into a memory that has its own: those to be inserted, and those they retire."""
+    current = [Proposal(fact) for fact in facts if fact.retired_at is None]
+    changes = reconcile.reconcile(current, NOTHING, await known_to_reconcile(connection, owner, current, ()))
+    history = [fact for fact in facts if fact.retired_at]
+    added = [
+        fact.model_copy(update={"retired_at": fact.recorded_at}) if fact.retired_reason else fact
+        for fact in changes.added
+    ]
+    return [*history, *added], changes.retired
+
+
+async def retire_facts(
+    connection: Connection, owner: str, retirements: Sequence[Retirement], now: datetime
+) -> tuple[Retirement, ...]:
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "update memory.facts set retired_at = %s, retired_reason = %s, successor = %s, ended_at = %s "
+            "where owner = %s and id = %s",
+            [(now, r.reason, r.successor, r.ended_at, owner, r.fact.id) for r in retirements],
+        )
+    await queue_for_index(connection, owner, [r.fact.id for r in retirements])
+    return tuple(
+        replace(
+            r,
+            fact=r.fact.model_copy(
+                update={
+                    "retired_at": now,
+                    "retired_reason": r.reason,
+                    "successor": r.successor,
+                    "ended_at": r.ended_at,
+                }
+            ),
+        )
+        for r in retirements
+    )
+
+
+async def insert_facts(connection: Connection, owner: str, facts: Sequence[Fact]) -> None:
+    async with connection.cursor() as cursor:
+        await cursor.executemany(INSERT, [_parameters(owner, fact) for fact in facts])
+    await queue_for_index(connection, owner, [fact.id for fact in facts])
+
+
+async def insert_repeats(
+    connection: Connection, owner: str, repeats: Sequence[tuple[str, str | None, str | None, datetime]]
+) -> None:
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "insert into memory.reinforcements values (%s, %s, %s, %s, %s) on conflict do nothing",
+            [
+                (owner, fact_id, storable_id(thread_id) or "", storable_id(message_id) or "", observed_at)
+                for fact_id, thread_id, message_id, observed_at in repeats
+            ],
+        )
+
+
+async def queue_for_index(connection: Connection, owner: str, ids: Sequence[str]) -> None:
+    """Note that the index is behind on these facts, whether they changed or are gone."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "insert into memory.index_queue values (%s, %s) on conflict do nothing",
+            [(owner, fact_id) for fact_id in ids],
+        )
+
+
+def _parameters(owner: str, fact: Fact) -> dict[str, object]:
+    values = fact.model_dump(exclude={"source"})
+    values["thread_id"], values["message_id"] = (
+        storable_id(fact.source.thread_id),
+        storable_id(fact.source.message_id),
+    )
+    return {"owner": owner, "digest": text_digest(fact.text), **values}
+
+
+def fact_of_row(row: Mapping[str, object]) -> Fact:
+    values = dict(row)
+    values["source"] = {"thread_id": values.pop("thread_id"), "message_id": values.pop("message_id")}
+    return Fact.model_validate(values)
