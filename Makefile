@@ -7,9 +7,10 @@ BIN := .venv/bin/python
 READY := .venv/.ready
 ARGS ?=
 PORT ?= 2024
+KILLS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat dev test unit lint format lock clean
+.PHONY: help setup chat dev test unit torture bench evals lint format lock clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +32,15 @@ test: $(READY)  ## run every test
 
 unit: $(READY)  ## run the tests that open no socket
 	@$(BIN) -m pytest tests/unit_tests $(ARGS)
+
+torture: $(READY)  ## kill everything at every step and count what was lost (make torture KILLS=200)
+	@$(BIN) -m tests.torture --kills $(KILLS) $(ARGS)
+
+bench: $(READY)  ## measure writes, freshness, bytes and start-up (make bench ARGS=--quick)
+	@$(BIN) -m tests.benchmarks $(ARGS)
+
+evals: $(READY)  ## measure how well recall finds labelled answers (make evals ARGS=--json)
+	@$(BIN) -m tests.evals $(ARGS)
 
 lint: $(READY)  ## ruff, mypy --strict, langgraph validate
 	@$(BIN) -m ruff check .

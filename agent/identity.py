@@ -6,10 +6,8 @@ from langgraph.runtime import ServerInfo
 from langgraph.store.base import BaseStore
 
 from agent.context import Context
-from agent.settings import read_settings
 from memory.errors import BadInput
 from memory.fact import check_user_id
-from memory.rank import PRESETS
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 
@@ -39,4 +37,4 @@ def memory_of(run: Run) -> UserMemory:
             f"The graph runs with the store {type(run.store).__name__}: compile it with the one from "
             "agent.persistence.open_store, or name that under store.path in langgraph.json."
         )
-    return UserMemory(run.store, user_of(run), weights=PRESETS[read_settings().ranking])
+    return UserMemory(run.store, user_of(run))

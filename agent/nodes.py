@@ -20,40 +20,52 @@ from agent.prompts import system_message
 from agent.settings import read_settings
 from agent.state import Extracted, MemoryChanges, State
 from agent.tools import TOOLS
-from memory.errors import cause_of
-from memory.extract import SAID_AT, Utterance, batches, extract, utterances_of
-from memory.fact import utc_now
+from memory.errors import BadInput, cause_of
+from memory.extract import SAID_AT, Extraction, ExtractionFailed, Utterance, batches, extract, utterances_of
+from memory.fact import owner_key, utc_now
 from memory.reconcile import Changes
 from memory.session import window
 from memory.working import open_task
 
 log = logging.getLogger(__name__)
 
+MAX_FAILURES = 3
+"""Useless answers in a row after which a message is given up."""
+
 Update = dict[str, Any]
 """What a node returns: new values of some of the state's keys."""
 
 
 async def recall(state: State, runtime: Runtime[Context]) -> Update:
-    """Find what is known that matters for this message, and note when the message was said."""
-    said = _undated(state["messages"], utc_now())
-    query = next((text_of(m) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), "")
+    """Find what is known that matters for this message, and note when the message was said.
+
+    Raises BadInput in a thread that somebody else began: its messages are not this user's to read.
+    """
     memory = memory_of(runtime)
+    owner = owner_key(memory.user_id)
+    if state.get("owner", owner) != owner:
+        raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")
+    query = next((text_of(m) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), None)
+    if query is None:
+        raise BadInput("The input holds no message of the user: send one in `messages`.")
+    update: Update = {"owner": owner, "messages": _undated(state["messages"], utc_now()), "recalled": ""}
     if message_fault(query):
-        return {"messages": said, "recalled": ""}
+        return update
     budget = runtime.context.memory_tokens if runtime.context else None
     try:
         recalled = await memory.recall(query)
     except Exception as error:
         log.warning("recall failed %s cause=%s", _where(runtime), cause_of(error))
-        return {"messages": said, "recalled": ""}
+        return update
     log.info("recalled %s facts=%d", _where(runtime), len(recalled.facts))
-    return {"messages": said, "recalled": recalled.block(read_settings().memory_tokens if budget is None else budget)}
+    return update | {"recalled": recalled.block(read_settings().memory_tokens if budget is None else budget)}
 
 
 async def respond(state: State, runtime: Runtime[Context]) -> Update:
     """Answer: one model call, with the thread's window, the recalled facts and the open task."""
     settings, context = read_settings(), runtime.context or Context()
-    if fault := message_fault(text_of(state["messages"][-1])):
+    last = state["messages"][-1]
+    if isinstance(last, HumanMessage) and (fault := message_fault(text_of(last))):
         return {"messages": [AIMessage(fault)]}
     model = await asyncio.to_thread(open_model, context.model or settings.chat_model_name, settings)
     prompt = system_message(
@@ -62,7 +74,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
         recalled=state.get("recalled", ""),
         task=open_task(state.get("task"), utc_now()),
     )
-    messages = window(state["messages"], settings.window_tokens)
+    messages = window(_readable(state["messages"]), settings.window_tokens)
     return {"messages": [await model.bind_tools(TOOLS).ainvoke([prompt, *messages])]}
 
 
@@ -73,15 +85,25 @@ def after_respond(state: State) -> Literal["tools", "extract_memories"]:
 
 
 async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
-    """One model call: the human messages not yet extracted, next to what is known, to candidate facts."""
+    """One model call: the human messages not yet extracted, next to what is known, to candidate facts.
+
+    After an answer that was of no use the oldest message is tried alone, and given up after MAX_FAILURES of them, so
+    that a message no model can read does not keep the rest waiting. A model that is away costs nothing but time.
+    """
     memory, settings = memory_of(runtime), read_settings()
+    failures = state.get("extraction_failures", 0)
+    waiting = _after_watermark(state["messages"], state.get("extracted_until", ""))
+    nothing: Update = {"extracted": None, "changes": None}
     try:
-        waiting = _after_watermark(state["messages"], state.get("extracted_until", ""))
         thread_id = _thread_of(runtime)
         due = set(await memory.unextracted(thread_id, [str(message.id) for message in waiting]))
         utterances = _utterances([message for message in waiting if message.id in due], thread_id)
         if not utterances:
-            return {"extracted": None, "changes": None, **({"extracted_until": waiting[-1].id} if waiting else {})}
+            return nothing | ({"extracted_until": waiting[-1].id} if waiting else {})
+        utterances = utterances[:1] if failures else utterances
+        if failures >= MAX_FAILURES:
+            log.warning("extraction given up %s message=%r", _where(runtime), utterances[0].source.message_id)
+            return {"extracted": Extracted(utterances, [], Extraction(facts=[], retracted=[])), "changes": None}
         known = await memory.near([said.text for said in utterances])
         model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
         # Untagged, its tokens would stream to the user as part of the reply.
@@ -90,7 +112,8 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
         )
     except Exception as error:
         log.warning("extraction failed %s cause=%s", _where(runtime), cause_of(error))
-        return {"extracted": None, "changes": None}
+        useless = isinstance(error, ExtractionFailed) and not error.transient
+        return nothing | {"extraction_failures": failures + useless}
     return {"extracted": Extracted(utterances, known, extraction), "changes": None}
 
 
@@ -107,6 +130,7 @@ async def reconcile(state: State, runtime: Runtime[Context]) -> Update:
     return {
         "extracted": None,
         "extracted_until": extracted.utterances[-1].source.message_id,
+        "extraction_failures": 0,
         "changes": summary_of(changes),
     }
 
@@ -128,6 +152,18 @@ def message_fault(text: str) -> str | None:
     if len(text) > limit:
         return f"The message has {len(text):,} characters; at most {limit:,} are read. Send it in parts."
     return None
+
+
+def _readable(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """The messages without those that were refused, and the refusals."""
+    readable: list[AnyMessage] = []
+    refused = False
+    for message in messages:
+        is_refusal = refused and isinstance(message, AIMessage)
+        refused = isinstance(message, HumanMessage) and bool(message_fault(text_of(message)))
+        if not refused and not is_refusal:
+            readable.append(message)
+    return readable
 
 
 def text_of(message: AnyMessage) -> str:

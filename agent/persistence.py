@@ -1,22 +1,34 @@
 """Where settings meet adapters: the checkpointer and the store, for the server, the terminal and the tests alike."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.store.base import TTLConfig
 from langgraph.store.postgres.aio import AsyncPostgresStore
 
 from agent.models import open_model
 from agent.settings import Settings, read_settings
 from memory.embedded import Addresses, ServerName, embedded_servers
-from memory.embeddings import open_embedder
+from memory.embeddings import Embedder, open_embedder
+from memory.errors import BadInput
 from memory.index.chroma import ChromaIndex, open_chroma
+from memory.index.queue import IndexQueue
+from memory.index.registry import active_index
 from memory.ledger import Ledger
+from memory.maintenance import bring_up
 from memory.postgres import Pool, migrate, open_pool
+from memory.rank import PRESETS
 from memory.store import FactStore
 
+log = logging.getLogger(__name__)
+
 Progress = Callable[[str], None]
+
+ITEMS_TTL: TTLConfig = {"omit_expired": True, "sweep_interval_minutes": 10}
+"""Ordinary items that were put with a time to live are not read after it, and deleted by and by."""
 
 
 @asynccontextmanager
@@ -34,24 +46,57 @@ async def open_checkpointer(
 async def open_store(settings: Settings | None = None, progress: Progress | None = None) -> AsyncIterator[FactStore]:
     """The store that keeps facts, and other items. Raises BadInput or Unavailable.
 
-    Wrong names of models are found here too, so that they stop the start and not the first turn.
+    A broken collection is rebuilt first, of which `progress`, or else the log, is told. Wrong names of models are found
+    here too, so that they stop the start and not the first turn.
     """
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
     for name in {settings.chat_model_name, settings.extraction_model_name}:
         await asyncio.to_thread(open_model, name, settings)
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-    embedder = open_embedder(settings.embedder, api_key=key, base_url=settings.openai_base_url)
+    configured = configured_embedder(settings)
     async with (
         _addresses(settings, {"postgres", "chroma"}, progress) as at,
         _open_database(at) as pool,
         open_chroma(at.chroma or "") as chroma,
     ):
+        active = await active_index(pool, configured)
+        embedder = configured if active.embedder == configured.name else _embedder_of(active.embedder, settings)
         await embedder.warm_up()
-        index = ChromaIndex(chroma, embedder.name)
-        store = FactStore(Ledger(pool), index, embedder, AsyncPostgresStore(pool))
-        await store.drain()
-        yield store
+        queue = IndexQueue(pool, ChromaIndex(chroma, active.name), embedder)
+        items = AsyncPostgresStore(pool, ttl=ITEMS_TTL)
+        store = FactStore(Ledger(pool), queue, items, weights=PRESETS[settings.ranking])
+        await bring_up(store, progress or log.warning)
+        await items.start_ttl_sweeper()  # a server runs none for a store of one's own
+        try:
+            yield store
+        finally:
+            await items.stop_ttl_sweeper()
+
+
+def configured_embedder(settings: Settings) -> Embedder:
+    """The embedder that EMBEDDER names. Raises BadInput."""
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    return open_embedder(
+        settings.embedder, api_key=key, base_url=settings.openai_base_url, timeout=settings.model_timeout
+    )
+
+
+def _embedder_of(active: str, settings: Settings) -> Embedder:
+    """The embedder whose vectors are in the collection, where that is not the configured one. Raises BadInput."""
+    log.warning(
+        "The facts are embedded with %r, and EMBEDDER is %r: recall goes on with the former until you run "
+        "`python -m agent reindex`.",
+        active,
+        settings.embedder,
+    )
+    try:
+        return configured_embedder(settings.model_copy(update={"embedder": active}))
+    except BadInput as error:
+        raise BadInput(
+            f"The facts are embedded with {active!r}, which needs OPENAI_API_KEY, and EMBEDDER is "
+            f"{settings.embedder!r}: set the key (any, where it is lost) and run `python -m agent reindex`, or set "
+            f"EMBEDDER={active} again."
+        ) from error
 
 
 @asynccontextmanager

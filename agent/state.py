@@ -10,7 +10,7 @@ from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11
 
 from memory.extract import Extraction, Utterance
 from memory.fact import Fact
-from memory.working import Task
+from memory.working import Task, change_task
 
 
 class Input(TypedDict):
@@ -39,11 +39,15 @@ class Extracted:
 class State(Input):
     """A thread."""
 
+    owner: str
+    """Whose thread it is: `owner_key` of the user who began it."""
     summary: str
     """Of the messages that no longer fit into the window."""
     extracted_until: str
     """Watermark: id of the last message that facts were taken from. Those after it are still to be done."""
-    task: Task | None
+    extraction_failures: int
+    """How often in a row the model gave no usable answer for the oldest of them."""
+    task: Annotated[Task | None, change_task]
     """Working memory: the task this thread is in the middle of."""
 
     recalled: Annotated[str, UntrackedValue]

@@ -18,10 +18,12 @@ from rich.console import Console
 
 from agent.context import Context
 from agent.nodes import message_fault
+from agent.screen import printable
 from agent.state import Input, MemoryChanges, State
 from memory.errors import AgentMemoryError, BadInput, cause_of
+from memory.fact import owner_key
 from memory.postgres import Pool
-from memory.threads import USER_KEY, list_threads, thread_owner
+from memory.threads import Thread, list_threads, one_run, thread_owner
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ class Chat:
     err: Console
     """Errors."""
     thread_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    patience: float = 30
+    """Seconds to wait for another run of the same thread."""
     failed: bool = False
     """Whether any message or command came to nothing."""
 
@@ -70,7 +74,7 @@ class Chat:
             self.fail(str(error))
         except Exception as error:
             log.warning("turn failed thread=%r user=%r cause=%s", self.thread_id, self.memory.user_id, cause_of(error))
-            self.fail(f"No reply: {explain(error)} Your message is kept; send it again or go on.")
+            self.fail(f"No reply: {explain(error)}")
         return True
 
     def fail(self, message: str) -> None:
@@ -79,8 +83,7 @@ class Chat:
 
     async def resume(self, thread_id: str) -> None:
         """Go on in a thread of this user; an id that nobody has used begins one. Raises BadInput."""
-        owner = await thread_owner(self.pool, thread_id)
-        if owner not in (None, self.memory.user_id):
+        if await thread_owner(self.pool, thread_id) not in (None, owner_key(self.memory.user_id)):
             raise BadInput(f"No thread {thread_id!r} of yours: /threads lists them.")
         self.thread_id = thread_id
 
@@ -107,15 +110,16 @@ class Chat:
     async def _turn(self, text: str) -> None:
         """Send one message, show the reply as it is made, and then what memory did."""
         replying = False
-        async for node, part in self._stream(text):
-            if isinstance(part, BaseMessage):
-                self.out.out(printable(str(part.text)), end="", highlight=False)
-                replying = True
-            elif node == "respond" and replying:
-                self.out.out("")
-                replying = False
-            elif node == "reconcile" and (line := changes_line(part)):
-                self.note(line)
+        async with one_run(self.pool, self.thread_id, timeout=self.patience):
+            async for node, part in self._stream(text):
+                if isinstance(part, BaseMessage):
+                    self.out.out(printable(str(part.text)), end="", highlight=False)
+                    replying = True
+                elif node == "respond" and replying:
+                    self.out.out("")
+                    replying = False
+                elif node == "reconcile" and (line := changes_line(part)):
+                    self.note(line)
 
     async def _stream(self, text: str) -> AsyncIterator[tuple[str, BaseMessage | MemoryChanges | None]]:
         """Pairs of a node and what it gave: parts of the reply, or the changes it made to memory."""
@@ -133,22 +137,16 @@ class Chat:
                     yield "respond", message
             else:
                 for node, update in payload.items():
-                    yield node, (update or {}).get("changes")
+                    yield node, update.get("changes") if isinstance(update, dict) else None
 
     def _config(self) -> RunnableConfig:
-        return {
-            "configurable": {"thread_id": self.thread_id},
-            "metadata": {USER_KEY: self.memory.user_id},
-        }
+        return {"configurable": {"thread_id": self.thread_id}}
 
     async def _list_threads(self) -> None:
-        threads = await list_threads(self.pool, self.memory.user_id)
+        threads = await titled_threads(self.pool, self.memory.user_id)
         if not threads:
             self.note("no threads yet")
-        for thread in threads:
-            state = await self.graph.aget_state({"configurable": {"thread_id": thread.id}})
-            first = next((m for m in state.values.get("messages", []) if isinstance(m, HumanMessage)), None)
-            title = printable(" ".join(str(first.text).split()))[:60] if first else ""
+        for thread, title in threads:
             here = "*" if thread.id == self.thread_id else " "
             self.out.out(f"{here} {thread.id}  {thread.last_at:%Y-%m-%d %H:%M}  {title}", highlight=False)
 
@@ -172,6 +170,17 @@ class Chat:
     def note(self, line: str) -> None:
         """A dim line that is not the agent's words."""
         self.out.print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+async def titled_threads(pool: Pool, user_id: str) -> list[tuple[Thread, str]]:
+    """The user's threads, the one used last first, each with the beginning of its first message."""
+    titled = []
+    for thread in await list_threads(pool, user_id):
+        saved = await AsyncPostgresSaver(pool).aget_tuple({"configurable": {"thread_id": thread.id}})
+        messages = saved.checkpoint["channel_values"].get("messages", []) if saved else []
+        first = next((str(message.text) for message in messages if isinstance(message, HumanMessage)), "")
+        titled.append((thread, printable(" ".join(first.split()))[:60]))
+    return titled
 
 
 async def talk(chat: Chat) -> None:
@@ -220,21 +229,17 @@ def lower_first(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
-def printable(text: str) -> str:
-    """The text without control characters, which could steer the terminal."""
-    return "".join(char for char in text if char in "\n\t" or char.isprintable())
-
-
+KEPT = "Your message is kept; go on, or ask again."
 EXPLANATIONS = {
-    "AuthenticationError": "the model's server refused the key: check OPENAI_API_KEY.",
-    "PermissionDeniedError": "the model's server refused the key: check OPENAI_API_KEY.",
-    "NotFoundError": "the model's server does not know this model: check CHAT_MODEL and OPENAI_BASE_URL.",
-    "RateLimitError": "the model's server is asked too often, or the account has no quota left.",
-    "APITimeoutError": "the model did not answer in time (MODEL_TIMEOUT).",
-    "APIConnectionError": "the model's server cannot be reached: check OPENAI_BASE_URL and the network.",
-    "InternalServerError": "the model's server has a fault of its own.",
-    "OperationalError": "the database does not answer.",
-    "PoolTimeout": "the database does not answer.",
+    "AuthenticationError": f"the model's server refused the key: check OPENAI_API_KEY. {KEPT}",
+    "PermissionDeniedError": f"the model's server refused the key: check OPENAI_API_KEY. {KEPT}",
+    "NotFoundError": f"the model's server does not know this model: check CHAT_MODEL and OPENAI_BASE_URL. {KEPT}",
+    "RateLimitError": f"the model's server is asked too often, or the account has no quota left. {KEPT}",
+    "APITimeoutError": f"the model did not answer in time (MODEL_TIMEOUT). {KEPT}",
+    "APIConnectionError": f"the model's server cannot be reached: check OPENAI_BASE_URL and the network. {KEPT}",
+    "InternalServerError": f"the model's server has a fault of its own. {KEPT}",
+    "OperationalError": "the database does not answer; what you wrote may not be saved.",
+    "PoolTimeout": "the database does not answer; what you wrote may not be saved.",
 }
 """By the name of an error's class or of one it descends from: importing the classes takes a second."""
 

@@ -1,5 +1,6 @@
 """What the model can do besides answering: search long-term memory, and keep the open task. Add your own tools here."""
 
+import logging
 from typing import Any, Literal
 
 from langchain_core.messages import ToolMessage
@@ -11,8 +12,11 @@ from agent.context import Context
 from agent.identity import memory_of
 from agent.state import State
 from memory import working
+from memory.errors import AgentMemoryError, cause_of
 from memory.fact import utc_now
 from memory.render import render_fact
+
+log = logging.getLogger(__name__)
 
 Runtime = ToolRuntime[Context, State]
 
@@ -45,7 +49,15 @@ async def finish_task(status: Literal["done", "failed", "cancelled"], runtime: R
 TOOLS: list[BaseTool] = [search_memory, start_task, update_task, finish_task]
 
 
-def _changed(task: working.Task, runtime: Runtime) -> Command[None]:
-    """Put the task into the thread's state, and tell the model."""
-    answer = ToolMessage(f"Task {task['id']} is {task['status']}.", tool_call_id=runtime.tool_call_id)
-    return Command(update={"task": task, "messages": [answer]})
+def explain(error: Exception) -> str:
+    """What the model is told when a tool fails: it may mend its call, and the reply goes on."""
+    if isinstance(error, AgentMemoryError):
+        return str(error)
+    log.warning("tool failed cause=%s", cause_of(error))
+    return "The tool failed. Answer without it."
+
+
+def _changed(change: working.Task | working.TaskChange, runtime: Runtime) -> Command[None]:
+    """Put the change into the thread's state, and tell the model."""
+    answer = ToolMessage(f"Task {change['id']} is {change['status']}.", tool_call_id=runtime.tool_call_id)
+    return Command(update={"task": change, "messages": [answer]})

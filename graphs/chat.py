@@ -6,12 +6,12 @@ from langgraph.prebuilt import ToolNode
 from agent.context import Context
 from agent.nodes import after_respond, extract_memories, recall, reconcile, respond
 from agent.state import Input, State
-from agent.tools import TOOLS
+from agent.tools import TOOLS, explain
 
 builder = StateGraph(State, context_schema=Context, input_schema=Input)
 builder.add_node(recall)
 builder.add_node(respond)
-builder.add_node("tools", ToolNode(TOOLS))
+builder.add_node("tools", ToolNode(TOOLS, handle_tool_errors=explain))
 builder.add_node(extract_memories)
 builder.add_node(reconcile)
 builder.add_edge(START, "recall")

@@ -72,11 +72,17 @@ async def embedded_servers(
         root = await asyncio.to_thread(_create, data_dir)
         for name in sorted(wanted):
             uses[name] = _Use(name, root / name)
+        started: list[_Use] = []
         for use in uses.values():  # all of them start before the first is waited for
             await _until(use.join, use)
-            if await asyncio.to_thread(use.ensure_keeper) and progress:
-                progress(f"Starting {use.server.title} in {use.home.directory} ...")
+            if await asyncio.to_thread(use.ensure_keeper):
+                started.append(use)
+                if progress:
+                    progress(f"Starting {use.server.title} in {use.home.directory} ...")
         urls = {name: await _until(use.find_url, use) for name, use in uses.items()}
+        for use in started:
+            if notice := (await asyncio.to_thread(State.read, use.home.state_file)).notice:
+                (progress or log.warning)(notice)
         watch = asyncio.create_task(_replace_dead_keepers(uses.values()))
         yield Addresses(**urls)
     finally:

@@ -92,7 +92,9 @@ def unit(vectors: NDArray[np.float32]) -> Vectors:
     return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
-def open_embedder(name: str, *, api_key: str | None = None, base_url: str | None = None) -> Embedder:
+def open_embedder(
+    name: str, *, api_key: str | None = None, base_url: str | None = None, timeout: float = 60
+) -> Embedder:
     """ "local" or "openai:<name>" to an embedder. Raises BadInput for another name, or for openai without a key."""
     match name.split(":", 1):
         case ["local"]:
@@ -111,6 +113,7 @@ def open_embedder(name: str, *, api_key: str | None = None, base_url: str | None
                     openai_api_key=SecretStr(api_key),
                     openai_api_base=base_url,
                     check_embedding_ctx_length=False,
+                    request_timeout=timeout,
                 ),
             )
     raise BadInput(f"EMBEDDER is {name!r}: write local, or openai:<name> such as openai:text-embedding-3-small.")

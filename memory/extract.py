@@ -2,24 +2,27 @@
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, MessageLikeRepresentation, SystemMessage, convert_to_messages
 from langchain_core.runnables import RunnableConfig
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from memory.errors import AgentMemoryError
-from memory.fact import MAX_FACT_TEXT, Category, Fact, Source, fact_id, is_storable, normalize, slot_name
+from memory.fact import MAX_FACT_TEXT, Category, Fact, Source, fact_id, is_storable, normalize, slot_name, utc_now
 from memory.guard import is_command, is_secret
 from memory.reconcile import Proposal, RelationKind, is_exclusive
 
 StructuredOutputMethod = Literal["json_schema", "function_calling", "json_mode"]
 
 MAX_CANDIDATES = 20
-"""Facts one extraction may yield; a message that holds more is a document, not a statement."""
+"""Facts one message may yield; one that holds more is a document, not a statement."""
 
 EXTRACTION_PROMPT = """\
 You keep the long-term memory of an assistant. From the user's messages below, take the facts about the user and the \
@@ -59,7 +62,10 @@ SAID_AT = "said_at"
 """Key in a human message's `additional_kwargs`: the ISO moment it was said."""
 
 EXTRACTION_CHARS = 16_000
-"""Characters of messages one extraction looks at."""
+EXTRACTION_MESSAGES = 10
+"""Characters and messages one extraction looks at."""
+
+Shape = TypeVar("Shape", bound=BaseModel)
 
 MAX_QUOTE = 2_000
 """Characters of a quote; a longer one says nothing about where the fact comes from."""
@@ -117,19 +123,22 @@ def utterances_of(content: str | Sequence[MessageLikeRepresentation], at: dateti
     utterances = []
     for message in messages:
         if isinstance(message, HumanMessage):
-            text = str(message.text)
-            said_at = datetime.fromisoformat(str(message.additional_kwargs.get(SAID_AT) or at.isoformat()))
-            identifier = message.id or hashlib.sha256(f"{said_at.isoformat()} {text}".encode()).hexdigest()[:32]
+            text = str(message.text).encode(errors="replace").decode()  # no model takes a lone surrogate
+            # Never later than it was received: a fact from the future could not be superseded by anything said today.
+            said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, utc_now())
+            moment = said_at.astimezone(UTC).isoformat()
+            identifier = message.id or hashlib.sha256(f"{moment} {text}".encode()).hexdigest()[:32]
             source = Source(thread_id=thread_id, message_id=identifier)
             utterances.append(Utterance(text=text, said_at=said_at, source=source))
     return utterances
 
 
 def batches(utterances: Iterable[Utterance]) -> Iterator[list[Utterance]]:
-    """The utterances in order, as many together as one extraction takes (EXTRACTION_CHARS, and at least one)."""
+    """The utterances in order, as many together as one extraction takes, and at least one."""
     batch: list[Utterance] = []
     for said in utterances:
-        if batch and sum(len(other.text) for other in (*batch, said)) > EXTRACTION_CHARS:
+        full = len(batch) == EXTRACTION_MESSAGES or sum(map(len, (u.text for u in (*batch, said)))) > EXTRACTION_CHARS
+        if batch and full:
             yield batch
             batch = []
         batch.append(said)
@@ -139,6 +148,11 @@ def batches(utterances: Iterable[Utterance]) -> Iterator[list[Utterance]]:
 
 class ExtractionFailed(AgentMemoryError):
     """The model gave no usable answer; the messages are to be extracted later."""
+
+    def __init__(self, text: str, *, transient: bool) -> None:
+        super().__init__(text)
+        self.transient = transient
+        """Whether the model may do better with the same messages another time: it was away, or is set up wrongly."""
 
 
 def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> str:
@@ -172,7 +186,8 @@ async def extract(
 ) -> Extraction:
     """One model call: what the user said, next to what is known, to candidate facts.
 
-    Raises ExtractionFailed when the model refuses, times out or answers in another shape.
+    A fact that the model gives in another shape is dropped, and the rest kept. Raises ExtractionFailed when the model
+    refuses, times out, or answers in another shape altogether.
     """
     # The schema as JSON, not as a class: OpenAI's client warns about a parsed object it cannot serialize.
     schema = Extraction.model_json_schema()
@@ -182,9 +197,41 @@ async def extract(
         instructions += f"\n\nAnswer with one JSON object of this schema:\n{json.dumps(schema)}"
     prompt = [SystemMessage(instructions), HumanMessage(extraction_input(utterances, known))]
     try:
-        return Extraction.model_validate(await structured.ainvoke(prompt, config))
+        return usable(await structured.ainvoke(prompt, config))
     except Exception as error:  # every provider has its own errors; the caller needs only one
-        raise ExtractionFailed(f"{type(error).__name__} from the extraction model") from error
+        useless = isinstance(error, ValueError | TypeError) or getattr(error, "code", None) == "content_filter"
+        raise ExtractionFailed(f"{type(error).__name__} from the extraction model", transient=not useless) from error
+
+
+def usable(answer: object) -> Extraction:
+    """What of a model's answer has the right shape, small faults mended. Raises ValueError where it has none at all.
+
+    Both lists have to be there: LangChain reads what was cut off in the middle as far as it goes.
+    """
+    if not isinstance(answer, dict) or not all(isinstance(answer.get(name), list) for name in Extraction.model_fields):
+        raise ValueError("the answer is not whole")
+    facts = [mended for raw in answer["facts"] if (mended := _mended_candidate(raw))]
+    return Extraction(facts=facts, retracted=_each(Retraction, answer["retracted"]))
+
+
+def _mended_candidate(raw: object) -> Candidate | None:
+    """The candidate, with what small models leave out or make up replaced by what says nothing."""
+    if not isinstance(raw, dict):
+        return None
+    category = raw.get("category")
+    mended = {"valid_from": None, "valid_until": None, "exclusive": False, "importance": 0.5, **raw}
+    mended["category"] = category if category in get_args(Category) else "fact"
+    mended["relations"] = _each(Relation, raw.get("relations"))
+    return next(iter(_each(Candidate, [mended])), None)
+
+
+def _each(kind: type[Shape], raw: object) -> list[Shape]:
+    """Those of the items that have the shape."""
+    items = []
+    for item in raw if isinstance(raw, list) else []:
+        with suppress(ValidationError):
+            items.append(kind.model_validate(item))
+    return items
 
 
 def proposals(
@@ -200,11 +247,16 @@ def proposals(
     command, numbers of messages or known facts that were not shown, and what is past MAX_CANDIDATES.
     """
     kept = []
-    for candidate in extraction.facts[:MAX_CANDIDATES]:
-        if 1 <= candidate.message <= len(utterances) and is_admissible(candidate, utterances[candidate.message - 1]):
-            fact = _fact(user_id, candidate, utterances[candidate.message - 1], now)
-            relations = {known[r.known - 1].id: r.relation for r in candidate.relations if 1 <= r.known <= len(known)}
-            kept.append(Proposal(fact, relations))
+    taken_from: Counter[int] = Counter()
+    for candidate in extraction.facts:
+        if not 1 <= candidate.message <= len(utterances):
+            continue
+        said = utterances[candidate.message - 1]
+        if taken_from[candidate.message] == MAX_CANDIDATES or not is_admissible(candidate, said):
+            continue
+        taken_from[candidate.message] += 1
+        relations = {known[r.known - 1].id: r.relation for r in candidate.relations if 1 <= r.known <= len(known)}
+        kept.append(Proposal(_fact(user_id, candidate, said, now), relations))
     retracted = {
         known[taken.known - 1].id: utterances[taken.message - 1].said_at
         for taken in extraction.retracted
@@ -222,20 +274,29 @@ def is_quoted(quote: str, said: Utterance) -> bool:
 
 def is_admissible(candidate: Candidate, said: Utterance) -> bool:
     """Whether the candidate can be a fact: said by the user in this message, whole, and neither secret nor command."""
-    words = (candidate.text, candidate.quote)
+    texts = (candidate.text, candidate.quote, candidate.subject, candidate.attribute)
     return (
         is_quoted(candidate.quote, said)
         and 0 < len(candidate.text.strip()) <= MAX_FACT_TEXT
         and 0 < len(slot_name(candidate.subject)) <= 100
         and 0 < len(slot_name(candidate.attribute)) <= 100
-        and all(is_storable(text) for text in (*words, candidate.subject, candidate.attribute))
-        and not any(is_secret(text) for text in words)
-        and not any(is_command(text) for text in words)
+        and all(is_storable(text) for text in texts)
+        and not is_secret(candidate.text, candidate.attribute, sentence_around(candidate.quote, said.text))
+        and not is_command(candidate.text, candidate.quote)
     )
 
 
+def sentence_around(quote: str, text: str) -> str:
+    """The sentence or line of `text` that the quote stands in; the quote itself where it is not found to the letter."""
+    start = text.find(quote)
+    if start < 0:
+        return quote
+    before, after = text[:start], text[start + len(quote) :]
+    return re.split(r"[.!?\n]\s", before)[-1] + quote + re.split(r"[.!?\n](?:\s|$)", after, maxsplit=1)[0]
+
+
 def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
-    identifier = fact_id(user_id, said.source, candidate.text)
+    identifier = fact_id(user_id, said.source, candidate.text, slot_name(candidate.subject))
     return Fact(
         id=identifier,
         key=identifier,
@@ -260,6 +321,8 @@ def parse_date(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # an overflow: the last hours of the year 9999, west of Greenwich
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment

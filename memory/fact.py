@@ -18,6 +18,7 @@ from memory.errors import BadInput
 
 MAX_USER_ID = 1_000
 MAX_FACT_TEXT = 1_000
+MAX_KEY = 255
 
 Category = Literal[
     "identity", "location", "preference", "constraint", "work", "skill", "project", "relationship", "decision",
@@ -36,7 +37,7 @@ def normalize(text: str) -> str:
 
 def slot_name(text: str) -> str:
     """A subject or attribute in the form slots are compared in: "Home_City " and "home city" are one."""
-    return normalize(re.sub(r"[_\-\s]+", " ", text))
+    return normalize(re.sub(r"[_\-\s]+", " ", unicodedata.normalize("NFKC", text)))
 
 
 SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=100)]
@@ -92,6 +93,8 @@ class Fact(BaseModel):
     """Id of the fact that took its place."""
     ended_at: Instant | None = None
     """When it stopped holding in the world, as far as that became known with its retirement."""
+    said_again_at: Instant | None = Field(default=None, exclude=True)
+    """When it was last said again, as its reinforcements tell."""
 
     @property
     def slot(self) -> tuple[str, str]:
@@ -101,6 +104,10 @@ class Fact(BaseModel):
     def starts_at(self) -> datetime:
         """Since when it holds, as far as is known: an undated fact holds since it was said."""
         return self.valid_from or self.observed_at
+
+    @property
+    def last_said_at(self) -> datetime:
+        return max(self.observed_at, self.said_again_at or self.observed_at)
 
     @property
     def is_planned(self) -> bool:
@@ -114,9 +121,11 @@ class Fact(BaseModel):
 
     @property
     def searchable(self) -> str:
-        """What is embedded: the slot's name before the sentence brings a question nearer to it."""
+        """What is embedded: the slot's name before the sentence, and the user's own words after it, bring questions
+        nearer to it."""
         about = self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}"
-        return f"{about}: {self.text}"
+        said = f" ({self.quote})" if normalize(self.quote) != normalize(self.text) and self.quote else ""
+        return f"{about}: {self.text}{said}"
 
 
 class Repeat(BaseModel):
@@ -156,9 +165,9 @@ def owner_key(user_id: str) -> str:
     return hashlib.sha256(user_id.encode()).hexdigest()[:32]
 
 
-def fact_id(user_id: str, source: Source, text: str) -> str:
-    """32 hex digits derived from who said what where: SHA-256 over the length-prefixed parts."""
-    parts = (user_id, source.thread_id or "", source.message_id or "", normalize(text))
+def fact_id(user_id: str, source: Source, text: str, subject: str = "user") -> str:
+    """32 hex digits derived from who said what of whom, and where: SHA-256 over the length-prefixed parts."""
+    parts = (user_id, source.thread_id or "", source.message_id or "", subject, normalize(text))
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode()

@@ -11,33 +11,45 @@ SECRETS = re.compile(
     | \bxox[abprs]-[A-Za-z0-9-]{10,}                             # Slack
     | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.              # a JSON web token
     | \bAIza[A-Za-z0-9_-]{30,}                                   # Google
-    | \b(?:password|passphrase|passcode|pass\ ?word|pin(?:\ (?:code|number))?|api[ _-]?key|secret(?:\ key)?
-        |access\ token|cvv|cvc)\b\ *(?:\w+\ +){0,3}(?:is|was|:|=)\ *\S
+    | \b(?:password|passphrase|passcode|pin(?:\ (?:code|number))?|api[ _-]?key|secret\ key|access\ token|cvv|cvc
+        |contrase[nñ]a|clave|passwort|kennwort|mot\ de\ passe|senha|parola\ d'ordine|wachtwoord|пароль)\b
+      \ *(?:\w+\ +){0,3}(?:is|was|es|ist|est|è|é|:|=)\ *\S
+    | (?:パスワード|密码|密碼|비밀번호)\ *(?:は|是|:|:|=|는|은)\ *\S
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-COMMANDS = re.compile(
-    r"""
-    ^\W*(?:please\s+)?
-    (?:
-        from\ now\ on\b | ignore\b | disregard\b | pretend\b | you\ (?:must|should|are|will)\b
-        # "always answer in French" is a command, "never eats breakfast" is a fact
-        | (?:(?:always|never)\s+)?(?:answer|respond|reply|speak|talk|act|obey|write|translate|address|say|tell|reveal)\b
-    )
-    """,
-    re.VERBOSE | re.IGNORECASE,
+VERBS = "answer|respond|reply|speak|talk|act|obey|write|translate|address|say|tell|reveal|call"
+ORDERS = re.compile(
+    rf"^\W*(?:please\s+)?(?:from\s+now\s+on,?\s+(?!i\b)|(?:ignore|disregard|pretend)\b(?!\s+my\b)"
+    rf"|you\s+(?:must|are|will)\b|(?:always|never)\s+(?:{VERBS})\b)",
+    re.IGNORECASE,
 )
+"""What nobody says of themselves: "always answer in French", where "never eats breakfast" is a fact."""
+
+COMMANDS = re.compile(rf"^\W*(?:please\s+)?(?:{VERBS})\b", re.IGNORECASE)
 CARD_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 
-def is_secret(text: str) -> bool:
-    """Whether the text holds a password, key, token or payment card number."""
-    return bool(SECRETS.search(text)) or any(_passes_luhn(match[0]) for match in CARD_NUMBER.finditer(text))
+MAX_CONTEXT = 2_000
+"""Characters of the sentence that are looked at."""
 
 
-def is_command(text: str) -> bool:
-    """Whether the text tells the agent what to do, rather than something about the user."""
-    return bool(COMMANDS.match(text))
+def is_secret(text: str, attribute: str = "", context: str = "") -> bool:
+    """Whether a text is a password, key, token or payment card number, or says one.
+
+    `attribute` is what the text is said to tell, `context` the sentence it was said in: "hunter2" alone gives nothing
+    away, "wifi password: hunter2" does.
+    """
+    said = (text, f"{attribute}: {text}", context[:MAX_CONTEXT])
+    return any(SECRETS.search(part) or any(_passes_luhn(m[0]) for m in CARD_NUMBER.finditer(part)) for part in said)
+
+
+def is_command(text: str, quote: str = "") -> bool:
+    """Whether a text tells the agent what to do, rather than something about the user, or is quoted from such words.
+
+    Of the quote, which may begin in the middle of a sentence ("write Rust at work"), only plain orders count.
+    """
+    return bool(ORDERS.match(text) or COMMANDS.match(text) or ORDERS.match(quote))
 
 
 def _passes_luhn(number: str) -> bool:

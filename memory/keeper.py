@@ -91,6 +91,8 @@ class State:
     error: str | None = None
     """Why it does not run, after more than QUIET_FAILURES attempts."""
     server_pid: int | None = None
+    notice: str = ""
+    """What its latest start did that people should know of."""
 
     @classmethod
     def read(cls, path: Path) -> "State":
@@ -184,7 +186,10 @@ class Keeper:
         """Run the server until it dies or nobody uses it; it is gone when this returns."""
         lock = self.take_server_lock()
         try:
+            self.server.notice = ""
             url = self.server.prepare(self.state.url, lock)
+            if self.server.notice:
+                log.warning("%s", self.server.notice)
             child = subprocess.Popen(  # noqa: S603 - our own command, no shell
                 self.server.command(url),
                 cwd=self.home.directory,
@@ -195,7 +200,7 @@ class Keeper:
         finally:
             os.close(lock)  # now the server's alone
         try:
-            self.publish(replace(self.state, url=url, server_pid=child.pid))
+            self.publish(replace(self.state, url=url, server_pid=child.pid, notice=self.server.notice))
             while child.poll() is None and not self.unused():
                 if not self.state.ready and self.server.answers(child.pid, url):
                     self.publish(replace(self.state, ready=True, error=None))

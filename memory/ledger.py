@@ -1,7 +1,8 @@
 """The ledger: every fact of every user, and all that ever happened to it, in Postgres.
 
-Each write is one transaction under the user's advisory lock: the new facts, the retired ones, what the index has yet to
-learn, and the user's memory version. What is acknowledged here is never lost; the index can be rebuilt from it.
+Each write is one transaction under the user's advisory lock: the new facts, the retired ones, and the user's memory
+version; a trigger queues what the index has yet to learn. What is acknowledged here is never lost; the index can be
+rebuilt from it.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from weakref import WeakValueDictionary
 from psycopg.rows import DictRow
 
 from memory import reconcile
-from memory.fact import Fact, Repeat, RetiredReason, Source, check_user_id, owner_key
+from memory.fact import Fact, Repeat, RetiredReason, Source, check_user_id, is_storable, owner_key
+from memory.portable import merge
 from memory.postgres import Connection, Pool, busy, locked_transaction
 from memory.reconcile import Changes, Proposal, Retirement
 from memory.rows import (
@@ -25,8 +27,6 @@ from memory.rows import (
     insert_facts,
     insert_repeats,
     known_to_reconcile,
-    merge,
-    queue_for_index,
     retire_facts,
     storable_id,
     write_changes,
@@ -155,23 +155,19 @@ class Ledger:
     ) -> int:
         """Write an exported memory back, as it was, in one transaction; how many facts are new here.
 
-        What is there already stays. Where both have a current fact for what holds one value, the later one wins.
+        What is there already stays (see `portable.merge`).
         """
         async with self._writing(user_id) as (connection, owner):
             await complete_messages(connection, owner, extracted)
-            cursor = await connection.execute("select id from memory.facts where owner = %s", (owner,))
-            there = {row["id"] for row in await cursor.fetchall()}
-            new = [fact for fact in facts if fact.id not in there]
-            if there:
-                new, retired = await merge(connection, owner, new)
-                await retire_facts(connection, owner, retired, now)
-            await insert_facts(connection, owner, new)
+            cursor = await connection.execute(SELECT, {"owner": owner})
+            changes = merge(facts, [fact_of_row(row) for row in await cursor.fetchall()])
+            await retire_facts(connection, owner, changes.retired, now)
+            await insert_facts(connection, owner, changes.added)
+            again = [(fact.id, repeat) for fact in facts for repeat in repeats.get(fact.id, ())]
             await insert_repeats(
-                connection,
-                owner,
-                [(fact.id, r.thread_id, r.message_id, r.observed_at) for fact in new for r in repeats.get(fact.id, ())],
+                connection, owner, [(fact_id, r.thread_id, r.message_id, r.observed_at) for fact_id, r in again]
             )
-            return len(new)
+            return len(changes.added)
 
     async def erase(
         self, user_id: str, *, ids: Sequence[str] = (), category: str | None = None, thread_id: str | None = None
@@ -181,21 +177,24 @@ class Ledger:
             cursor = await connection.execute(
                 "delete from memory.facts where owner = %s and (id = any(%s) or category = %s or thread_id = %s) "
                 "returning id",
-                (owner, list(ids), category, storable_id(thread_id)),
+                (owner, [i for i in ids if is_storable(i)], category, storable_id(thread_id)),
             )
             gone = [row["id"] for row in await cursor.fetchall()]
-            await queue_for_index(connection, owner, gone)
+            await connection.execute(
+                "update memory.facts set successor = null where owner = %s and successor = any(%s)", (owner, gone)
+            )
+            await connection.execute(
+                "delete from memory.reinforcements where owner = %s and thread_id = %s", (owner, storable_id(thread_id))
+            )
             return len(gone)
 
     async def erase_user(self, user_id: str) -> int:
         """Delete all that is known about the user; how many facts that were."""
         async with self._writing(user_id) as (connection, owner):
-            cursor = await connection.execute("delete from memory.facts where owner = %s returning id", (owner,))
-            gone = [row["id"] for row in await cursor.fetchall()]
-            await queue_for_index(connection, owner, gone)
+            cursor = await connection.execute("delete from memory.facts where owner = %s", (owner,))
             await connection.execute("delete from memory.extracted_messages where owner = %s", (owner,))
             await connection.execute("delete from memory.users where owner = %s", (owner,))
-            return len(gone)
+            return cursor.rowcount
 
     async def users(self) -> list[str]:
         """Ids of the users who have current facts."""
@@ -205,31 +204,6 @@ class Ledger:
                 "(select from memory.facts f where f.owner = u.owner and retired_at is null) order by user_id"
             )
             return [row["user_id"] for row in await cursor.fetchall()]
-
-    async def unindexed_owners(self) -> list[str]:
-        """Owner keys of the users whose index is behind the ledger."""
-        async with self.pool.connection() as connection:
-            cursor = await connection.execute("select distinct owner from memory.index_queue")
-            return [row["owner"] for row in await cursor.fetchall()]
-
-    @asynccontextmanager
-    async def indexing(self, owner: str, limit: int) -> AsyncIterator[list[Fact]]:
-        """Up to `limit` facts whose state the index has yet to learn; leaving without an error marks them as learnt.
-
-        One at a time per user, so that an older state is never written over a newer one.
-        """
-        async with locked_transaction(self.pool, "index", owner, timeout=self._lock_timeout) as connection:
-            cursor = await connection.execute(
-                f"{SELECT} and id in "
-                "(select fact_id from memory.index_queue where owner = %(owner)s limit %(limit)s) for share",
-                {"owner": owner, "limit": limit},
-            )
-            facts = [fact_of_row(row) for row in await cursor.fetchall()]
-            yield facts
-            await connection.execute(
-                "delete from memory.index_queue where owner = %s and fact_id = any(%s)",
-                (owner, [fact.id for fact in facts]),
-            )
 
     async def _rows(self, query: str, user_id: str, **parameters: object) -> list[DictRow]:
         owner = owner_key(check_user_id(user_id))
@@ -246,8 +220,8 @@ class Ledger:
             locked_transaction(self.pool, "user", owner, timeout=self._lock_timeout) as connection,
         ):
             await connection.execute(
-                "insert into memory.users (owner, user_id, version) values (%s, %s, 1) "
-                "on conflict (owner) do update set version = memory.users.version + 1",
+                "insert into memory.users (owner, user_id) values (%s, %s) "
+                "on conflict (owner) do update set version = default",
                 (owner, user_id),
             )
             yield connection, owner

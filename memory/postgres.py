@@ -1,7 +1,8 @@
 """Postgres: the pool, the migrations and the advisory locks that the ledger stands on."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from psycopg import AsyncConnection, OperationalError, conninfo
@@ -17,12 +18,18 @@ Pool = AsyncConnectionPool[Connection]
 SETUP_LOCK = 0x6D656D6F7279
 """Key of the advisory lock under which tables are made: "memory" in ASCII."""
 
+SETUP_TIMEOUT = 120
+LOCK_POLL = 0.05
+"""Seconds to wait for it, and between two tries for a lock."""
+
 MIGRATIONS: tuple[str, ...] = (
     """
+    create sequence memory.versions;
     create table memory.users (
         owner text primary key,            -- owner_key(user_id)
         user_id text not null,
-        version bigint not null default 0  -- grows with each write: caches compare it
+        version bigint not null            -- a new one with each write, never used before: caches compare it
+            default nextval('memory.versions')
     );
 
     create table memory.facts (
@@ -53,16 +60,22 @@ MIGRATIONS: tuple[str, ...] = (
     create index facts_slot on memory.facts (owner, subject, attribute);
     create index facts_digest on memory.facts (owner, digest) where retired_at is null;
     create unique index facts_one_per_key on memory.facts (owner, key) where retired_at is null;
-    -- Whatever the code believes, a slot that holds one value holds one.
+    -- Whatever the code believes, a slot that holds one value holds one, and plans for a later one beside it.
     create unique index facts_one_per_slot on memory.facts (owner, subject, attribute)
-        where retired_at is null and exclusive;
+        where retired_at is null and exclusive and (valid_from is null or valid_from <= observed_at);
 
-    -- A fact is never edited: the only update there is retires it, once.
+    -- A fact is never edited: it is retired, once, and forgets its successor when that is erased.
     create function memory.refuse_edit() returns trigger language plpgsql as $$
+    declare
+        retiring text[] := '{retired_at,retired_reason,successor,ended_at}';
     begin
+        if old.successor is not null and new.successor is null
+            and to_jsonb(old) - 'successor' = to_jsonb(new) - 'successor'
+        then
+            return new;
+        end if;
         if old.retired_at is not null or new.retired_at is null
-            or to_jsonb(old) - '{retired_at,retired_reason,successor,ended_at}'::text[]
-               is distinct from to_jsonb(new) - '{retired_at,retired_reason,successor,ended_at}'::text[]
+            or to_jsonb(old) - retiring is distinct from to_jsonb(new) - retiring
         then
             raise exception 'fact % may not be edited', old.id;
         end if;
@@ -90,28 +103,53 @@ MIGRATIONS: tuple[str, ...] = (
         primary key (owner, thread_id, message_id)
     );
 
-    -- Facts whose state in the index is older than here.
+    -- The collections that hold facts for recall to search: one answers ("active"), one may be made by a reindex
+    -- ("building"), and those that were replaced ("dropped") are named here until they are deleted.
+    create table memory.indexes (
+        name text primary key,
+        embedder text not null,
+        state text not null check (state in ('active', 'building', 'dropped'))
+    );
+    create unique index indexes_one_active on memory.indexes (state) where state = 'active';
+    create unique index indexes_one_building on memory.indexes (state) where state = 'building';
+
+    -- Facts whose state in an index is older than here; they may be gone here. `change` tells a later entry from the
+    -- one that was read.
     create table memory.index_queue (
+        index_name text not null references memory.indexes on delete cascade,
         owner text not null,
         fact_id text not null,
-        primary key (owner, fact_id)
+        change bigint generated always as identity,
+        primary key (index_name, owner, fact_id)
     );
 
+    -- Whatever writes to facts, the indexes come to know.
+    create function memory.queue_for_indexes() returns trigger language plpgsql as $$
+    begin
+        insert into memory.index_queue (index_name, owner, fact_id)
+        select name, coalesce(new.owner, old.owner), coalesce(new.id, old.id)
+        from memory.indexes where state <> 'dropped'
+        on conflict (index_name, owner, fact_id) do update set change = default;
+        return null;
+    end $$;
+    create trigger facts_are_queued after insert or update or delete on memory.facts
+        for each row execute function memory.queue_for_indexes();
+
     -- A user's threads, without reading every checkpoint there is.
-    create index checkpoints_by_user on checkpoints ((metadata->>'user_id'), thread_id, checkpoint_id desc)
-        where checkpoint_ns = '';
+    create index checkpoints_by_owner on checkpoints
+        ((checkpoint->'channel_values'->>'owner'), thread_id, checkpoint_id desc) where checkpoint_ns = '';
     """,
 )
 """Each runs once, in order; a released one is never changed, only followed by another."""
 
 
 def shown(url: str) -> str:
-    """`url` without its password, for messages."""
+    """Where `url` points, for messages: no password is among it."""
     try:
         parts = conninfo.conninfo_to_dict(url)
     except OperationalError:
         return "(not a connection string)"
-    return " ".join(f"{key}={value}" for key, value in parts.items() if key != "password" and value)
+    return " ".join(f"{key}={parts[key]}" for key in ("host", "port", "dbname", "user") if parts.get(key))
 
 
 @asynccontextmanager
@@ -150,28 +188,36 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
 
 
 @asynccontextmanager
-async def setup_lock(pool: Pool, *, timeout: float = 60) -> AsyncIterator[Connection]:
-    """One process at a time makes tables: LangGraph's set-up and `create ... if not exists` are not safe side by side.
+async def session_lock(pool: Pool, key: int, *, timeout: float, busy: str) -> AsyncIterator[Connection]:
+    """Hold an advisory lock that no transaction has to span; raises Unavailable(`busy`) after `timeout` seconds.
 
-    The lock is the session's, not a transaction's: LangGraph builds indexes concurrently, which waits for transactions.
+    It is tried for again and again, never waited for: a statement that waits would hold up everything that waits for
+    statements under way elsewhere, as the making of an index concurrently does.
     """
     async with pool.connection() as connection:
-        await connection.execute("select set_config('lock_timeout', %s, false)", (f"{int(timeout * 1000)}ms",))
         try:
-            await connection.execute("select pg_advisory_lock(%s)", (SETUP_LOCK,))
-        except LockNotAvailable as error:
-            raise Unavailable(f"Another process has been setting up the database for {timeout:g} s.") from error
-        finally:
-            await connection.execute("reset lock_timeout")
+            async with asyncio.timeout(timeout):
+                while not await _try_lock(connection, key):  # noqa: ASYNC110 - it is another process's
+                    await asyncio.sleep(LOCK_POLL)
+        except TimeoutError as error:
+            raise Unavailable(busy) from error
         try:
             yield connection
         finally:
-            await connection.execute("select pg_advisory_unlock(%s)", (SETUP_LOCK,))
+            await connection.execute("select pg_advisory_unlock(%s)", (key,))
+
+
+async def _try_lock(connection: Connection, key: int) -> bool:
+    cursor = await connection.execute("select pg_try_advisory_lock(%s) as taken", (key,))
+    row = await cursor.fetchone()
+    return bool(row and row["taken"])
 
 
 async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
     """Bring the tables up to date: `others` (LangGraph's own set-ups) first, then memory's, under one lock."""
-    async with setup_lock(pool) as connection:
+    # LangGraph's set-up and `create ... if not exists` are not safe side by side.
+    busy = f"Another process has been setting up the database for {SETUP_TIMEOUT} s."
+    async with session_lock(pool, SETUP_LOCK, timeout=SETUP_TIMEOUT, busy=busy) as connection:
         for other in others:
             await other()
         await connection.execute("create schema if not exists memory")
@@ -206,12 +252,20 @@ async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> As
     Raises Unavailable when another session holds the lock for longer than `timeout` seconds.
     """
     async with pool.connection() as connection, connection.transaction():
-        await connection.execute("select set_config('lock_timeout', %s, true)", (f"{int(timeout * 1000)}ms",))
-        try:
-            await connection.execute("select pg_advisory_xact_lock(%s)", (lock_key(*parts),))
-        except LockNotAvailable as error:
-            raise busy(timeout) from error
+        await take_locks(connection, [lock_key(*parts)], timeout=timeout)
         yield connection
+
+
+async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: float) -> None:
+    """Hold these advisory locks until the transaction ends; taken in one order, so that nobody waits in a circle.
+
+    Raises Unavailable when another session holds one of them for longer than `timeout` seconds.
+    """
+    await connection.execute("select set_config('lock_timeout', %s, true)", (f"{int(timeout * 1000)}ms",))
+    try:
+        await connection.execute("select pg_advisory_xact_lock(key) from unnest(%s::bigint[]) as key", (sorted(keys),))
+    except LockNotAvailable as error:
+        raise busy(timeout) from error
 
 
 def busy(timeout: float) -> Unavailable:

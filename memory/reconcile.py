@@ -127,7 +127,7 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
 
     for fact_id, said_at in retracted.items():
         fact = current.by_id.get(fact_id)
-        if fact and fact.observed_at <= said_at:
+        if fact and fact.last_said_at <= said_at:
             retire(fact, "retracted", said_at)
 
     for proposal in proposals:
@@ -137,14 +137,17 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
         if repeat := _repeated(proposal, current):
             if repeat.id not in added:
                 reinforced.append(Reinforcement(repeat, fact.source, fact.observed_at))
+                latest = max(repeat.last_said_at, fact.observed_at)
+                current.add(repeat.model_copy(update={"said_again_at": latest}))
             continue
         if fact.is_past:
+            for other in current.in_slot(fact):
+                if _is_ended(proposal, other):
+                    retire(other, "expired", fact.valid_until or fact.observed_at, fact.id)
             added[fact.id] = _retired(fact, "expired", fact.valid_until or fact.observed_at, None)
             continue
-        if fact.is_planned:  # what holds now goes on until then, so both stand
-            fact = fact.model_copy(update={"exclusive": False})
-        rivals = [(other, reason) for other in current.in_slot(fact) if (reason := _rivalry(proposal, fact, other))]
-        later = max((other for other, _ in rivals if other.observed_at > fact.observed_at), key=_said, default=None)
+        rivals = [(other, reason) for other in current.in_slot(fact) if (reason := _rivalry(proposal, other))]
+        later = max((other for other, _ in rivals if other.last_said_at > fact.observed_at), key=_said, default=None)
         if later:  # an older message that arrives late: it was already overtaken
             added[fact.id] = _retired(fact, "superseded", later.starts_at, later.id)
             continue
@@ -160,7 +163,7 @@ def put(fact: Fact, known: Iterable[Fact]) -> Changes:
     """A fact put under a key by hand: it takes the place of what has that key or, if it holds one value, that slot."""
     current = [other for other in known if other.retired_at is None]
     same_key = next((other for other in current if other.key == fact.key), None)
-    if same_key and same_key.model_copy(update={"id": fact.id, "recorded_at": fact.recorded_at}) == fact:
+    if same_key and _content(same_key) == _content(fact):
         return Changes()
     replaced = [
         other
@@ -170,6 +173,11 @@ def put(fact: Fact, known: Iterable[Fact]) -> Changes:
     return Changes(
         (fact,), retired=tuple(Retirement(other, "superseded", fact.starts_at, fact.id) for other in replaced)
     )
+
+
+def _content(fact: Fact) -> dict[str, object]:
+    """What a put says, without when it was written."""
+    return fact.model_dump(exclude={"id", "observed_at", "recorded_at", "said_again_at"})
 
 
 def same_words(text: str) -> tuple[str, ...]:
@@ -186,20 +194,39 @@ ARTICLES = frozenset({"a", "an", "the"})
 def _repeated(proposal: Proposal, current: _Current) -> Fact | None:
     """The current fact that the proposal only says again, if there is one.
 
-    A plan that has come true is no repeat of the plan: it is to take the place of what held until then.
+    It is no repeat if the known fact did not hold when it was said, as one that was over or still a plan, or if it says
+    other dates.
     """
     fact = proposal.fact
     said_so = [other for other in current.in_slot(fact) if proposal.relations.get(other.id) == "duplicate"]
-    repeats = (other for other in (*current.in_same_words(fact), *said_so) if fact.is_planned or not other.is_planned)
-    return next(repeats, None)
+    for other in (*current.in_same_words(fact), *said_so):
+        over = other.valid_until is not None and other.valid_until <= fact.observed_at
+        same_dates = fact.valid_from in (None, other.valid_from) and fact.valid_until in (None, other.valid_until)
+        if same_dates and not over and (fact.is_planned or not other.is_planned):
+            return other
+    return None
 
 
-def _rivalry(proposal: Proposal, fact: Fact, other: Fact) -> RetiredReason | None:
-    """Why the later one of two facts in a slot takes the place of the other, or None where both stand."""
-    if fact.is_planned:
+def _is_ended(proposal: Proposal, other: Fact) -> bool:
+    """Whether a fact that was over when it was said tells the end of a known one."""
+    same = same_words(proposal.fact.text) == same_words(other.text)
+    related = proposal.relations.get(other.id, "unrelated") != "unrelated"
+    return other.last_said_at <= proposal.fact.observed_at and (same or related)
+
+
+def _rivalry(proposal: Proposal, other: Fact) -> RetiredReason | None:
+    """Why the later one of two facts in a slot takes the place of the other, or None where both stand.
+
+    What holds now and what is planned for later stand beside each other until the plan's time has come.
+    """
+    fact = proposal.fact
+    if fact.is_planned != (other.is_planned and other.starts_at > fact.observed_at):
         return None
-    if fact.exclusive and (other.exclusive or other.is_planned):
-        return "superseded"
+    over = other.valid_until is not None and other.valid_until <= fact.observed_at
+    if fact.exclusive and other.exclusive:
+        return "expired" if over else "superseded"
+    if same_words(fact.text) == same_words(other.text):  # and yet no repeat: it says other dates
+        return "expired" if over else "refined"
     match proposal.relations.get(other.id):
         case "refines":
             return "refined"

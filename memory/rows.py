@@ -16,13 +16,27 @@ COLUMNS = (
     "thread_id", "message_id", "valid_from", "valid_until", "observed_at", "recorded_at",
     "retired_at", "retired_reason", "successor", "ended_at",
 )  # fmt: skip
-SELECT = f"select {', '.join(COLUMNS)} from memory.facts where owner = %(owner)s"
+SELECT = (
+    f"select {', '.join(COLUMNS)}, "
+    "(select max(r.observed_at) from memory.reinforcements r where r.owner = facts.owner and r.fact_id = facts.id) "
+    "as said_again_at from memory.facts where owner = %(owner)s"
+)
 INSERT = (
     f"insert into memory.facts (owner, digest, {', '.join(COLUMNS)}) "
     f"values (%(owner)s, %(digest)s, {', '.join(f'%({column})s' for column in COLUMNS)})"
 )
 NOTHING: Mapping[str, datetime] = MappingProxyType({})
-CURRENT = "retired_at is null and (valid_until is null or valid_until > %(now)s)"
+CURRENT = """
+    retired_at is null and (valid_until is null or valid_until > %(now)s)
+    and not (exclusive and exists (
+        select from memory.facts plan
+        where plan.owner = facts.owner and plan.subject = facts.subject and plan.attribute = facts.attribute
+        and plan.retired_at is null and plan.exclusive and (plan.valid_until is null or plan.valid_until > %(now)s)
+        and plan.valid_from > plan.observed_at and plan.valid_from <= %(now)s
+        and plan.valid_from > coalesce(facts.valid_from, facts.observed_at)
+    ))
+"""
+"""What holds now: not retired, not over, and not overtaken by a plan whose time has come."""
 
 LONGEST_ID = 255
 """Characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash."""
@@ -95,18 +109,6 @@ async def write_changes(connection: Connection, owner: str, changes: Changes, no
     return Changes(added, changes.reinforced, retired)
 
 
-async def merge(connection: Connection, owner: str, facts: Sequence[Fact]) -> tuple[list[Fact], tuple[Retirement, ...]]:
-    """Fit facts of elsewhere into a memory that has its own: those to be inserted, and those they retire."""
-    current = [Proposal(fact) for fact in facts if fact.retired_at is None]
-    changes = reconcile.reconcile(current, NOTHING, await known_to_reconcile(connection, owner, current, ()))
-    history = [fact for fact in facts if fact.retired_at]
-    added = [
-        fact.model_copy(update={"retired_at": fact.recorded_at}) if fact.retired_reason else fact
-        for fact in changes.added
-    ]
-    return [*history, *added], changes.retired
-
-
 async def retire_facts(
     connection: Connection, owner: str, retirements: Sequence[Retirement], now: datetime
 ) -> tuple[Retirement, ...]:
@@ -116,7 +118,6 @@ async def retire_facts(
             "where owner = %s and id = %s",
             [(now, r.reason, r.successor, r.ended_at, owner, r.fact.id) for r in retirements],
         )
-    await queue_for_index(connection, owner, [r.fact.id for r in retirements])
     return tuple(
         replace(
             r,
@@ -136,7 +137,6 @@ async def retire_facts(
 async def insert_facts(connection: Connection, owner: str, facts: Sequence[Fact]) -> None:
     async with connection.cursor() as cursor:
         await cursor.executemany(INSERT, [_parameters(owner, fact) for fact in facts])
-    await queue_for_index(connection, owner, [fact.id for fact in facts])
 
 
 async def insert_repeats(
@@ -152,17 +152,8 @@ async def insert_repeats(
         )
 
 
-async def queue_for_index(connection: Connection, owner: str, ids: Sequence[str]) -> None:
-    """Note that the index is behind on these facts, whether they changed or are gone."""
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            "insert into memory.index_queue values (%s, %s) on conflict do nothing",
-            [(owner, fact_id) for fact_id in ids],
-        )
-
-
 def _parameters(owner: str, fact: Fact) -> dict[str, object]:
-    values = fact.model_dump(exclude={"source"})
+    values = fact.model_dump(exclude={"source", "said_again_at"})
     values["thread_id"], values["message_id"] = (
         storable_id(fact.source.thread_id),
         storable_id(fact.source.message_id),
@@ -171,6 +162,7 @@ def _parameters(owner: str, fact: Fact) -> dict[str, object]:
 
 
 def fact_of_row(row: Mapping[str, object]) -> Fact:
+    """A fact from a row that has its COLUMNS."""
     values = dict(row)
     values["source"] = {"thread_id": values.pop("thread_id"), "message_id": values.pop("message_id")}
     return Fact.model_validate(values)

@@ -13,10 +13,13 @@ import pwd
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
@@ -44,6 +47,8 @@ class Server(ABC):
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.data = directory / "data"
+        self.notice = ""
+        """What `prepare` did that people should know of."""
 
     def prefix(self, *options: str) -> list[str]:
         """The words before its command that make it end with its keeper, even with one that is killed.
@@ -122,7 +127,7 @@ class Postgres(Server):
         return [*self.prefix(), str(program), "-D", str(self.data), "-p", str(POSTGRES_PORT), *options]
 
     def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - read where pg_ctl reads it
-        lines = self._pid_file_lines()
+        lines = lines_of(self.data / "postmaster.pid")
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def clean_up(self) -> None:
@@ -152,21 +157,19 @@ class Postgres(Server):
             raise Unavailable(f"initdb, which creates the database, failed with code {made.returncode}")
         draft.rename(self.data)
 
-    def _pid_file_lines(self) -> list[str]:
-        try:
-            return (self.data / "postmaster.pid").read_text().splitlines()
-        except OSError:
-            return []
-
     def _forget_dead_postmaster(self) -> None:
-        """Remove a postmaster.pid whose process number something else has by now: Postgres would refuse to start.
+        """Remove the lock files of a postmaster that does not run any more, where Postgres itself would not.
 
-        The caller holds server.lock, so none that a keeper started is alive; one started by hand is left alone."""
-        lines = self._pid_file_lines()
-        if lines and lines[0].isdigit():
-            program = Path(process_info(int(lines[0]), "comm")).name
-            if program not in ("", "postgres"):
-                (self.data / "postmaster.pid").unlink()
+        Its process number may be something else's by now; or it was killed and waits for its parent to collect it,
+        which in a container may be for ever: then it has no arguments any more. The caller holds server.lock, so none
+        that a keeper started is alive; one started by hand is left alone."""
+        socket_lock = socket_directory(self.directory) / f".s.PGSQL.{POSTGRES_PORT}.lock"
+        for file in (self.data / "postmaster.pid", socket_lock):
+            pid = next(iter(lines_of(file)), "")
+            if pid.isdigit():
+                runs = Path(process_info(int(pid), "comm")).name == "postgres" and process_info(int(pid), "args")
+                if not runs:
+                    file.unlink()
 
 
 class Chroma(Server):
@@ -175,6 +178,10 @@ class Chroma(Server):
     stop_signal = signal.SIGTERM
 
     def prepare(self, last_url: str | None, lock: int) -> str:  # noqa: ARG002 - starts nothing
+        if damage := chroma_damage(self.data):
+            kept = self.data.with_name(f"data.broken-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+            self.data.rename(kept)
+            self.notice = f"Chroma's files are broken ({damage}): they were moved to {kept}, and it starts without any."
         last_port = urlsplit(last_url).port if last_url else None
         return f"http://127.0.0.1:{free_port(last_port)}"
 
@@ -252,6 +259,29 @@ def make_private(directory: Path) -> None:
         raise Unavailable(
             f"{directory} is not a directory of this user that nobody else can enter: chmod 700 or remove it"
         )
+
+
+def lines_of(file: Path) -> list[str]:
+    """The lines of a text file, or none where it cannot be read."""
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []
+
+
+def chroma_damage(data: Path) -> str:
+    """Why Chroma could not work with its files, or "". Broken vectors are not seen here, nor in its way to start."""
+    database = data / "chroma.sqlite3"
+    if not database.exists():
+        return ""
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            (verdict,) = connection.execute("pragma quick_check(1)").fetchone()
+            return "" if verdict == "ok" else str(verdict).splitlines()[-1]
+    except sqlite3.OperationalError:  # it cannot be opened just now, which says nothing of what is in it
+        return ""
+    except sqlite3.DatabaseError as error:
+        return str(error)
 
 
 def free_port(preferred: int | None) -> int:

@@ -30,20 +30,17 @@ from pydantic import ValidationError
 from memory.embeddings import Embedder
 from memory.errors import BadInput, Unavailable
 from memory.fact import MAX_FACT_TEXT, Fact, check_text, owner_key, slot_name, utc_now
+from memory.guard import is_secret
 from memory.index import Index
+from memory.index.queue import IndexQueue
 from memory.ledger import Ledger
+from memory.rank import PRESETS, Weights
 from memory.reconcile import is_exclusive
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
 
 FACTS = "facts"
-INDEX_BATCH = 500
-"""Facts embedded and sent to the index at a time."""
-
-MAX_RANKED = 1_000
-"""Ranked facts a search can page through."""
-
 MAX_KEY = 255
 
 EDITABLE = (
@@ -65,7 +62,10 @@ def namespace_user(namespace: Sequence[str]) -> str | None:
     """The user whose facts a namespace holds, or None where it holds ordinary items."""
     match tuple(namespace):
         case (label, user) if label == FACTS:
-            return unquote(user)
+            user_id = unquote(user)
+            if facts_namespace(user_id)[1] != user:  # two labels for one user would slip past a check of the label
+                raise BadInput(f"The label {user!r} is no user's: write it as facts_namespace(user_id) does.")
+            return user_id
     return None
 
 
@@ -74,31 +74,31 @@ class FactStore(BaseStore):
 
     supports_ttl = True
 
-    def __init__(self, ledger: Ledger, index: Index, embedder: Embedder, items: BaseStore) -> None:
+    def __init__(
+        self, ledger: Ledger, queue: IndexQueue, items: BaseStore, *, weights: Weights = PRESETS["default"]
+    ) -> None:
         self.ledger = ledger
-        self.index = index
-        self.embedder = embedder
+        self.queue = queue
+        self.weights = weights
         self._items = items
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def index(self) -> Index:
+        """What recall searches."""
+        return self.queue.index
+
+    @property
+    def embedder(self) -> Embedder:
+        """What makes the vectors that the index holds."""
+        return self.queue.embedder
+
     async def bring_index_up_to_date(self, owner: str) -> None:
-        """Write to the index what the ledger has queued for one user; what fails stays queued."""
+        """Let the index learn what the ledger has queued for one user; what fails stays queued."""
         try:
-            while await self._index_batch(owner) == INDEX_BATCH:
-                pass
+            await self.queue.drain(owner)
         except Unavailable as error:
             log.warning("index is behind owner=%s cause=%s", owner, error)
-
-    async def drain(self) -> None:
-        """Bring the index up to date for everybody: what an earlier process left behind when it died."""
-        for owner in await self.ledger.unindexed_owners():
-            await self.bring_index_up_to_date(owner)
-
-    async def _index_batch(self, owner: str) -> int:
-        async with self.ledger.indexing(owner, INDEX_BATCH) as facts:
-            vectors = await self.embedder.embed([fact.searchable for fact in facts])
-            await self.index.put(owner, facts, vectors)
-            return len(facts)
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """For synchronous callers on other threads; on the event loop itself it would wait for ever."""
@@ -111,7 +111,11 @@ class FactStore(BaseStore):
         return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Run operations in order; those on ordinary items that stand next to each other go out together."""
+        """Run operations in order; those on ordinary items that stand next to each other go out together.
+
+        So of facts a later operation sees what an earlier one wrote; of items, as in every LangGraph store, reads that
+        go out together with writes see what was there before.
+        """
         results: list[Result] = []
         waiting: list[Op] = []
         for op in ops:
@@ -144,17 +148,20 @@ class FactStore(BaseStore):
 
     async def _search(self, user_id: str, op: SearchOp) -> list[SearchItem]:
         memory = UserMemory(self, user_id)
+        wanted = op.filter or {}
+
+        def meets(fact: Fact) -> bool:
+            return matches(fact_value(fact), wanted)
+
         if op.query:
-            scored: list[tuple[Fact, float | None]] = [
-                (hit.fact, hit.score) for hit in await memory.search(op.query, limit=MAX_RANKED)
-            ]
+            hits = await memory.search(op.query, limit=op.offset + op.limit, only=meets)
+            scored: list[tuple[Fact, float | None]] = [(hit.fact, hit.score) for hit in hits]
         else:
-            scored = [(fact, None) for fact in reversed(await memory.current())]
-        found = [
+            scored = [(fact, None) for fact in reversed(await memory.current()) if meets(fact)]
+        return [
             SearchItem(op.namespace_prefix, fact.key, fact_value(fact), fact.recorded_at, fact.recorded_at, score)
-            for fact, score in scored
+            for fact, score in scored[op.offset : op.offset + op.limit]
         ]
-        return [item for item in found if matches(item.value, op.filter or {})][op.offset : op.offset + op.limit]
 
     async def _namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
         """Namespaces of items and of facts, as one sorted list."""
@@ -200,11 +207,15 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
         fact = Fact.model_validate(
             {"observed_at": now, **taken, "id": uuid.uuid4().hex, "key": key, "recorded_at": now}
         )
+    except OverflowError as error:
+        raise BadInput(f"The value under {key!r} holds a time that is out of range.") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
         raise BadInput(f"The value under {key!r} is no fact ({problems}): give at least a `text`.") from error
     for name in ("text", "subject", "attribute", "quote"):
         check_text(name, getattr(fact, name), MAX_FACT_TEXT)
+    if is_secret(fact.text, fact.attribute, fact.quote):
+        raise BadInput(f"The value under {key!r} holds a password, key or card number: those are not kept as facts.")
     return fact
 
 

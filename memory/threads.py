@@ -1,14 +1,14 @@
-"""A user's threads, found through an index on the checkpoints' metadata."""
+"""A user's threads, found by the owner that each thread's state names (`agent.state.State`)."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from memory.fact import check_user_id
-from memory.postgres import Pool
+from memory.fact import check_user_id, is_storable, owner_key
+from memory.postgres import Pool, lock_key, session_lock
 
-USER_KEY = "user_id"
-"""Key of the user's id in a checkpoint's metadata; LangGraph copies a run's `metadata` there."""
+OWNED = "checkpoint->'channel_values'->>'owner' = %(owner)s and checkpoint_ns = ''"
 
 
 @dataclass(frozen=True)
@@ -24,28 +24,38 @@ async def list_threads(pool: Pool, user_id: str, limit: int = 20) -> list[Thread
     """The user's threads, the one used last first."""
     async with pool.connection() as connection:
         cursor = await connection.execute(
-            """
+            f"""
             select * from (
                 select distinct on (thread_id) thread_id as id, (checkpoint->>'ts')::timestamptz as last_at
-                from checkpoints where metadata->>'user_id' = %s and checkpoint_ns = ''
-                order by thread_id, checkpoint_id desc
-            ) latest order by last_at desc, id limit %s
-            """,
-            (check_user_id(user_id), limit),
+                from checkpoints where {OWNED} order by thread_id, checkpoint_id desc
+            ) latest order by last_at desc, id limit %(limit)s
+            """,  # noqa: S608 - a constant
+            {"owner": owner_key(check_user_id(user_id)), "limit": limit},
         )
         return [Thread(row["id"], row["last_at"]) for row in await cursor.fetchall()]
 
 
 async def thread_owner(pool: Pool, thread_id: str) -> str | None:
-    """Whose thread it is; None for one that does not exist yet."""
+    """`owner_key` of the user whose thread it is; None for one that nobody has begun yet."""
     async with pool.connection() as connection:
         cursor = await connection.execute(
-            "select metadata->>'user_id' as user_id from checkpoints where thread_id = %s and checkpoint_ns = '' "
-            "order by checkpoint_id desc limit 1",
+            "select checkpoint->'channel_values'->>'owner' as owner from checkpoints "
+            "where thread_id = %s and checkpoint_ns = '' order by checkpoint_id desc limit 1",
             (thread_id,),
         )
         row = await cursor.fetchone()
-        return (row["user_id"] or "") if row else None
+        return row["owner"] if row else None
+
+
+@asynccontextmanager
+async def one_run(pool: Pool, thread_id: str, *, timeout: float = 30) -> AsyncIterator[None]:
+    """One run of a thread at a time, as a server sees to by itself: two at once would lose one's messages.
+
+    Raises Unavailable when another run is under way for longer than `timeout` seconds.
+    """
+    busy = f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or in a new thread."
+    async with session_lock(pool, lock_key("thread", thread_id), timeout=timeout, busy=busy):
+        yield
 
 
 async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:
@@ -55,9 +65,12 @@ async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = N
     """
     async with pool.connection() as connection, connection.transaction():
         cursor = await connection.execute(
-            "select distinct thread_id from checkpoints where metadata->>'user_id' = %s and checkpoint_ns = '' "
-            "and (%s or thread_id = any(%s))",
-            (check_user_id(user_id), ids is None, list(ids or ())),
+            f"select distinct thread_id from checkpoints where {OWNED} and (%(all)s or thread_id = any(%(ids)s))",  # noqa: S608 - a constant
+            {
+                "owner": owner_key(check_user_id(user_id)),
+                "all": ids is None,
+                "ids": [identifier for identifier in ids or () if is_storable(identifier)],
+            },
         )
         own = [row["thread_id"] for row in await cursor.fetchall()]
         for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints"):

@@ -32,9 +32,16 @@ def as_of(facts: Sequence[Fact], when: datetime) -> AsOf:
 
 
 def held(facts: Iterable[Fact], when: datetime) -> list[Fact]:
-    """The facts whose valid time includes `when`; of a slot that holds one value, the one that was said last."""
-    holding = [fact for fact in facts if fact.starts_at <= when and not _is_over(fact, when)]
-    last = {fact.slot: fact for fact in sorted(holding, key=lambda fact: fact.observed_at) if fact.exclusive}
+    """The facts whose valid time includes `when`; of a slot that holds one value, the one that began last.
+
+    Of what was over when it was said ("I lived in Lima until 2019") nobody knows when it began: it holds until then,
+    where nothing else is known.
+    """
+    holding = [
+        fact for fact in facts if (fact.starts_at <= when or _began_some_time(fact)) and not _is_over(fact, when)
+    ]
+    by_weight = sorted(holding, key=lambda fact: (not _began_some_time(fact), fact.starts_at, fact.observed_at))
+    last = {fact.slot: fact for fact in by_weight if fact.exclusive}
     return [fact for fact in holding if not fact.exclusive or last[fact.slot] is fact]
 
 
@@ -72,6 +79,10 @@ def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
         if more <= linked:
             return [fact for fact in facts if fact.id in linked]
         linked |= more
+
+
+def _began_some_time(fact: Fact) -> bool:
+    return fact.is_past and fact.valid_from is None
 
 
 def _is_over(fact: Fact, when: datetime) -> bool:

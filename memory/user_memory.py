@@ -1,8 +1,9 @@
 """One user's memory: what the agent's nodes and tools, the terminal and a forker's own code read and write."""
 
+import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import MessageLikeRepresentation
 
-from memory.errors import BadInput, Unavailable
+from memory.errors import BadInput, Unavailable, cause_of
 from memory.extract import (
     Extraction,
     StructuredOutputMethod,
@@ -22,12 +23,12 @@ from memory.extract import (
 )
 from memory.fact import Category, Fact, check_user_id, owner_key, slot_name, utc_now
 from memory.portable import dump, load
-from memory.rank import PRESETS, Document, Hit, Weights, rank
+from memory.rank import Hit, Index, rank
 from memory.reconcile import Changes
 from memory.render import render
 from memory.threads import delete_threads
 from memory.timeline import AsOf, Version, as_of, chain, versions
-from memory.words import stems
+from memory.words import document, question
 
 if TYPE_CHECKING:
     from memory.store import FactStore
@@ -41,6 +42,15 @@ POOL = 50
 """Facts the index is asked for, for ranking to choose from."""
 
 RECENT_TOPICS = 10
+
+KNOWN_SHOWN = 10
+"""Known facts that the extraction of one message is shown."""
+
+EVERYTHING = 5_000
+"""Facts the index is asked for where every fact is to be ranked."""
+
+VECTORS_TIMEOUT = 3.0
+"""Seconds a reply waits for vectors; without them it goes on."""
 
 MAX_QUERY = 2_000
 """Characters of a question that are looked at."""
@@ -84,7 +94,6 @@ class UserMemory:
         store: "FactStore",
         user_id: str,
         *,
-        weights: Weights = PRESETS["default"],
         model: BaseChatModel | None = None,
         method: StructuredOutputMethod = "json_schema",
     ) -> None:
@@ -94,7 +103,6 @@ class UserMemory:
         """
         self.user_id = check_user_id(user_id)
         self._store = store
-        self._weights = weights
         self._model = model
         self._method = method
 
@@ -102,28 +110,38 @@ class UserMemory:
         """Every fact that holds now, oldest first."""
         return await self._store.ledger.current(self.user_id, utc_now())
 
+    async def all(self) -> list[Fact]:
+        """Every fact there ever was, in the order they were recorded."""
+        return await self._store.ledger.all(self.user_id)
+
     async def recall(self, query: str, limit: int = 10) -> Recalled:
         """What matters for `query`: the profile always, and up to `limit` facts that answer it."""
         now = utc_now()
         facts, cosines = await self._find(query, now)
-        hits = self._rank(query, facts, cosines, now, limit)
         profile = tuple(fact for fact in facts if fact.category in PROFILE)
-        return Recalled(profile, tuple(hit for hit in hits if hit.fact.category not in PROFILE))
+        others = [fact for fact in facts if fact.category not in PROFILE]
+        return Recalled(profile, tuple(self._rank(query, others, cosines, now, limit)))
 
-    async def search(self, query: str, limit: int = 10) -> list[Hit]:
-        """Up to `limit` facts that answer `query`, best first, with what each signal gave."""
+    async def search(self, query: str, limit: int = 10, *, only: Callable[[Fact], bool] | None = None) -> list[Hit]:
+        """Up to `limit` facts that answer `query`, best first, with what each signal gave; `only` those it says yes to.
+
+        With `only`, and for more than the index is asked for anyway, every current fact is looked at.
+        """
         now = utc_now()
-        facts, cosines = await self._find(query, now)
-        return self._rank(query, facts, cosines, now, limit)
+        facts, cosines = await self._find(query, now, everything=only is not None or limit > POOL)
+        return self._rank(query, [fact for fact in facts if only is None or only(fact)], cosines, now, limit)
 
-    async def near(self, texts: Sequence[str], limit: int = 10) -> list[Fact]:
-        """Up to `limit` current facts nearest to any of the texts: what an extraction is shown as known."""
+    async def near(self, texts: Sequence[str]) -> list[Fact]:
+        """The current facts nearest to the texts, KNOWN_SHOWN and a few for each: what an extraction is shown."""
+        limit = KNOWN_SHOWN + 2 * (len(texts) - 1)
         owner = owner_key(self.user_id)
-        vectors = await self._store.embedder.embed([text[:MAX_QUERY] for text in texts])
         cosines: dict[str, float] = {}
-        for vector in vectors:
-            for fact_id, cosine in (await self._store.index.search(owner, vector, limit)).items():
-                cosines[fact_id] = max(cosine, cosines.get(fact_id, -1.0))
+        try:
+            for vector in await self._store.embedder.embed([text[:MAX_QUERY] for text in texts]):
+                for fact_id, cosine in (await self._store.index.search(owner, vector, limit)).items():
+                    cosines[fact_id] = max(cosine, cosines.get(fact_id, -1.0))
+        except Unavailable:  # words find some of them, and what is learnt is not put off
+            return [hit.fact for hit in await self.search("\n".join(texts), limit)]
         facts = await self._store.ledger.current(self.user_id, utc_now(), ids=list(cosines))
         return sorted(facts, key=lambda fact: (-cosines[fact.id], fact.id))[:limit]
 
@@ -164,6 +182,8 @@ class UserMemory:
         """
         if self._model is None:
             raise BadInput("observe() needs a model: UserMemory(store, user_id, model=...).")
+        if at and at.tzinfo is None:
+            raise BadInput(f"The moment {at.isoformat()} has no time zone: nobody can say which it is.")
         utterances = utterances_of(content, at or utc_now(), thread_id)
         ids = [str(said.source.message_id) for said in utterances]
         due = set(await self.unextracted(thread_id, ids))
@@ -197,7 +217,7 @@ class UserMemory:
 
     async def history(self, of: str | tuple[str, str]) -> list[Version]:
         """The versions of a fact (by its id) or of a slot (subject, attribute), newest first; [] for an unknown one."""
-        facts = await self._store.ledger.all(self.user_id)
+        facts = await self.all()
         if isinstance(of, str):
             return versions(chain(facts, of))
         slot = (slot_name(of[0]), slot_name(of[1]))
@@ -250,26 +270,37 @@ class UserMemory:
         await self._store.bring_index_up_to_date(owner_key(self.user_id))
         return gone
 
-    async def _find(self, query: str, now: datetime) -> tuple[list[Fact], dict[str, float]]:
-        """The profile and what the index holds near `query`, confirmed by the ledger; and their cosines."""
+    async def _find(
+        self, query: str, now: datetime, *, everything: bool = False
+    ) -> tuple[list[Fact], dict[str, float]]:
+        """The profile, what the index holds near `query`, confirmed by the ledger, and what it has yet to learn; and
+        the cosines. `everything` is every current fact."""
+        owner = owner_key(self.user_id)
+        ledger, queue = self._store.ledger, self._store.queue
         try:
-            (vector,) = await self._store.embedder.embed([query[:MAX_QUERY]])
-            cosines = await self._store.index.search(owner_key(self.user_id), vector, POOL)
-        except Unavailable as error:
+            async with asyncio.timeout(VECTORS_TIMEOUT):
+                waiting = await queue.waiting(owner)  # before the search, so that neither misses a fact
+                (vector,) = await self._store.embedder.embed([query[:MAX_QUERY]])
+                cosines = await self._store.index.search(owner, vector, EVERYTHING if everything else POOL)
+        except (Unavailable, TimeoutError) as error:
             # Worse recall beats none: without vectors the words, recency and importance of all facts decide.
-            log.warning("recall without vectors user=%r cause=%s", self.user_id, error)
-            return await self._store.ledger.current(self.user_id, now), {}
-        return await self._store.ledger.current(self.user_id, now, ids=list(cosines), categories=PROFILE), cosines
+            log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
+            return await ledger.current(self.user_id, now), {}
+        if everything:
+            return await ledger.current(self.user_id, now), cosines
+        return await ledger.current(self.user_id, now, ids=[*cosines, *waiting], categories=PROFILE), cosines
 
     def _rank(
         self, query: str, facts: Sequence[Fact], cosines: dict[str, float], now: datetime, limit: int
     ) -> list[Hit]:
-        documents = [
-            Document(
-                fact,
-                stems(f"{fact.searchable} {fact.quote}"),
-                cosines.get(fact.id, 0.0),
-            )
-            for fact in facts
-        ]
-        return rank(stems(query[:MAX_QUERY]), documents, now, self._weights, limit)
+        index = Index(document(fact) for fact in facts)
+        # The floor is one for facts that have a similarity; without any, words alone would not reach it.
+        weights = self._store.weights if cosines else self._store.weights.without_floor()
+        return rank(
+            question(query[:MAX_QUERY]),
+            index,
+            [cosines.get(fact.id, 0.0) for fact in facts],
+            now,
+            weights,
+            limit,
+        )

@@ -1,4 +1,4 @@
-"""Text to the stems that word search compares: "Restaurants" and "restaurant" are one word."""
+"""Text to the stems that ranking compares: "Restaurants" and "restaurant" are one word; and what of it is a name."""
 
 import re
 import threading
@@ -7,89 +7,59 @@ from functools import lru_cache
 
 from snowballstemmer import stemmer
 
-STOP_WORDS = frozenset(
-    [
-        "a",
-        "about",
-        "am",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "of",
-        "on",
-        "or",
-        "our",
-        "shall",
-        "should",
-        "so",
-        "that",
-        "the",
-        "their",
-        "them",
-        "there",
-        "they",
-        "this",
-        "to",
-        "us",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-        "know",
-        "remember",
-        "tell",
-        "user",
-    ]
-)
+from memory.fact import Fact
+from memory.rank import Document, Question
+
+STOP_WORDS = frozenset({
+    "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do",
+    "does", "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "know", "me", "my",
+    "of", "on", "or", "our", "remember", "shall", "should", "so", "tell", "that", "the", "their", "them", "there",
+    "they", "this", "to", "us", "user", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose",
+    "why", "will", "with", "would", "you", "your",
+})  # fmt: skip
 """English words that say nothing about what is asked; in other languages BM25's rarity does the same work."""
+
+FIRST_PERSON = frozenset({"i", "me", "mine", "my", "myself", "our", "ours", "us", "we"})
+
+QUESTION_WORDS = frozenset({"how", "what", "when", "where", "which", "who", "whom", "whose", "why"})
+"""A request ("recommend a restaurant") is made for oneself; a question may be on anything. In a language other than
+English none is taken for general."""
+
+NAMING_WORDS = frozenset({"called", "name", "named", "relation"})
+"""What stands between a person and a name and is neither."""
+
+
+def question(text: str) -> Question:
+    """What is asked, as ranking sees it."""
+    spoken = set(_words(text))
+    return Question(stems(text), general=bool(spoken & QUESTION_WORDS) and not spoken & FIRST_PERSON)
+
+
+def document(fact: Fact) -> Document:
+    """A fact, as ranking sees it."""
+    date = f"{fact.starts_at:%A %B %Y}"
+    tells_who = fact.category == "relationship" and fact.subject == "user"
+    return Document(
+        fact,
+        stems(f"{fact.subject} {fact.attribute} {fact.text} {fact.quote} {date}"),
+        names=frozenset() if fact.subject == "user" else frozenset(stems(fact.subject)),
+        relation=frozenset(stems(f"{fact.attribute} {fact.text}", without=NAMING_WORDS)) if tells_who else frozenset(),
+    )
+
+
+def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
+    """The stems of the words in `text`, in order, stop words and `without` left out."""
+    return [_stem(word) for word in _words(text) if word not in STOP_WORDS and word not in without]
+
+
+def _words(text: str) -> list[str]:
+    """Words in lower case; "26th" and "26" are one."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return re.findall(r"\w+", re.sub(r"(\d)(?:st|nd|rd|th)\b", r"\1", folded))
+
 
 _local = threading.local()
 """A stemmer keeps its state in itself, so each thread has its own."""
-
-
-def stems(text: str) -> list[str]:
-    """The stems of the words in `text`, in order, stop words left out."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return [_stem(word) for word in re.findall(r"\w+", folded) if word not in STOP_WORDS]
 
 
 @lru_cache(maxsize=65_536)

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
 
@@ -26,6 +26,27 @@ class Task(TypedDict):
     expires_at: str
 
 
+class TaskChange(TypedDict):
+    """What is to become of a task; changes of one step are applied one after another, so that none is lost."""
+
+    id: str
+    status: TaskStatus
+    data: dict[str, Any]
+    """Merged into what the task holds."""
+
+
+def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task | None:
+    """The reducer of the state's `task`: a whole task takes the place of what is there, a change is merged into it.
+
+    A change of another task than the one that is there comes too late, and is dropped.
+    """
+    if change is None or "created_at" in change:
+        return cast(Task | None, change)
+    if task is None or task["id"] != change["id"]:
+        return task
+    return {**task, "status": change["status"], "data": {**task["data"], **change["data"]}}
+
+
 def start_task(kind: str, data: dict[str, Any], now: datetime, lifetime: timedelta = TASK_LIFETIME) -> Task:
     """A new open task."""
     return Task(
@@ -45,15 +66,14 @@ def open_task(task: Task | None, now: datetime) -> Task | None:
     return None
 
 
-def update_task(task: Task | None, changes: dict[str, Any], now: datetime) -> Task:
-    """The open task with `changes` merged into its data. Raises BadInput when none is open."""
-    current = _need_open(task, now)
-    return {**current, "data": {**current["data"], **changes}}
+def update_task(task: Task | None, data: dict[str, Any], now: datetime) -> TaskChange:
+    """`data` merged into the open task's. Raises BadInput when none is open."""
+    return TaskChange(id=_need_open(task, now)["id"], status="in_progress", data=data)
 
 
-def finish_task(task: Task | None, status: TaskStatus, now: datetime) -> Task:
+def finish_task(task: Task | None, status: TaskStatus, now: datetime) -> TaskChange:
     """The open task, ended as `status` says. Raises BadInput when none is open."""
-    return {**_need_open(task, now), "status": status}
+    return TaskChange(id=_need_open(task, now)["id"], status=status, data={})
 
 
 def _need_open(task: Task | None, now: datetime) -> Task:

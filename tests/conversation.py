@@ -49,7 +49,8 @@ async def say(graph: Graph, user: str, text: str, thread: str | None = None, **c
         else:
             for node, update in cast(Mapping[str, Any], payload).items():
                 turn.events.append((node, "done"))
-                turn.changes = (update or {}).get("changes") or turn.changes
+                if isinstance(update, dict):  # several tools of one step come as a list
+                    turn.changes = update.get("changes") or turn.changes
     return turn
 
 

@@ -6,11 +6,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from memory.embedded import ServerName
+from memory.keeper import Home, State
 
 ROOT = Path(__file__).parents[1]
 READY_TIMEOUT = 120
@@ -27,6 +30,31 @@ def free_port() -> int:
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """This process's environment, with `variables` in place of whatever the developer has set."""
     return {**os.environ, "LANGSMITH_TRACING": "false", **variables}
+
+
+def processes(directory: Path, kind: str = "") -> dict[int, str]:
+    """The processes that name `directory`, by number; one that is dead but not yet collected does not count."""
+    return {pid: command for pid, command in _running() if str(directory) in command and kind in command}
+
+
+def alive(pids: Iterable[int]) -> set[int]:
+    """Those of the processes that run."""
+    return {pid for pid, _ in _running()}.intersection(pids)
+
+
+def _running() -> Iterator[tuple[int, str]]:
+    listing = subprocess.run(["ps", "-axww", "-o", "pid=,stat=,args="], capture_output=True, text=True, check=True)
+    for line in listing.stdout.splitlines():
+        pid, status, command = line.split(None, 2)
+        if not status.startswith("Z"):
+            yield int(pid), command
+
+
+def server_pid(data_dir: Path, name: ServerName) -> int:
+    """The process of an embedded server."""
+    pid = State.read(Home(data_dir / name).state_file).server_pid
+    assert pid
+    return pid
 
 
 def chat(

@@ -1,24 +1,79 @@
-"""What recall searches: facts by their vectors. One small protocol; the ledger decides what is true."""
+"""What recall searches: facts by their vectors. One small protocol; the ledger decides what is true.
 
-from collections.abc import Sequence
-from typing import Protocol
+An index may lag behind the ledger, may break, and is rebuilt from it at any moment (memory/maintenance.py).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.errors import Unavailable
 from memory.fact import Fact
 
 Vectors = NDArray[np.float32]
 """Unit vectors, one a row: shape (texts, dimension)."""
 
 
-class Index(Protocol):
-    """A place that finds a user's facts by vector. It may lag behind the ledger and may be rebuilt from it."""
+class Damaged(Unavailable):
+    """What the index has stored is gone or broken: it has to be rebuilt from the ledger."""
 
-    async def put(self, owner: str, facts: Sequence[Fact], vectors: Vectors) -> None:
-        """Bring these facts of one user up to date, current and retired ones; doing it twice changes nothing."""
+
+class FactKey(NamedTuple):
+    """A fact's name among those of all users."""
+
+    owner: str
+    """`owner_key` of the user."""
+    fact_id: str
+
+
+class Entry(NamedTuple):
+    """What an index has of a fact, besides its text and vector."""
+
+    key: FactKey
+    live: bool | None
+    """Whether searches find it: only while it is current. None where the entry says neither."""
+
+
+class Index(Protocol):
+    """A place that finds a user's facts by vector. Every method raises Unavailable, or Damaged, which is one."""
+
+    name: str
+    """What it is called where it is stored, and in the ledger's queue; it holds vectors of one embedder alone."""
+
+    async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
+        """Bring these facts, each of the owner beside it, up to date; doing it twice changes nothing."""
+        ...
+
+    async def remove(self, keys: Sequence[FactKey]) -> None:
+        """Delete these facts; those that are not there count as deleted."""
         ...
 
     async def search(self, owner: str, vector: Vectors, limit: int) -> dict[str, float]:
         """Ids of up to `limit` current facts of the user nearest to `vector` (shape (dimension,)) -> cosine."""
+        ...
+
+    async def count(self) -> int:
+        """How many facts it has, retired ones included."""
+        ...
+
+    async def has(self, keys: Sequence[FactKey]) -> bool:
+        """Whether all of these are there. Raises Damaged where their vectors cannot be read or searched for."""
+        ...
+
+    def scan(self) -> AsyncIterator[list[Entry]]:
+        """Everything it has, in pages, each vector having been read. Raises Damaged where one cannot be."""
+        ...
+
+    async def start_over(self) -> None:
+        """Be there, and be empty."""
+        ...
+
+    async def drop(self) -> None:
+        """Delete it with all it has; that it is not there is no error."""
+        ...
+
+    def sibling(self, name: str) -> "Index":
+        """Another index in the same place."""
         ...

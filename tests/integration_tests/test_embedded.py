@@ -26,8 +26,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from memory.embedded import Addresses, ServerName, embedded_servers
 from memory.errors import Unavailable
-from memory.keeper import Home, State
 from memory.servers import find_setpriv, socket_directory
+from tests.processes import processes, server_pid
 
 BOTH: frozenset[ServerName] = frozenset({"postgres", "chroma"})
 POSTGRES: frozenset[ServerName] = frozenset({"postgres"})
@@ -118,19 +118,6 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
     """A place for a data directory; no process of it may be left when the test is over."""
     yield tmp_path / "data"
     eventually(lambda: not processes(tmp_path), "no process is left")
-
-
-def processes(directory: Path, kind: str = "") -> dict[int, str]:
-    """The processes that name `directory`, by number; one that is dead but not yet collected does not count."""
-    listing = subprocess.run(["ps", "-axww", "-o", "pid=,stat=,args="], capture_output=True, text=True, check=True)
-    rows = [line.split(None, 2) for line in listing.stdout.splitlines() if str(directory) in line and kind in line]
-    return {int(row[0]): row[2] for row in rows if not row[1].startswith("Z")}
-
-
-def server_pid(data_dir: Path, name: ServerName) -> int:
-    pid = State.read(Home(data_dir / name).state_file).server_pid
-    assert pid
-    return pid
 
 
 def mode(path: Path) -> int:

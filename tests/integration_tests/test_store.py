@@ -1,6 +1,7 @@
 """FactStore as LangGraph sees it: real facts in the facts' namespace, ordinary items everywhere else."""
 
 import asyncio
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +44,7 @@ async def test_a_put_into_a_slot_that_holds_one_value_supersedes_what_another_ke
 
 async def test_putting_the_same_again_writes_no_second_fact(store: FactStore, user: str) -> None:
     space = facts_namespace(user)
-    value = {"text": "Car is red", "attribute": "car", "observed_at": "2026-11-22T12:00:00Z"}
+    value = {"text": "Car is red", "attribute": "car"}
     await store.aput(space, "car", value)
     await store.aput(space, "car", value)
     assert len(await history(store, user)) == 1
@@ -142,12 +143,20 @@ async def test_the_synchronous_methods_work_from_another_thread_and_refuse_the_e
 
 
 @pytest.mark.parametrize(
-    "value", [{}, {"text": ""}, {"text": "x\x00"}, {"text": "x" * 1_001}, {"text": "x", "importance": 7}]
+    "value",
+    [
+        {},
+        {"text": ""},
+        {"text": "x\x00"},
+        {"text": "x" * 1_001},
+        {"text": "x", "importance": 7},
+        {"text": "x", "valid_from": "0001-01-01T00:00+14:00"},
+    ],
 )
 async def test_what_is_no_fact_is_refused_with_the_field_that_is_wrong_and_changes_nothing(
     store: FactStore, user: str, value: dict[str, Any]
 ) -> None:
-    with pytest.raises(BadInput, match=r"text|importance"):
+    with pytest.raises(BadInput, match=r"text|importance|out of range"):
         await store.aput(facts_namespace(user), "k", value)
     assert await history(store, user) == []
 
@@ -158,6 +167,37 @@ async def test_a_fact_with_a_time_to_live_is_gone_when_it_is_over(store: FactSto
     await store.aput(space, "long", {"text": "Is on holiday"}, ttl=60)
     assert [item.key for item in await store.asearch(space)] == ["long"]
     assert [item.key for item in await store.asearch(space, query="on holiday in a meeting")] == ["long"]
+
+
+async def test_an_ordinary_item_with_a_time_to_live_is_not_read_after_it(store: FactStore, user: str) -> None:
+    await store.aput(("items", user), "short", {"a": 1}, ttl=0.0001)
+    await store.aput(("items", user), "long", {"a": 1}, ttl=60)
+    deadline = time.monotonic() + 10
+    while await store.aget(("items", user), "short", refresh_ttl=False):
+        assert time.monotonic() < deadline
+    assert [item.key for item in await store.asearch(("items", user))] == ["long"]
+
+
+async def test_a_filter_is_met_before_the_best_are_chosen(store: FactStore, user: str) -> None:
+    space = facts_namespace(user)
+    for n in range(70):
+        await store.aput(space, f"k{n}", {"text": f"Likes music album number {n}", "category": "preference"})
+    await store.aput(space, "job", {"text": "Works on music software", "category": "work"})
+    found = await store.asearch(space, query="likes music album", filter={"category": "work"})
+    assert [item.key for item in found] == ["job"]
+    assert len(await store.asearch(space, query="likes music album", limit=100)) == 71
+
+
+@pytest.mark.parametrize("label", ["%62ob", "%ff", "a%2eb", "b ob"])
+async def test_a_label_that_spells_a_user_in_another_way_is_refused(store: FactStore, label: str) -> None:
+    with pytest.raises(BadInput, match="facts_namespace"):
+        await store.asearch(("facts", label))
+
+
+async def test_a_secret_is_refused_on_every_way_in(store: FactStore, user: str) -> None:
+    for value in ({"text": "The password is hunter2"}, {"text": "Is hunter2", "attribute": "wifi password"}):
+        with pytest.raises(BadInput, match="password"):
+            await store.aput(facts_namespace(user), "k", value)
 
 
 async def test_hostile_ids_neither_see_nor_break_each_other(store: FactStore) -> None:
@@ -186,7 +226,7 @@ async def test_a_hit_that_the_ledger_does_not_confirm_is_never_shown(store: Fact
     await store.adelete(facts_namespace(user), "mine")
     from memory.fact import owner_key
 
-    await store.index.put(owner_key(user), [mine, theirs], vectors)
+    await store.index.put([owner_key(user)] * 2, [mine, theirs], vectors)
     assert len(await store.index.search(owner_key(user), vectors[0], 10)) == 2
     assert await UserMemory(store, user).search("tea") == []
 

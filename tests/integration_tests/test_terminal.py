@@ -1,22 +1,18 @@
 """The terminal program, run as a person or a script runs it: a process, with its input and output."""
 
 import os
-import pty
 import re
-import select
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.conversation import candidate, found
 from tests.openai_server import ScriptedOpenAI, Status, Text
-from tests.processes import ROOT, chat, environment, free_port
+from tests.processes import ROOT, chat, free_port
+from tests.screen import terminal
 
 README = ROOT / "README.md"
 
@@ -196,51 +192,6 @@ def test_logs_hold_ids_and_never_what_was_said(
     logged = [line for line in result.stderr.splitlines() if " agent." in line or " memory." in line]
     assert any(user in line and "thread=" in line for line in logged)
     assert not [line for line in logged if "Zanzibar" in line]
-
-
-@contextmanager
-def terminal(variables: Mapping[str, str], directory: Path, *arguments: str) -> Iterator["Screen"]:
-    """The program with a person's terminal as its input and output."""
-    ours, theirs = pty.openpty()
-    program = subprocess.Popen(
-        [sys.executable, "-m", "agent", *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=directory,
-        env=environment({**variables, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "COLUMNS": "200"}),
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        yield Screen(ours, program)
-    finally:
-        if program.poll() is None:
-            program.kill()
-        program.wait()
-        os.close(ours)
-
-
-class Screen:
-    """What a person sees of the program and does with it."""
-
-    def __init__(self, descriptor: int, program: "subprocess.Popen[bytes]") -> None:
-        self._descriptor = descriptor
-        self.program = program
-        self.seen = ""
-
-    def type(self, keys: str) -> None:
-        os.write(self._descriptor, keys.encode())
-
-    def wait_for(self, text: str, timeout: float = 60) -> None:
-        """Wait until `text` has appeared since the last wait."""
-        deadline = time.monotonic() + timeout
-        while text not in self.seen:
-            left = deadline - time.monotonic()
-            assert left > 0, f"{text!r} did not appear in:\n{self.seen}"
-            if select.select([self._descriptor], [], [], left)[0]:
-                self.seen += os.read(self._descriptor, 65_536).decode(errors="replace")
-        self.seen = self.seen.partition(text)[2]
 
 
 def test_ctrl_c_in_the_middle_of_a_reply_leaves_the_thread_usable(

@@ -8,9 +8,11 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
+from agent.context import Context
 from agent.settings import read_settings
 from agent.terminal import Graph
 from graphs.chat import builder
+from memory.errors import BadInput
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, config_of, found, say
@@ -107,8 +109,76 @@ async def test_a_failed_extraction_leaves_the_reply_whole_and_the_message_for_th
     openai.extraction(found(HOME, SHELLFISH))
     await say(graph, user, "Thanks!", thread)
     asked = json.loads(str(openai.requests[-1].messages[-1]["content"]))
-    assert [message["text"] for message in asked["messages"]] == [INTRODUCTION, "Thanks!"]
+    assert asked["messages"][0]["text"] == INTRODUCTION
     assert await known(store, user) == ["Lives in San Francisco", "Is allergic to shellfish"]
+
+
+async def test_a_message_that_no_model_can_read_is_given_up_and_the_rest_is_learnt(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
+) -> None:
+    thread = str(uuid.uuid4())
+
+    def answer(request: Request) -> Answer:
+        said = json.loads(str(request.messages[-1]["content"]))["messages"]
+        if any("unreadable" in message["text"] for message in said):
+            return Malformed()
+        return found(*[candidate("Likes tea", "I like tea", "likes") for m in said if "tea" in m["text"]])
+
+    openai.defaults["extraction"] = answer
+    await say(graph, user, "Something unreadable", thread)
+    await say(graph, user, "I like tea.", thread)
+    for _ in range(4):
+        await say(graph, user, "Hello", thread)
+    assert await known(store, user) == ["Likes tea"]
+
+
+async def test_a_model_that_is_away_for_long_is_asked_again_until_it_answers(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
+) -> None:
+    thread = str(uuid.uuid4())
+    openai.defaults["extraction"] = Status(401)
+    await say(graph, user, "I like tea.", thread)
+    for _ in range(5):
+        await say(graph, user, "Hello", thread)
+    openai.defaults["extraction"] = found(candidate("Likes tea", "I like tea", "likes"))
+    await say(graph, user, "Hello", thread)
+    assert await known(store, user) == ["Likes tea"]
+
+
+async def test_small_faults_of_a_models_answer_are_mended_and_what_cannot_be_is_left_out(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
+) -> None:
+    short = {name: HOME[name] for name in ("text", "quote", "message", "subject", "attribute")}
+    odd = {**SHELLFISH, "category": "allergy", "relations": [{"known": 1, "relation": "cousin"}]}
+    openai.extraction(found(short, odd, {"text": "Lives nowhere"}))
+    await say(graph, user, INTRODUCTION)
+    assert await known(store, user) == ["Lives in San Francisco", "Is allergic to shellfish"]
+
+
+async def test_tools_that_fail_tell_the_model_and_the_reply_goes_on(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    calls: list[tuple[str, dict[str, str]]] = [("finish_task", {"status": "done"}), ("nonsense", {})]
+    openai.reply(ToolCalls(calls), Text("There was no task."))
+    assert (await say(graph, user, "Finish it.")).reply == "There was no task."
+    told = [message["content"] for message in openai.requests[1].messages if message["role"] == "tool"]
+    assert "start one first" in told[0]
+
+
+async def test_changes_of_one_task_in_one_step_are_all_kept(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
+    thread = str(uuid.uuid4())
+    openai.reply(ToolCalls([("start_task", {"type": "trip", "data": {}})]), Text("Begun."))
+    await say(graph, user, "A trip!", thread)
+    changes = [{"to": "Lisbon"}, {"nights": 3}]
+    openai.reply(ToolCalls([("update_task", {"changes": change}) for change in changes]), Text("Noted."))
+    await say(graph, user, "Three nights in Lisbon.", thread)
+    task = (await graph.aget_state(config_of(thread))).values["task"]
+    assert task["data"] == {"to": "Lisbon", "nights": 3}
+
+
+async def test_an_input_without_a_message_is_a_clear_error(graph: Graph, user: str) -> None:
+    with pytest.raises(BadInput, match="no message of the user"):
+        await graph.ainvoke({"messages": []}, config_of(str(uuid.uuid4())), context=Context(user_id=user))
 
 
 async def test_a_model_that_is_asked_too_often_is_asked_again(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:

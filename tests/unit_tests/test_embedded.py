@@ -118,14 +118,21 @@ def test_a_database_of_another_major_version_is_refused_by_name(postgres: Postgr
 
 
 @pytest.mark.parametrize(
-    ("program", "stays"), [("", True), ("postgres", True), ("/x/bin/postgres", True), ("vim", False)]
+    ("program", "arguments", "stays"),
+    [
+        ("postgres", "postgres -D data", True),
+        ("/x/bin/postgres", "postgres -D data", True),
+        ("postgres", "", False),  # killed, and not yet collected by its parent
+        ("vim", "vim notes", False),
+        ("", "", False),
+    ],
 )
 @pytest.mark.usefixtures("own_account")
-def test_a_postmaster_pid_is_removed_only_when_something_else_has_its_number(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, program: str, stays: bool
+def test_a_postmaster_pid_stays_only_while_a_postgres_runs_under_its_number(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, program: str, arguments: str, stays: bool
 ) -> None:
-    """A number without a process ("") is left too: Postgres sees that for itself."""
-    monkeypatch.setattr(servers, "process_info", lambda pid, _: program if pid == 77 else "wrong process")
+    process = {"comm": program, "args": arguments}
+    monkeypatch.setattr(servers, "process_info", lambda pid, field: process[field] if pid == 77 else "wrong process")
     pid_file = postgres.data / "postmaster.pid"
     pid_file.write_text(f"77\n{postgres.data}\n")
     postgres.prepare(None, -1)

@@ -1,54 +1,162 @@
 """Ranking: each signal by itself, their weighted sum, and what is no answer."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from memory.rank import PRESETS, Document, bm25_scores, rank, recency_score
-from memory.words import stems
+from memory.fact import Fact
+from memory.rank import PRESETS, Document, Hit, Index, Question, Weights, rank, recency_score
+from memory.words import document, question, stems
 from tests.facts import NOON, make_fact
 
+DAY = 86_400
+DEFAULT, GUIDE = PRESETS["default"], PRESETS["guide"]
 
-def document(text: str, cosine: float, *, days: float = 0, importance: float = 0.5) -> Document:
-    fact = make_fact(text, observed_at=NOON - timedelta(days=days), importance=importance)
-    return Document(fact, stems(text), cosine)
+
+def said(text: str, attribute: str = "note", *, days: float = 0, **values: Any) -> Fact:
+    return make_fact(text, attribute, observed_at=NOON - timedelta(days=days), **values)
+
+
+def ranked(asked: str, facts: dict[Fact, float] | list[Fact], weights: Weights = DEFAULT, limit: int = 10) -> list[Hit]:
+    """What `asked` finds among facts, given their cosines or, for a list, without any."""
+    cosines = list(facts.values()) if isinstance(facts, dict) else [0.0] * len(facts)
+    return rank(question(asked), Index(map(document, facts)), cosines, NOON, weights, limit)
+
+
+def only(**weights: float) -> Weights:
+    return Weights(**dict.fromkeys(Weights.__dataclass_fields__, 0.0) | weights)
+
+
+def texts(hits: list[Hit]) -> list[str]:
+    return [hit.fact.text for hit in hits]
 
 
 def test_the_guides_weights_give_the_guides_score() -> None:
-    (hit,) = rank([], [document("x", 0.5, days=30, importance=0.8)], NOON, PRESETS["guide"], 10)
+    assert (GUIDE.similarity, GUIDE.words, GUIDE.person, GUIDE.recency, GUIDE.importance) == (0.40, 0, 0, 0.35, 0.25)
+    (hit,) = rank(Question([]), Index([Document(said("x", days=30, importance=0.8), [])]), [0.5], NOON, GUIDE, 10)
     assert hit.score == pytest.approx(0.40 * 0.5 + 0.35 * 0.5 + 0.25 * 0.8)
+
+
+def test_the_defaults_weights_add_up_to_one() -> None:
+    assert sum((DEFAULT.similarity, DEFAULT.words, DEFAULT.person, DEFAULT.recency, DEFAULT.importance)) == 1
+
+
+def test_a_hit_says_what_each_signal_gave_and_the_score_is_their_weighted_sum() -> None:
+    anna = said("Anna likes pottery", "likes", subject="anna", days=90, importance=0.4)
+    (hit,) = ranked("What does Anna like?", {anna: 0.6})
+    assert (hit.similarity, hit.person, hit.importance) == (0.6, 1, 0.4)
+    assert hit.recency == pytest.approx(0.25)
+    assert 0 < hit.words < 1
+    assert hit.score == pytest.approx(
+        0.55 * hit.similarity + 0.25 * hit.words + 0.15 * hit.person + 0.03 * hit.recency + 0.02 * hit.importance
+    )
 
 
 @pytest.mark.parametrize(("days", "expected"), [(0, 1.0), (30, 0.5), (90, 0.25), (-5, 1.0)])
 def test_recency_halves_in_thirty_days_and_never_exceeds_one(days: float, expected: float) -> None:
-    assert recency_score(NOON - timedelta(days=days), NOON) == pytest.approx(expected)
+    assert recency_score(days * DAY) == pytest.approx(expected)
 
 
-def test_what_nothing_answers_recalls_nothing_however_new_and_important_it_is() -> None:
-    documents = [document("Dog is called Rex", 0.1, importance=1.0), document("Likes tea", -0.3)]
-    for weights in PRESETS.values():
-        assert rank(stems("Who won the game?"), documents, NOON, weights, 10) == []
+@pytest.mark.parametrize("weights", PRESETS.values(), ids=PRESETS)
+def test_what_nothing_answers_recalls_nothing_however_new_and_important_it_is(weights: Weights) -> None:
+    facts = {said("Dog is called Rex", importance=1.0): 0.1, said("Likes tea"): -0.3}
+    assert ranked("Who won the game?", facts, weights) == []
+    assert texts(ranked("Who won the game?", facts, weights.without_floor())) == ["Dog is called Rex", "Likes tea"]
+
+
+def test_once_a_fact_answers_the_less_relevant_ones_come_after_it() -> None:
+    facts = {said("Likes tea"): 0.01, said("Is allergic to shellfish"): 0.5}
+    assert texts(ranked("Recommend a restaurant to me", facts)) == ["Is allergic to shellfish", "Likes tea"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "general"),
+    [
+        ("Who won the game?", True),
+        ("Who won my game?", False),
+        ("What should we eat?", False),
+        ("Recommend a restaurant", False),  # for whom else
+        ("Wer gewann gestern?", False),  # it cannot tell
+    ],
+)
+def test_a_question_is_general_when_it_is_english_and_does_not_speak_of_us(asked: str, general: bool) -> None:
+    assert question(asked).general is general
+
+
+def test_a_general_question_has_to_be_nearer_to_a_fact() -> None:
+    facts = {said("Works as a nurse"): 0.2}
+    assert ranked("What does gold cost?", facts) == []
+    assert texts(ranked("What do I earn?", facts)) == ["Works as a nurse"]
 
 
 def test_by_default_an_old_answer_beats_a_new_fact_beside_the_point() -> None:
-    old, new = document("Sister is called Anna", 0.6, days=900), document("Likes tea", 0.3)
-    assert rank([], [new, old], NOON, PRESETS["default"], 2)[0].fact is old.fact
-    assert rank([], [new, old], NOON, PRESETS["guide"], 2)[0].fact is new.fact
+    old, new = said("Sister is called Anna", days=900), said("Likes tea")
+    assert ranked("", {new: 0.3, old: 0.6})[0].fact == old
+    assert ranked("", {new: 0.3, old: 0.6}, GUIDE)[0].fact == new
+
+
+def test_of_facts_that_are_equally_relevant_the_newer_and_the_more_important_come_first() -> None:
+    old, new = said("Likes tea", days=60), said("Likes mint", days=1)
+    assert ranked("", {old: 0.5, new: 0.5})[0].fact == new
+    weak, strong = said("Likes tea", importance=0.2), said("Likes mint", importance=0.9)
+    assert ranked("", {weak: 0.5, strong: 0.5})[0].fact == strong
 
 
 def test_a_shared_rare_word_counts_more_than_a_shared_common_one() -> None:
-    texts = ["Anna likes tea", "Bob likes tea", "Cleo likes tea", "Dan likes cello"]
-    rare, common = (bm25_scores(stems(word), [stems(text) for text in texts]) for word in ("cello", "tea"))
-    assert rare[3] > max(common)
-    assert rare[:3] == [0, 0, 0]
+    index = Index(map(document, map(said, ["Anna likes tea", "Bob likes tea", "Cleo likes tea", "Dan likes cello"])))
+    rare, common = index.words(question("cello")), index.words(question("tea"))
+    assert set(rare) == {3}
+    assert set(common) == {0, 1, 2}
+    assert rare[3] > max(common.values())
+
+
+def test_bm25_is_what_the_formula_gives() -> None:
+    index = Index([Document(said("a"), ["x", "x", "y"]), Document(said("b"), ["y"])])
+    # rarity ln(1 + 1.5 / 1.5), frequency 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2))
+    assert index.words(Question(["x"])) == {0: pytest.approx(0.693147 * 2 * 2.2 / 3.65, rel=1e-5)}
+
+
+@pytest.mark.parametrize(
+    "asked", ["restaurants", "did I mention tacos", "what happened in March?", "on a Sunday", "and in 2026"]
+)
+def test_the_slot_the_sentence_the_quote_and_the_date_are_searched(asked: str) -> None:
+    party = said("Ate at Casa Lola", "restaurant", quote="tacos at Casa Lola!", valid_from="2026-03-15T00:00:00Z")
+    (hit,) = ranked(asked, [party, said("Likes tea", days=400)], only(words=1), limit=1)
+    assert hit.fact == party
+    assert hit.words > 0
 
 
 def test_words_are_compared_by_their_stems() -> None:
     assert stems("Restaurants recommended") == stems("restaurant recommend")
+    assert stems("on the 26th") == stems("26")
+
+
+@pytest.mark.parametrize("asked", ["What does Anna like?", "a present for my sister", "SISTERS"])
+def test_a_fact_about_somebody_is_found_by_name_and_by_what_they_are_to_the_user(asked: str) -> None:
+    facts = [
+        said("Sister is called Anna", "sister", category="relationship"),
+        said("Anna throws pots", "hobby", subject="anna"),
+        said("Brother is called Tom", "brother", category="relationship"),
+        said("Tom sings", "hobby", subject="tom"),
+        said("Swims", "hobby"),
+    ]
+    assert [hit.fact.text for hit in ranked(asked, facts, only(person=1)) if hit.person] == ["Anna throws pots"]
 
 
 def test_equal_scores_come_in_the_same_order_every_time() -> None:
-    documents = [document(f"fact {n}", 0.5) for n in range(10)]
-    once, again = (rank([], order, NOON, PRESETS["default"], 10) for order in (documents, documents[::-1]))
-    assert [hit.fact.id for hit in once] == [hit.fact.id for hit in again]
-    assert len(rank([], documents, NOON, PRESETS["default"], 3)) == 3
+    facts = [said(f"fact {n}") for n in range(10)]
+    once, again = (ranked("", dict.fromkeys(order, 0.5)) for order in (facts, facts[::-1]))
+    assert texts(once) == texts(again)
+    assert texts(ranked("", dict.fromkeys(facts, 0.5), limit=3)) == texts(once)[:3]
+
+
+def test_only_candidates_are_ranked_when_they_are_named() -> None:
+    index = Index(map(document, [said("Likes tea"), said("Likes mint"), said("Likes rum")]))
+    hits = rank(question("mint"), index, [0.9, 0.5, 0.5], NOON, DEFAULT, 10, candidates=[1, 2])
+    assert texts(hits) == ["Likes mint", "Likes rum"]
+    assert rank(question("mint"), index, [0.9, 0.5, 0.5], NOON, DEFAULT, 10, candidates=[]) == []
+
+
+def test_a_memory_without_facts_recalls_nothing() -> None:
+    assert ranked("Where do I live?", []) == []

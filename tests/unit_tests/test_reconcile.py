@@ -1,5 +1,7 @@
 """Candidates beside what is known, to decisions, as tables."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from memory.fact import Fact
@@ -94,6 +96,119 @@ def test_a_hundred_unrelated_facts_retire_nobody() -> None:
     said = [Proposal(make_fact(f"Likes novelty {n}", "likes"), {known[n].id: "unrelated"}) for n in range(50)]
     changes = decide(*said, Proposal(AUSTIN), known=known)
     assert (len(changes.added), changes.retired) == (51, ())
+
+
+RIVALS = [
+    ("Lives in Lima", "Lives in Rome", "home city"),
+    ("Lives in Peru", "Lives in Italy", "home country"),
+    ("Works at Google", "Works at Acme", "employer"),
+    ("Is a nurse", "Is a pilot", "occupation"),
+    ("Name is Ada", "Name is Eve", "name"),
+    ("Is 34 years old", "Is 35 years old", "age"),
+    ("Birthday is 3 May", "Birthday is 4 May", "birthday"),
+    ("Is from Ohio", "Is from Texas", "origin"),
+    ("Speaks Welsh at home", "Speaks Irish at home", "native language"),
+    ("Is single", "Is married", "marital status"),
+]
+"""Two values of what holds one: the second takes the place of the first."""
+
+COMPANIONS = [
+    ("Likes jazz", "Likes no jazz on Mondays", "likes"),
+    ("Likes tea", "Likes green tea", "likes"),
+    ("Dislikes olives", "Dislikes capers", "dislikes"),
+    ("Is allergic to nuts", "Is allergic to shellfish", "allergy"),
+    ("Is vegetarian", "Eats no gluten", "diet"),
+    ("Speaks German", "Speaks Spanish", "spoken language"),
+    ("Uses Python", "Uses Rust", "tool"),
+    ("Is building a shop", "Is building a game", "project"),
+    ("Plays chess", "Plays the violin", "hobby"),
+    ("Has a sister, Anna", "Has a sister, Berta", "family"),
+    ("Has a cat, Tom", "Has a dog, Rex", "pet"),
+    ("Wants to run a marathon", "Wants to learn to sail", "goal"),
+    ("Chose Postgres", "Chose Chroma", "decision"),
+    ("Met Tom in 2019", "Met Tom in 2020", "event"),
+]
+"""Two values of what holds many: both stand."""
+
+SUBJECTS = ["user", "anna", "tom", "the shop"]
+
+
+def stranger_pairs() -> list[tuple[Fact, Fact]]:
+    """Facts that have nothing to do with each other: of other subjects, other attributes, or of what holds many."""
+    kept = [(one, two, attribute, "user", "user") for one, two, attribute in COMPANIONS]
+    kept += [(one, two, attribute, "user", other) for one, two, attribute in RIVALS for other in SUBJECTS[1:]]
+    known = [make_fact(one, attribute, subject=mine, message_id="m0") for one, _, attribute, mine, _ in kept]
+    said = [make_fact(two, attribute, subject=other) for _, two, attribute, _, other in kept]
+    pairs = list(zip(known, said, strict=True))
+    values = [(text, attribute) for text, _, attribute in (*RIVALS, *COMPANIONS)]
+    for (one, mine), (two, other) in zip(values, values[1:] + values[:1], strict=True):  # another attribute
+        if mine != other:
+            pairs.append((make_fact(one, mine, message_id="m0"), make_fact(two, other)))
+    return pairs
+
+
+def rival_pairs() -> list[tuple[Fact, Fact]]:
+    """Facts of which the second takes the place of the first, about each subject and either way round."""
+    return [
+        (make_fact(old, attribute, subject=subject, message_id="m0"), make_fact(new, attribute, subject=subject))
+        for one, two, attribute in RIVALS
+        for subject in SUBJECTS
+        for old, new in ((one, two), (two, one))
+    ]
+
+
+@pytest.mark.parametrize("relation", [None, "unrelated", "refines", "replaces"])
+def test_of_a_hundred_pairs_the_half_that_has_nothing_to_do_with_each_other_stays_untouched(
+    relation: RelationKind | None,
+) -> None:
+    """Whatever the model says of facts in other slots; within a slot of many, its word counts."""
+    strangers, rivals = stranger_pairs(), rival_pairs()
+    assert (len(strangers) >= 60, len(rivals) >= 60) == (True, True)
+    for known, said in strangers:
+        believed = relation if known.slot != said.slot else None
+        changes = decide(Proposal(said, {known.id: believed} if believed else {}), known=(known,))
+        assert (changes.added, changes.retired, changes.reinforced) == ((said,), (), ()), (known.text, said.text)
+    for known, said in rivals:
+        changes = decide(Proposal(said, {known.id: relation} if relation else {}), known=(known,))
+        assert [(r.fact, r.successor) for r in changes.retired] == [(known, said.id)], (known.text, said.text)
+
+
+def test_all_strangers_at_once_stand_side_by_side() -> None:
+    facts = {fact.id: fact for pair in stranger_pairs() for fact in pair}
+    one_each = {fact.slot if fact.exclusive else (fact.subject, fact.text): fact for fact in facts.values()}
+    assert len(one_each) > 40
+    changes = decide(*(Proposal(fact) for fact in one_each.values()))
+    assert (len(changes.added), changes.retired) == (len(one_each), ())
+    assert not any(fact.retired_reason for fact in changes.added)
+
+
+LIMA_UNTIL_MAY = make_fact("Lives in Lima", "home city", valid_until=datetime(2026, 5, 1, tzinfo=UTC))
+TEA = make_fact("Likes tea", "likes", message_id="m0")
+
+
+def test_the_end_of_what_is_known_retires_it() -> None:
+    lima = make_fact("Lives in Lima", "home city", message_id="m0")
+    changes = decide(Proposal(LIMA_UNTIL_MAY), known=(lima, TEA))
+    assert [(r.fact, r.reason, r.ended_at) for r in changes.retired] == [
+        (lima, "expired", datetime(2026, 5, 1, tzinfo=UTC))
+    ]
+    assert [(f.text, f.retired_reason) for f in changes.added] == [("Lives in Lima", "expired")]
+
+
+def test_the_end_of_something_else_retires_nothing() -> None:
+    assert decide(Proposal(LIMA_UNTIL_MAY), known=(AUSTIN, TEA)).retired == ()
+
+
+def test_an_end_that_is_news_refines_what_was_known_without_one() -> None:
+    until_june = make_fact("Likes tea", "likes", valid_until=datetime(2035, 6, 1, tzinfo=UTC))
+    changes = decide(Proposal(until_june), known=(TEA,))
+    assert texts(changes) == (["Likes tea"], [], [("Likes tea", "refined")])
+
+
+def test_what_is_said_again_after_it_was_over_is_a_new_fact() -> None:
+    over = make_fact("Is in Paris", valid_until=datetime(2026, 1, 1, tzinfo=UTC), message_id="m0")
+    changes = decide(Proposal(make_fact("Is in Paris")), known=(over,))
+    assert (texts(changes)[0], changes.reinforced) == (["Is in Paris"], ())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from agent.models import open_model
 from agent.settings import Settings, read_settings
 from memory.embeddings import open_embedder
 from memory.errors import BadInput
-from memory.index.chroma import collection_name
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
@@ -73,8 +72,3 @@ def test_an_openai_model_without_a_key_is_an_error_and_never_another_model() -> 
 def test_an_unknown_embedder_is_an_error_that_says_what_to_write() -> None:
     with pytest.raises(BadInput, match="write local, or openai:<name>"):
         open_embedder("word2vec")
-
-
-def test_collections_of_different_embedders_never_share_a_name() -> None:
-    assert collection_name("local", 384) == "facts-local-384"
-    assert collection_name("openai:text-embedding-3-small", 1536) == "facts-openai-text-embedding-3-small-1536"

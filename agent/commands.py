@@ -1,0 +1,363 @@
+"""The terminal program's commands besides the chat: see, search, teach, export and forget what is remembered.
+
+Each prints to standard output what a script may want, as lines or with --json as one document, and the rest to
+standard error. The imports inside functions cost three seconds, which --help and wrong input save.
+"""
+
+import asyncio
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from agent import screen
+from agent.program import FAILED, JsonOption, UserOption, command, opened, remembering, user_of
+from memory.errors import BadInput
+from memory.fact import Category, Fact, utc_now
+
+if TYPE_CHECKING:
+    from memory.user_memory import UserMemory
+
+SHORT_ID = 8
+SHORTEST_ID = 4
+"""Characters of a fact's id that are shown, and that have to be given."""
+
+WHEN = "An ISO date or moment, in UTC unless it names a zone."
+
+
+@command
+async def memories(
+    query: Annotated[str, typer.Option(help="Only what answers this, best first.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also what is no longer current.")] = False,
+    as_json: JsonOption = False,
+    user: UserOption = None,
+) -> None:
+    """List what is remembered."""
+    if query and everything:
+        raise BadInput("--query finds what is current: leave out --all.")
+    async with remembering(user) as memory:
+        if query:
+            facts = [hit.fact for hit in await memory.search(query)]
+        else:
+            facts = await (memory.all() if everything else memory.current())
+    if as_json:
+        screen.document([json_of(fact) for fact in facts])
+    elif facts:
+        screen.table(["id", "said", "category", "state", "text"], [row_of(fact) for fact in facts])
+    else:
+        screen.note("nothing that answers this is remembered" if query else "nothing is remembered yet")
+
+
+@command
+async def history(
+    fact_id: Annotated[str, typer.Argument(help="A fact's id, or the first characters of it.")] = "",
+    slot: Annotated[str, typer.Option(help='Subject and attribute instead: "user/home city".')] = "",
+    as_json: JsonOption = False,
+    user: UserOption = None,
+) -> None:
+    """Show the versions of a fact or of a slot, newest first."""
+    if bool(fact_id) == bool(slot):
+        raise BadInput('Name a fact by its id, or a slot: --slot "user/home city".')
+    subject, _, attribute = slot.rpartition("/")
+    async with remembering(user) as memory:
+        versions = await memory.history((subject or "user", attribute) if slot else (await named(memory, fact_id)).id)
+    if as_json:
+        screen.document([{"version": version.number, "fact": json_of(version.fact)} for version in versions])
+    elif versions:
+        rows = [[str(version.number), *row_of(version.fact)] for version in versions]
+        screen.table(["version", "id", "said", "category", "state", "text"], rows)
+    else:
+        screen.note(f"nothing was ever known about {slot!r}")
+
+
+@command
+async def as_of(
+    when: Annotated[str, typer.Argument(help=WHEN)], as_json: JsonOption = False, user: UserOption = None
+) -> None:
+    """Show what held at a moment, and what was believed then."""
+    moment = moment_of(when)
+    async with remembering(user) as memory:
+        then = await memory.as_of(moment)
+    if as_json:
+        facts = {"held": [json_of(fact) for fact in then.held], "believed": [json_of(fact) for fact in then.believed]}
+        screen.document({"when": moment.isoformat(), **facts})
+    else:
+        clocks = (("held", then.held), ("believed", then.believed))
+        rows = [[clock, *row_of(fact)] for clock, facts in clocks for fact in facts]
+        screen.table(["clock", "id", "said", "category", "state", "text"], rows)
+
+
+@command
+async def profile(as_json: JsonOption = False, user: UserOption = None) -> None:
+    """Show what is known about the user, by kind."""
+    async with remembering(user) as memory:
+        known = asdict(await memory.profile())
+    if as_json:
+        screen.document(known)
+        return
+    rows = []
+    for kind, values in known.items():
+        texts = values if isinstance(values, list) else [values] if values else []
+        rows += [[kind.replace("_", " "), text] for text in texts]
+    screen.table(["kind", "text"], rows)
+
+
+@command
+async def observe(
+    text: Annotated[str, typer.Argument(help="What the user said.")] = "",
+    file: Annotated[str, typer.Option(help="Read it from a file, or - for standard input: each line a message.")] = "",
+    at: Annotated[str, typer.Option(help=f"When it was said; now by default. {WHEN}")] = "",
+    as_json: JsonOption = False,
+    user: UserOption = None,
+) -> None:
+    """Learn from what the user said, and print what memory did."""
+    if bool(text.strip()) == bool(file):
+        raise BadInput("Say what was said: a text, or --file with a file's name or -.")
+    said = [line.strip() for line in lines_of(file) if line.strip()] if file else [text]
+    said_at = moment_of(at) if at else utc_now()
+    from langchain_core.messages import HumanMessage
+
+    from agent.nodes import message_fault, summary_of
+    from agent.terminal import changes_line
+
+    for number, line in enumerate(said, 1):
+        if fault := message_fault(line):
+            raise BadInput(f"Line {number}: {fault}" if file else fault)
+    async with remembering(user) as memory:
+        changes = await memory.observe([HumanMessage(line) for line in said], at=said_at)
+    if as_json:
+        added, reinforced, retired = changes.added, changes.reinforced, changes.retired
+        screen.document({
+            "added": [json_of(fact) for fact in added],
+            "reinforced": [json_of(repeat.fact) for repeat in reinforced],
+            "retired": [json_of(retirement.fact) for retirement in retired],
+        })  # fmt: skip
+    elif shown := changes_line(summary_of(changes)):
+        screen.line(shown)
+    else:
+        screen.note("nothing new to remember")
+
+
+@command
+async def context(
+    query: Annotated[str, typer.Argument(help="What is asked.")],
+    tokens: Annotated[int | None, typer.Option(min=0, help="Its budget; MEMORY_TOKENS by default.")] = None,
+    user: UserOption = None,
+) -> None:
+    """Print the block of a prompt for a question."""
+    from agent.settings import read_settings
+
+    async with remembering(user) as memory:
+        block = await memory.context(query, read_settings().memory_tokens if tokens is None else tokens)
+    if block:
+        screen.line(block)
+    else:
+        screen.note("nothing matters for this, or fits")
+
+
+@command
+async def export(
+    file: Annotated[str, typer.Argument(help="Where to; standard output by default.")] = "-", user: UserOption = None
+) -> None:
+    """Write all that is known, with its history, as JSON lines."""
+    async with remembering(user) as memory:
+        lines = [line async for line in memory.export()]
+    if file == "-":
+        for line in lines:
+            screen.line(line)
+        return
+    try:
+        await asyncio.to_thread(write_whole, Path(file), lines)
+    except OSError as error:
+        raise BadInput(f"The file {file!r} cannot be written: {error.strerror}.") from error
+    screen.note(f"{counted(len(lines), 'line')} written to {file}")
+
+
+@command
+async def import_(
+    file: Annotated[str, typer.Argument(help="An exported file, or - for standard input.")], user: UserOption = None
+) -> None:
+    """Add an exported memory, whole or not at all."""
+    lines = lines_of(file)
+    async with remembering(user) as memory:
+        added = await memory.import_(lines)
+    screen.line(counted(added, "new fact"))
+
+
+@command
+async def forget(
+    fact_id: Annotated[str, typer.Argument(help="A fact's id, or the first characters of it.")] = "",
+    category: Annotated[str, typer.Option(help="Every fact of a category.")] = "",
+    thread: Annotated[str, typer.Option(help="A thread, its messages, and what was said in it.")] = "",
+    everything: Annotated[bool, typer.Option("--everything", help="All facts and all threads.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    user: UserOption = None,
+) -> int | None:
+    """Delete for good, history included."""
+    if [bool(fact_id), bool(category), bool(thread), everything].count(True) != 1:
+        raise BadInput("Name one of: a fact's id, --category, --thread, --everything.")
+    kind = category_of(category) if category else None
+    if not yes and not sys.stdin.isatty():
+        raise BadInput("Nothing was deleted: there is nobody to ask, so say --yes.")
+    async with remembering(user) as memory:
+        fact = await named(memory, fact_id) if fact_id else None
+        what = f"{fact.text!r}" if fact else f"the category {kind}" if kind else f"the thread {thread!r}"
+        if not yes and not await confirmed("everything" if everything else what):
+            screen.note("nothing was deleted")
+            return FAILED
+        if everything:
+            gone = await memory.forget_everything()
+        else:
+            gone = await memory.forget(fact=fact.id if fact else None, category=kind, thread=thread or None)
+    screen.line(f"{counted(gone, 'fact')} deleted")
+    return None
+
+
+@command
+async def threads(as_json: JsonOption = False, user: UserOption = None) -> None:
+    """List the user's threads, the one used last first."""
+    user_id = user_of(user)
+    async with opened() as store:
+        from agent.terminal import titled_threads
+
+        listed = await titled_threads(store.ledger.pool, user_id)
+    if as_json:
+        screen.document([{"id": t.id, "last_at": t.last_at.isoformat(), "title": title} for t, title in listed])
+    elif listed:
+        rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in listed]
+        screen.table(["id", "last used", "begins with"], rows)
+    else:
+        screen.note("no threads yet")
+
+
+@command
+async def doctor(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what differs.")] = False, as_json: JsonOption = False
+) -> int:
+    """Compare the ledger with what recall searches.
+
+    The exit code is 1 while they differ.
+    """
+    async with opened() as store:
+        from memory import maintenance
+
+        with screen.bar("comparing") as progress:
+            report = await maintenance.doctor(store, progress)
+        if repair and not report.clean:
+            with screen.bar("mending") as progress:
+                await maintenance.repair(store, report, progress)
+            with screen.bar("comparing") as progress:
+                report = await maintenance.doctor(store, progress)
+    shown = asdict(report)
+    if as_json:
+        screen.document({**shown, "clean": report.clean})
+    else:
+        rows = [[name.replace("_", " "), finding_of(value)] for name, value in shown.items() if value != ""]
+        screen.table(["what", "found"], rows)
+        screen.note("all is well" if report.clean else "they differ: --repair mends what can be mended")
+    return 0 if report.clean else FAILED
+
+
+@command
+async def reindex() -> None:
+    """Embed every fact anew, with the embedder that EMBEDDER names.
+
+    Broken off, it goes on where it was.
+    """
+    async with opened() as store:
+        from agent.persistence import configured_embedder
+        from agent.settings import read_settings
+        from memory import maintenance
+
+        embedder = configured_embedder(read_settings())
+        with screen.bar("embedding") as progress:
+            await maintenance.reindex(store, embedder, progress)
+    screen.note(f"the collection holds the vectors of {embedder.name}")
+
+
+async def named(memory: "UserMemory", prefix: str) -> Fact:
+    """The user's fact whose id begins with `prefix`, current or not. Raises BadInput where that is not one."""
+    if len(prefix) < SHORTEST_ID:
+        raise BadInput(f"The id {prefix!r} is too short: give at least {SHORTEST_ID} characters of it.")
+    found = [fact for fact in await memory.all() if fact.id.startswith(prefix.lower())]
+    if len(found) != 1:
+        problem = "No fact has an id that begins" if not found else f"{len(found)} facts have an id that begins"
+        raise BadInput(f"{problem} with {prefix!r}: `memories --all` lists them.")
+    return found[0]
+
+
+async def confirmed(what: str) -> bool:
+    from prompt_toolkit import PromptSession
+
+    question = f"Delete {screen.cell(what)} for good? [y/N] "
+    try:
+        return (await PromptSession[str]().prompt_async(question)).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def moment_of(text: str) -> datetime:
+    """The moment that an ISO date or time names. Raises BadInput."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadInput(f"{text!r} is no moment: write 2026-11-22, or 2026-11-22T12:00+01:00.") from error
+
+
+def category_of(text: str) -> Category:
+    for category in get_args(Category):
+        if category == text:
+            return category  # type: ignore[no-any-return] # mypy does not know what get_args gives
+    raise BadInput(f"Unknown category {text!r}: one of {', '.join(get_args(Category))}.")
+
+
+def lines_of(file: str) -> list[str]:
+    """The lines of a file, or of standard input for "-". Raises BadInput."""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode("utf-8-sig").removesuffix("\n").split("\n") if data else []
+    except OSError as error:
+        raise BadInput(f"The file {file!r} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise BadInput(f"Line {number} of {file!r} is not UTF-8.") from error
+
+
+def write_whole(path: Path, lines: list[str]) -> None:
+    """Write the file, readable by its owner alone; a process that dies on the way leaves the old one as it was."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    part.replace(path)
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def json_of(fact: Fact) -> dict[str, Any]:
+    return fact.model_dump(mode="json")
+
+
+def row_of(fact: Fact) -> list[str]:
+    return [fact.id[:SHORT_ID], f"{fact.observed_at:%Y-%m-%d}", fact.category, state_of(fact), fact.text]
+
+
+def state_of(fact: Fact) -> str:
+    """ "current", "expired", or why it was retired and when it stopped holding: "superseded 2026-11-22"."""
+    if fact.retired_reason:
+        return f"{fact.retired_reason} {fact.ended_at:%Y-%m-%d}" if fact.ended_at else fact.retired_reason
+    return "expired" if fact.valid_until and fact.valid_until <= utc_now() else "current"
+
+
+def finding_of(value: Any) -> str:
+    """A number or a name as it is; of a finding its count, and its first ids."""
+    if not isinstance(value, dict):
+        return str(value)
+    ids = " ".join(identifier[:SHORT_ID] for identifier in value["fact_ids"])
+    return f"{value['count']} ({ids})" if ids else str(value["count"])

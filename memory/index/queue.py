@@ -1,0 +1,123 @@
+"""The queue between ledger and index: which facts an index has yet to learn of, and the one way it learns of them.
+
+A trigger queues whatever is written to the ledger, for each index that is in use or being built. An entry is deleted
+once the index has the fact's state, and only if the fact was not written again meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from memory.embeddings import Embedder
+from memory.index import FactKey, Index
+from memory.postgres import Connection, Pool, lock_key, take_locks
+from memory.rows import COLUMNS, fact_of_row
+
+PAGE = 500
+"""Facts embedded and sent to the index at a time; Chroma takes at most 5,461."""
+
+PAGES_AT_ONCE = 4
+"""Pages under way in one process: each holds a connection for as long as embedder and index take."""
+
+NEXT = (
+    "select owner, fact_id from memory.index_queue where index_name = %(index)s "
+    "and (owner, fact_id) > (%(after_owner)s, %(after_id)s) {only} order by owner, fact_id limit %(limit)s"
+)
+QUEUED = (
+    f"select q.owner, q.fact_id, q.change, {', '.join(f'f.{column}' for column in COLUMNS)} "
+    "from unnest(%(owners)s::text[], %(ids)s::text[]) as page (owner, fact_id) "
+    "join memory.index_queue q on q.index_name = %(index)s and (q.owner, q.fact_id) = (page.owner, page.fact_id) "
+    "left join memory.facts f on (f.owner, f.id) = (q.owner, q.fact_id)"
+)
+# What a writer has locked it is queueing anew: to wait for it could be to wait in a circle.
+LEARNT = (
+    "delete from memory.index_queue where ctid = any(array(select q.ctid "
+    "from unnest(%(owners)s::text[], %(ids)s::text[], %(changes)s::bigint[]) as learnt (owner, fact_id, change) "
+    "join memory.index_queue q on q.index_name = %(index)s "
+    "and (q.owner, q.fact_id, q.change) = (learnt.owner, learnt.fact_id, learnt.change) for update of q skip locked))"
+)
+
+Progress = Callable[[int, int], None]
+"""Told (done, total), in facts."""
+
+
+def quiet(done: int, total: int) -> None:
+    """The progress of who does not want to know."""
+
+
+class IndexQueue:
+    """What one index has yet to learn of the ledger, and the embedder whose vectors it holds."""
+
+    def __init__(self, pool: Pool, index: Index, embedder: Embedder, *, lock_timeout: float = 10) -> None:
+        self.pool = pool
+        self.index = index
+        self.embedder = embedder
+        self._lock_timeout = lock_timeout
+        self._slots = asyncio.Semaphore(PAGES_AT_ONCE)
+
+    async def size(self) -> int:
+        """How many facts are queued."""
+        async with self.pool.connection() as connection:
+            cursor = await connection.execute(
+                "select count(*) as queued from memory.index_queue where index_name = %s", (self.index.name,)
+            )
+            row = await cursor.fetchone()
+            return int(row["queued"]) if row else 0
+
+    async def waiting(self, owner: str) -> list[str]:
+        """Ids of this user's facts that searches of the index miss, or see as they were."""
+        async with self.pool.connection() as connection:
+            cursor = await connection.execute(
+                "select fact_id from memory.index_queue where index_name = %s and owner = %s", (self.index.name, owner)
+            )
+            return [row["fact_id"] for row in await cursor.fetchall()]
+
+    async def drain(self, owner: str | None = None, progress: Progress = quiet) -> None:
+        """Let the index learn what is queued, of one user or of all: one sweep through the queue.
+
+        Raises Unavailable where index or embedder do not answer; what is not done then stays queued.
+        """
+        total = 0 if owner else await self.size()
+        done, after = 0, FactKey(owner or "", "")
+        while page := await self._page(owner, after):
+            await self._learn(page)
+            done, after = done + len(page), page[-1]
+            progress(done, max(done, total))
+
+    async def _page(self, owner: str | None, after: FactKey) -> list[FactKey]:
+        query = NEXT.format(only="and owner = %(owner)s" if owner else "")
+        parameters = {"owner": owner, "after_owner": after.owner, "after_id": after.fact_id, "limit": PAGE}
+        async with self.pool.connection() as connection:
+            cursor = await connection.execute(query, {"index": self.index.name, **parameters})
+            return [FactKey(row["owner"], row["fact_id"]) for row in await cursor.fetchall()]
+
+    async def _learn(self, page: Sequence[FactKey]) -> None:
+        """Bring the index up to date on these facts, those that are gone from the ledger included."""
+        name = self.index.name
+        async with self._slots, self.pool.connection() as connection, connection.transaction():
+            # One at a time per user, so that an older state is never written over a newer one.
+            locks = {lock_key("index", name, key.owner) for key in page}
+            await take_locks(connection, locks, timeout=self._lock_timeout)
+            keys = {"owners": [key.owner for key in page], "ids": [key.fact_id for key in page]}
+            cursor = await connection.execute(QUEUED, {"index": name, **keys})
+            rows = await cursor.fetchall()
+            if known := [row for row in rows if row["id"]]:
+                facts = [fact_of_row(row) for row in known]
+                vectors = await self.embedder.embed([fact.searchable for fact in facts])
+                await self.index.put([row["owner"] for row in known], facts, vectors)
+            if gone := [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]:
+                await self.index.remove(gone)
+            learnt = {
+                "owners": [row["owner"] for row in rows],
+                "ids": [row["fact_id"] for row in rows],
+                "changes": [row["change"] for row in rows],
+            }
+            await connection.execute(LEARNT, {"index": name, **learnt})
+
+
+async def queue_all(connection: Connection, index_name: str) -> None:
+    """Queue every fact for this index."""
+    await connection.execute(
+        "insert into memory.index_queue (index_name, owner, fact_id) select %s, owner, id from memory.facts "
+        "on conflict (index_name, owner, fact_id) do update set change = default",
+        (index_name,),
+    )

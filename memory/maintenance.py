@@ -1,0 +1,318 @@
+"""The index as something that may break: check it at a start, compare it with the ledger, mend it, build it anew.
+
+    report = await doctor(store, progress)         # compares, changes nothing
+    await repair(store, report, progress)          # mends what was found
+    await reindex(store, embedder, progress)       # another embedder; the old collection answers until it is whole
+
+`progress` is called with (done, total), both numbers of facts. All three raise Unavailable where Postgres, the index or
+the embedder does not answer; called again, they go on where they were.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from memory.embeddings import Embedder
+from memory.errors import Unavailable
+from memory.fact import utc_now
+from memory.index import Damaged, FactKey
+from memory.index.queue import PAGE, IndexQueue, Progress, queue_all, quiet
+from memory.index.registry import activate, building_index, dropped_indexes, forget_index
+from memory.postgres import Connection, locked_transaction
+from memory.store import FactStore
+
+log = logging.getLogger(__name__)
+
+SHOWN_IDS = 20
+"""Ids that a finding names."""
+
+SAMPLE_SIZE = 20
+"""About how many facts a start looks for in the index."""
+
+TIMEOUT = 60
+"""Seconds a start waits for another one that is at the same index."""
+
+COMPARED = """
+    create temporary table differences on commit drop as
+    select * from (
+        select case when i.fact_id is null then 'missing' else 'stale' end as kind, f.owner, f.id as fact_id
+        from memory.facts f left join indexed i on (i.owner, i.fact_id) = (f.owner, f.id)
+        where (i.fact_id is null or i.live is distinct from (f.retired_at is null))
+            and coalesce(f.retired_at, f.recorded_at) < %(started)s
+        union all
+        select 'orphans', i.owner, i.fact_id
+        from indexed i left join memory.facts f on (f.owner, f.id) = (i.owner, i.fact_id)
+        where f.id is null
+    ) as difference
+    where not exists (
+        select from memory.index_queue q where q.index_name = %(index)s
+        and (q.owner, q.fact_id) = (difference.owner, difference.fact_id)
+    )
+"""
+BROKEN_CHAINS = (
+    "from memory.facts f where successor is not null and not exists "
+    "(select from memory.facts s where (s.owner, s.id) = (f.owner, f.successor))"
+)
+SAMPLE = """
+    select owner, id from memory.facts f where mod(number, %(step)s) = 0 and not exists (
+        select from memory.index_queue q where q.index_name = %(index)s and (q.owner, q.fact_id) = (f.owner, f.id)
+    ) limit %(limit)s
+"""
+COUNTS = """
+    select (select count(*) from memory.facts) as facts, count(f.id) as queued, count(*) - count(f.id) as leaving
+    from memory.index_queue q left join memory.facts f on (f.owner, f.id) = (q.owner, q.fact_id)
+    where q.index_name = %(index)s
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of difference: how many there are, and the ids of the first of them."""
+
+    count: int = 0
+    fact_ids: tuple[str, ...] = ()
+
+
+NOTHING = Finding()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `doctor` found: counts and ids, never texts."""
+
+    collection: str
+    embedder: str
+    """The embedder whose vectors the collection holds; where EMBEDDER names another one, `reindex` is due."""
+    facts: int
+    """Facts in the ledger, retired ones included."""
+    queued: int
+    """Facts whose state the collection has yet to learn."""
+    indexed: int = 0
+    """Facts in the collection."""
+    damage: str = ""
+    """Why the collection cannot be read; `repair` rebuilds it then, and the next three findings are empty."""
+    missing: Finding = NOTHING
+    """In the ledger, neither in the collection nor queued."""
+    stale: Finding = NOTHING
+    """Retired in one and current in the other, and not queued."""
+    orphans: Finding = NOTHING
+    """In the collection, unknown to the ledger, and not queued."""
+    broken_chains: Finding = NOTHING
+    """Retired in favour of a fact that does not exist."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether the collection holds what the ledger does, and every chain is whole."""
+        found = (self.missing, self.stale, self.orphans, self.broken_chains)
+        return not (self.damage or self.queued or any(finding.count for finding in found))
+
+
+async def doctor(store: FactStore, progress: Progress = quiet) -> Report:
+    """Compare ledger and collection, fact by fact; changes nothing."""
+    queue = store.queue
+    counts = await _counts(queue)
+    report = Report(queue.index.name, queue.embedder.name, counts.facts, counts.queued + counts.leaving)
+    async with queue.pool.connection() as connection:
+        report = replace(report, broken_chains=await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}"))
+    try:
+        await _has_sample(queue, counts.facts)
+        async with _differences(queue, progress) as connection:
+            of_kind = "select fact_id from differences where kind = %s"
+            report = replace(
+                report,
+                missing=await _finding(connection, of_kind, "missing"),
+                stale=await _finding(connection, of_kind, "stale"),
+                orphans=await _finding(connection, of_kind, "orphans"),
+            )
+        return replace(report, indexed=await queue.index.count())
+    except Damaged as error:
+        return replace(report, damage=str(error))
+
+
+async def repair(store: FactStore, report: Report, progress: Progress = quiet) -> None:
+    """Mend what `doctor` reported, the queue drained included; another `doctor` then finds nothing.
+
+    Of a broken chain nobody knows any more what it led to: the fact stays retired, without a successor.
+    """
+    queue = store.queue
+    if report.damage:
+        await _start_over(queue)
+    elif report.missing.count or report.stale.count or report.orphans.count:
+        await _requeue_differences(queue)
+    if report.broken_chains.count:
+        async with queue.pool.connection() as connection:
+            await connection.execute(
+                f"update memory.facts set successor = null where (owner, id) in (select owner, id {BROKEN_CHAINS})"
+            )
+    await _catch_up(queue, progress, log.warning)
+    await _delete_dropped(queue)
+
+
+async def reindex(store: FactStore, embedder: Embedder, progress: Progress = quiet) -> None:
+    """Embed every fact with `embedder` into a new collection, and switch to it once it is whole.
+
+    What is queued for that collection is the place it keeps: run again after a kill, it goes on from there. Until the
+    switch the old collection answers and is kept up to date; after it `store` uses the new one, and other processes
+    do from their next start.
+    """
+    pool = store.queue.pool
+    building = await building_index(pool, embedder)
+    queue = IndexQueue(pool, store.index.sibling(building.name), embedder)
+    try:
+        await queue.index.count()
+    except Damaged:  # not there yet, or broken
+        await _start_over(queue)
+    counts = await _counts(queue)
+    before = counts.facts - counts.queued
+    progress(before, counts.facts)
+    while await queue.size():  # what is written meanwhile is queued again
+        await queue.drain(progress=lambda done, _: progress(min(before + done, counts.facts), counts.facts))
+    await activate(pool, building.name)
+    store.queue = queue
+    await queue.drain()  # what was written between the last look and the switch
+    log.info("reindexed collection=%s embedder=%s facts=%d", building.name, embedder.name, counts.facts)
+    await _delete_dropped(queue)
+
+
+async def bring_up(store: FactStore, say: Callable[[str], None]) -> None:
+    """At a start: rebuild the index where it is broken, and let it learn what is queued. `say` is told what is wrong.
+
+    Where that cannot be done now, recall goes by words, and the next start tries again.
+    """
+    queue = store.queue
+    try:
+        async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
+            await _check(queue, say)
+        await _catch_up(queue, _every_tenth(say), say)
+        await _delete_dropped(queue)
+    except Unavailable as error:
+        say(f"The index is behind the ledger, and recall goes by words until it is not: {error}")
+
+
+async def _check(queue: IndexQueue, say: Callable[[str], None]) -> None:
+    """See to it that the index holds what the ledger does, but for what is queued; cheap where it does."""
+    try:
+        held = await queue.index.count()
+        counts = await _counts(queue)
+        as_expected = counts.facts - counts.queued <= held <= counts.facts + counts.leaving
+        if as_expected and await _has_sample(queue, counts.facts):
+            return
+        say(f"The collection {queue.index.name!r} holds {held:,} of {counts.facts:,} facts: comparing them.")
+        await _requeue_differences(queue)
+    except Damaged as error:
+        await _announce(queue, error, say)
+        await _start_over(queue)
+
+
+async def _has_sample(queue: IndexQueue, facts: int) -> bool:
+    """Whether some of what should be in the index is there. Raises Damaged where it cannot be read or found."""
+    sampling = {"index": queue.index.name, "step": max(facts // SAMPLE_SIZE, 1), "limit": 2 * SAMPLE_SIZE}
+    async with queue.pool.connection() as connection:
+        cursor = await connection.execute(SAMPLE, sampling)
+        sample = [FactKey(row["owner"], row["id"]) for row in await cursor.fetchall()]
+    return await queue.index.has(sample)
+
+
+async def _catch_up(queue: IndexQueue, progress: Progress, say: Callable[[str], None]) -> None:
+    """Let the index learn what is queued; one that can be read, but not written, is rebuilt."""
+    try:
+        await queue.drain(progress=progress)
+    except Damaged as error:
+        await _announce(queue, error, say)
+        await _start_over(queue)
+        await queue.drain(progress=progress)
+
+
+async def _announce(queue: IndexQueue, error: Damaged, say: Callable[[str], None]) -> None:
+    if facts := (await _counts(queue)).facts:  # before the first fact there is no collection, and nothing amiss
+        say(f"{error} Building it anew from the ledger: {facts:,} facts.")
+
+
+async def _start_over(queue: IndexQueue) -> None:
+    """An empty index that has everything to learn."""
+    await queue.index.start_over()
+    async with queue.pool.connection() as connection:
+        await queue_all(connection, queue.index.name)
+
+
+async def _requeue_differences(queue: IndexQueue) -> None:
+    """Queue what differs between ledger and index; what the ledger does not know leaves the index by that, too."""
+    async with _differences(queue, quiet) as connection:
+        await connection.execute(
+            "insert into memory.index_queue (index_name, owner, fact_id) "
+            "select distinct %s, owner, fact_id from differences "
+            "on conflict (index_name, owner, fact_id) do update set change = default",
+            (queue.index.name,),
+        )
+
+
+@asynccontextmanager
+async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[Connection]:
+    """A connection with a table `differences` (kind, owner, fact_id) of ledger and index, made in Postgres.
+
+    Facts that are written meanwhile are no difference.
+    """
+    started, done, total = utc_now(), 0, await queue.index.count()
+    async with queue.pool.connection() as connection, connection.transaction():
+        await connection.execute(
+            "create temporary table indexed "
+            "(owner text, fact_id text, live boolean, primary key (owner, fact_id)) on commit drop"
+        )
+        async for page in queue.index.scan():
+            await connection.execute(
+                "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) "
+                "on conflict do nothing",
+                ([e.key.owner for e in page], [e.key.fact_id for e in page], [e.live for e in page]),
+            )
+            done += len(page)
+            progress(done, max(done, total))
+        await connection.execute("analyze indexed")
+        await connection.execute(COMPARED, {"index": queue.index.name, "started": started})
+        yield connection
+
+
+async def _delete_dropped(queue: IndexQueue) -> None:
+    """Delete the collections that were replaced."""
+    for name in await dropped_indexes(queue.pool):
+        await queue.index.sibling(name).drop()
+        await forget_index(queue.pool, name)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    facts: int
+    """In the ledger."""
+    queued: int
+    """Of these, how many the index has yet to learn."""
+    leaving: int
+    """Not in the ledger any more, and yet to leave the index."""
+
+
+async def _counts(queue: IndexQueue) -> _Counts:
+    async with queue.pool.connection() as connection:
+        cursor = await connection.execute(COUNTS, {"index": queue.index.name})
+        (row,) = await cursor.fetchall()
+        return _Counts(**row)
+
+
+async def _finding(connection: Connection, query: str, *parameters: str) -> Finding:
+    cursor = await connection.execute(
+        f"select count(*) as count, (array_agg(fact_id order by fact_id))[:{SHOWN_IDS}] as ids from ({query}) as found",
+        parameters,
+    )
+    (row,) = await cursor.fetchall()
+    return Finding(row["count"], tuple(row["ids"] or ()))
+
+
+def _every_tenth(say: Callable[[str], None]) -> Progress:
+    """A progress that is told in words, where there is much to do, and not too often."""
+    told = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        if total > 2 * PAGE and done * 10 // total > told:
+            told = done * 10 // total
+            say(f"Indexed {done:,} of {total:,} facts.")
+
+    return progress

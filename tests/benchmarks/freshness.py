@@ -1,0 +1,56 @@
+"""How long after the reply a fact is known: from the reply's end, through extraction, to a search that finds it."""
+
+import statistics
+import time
+import uuid
+from typing import Any, cast
+
+from langchain_core.messages import HumanMessage
+
+from agent.context import Context
+from agent.persistence import open_checkpointer, open_store
+from agent.terminal import Graph
+from graphs.chat import builder
+from memory.user_memory import UserMemory
+from tests.benchmarks.place import Bench
+from tests.conversation import config_of
+from tests.torture.script import items
+
+
+async def run(bench: Bench) -> None:
+    with bench.environment("freshness"):
+        async with open_checkpointer() as saver, open_store() as store:
+            graph = builder.compile(checkpointer=saver, store=store)
+            turns = bench.times(100)
+            bench.note(f"from reply to recall: {turns} turns")
+            user, thread = "ada", uuid.uuid4().hex
+            await seconds_until_known(graph, UserMemory(store, user), thread, "warmth")
+            waits = [
+                await seconds_until_known(graph, UserMemory(store, user), thread, f"thing{number}")
+                for number in range(turns)
+            ]
+    median, p95 = statistics.median(waits), statistics.quantiles(waits, n=20)[-1]
+    remark = "and the extraction model's own time, here none"
+    bench.add("end of reply to recallable, median / p95", f"{median * 1e3:,.0f} / {p95 * 1e3:,.0f} ms", remark)
+
+
+async def seconds_until_known(graph: Graph, memory: UserMemory, thread: str, thing: str) -> float:
+    """From the end of the reply to a turn's message, to the moment at which a search finds its fact."""
+    replied = 0.0
+    stream = graph.astream(
+        {"messages": [HumanMessage(items(thing))]},
+        config_of(thread),
+        context=Context(user_id=memory.user_id),
+        stream_mode="updates",
+        durability="sync",
+    )
+    async for update in stream:
+        nodes = cast(dict[str, Any], update)
+        if "respond" in nodes:
+            replied = time.perf_counter()
+        if "reconcile" in nodes:
+            known = time.perf_counter()
+            hits = await memory.search(f"Collects {thing}", limit=1)
+            if [hit.fact.text for hit in hits] != [f"Collects {thing}"]:
+                raise AssertionError(f"A search does not find the fact of {thing!r} once reconcile is done.")
+    return known - replied

@@ -1,0 +1,140 @@
+"""Where benchmarks run: a data directory of their own with embedded servers, and ways to fill it quickly."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from langchain_core.embeddings import Embeddings
+
+from agent.persistence import open_store
+from agent.settings import Settings, read_settings
+from memory.embeddings import LOCAL_DIMENSION, Embedder
+from memory.fact import Fact, Source, fact_id, utc_now
+from memory.index.queue import IndexQueue
+from memory.portable import dump
+from memory.store import FactStore
+from memory.user_memory import UserMemory
+from tests.openai_server import ScriptedOpenAI, hashed_words
+from tests.processes import ROOT
+from tests.torture import script
+
+FACTS_PER_USER = 500
+
+WORDS = [
+    "river", "violin", "copper", "garden", "marathon", "chess", "harbour", "pottery", "desert", "espresso", "falcon",
+    "granite", "honey", "island", "jacket", "kitchen", "lantern", "meadow", "novel", "orchard", "pepper", "quilt",
+]  # fmt: skip
+
+
+class HashedWords(Embeddings):
+    """Vectors of hashed words, of the local model's dimension: as many bytes, and next to no time."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [list(hashed_words(text, LOCAL_DIMENSION)) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+@dataclass
+class Bench:
+    """What a benchmark is given: where to work, how much, and where to write the outcome."""
+
+    directory: Path
+    quick: bool
+    note: Callable[[str], None]
+    """Tells the person who waits what is being done."""
+    rows: list[tuple[str, str, str]] = field(default_factory=list)
+    """The table: what was measured, the value with its unit, a remark."""
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many facts to measure with, growing."""
+        return [500, 2_000] if self.quick else [10_000, 100_000]
+
+    def times(self, full: int) -> int:
+        """How often to repeat something that is done `full` times in a full run."""
+        return max(10, full // 10) if self.quick else full
+
+    def add(self, what: str, value: str, remark: str = "") -> None:
+        self.rows.append((what, value, remark))
+
+    @contextmanager
+    def environment(self, name: str) -> Iterator[Path]:
+        """Settings for a data directory of this name, and a model that answers at once; yields the directory."""
+        data = self.directory / name
+        with ScriptedOpenAI() as model:
+            model.defaults |= {"extraction": script.extraction, "reply": script.reply}
+            os.environ |= dict.fromkeys((field.upper() for field in Settings.model_fields), "") | {
+                "DATA_DIR": str(data),
+                "OPENAI_API_KEY": "bench",
+                "OPENAI_BASE_URL": model.url,
+                "CHAT_MODEL": "openai:scripted",
+                "LANGSMITH_TRACING": "false",
+            }
+            read_settings.cache_clear()
+            yield data
+
+
+@asynccontextmanager
+async def store_with_hashed_words() -> AsyncIterator[FactStore]:
+    """The store as it is, but for an embedder that takes no time."""
+    async with open_store() as store:
+        store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder("local", HashedWords()))
+        yield store
+
+
+async def fill(store: FactStore, size: int, already: int = 0) -> None:
+    """Import facts, until there are `size` of them, for users of FACTS_PER_USER each."""
+    for start in range(already, size, FACTS_PER_USER):
+        count = min(FACTS_PER_USER, size - start)
+        await UserMemory(store, f"user {start}").import_(dump(facts(f"user {start}", count), {}, []))
+
+
+def facts(user: str, count: int) -> list[Fact]:
+    """Facts of this user, such as people say."""
+    return [_fact(user, number) for number in range(count)]
+
+
+def _fact(user: str, number: int) -> Fact:
+    first, second, third = (WORDS[number // len(WORDS) ** power % len(WORDS)] for power in range(3))
+    text = f"Keeps a {first} next to the {second} of the {third}, since spring {1900 + number % 120}"
+    source = Source(thread_id=f"thread {number // 10}", message_id=f"message {number}")
+    identifier = fact_id(user, source, text)
+    return Fact(
+        id=identifier,
+        key=identifier,
+        text=text,
+        attribute=first,
+        quote=f"I keep a {first} next to the {second} of the {third}, since spring {1900 + number % 120}",
+        source=source,
+        observed_at=utc_now(),
+        recorded_at=utc_now(),
+    )
+
+
+START = """
+import asyncio, json, time
+begun = time.perf_counter()
+from agent.persistence import open_store
+imported = time.perf_counter()
+async def main():
+    async with open_store():
+        print(json.dumps([imported - begun, time.perf_counter() - imported]), flush=True)
+asyncio.run(main())
+"""
+
+
+async def start() -> tuple[float, float]:
+    """Seconds that a fresh process takes to import everything, and then to open the store."""
+    started = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", START], cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
+    )
+    importing, opening = json.loads(started.stdout)
+    return importing, opening

@@ -1,0 +1,124 @@
+"""How well recall finds the labelled answers: the real embedder and the real ranking, in memory."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from memory.embeddings import Embedder
+from memory.fact import Fact
+from memory.rank import PRESETS, Index, Weights, rank
+from memory.user_memory import PROFILE
+from memory.words import document, question
+from tests.evals.dataset import NOW, LabelledQuestion, Split
+
+LIMIT = 10
+DEFAULT = PRESETS["default"]
+NO_FLOOR = -math.inf
+
+
+def only(**weights: float) -> Weights:
+    """A ranking by these signals alone."""
+    none = Weights(0, 0, 0, 0, 0, floor=NO_FLOOR, general_floor=NO_FLOOR)
+    return replace(none, **weights)
+
+
+RANKINGS = {
+    "cosine alone": only(similarity=1),
+    "words alone": only(words=1),
+    "guide's preset": PRESETS["guide"].without_floor(),
+    "default": DEFAULT.without_floor(),
+    "default, with its floor": DEFAULT,
+}
+"""What is compared. But for the last all are without a floor, so that it is their order that is compared."""
+
+ABLATIONS = {
+    f"default without {signal}": replace(DEFAULT.without_floor(), **{signal: 0.0})
+    for signal in ("similarity", "words", "person", "recency", "importance")
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one ranking did on one split; shares of 1."""
+
+    recall_5: float
+    recall_10: float
+    """Of the facts that answer, those among the profile or the first 5, or 10, hits."""
+    mrr: float
+    """One through the place of the first fact that answers."""
+    ndcg_10: float
+    """Over the graded answers, with gain 2^grade - 1. Like `mrr` of questions with an answer outside the profile."""
+    silent: float
+    """Of the questions that nothing answers, those that recall nothing but the profile."""
+    silent_wrongly: float
+    """The same of those that have an answer outside the profile."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user's memory as recall sees it."""
+
+    profile: frozenset[str]
+    """Ids of the facts that are recalled whatever is asked; they are not ranked."""
+    index: Index
+    vectors: Sequence[Sequence[float]]
+
+
+async def open_people(facts: Mapping[str, Sequence[Fact]], embedder: Embedder) -> dict[str, Person]:
+    """The users' memories, embedded."""
+    people = {}
+    for user, known in facts.items():
+        ranked = [fact for fact in known if fact.category not in PROFILE]
+        vectors = await embedder.embed([fact.searchable for fact in ranked])
+        profile = frozenset(fact.id for fact in known if fact.category in PROFILE)
+        people[user] = Person(profile, Index(map(document, ranked)), vectors.tolist())
+    return people
+
+
+async def embed_questions(questions: Sequence[LabelledQuestion], embedder: Embedder) -> list[list[float]]:
+    rows: list[list[float]] = (await embedder.embed([asked.text for asked in questions])).tolist()
+    return rows
+
+
+def score(
+    people: Mapping[str, Person],
+    questions: Sequence[LabelledQuestion],
+    vectors: Sequence[Sequence[float]],
+    weights: Weights,
+    split: Split,
+) -> Score:
+    """How `weights` do on the questions of `split`; `vectors` holds one for each of `questions`."""
+    recalls, places, unanswered = [], [], []
+    for asked, vector in zip(questions, vectors, strict=True):
+        if asked.split != split:
+            continue
+        person = people[asked.user]
+        found = find(person, asked.text, vector, weights)
+        if not asked.answers:
+            unanswered.append(found)
+            continue
+        full = {fact for fact, grade in asked.answers.items() if grade == 2}
+        recalls.append([len(full & {*person.profile, *found[:depth]}) / len(full) for depth in (5, LIMIT)])
+        if not full <= person.profile:
+            grades = {fact: grade for fact, grade in asked.answers.items() if fact not in person.profile}
+            places.append(([grades.get(fact, 0) for fact in found], sorted(grades.values(), reverse=True)))
+    return Score(
+        recall_5=fmean(at_5 for at_5, _ in recalls),
+        recall_10=fmean(at_10 for _, at_10 in recalls),
+        mrr=fmean(1 / (found.index(2) + 1) if 2 in found else 0.0 for found, _ in places),
+        ndcg_10=fmean(_gain(found) / _gain(best[:LIMIT]) for found, best in places),
+        silent=fmean(not found for found in unanswered),
+        silent_wrongly=fmean(not found for found, _ in places),
+    )
+
+
+def find(person: Person, text: str, vector: Sequence[float], weights: Weights) -> list[str]:
+    """Ids of what is recalled besides the profile, best first."""
+    cosines = [sum(map(float.__mul__, row, vector)) for row in person.vectors]
+    hits = rank(question(text), person.index, cosines, NOW, weights, LIMIT)
+    return [hit.fact.id for hit in hits if hit.score > 0]
+
+
+def _gain(grades: Sequence[int]) -> float:
+    return float(sum((2**grade - 1) / math.log2(place + 1) for place, grade in enumerate(grades, 1)))

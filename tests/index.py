@@ -1,0 +1,96 @@
+"""The index as tests fill it, look into it and break it, in a database of their own."""
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import psycopg
+import pytest
+from langchain_core.embeddings import Embeddings
+from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
+
+from agent.settings import Settings
+from memory.embedded import Addresses
+from memory.errors import Unavailable
+from memory.fact import owner_key
+from memory.index import Entry, FactKey, Vectors
+from memory.index.chroma import ChromaIndex
+from memory.store import FactStore, facts_namespace
+from memory.user_memory import UserMemory
+from tests.openai_server import ScriptedOpenAI
+
+CITIES = ("Austin", "Lima", "Rome", "Oslo", "Cairo", "Quito", "Perth")
+
+
+class WordVectors(Embeddings):
+    """Vectors of 26 dimensions that count letters; it notes what it is asked for, and may stop answering."""
+
+    def __init__(self, answers: int = 1_000_000) -> None:
+        self.calls: list[list[str]] = []
+        self.answers = answers
+        """Calls it answers before it fails."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if len(self.calls) >= self.answers:
+            raise ConnectionError("no more")
+        self.calls.append(texts)
+        return [[float(text.lower().count(chr(97 + n))) for n in range(26)] for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+def settings_of_its_own(servers: Addresses, openai: ScriptedOpenAI, directory: Path) -> Settings:
+    """Settings with an empty database, and so with a ledger and a collection, that no other test has."""
+    name = f"maintenance_{uuid.uuid4().hex}"
+    url = servers.postgres or ""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'create database "{name}"'.encode())
+    return Settings(
+        postgres_url=make_conninfo(url, dbname=name),
+        chroma_url=servers.chroma or "",
+        data_dir=directory / "data",
+        chat_model="offline",
+        extraction_model="",
+        embedder="local",
+        openai_api_key=SecretStr("test"),
+        openai_base_url=openai.url,
+    )
+
+
+async def remember(store: FactStore, user: str, *cities: str) -> None:
+    for city in cities:
+        await store.aput(facts_namespace(user), city, {"text": f"Has lived in {city}"})
+
+
+async def found(store: FactStore, user: str, query: str) -> list[str]:
+    return [hit.fact.text for hit in await UserMemory(store, user).search(query)]
+
+
+async def entries(store: FactStore) -> list[Entry]:
+    """What the collection has."""
+    return sorted([entry async for page in store.index.scan() for entry in page])
+
+
+async def keys(store: FactStore, user: str) -> dict[str, FactKey]:
+    """City -> the fact's key."""
+    return {fact.key: FactKey(owner_key(user), fact.id) for fact in await store.ledger.all(user)}
+
+
+async def refuse(*arguments: object) -> None:
+    raise Unavailable("The index does not answer.")
+
+
+async def write_without_index(store: FactStore, cities: dict[str, Sequence[str]]) -> None:
+    """Facts that a process wrote to the ledger before it was killed."""
+    with pytest.MonkeyPatch.context() as killed:
+        killed.setattr(ChromaIndex, "put", refuse)
+        for user, names in cities.items():
+            await remember(store, user, *names)
+
+
+async def vector(store: FactStore, text: str) -> Vectors:
+    (row,) = await store.embedder.embed([text])
+    return cast(Vectors, row)

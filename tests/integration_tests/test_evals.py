@@ -1,0 +1,75 @@
+"""Recall on the labelled set of tests/evals, with the local embedder: a change that makes it worse fails here."""
+
+import asyncio
+from typing import get_args
+
+import pytest
+
+from memory.embeddings import open_embedder
+from tests.evals.dataset import NOW, Split, load_facts, load_questions
+from tests.evals.measure import RANKINGS, Score, embed_questions, open_people, score
+
+SPLITS = get_args(Split)
+
+Scores = dict[tuple[str, str], Score]
+"""(ranking, split) -> how it did."""
+
+
+@pytest.fixture(scope="module")
+def scores() -> Scores:
+    async def measure() -> Scores:
+        embedder, questions = open_embedder("local"), load_questions()
+        vectors = await embed_questions(questions, embedder)
+        people = await open_people(load_facts(), embedder)
+        return {
+            (name, split): score(people, questions, vectors, weights, split)
+            for name, weights in RANKINGS.items()
+            for split in SPLITS
+        }
+
+    return asyncio.run(measure())
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize(("other", "margin"), [("cosine alone", 0.015), ("words alone", 0.2), ("guide's preset", 0.15)])
+def test_the_default_puts_answers_higher_than_the_other_rankings(
+    scores: Scores, split: Split, other: str, margin: float
+) -> None:
+    default = scores["default", split]
+    assert default.ndcg_10 >= scores[other, split].ndcg_10 + margin
+    assert default.mrr >= scores[other, split].mrr + margin
+    assert default.recall_5 >= scores[other, split].recall_5 + 0.01
+    assert default.recall_10 >= scores[other, split].recall_10
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_default_finds_what_it_found_when_its_weights_were_chosen(scores: Scores, split: Split) -> None:
+    default = scores["default", split]
+    assert default.recall_5 >= 0.93
+    assert default.recall_10 >= 0.96
+    assert default.mrr >= 0.80
+    assert default.ndcg_10 >= 0.85
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_half_of_the_questions_without_an_answer_recall_nothing_and_hardly_any_with_one(
+    scores: Scores, split: Split
+) -> None:
+    with_floor = scores["default, with its floor", split]
+    assert with_floor.silent >= 0.5
+    assert with_floor.silent_wrongly <= 0.04
+
+
+def test_every_label_names_a_fact_of_the_user_who_asks_and_every_fact_was_known_by_then() -> None:
+    facts = load_facts()
+    questions = load_questions()
+    known = {user: {fact.id for fact in theirs} for user, theirs in facts.items()}
+    assert [asked.text for asked in questions if not asked.answers.keys() <= known[asked.user]] == []
+    assert [asked.text for asked in questions if asked.answers and 2 not in asked.answers.values()] == []
+    assert all(fact.recorded_at <= NOW for theirs in facts.values() for fact in theirs)
+    assert len({asked.user for asked in questions}) == len(facts) >= 60
+
+
+def test_no_user_is_on_both_sides_of_the_split() -> None:
+    sides = {(asked.user, asked.split) for asked in load_questions()}
+    assert len(sides) == len({user for user, _ in sides})

@@ -1,0 +1,361 @@
+"""The index lags or breaks: it is mended from the ledger, which loses nothing."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from chromadb.api.models.AsyncCollection import AsyncCollection
+from chromadb.api.types import GetResult, Include
+from chromadb.errors import InternalError
+
+from agent.persistence import open_store
+from agent.settings import Settings
+from memory import maintenance
+from memory.embedded import Addresses
+from memory.embeddings import Embedder
+from memory.fact import Fact, owner_key
+from memory.index import Damaged, Entry, FactKey, Vectors
+from memory.index import queue as index_queue
+from memory.index.chroma import ChromaIndex, entry_id
+from memory.maintenance import Finding, doctor, repair
+from memory.store import FactStore, facts_namespace
+from memory.user_memory import UserMemory
+from tests.index import (
+    CITIES,
+    WordVectors,
+    entries,
+    found,
+    keys,
+    refuse,
+    remember,
+    settings_of_its_own,
+    vector,
+    write_without_index,
+)
+from tests.openai_server import ScriptedOpenAI
+
+
+@pytest.fixture
+def settings(servers: Addresses, openai: ScriptedOpenAI, tmp_path: Path) -> Settings:
+    return settings_of_its_own(servers, openai, tmp_path)
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[FactStore]:
+    async with open_store(settings) as store:
+        yield store
+
+
+async def collection(store: FactStore) -> AsyncCollection:
+    """The collection, for a test to tamper with."""
+    async with cast(ChromaIndex, store.index)._answering() as opened:
+        return opened
+
+
+async def test_what_is_erased_from_the_ledger_leaves_the_collection(store: FactStore, user: str) -> None:
+    await remember(store, user, "Austin", "Lima")
+    ids = await keys(store, user)
+    await store.ledger.erase(user, ids=[ids["Lima"].fact_id])
+    assert len(await entries(store)) == 2
+    await store.bring_index_up_to_date(owner_key(user))
+    assert await entries(store) == [Entry(ids["Austin"], True)]
+    assert await store.queue.size() == 0
+
+
+async def test_a_sweep_takes_all_users_in_pages_of_one_embedding_call_each(
+    store: FactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_queue, "PAGE", 4)
+    model, told = WordVectors(), list[tuple[int, int]]()
+    await write_without_index(store, {"ada": CITIES[:5], "bob": CITIES[:3], "eve": CITIES[:1]})
+    monkeypatch.setattr(store.queue, "embedder", Embedder("words", model, cache_size=0))
+    await cast(ChromaIndex, store.index).start_over()  # of 26 dimensions
+    await store.queue.drain(progress=lambda done, total: told.append((done, total)))
+    assert told == [(4, 9), (8, 9), (9, 9)]
+    assert len(model.calls) == 3
+    assert len(await entries(store)) == 9
+    assert await store.queue.size() == 0
+
+
+async def test_what_the_index_does_not_take_stays_queued_and_is_recalled_meanwhile(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await remember(store, user, "Austin")
+    with monkeypatch.context() as broken:
+        broken.setattr(ChromaIndex, "put", refuse)
+        await remember(store, user, "Lima")
+        assert await store.queue.size() == 1
+        assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
+    await store.bring_index_up_to_date(owner_key(user))
+    assert len(await entries(store)) == 2
+
+
+async def test_a_fact_that_is_retired_while_it_is_being_indexed_stays_queued(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write_without_index(store, {user: ["Austin"]})
+    put = ChromaIndex.put
+
+    async def retire_meanwhile(
+        index: ChromaIndex, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors
+    ) -> None:
+        await put(index, owners, facts, vectors)
+        monkeypatch.undo()
+        await store.ledger.retract_key(user, "Austin", facts[0].recorded_at)
+
+    monkeypatch.setattr(ChromaIndex, "put", retire_meanwhile)
+    await store.queue.drain(owner_key(user))
+    assert [entry.live for entry in await entries(store)] == [True]
+    assert await store.queue.size() == 1
+    await store.queue.drain(owner_key(user))
+    assert [entry.live for entry in await entries(store)] == [False]
+    assert await store.queue.size() == 0
+
+
+async def test_a_collection_that_vanishes_fails_no_turn_and_the_next_start_rebuilds_it(
+    settings: Settings, user: str
+) -> None:
+    told: list[str] = []
+    async with open_store(settings, told.append) as store:
+        await remember(store, user, "Austin")
+        await store.index.drop()
+        await remember(store, user, "Lima")
+        assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
+        assert len(await UserMemory(store, user).near(["I left Austin for Lima."])) == 2
+    assert told == []
+    async with open_store(settings, told.append) as store:
+        assert told == [
+            f"The Chroma collection {store.index.name!r} is gone. Building it anew from the ledger: 2 facts."
+        ]
+        assert (await doctor(store)).clean
+        assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 2
+
+
+async def test_a_collection_that_lost_some_facts_is_compared_at_the_next_start_and_gets_back_those_alone(
+    settings: Settings, user: str
+) -> None:
+    told: list[str] = []
+    async with open_store(settings) as store:
+        await remember(store, user, *CITIES)
+        lost = (await keys(store, user))["Lima"]
+        await store.index.remove([lost])
+    async with open_store(settings, told.append) as store:
+        assert told == [f"The collection {store.index.name!r} holds 6 of 7 facts: comparing them."]
+        assert lost in [entry.key for entry in await entries(store)]
+        assert (await doctor(store)).clean
+
+
+async def test_a_collection_with_facts_that_the_ledger_does_not_know_is_compared_at_the_next_start_and_rid_of_them(
+    settings: Settings, user: str
+) -> None:
+    told: list[str] = []
+    async with open_store(settings) as store:
+        await remember(store, user, "Austin")
+        known = await entries(store)
+        opened = await collection(store)
+        await opened.upsert(ids=["junk"], embeddings=np.ones((1, 384), dtype=np.float32), metadatas=[{"live": "x"}])
+    async with open_store(settings, told.append) as store:
+        assert told == [f"The collection {store.index.name!r} holds 2 of 1 facts: comparing them."]
+        assert await entries(store) == known
+
+
+async def test_a_collection_that_can_be_read_but_not_written_is_rebuilt(
+    settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    put = ChromaIndex.put
+
+    async def break_once(index: ChromaIndex, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
+        monkeypatch.setattr(ChromaIndex, "put", put)
+        raise Damaged("The collection is broken.")
+
+    async with open_store(settings) as store:
+        await remember(store, user, "Austin")
+        await write_without_index(store, {user: ["Lima"]})
+    monkeypatch.setattr(ChromaIndex, "put", break_once)
+    async with open_store(settings, told.append) as store:
+        assert told == ["The collection is broken. Building it anew from the ledger: 2 facts."]
+        assert (await doctor(store)).clean
+
+
+async def test_a_collection_that_answers_and_finds_nothing_is_rebuilt(
+    settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Chroma does after its disk was full."""
+
+    async def find_nothing(*_: object, **__: object) -> dict[str, list[list[str]]]:
+        return {"ids": [[]]}
+
+    told: list[str] = []
+    async with open_store(settings) as store:
+        await remember(store, user, *CITIES)
+    monkeypatch.setattr(AsyncCollection, "query", find_nothing)
+    async with open_store(settings, told.append) as store:
+        assert len(told) == 1
+        assert "does not find what it holds. Building it anew from the ledger: 7 facts." in told[0]
+        monkeypatch.undo()
+        assert (await doctor(store)).clean
+
+
+async def test_a_full_disk_is_no_reason_to_rebuild(
+    settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise InternalError("error returned from database: (code: 13) database or disk is full")
+
+    told: list[str] = []
+    async with open_store(settings) as store:
+        await remember(store, user, "Austin")
+        monkeypatch.setattr(AsyncCollection, "upsert", fail)
+        await remember(store, user, "Lima")
+    async with open_store(settings, told.append) as store:
+        monkeypatch.undo()
+        assert len(await entries(store)) == 1
+        assert await store.queue.size() == 1
+    (line,) = told
+    assert "recall goes by words until it is not" in line
+    assert "disk is full" in line
+
+
+async def test_processes_that_start_at_once_on_a_broken_collection_mend_it_together(
+    settings: Settings, user: str
+) -> None:
+    async with open_store(settings) as store:
+        await remember(store, user, *CITIES)
+        await store.index.drop()
+
+    async def start() -> None:
+        async with open_store(settings) as store:
+            assert len(await found(store, user, "lived")) == len(CITIES)
+
+    await asyncio.gather(*(start() for _ in range(3)))
+    async with open_store(settings) as store:
+        assert (await doctor(store)).clean
+
+
+def cut_vectors(chroma: Path) -> None:
+    (file,) = chroma.glob("*/data_level0.bin")
+    os.truncate(file, 5_000)  # of 1.6 KB each
+
+
+def overwrite_vectors(chroma: Path) -> None:
+    for file in chroma.glob("*/*"):
+        file.write_bytes(os.urandom(file.stat().st_size))
+
+
+def overwrite_database(chroma: Path) -> None:
+    database = chroma / "chroma.sqlite3"
+    size = database.stat().st_size
+    with database.open("r+b") as file:
+        file.seek(size // 4)
+        file.write(os.urandom(size // 2))
+
+
+def cut_database(chroma: Path) -> None:
+    os.truncate(chroma / "chroma.sqlite3", 5_000)
+
+
+def delete_database(chroma: Path) -> None:
+    (chroma / "chroma.sqlite3").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "kept"),
+    [
+        (cut_vectors, False),
+        (overwrite_vectors, False),
+        (overwrite_database, True),
+        (cut_database, True),
+        (delete_database, False),
+    ],
+)
+async def test_broken_files_of_the_embedded_chroma_are_told_of_set_aside_where_it_could_not_start_and_rebuilt(
+    settings: Settings, user: str, damage: Callable[[Path], None], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.index.chroma.SYNC_THRESHOLD", 3)  # so that vectors are in files of their own
+    settings = settings.model_copy(update={"chroma_url": ""})
+    directory = settings.data_dir / "chroma"
+    async with open_store(settings) as store:
+        await remember(store, user, *CITIES)
+        await found(store, user, "lived")
+    damage(directory / "data")
+    told: list[str] = []
+    async with open_store(settings, told.append) as store:
+        assert len([line for line in told if "Building it anew from the ledger: 7 facts" in line]) == 1
+        assert (await doctor(store)).clean
+        assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 7
+    aside = [*directory.glob("data.broken-*")]
+    assert len(aside) == kept
+    assert all(any(str(path) in line for line in told) for path in aside)
+
+
+async def test_doctor_names_what_differs_and_repair_mends_it(store: FactStore, user: str) -> None:
+    await remember(store, user, *CITIES)
+    ids = await keys(store, user)
+    assert (await doctor(store)).clean
+    opened = await collection(store)
+    await opened.delete(ids=[entry_id(ids["Lima"])])
+    await opened.update(ids=[entry_id(ids["Rome"])], metadatas=[{"live": "-"}])
+    await opened.update(ids=[entry_id(ids["Oslo"])], metadatas=[{"live": owner_key("another")}])
+    stranger = FactKey(owner_key(user), "0" * 32)
+    vectors = np.ones((2, 384), dtype=np.float32)
+    await opened.upsert(ids=[entry_id(stranger), "junk"], embeddings=vectors, metadatas=[{"live": "x"}] * 2)
+    await write_without_index(store, {user: ["Paris"]})
+    await store.aput(facts_namespace(user), "Cairo", {"text": "Has lived in Giza"})
+    (cairo,) = [fact for fact in await store.ledger.all(user) if fact.text == "Has lived in Cairo"]
+    async with store.queue.pool.connection() as connection, connection.transaction():
+        await connection.execute("alter table memory.facts disable trigger facts_are_not_edited")
+        await connection.execute("update memory.facts set successor = 'nobody' where id = %s", (cairo.id,))
+        await connection.execute("alter table memory.facts enable trigger facts_are_not_edited")
+    told: list[tuple[int, int]] = []
+    report = await doctor(store, lambda done, total: told.append((done, total)))
+    assert not report.clean
+    assert report.missing == Finding(1, (ids["Lima"].fact_id,))
+    assert report.stale == Finding(2, tuple(sorted([ids["Rome"].fact_id, ids["Oslo"].fact_id])))
+    assert report.orphans == Finding(2, ("0" * 32, "junk"))
+    assert report.broken_chains == Finding(1, (cairo.id,))
+    assert "lived" not in repr(report)
+    assert told == [(report.indexed, report.indexed)]
+    await repair(store, report)
+    again = await doctor(store)
+    assert again.clean
+    assert again.facts == again.indexed == 9
+    assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 20)) == 8
+
+
+async def test_doctor_says_why_a_collection_cannot_be_read_and_repair_rebuilds_it(store: FactStore, user: str) -> None:
+    await remember(store, user, *CITIES)
+    await store.index.drop()
+    report = await doctor(store)
+    assert "is gone" in report.damage
+    assert not report.clean
+    await repair(store, report)
+    assert (await doctor(store)).clean
+
+
+async def test_doctor_reads_every_vector_and_not_only_the_sample_of_a_start(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await remember(store, user, *CITIES)
+    get = AsyncCollection.get
+
+    async def fail(opened: AsyncCollection, *, include: Include, **wanted: Any) -> GetResult:
+        if "limit" in wanted and "embeddings" in include:
+            raise InternalError("Error getting embedding")
+        return await get(opened, include=include, **wanted)
+
+    monkeypatch.setattr(AsyncCollection, "get", fail)
+    assert "Error getting embedding" in (await doctor(store)).damage
+
+
+async def test_a_report_names_a_few_ids_of_many(store: FactStore, user: str) -> None:
+    await write_without_index(store, {user: [f"City {n}" for n in range(30)]})
+    async with store.queue.pool.connection() as connection:
+        await connection.execute("delete from memory.index_queue")
+    report = await doctor(store)
+    assert report.missing.count == 30
+    assert len(report.missing.fact_ids) == maintenance.SHOWN_IDS

@@ -1,0 +1,190 @@
+"""Many at once: sessions of one user in two processes, users beside each other, and starts on an empty database."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+from agent.persistence import open_checkpointer, open_store
+from agent.settings import read_settings
+from graphs.chat import builder
+from memory.embedded import Addresses
+from memory.errors import Unavailable
+from memory.extract import Extraction, Utterance
+from memory.fact import Source, owner_key, utc_now
+from memory.ledger import Ledger
+from memory.postgres import MIGRATIONS, lock_key
+from memory.store import FactStore
+from memory.user_memory import UserMemory
+from tests.conversation import candidate, say
+from tests.openai_server import ScriptedOpenAI
+from tests.processes import ROOT
+from tests.processes import environment as environment_of
+from tests.torture import script
+from tests.torture.judge import home_faults
+from tests.torture.victim import rows_of
+
+CHILD = """
+import asyncio, importlib, json, sys
+function = getattr(importlib.import_module(sys.argv[1]), sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(asyncio.run(function(*sys.argv[3:]))), flush=True)
+"""
+
+
+@contextmanager
+def child(variables: Mapping[str, str], function: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process that imports everything, waits for `go`, runs a function of this file and prints what it returns."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, __name__, function, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment_of(variables),
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def go(*children: "subprocess.Popen[str]") -> None:
+    """Start them together, once all are ready."""
+    for process in children:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in children:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+
+
+async def result(process: "subprocess.Popen[str]") -> object:
+    """What its function returned."""
+    assert process.stdout
+    return json.loads(await asyncio.to_thread(process.stdout.readline))
+
+
+async def move(user: str, *cities: str) -> list[bool]:
+    """A session for each city, all at once, in which the user says to have moved there; which of them were learnt."""
+    async with open_checkpointer() as saver, open_store() as store:
+        graph = builder.compile(checkpointer=saver, store=store)
+        turns = await asyncio.gather(*(say(graph, user, script.home(city)) for city in cities))
+        return [turn.changes is not None for turn in turns]
+
+
+async def open_everything(times: str) -> int:
+    """Open checkpointer and store this many times at once, and use each; how many worked."""
+    async with AsyncExitStack() as stack:
+        savers = [stack.enter_async_context(open_checkpointer()) for _ in range(int(times))]
+        stores = [stack.enter_async_context(open_store()) for _ in range(int(times))]
+        opened = await asyncio.gather(*savers, *stores)
+        for resource in opened:
+            match resource:
+                case AsyncPostgresSaver():
+                    assert await resource.aget({"configurable": {"thread_id": "none"}}) is None
+                case FactStore():
+                    assert await resource.ledger.users() == []
+        return len(opened)
+
+
+async def test_twenty_sessions_in_two_processes_that_change_one_slot_leave_one_current_fact_and_a_whole_chain(
+    environment: dict[str, str], openai: ScriptedOpenAI, store: FactStore, user: str
+) -> None:
+    openai.defaults |= {"extraction": script.extraction, "reply": script.reply}
+    cities = [f"city{number}" for number in range(20)]
+    with child(environment, move.__name__, user, *cities[10:]) as other:
+        go(other)
+        assert await move(user, *cities[:10]) == [True] * 10
+        assert await result(other) == [True] * 10
+    memory = UserMemory(store, user)
+    facts, current = await memory.all(), await memory.current()
+    assert sorted(fact.text for fact in facts) == sorted(f"Lives in {city}" for city in cities)
+    assert list(home_faults(rows_of(facts, current))) == []
+    assert [hit.fact for hit in await memory.search("Where does she live?")] == current
+
+
+async def test_sessions_that_change_the_same_slots_in_other_orders_all_succeed(store: FactStore, user: str) -> None:
+    """Each retires what others add, while the index learns of both: nobody waits in a circle."""
+    slots = [f"favourite {thing}" for thing in ("tea", "book", "city", "song")]
+
+    async def session(number: int) -> None:
+        order = [slots[(number + step) % len(slots)] for step in range(len(slots))]
+        await learn(store, user, [(slot, f"Likes {slot} number {number} best") for slot in order])
+
+    await asyncio.gather(*(session(number) for number in range(20)))
+    facts = await UserMemory(store, user).all()
+    assert len({fact.text for fact in facts}) == len(facts) == 20 * len(slots)
+    current = await UserMemory(store, user).current()
+    assert sorted(fact.attribute for fact in current) == sorted(slots)
+    (vector,) = await store.embedder.embed(["tea"])
+    assert set(await store.index.search(owner_key(user), vector, 100)) == {fact.id for fact in current}
+
+
+async def test_a_user_whose_memory_is_being_written_keeps_nobody_else_waiting(
+    store: FactStore, servers: Addresses, user: str
+) -> None:
+    other = user + "-other"
+    async with await psycopg.AsyncConnection.connect(servers.postgres or "") as connection:
+        await connection.execute("select pg_advisory_xact_lock(%s)", (lock_key("user", owner_key(user)),))
+        waiting = asyncio.create_task(learn(store, user, [("home city", "Lives in Lima")]))
+        await learn(store, other, [("home city", "Lives in Oslo")])
+        assert [fact.text for fact in await UserMemory(store, other).current()] == ["Lives in Oslo"]
+        assert not waiting.done()
+        await connection.commit()
+        await waiting
+    assert [fact.text for fact in await UserMemory(store, user).current()] == ["Lives in Lima"]
+
+
+async def test_who_waits_too_long_for_the_same_users_memory_is_told_so_and_nothing_is_written(
+    store: FactStore, servers: Addresses, user: str
+) -> None:
+    store.ledger = Ledger(store.ledger.pool, lock_timeout=0.2)
+    async with await psycopg.AsyncConnection.connect(servers.postgres or "") as connection:
+        await connection.execute("select pg_advisory_xact_lock(%s)", (lock_key("user", owner_key(user)),))
+        with pytest.raises(Unavailable, match=r"writing the same user's memory for 0.2 s: try again"):
+            await learn(store, user, [("home city", "Lives in Lima")])
+    assert await UserMemory(store, user).all() == []
+
+
+async def test_processes_that_start_at_once_on_an_empty_database_all_find_it_set_up(
+    environment: dict[str, str], servers: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"empty_{uuid.uuid4().hex}"
+    url = urlsplit(servers.postgres or "")._replace(path=f"/{name}").geturl()
+    with psycopg.connect(servers.postgres or "", autocommit=True) as connection:
+        connection.execute(f'create database "{name}"'.encode())
+    variables = {**environment, "POSTGRES_URL": url}
+    monkeypatch.setenv("POSTGRES_URL", url)
+    read_settings.cache_clear()
+    arguments = (variables, open_everything.__name__, "3")
+    with child(*arguments) as first, child(*arguments) as second:
+        go(first, second)
+        assert await open_everything("3") == 6
+        assert [await result(first), await result(second)] == [6, 6]
+    with psycopg.connect(url) as connection:
+        numbers = connection.execute("select number from memory.migrations order by number").fetchall()
+        assert numbers == [(number,) for number in range(1, len(MIGRATIONS) + 1)]
+        assert connection.execute("select count(*) from memory.indexes").fetchone() == (1,)
+
+
+async def learn(store: FactStore, user: str, said: Sequence[tuple[str, str]]) -> None:
+    """Facts as one message gives them: (attribute, text), each the one value of its slot."""
+    text = ". ".join(text for _, text in said)
+    source = Source(thread_id=uuid.uuid4().hex, message_id=uuid.uuid4().hex)
+    candidates = [
+        candidate(fact, fact, attribute, exclusive=True) for attribute, fact in said
+    ]  # fmt: skip
+    extraction = Extraction.model_validate({"facts": candidates, "retracted": []})
+    utterance = Utterance(text=text, said_at=utc_now(), source=source)
+    await UserMemory(store, user).learn(extraction, [utterance], [])

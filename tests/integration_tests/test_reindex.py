@@ -1,0 +1,219 @@
+"""Facts go over to another embedder: the old collection answers until the new one is whole, come what may."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agent.persistence import configured_embedder, open_store
+from agent.settings import Settings
+from memory import maintenance
+from memory.embedded import Addresses
+from memory.embeddings import Embedder
+from memory.errors import BadInput, Unavailable
+from memory.fact import owner_key
+from memory.index import Damaged, Entry
+from memory.index import queue as index_queue
+from memory.index.registry import activate
+from memory.maintenance import doctor, reindex
+from memory.store import FactStore, facts_namespace
+from tests.index import (
+    CITIES,
+    WordVectors,
+    entries,
+    found,
+    remember,
+    settings_of_its_own,
+    vector,
+    write_without_index,
+)
+from tests.openai_server import ScriptedOpenAI, Status
+
+
+@pytest.fixture
+def settings(servers: Addresses, openai: ScriptedOpenAI, tmp_path: Path) -> Settings:
+    return settings_of_its_own(servers, openai, tmp_path)
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[FactStore]:
+    async with open_store(settings) as store:
+        yield store
+
+
+async def test_reindex_answers_from_the_old_collection_until_the_new_one_is_whole_and_deletes_it_then(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_queue, "PAGE", 3)
+    await remember(store, user, *CITIES)
+    old, told = store.index, list[tuple[int, int]]()
+    model = WordVectors()
+    found_meanwhile: list[int] = []
+
+    async def look(texts: list[str]) -> list[list[float]]:
+        found_meanwhile.append(len(await old.search(owner_key(user), await vector(store, "lived"), 10)))
+        assert store.index is old
+        return model.embed_documents(texts)
+
+    with monkeypatch.context() as looking:
+        looking.setattr(model, "aembed_documents", look)
+        await reindex(store, Embedder("words", model), lambda done, total: told.append((done, total)))
+    assert told == [(0, 7), (3, 7), (6, 7), (7, 7)]
+    assert found_meanwhile == [7] * 4  # once for the dimension
+    assert store.embedder.name == "words"
+    assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 7
+    assert (await doctor(store)).clean
+    with pytest.raises(Damaged, match="is gone"):
+        await old.count()
+
+
+async def test_what_is_written_during_a_reindex_reaches_both_collections(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await remember(store, user, "Austin", "Lima")
+    queue, old = store.queue, store.index
+    seen: list[list[Entry]] = []
+
+    def write_meanwhile(done: int, total: int) -> None:
+        if done == 2 and not seen:
+            seen.append([])
+            task.append(asyncio.create_task(write()))
+
+    async def write() -> None:
+        assert store.queue is queue
+        await remember(store, user, "Rome")
+        await store.adelete(facts_namespace(user), "Lima")
+        seen[0] = await entries(store)
+
+    async def activate_after_writing(*arguments: object) -> None:
+        await asyncio.gather(*task)
+        await activate(*arguments)  # type: ignore[arg-type]  # handed on as they came
+
+    task: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(maintenance, "activate", activate_after_writing)
+    await reindex(store, Embedder("words", WordVectors()), write_meanwhile)
+    assert len(seen[0]) == 3
+    assert seen[0] == await entries(store)
+    assert store.index is not old
+    assert (await doctor(store)).clean
+
+
+async def test_a_reindex_that_was_broken_off_goes_on_where_it_was(
+    settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_queue, "PAGE", 3)
+    async with open_store(settings) as store:
+        await remember(store, user, *CITIES)
+        with pytest.raises(Unavailable, match="words"):
+            await reindex(store, Embedder("words", WordVectors(answers=2)))
+        assert len(await found(store, user, "lived")) == 7
+    async with open_store(settings) as store:
+        assert store.embedder.name == "local"
+        again, told = WordVectors(), list[tuple[int, int]]()
+        await reindex(store, Embedder("words", again), lambda done, total: told.append((done, total)))
+        assert told == [(3, 7), (6, 7), (7, 7)]
+        assert sum(map(len, again.calls)) == 4
+        assert (await doctor(store)).clean
+
+
+def reindex_until_killed(settings: Settings) -> None:
+    """A process that is killed in the middle of a reindex."""
+
+    def kill(done: int, total: int) -> None:
+        if done >= 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def run() -> None:
+        async with open_store(settings.model_copy(update={"embedder": "local"})) as store:
+            await reindex(store, configured_embedder(settings), kill)
+
+    index_queue.PAGE = 3
+    asyncio.run(run())
+
+
+async def test_a_reindex_that_was_killed_is_finished_by_the_next_and_every_process_sees_the_switch_at_its_start(
+    settings: Settings, user: str
+) -> None:
+    async with open_store(settings) as store:
+        await remember(store, user, *CITIES)
+    wanted = settings.model_copy(update={"embedder": "openai:vectors"})
+    child = multiprocessing.get_context("spawn").Process(target=reindex_until_killed, args=[wanted])
+    child.start()
+    await asyncio.to_thread(child.join, 60)
+    assert child.exitcode == -signal.SIGKILL
+    async with open_store(wanted) as store:
+        assert store.embedder.name == "local"
+        assert len(await found(store, user, "lived")) == 7
+        told: list[tuple[int, int]] = []
+        await reindex(store, configured_embedder(wanted), lambda done, total: told.append((done, total)))
+        assert told[0] == (3, 7)
+    async with open_store(wanted) as store:
+        assert store.embedder.name == "openai:vectors"
+        assert len(await found(store, user, "lived")) == 7
+        assert (await doctor(store)).clean
+
+
+async def test_reindex_for_the_same_embedder_makes_a_fresh_collection(store: FactStore, user: str) -> None:
+    await remember(store, user, *CITIES)
+    old = store.index.name
+    await reindex(store, store.embedder)
+    assert store.index.name != old
+    assert (await doctor(store)).clean
+
+
+async def test_another_embedder_in_the_settings_is_a_warning_and_the_old_one_goes_on(
+    settings: Settings, user: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_store(settings) as store:
+        await remember(store, user, "Austin")
+    wanted = settings.model_copy(update={"embedder": "openai:vectors"})
+    async with open_store(wanted) as store:
+        assert store.embedder.name == "local"
+        assert await found(store, user, "lived") == ["Has lived in Austin"]
+    (record,) = [record for record in caplog.records if "python -m agent reindex" in record.getMessage()]
+    assert record.levelname == "WARNING"
+
+
+async def test_without_any_facts_another_embedder_in_the_settings_is_simply_taken(settings: Settings) -> None:
+    async with open_store(settings) as store:
+        old = store.index
+        assert store.embedder.name == "local"
+        wanted = settings.model_copy(update={"embedder": "openai:vectors"})
+        async with open_store(wanted) as other:
+            assert other.embedder.name == "openai:vectors"
+            assert other.index.name != old.name
+        with pytest.raises(Damaged, match="is gone"):
+            await old.count()
+
+
+async def test_an_embedder_whose_key_is_lost_is_an_error_that_says_how_to_leave_it_and_that_works(
+    settings: Settings, user: str, openai: ScriptedOpenAI
+) -> None:
+    async with open_store(settings.model_copy(update={"embedder": "openai:vectors"})) as store:
+        await remember(store, user, "Austin")
+    with pytest.raises(BadInput, match=r"'openai:vectors'.*OPENAI_API_KEY.*EMBEDDER is 'local'.*any.*reindex"):
+        async with open_store(settings.model_copy(update={"openai_api_key": None})):
+            pass
+    openai.embedding(*[Status(401)] * 9)
+    async with open_store(settings) as store:
+        await reindex(store, configured_embedder(settings))
+    async with open_store(settings.model_copy(update={"openai_api_key": None})) as store:
+        assert await found(store, user, "lived") == ["Has lived in Austin"]
+
+
+async def test_an_embedder_that_does_not_answer_delays_the_index_and_not_the_start(
+    settings: Settings, user: str, openai: ScriptedOpenAI
+) -> None:
+    wanted = settings.model_copy(update={"embedder": "openai:vectors"})
+    async with open_store(wanted) as store:
+        await remember(store, user, "Austin")
+        await write_without_index(store, {user: ["Lima"]})
+    openai.embedding(*[Status(401)] * 2)
+    told: list[str] = []
+    async with open_store(wanted, told.append) as store:
+        assert "recall goes by words" in told[0]
+        assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}

@@ -1,0 +1,58 @@
+"""The terminal program in front of a person: with a terminal as its input and output."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.processes import environment
+
+
+@contextmanager
+def terminal(variables: Mapping[str, str], directory: Path, *arguments: str) -> Iterator["Screen"]:
+    """The program with a person's terminal as its input and output."""
+    ours, theirs = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "agent", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=directory,
+        env=environment({**variables, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "COLUMNS": "200"}),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield Screen(ours, program)
+    finally:
+        if program.poll() is None:
+            program.kill()
+        program.wait()
+        os.close(ours)
+
+
+class Screen:
+    """What a person sees of the program and does with it."""
+
+    def __init__(self, descriptor: int, program: "subprocess.Popen[bytes]") -> None:
+        self._descriptor = descriptor
+        self.program = program
+        self.seen = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._descriptor, keys.encode())
+
+    def wait_for(self, text: str, timeout: float = 60) -> None:
+        """Wait until `text` has appeared since the last wait."""
+        deadline = time.monotonic() + timeout
+        while text not in self.seen:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} did not appear in:\n{self.seen}"
+            if select.select([self._descriptor], [], [], left)[0]:
+                self.seen += os.read(self._descriptor, 65_536).decode(errors="replace")
+        self.seen = self.seen.partition(text)[2]

@@ -1,0 +1,88 @@
+"""Kill the agent and its servers again and again, at every step and at random, and count what was lost: make torture.
+
+It ends with code 1 when anything acknowledged is lost, there twice, or wrong.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.torture.points import POINTS, AtRandom, InPersist, Moment, Target
+from tests.torture.rig import Outcome, Rig
+
+TARGETS: dict[Target, int] = {"process": 12, "postgres": 2, "chroma": 3, "keepers": 1, "everything": 2}
+"""How often each is killed at a random moment, in parts of 20."""
+ROUND = 0.6
+MENDING = 1.5
+"""Seconds that a round, and mending one, take about."""
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def moments(kills: int, chance: random.Random) -> Iterator[Moment]:
+    """Every point in turn, again and again, and after each second one a random moment."""
+    points = cycle(POINTS)
+    for number in range(kills):
+        yield at_random(chance) if number % 3 == 2 else next(points)
+
+
+def at_random(chance: random.Random) -> Moment:
+    """By the clock, in a round or while one is mended; or inside Chroma's persist, whenever that is."""
+    match chance.choices(["round", "mending", "persist"], [6, 3, 2]):
+        case ["mending"]:
+            return AtRandom(chance.uniform(0, MENDING), "process", "mend")
+        case ["persist"]:
+            return InPersist()
+    (target,) = chance.choices([*TARGETS], [*TARGETS.values()])
+    return AtRandom(chance.uniform(0, ROUND), target)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """A line for each moment: how often it was killed then, and with how many faults."""
+    times = Counter(str(outcome.moment) for outcome in outcomes if outcome.struck)
+    faults = Counter(str(outcome.moment) for outcome in outcomes for _ in outcome.faults)
+    return "\n".join(f"{times[name]:5} kills, {faults[name]} faults: {name}" for name in times | faults)
+
+
+def main(kills: int, seed: int) -> int:
+    started = time.monotonic()
+    told = 0
+
+    def progress(outcome: Outcome) -> None:
+        nonlocal told
+        told += 1
+        for fault in outcome.faults:
+            out.print(f"round {outcome.number}, {outcome.moment}: {fault}", style="red", markup=False)
+        if told % 10 == 0 or told == kills:
+            out.print(f"{told} of {kills} kills, {time.monotonic() - started:.0f} s", style="dim")
+
+    directory = Path(tempfile.mkdtemp(prefix="torture-"))
+    out.print(f"{kills} kills, seed {seed}, in {directory}")
+    with Rig(directory) as rig:
+        outcomes = rig.torture(moments(kills, random.Random(seed)), progress)  # noqa: S311 - no secret
+    out.print(summary(outcomes), markup=False)
+    found = Counter(fault.kind for outcome in outcomes for fault in outcome.faults)
+    rebuilt = (directory / "victims.log").read_text().count("Building it anew")
+    struck = sum(outcome.struck for outcome in outcomes)
+    out.print(
+        f"kills: {struck} ({len(outcomes) - struck} came too late), lost: {found['lost']}, "
+        f"duplicated: {found['duplicated']}, wrong: {found['wrong']}, collections rebuilt: {rebuilt}, "
+        f"acknowledged: {sum(len(outcome.acks) for outcome in outcomes)}, seconds: {time.monotonic() - started:.0f}"
+    )
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=len(POINTS))
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the random moments")
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.kills, arguments.seed))

@@ -1,0 +1,171 @@
+"""The place of torture: a data directory with its servers, a scripted model, and one victim after the other.
+
+Each victim mends what the one before it left, is judged, and is then killed; a last one only mends.
+"""
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Self
+
+from agent.settings import Settings
+from memory.embedded import ServerName
+from tests.openai_server import ScriptedOpenAI
+from tests.processes import alive, processes, server_pid
+from tests.torture import script
+from tests.torture.judge import Fault, judge
+from tests.torture.points import AtRandom, Moment, Target, strike
+from tests.torture.victim import Ack, Findings, Orders, hold, live
+
+PATIENCE = 120
+"""Seconds a victim may be silent."""
+
+
+@dataclass
+class Outcome:
+    """One kill, and what came of it."""
+
+    number: int
+    moment: Moment
+    acks: list[Ack] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    struck: bool = False
+    """Whether it was killed; at a random moment it may have ended before."""
+
+
+class Rig:
+    """Use it as a context: the servers run while it is open, whoever dies."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["tests.torture.loaded"])
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            model = stack.enter_context(ScriptedOpenAI())
+            model.defaults |= {"extraction": script.extraction, "reply": script.reply}
+            self._environment = dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
+                "DATA_DIR": str(self.data),
+                "OPENAI_API_KEY": "test",
+                "OPENAI_BASE_URL": model.url,
+                "CHAT_MODEL": "openai:scripted",
+                "LANGSMITH_TRACING": "false",
+            }
+            holder, connection = self._start(hold, str(self.data))
+            stack.callback(holder.join)
+            stack.callback(connection.close)
+            if not connection.poll(PATIENCE):
+                raise TimeoutError(f"The servers did not start: see {self.data}/*/server.log.")
+            connection.recv()
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def torture(self, moments: Iterable[Moment], progress: Callable[[Outcome], None] = lambda _: None) -> list[Outcome]:
+        """Kill at each of the moments, in order; `progress` is told of each once it is judged."""
+        outcomes: list[Outcome] = []
+        waiting: list[Outcome] = []
+        for number, moment in enumerate(moments):
+            outcomes.append(Outcome(number, moment))
+            waiting = self._next(waiting, outcomes[-1], progress)
+        self._next(waiting, None, progress)
+        return outcomes
+
+    def _next(
+        self, waiting: list[Outcome], outcome: Outcome | None, progress: Callable[[Outcome], None]
+    ) -> list[Outcome]:
+        """One victim's life: it mends the rounds that wait for that, and then is killed; the rounds that wait now."""
+        moment = outcome.moment if outcome else None
+        number = outcome.number if outcome else 0
+        orders = Orders(str(self.directory), self._environment, number, tuple(o.number for o in waiting), moment)
+        process, connection = self._start(live, orders)
+        with connection:
+            if outcome and moment and moment.part == "mend":
+                with self._killing(outcome, process, [process.pid or 0]):
+                    waiting = self._judge(connection, waiting, progress)
+                progress(outcome)
+                return waiting
+            for lost in self._judge(connection, waiting, progress):
+                lost.faults.append(Fault("lost", "nothing can be opened any more"))
+                progress(lost)
+            if outcome:
+                pids = self._pids(outcome.moment.target, process)
+                with self._killing(outcome, process, pids), suppress(BrokenPipeError):
+                    connection.send(pids)
+                    self._listen(connection, outcome)
+            process.join()
+        return [outcome] if outcome else []
+
+    def _judge(
+        self, connection: Connection, waiting: list[Outcome], progress: Callable[[Outcome], None]
+    ) -> list[Outcome]:
+        """Judge the rounds that a victim mends; those that it did not live to mend wait on."""
+        for done, outcome in enumerate(waiting):
+            findings = self._listen(connection, outcome)
+            if findings is None:
+                return waiting[done:]
+            outcome.faults += judge(outcome.acks, findings)
+            progress(outcome)
+        return []
+
+    @contextmanager
+    def _killing(self, outcome: Outcome, process: BaseProcess, pids: list[int]) -> Iterator[None]:
+        """While this is entered something is killed; it is left once the victim has died or ended."""
+        moment = outcome.moment
+        clock = threading.Timer(moment.seconds, strike, [pids]) if isinstance(moment, AtRandom) else None
+        if clock:
+            clock.start()
+        yield
+        process.join()
+        if clock and process.pid in pids:
+            clock.cancel()  # its number may be another's by now
+        elif clock:
+            clock.join()
+        outcome.struck = process.exitcode != 0 if process.pid in pids else not alive(pids)
+        if not clock and not outcome.struck:
+            outcome.faults.append(Fault("wrong", "the moment never came"))
+
+    def _pids(self, target: Target, victim: BaseProcess) -> list[int]:
+        """What to kill, the victim last. A server goes with its keeper, who restarts one that dies again and again
+        ever more slowly, which is not what is tried here."""
+        servers: list[ServerName] = ["postgres", "chroma"]
+        if target in servers:
+            servers = [name for name in servers if name == target]
+        elif target == "process":
+            servers = []
+        pids = [pid for name in servers for pid in processes(self.data / name, "memory.keeper")]
+        if target != "keepers":
+            pids += [server_pid(self.data, name) for name in servers]
+        if target in ("process", "everything") and victim.pid:
+            pids.append(victim.pid)
+        return pids
+
+    def _listen(self, connection: Connection, outcome: Outcome) -> Findings | None:
+        """Collect what a victim says until it tells what it finds, or is dead."""
+        while connection.poll(PATIENCE):
+            try:
+                said = connection.recv()
+            except EOFError:
+                return None
+            if isinstance(said, Findings):
+                return said
+            outcome.acks.append(said)
+        outcome.faults.append(Fault("wrong", f"silent for {PATIENCE} s"))
+        return None
+
+    def _start(self, life: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
+        """A process that is forked from one that has imported everything, and the connection to it."""
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=life, args=(theirs, *arguments), daemon=True)
+        process.start()
+        theirs.close()
+        return process, ours

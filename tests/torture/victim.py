@@ -1,0 +1,301 @@
+"""The process that is killed: it mends what the one before it left, says what it finds, and goes on until it dies.
+
+It runs the product as the terminal does, on a data directory, and reports each thing a user could have seen as done, at
+the moment it could have been seen. It is forked from a process that has imported everything, since that takes 4 s.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+import memory.index.chroma
+import memory.index.queue
+from agent.context import Context
+from agent.persistence import open_checkpointer, open_store
+from agent.state import MemoryChanges
+from agent.terminal import Graph
+from graphs.chat import builder
+from memory.embedded import embedded_servers
+from memory.errors import cause_of
+from memory.extract import Extraction, Utterance
+from memory.fact import Fact, Source, fact_id, owner_key
+from memory.portable import dump
+from memory.store import FactStore
+from memory.user_memory import UserMemory
+from tests.conversation import config_of
+from tests.torture.points import Moment, Part
+from tests.torture.script import BATCH, candidates, facts_of, home, items
+
+CHUNK = 4
+"""Facts sent to the index at a time, so that a batch has several chunks."""
+PERSIST = 12
+"""Writes after which Chroma persists, so that each round makes it do so."""
+EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+"""When the batch was said: before the turns, so that its home city arrives late."""
+log = logging.getLogger(__name__)
+
+AckKind = Literal["kept", "shown", "remembered", "retired"]
+
+
+@dataclass(frozen=True)
+class Ack:
+    """Something a user was told: a message is kept or answered (its text), a fact remembered or retired (its text)."""
+
+    kind: AckKind
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fact as it stands in the ledger."""
+
+    id: str
+    text: str
+    attribute: str
+    exclusive: bool
+    observed_at: datetime
+    is_current: bool
+    reason: str | None
+    successor: str | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a fresh process finds of a round, after one more message on each of its threads."""
+
+    messages: dict[str, list[str]]
+    """Thread -> texts of its messages, in order."""
+    rows: list[Row]
+    recalled: set[str]
+    """Texts of current facts that a search for them finds."""
+    indexed: set[str]
+    """Ids that the collection holds as current."""
+    queued: int
+    """Facts the collection has yet to learn."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a victim has to do."""
+
+    directory: str
+    environment: dict[str, str]
+    number: int
+    """Of the round; each has a user of its own."""
+    mend: tuple[int, ...]
+    """The rounds before, which this process finds as kills left them."""
+    moment: Moment | None
+    """When something is killed; None for a process that only mends."""
+
+
+@dataclass
+class Round:
+    """The user of one round, and all that user does."""
+
+    number: int
+    graph: Graph
+    store: FactStore
+    connection: Connection
+    user: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.user = f"user {self.number}"
+
+    @property
+    def memory(self) -> UserMemory:
+        return UserMemory(self.store, self.user)
+
+    def name(self, thing: str) -> str:
+        """A word that nothing else in the data directory has."""
+        return f"{thing}{self.number}"
+
+    def thread(self, name: str) -> str:
+        return f"{self.number}-{name}"
+
+    async def turn(self, thread: str, text: str) -> None:
+        """One message and all that follows, as a client sees it."""
+        stream = self.graph.astream(
+            {"messages": [HumanMessage(text)]},
+            config_of(self.thread(thread)),
+            context=Context(user_id=self.user),
+            stream_mode=["messages", "updates"],
+            durability="sync",
+        )
+        async for mode, payload in stream:
+            if mode == "messages":
+                message, _ = cast(tuple[Any, Any], payload)
+                if isinstance(message, AIMessage):
+                    await show(str(message.text))
+                continue
+            for node, update in cast(dict[str, dict[str, Any] | None], payload).items():
+                if node == "respond":
+                    self.tell("shown", text)
+                if changes := cast(MemoryChanges | None, (update or {}).get("changes")):
+                    self.tell("remembered", *changes["remembered"])
+                    self.tell("retired", *changes["retired"])
+
+    async def learn_batch(self) -> None:
+        """Many facts at once, one of which changes the home city."""
+        text = f"{home(self.name('batchcity'))} {items(*(self.name(f'batch{n}of') for n in range(BATCH - 1)))}"
+        source = Source(thread_id=self.thread("batch"), message_id=self.name("batch"))
+        said = Utterance(text=text, said_at=EPOCH, source=source)
+        extraction = Extraction.model_validate({"facts": list(candidates(text)), "retracted": []})
+        changes = await self.memory.learn(extraction, [said], [])
+        self.tell("remembered", *facts_of(text))  # also where they were there before
+        self.tell("retired", *(retirement.fact.text for retirement in changes.retired))
+
+    async def import_batch(self) -> None:
+        """The lines of an export that was made elsewhere."""
+        texts = [f"Owns {self.name(f'import{n}of')}" for n in range(BATCH)]
+        await self.memory.import_(dump([self._imported(text) for text in texts], {}, []))
+        self.tell("remembered", *texts)
+
+    def _imported(self, text: str) -> Fact:
+        source = Source(thread_id=self.thread("elsewhere"), message_id=text)
+        identifier = fact_id(self.user, source, text)
+        return Fact(
+            id=identifier, key=identifier, text=text, attribute="owns", source=source, observed_at=EPOCH,
+            recorded_at=EPOCH,
+        )  # fmt: skip
+
+    def tell(self, kind: AckKind, *texts: str) -> None:
+        for text in texts:
+            self.connection.send(Ack(kind, text))
+
+    async def suffer(self, moment: Moment, pids: Sequence[int]) -> None:
+        """Everything a user does in a round. At `moment`, `pids` are killed; a user who lives on repeats nothing."""
+        parts: list[tuple[Part | None, Any]] = [
+            (None, lambda: self.turn("a", home(self.name("first")))),
+            ("turn", lambda: self.turn("b", f"{home(self.name('second'))} {items(self.name('x'), self.name('y'))}")),
+            ("batch", self.learn_batch),
+            ("import", self.import_batch),
+            (None, lambda: self.turn("a", home(self.name("third")))),
+        ]
+        for part, act in parts:
+            if part == moment.part:
+                moment.arm(pids)
+            try:
+                await act()
+            except Exception as error:  # a server was killed: the user sees an error, and goes on
+                log.warning("not done part=%s cause=%s", part, cause_of(error))
+
+    async def mend(self, mender: int) -> Findings:
+        """One more message on each thread, and the batches again, as somebody would who saw no answer; then what
+        there is. A `mender` that is killed is followed by another."""
+        for thread in ("a", "b"):
+            await self.turn(thread, items(self.name(f"after{mender}{thread}of")))
+        await self.learn_batch()
+        await self.import_batch()
+        return await self.findings()
+
+    async def findings(self) -> Findings:
+        messages = {}
+        for thread in ("a", "b"):
+            state = await self.graph.aget_state(config_of(self.thread(thread)))
+            messages[thread] = [str(message.text) for message in state.values.get("messages", [])]
+        current = await self.memory.current()
+        found = await asyncio.gather(*(self.memory.search(fact.text, limit=len(current)) for fact in current))
+        recalled = {
+            fact.text for fact, hits in zip(current, found, strict=True) if fact.id in {hit.fact.id for hit in hits}
+        }
+        (vector,) = await self.store.embedder.embed(["city"])
+        indexed = await self.store.index.search(owner_key(self.user), vector, 1_000)
+        facts = await self.memory.all()
+        return Findings(messages, rows_of(facts, current), recalled, set(indexed), await self._queued())
+
+    async def _queued(self) -> int:
+        async with self.store.ledger.pool.connection() as connection:
+            cursor = await connection.execute(
+                "select count(*) as n from memory.index_queue where owner = %s", (owner_key(self.user),)
+            )
+            row = await cursor.fetchone()
+            return int(row["n"]) if row else 0
+
+
+def rows_of(facts: Iterable[Fact], current: Iterable[Fact]) -> list[Row]:
+    """The facts as the judge wants them."""
+    ids = {fact.id for fact in current}
+    return [
+        Row(f.id, f.text, f.attribute, f.exclusive, f.observed_at, f.id in ids, f.retired_reason, f.successor)
+        for f in facts
+    ]
+
+
+async def show(token: str) -> None:
+    """Where a token of the reply reaches the user; a moment to be killed at."""
+
+
+@asynccontextmanager
+async def opened(connection: Connection) -> AsyncIterator[tuple[Graph, FactStore]]:
+    """The graph and the store, as the terminal opens them; each message is told of once it is committed."""
+    save, told = AsyncPostgresSaver.aput, set[str]()
+
+    async def aput(
+        self: AsyncPostgresSaver,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        saved = await save(self, config, checkpoint, metadata, new_versions)
+        for message in checkpoint["channel_values"].get("messages", []):
+            if message.id not in told:
+                told.add(message.id)
+                connection.send(Ack("kept", str(message.text)))
+        return saved
+
+    AsyncPostgresSaver.aput = aput  # type: ignore[method-assign]  # in this process alone
+    async with open_checkpointer() as saver, open_store() as store:
+        yield builder.compile(checkpointer=saver, store=store), store
+
+
+def live(connection: Connection, orders: Orders) -> None:
+    """A victim's life, from its orders to its end."""
+    os.environ.update(orders.environment)
+    os.chdir(orders.directory)  # no .env of the developer's
+    logging.basicConfig(
+        filename="victims.log", level="INFO", format="%(asctime)s %(process)d %(levelname)s %(message)s"
+    )
+    memory.index.queue.PAGE = CHUNK
+    memory.index.chroma.SYNC_THRESHOLD = PERSIST
+    try:
+        asyncio.run(_live(connection, orders))
+    except Exception:
+        log.exception("a victim ended before its time")
+
+
+async def _live(connection: Connection, orders: Orders) -> None:
+    mending_only = orders.moment is None or orders.moment.part == "mend"
+    if orders.moment and mending_only:
+        orders.moment.arm([os.getpid()])
+    async with opened(connection) as (graph, store):
+        for number in orders.mend:
+            connection.send(await Round(number, graph, store, connection).mend(orders.number))
+        if orders.moment is None or mending_only:
+            return
+        pids = await asyncio.to_thread(connection.recv)  # once the judge has seen the findings
+        await Round(orders.number, graph, store, connection).suffer(orders.moment, pids)
+
+
+def hold(connection: Connection, directory: str) -> None:
+    """Use the servers of a data directory until the connection closes, as another terminal would."""
+
+    async def use() -> None:
+        async with embedded_servers(Path(directory), frozenset({"postgres", "chroma"})):
+            connection.send(True)
+            with suppress(EOFError):
+                await asyncio.to_thread(connection.recv)
+
+    asyncio.run(use())

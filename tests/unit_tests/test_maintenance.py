@@ -1,0 +1,65 @@
+"""Names of collections and entries, and what a report says of itself."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from memory.index import FactKey
+from memory.index.chroma import entry_id, fact_key
+from memory.index.registry import index_name
+from memory.maintenance import Finding, Report
+from memory.servers import chroma_damage
+
+SOUND = Report(collection="facts-local-384-0", embedder="local", facts=7, queued=0, indexed=7)
+
+
+def test_a_collection_is_named_after_its_embedder_and_dimension_and_never_twice_the_same() -> None:
+    assert index_name("local", 384).startswith("facts-local-384-")
+    assert index_name("openai:text-embedding-3-small", 1536).startswith("facts-openai-text-embedding-3-small-1536-")
+    assert index_name("local", 384) != index_name("local", 384)
+
+
+@pytest.mark.parametrize("key", [FactKey("0a", "f1"), FactKey("", "junk"), FactKey("a:b", "f1")])
+def test_the_name_of_an_entry_is_read_back_as_the_fact_it_is_about(key: FactKey) -> None:
+    assert fact_key(entry_id(key)) == key
+
+
+def test_two_users_may_have_a_fact_of_the_same_id() -> None:
+    assert entry_id(FactKey("0a", "f1")) != entry_id(FactKey("0b", "f1"))
+
+
+def test_a_report_is_clean_when_nothing_differs_and_nothing_waits() -> None:
+    assert SOUND.clean
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"queued": 1},
+        {"damage": "it is gone"},
+        {"missing": Finding(1, ("f1",))},
+        {"stale": Finding(1, ("f1",))},
+        {"orphans": Finding(1, ("f1",))},
+        {"broken_chains": Finding(1, ("f1",))},
+    ],
+)
+def test_a_report_with_anything_to_mend_is_not_clean(found: dict[str, object]) -> None:
+    report = {"collection": "facts-local-384-0", "embedder": "local", "facts": 7, "queued": 0} | found
+    assert not Report(**report).clean  # type: ignore[arg-type]  # each value is of its field's type
+
+
+def test_files_that_chroma_could_not_start_with_are_told_from_sound_ones(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert chroma_damage(data) == ""
+    data.mkdir()
+    assert chroma_damage(data) == ""
+    database = data / "chroma.sqlite3"
+    with sqlite3.connect(database) as connection:
+        connection.execute("create table facts as select randomblob(9000)")
+    connection.close()
+    assert chroma_damage(data) == ""
+    database.write_bytes(database.read_bytes()[:5_000])
+    assert "malformed" in chroma_damage(data)
+    database.write_bytes(b"x" * 5_000)
+    assert chroma_damage(data) == "file is not a database"

@@ -1,0 +1,125 @@
+"""Facts in time, as tables: what held, what was believed, and the versions of a fact."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from memory.fact import Fact
+from memory.timeline import as_of, believed, chain, held, versions
+from tests.facts import make_fact
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def at(text: str | None) -> datetime | None:
+    return moment(text) if text else None
+
+
+def fact(
+    text: str,
+    attribute: str = "home city",
+    *,
+    said: str,
+    recorded: str = "",
+    since: str | None = None,
+    until: str | None = None,
+    retired: str | None = None,
+    ended: str | None = None,
+    **values: Any,
+) -> Fact:
+    """A fact with its dates: when it was said, recorded (when said, by default), held, and stopped being believed."""
+    dates: dict[str, Any] = {
+        "observed_at": moment(said),
+        "recorded_at": moment(recorded or said),
+        "valid_from": at(since),
+        "valid_until": at(until),
+        "retired_at": at(retired),
+        "retired_reason": "superseded" if retired else None,
+        "ended_at": at(ended),
+    }
+    return make_fact(text, attribute, message_id=said, **dates, **values)
+
+
+def texts(facts: list[Fact]) -> list[str]:
+    return [fact.text for fact in facts]
+
+
+AUSTIN = fact("Austin", said="2020-06-15", since="2020-05-01")
+LIMA = fact("Lima", said="2020-03-01", retired="2020-06-15", ended="2020-05-01", successor=AUSTIN.id)
+TRIP = fact("Trip", "event", said="2020-01-01", until="2020-01-08")
+OSLO = fact("Oslo", said="2020-07-01", until="2010-01-01", retired="2020-07-01", ended="2010-01-01")
+LATE = fact("Late", "likes", said="2019-01-01", recorded="2021-01-01")
+FACTS = [TRIP, LIMA, AUSTIN, OSLO, LATE]
+
+
+@pytest.mark.parametrize(
+    ("when", "held", "believed"),
+    [
+        ("1999-01-01", ["Oslo"], []),  # nobody knows when it began
+        ("2015-01-01", [], []),
+        ("2019-06-01", ["Late"], []),  # said then, recorded later
+        ("2020-01-01", ["Trip", "Late"], ["Trip"]),
+        ("2020-01-08", ["Late"], []),
+        ("2020-03-01", ["Lima", "Late"], ["Lima"]),
+        ("2020-05-01", ["Austin", "Late"], ["Lima"]),
+        ("2020-06-14", ["Austin", "Late"], ["Lima"]),
+        ("2020-06-15", ["Austin", "Late"], ["Austin"]),
+        ("2021-01-01", ["Austin", "Late"], ["Austin", "Late"]),
+    ],
+)
+def test_both_clocks_tell_their_own_time(when: str, held: list[str], believed: list[str]) -> None:
+    then = as_of(FACTS, moment(when))
+    assert (texts(then.held), texts(then.believed)) == (held, believed)
+
+
+def test_a_plan_holds_from_its_day_on_in_place_of_what_held() -> None:
+    rome = fact("Rome", said="2019-01-01")
+    berlin = fact("Berlin", said="2019-11-01", since="2020-01-01")
+    assert texts(held([rome, berlin], moment("2019-12-31"))) == ["Rome"]
+    assert texts(held([rome, berlin], moment("2020-01-01"))) == ["Berlin"]
+
+
+def test_what_is_known_of_a_time_outweighs_what_only_ended_then() -> None:
+    rome = fact("Rome", said="2005-01-01")
+    assert texts(held([rome, OSLO], moment("2006-01-01"))) == ["Rome"]
+
+
+def test_nothing_is_believed_before_it_was_recorded_or_after_it_was_retired() -> None:
+    assert texts(believed([LIMA], moment("2020-02-29"))) == []
+    assert texts(believed([LIMA], moment("2020-06-15"))) == []
+
+
+def test_versions_are_numbered_by_when_they_were_said_and_listed_newest_first() -> None:
+    late = fact("Rome", said="2020-04-01", recorded="2022-01-01")
+    assert [(v.number, v.fact.text) for v in versions([LIMA, AUSTIN, late])] == [
+        (3, "Austin"),
+        (2, "Rome"),
+        (1, "Lima"),
+    ]
+
+
+def test_versions_said_at_the_same_instant_keep_the_order_in_which_they_were_recorded() -> None:
+    one, two = fact("One", said="2020-01-01"), fact("Two", said="2020-01-01")
+    assert [v.fact.text for v in versions([one, two])] == ["Two", "One"]
+    early = fact("Early", said="2020-01-01", recorded="2019-01-01")
+    assert [v.fact.text for v in versions([one, early])] == ["One", "Early"]
+
+
+def test_the_chain_of_a_fact_that_holds_alone_is_its_whole_slot() -> None:
+    assert texts(chain(FACTS, LIMA.id)) == ["Lima", "Austin", "Oslo"]
+
+
+def test_the_chain_of_one_of_many_is_what_it_replaced_and_what_replaced_it() -> None:
+    rust = fact("Rust for services", "tool", said="2022-01-01")
+    api = fact("Python for the API", "tool", said="2021-01-01", retired="2022-01-01", successor=rust.id)
+    python = fact("Python", "tool", said="2020-01-01", retired="2021-01-01", successor=api.id)
+    go = fact("Go", "tool", said="2020-01-01")
+    everything = [go, python, api, rust]
+    for start in (python, api, rust):
+        assert texts(chain(everything, start.id)) == ["Python", "Python for the API", "Rust for services"]
+    assert texts(chain(everything, go.id)) == ["Go"]
+    assert texts(chain([python], python.id)) == ["Python"]  # its successor was forgotten
+    assert chain(everything, "unknown") == []
