@@ -18,7 +18,7 @@ SECRETS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-VERBS = "answer|respond|reply|speak|talk|act|obey|write|translate|address|say|tell|reveal|call"
+VERBS = "answer|respond|reply|speak|talk|act|obey|write|translate|address|say|tell|reveal"
 ORDERS = re.compile(
     rf"^\W*(?:please\s+)?(?:from\s+now\s+on,?\s+(?!i\b)|(?:ignore|disregard|pretend)\b(?!\s+my\b)"
     rf"|you\s+(?:must|are|will)\b|(?:always|never)\s+(?:{VERBS})\b)",
