@@ -168,7 +168,8 @@ def put(fact: Fact, known: Iterable[Fact]) -> Changes:
     replaced = [
         other
         for other in current
-        if other is same_key or (fact.exclusive and other.exclusive and other.slot == fact.slot)
+        if other is same_key
+        or (fact.exclusive and other.exclusive and other.slot == fact.slot and fact.is_planned == other.is_planned)
     ]
     return Changes(
         (fact,), retired=tuple(Retirement(other, "superseded", fact.starts_at, fact.id) for other in replaced)

@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from memory.embeddings import Embedder
 from memory.errors import BadInput, Unavailable
-from memory.fact import MAX_FACT_TEXT, Fact, check_text, owner_key, slot_name, utc_now
+from memory.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
 from memory.guard import is_secret
 from memory.index import Index
 from memory.index.queue import IndexQueue
@@ -41,8 +41,6 @@ from memory.user_memory import UserMemory
 log = logging.getLogger(__name__)
 
 FACTS = "facts"
-MAX_KEY = 255
-
 EDITABLE = (
     "text", "subject", "attribute", "exclusive", "category", "importance", "quote", "source", "valid_from",
     "valid_until", "observed_at",
