@@ -164,13 +164,23 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
         raise BadInput(
             "POSTGRES_URL is no Postgres connection string: write postgresql://user:password@host:5432/database"
         ) from error
+
+    async def check(connection: Connection) -> None:
+        """Where one connection is dead the server was restarted, and so all are: left to itself, the pool would try
+        them one after the other, with ever longer pauses."""
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except OperationalError:
+            await pool.drain()
+            raise
+
     pool: Pool = AsyncConnectionPool(
         url,
         open=False,
         min_size=1,
         max_size=max_size,
         timeout=timeout,
-        check=AsyncConnectionPool.check_connection,
+        check=check,
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
     )
     try:

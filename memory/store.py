@@ -28,7 +28,7 @@ from langgraph.store.base import (
 from pydantic import ValidationError
 
 from memory.embeddings import Embedder
-from memory.errors import BadInput, Unavailable
+from memory.errors import BadInput, cause_of
 from memory.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
 from memory.guard import is_secret
 from memory.index import Index
@@ -92,11 +92,11 @@ class FactStore(BaseStore):
         return self.queue.embedder
 
     async def bring_index_up_to_date(self, owner: str) -> None:
-        """Let the index learn what the ledger has queued for one user; what fails stays queued."""
+        """Let the index learn what the ledger has queued for one user; what fails stays queued, and is no error."""
         try:
             await self.queue.drain(owner)
-        except Unavailable as error:
-            log.warning("index is behind owner=%s cause=%s", owner, error)
+        except Exception as error:  # the facts are in the ledger, whatever happened here
+            log.warning("index is behind owner=%s cause=%s", owner, cause_of(error))
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """For synchronous callers on other threads; on the event loop itself it would wait for ever."""

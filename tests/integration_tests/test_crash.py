@@ -1,7 +1,16 @@
 """kill -9 at every step of a turn, a batch and an import: `make torture` does it again and again, and at random."""
 
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+import psycopg
+
+from memory.embedded import embedded_servers
+from memory.postgres import open_pool
+from tests.processes import server_pid
 from tests.torture.points import POINTS
 from tests.torture.rig import Rig
 
@@ -14,3 +23,26 @@ def test_whatever_is_killed_at_whatever_step_all_that_was_acknowledged_is_there_
     assert faults == [], f"see {tmp_path / 'victims.log'}"
     assert len(outcomes) == len(POINTS)
     assert all(outcome.struck for outcome in outcomes)
+
+
+async def test_a_pool_full_of_dead_connections_serves_at_once_when_the_server_is_back(tmp_path: Path) -> None:
+    async with (
+        embedded_servers(tmp_path, frozenset({"postgres"})) as addresses,
+        open_pool(addresses.postgres or "", max_size=10) as pool,
+    ):
+        async with AsyncExitStack() as all_at_once:
+            for _ in range(10):
+                await all_at_once.enter_async_context(pool.connection())
+        os.kill(server_pid(tmp_path, "postgres"), signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while not await answers(addresses.postgres or ""):  # noqa: ASYNC110 - another process restarts it
+                await asyncio.sleep(0.05)
+        async with asyncio.timeout(3), pool.connection() as connection:
+            await connection.execute("select 1")
+
+
+async def answers(url: str) -> bool:
+    with suppress(psycopg.OperationalError):
+        await (await psycopg.AsyncConnection.connect(url)).close()
+        return True
+    return False

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
@@ -101,9 +102,11 @@ async def test_two_terminals_and_a_server_share_one_data_directory_and_leave_not
             asyncio.to_thread(chat, "I live in Rome.\n", fresh, tmp_path, "--user", "bob"),
         )
         assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-        thread = (await client.threads.create())["thread_id"]
-        assert await reply(client, thread, "ada", "Where do I live?") == "You live in Lima."
-        assert await reply(client, thread, "bob", "Where do I live?") == "You live in Rome."
+        for user, answer in (("ada", "You live in Lima."), ("bob", "You live in Rome.")):
+            thread = (await client.threads.create())["thread_id"]
+            assert await reply(client, thread, user, "Where do I live?") == answer
+        with pytest.raises(AssertionError, match="belongs to another user"):
+            await reply(client, thread, "ada", "What did he say?")
         assert running(data)
     assert await asyncio.to_thread(left_after, data, seconds=30) == []
 
