@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
 from langgraph.runtime import Runtime
 
 from agent.context import Context
@@ -39,16 +39,23 @@ Update = dict[str, Any]
 async def recall(state: State, runtime: Runtime[Context]) -> Update:
     """Find what is known that matters for this message, and note when the message was said.
 
-    Raises BadInput in a thread that somebody else began: its messages are not this user's to read.
+    In a thread that somebody else began what was sent is taken out again, and `respond` refuses: the messages there are
+    not this user's to read, nor to add to.
     """
     memory = memory_of(runtime)
     owner = owner_key(memory.user_id)
     if state.get("owner", owner) != owner:
-        raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")
+        sent = _after(state["messages"], state.get("admitted_until", ""))
+        return {"messages": [RemoveMessage(id=str(message.id)) for message in sent], "refused": True}
     query = next((text_of(m) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), None)
     if query is None:
         raise BadInput("The input holds no message of the user: send one in `messages`.")
-    update: Update = {"owner": owner, "messages": _undated(state["messages"], utc_now()), "recalled": ""}
+    update: Update = {
+        "owner": owner,
+        "admitted_until": state["messages"][-1].id,
+        "messages": _undated(state["messages"], utc_now()),
+        "recalled": "",
+    }
     if message_fault(query):
         return update
     budget = runtime.context.memory_tokens if runtime.context else None
@@ -63,6 +70,8 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
 
 async def respond(state: State, runtime: Runtime[Context]) -> Update:
     """Answer: one model call, with the thread's window, the recalled facts and the open task."""
+    if state.get("refused"):
+        raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")
     settings, context = read_settings(), runtime.context or Context()
     last = state["messages"][-1]
     if isinstance(last, HumanMessage) and (fault := message_fault(text_of(last))):
@@ -90,7 +99,7 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     After an answer that was of no use the oldest message is tried alone, and given up after MAX_FAILURES of them, so
     that a message no model can read does not keep the rest waiting. A model that is away costs nothing but time.
     """
-    memory, settings = memory_of(runtime), read_settings()
+    memory, settings, begun = memory_of(runtime), read_settings(), utc_now()
     failures = state.get("extraction_failures", 0)
     waiting = _after_watermark(state["messages"], state.get("extracted_until", ""))
     nothing: Update = {"extracted": None, "changes": None}
@@ -103,7 +112,7 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
         utterances = utterances[:1] if failures else utterances
         if failures >= MAX_FAILURES:
             log.warning("extraction given up %s message=%r", _where(runtime), utterances[0].source.message_id)
-            return {"extracted": Extracted(utterances, [], Extraction(facts=[], retracted=[])), "changes": None}
+            return {"extracted": Extracted(utterances, [], Extraction(facts=[], retracted=[]), begun), "changes": None}
         known = await memory.near([said.text for said in utterances])
         model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
         # Untagged, its tokens would stream to the user as part of the reply.
@@ -114,7 +123,7 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
         log.warning("extraction failed %s cause=%s", _where(runtime), cause_of(error))
         useless = isinstance(error, ExtractionFailed) and not error.transient
         return nothing | {"extraction_failures": failures + useless}
-    return {"extracted": Extracted(utterances, known, extraction), "changes": None}
+    return {"extracted": Extracted(utterances, known, extraction, begun), "changes": None}
 
 
 async def reconcile(state: State, runtime: Runtime[Context]) -> Update:
@@ -123,7 +132,9 @@ async def reconcile(state: State, runtime: Runtime[Context]) -> Update:
     if extracted is None:
         return {}
     try:
-        changes = await memory_of(runtime).learn(extracted.extraction, extracted.utterances, extracted.known)
+        changes = await memory_of(runtime).learn(
+            extracted.extraction, extracted.utterances, extracted.known, begun=extracted.begun
+        )
     except Exception as error:
         log.warning("reconcile failed %s cause=%s", _where(runtime), cause_of(error))
         return {"extracted": None}
@@ -182,8 +193,13 @@ def _undated(messages: Sequence[AnyMessage], now: datetime) -> list[HumanMessage
 
 def _after_watermark(messages: Sequence[AnyMessage], watermark: str) -> list[HumanMessage]:
     """The human messages after the watermark; all there are where it has left the window."""
-    start = next((i + 1 for i, message in enumerate(messages) if message.id == watermark), 0)
-    return [message for message in messages[start:] if isinstance(message, HumanMessage)]
+    return [message for message in _after(messages, watermark) if isinstance(message, HumanMessage)]
+
+
+def _after(messages: Sequence[AnyMessage], message_id: str) -> Sequence[AnyMessage]:
+    """The messages after the one with this id; all of them where it is not there."""
+    start = next((i + 1 for i, message in enumerate(messages) if message.id == message_id), 0)
+    return messages[start:]
 
 
 def _utterances(messages: Sequence[HumanMessage], thread_id: str) -> list[Utterance]:

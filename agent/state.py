@@ -1,6 +1,7 @@
 """What the checkpointer saves of a thread, and what passes between nodes without being saved."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from langchain_core.messages import AnyMessage
@@ -34,6 +35,7 @@ class Extracted:
     utterances: list[Utterance]
     known: list[Fact]
     extraction: Extraction
+    begun: datetime
 
 
 class State(Input):
@@ -41,6 +43,8 @@ class State(Input):
 
     owner: str
     """Whose thread it is: `owner_key` of the user who began it."""
+    admitted_until: str
+    """Id of the last message that was let in; what comes after it may be somebody else's."""
     summary: str
     """Of the messages that no longer fit into the window."""
     extracted_until: str
@@ -50,6 +54,8 @@ class State(Input):
     task: Annotated[Task | None, change_task]
     """Working memory: the task this thread is in the middle of."""
 
+    refused: Annotated[bool, UntrackedValue]
+    """Whether somebody else's run was turned away."""
     recalled: Annotated[str, UntrackedValue]
     """The block of recalled facts for this reply; never saved, since tomorrow's facts may differ."""
     extracted: Annotated[Extracted | None, UntrackedValue]

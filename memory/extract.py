@@ -296,7 +296,9 @@ def sentence_around(quote: str, text: str) -> str:
 
 
 def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
-    identifier = fact_id(user_id, said.source, candidate.text, slot_name(candidate.subject))
+    slot = slot_name(candidate.subject), slot_name(candidate.attribute)
+    dates = str(candidate.valid_from), str(candidate.valid_until)
+    identifier = fact_id(user_id, said.source, candidate.text, *slot, *dates)
     return Fact(
         id=identifier,
         key=identifier,

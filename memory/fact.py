@@ -165,9 +165,9 @@ def owner_key(user_id: str) -> str:
     return hashlib.sha256(user_id.encode()).hexdigest()[:32]
 
 
-def fact_id(user_id: str, source: Source, text: str, subject: str = "user") -> str:
-    """32 hex digits derived from who said what of whom, and where: SHA-256 over the length-prefixed parts."""
-    parts = (user_id, source.thread_id or "", source.message_id or "", subject, normalize(text))
+def fact_id(user_id: str, source: Source, text: str, *about: str) -> str:
+    """32 hex digits derived from who said what, about what, and where: SHA-256 over the length-prefixed parts."""
+    parts = (user_id, source.thread_id or "", source.message_id or "", *about, normalize(text))
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode()

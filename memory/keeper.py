@@ -41,6 +41,8 @@ QUIET_FAILURES = 2
 """Deaths in a row that are mended without telling the users."""
 MAX_BACKOFF = 30
 MAX_LOG_BYTES = 5_000_000
+CRASHES: dict[int, str] = {number: number.name for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)}
+"""Signals by which a program ends that made a mistake; nobody else sends them."""
 
 T = TypeVar("T")
 
@@ -207,6 +209,7 @@ class Keeper:
                 time.sleep(POLL if self.state.ready else POLL / 5)
             if child.poll() is not None:
                 log.info("%s ended by itself, with code %s", self.server.title, child.returncode)
+                self.server.crash = CRASHES.get(-child.returncode, "")
         finally:
             try:
                 # First: nobody who comes now may be sent to a server that is ending.

@@ -20,13 +20,16 @@ from memory.postgres import Connection, Pool, busy, locked_transaction
 from memory.reconcile import Changes, Proposal, Retirement
 from memory.rows import (
     CURRENT,
+    EVERY_THREAD,
     NOTHING,
     SELECT,
     complete_messages,
     fact_of_row,
+    forgotten_since,
     insert_facts,
     insert_repeats,
     known_to_reconcile,
+    note_forgotten,
     retire_facts,
     storable_id,
     write_changes,
@@ -91,14 +94,18 @@ class Ledger:
         *,
         retracted: Mapping[str, datetime] = NOTHING,
         sources: Sequence[Source] = (),
+        begun: datetime | None = None,
     ) -> Changes:
         """Reconcile proposals with what is known, and write the outcome, in one transaction.
 
         `sources` are the messages this completes: proposals of a message that was completed before are ignored, so
-        that an extraction that is run again changes nothing.
+        that an extraction that is run again changes nothing; likewise those of a message that was forgotten since
+        the extraction had `begun`.
         """
         async with self._writing(user_id) as (connection, owner):
             fresh = await complete_messages(connection, owner, sources)
+            if begun:
+                fresh -= await forgotten_since(connection, owner, fresh, begun)
             proposals = [p for p in proposals if p.fact.source.message_id is None or p.fact.source in fresh]
             known = await known_to_reconcile(connection, owner, proposals, [*retracted])
             changes = reconcile.reconcile(proposals, retracted if fresh or not sources else NOTHING, known)
@@ -186,6 +193,8 @@ class Ledger:
             await connection.execute(
                 "delete from memory.reinforcements where owner = %s and thread_id = %s", (owner, storable_id(thread_id))
             )
+            if thread_id is not None:
+                await note_forgotten(connection, owner, storable_id(thread_id) or EVERY_THREAD)
             return len(gone)
 
     async def erase_user(self, user_id: str) -> int:
@@ -194,6 +203,7 @@ class Ledger:
             cursor = await connection.execute("delete from memory.facts where owner = %s", (owner,))
             await connection.execute("delete from memory.extracted_messages where owner = %s", (owner,))
             await connection.execute("delete from memory.users where owner = %s", (owner,))
+            await note_forgotten(connection, owner, EVERY_THREAD)
             return cursor.rowcount
 
     async def users(self) -> list[str]:

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from psycopg.errors import ForeignKeyViolation
+
 from memory.embeddings import Embedder
 from memory.errors import Unavailable
 from memory.fact import utc_now
@@ -188,6 +190,8 @@ async def bring_up(store: FactStore, say: Callable[[str], None]) -> None:
         await _delete_dropped(queue)
     except Unavailable as error:
         say(f"The index is behind the ledger, and recall goes by words until it is not: {error}")
+    except ForeignKeyViolation:
+        say("A reindex has just replaced the collection: recall goes by words until the next start.")
 
 
 async def _check(queue: IndexQueue, say: Callable[[str], None]) -> None:

@@ -56,8 +56,9 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
                 for claim in _claims(fact):
                     if number_of.setdefault(claim, number) != number:
                         raise BadInput(f"line {number_of[claim]} has the same {claim[0]}")
-                facts.append(fact)
                 repeats[fact.id] = [Repeat.model_validate(repeat) for repeat in record["said_again"]]
+                last = max((repeat.observed_at for repeat in repeats[fact.id]), default=None)
+                facts.append(fact.model_copy(update={"said_again_at": last}))
             else:
                 extracted.append(_message(record["extracted"]))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
@@ -105,6 +106,8 @@ def merge(facts: Iterable[Fact], known: Iterable[Fact]) -> Changes:
                 added.append(fact.model_copy(update={**overtaken, "ended_at": later.starts_at, "successor": later.id}))
         elif fact.retired_at and fact.retired_reason and not mine.retired_at and mine.id not in retired:
             ended_at = fact.ended_at or fact.retired_at
+            if mine.last_said_at > ended_at:
+                continue  # it was said again here since
             retired[mine.id] = Retirement(mine, fact.retired_reason, ended_at, fact.successor)
     return Changes(tuple(added), retired=tuple(retired.values()))
 

@@ -113,6 +113,15 @@ MIGRATIONS: tuple[str, ...] = (
     create unique index indexes_one_active on memory.indexes (state) where state = 'active';
     create unique index indexes_one_building on memory.indexes (state) where state = 'building';
 
+    -- When a thread of a user was forgotten, or, with '' for the thread, everything: what was said until then and is
+    -- still under way is not learnt any more.
+    create table memory.forgotten (
+        owner text not null,
+        thread_id text not null,
+        forgotten_at timestamptz not null,
+        primary key (owner, thread_id)
+    );
+
     -- Facts whose state in an index is older than here; they may be gone here. `change` tells a later entry from the
     -- one that was read.
     create table memory.index_queue (
@@ -206,15 +215,23 @@ async def session_lock(pool: Pool, key: int, *, timeout: float, busy: str) -> As
     """
     async with pool.connection() as connection:
         try:
-            async with asyncio.timeout(timeout):
-                while not await _try_lock(connection, key):  # noqa: ASYNC110 - it is another process's
-                    await asyncio.sleep(LOCK_POLL)
-        except TimeoutError as error:
-            raise Unavailable(busy) from error
-        try:
+            try:
+                async with asyncio.timeout(timeout):
+                    while not await _try_lock(connection, key):  # noqa: ASYNC110 - it is another process's
+                        await asyncio.sleep(LOCK_POLL)
+            except TimeoutError as error:
+                raise Unavailable(busy) from error
             yield connection
         finally:
-            await connection.execute("select pg_advisory_unlock(%s)", (key,))
+            await asyncio.shield(_unlock(connection))
+
+
+async def _unlock(connection: Connection) -> None:
+    """Let go of every lock of the session, also of one that was taken in the moment of a cancellation."""
+    try:
+        await connection.execute("select pg_advisory_unlock_all()")
+    except OperationalError:
+        await connection.close()  # which lets go of them, too
 
 
 async def _try_lock(connection: Connection, key: int) -> bool:
@@ -261,9 +278,12 @@ async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> As
 
     Raises Unavailable when another session holds the lock for longer than `timeout` seconds.
     """
-    async with pool.connection() as connection, connection.transaction():
-        await take_locks(connection, [lock_key(*parts)], timeout=timeout)
-        yield connection
+    try:
+        async with pool.connection() as connection, connection.transaction():
+            await take_locks(connection, [lock_key(*parts)], timeout=timeout)
+            yield connection
+    except LockNotAvailable as error:  # of a row or a table, later in the transaction
+        raise busy(timeout) from error
 
 
 async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: float) -> None:

@@ -114,6 +114,7 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
     """
     everything = {fact.id: fact for fact in known}
     current = _Current(fact for fact in everything.values() if fact.retired_at is None)
+    ended = [fact for fact in everything.values() if fact.retired_at is not None]
     added: dict[str, Fact] = {}
     reinforced: list[Reinforcement] = []
     retired: dict[str, Retirement] = {}
@@ -140,6 +141,9 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
                 latest = max(repeat.last_said_at, fact.observed_at)
                 current.add(repeat.model_copy(update={"said_again_at": latest}))
             continue
+        if overtaken := _overtaken(fact, ended):
+            added[fact.id] = overtaken
+            continue
         if fact.is_past:
             for other in current.in_slot(fact):
                 if _is_ended(proposal, other):
@@ -149,10 +153,13 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
         rivals = [(other, reason) for other in current.in_slot(fact) if (reason := _rivalry(proposal, other))]
         later = max((other for other, _ in rivals if other.last_said_at > fact.observed_at), key=_said, default=None)
         if later:  # an older message that arrives late: it was already overtaken
-            added[fact.id] = _retired(fact, "superseded", later.starts_at, later.id)
+            ended_at = later.starts_at if later.starts_at > fact.starts_at else later.last_said_at
+            added[fact.id] = _retired(fact, "superseded", ended_at, later.id)
             continue
-        for other, reason in rivals:
-            retire(other, reason, fact.starts_at, fact.id)
+        for other, reason in rivals:  # a plan that gives way to another one was given up when that was said
+            retire(
+                other, reason, min(fact.observed_at, fact.starts_at) if other.is_planned else fact.starts_at, fact.id
+            )
         added[fact.id] = fact
         current.add(fact)
 
@@ -160,17 +167,28 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
 
 
 def put(fact: Fact, known: Iterable[Fact]) -> Changes:
-    """A fact put under a key by hand: it takes the place of what has that key or, if it holds one value, that slot."""
+    """A fact put under a key by hand: it takes the place of what has that key or, if it holds one value, that slot.
+
+    What was over when it was said takes nothing's place but its key's, and in a slot what was said later stays.
+    """
     current = [other for other in known if other.retired_at is None]
     same_key = next((other for other in current if other.key == fact.key), None)
     if same_key and _content(same_key) == _content(fact):
         return Changes()
-    replaced = [
+    rivals = [
         other
         for other in current
-        if other is same_key
-        or (fact.exclusive and other.exclusive and other.slot == fact.slot and fact.is_planned == other.is_planned)
+        if other is not same_key
+        and (fact.exclusive and other.exclusive and other.slot == fact.slot and fact.is_planned == other.is_planned)
     ]
+    later = max((other for other in rivals if other.last_said_at > fact.observed_at), key=_said, default=None)
+    if fact.is_past or later:
+        rivals = []
+    if fact.is_past:
+        fact = _retired(fact, "expired", fact.valid_until or fact.observed_at, None)
+    elif later:
+        fact = _retired(fact, "superseded", max(later.starts_at, fact.starts_at), later.id)
+    replaced = [*rivals, *([same_key] if same_key else [])]
     return Changes(
         (fact,), retired=tuple(Retirement(other, "superseded", fact.starts_at, fact.id) for other in replaced)
     )
@@ -192,16 +210,32 @@ def same_words(text: str) -> tuple[str, ...]:
 ARTICLES = frozenset({"a", "an", "the"})
 
 
+def _overtaken(fact: Fact, ended: Iterable[Fact]) -> Fact | None:
+    """The fact as history, where what was said since had made an end of it before it arrived; otherwise None."""
+    for other in ended:
+        if other.ended_at is None or other.retired_reason is None or other.slot != fact.slot:
+            continue
+        if same_words(other.text) == same_words(fact.text) and fact.observed_at < other.ended_at:
+            return _retired(fact, other.retired_reason, other.ended_at, other.successor)
+        said_later = other.last_said_at > fact.observed_at and not (other.is_past or other.is_planned)
+        if fact.exclusive and other.exclusive and said_later and not fact.is_planned:
+            return _retired(fact, "superseded", max(other.starts_at, fact.starts_at), other.id)
+    return None
+
+
 def _repeated(proposal: Proposal, current: _Current) -> Fact | None:
     """The current fact that the proposal only says again, if there is one.
 
-    It is no repeat if the known fact did not hold when it was said, as one that was over or still a plan, or if it says
-    other dates.
+    It is no repeat if the known fact did not hold when it was said, as one that was over, still a plan, or overtaken by
+    a plan whose time had come; nor if it says other dates.
     """
     fact = proposal.fact
-    said_so = [other for other in current.in_slot(fact) if proposal.relations.get(other.id) == "duplicate"]
+    slot = current.in_slot(fact)
+    begun = [plan for plan in slot if plan.exclusive and plan.is_planned and plan.starts_at <= fact.observed_at]
+    said_so = [other for other in slot if proposal.relations.get(other.id) == "duplicate"]
     for other in (*current.in_same_words(fact), *said_so):
         over = other.valid_until is not None and other.valid_until <= fact.observed_at
+        over |= other.exclusive and any(other.starts_at < plan.starts_at for plan in begun)
         same_dates = fact.valid_from in (None, other.valid_from) and fact.valid_until in (None, other.valid_until)
         if same_dates and not over and (fact.is_planned or not other.is_planned):
             return other
@@ -212,7 +246,8 @@ def _is_ended(proposal: Proposal, other: Fact) -> bool:
     """Whether a fact that was over when it was said tells the end of a known one."""
     same = same_words(proposal.fact.text) == same_words(other.text)
     related = proposal.relations.get(other.id, "unrelated") != "unrelated"
-    return other.last_said_at <= proposal.fact.observed_at and (same or related)
+    ends_it = same or (proposal.fact.valid_until or proposal.fact.observed_at) > other.starts_at
+    return ends_it and other.last_said_at <= proposal.fact.observed_at and (same or related)
 
 
 def _rivalry(proposal: Proposal, other: Fact) -> RetiredReason | None:
@@ -221,12 +256,16 @@ def _rivalry(proposal: Proposal, other: Fact) -> RetiredReason | None:
     What holds now and what is planned for later stand beside each other until the plan's time has come.
     """
     fact = proposal.fact
-    if fact.is_planned != (other.is_planned and other.starts_at > fact.observed_at):
+    other_is_later = other.is_planned and other.starts_at > fact.observed_at
+    overtaken_plan = fact.is_planned and not other.is_planned and other.last_said_at >= fact.starts_at
+    if fact.is_planned != other_is_later and not overtaken_plan:
         return None
     over = other.valid_until is not None and other.valid_until <= fact.observed_at
     if fact.exclusive and other.exclusive:
         return "expired" if over else "superseded"
     if same_words(fact.text) == same_words(other.text):  # and yet no repeat: it says other dates
+        if fact.valid_from and other.valid_from and fact.valid_from != other.valid_from:
+            return None  # two dentist's appointments are two
         return "expired" if over else "refined"
     match proposal.relations.get(other.id):
         case "refines":

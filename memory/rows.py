@@ -1,7 +1,7 @@
 """Facts as rows: the statements that read and write them, each within a transaction of the ledger's."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -38,6 +38,8 @@ CURRENT = """
 """
 """What holds now: not retired, not over, and not overtaken by a plan whose time has come."""
 
+EVERY_THREAD = ""
+
 LONGEST_ID = 255
 """Characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash."""
 
@@ -67,6 +69,26 @@ async def complete_messages(connection: Connection, owner: str, sources: Sequenc
     return fresh
 
 
+async def note_forgotten(connection: Connection, owner: str, thread_id: str) -> None:
+    """Note that a thread, or every one, is forgotten as of now: extractions under way are not to bring it back."""
+    await connection.execute(
+        "insert into memory.forgotten values (%s, %s, clock_timestamp()) "
+        "on conflict (owner, thread_id) do update set forgotten_at = excluded.forgotten_at",
+        (owner, thread_id),
+    )
+
+
+async def forgotten_since(
+    connection: Connection, owner: str, sources: Iterable[Source], begun: datetime
+) -> set[Source]:
+    """Those of the messages whose thread was forgotten after `begun`."""
+    cursor = await connection.execute(
+        "select thread_id from memory.forgotten where owner = %s and forgotten_at >= %s", (owner, begun)
+    )
+    threads = {row["thread_id"] for row in await cursor.fetchall()}
+    return {source for source in sources if {EVERY_THREAD, storable_id(source.thread_id)} & threads}
+
+
 async def known_to_reconcile(
     connection: Connection,
     owner: str,
@@ -74,13 +96,17 @@ async def known_to_reconcile(
     ids: Sequence[str],
     keys: Sequence[str] = (),
 ) -> list[Fact]:
-    """What `reconcile` has to see: the proposals' slots, texts, ids and relations; the facts of `ids` and `keys`."""
+    """What `reconcile` has to see: the proposals' slots, texts, ids and relations; the facts of `ids` and `keys`.
+
+    Of what is retired, beside the ids, that which may have overtaken a proposal: it ended after that was said.
+    """
     cursor = await connection.execute(
-        f"{SELECT} and (id = any(%(ids)s) or (retired_at is null and "
-        "(digest = any(%(digests)s) or key = any(%(keys)s) or (subject, attribute) in "
+        f"{SELECT} and (id = any(%(ids)s) or (retired_at is null and key = any(%(keys)s)) or "
+        "((retired_at is null or ended_at > %(oldest)s) and (digest = any(%(digests)s) or (subject, attribute) in "
         "(select * from unnest(%(subjects)s::text[], %(attributes)s::text[])))))",
         {
             "owner": owner,
+            "oldest": min((p.fact.observed_at for p in proposals), default=None),
             "ids": [
                 *ids,
                 *(p.fact.id for p in proposals),

@@ -49,6 +49,8 @@ class Server(ABC):
         self.data = directory / "data"
         self.notice = ""
         """What `prepare` did that people should know of."""
+        self.crash = ""
+        """What the server died of last, where that was its own doing."""
 
     def prefix(self, *options: str) -> list[str]:
         """The words before its command that make it end with its keeper, even with one that is killed.
@@ -178,7 +180,10 @@ class Chroma(Server):
     stop_signal = signal.SIGTERM
 
     def prepare(self, last_url: str | None, lock: int) -> str:  # noqa: ARG002 - starts nothing
-        if damage := chroma_damage(self.data):
+        # Vectors that are half written, as by a kill in the middle of it, make it crash whenever it reads them.
+        damage = f"they made it crash: {self.crash}" if self.crash else chroma_damage(self.data)
+        if damage and self.data.exists():
+            self.crash = ""
             kept = self.data.with_name(f"data.broken-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
             self.data.rename(kept)
             self.notice = f"Chroma's files are broken ({damage}): they were moved to {kept}, and it starts without any."
@@ -270,7 +275,9 @@ def lines_of(file: Path) -> list[str]:
 
 
 def chroma_damage(data: Path) -> str:
-    """Why Chroma could not work with its files, or "". Broken vectors are not seen here, nor in its way to start."""
+    """Why Chroma could not work with its files, or ""."""
+    if any(map(is_torn, data.glob("*/index_metadata.pickle"))):
+        return "it was killed while it wrote vectors"
     database = data / "chroma.sqlite3"
     if not database.exists():
         return ""
@@ -282,6 +289,15 @@ def chroma_damage(data: Path) -> str:
         return ""
     except sqlite3.DatabaseError as error:
         return str(error)
+
+
+def is_torn(ids: Path) -> bool:
+    """Whether the vectors beside this file are newer than it: Chroma writes them first, and the list of ids last.
+
+    From vectors that were written in part Chroma would find less than there is, crash, or fill the disk.
+    """
+    written = ids.stat()
+    return not written.st_size or any(file.stat().st_mtime_ns > written.st_mtime_ns for file in ids.parent.iterdir())
 
 
 def free_port(preferred: int | None) -> int:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from memory.fact import check_user_id, is_storable, owner_key
-from memory.postgres import Pool, lock_key, session_lock
+from memory.postgres import Pool, lock_key, session_lock, take_locks
 
 OWNED = "checkpoint->'channel_values'->>'owner' = %(owner)s and checkpoint_ns = ''"
+
+
+RUN_TIMEOUT = 30
+"""Seconds to wait for a run of the thread that is under way."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,10 @@ async def list_threads(pool: Pool, user_id: str, limit: int = 20) -> list[Thread
 
 
 async def thread_owner(pool: Pool, thread_id: str) -> str | None:
-    """`owner_key` of the user whose thread it is; None for one that nobody has begun yet."""
+    """`owner_key` of the user whose thread it is; None for one that nobody has begun yet.
+
+    "" for one that was broken off before it had an owner: it is nobody's to go on in.
+    """
     async with pool.connection() as connection:
         cursor = await connection.execute(
             "select checkpoint->'channel_values'->>'owner' as owner from checkpoints "
@@ -44,11 +51,11 @@ async def thread_owner(pool: Pool, thread_id: str) -> str | None:
             (thread_id,),
         )
         row = await cursor.fetchone()
-        return row["owner"] if row else None
+        return (row["owner"] or "") if row else None
 
 
 @asynccontextmanager
-async def one_run(pool: Pool, thread_id: str, *, timeout: float = 30) -> AsyncIterator[None]:
+async def one_run(pool: Pool, thread_id: str, *, timeout: float = RUN_TIMEOUT) -> AsyncIterator[None]:
     """One run of a thread at a time, as a server sees to by itself: two at once would lose one's messages.
 
     Raises Unavailable when another run is under way for longer than `timeout` seconds.
@@ -73,6 +80,8 @@ async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = N
             },
         )
         own = [row["thread_id"] for row in await cursor.fetchall()]
+        # A run that is under way would write again what is deleted here.
+        await take_locks(connection, [lock_key("thread", thread_id) for thread_id in own], timeout=RUN_TIMEOUT)
         for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints"):
             await connection.execute(f"delete from {table} where thread_id = any(%s)", (own,))  # noqa: S608 - constants
         return len(own)

@@ -49,6 +49,9 @@ KNOWN_SHOWN = 10
 EVERYTHING = 5_000
 """Facts the index is asked for where every fact is to be ranked."""
 
+MANY = 200
+"""Facts that are ranked off the event loop, since it takes more than a few milliseconds."""
+
 VECTORS_TIMEOUT = 3.0
 """Seconds a reply waits for vectors; without them it goes on."""
 
@@ -120,7 +123,7 @@ class UserMemory:
         facts, cosines = await self._find(query, now)
         profile = tuple(fact for fact in facts if fact.category in PROFILE)
         others = [fact for fact in facts if fact.category not in PROFILE]
-        return Recalled(profile, tuple(self._rank(query, others, cosines, now, limit)))
+        return Recalled(profile, tuple(await self._rank(query, others, cosines, now, limit)))
 
     async def search(self, query: str, limit: int = 10, *, only: Callable[[Fact], bool] | None = None) -> list[Hit]:
         """Up to `limit` facts that answer `query`, best first, with what each signal gave; `only` those it says yes to.
@@ -129,7 +132,7 @@ class UserMemory:
         """
         now = utc_now()
         facts, cosines = await self._find(query, now, everything=only is not None or limit > POOL)
-        return self._rank(query, [fact for fact in facts if only is None or only(fact)], cosines, now, limit)
+        return await self._rank(query, [fact for fact in facts if only is None or only(fact)], cosines, now, limit)
 
     async def near(self, texts: Sequence[str]) -> list[Fact]:
         """The current facts nearest to the texts, KNOWN_SHOWN and a few for each: what an extraction is shown."""
@@ -150,16 +153,26 @@ class UserMemory:
         done = await self._store.ledger.extracted(self.user_id, thread_id, message_ids)
         return [message_id for message_id in message_ids if message_id not in done]
 
-    async def learn(self, extraction: Extraction, utterances: Sequence[Utterance], known: Sequence[Fact]) -> Changes:
+    async def learn(
+        self,
+        extraction: Extraction,
+        utterances: Sequence[Utterance],
+        known: Sequence[Fact],
+        *,
+        begun: datetime | None = None,
+    ) -> Changes:
         """Reconcile what a model took from `utterances`, shown next to `known`, and write the outcome.
 
         When this returns the facts are in the ledger, and in the index unless that does not answer; then they
-        follow when it does. The messages are marked as extracted, and learning from them again changes nothing.
+        follow when it does. The messages are marked as extracted, and learning from them again changes nothing. What
+        was forgotten since the extraction had `begun` is not learnt.
         """
         now = utc_now()
         proposed, retracted = proposals(self.user_id, extraction, utterances, known, now)
         sources = [said.source for said in utterances]
-        changes = await self._store.ledger.learn(self.user_id, proposed, now, retracted=retracted, sources=sources)
+        changes = await self._store.ledger.learn(
+            self.user_id, proposed, now, retracted=retracted, sources=sources, begun=begun
+        )
         log.info(
             "learned user=%r added=%d reinforced=%d retired=%d dropped=%d",
             self.user_id,
@@ -189,9 +202,10 @@ class UserMemory:
         due = set(await self.unextracted(thread_id, ids))
         total = Changes()
         for batch in batches(said for said in utterances if said.source.message_id in due):
+            begun = utc_now()
             known = await self.near([said.text for said in batch])
             extraction = await extract(self._model, batch, known, method=self._method)
-            total += await self.learn(extraction, batch, known)
+            total += await self.learn(extraction, batch, known, begun=begun)
         return total
 
     async def context(self, query: str, token_budget: int = 1_500) -> str:
@@ -290,17 +304,15 @@ class UserMemory:
             return await ledger.current(self.user_id, now), cosines
         return await ledger.current(self.user_id, now, ids=[*cosines, *waiting], categories=PROFILE), cosines
 
-    def _rank(
+    async def _rank(
         self, query: str, facts: Sequence[Fact], cosines: dict[str, float], now: datetime, limit: int
     ) -> list[Hit]:
-        index = Index(document(fact) for fact in facts)
         # The floor is one for facts that have a similarity; without any, words alone would not reach it.
         weights = self._store.weights if cosines else self._store.weights.without_floor()
-        return rank(
-            question(query[:MAX_QUERY]),
-            index,
-            [cosines.get(fact.id, 0.0) for fact in facts],
-            now,
-            weights,
-            limit,
-        )
+
+        def ranked() -> list[Hit]:
+            similarities = [cosines.get(fact.id, 0.0) for fact in facts]
+            index = Index(document(fact) for fact in facts)
+            return rank(question(query[:MAX_QUERY]), index, similarities, now, weights, limit)
+
+        return ranked() if len(facts) <= MANY else await asyncio.to_thread(ranked)

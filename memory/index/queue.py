@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from memory.embeddings import Embedder
+from memory.errors import Unavailable
 from memory.index import FactKey, Index
 from memory.postgres import Connection, Pool, lock_key, take_locks
 from memory.rows import COLUMNS, fact_of_row
@@ -64,12 +65,23 @@ class IndexQueue:
             return int(row["queued"]) if row else 0
 
     async def waiting(self, owner: str) -> list[str]:
-        """Ids of this user's facts that searches of the index miss, or see as they were."""
+        """Ids of this user's facts that searches of the index miss, or see as they were.
+
+        Raises Unavailable where another index was put in the place of this one, which learns nothing any more.
+        """
         async with self.pool.connection() as connection:
             cursor = await connection.execute(
-                "select fact_id from memory.index_queue where index_name = %s and owner = %s", (self.index.name, owner)
+                "select array_agg(q.fact_id) filter (where q.fact_id is not null) as ids from memory.indexes i "
+                "left join memory.index_queue q on q.index_name = i.name and q.owner = %s "
+                "where i.name = %s and i.state <> 'dropped' group by i.name",
+                (owner, self.index.name),
             )
-            return [row["fact_id"] for row in await cursor.fetchall()]
+            row = await cursor.fetchone()
+        if row is None:
+            raise Unavailable(
+                f"The collection {self.index.name!r} was replaced by a reindex: restart to use the new one."
+            )
+        return list(row["ids"] or ())
 
     async def drain(self, owner: str | None = None, progress: Progress = quiet) -> None:
         """Let the index learn what is queued, of one user or of all: one sweep through the queue.

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import psycopg
 
+from agent.persistence import open_store
+from agent.settings import read_settings
 from memory.embedded import embedded_servers
+from memory.fact import owner_key
 from memory.postgres import open_pool
+from memory.store import facts_namespace
 from tests.processes import server_pid
 from tests.torture.points import POINTS
 from tests.torture.rig import Rig
@@ -46,3 +50,20 @@ async def answers(url: str) -> bool:
         await (await psycopg.AsyncConnection.connect(url)).close()
         return True
     return False
+
+
+async def test_a_chroma_that_crashes_over_its_files_is_started_without_them_and_they_are_rebuilt(
+    tmp_path: Path, environment: dict[str, str], user: str
+) -> None:
+    settings = read_settings().model_copy(update={"chroma_url": "", "data_dir": tmp_path})
+    async with open_store(settings) as store:
+        await store.aput(facts_namespace(user), "home", {"text": "Lives in Lima"})
+        crashed = server_pid(tmp_path, "chroma")
+        os.kill(crashed, signal.SIGSEGV)
+        async with asyncio.timeout(60):
+            while server_pid(tmp_path, "chroma") == crashed:  # noqa: ASYNC110 - another process restarts it
+                await asyncio.sleep(0.05)
+        async with open_store(settings) as again:
+            (vector,) = await again.embedder.embed(["home"])
+            assert len(await again.index.search(owner_key(user), vector, 10)) == 1
+    assert len([*(tmp_path / "chroma").glob("data.broken-*")]) == 1

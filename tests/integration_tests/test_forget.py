@@ -255,7 +255,8 @@ async def test_who_forgets_everything_leaves_no_trace_and_may_begin_anew(
     assert await memory.forget_everything() == 3
     pool = store.ledger.pool
     assert [await places(pool, word) for word in (city, f"{user}/1", f"{user}/2")] == [set(), set(), set()]
-    assert await places(pool, owner_key(user)) == set()
+    # That it was forgotten, and when, has to be known to what is still under way.
+    assert await places(pool, owner_key(user)) == {"memory.forgotten"}
     assert await indexed(store, user) == set()
     assert await memory.search(city) == []
     assert await list_threads(pool, user) == []

@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from agent.persistence import open_store
 from memory.errors import BadInput
 from memory.extract import Extraction, Utterance
-from memory.fact import Source, fact_id, owner_key
+from memory.fact import Source, owner_key, utc_now
 from memory.reconcile import same_words
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.conversation import candidate
-from tests.facts import NOON
 
 USERS = [
     "ada", "ad", "ada.", "ada%", "ad_", "ADA", "\u0430da", "ada ", "ada\n", "a'b\"; drop table facts", "🦊", "%", "*",
@@ -67,6 +66,10 @@ operations = st.lists(
     min_size=20,
     max_size=40,
 )
+
+
+PHASES = [Phase.explicit, Phase.generate]
+"""No shrinking: it would take minutes, and the operations of one example can be read."""
 
 
 def slot_of(text: str) -> str:
@@ -143,14 +146,14 @@ class World:
 
     async def learn(self, memory: UserMemory, expected: Expected, op: Operation) -> None:
         source = Source(thread_id="t", message_id=str(op.message))
-        said = Utterance(text=op.text, said_at=NOON, source=source)
+        said = Utterance(text=op.text, said_at=utc_now(), source=source)
         values = {"exclusive": slot_of(op.text) == "home city", "category": category_of(op.text)}
         fact = candidate(op.text, op.text, slot_of(op.text), **values)
-        await memory.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
+        changes = await memory.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
         if op.message not in expected.extracted:
             expected.extracted.add(op.message)
             if op.text not in expected.current.values():
-                expected.add(fact_id(memory.user_id, source, op.text), op.text)
+                expected.add(changes.added[0].key, op.text)
 
     async def bring(self, op: Operation) -> None:
         """One user's export into the memory of another, facts of the same ids included: nothing is lost."""
@@ -199,7 +202,6 @@ def value_of(text: str) -> dict[str, Any]:
         "text": text,
         "attribute": slot_of(text),
         "category": category_of(text),
-        "observed_at": NOON.isoformat(),
     }
 
 
@@ -217,7 +219,7 @@ def test_whatever_users_do_nobody_sees_or_breaks_what_is_anybody_elses(environme
         stack = AsyncExitStack()
         store = runner.run(stack.enter_async_context(open_store()))
 
-        @settings(derandomize=True, database=None, deadline=None, max_examples=30)
+        @settings(derandomize=True, database=None, deadline=None, max_examples=30, phases=PHASES)
         @given(players, operations)
         def example(users: list[str], script: list[Operation]) -> None:
             run = f"{next(runs):05}"  # the users of another example have other ids

@@ -266,14 +266,14 @@ def delete_database(chroma: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "kept"),
     [
-        (cut_vectors, False),
-        (overwrite_vectors, False),
+        (cut_vectors, True),
+        (overwrite_vectors, True),
         (overwrite_database, True),
         (cut_database, True),
         (delete_database, False),
     ],
 )
-async def test_broken_files_of_the_embedded_chroma_are_told_of_set_aside_where_it_could_not_start_and_rebuilt(
+async def test_broken_files_of_the_embedded_chroma_are_told_of_set_aside_and_rebuilt(
     settings: Settings, user: str, damage: Callable[[Path], None], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memory.index.chroma.SYNC_THRESHOLD", 3)  # so that vectors are in files of their own

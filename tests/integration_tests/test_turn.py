@@ -1,6 +1,8 @@
 """A turn of the graph against a real server that speaks OpenAI's protocol, real Postgres and real Chroma."""
 
+import asyncio
 import json
+import threading
 import uuid
 from typing import Any
 
@@ -16,7 +18,7 @@ from memory.errors import BadInput
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, config_of, found, say
-from tests.openai_server import Answer, Hang, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
+from tests.openai_server import After, Answer, Hang, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
 
 HOME = candidate("Lives in San Francisco", "I live in San Francisco", "home city", category="location")
 SHELLFISH = candidate("Is allergic to shellfish", "I'm allergic to shellfish", "allergy", category="constraint")
@@ -63,6 +65,34 @@ async def test_nobody_is_told_what_another_user_said(graph: Graph, openai: Scrip
     for other in (user + "2", user[:-1], user.upper(), "%", user.replace("-", "_")):
         await say(graph, other, "Where do I live?")
         assert "<memory>" not in system_prompt(openai)
+
+
+async def test_a_run_in_somebody_elses_thread_is_refused_and_leaves_nothing_there(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
+) -> None:
+    thread = str(uuid.uuid4())
+    await say(graph, user, "Hello, I am Ada.", thread)
+    with pytest.raises(BadInput, match="belongs to another user"):
+        await say(graph, user + "-bob", "I live in Bobtown.", thread)
+    await say(graph, user, "Are you there?", thread)
+    messages = (await graph.aget_state(config_of(thread))).values["messages"]
+    assert [m.text for m in messages if isinstance(m, HumanMessage)] == ["Hello, I am Ada.", "Are you there?"]
+    assert not any("Bobtown" in json.dumps(request.body) for request in openai.requests)
+
+
+async def test_what_is_forgotten_while_it_is_being_extracted_is_not_learnt(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
+) -> None:
+    forgotten = threading.Event()
+    openai.extraction(After(forgotten, found(HOME)))
+    turn = asyncio.ensure_future(say(graph, user, INTRODUCTION))
+    async with asyncio.timeout(30):
+        while openai.calls("extraction") == 0:  # noqa: ASYNC110 - the server has a thread of its own
+            await asyncio.sleep(0.01)
+    await store.ledger.erase_user(user)
+    forgotten.set()
+    await turn
+    assert await known(store, user) == []
 
 
 async def test_one_model_call_comes_before_the_first_token_and_one_after_the_reply(

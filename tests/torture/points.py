@@ -19,7 +19,7 @@ Target = Literal["process", "postgres", "chroma", "keepers", "everything"]
 """What is killed: the process that runs the turn; a server with its keeper; both keepers; or all of these."""
 
 Part = Literal["mend", "turn", "batch", "import"]
-"""What the victim is doing when it happens: mending the round before, a turn, learning a batch, or an import."""
+"""What the victim is doing when it happens: mending the round before (then it alone is killed), a turn, and so on."""
 
 
 @dataclass(frozen=True)

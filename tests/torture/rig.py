@@ -142,15 +142,14 @@ class Rig:
             servers = [name for name in servers if name == target]
         elif target == "process":
             servers = []
-        pids = [pid for name in servers for pid in processes(self.data / name, "memory.keeper")]
-        if target != "keepers":
-            pids += [server_pid(self.data, name) for name in servers]
+        pids = [] if target == "keepers" else [server_pid(self.data, name) for name in servers]
+        pids += [pid for name in servers for pid in processes(self.data / name, "memory.keeper")]
         if target in ("process", "everything") and victim.pid:
             pids.append(victim.pid)
         return pids
 
     def _listen(self, connection: Connection, outcome: Outcome) -> Findings | None:
-        """Collect what a victim says until it tells what it finds, or is dead."""
+        """Collect what a victim says until it tells what it finds, or is dead. Raises TimeoutError where it hangs."""
         while connection.poll(PATIENCE):
             try:
                 said = connection.recv()
@@ -159,8 +158,7 @@ class Rig:
             if isinstance(said, Findings):
                 return said
             outcome.acks.append(said)
-        outcome.faults.append(Fault("wrong", f"silent for {PATIENCE} s"))
-        return None
+        raise TimeoutError(f"Silent for {PATIENCE} s ({outcome.moment}): see {self.directory / 'victims.log'}.")
 
     def _start(self, life: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
         """A process that is forked from one that has imported everything, and the connection to it."""

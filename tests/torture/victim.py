@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -64,10 +64,8 @@ class Row:
     id: str
     text: str
     attribute: str
-    exclusive: bool
     observed_at: datetime
     is_current: bool
-    reason: str | None
     successor: str | None
 
 
@@ -108,10 +106,10 @@ class Round:
     graph: Graph
     store: FactStore
     connection: Connection
-    user: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.user = f"user {self.number}"
+    @property
+    def user(self) -> str:
+        return f"user {self.number}"
 
     @property
     def memory(self) -> UserMemory:
@@ -227,10 +225,7 @@ class Round:
 def rows_of(facts: Iterable[Fact], current: Iterable[Fact]) -> list[Row]:
     """The facts as the judge wants them."""
     ids = {fact.id for fact in current}
-    return [
-        Row(f.id, f.text, f.attribute, f.exclusive, f.observed_at, f.id in ids, f.retired_reason, f.successor)
-        for f in facts
-    ]
+    return [Row(f.id, f.text, f.attribute, f.observed_at, f.id in ids, f.successor) for f in facts]
 
 
 async def show(token: str) -> None:

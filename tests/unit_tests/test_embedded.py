@@ -201,3 +201,48 @@ async def test_another_users_data_directory_is_refused(tmp_path: Path, monkeypat
     with pytest.raises(Unavailable, match="and this process is user 4000000"):
         async with embedded_servers(tmp_path, frozenset({"chroma"})):
             pass
+
+
+@pytest.fixture
+def chroma(tmp_path: Path) -> Chroma:
+    """A Chroma whose vectors were written as it writes them: the list of ids last."""
+    made = Chroma(tmp_path)
+    segment = made.data / "3f1c"
+    segment.mkdir(parents=True)
+    for second, name in enumerate(("header.bin", "data_level0.bin", "length.bin", "index_metadata.pickle")):
+        (segment / name).write_text("x")
+        os.utime(segment / name, (second, second))
+    return made
+
+
+def test_chromas_files_stay_where_nothing_is_wrong_with_them(chroma: Chroma) -> None:
+    chroma.prepare(None, -1)
+    assert chroma.data.exists()
+    assert chroma.notice == ""
+
+
+@pytest.mark.parametrize("torn", ["header.bin", "length.bin"])
+def test_vectors_that_were_written_in_part_are_set_aside_and_that_is_said(chroma: Chroma, torn: str) -> None:
+    os.utime(chroma.data / "3f1c" / torn, (10, 10))
+    chroma.prepare(None, -1)
+    assert not chroma.data.exists()
+    (kept,) = chroma.directory.glob("data.broken-*")
+    assert (kept / "3f1c" / torn).exists()
+    assert str(kept) in chroma.notice
+    assert "killed while it wrote" in chroma.notice
+
+
+def test_an_empty_list_of_ids_is_one_that_was_written_in_part(chroma: Chroma) -> None:
+    ids = chroma.data / "3f1c" / "index_metadata.pickle"
+    ids.write_text("")
+    chroma.prepare(None, -1)
+    assert not chroma.data.exists()
+
+
+def test_files_that_made_chroma_crash_are_set_aside_once(chroma: Chroma) -> None:
+    chroma.crash = "SIGSEGV"
+    chroma.prepare(None, -1)
+    assert "SIGSEGV" in chroma.notice
+    chroma.data.mkdir()
+    chroma.prepare(None, -1)
+    assert chroma.data.exists()

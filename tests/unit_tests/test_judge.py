@@ -12,7 +12,7 @@ from tests.torture.victim import Ack, Findings, Row
 
 
 def row(name: str, text: str, attribute: str = "collection", said: datetime = NOON, successor: str = "") -> Row:
-    return Row(name, text, attribute, attribute == HOME, said, not successor, None, successor or None)
+    return Row(name, text, attribute, said, not successor, successor or None)
 
 
 FIRST, SECOND = home("Lima"), f"{home('Oslo')} {items('stamps')}"

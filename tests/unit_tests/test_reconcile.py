@@ -1,6 +1,8 @@
 """Candidates beside what is known, to decisions, as tables."""
 
 from datetime import UTC, datetime
+from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -237,3 +239,79 @@ def test_a_put_takes_the_place_of_what_has_its_key_or_its_single_slot() -> None:
 def test_putting_what_is_there_changes_nothing() -> None:
     there = make_fact("Car is red", key="car")
     assert not put(there.model_copy(update={"id": "another"}), [there])
+
+
+def at(month: int, day: int = 1, year: int = 2026) -> datetime:
+    return datetime(year, month, day, 12, tzinfo=UTC)
+
+
+def arrive(*said: Fact, retracted: dict[str, datetime] | None = None) -> list[Fact]:
+    """All facts after each was said by itself, in this order of arrival."""
+    known: dict[str, Fact] = {}
+    for fact in said:
+        changes = reconcile([Proposal(fact)], {}, known.values())
+        for new in changes.added:
+            known[new.id] = new.model_copy(update={"retired_at": NOON if new.retired_reason else None})
+        for repeat in changes.reinforced:
+            known[repeat.fact.id] = repeat.fact.model_copy(update={"said_again_at": repeat.observed_at})
+        for gone in changes.retired:
+            update = {"retired_at": NOON, "retired_reason": gone.reason, "ended_at": gone.ended_at}
+            known[gone.fact.id] = known[gone.fact.id].model_copy(update={**update, "successor": gone.successor})
+    return list(known.values())
+
+
+def current(facts: list[Fact]) -> set[str]:
+    return {fact.text for fact in facts if fact.retired_at is None}
+
+
+def home(city: str, said_at: datetime, **values: Any) -> Fact:
+    return make_fact(
+        f"Lives in {city}", "home city", message_id=f"{city} {said_at}", observed_at=said_at, recorded_at=NOON, **values
+    )
+
+
+def test_back_in_lisbon_after_a_plan_came_true_is_lisbon_again() -> None:
+    facts = arrive(
+        home("Lisbon", at(1)),
+        home("Berlin", at(2), valid_from=at(3)),
+        home("Lisbon", at(5)),
+    )
+    assert [(f.text, f.retired_reason) for f in facts] == [
+        ("Lives in Lisbon", "superseded"),
+        ("Lives in Berlin", "superseded"),
+        ("Lives in Lisbon", None),
+    ]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+def test_what_was_said_last_is_current_in_whatever_order_it_arrives(order: tuple[int, ...]) -> None:
+    said = [home("Lima", at(1)), home("Rome", at(2)), home("Lima", at(3)), home("Oslo", at(4))]
+    assert current(arrive(*(said[n] for n in order))) == {"Lives in Oslo"}
+
+
+def test_a_late_plan_that_was_overtaken_before_it_arrived_is_history() -> None:
+    assert current(arrive(home("Lisbon", at(5)), home("Berlin", at(2), valid_from=at(3)))) == {"Lives in Lisbon"}
+
+
+def test_what_was_taken_back_does_not_return_with_an_older_message() -> None:
+    vim, late = (make_fact("Uses vim", "tool", message_id=m, observed_at=at(n)) for m, n in (("a", 1), ("b", 2)))
+    gone = vim.model_copy(update={"retired_at": NOON, "retired_reason": "retracted", "ended_at": at(3)})
+    (added,) = reconcile([Proposal(late)], {}, [gone]).added
+    assert (added.retired_reason, added.ended_at) == ("retracted", at(3))
+
+
+def test_two_appointments_are_two_though_they_are_called_the_same() -> None:
+    march, september = (
+        make_fact("Has a dentist appointment", "event", message_id=str(n), observed_at=at(1), valid_from=at(n))
+        for n in (3, 9)
+    )
+    assert len([fact for fact in arrive(march, september) if fact.retired_at is None]) == 2
+
+
+def test_putting_what_is_over_or_older_leaves_the_present_as_it_is() -> None:
+    lima = home("Lima", at(6), valid_until=at(1, year=2019))
+    older = home("Rome", at(2))
+    for fact in (lima, older):
+        changes = put(fact, [home("Austin", at(5))])
+        assert changes.retired == ()
+        assert changes.added[0].retired_reason is not None
