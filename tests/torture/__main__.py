@@ -1,10 +1,11 @@
 """Kill the agent and its servers again and again, at every step and at random, and count what was lost: make torture.
 
-It ends with code 1 when anything acknowledged is lost, there twice, or wrong.
+It ends with code 1, and leaves the data directory, when anything acknowledged is lost, there twice, or wrong.
 """
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -77,7 +78,11 @@ def main(kills: int, seed: int) -> int:
         f"duplicated: {found['duplicated']}, wrong: {found['wrong']}, collections rebuilt: {rebuilt}, "
         f"acknowledged: {sum(len(outcome.acks) for outcome in outcomes)}, seconds: {time.monotonic() - started:.0f}"
     )
-    return 1 if found else 0
+    if found:
+        out.print(f"what is left of it: {directory}")
+        return 1
+    shutil.rmtree(directory)
+    return 0
 
 
 if __name__ == "__main__":
