@@ -7,12 +7,13 @@ are about equally so, since superseding, not decay, is what keeps old facts out.
 
 import heapq
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from memory.bm25 import Bm25
 from memory.fact import Fact
 
 Preset = Literal["default", "guide"]
@@ -20,12 +21,11 @@ Preset = Literal["default", "guide"]
 RECENCY_DAYS = 30.0
 """Age at which recency has fallen to one half."""
 
-BM25_K1 = 1.2
-BM25_B = 0.75
-"""The usual constants of Okapi BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009)."""
-
 WORDS_HALF = 8.0
-"""BM25 score that counts as 0.5; it has no upper bound of its own."""
+"""BM25 score of a document that counts as 0.5."""
+
+THREAD_HALF = 8.0
+"""The same of a thread."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Weights:
 
     similarity: float
     words: float
+    thread: float
     person: float
     recency: float
     importance: float
@@ -48,8 +49,8 @@ class Weights:
 
 
 PRESETS: dict[Preset, Weights] = {
-    "default": Weights(0.55, 0.25, 0.15, 0.03, 0.02, floor=0.04, general_floor=0.15),
-    "guide": Weights(0.40, 0.0, 0.0, 0.35, 0.25, floor=0.03, general_floor=0.10),
+    "default": Weights(0.55, 0.25, 0.0, 0.15, 0.03, 0.02, floor=0.04, general_floor=0.15),
+    "guide": Weights(0.40, 0.0, 0.0, 0.0, 0.35, 0.25, floor=0.03, general_floor=0.10),
 }
 
 
@@ -75,126 +76,133 @@ class Document:
     """For a fact that says who somebody is to the user, the stems that say it: {"sister", "anna"}."""
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """A fact that was found, with its score and what each signal gave (0 to 1, before weighting)."""
 
     fact: Fact
     score: float
+    relevance: float
+    """The part of the score that depends on what was asked: without recency and importance."""
     similarity: float
     words: float
+    thread: float
     person: float
     recency: float
     importance: float
 
 
+class Asked(NamedTuple):
+    """What a question's words lead to among the documents of an index."""
+
+    general: bool
+    words: Mapping[int, float]
+    """BM25 of each document that shares a word with the question."""
+    threads: Mapping[int, float]
+    """BM25 of each thread, all its documents taken together, that does."""
+    people: Set[int]
+    """The documents about somebody the question names."""
+
+
 class Index:
-    """The words of one user's facts, counted once; a question then touches only the facts it shares a word with."""
+    """One user's facts as ranking sees them, counted once; a question then touches only those it has to do with."""
 
-    def __init__(self, documents: Iterable[Document]) -> None:
-        self.documents = tuple(documents)
+    def __init__(self, documents: Iterable[Document] = (), *, among: "Index | None" = None) -> None:
+        """`among` is the index of many facts that these few are to be compared with: its counts of words are used."""
+        self.documents: list[Document] = []
         """Positions in it are what the methods below and `rank` speak of."""
-        self.said_at = [document.fact.last_said_at.timestamp() for document in self.documents]
+        self.said_at: list[float] = []
         """When each was last said, in seconds since 1970."""
-        self._bm25 = _bm25_postings([document.stems for document in self.documents])
-        self._people = _people(self.documents)
+        self.thread_of: list[int] = []
+        """The number of the thread each was said in, from 0; one put in by hand has a thread of its own."""
+        self._words: Bm25 = Bm25(among._words if among else None)
+        self._threads: Bm25 = Bm25(among._threads if among else None)
+        self._numbers: dict[str, int] = {}
+        self._about: dict[frozenset[str], set[int]] = defaultdict(set)
+        self._relations: list[frozenset[str]] = []
+        for document in documents:
+            self.add(document)
 
-    def words(self, question: Question) -> dict[int, float]:
-        """Okapi BM25 of each document that shares a word with the question."""
-        scores: dict[int, float] = defaultdict(float)
-        for stem in set(question.stems):
-            for position, score in self._bm25.get(stem, ()):
-                scores[position] += score
-        return scores
+    def add(self, document: Document) -> None:
+        """One more document."""
+        position, source = len(self.documents), document.fact.source
+        thread = self._numbers.setdefault(f"in {source.thread_id}" if source.thread_id else document.fact.id, position)
+        self.documents.append(document)
+        self.said_at.append(document.fact.last_said_at.timestamp())
+        self.thread_of.append(thread)
+        self._words.add(position, document.stems)
+        self._threads.add(thread, document.stems)
+        if document.names:
+            self._about[document.names].add(position)
+        if document.relation:
+            self._relations.append(document.relation)
 
-    def people(self, question: Question) -> set[int]:
-        """The documents about somebody the question names, by name or by what they are to the user ("my sister")."""
-        return {position for stem in set(question.stems) for position in self._people.get(stem, ())}
+    def ask(self, question: Question) -> Asked:
+        """What the question's words lead to."""
+        return Asked(
+            question.general,
+            self._words.scores(question.stems),
+            self._threads.scores(question.stems),
+            self._people(set(question.stems)),
+        )
+
+    def _people(self, asked: set[str]) -> set[int]:
+        """The documents about somebody who is named, by name or by what they are to the user ("my sister").
+
+        "sister" means Anna where one of the documents says that Anna is the sister.
+        """
+        return {
+            position
+            for names, positions in self._about.items()
+            if asked & names or any(names <= relation and asked & relation for relation in self._relations)
+            for position in positions
+        }
 
 
 def rank(
-    question: Question,
+    asked: Asked,
     index: Index,
     cosines: Sequence[float],
     now: datetime,
     weights: Weights,
     limit: int,
-    candidates: Iterable[int] | None = None,
+    positions: Iterable[int] | None = None,
 ) -> list[Hit]:
     """The `limit` best documents for a question, best first, equal scores in order of id; [] where none is relevant.
 
-    `cosines` holds one number a document. `candidates` are the positions to choose from, all of them by default.
+    `cosines` holds one number a document. `positions` are the documents to choose from, all of them by default.
     """
-    words, people = index.words(question), index.people(question)
-    relevance = [weights.similarity * _similarity(cosine) for cosine in cosines]
-    for position, bm25 in words.items():
-        relevance[position] += weights.words * _saturated(bm25)
-    for position in people:
-        relevance[position] += weights.person
+    said_by = now.timestamp()
 
-    positions = range(len(relevance)) if candidates is None else list(candidates)
-    floor = weights.general_floor if question.general else weights.floor
-    if max((relevance[position] for position in positions), default=-math.inf) < floor:
-        return []
-
-    said_by, facts = now.timestamp(), [document.fact for document in index.documents]
-
-    def score(position: int) -> float:
-        recency = weights.recency * recency_score(said_by - index.said_at[position])
-        return relevance[position] + recency + weights.importance * facts[position].importance
-
-    best = heapq.nsmallest(limit, positions, key=lambda position: (-score(position), facts[position].id))
-    return [
-        Hit(
-            facts[position],
-            score(position),
-            _similarity(cosines[position]),
-            _saturated(words.get(position, 0.0)),
-            1.0 if position in people else 0.0,
-            recency_score(said_by - index.said_at[position]),
-            facts[position].importance,
+    def hit(position: int) -> Hit:
+        fact = index.documents[position].fact
+        similarity = similarity_score(cosines[position])
+        words = saturated(asked.words.get(position, 0.0), WORDS_HALF)
+        thread = saturated(asked.threads.get(index.thread_of[position], 0.0), THREAD_HALF)
+        person = 1.0 if position in asked.people else 0.0
+        recency = recency_score(said_by - index.said_at[position])
+        relevance = (
+            weights.similarity * similarity + weights.words * words + weights.thread * thread + weights.person * person
         )
-        for position in best
-    ]
+        score = relevance + weights.recency * recency + weights.importance * fact.importance
+        return Hit(fact, score, relevance, similarity, words, thread, person, recency, fact.importance)
+
+    hits = [hit(position) for position in (range(len(index.documents)) if positions is None else positions)]
+    floor = weights.general_floor if asked.general else weights.floor
+    if max((hit.relevance for hit in hits), default=-math.inf) < floor:
+        return []
+    return heapq.nsmallest(limit, hits, key=lambda hit: (-hit.score, hit.fact.id))
 
 
-def _similarity(cosine: float) -> float:
+def similarity_score(cosine: float) -> float:
+    """The cosine; 0 where it points away."""
     return min(max(cosine, 0.0), 1.0)
 
 
-def _saturated(bm25: float) -> float:
-    return bm25 / (bm25 + WORDS_HALF)
+def saturated(bm25: float, half: float) -> float:
+    """BM25, which has no upper bound, as 0 to 1; `half` counts as 0.5."""
+    return bm25 / (bm25 + half)
 
 
 def recency_score(age_seconds: float) -> float:
     """1 for now, one half after RECENCY_DAYS, towards 0 with age; a moment in the future counts as now."""
     return 1 / (1 + max(age_seconds, 0.0) / (RECENCY_DAYS * 86_400))
-
-
-def _bm25_postings(documents: Sequence[Sequence[str]]) -> dict[str, list[tuple[int, float]]]:
-    """For each stem the documents that hold it, with what it gives them when a question holds it too."""
-    counts: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for position, stems in enumerate(documents):
-        for stem, count in Counter(stems).items():
-            counts[stem].append((position, count))
-    average = sum(map(len, documents)) / max(len(documents), 1)
-    norms = [BM25_K1 * (1 - BM25_B + BM25_B * len(stems) / average) if average else 1.0 for stems in documents]
-    postings = {}
-    for stem, found in counts.items():
-        rarity = math.log(1 + (len(documents) - len(found) + 0.5) / (len(found) + 0.5))
-        postings[stem] = [(at, rarity * count * (BM25_K1 + 1) / (count + norms[at])) for at, count in found]
-    return postings
-
-
-def _people(documents: Sequence[Document]) -> dict[str, set[int]]:
-    """For each stem that names somebody the documents about them: "anna", and "sister" where Anna is the sister."""
-    about: dict[frozenset[str], set[int]] = defaultdict(set)
-    for position, document in enumerate(documents):
-        if document.names:
-            about[document.names].add(position)
-    relations = [document.relation for document in documents if document.relation]
-    called: dict[str, set[int]] = defaultdict(set)
-    for names, positions in about.items():
-        for stem in names.union(*(relation for relation in relations if names <= relation)):
-            called[stem] |= positions
-    return called

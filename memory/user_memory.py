@@ -313,6 +313,6 @@ class UserMemory:
         def ranked() -> list[Hit]:
             similarities = [cosines.get(fact.id, 0.0) for fact in facts]
             index = Index(document(fact) for fact in facts)
-            return rank(question(query[:MAX_QUERY]), index, similarities, now, weights, limit)
+            return rank(index.ask(question(query[:MAX_QUERY])), index, similarities, now, weights, limit)
 
         return ranked() if len(facts) <= MANY else await asyncio.to_thread(ranked)

@@ -19,7 +19,7 @@ NO_FLOOR = -math.inf
 
 def only(**weights: float) -> Weights:
     """A ranking by these signals alone."""
-    none = Weights(0, 0, 0, 0, 0, floor=NO_FLOOR, general_floor=NO_FLOOR)
+    none = Weights(0, 0, 0, 0, 0, 0, floor=NO_FLOOR, general_floor=NO_FLOOR)
     return replace(none, **weights)
 
 
@@ -34,7 +34,7 @@ RANKINGS = {
 
 ABLATIONS = {
     f"default without {signal}": replace(DEFAULT.without_floor(), **{signal: 0.0})
-    for signal in ("similarity", "words", "person", "recency", "importance")
+    for signal in ("similarity", "words", "thread", "person", "recency", "importance")
 }
 
 
@@ -116,7 +116,7 @@ def score(
 def find(person: Person, text: str, vector: Sequence[float], weights: Weights) -> list[str]:
     """Ids of what is recalled besides the profile, best first."""
     cosines = [sum(map(float.__mul__, row, vector)) for row in person.vectors]
-    hits = rank(question(text), person.index, cosines, NOW, weights, LIMIT)
+    hits = rank(person.index.ask(question(text)), person.index, cosines, NOW, weights, LIMIT)
     return [hit.fact.id for hit in hits if hit.score > 0]
 
 

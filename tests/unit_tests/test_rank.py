@@ -21,7 +21,8 @@ def said(text: str, attribute: str = "note", *, days: float = 0, **values: Any) 
 def ranked(asked: str, facts: dict[Fact, float] | list[Fact], weights: Weights = DEFAULT, limit: int = 10) -> list[Hit]:
     """What `asked` finds among facts, given their cosines or, for a list, without any."""
     cosines = list(facts.values()) if isinstance(facts, dict) else [0.0] * len(facts)
-    return rank(question(asked), Index(map(document, facts)), cosines, NOON, weights, limit)
+    index = Index(map(document, facts))
+    return rank(index.ask(question(asked)), index, cosines, NOON, weights, limit)
 
 
 def only(**weights: float) -> Weights:
@@ -34,7 +35,8 @@ def texts(hits: list[Hit]) -> list[str]:
 
 def test_the_guides_weights_give_the_guides_score() -> None:
     assert (GUIDE.similarity, GUIDE.words, GUIDE.person, GUIDE.recency, GUIDE.importance) == (0.40, 0, 0, 0.35, 0.25)
-    (hit,) = rank(Question([]), Index([Document(said("x", days=30, importance=0.8), [])]), [0.5], NOON, GUIDE, 10)
+    index = Index([Document(said("x", days=30, importance=0.8), [])])
+    (hit,) = rank(index.ask(Question([])), index, [0.5], NOON, GUIDE, 10)
     assert hit.score == pytest.approx(0.40 * 0.5 + 0.35 * 0.5 + 0.25 * 0.8)
 
 
@@ -105,7 +107,7 @@ def test_of_facts_that_are_equally_relevant_the_newer_and_the_more_important_com
 
 def test_a_shared_rare_word_counts_more_than_a_shared_common_one() -> None:
     index = Index(map(document, map(said, ["Anna likes tea", "Bob likes tea", "Cleo likes tea", "Dan likes cello"])))
-    rare, common = index.words(question("cello")), index.words(question("tea"))
+    rare, common = index.ask(question("cello")).words, index.words(question("tea"))
     assert set(rare) == {3}
     assert set(common) == {0, 1, 2}
     assert rare[3] > max(common.values())
@@ -151,11 +153,12 @@ def test_equal_scores_come_in_the_same_order_every_time() -> None:
     assert texts(ranked("", dict.fromkeys(facts, 0.5), limit=3)) == texts(once)[:3]
 
 
-def test_only_candidates_are_ranked_when_they_are_named() -> None:
+def test_only_the_positions_that_are_named_are_ranked() -> None:
     index = Index(map(document, [said("Likes tea"), said("Likes mint"), said("Likes rum")]))
-    hits = rank(question("mint"), index, [0.9, 0.5, 0.5], NOON, DEFAULT, 10, candidates=[1, 2])
+    asked = index.ask(question("mint"))
+    hits = rank(asked, index, [0.9, 0.5, 0.5], NOON, DEFAULT, 10, [1, 2])
     assert texts(hits) == ["Likes mint", "Likes rum"]
-    assert rank(question("mint"), index, [0.9, 0.5, 0.5], NOON, DEFAULT, 10, candidates=[]) == []
+    assert rank(asked, index, [0.9, 0.5, 0.5], NOON, DEFAULT, 10, []) == []
 
 
 def test_a_memory_without_facts_recalls_nothing() -> None:
