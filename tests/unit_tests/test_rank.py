@@ -107,7 +107,7 @@ def test_of_facts_that_are_equally_relevant_the_newer_and_the_more_important_com
 
 def test_a_shared_rare_word_counts_more_than_a_shared_common_one() -> None:
     index = Index(map(document, map(said, ["Anna likes tea", "Bob likes tea", "Cleo likes tea", "Dan likes cello"])))
-    rare, common = index.ask(question("cello")).words, index.words(question("tea"))
+    rare, common = index.ask(question("cello")).words, index.ask(question("tea")).words
     assert set(rare) == {3}
     assert set(common) == {0, 1, 2}
     assert rare[3] > max(common.values())
@@ -116,7 +116,7 @@ def test_a_shared_rare_word_counts_more_than_a_shared_common_one() -> None:
 def test_bm25_is_what_the_formula_gives() -> None:
     index = Index([Document(said("a"), ["x", "x", "y"]), Document(said("b"), ["y"])])
     # rarity ln(1 + 1.5 / 1.5), frequency 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2))
-    assert index.words(Question(["x"])) == {0: pytest.approx(0.693147 * 2 * 2.2 / 3.65, rel=1e-5)}
+    assert index.ask(Question(["x"])).words == {0: pytest.approx(0.693147 * 2 * 2.2 / 3.65, rel=1e-5)}
 
 
 @pytest.mark.parametrize(
