@@ -263,7 +263,7 @@ async def doctor(
 
 @command
 async def reindex() -> None:
-    """Embed every fact anew, with the embedder that EMBEDDER names.
+    """Embed every fact anew, with the embedder that EMBEDDER names, into as many shards as CHROMA_SHARDS says.
 
     Broken off, it goes on where it was.
     """
@@ -272,10 +272,11 @@ async def reindex() -> None:
         from agent.settings import read_settings
         from memory import maintenance
 
-        embedder = configured_embedder(read_settings())
+        settings = read_settings()
+        embedder = configured_embedder(settings)
         with screen.bar("embedding") as progress:
-            await maintenance.reindex(store, embedder, progress)
-    screen.note(f"the collection holds the vectors of {embedder.name}")
+            await maintenance.reindex(store, embedder, progress, shards=settings.chroma_shards)
+    screen.note(f"the collection holds the vectors of {embedder.name} in {settings.chroma_shards} shards")
 
 
 async def named(memory: "UserMemory", prefix: str) -> Fact:

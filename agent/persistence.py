@@ -59,10 +59,16 @@ async def open_store(settings: Settings | None = None, progress: Progress | None
         _open_database(at) as pool,
         open_chroma(at.chroma or "") as chroma,
     ):
-        active = await active_index(pool, configured)
+        active = await active_index(pool, configured, settings.chroma_shards)
         embedder = configured if active.embedder == configured.name else _embedder_of(active.embedder, settings)
+        if active.shards != settings.chroma_shards:
+            log.warning(
+                "The collection has %d shards, and CHROMA_SHARDS is %d: `python -m agent reindex` changes it.",
+                active.shards,
+                settings.chroma_shards,
+            )
         await embedder.warm_up()
-        queue = IndexQueue(pool, ChromaIndex(chroma, active.name), embedder)
+        queue = IndexQueue(pool, ChromaIndex(chroma, active.name, active.shards), embedder)
         items = AsyncPostgresStore(pool, ttl=ITEMS_TTL)
         store = FactStore(Ledger(pool), queue, items, weights=PRESETS[settings.ranking])
         await bring_up(store, progress or log.warning)

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """postgresql://user:password@host:5432/database; empty: an embedded Postgres in DATA_DIR."""
     chroma_url: str = ""
     """http://host:8000; empty: an embedded Chroma in DATA_DIR."""
+    chroma_shards: int = Field(default=16, ge=1, le=256)
+    """Collections that the facts are spread over, by users: one for every few thousand facts. `reindex` changes it."""
     data_dir: Path = Path(".data")
     """Where the embedded servers keep their data."""
 

@@ -120,6 +120,12 @@ class Fact(BaseModel):
         return self.valid_until is not None and self.valid_until <= self.observed_at
 
     @property
+    def was_true(self) -> bool:
+        """Whether it is retired and held until then: not taken back, not only said better since, no plan given up."""
+        given_up = self.is_planned and self.ended_at is not None and self.ended_at <= self.starts_at
+        return self.retired_reason in ("superseded", "expired") and not given_up
+
+    @property
     def searchable(self) -> str:
         """What is embedded: the slot's name before the sentence, and the user's own words after it, bring questions
         nearer to it."""

@@ -151,16 +151,20 @@ async def repair(store: FactStore, report: Report, progress: Progress = quiet) -
     await _delete_dropped(queue)
 
 
-async def reindex(store: FactStore, embedder: Embedder, progress: Progress = quiet) -> None:
+async def reindex(
+    store: FactStore, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None
+) -> None:
     """Embed every fact with `embedder` into a new collection, and switch to it once it is whole.
+
+    `shards` is into how many parts it is split, by default as many as now.
 
     What is queued for that collection is the place it keeps: run again after a kill, it goes on from there. Until the
     switch the old collection answers and is kept up to date; after it `store` uses the new one, and other processes
     do from their next start.
     """
-    pool = store.queue.pool
-    building = await building_index(pool, embedder)
-    queue = IndexQueue(pool, store.index.sibling(building.name), embedder)
+    pool, shards = store.queue.pool, shards or store.index.shards
+    building = await building_index(pool, embedder, shards)
+    queue = IndexQueue(pool, store.index.sibling(building.name, shards), embedder)
     try:
         await queue.index.count()
     except Damaged:  # not there yet, or broken
@@ -278,9 +282,9 @@ async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[C
 
 async def _delete_dropped(queue: IndexQueue) -> None:
     """Delete the collections that were replaced."""
-    for name in await dropped_indexes(queue.pool):
-        await queue.index.sibling(name).drop()
-        await forget_index(queue.pool, name)
+    for dropped in await dropped_indexes(queue.pool):
+        await queue.index.sibling(dropped.name, dropped.shards).drop()
+        await forget_index(queue.pool, dropped.name)
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,7 @@ MIGRATIONS: tuple[str, ...] = (
     create table memory.indexes (
         name text primary key,
         embedder text not null,
+        shards int not null,
         state text not null check (state in ('active', 'building', 'dropped'))
     );
     create unique index indexes_one_active on memory.indexes (state) where state = 'active';

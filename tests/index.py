@@ -51,6 +51,7 @@ def settings_of_its_own(servers: Addresses, openai: ScriptedOpenAI, directory: P
     return Settings(
         postgres_url=make_conninfo(url, dbname=name),
         chroma_url=servers.chroma or "",
+        chroma_shards=1,
         data_dir=directory / "data",
         chat_model="offline",
         extraction_model="",

@@ -41,6 +41,8 @@ class Index(Protocol):
 
     name: str
     """What it is called where it is stored, and in the ledger's queue; it holds vectors of one embedder alone."""
+    shards: int
+    """Into how many parts it is split, by users."""
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
         """Bring these facts, each of the owner beside it, up to date; doing it twice changes nothing."""
@@ -50,8 +52,11 @@ class Index(Protocol):
         """Delete these facts; those that are not there count as deleted."""
         ...
 
-    async def search(self, owner: str, vector: Vectors, limit: int) -> dict[str, float]:
-        """Ids of up to `limit` current facts of the user nearest to `vector` (shape (dimension,)) -> cosine."""
+    async def search(self, owner: str, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
+        """Ids of up to `limit` current facts of the user nearest to `vector` (shape (dimension,)) -> cosine.
+
+        With `past`, of those that held until they were retired.
+        """
         ...
 
     async def count(self) -> int:
@@ -74,6 +79,6 @@ class Index(Protocol):
         """Delete it with all it has; that it is not there is no error."""
         ...
 
-    def sibling(self, name: str) -> "Index":
+    def sibling(self, name: str, shards: int) -> "Index":
         """Another index in the same place."""
         ...

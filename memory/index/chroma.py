@@ -1,4 +1,8 @@
-"""The Chroma collection that recall queries: each fact's text and vector, with whose it is while it is current."""
+"""The Chroma collection that recall queries: each fact's text and vector, with whose it is and whether it holds.
+
+Behind its one name are several collections, the *shards*; a user's facts are all in one of them, by the hash of the
+user id. A search costs about a scan of what it is in, so it should be in no more than a few thousand facts.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -17,8 +21,8 @@ from memory.errors import BadInput, Unavailable
 from memory.fact import Fact
 from memory.index import Damaged, Entry, FactKey, Vectors
 
-RETIRED = "-"
-"""What stands in `live` once a fact is retired; owner keys are hexadecimal, so it is nobody's."""
+PAST, GONE = "past:", "-"
+"""What `live` becomes once a fact is retired: PAST and the owner's key where it held until then, otherwise GONE."""
 
 SYNC_THRESHOLD = 1_000
 """Writes after which Chroma persists the vectors; each write reads those that are not yet, so no more than this."""
@@ -33,38 +37,47 @@ PASSING = ("disk is full", "No space left", "database is locked", "Too many open
 
 
 class ChromaIndex:
-    """Facts in one collection.
+    """Facts in `shards` collections.
 
     A single metadata key is filtered on, `live`: the owner's key while the fact is current. A second condition in the
     filter would cost a scan of the whole database.
     """
 
-    def __init__(self, client: AsyncClientAPI, name: str, *, timeout: float = 10) -> None:
+    def __init__(self, client: AsyncClientAPI, name: str, shards: int, *, timeout: float = 10) -> None:
         self.name = name
+        self.shards = shards
         self._client = client
         self._timeout = timeout
-        self._opened: AsyncCollection | None = None
+        self._opened: dict[int, AsyncCollection] = {}
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
-        async with self._answering() as collection:
-            await collection.upsert(
-                ids=[entry_id(FactKey(owner, fact.id)) for owner, fact in zip(owners, facts, strict=True)],
-                embeddings=vectors,
-                documents=[fact.text for fact in facts],
-                metadatas=[
-                    {"live": owner if fact.retired_at is None else RETIRED}
-                    for owner, fact in zip(owners, facts, strict=True)
-                ],
-            )
+        labels = [label(owner, fact) for owner, fact in zip(owners, facts, strict=True)]
+
+        async def put(shard: int, rows: list[int]) -> None:
+            async with self._answering(shard) as collection:
+                await collection.upsert(
+                    ids=[entry_id(FactKey(owners[row], facts[row].id)) for row in rows],
+                    embeddings=vectors[rows],
+                    documents=[facts[row].text for row in rows],
+                    metadatas=[{"live": labels[row]} for row in rows],
+                )
+
+        await asyncio.gather(*(put(shard, rows) for shard, rows in self._by_shard(owners).items()))
 
     async def remove(self, keys: Sequence[FactKey]) -> None:
-        async with self._answering() as collection:
-            await collection.delete(ids=[entry_id(key) for key in keys])
+        async def remove(shard: int, rows: list[int]) -> None:
+            async with self._answering(shard) as collection:
+                await collection.delete(ids=[entry_id(keys[row]) for row in rows])
 
-    async def search(self, owner: str, vector: Vectors, limit: int) -> dict[str, float]:
-        async with self._answering() as collection:
+        await asyncio.gather(*(remove(*part) for part in self._by_shard([key.owner for key in keys]).items()))
+
+    async def search(self, owner: str, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
+        async with self._answering(shard_of(owner, self.shards)) as collection:
             found = await collection.query(
-                query_embeddings=vector[None, :], n_results=limit, where={"live": owner}, include=["distances"]
+                query_embeddings=vector[None, :],
+                n_results=limit,
+                where={"live": PAST + owner if past else owner},
+                include=["distances"],
             )
         distances = found["distances"]
         assert distances is not None  # noqa: S101 - they were asked for
@@ -72,13 +85,20 @@ class ChromaIndex:
         return {fact_id: 1 - distance for fact_id, distance in zip(ids, distances[0], strict=True)}
 
     async def count(self) -> int:
-        async with self._answering() as collection:
-            return await collection.count()
+        async def count(shard: int) -> int:
+            async with self._answering(shard) as collection:
+                return await collection.count()
+
+        return sum(await asyncio.gather(*map(count, range(self.shards))))
 
     async def has(self, keys: Sequence[FactKey]) -> bool:
-        if not keys:
-            return True
-        async with self._answering() as collection:
+        async def has(shard: int, rows: list[int]) -> bool:
+            return await self._has(shard, [keys[row] for row in rows])
+
+        return all(await asyncio.gather(*(has(*part) for part in self._by_shard([k.owner for k in keys]).items())))
+
+    async def _has(self, shard: int, keys: Sequence[FactKey]) -> bool:
+        async with self._answering(shard) as collection:
             there = await collection.get(ids=[entry_id(key) for key in keys], include=["embeddings", "metadatas"])
             if len(there["ids"]) < len(keys):
                 return False
@@ -93,66 +113,99 @@ class ChromaIndex:
                 include=[],
             )
         if not found["ids"][0]:
-            raise Damaged(f"The Chroma collection {self.name!r} does not find what it holds.")
+            raise Damaged(f"The Chroma collection {collection.name!r} does not find what it holds.")
         return True
 
     async def scan(self) -> AsyncIterator[list[Entry]]:
-        offset = 0
-        while True:
-            async with self._answering() as collection:
-                # The vectors are read only to see that they can be.
-                page = await collection.get(limit=SCAN_PAGE, offset=offset, include=["metadatas", "embeddings"])
-            if not page["ids"]:
-                return
-            labels = [(metadata or {}).get("live") for metadata in page["metadatas"] or []]
-            keys = [fact_key(identifier) for identifier in page["ids"]]
-            yield [
-                Entry(key, {key.owner: True, RETIRED: False}.get(str(label)))
-                for key, label in zip(keys, labels, strict=True)
-            ]
-            offset += len(keys)
+        for shard in range(self.shards):
+            offset = 0
+            while page := await self._page(shard, offset):
+                yield page
+                offset += len(page)
+
+    async def _page(self, shard: int, offset: int) -> list[Entry]:
+        async with self._answering(shard) as collection:
+            # The vectors are read only to see that they can be.
+            page = await collection.get(limit=SCAN_PAGE, offset=offset, include=["metadatas", "embeddings"])
+        labels = [(metadata or {}).get("live") for metadata in page["metadatas"] or []]
+        keys = [fact_key(identifier) for identifier in page["ids"]]
+        return [Entry(key, is_live(str(label), key.owner)) for key, label in zip(keys, labels, strict=True)]
 
     async def start_over(self) -> None:
         await self.drop()
-        async with self._errors_named():
-            self._opened = await self._client.create_collection(
-                self.name,
-                embedding_function=None,
-                configuration={"hnsw": {"space": "cosine", "ef_search": 100, "sync_threshold": SYNC_THRESHOLD}},
-            )
+
+        async def create(shard: int) -> None:
+            async with self._errors_named(shard):
+                self._opened[shard] = await self._client.create_collection(
+                    self._shard_name(shard),
+                    embedding_function=None,
+                    configuration={"hnsw": {"space": "cosine", "ef_search": 100, "sync_threshold": SYNC_THRESHOLD}},
+                )
+
+        await asyncio.gather(*map(create, range(self.shards)))
 
     async def drop(self) -> None:
-        self._opened = None
-        async with self._errors_named(DROP_TIMEOUT):
-            with suppress(NotFoundError):
-                await self._client.delete_collection(self.name)
+        self._opened = {}
+        for shard in range(self.shards):
+            async with self._errors_named(shard, DROP_TIMEOUT):
+                with suppress(NotFoundError):
+                    await self._client.delete_collection(self._shard_name(shard))
 
-    def sibling(self, name: str) -> "ChromaIndex":
-        return ChromaIndex(self._client, name, timeout=self._timeout)
+    def sibling(self, name: str, shards: int) -> "ChromaIndex":
+        return ChromaIndex(self._client, name, shards, timeout=self._timeout)
+
+    def _shard_name(self, shard: int) -> str:
+        return f"{self.name}.{shard}"
+
+    def _by_shard(self, owners: Sequence[str]) -> dict[int, list[int]]:
+        """Shard -> which of the owners are in it, by their place; an entry that names no owner may be in any."""
+        rows: dict[int, list[int]] = {}
+        for row, owner in enumerate(owners):
+            for shard in [shard_of(owner, self.shards)] if owner else range(self.shards):
+                rows.setdefault(shard, []).append(row)
+        return rows
 
     @asynccontextmanager
-    async def _answering(self) -> AsyncIterator[AsyncCollection]:
-        """The collection. It is never made here: an empty one in its place would answer that nothing is known."""
-        async with self._errors_named():
-            if self._opened is None:
-                self._opened = await self._client.get_collection(self.name, embedding_function=None)
-            yield self._opened
+    async def _answering(self, shard: int) -> AsyncIterator[AsyncCollection]:
+        """A shard's collection. It is never made here: an empty one would answer that nothing is known."""
+        async with self._errors_named(shard):
+            if shard not in self._opened:
+                name = self._shard_name(shard)
+                self._opened[shard] = await self._client.get_collection(name, embedding_function=None)
+            yield self._opened[shard]
 
     @asynccontextmanager
-    async def _errors_named(self, timeout: float | None = None) -> AsyncIterator[None]:
+    async def _errors_named(self, shard: int, timeout: float | None = None) -> AsyncIterator[None]:
         """Chroma's client waits for ever and raises what it likes; a caller needs two errors, in time."""
         try:
             async with asyncio.timeout(timeout or self._timeout):
                 yield
         except NotFoundError as error:
-            self._opened = None  # it may have been made anew since
-            raise Damaged(f"The Chroma collection {self.name!r} is gone.") from error
+            self._opened.pop(shard, None)  # it may have been made anew since
+            raise Damaged(f"The Chroma collection {self._shard_name(shard)!r} is gone.") from error
         except Exception as error:
-            self._opened = None
+            self._opened.pop(shard, None)
             reason = f"{type(error).__name__} {error}".strip()[:200]
             if isinstance(error, InternalError) and not any(words in str(error) for words in PASSING):
-                raise Damaged(f"The Chroma collection {self.name!r} is broken ({reason}).") from error
+                raise Damaged(f"The Chroma collection {self._shard_name(shard)!r} is broken ({reason}).") from error
             raise Unavailable(f"Chroma did not answer: {reason}") from error
+
+
+def shard_of(owner: str, shards: int) -> int:
+    """The shard that holds a user's facts; `owner` is the hash of the user's id."""
+    return int(owner[:8], 16) % shards
+
+
+def label(owner: str, fact: Fact) -> str:
+    """What a fact's `live` is."""
+    if fact.retired_at is None:
+        return owner
+    return PAST + owner if fact.was_true else GONE
+
+
+def is_live(label: str, owner: str) -> bool | None:
+    """Whether a fact with this label is current; None where the label is none of this owner's."""
+    return {owner: True, PAST + owner: False, GONE: False}.get(label)
 
 
 def entry_id(key: FactKey) -> str:

@@ -22,45 +22,46 @@ class Registered(NamedTuple):
     name: str
     embedder: str
     """Name of the embedder whose vectors it holds."""
+    shards: int
+    """Into how many collections it is split."""
 
 
-async def active_index(pool: Pool, configured: Embedder) -> Registered:
-    """The index that answers. While there are no facts, that is one of the configured embedder.
+async def active_index(pool: Pool, configured: Embedder, shards: int) -> Registered:
+    """The index that answers. While there are no facts, that is one of the configured embedder and number of shards.
 
     Raises Unavailable where a first index is due and the embedder does not answer.
     """
     async with locked_transaction(pool, "indexes", timeout=TIMEOUT) as connection:
-        active = await _in_state(connection, "active")
-        if active and (active.embedder == configured.name or await _has_facts(connection)):
+        active = await _one_in_state(connection, "active")
+        if active and (active[1:] == (configured.name, shards) or await _has_facts(connection)):
             return active
         await _drop(connection, "active")
-        return await _add(connection, configured, "active")
+        return await _add(connection, configured, shards, "active")
 
 
-async def building_index(pool: Pool, embedder: Embedder) -> Registered:
-    """The index that is being built for this embedder: one that was begun already, or a new one, with all to learn."""
+async def building_index(pool: Pool, embedder: Embedder, shards: int) -> Registered:
+    """The index that is being built with these: one that was begun already, or a new one, with all to learn."""
     async with locked_transaction(pool, "indexes", timeout=TIMEOUT) as connection:
-        building = await _in_state(connection, "building")
-        if building and building.embedder == embedder.name:
+        building = await _one_in_state(connection, "building")
+        if building and building[1:] == (embedder.name, shards):
             return building
         await _drop(connection, "building")
-        return await _add(connection, embedder, "building")
+        return await _add(connection, embedder, shards, "building")
 
 
 async def activate(pool: Pool, name: str) -> None:
     """Let the index that was built be the one that answers; nothing changes where it is already."""
     async with locked_transaction(pool, "indexes", timeout=TIMEOUT) as connection:
-        building = await _in_state(connection, "building")
+        building = await _one_in_state(connection, "building")
         if building and building.name == name:
             await _drop(connection, "active")
             await connection.execute("update memory.indexes set state = 'active' where name = %s", (name,))
 
 
-async def dropped_indexes(pool: Pool) -> list[str]:
-    """Names of the indexes that were replaced and are yet to be deleted."""
+async def dropped_indexes(pool: Pool) -> list[Registered]:
+    """The indexes that were replaced and are yet to be deleted."""
     async with pool.connection() as connection:
-        cursor = await connection.execute("select name from memory.indexes where state = 'dropped'")
-        return [row["name"] for row in await cursor.fetchall()]
+        return await _in_state(connection, "dropped")
 
 
 async def forget_index(pool: Pool, name: str) -> None:
@@ -75,10 +76,13 @@ def index_name(embedder: str, dimension: int) -> str:
     return f"facts-{slug}-{dimension}-{secrets.token_hex(4)}"
 
 
-async def _in_state(connection: Connection, state: str) -> Registered | None:
-    cursor = await connection.execute("select name, embedder from memory.indexes where state = %s", (state,))
-    row = await cursor.fetchone()
-    return Registered(row["name"], row["embedder"]) if row else None
+async def _in_state(connection: Connection, state: str) -> list[Registered]:
+    cursor = await connection.execute("select name, embedder, shards from memory.indexes where state = %s", (state,))
+    return [Registered(**row) for row in await cursor.fetchall()]
+
+
+async def _one_in_state(connection: Connection, state: str) -> Registered | None:
+    return next(iter(await _in_state(connection, state)), None)
 
 
 async def _has_facts(connection: Connection) -> bool:
@@ -86,12 +90,14 @@ async def _has_facts(connection: Connection) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def _add(connection: Connection, embedder: Embedder, state: str) -> Registered:
+async def _add(connection: Connection, embedder: Embedder, shards: int, state: str) -> Registered:
     """A new index, with every fact queued for it."""
     vectors = await embedder.embed(["How many dimensions has this?"])
-    added = Registered(index_name(embedder.name, vectors.shape[1]), embedder.name)
+    added = Registered(index_name(embedder.name, vectors.shape[1]), embedder.name, shards)
     await _stop_writes(connection)
-    await connection.execute("insert into memory.indexes values (%s, %s, %s)", (*added, state))
+    await connection.execute(
+        "insert into memory.indexes (name, embedder, shards, state) values (%s, %s, %s, %s)", (*added, state)
+    )
     await queue_all(connection, added.name)
     return added
 

@@ -52,7 +52,7 @@ async def store(settings: Settings) -> AsyncIterator[FactStore]:
 
 async def collection(store: FactStore) -> AsyncCollection:
     """The collection, for a test to tamper with."""
-    async with cast(ChromaIndex, store.index)._answering() as opened:
+    async with cast(ChromaIndex, store.index)._answering(0) as opened:
         return opened
 
 
@@ -129,7 +129,7 @@ async def test_a_collection_that_vanishes_fails_no_turn_and_the_next_start_rebui
     assert told == []
     async with open_store(settings, told.append) as store:
         assert told == [
-            f"The Chroma collection {store.index.name!r} is gone. Building it anew from the ledger: 2 facts."
+            f"The Chroma collection '{store.index.name}.0' is gone. Building it anew from the ledger: 2 facts."
         ]
         assert (await doctor(store)).clean
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 2

@@ -26,6 +26,7 @@ from tests.index import (
     WordVectors,
     entries,
     found,
+    keys,
     remember,
     settings_of_its_own,
     vector,
@@ -163,6 +164,30 @@ async def test_reindex_for_the_same_embedder_makes_a_fresh_collection(store: Fac
     await reindex(store, store.embedder)
     assert store.index.name != old
     assert (await doctor(store)).clean
+
+
+async def test_reindex_goes_over_to_another_number_of_shards_and_users_stay_where_they_are_until_then(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    users = ["ada", "bob", "eve", "kim"]
+    async with open_store(settings) as store:
+        for user in users:
+            await remember(store, user, *CITIES)
+    wanted = settings.model_copy(update={"chroma_shards": 3})
+    async with open_store(wanted) as store:
+        assert "has 1 shards, and CHROMA_SHARDS is 3" in caplog.text
+        assert store.index.shards == 1
+        before = await entries(store)
+        await reindex(store, store.embedder, shards=wanted.chroma_shards)
+        assert store.index.shards == 3
+        assert await entries(store) == before
+    caplog.clear()
+    async with open_store(wanted) as store:
+        assert "shards" not in caplog.text
+        assert (await doctor(store)).clean
+        for user in users:
+            near = await store.index.search(owner_key(user), await vector(store, "lived"), 10)
+            assert set(near) == {key.fact_id for key in (await keys(store, user)).values()}
 
 
 async def test_another_embedder_in_the_settings_is_a_warning_and_the_old_one_goes_on(
