@@ -19,6 +19,7 @@ from memory.errors import BadInput
 from memory.fact import Category, Fact, utc_now
 
 if TYPE_CHECKING:
+    from memory.rank import Hit
     from memory.user_memory import UserMemory
 
 SHORT_ID = 8
@@ -32,13 +33,17 @@ WHEN = "An ISO date or moment, in UTC unless it names a zone."
 async def memories(
     query: Annotated[str, typer.Option(help="Only what answers this, best first.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Also what is no longer current.")] = False,
+    reasons: Annotated[str, typer.Option("--why", help="The same, and what each signal gave to each.")] = "",
     as_json: JsonOption = False,
     user: UserOption = None,
 ) -> None:
     """List what is remembered."""
-    if query and everything:
-        raise BadInput("--query finds what is current: leave out --all.")
+    if bool(query) + everything + bool(reasons) > 1:
+        raise BadInput("--query and --why find what is current: give one of them, and leave out --all.")
     async with remembering(user) as memory:
+        if reasons:
+            show_why(await memory.search(reasons, explain=True), as_json=as_json)
+            return
         if query:
             facts = [hit.fact for hit in await memory.search(query)]
         else:
@@ -49,6 +54,20 @@ async def memories(
         screen.table(["id", "said", "category", "state", "text"], [row_of(fact) for fact in facts])
     else:
         screen.note("nothing that answers this is remembered" if query else "nothing is remembered yet")
+
+
+def show_why(hits: list["Hit"], *, as_json: bool) -> None:
+    """What was found, best first, with what each signal gave and why."""
+    if as_json:
+        signals = [[signal._asdict() | {"gave": signal.gave} for signal in hit.why] for hit in hits]
+        screen.document(
+            [{"fact": json_of(h.fact), "score": h.score, "why": w} for h, w in zip(hits, signals, strict=True)]
+        )
+    elif hits:
+        rows = [[f"{hit.score:.3f}", hit.fact.text, *(f"{s.gave:.3f} {s.because}" for s in hit.why)] for hit in hits]
+        screen.table(["score", "text", *(signal.name for signal in hits[0].why)], rows)
+    else:
+        screen.note("nothing that answers this is remembered")
 
 
 @command

@@ -70,7 +70,14 @@ async def open_store(settings: Settings | None = None, progress: Progress | None
         await embedder.warm_up()
         queue = IndexQueue(pool, ChromaIndex(chroma, active.name, active.shards), embedder)
         items = AsyncPostgresStore(pool, ttl=ITEMS_TTL)
-        store = FactStore(Ledger(pool), queue, items, weights=PRESETS[settings.ranking])
+        store = FactStore(
+            Ledger(pool),
+            queue,
+            items,
+            weights=PRESETS[settings.ranking],
+            hot_facts=settings.hot_facts,
+            hot_bytes=settings.hot_megabytes * 1_000_000,
+        )
         await bring_up(store, progress or log.warning)
         await items.start_ttl_sweeper()  # a server runs none for a store of one's own
         try:

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
 
     ranking: Preset = "default"
     """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25."""
+    hot_facts: int = Field(default=2_000, ge=1, le=10_000)
+    """Facts of one user that are held in memory at most; the collection searches the others."""
+    hot_megabytes: int = Field(default=256, ge=1)
+    """Memory that the facts of the users who talk now may take in one process."""
     memory_tokens: int = Field(default=1_500, ge=0)
     """About how many tokens of recalled facts a prompt may carry."""
     window_tokens: int = Field(default=8_000, ge=100)

@@ -22,7 +22,10 @@ from memory.rows import (
     CURRENT,
     EVERY_THREAD,
     NOTHING,
+    PAST,
     SELECT,
+    UNRETIRED,
+    WITH_VECTORS,
     complete_messages,
     fact_of_row,
     forgotten_since,
@@ -34,6 +37,22 @@ from memory.rows import (
     storable_id,
     write_changes,
 )
+
+SLICE = 50
+"""Rows that are read without letting others have their turn: some two milliseconds' worth."""
+
+
+VECTORS_PAGE = 250
+"""Facts whose vectors are read at a time: what arrives at once is taken in at once."""
+
+
+async def facts_of(rows: Sequence[DictRow]) -> list[Fact]:
+    """The rows as facts; the event loop is let go between slices of them."""
+    facts: list[Fact] = []
+    for start in range(0, len(rows), SLICE):
+        facts += map(fact_of_row, rows[start : start + SLICE])
+        await asyncio.sleep(0)
+    return facts
 
 
 class Ledger:
@@ -67,7 +86,28 @@ class Ledger:
             ids=list(ids or ()),
             categories=list(categories or ()),
         )
-        return [fact_of_row(row) for row in rows]
+        return await facts_of(rows)
+
+    async def unretired(self, user_id: str, newest: int) -> dict[str, datetime | None]:
+        """Ids of up to so many facts that are not retired, the newest first -> when they were last said again."""
+        rows = await self._rows(UNRETIRED, user_id, limit=newest)
+        return {row["id"]: row["said_again_at"] for row in rows}
+
+    async def with_vectors(
+        self, user_id: str, ids: Sequence[str], embedder: str
+    ) -> tuple[list[Fact], list[bytes | None]]:
+        """These facts, oldest first, and beside each its vector by that embedder, where it has one yet."""
+        rows: list[DictRow] = []
+        for start in range(0, len(ids), VECTORS_PAGE):
+            page = list(ids[start : start + VECTORS_PAGE])
+            rows += await self._rows(WITH_VECTORS, user_id, ids=page, embedder=embedder)
+        vectors = [row.pop("vector") for row in rows]
+        return await facts_of(rows), vectors
+
+    async def past(self, user_id: str, now: datetime, ids: Sequence[str] | None = None) -> list[Fact]:
+        """What was true and is not any more, oldest first: of what is retired, all or those of `ids`."""
+        rows = await self._rows(PAST, user_id, now=now, all=ids is None, ids=list(ids or ()))
+        return [fact for fact in await facts_of(rows) if fact.retired_at is None or fact.was_true]
 
     async def by_key(self, user_id: str, keys: Sequence[str], now: datetime) -> dict[str, Fact]:
         """The current facts under these keys."""
@@ -131,7 +171,7 @@ class Ledger:
 
     async def all(self, user_id: str) -> list[Fact]:
         """Every fact there ever was, in the order they were recorded."""
-        return [fact_of_row(row) for row in await self._rows(f"{SELECT} order by number", user_id)]
+        return await facts_of(await self._rows(f"{SELECT} order by number", user_id))
 
     async def reinforcements(self, user_id: str) -> dict[str, list[Repeat]]:
         """Fact id -> each time the fact was said again, oldest first."""
@@ -167,7 +207,7 @@ class Ledger:
         async with self._writing(user_id) as (connection, owner):
             await complete_messages(connection, owner, extracted)
             cursor = await connection.execute(SELECT, {"owner": owner})
-            changes = merge(facts, [fact_of_row(row) for row in await cursor.fetchall()])
+            changes = merge(facts, await facts_of(await cursor.fetchall()))
             await retire_facts(connection, owner, changes.retired, now)
             await insert_facts(connection, owner, changes.added)
             again = [(fact.id, repeat) for fact in facts for repeat in repeats.get(fact.id, ())]
@@ -217,9 +257,13 @@ class Ledger:
 
     async def _rows(self, query: str, user_id: str, **parameters: object) -> list[DictRow]:
         owner = owner_key(check_user_id(user_id))
-        async with self.pool.connection() as connection:
-            cursor = await connection.execute(query, {"owner": owner, **parameters})
-            return await cursor.fetchall()
+        rows: list[DictRow] = []
+        async with self.pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            await cursor.execute(query, {"owner": owner, **parameters})
+            while page := await cursor.fetchmany(SLICE):
+                rows += page
+                await asyncio.sleep(0)
+        return rows
 
     @asynccontextmanager
     async def _writing(self, user_id: str) -> AsyncIterator[tuple[Connection, str]]:

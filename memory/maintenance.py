@@ -284,7 +284,7 @@ async def _delete_dropped(queue: IndexQueue) -> None:
     """Delete the collections that were replaced."""
     for dropped in await dropped_indexes(queue.pool):
         await queue.index.sibling(dropped.name, dropped.shards).drop()
-        await forget_index(queue.pool, dropped.name)
+        await forget_index(queue.pool, dropped)
 
 
 @dataclass(frozen=True)

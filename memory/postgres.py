@@ -114,6 +114,18 @@ MIGRATIONS: tuple[str, ...] = (
     create unique index indexes_one_active on memory.indexes (state) where state = 'active';
     create unique index indexes_one_building on memory.indexes (state) where state = 'building';
 
+    -- Each fact's vector, by embedder: four bytes a dimension, little-endian. From here they come in a fifth of the
+    -- time that a collection takes to tell them, and no rebuild of one has to embed anything again.
+    create table memory.vectors (
+        owner text not null,
+        embedder text not null,
+        fact_id text not null,
+        vector bytea not null,
+        primary key (owner, embedder, fact_id),
+        foreign key (owner, fact_id) references memory.facts on delete cascade
+    );
+    alter table memory.vectors alter vector set storage external;  -- floats do not compress
+
     -- When a thread of a user was forgotten, or, with '' for the thread, everything: what was said until then and is
     -- still under way is not learnt any more.
     create table memory.forgotten (

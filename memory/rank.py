@@ -89,6 +89,24 @@ class Hit(NamedTuple):
     person: float
     recency: float
     importance: float
+    why: tuple["Signal", ...] = ()
+    """What each signal gave, in words; where that was asked for."""
+
+
+class Signal(NamedTuple):
+    """What one signal gave a hit."""
+
+    name: str
+    value: float
+    """0 to 1."""
+    weight: float
+    because: str
+    """In words, such as "shares the words: restaurant"."""
+
+    @property
+    def gave(self) -> float:
+        """Its part of the score."""
+        return self.value * self.weight
 
 
 class Asked(NamedTuple):
@@ -190,6 +208,11 @@ def rank(
     floor = weights.general_floor if asked.general else weights.floor
     if max((hit.relevance for hit in hits), default=-math.inf) < floor:
         return []
+    return best_of(hits, limit)
+
+
+def best_of(hits: Iterable[Hit], limit: int) -> list[Hit]:
+    """The `limit` best, equal scores in order of id."""
     return heapq.nsmallest(limit, hits, key=lambda hit: (-hit.score, hit.fact.id))
 
 

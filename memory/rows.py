@@ -178,6 +178,24 @@ async def insert_repeats(
         )
 
 
+WITH_VECTORS = f"""
+    select facts.*, v.vector from ({SELECT} and id = any(%(ids)s) order by number) as facts
+    left join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (%(owner)s, %(embedder)s, facts.id)
+"""
+UNRETIRED = """
+    select id, (
+        select max(r.observed_at) from memory.reinforcements r where r.owner = f.owner and r.fact_id = f.id
+    ) as said_again_at
+    from memory.facts f where owner = %(owner)s and retired_at is null order by number desc limit %(limit)s
+"""
+PAST = f"""
+    {SELECT} and (
+        id = any(%(ids)s) or %(all)s and retired_reason in ('superseded', 'expired')
+        or retired_at is null and not ({CURRENT})
+    ) order by number
+"""
+
+
 def _parameters(owner: str, fact: Fact) -> dict[str, object]:
     values = fact.model_dump(exclude={"source", "said_again_at"})
     values["thread_id"], values["message_id"] = (

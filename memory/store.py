@@ -31,6 +31,7 @@ from memory.embeddings import Embedder
 from memory.errors import BadInput, cause_of
 from memory.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
 from memory.guard import is_secret
+from memory.hot import HotTier
 from memory.index import Index
 from memory.index.queue import IndexQueue
 from memory.ledger import Ledger
@@ -73,13 +74,32 @@ class FactStore(BaseStore):
     supports_ttl = True
 
     def __init__(
-        self, ledger: Ledger, queue: IndexQueue, items: BaseStore, *, weights: Weights = PRESETS["default"]
+        self,
+        ledger: Ledger,
+        queue: IndexQueue,
+        items: BaseStore,
+        *,
+        weights: Weights = PRESETS["default"],
+        hot_facts: int = 2_000,
+        hot_bytes: int = 256_000_000,
     ) -> None:
+        """Of up to `hot_facts` of a user's facts, those of the users asked about last are held in `hot_bytes`."""
         self.ledger = ledger
-        self.queue = queue
         self.weights = weights
+        self._hot_facts, self._hot_bytes = hot_facts, hot_bytes
+        self.queue = queue
         self._items = items
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def queue(self) -> IndexQueue:
+        """What the index has yet to learn; the index and the embedder are its own."""
+        return self._queue
+
+    @queue.setter
+    def queue(self, queue: IndexQueue) -> None:
+        self._queue = queue
+        self.hot = HotTier(self.ledger, queue.embedder, max_facts=self._hot_facts, max_bytes=self._hot_bytes)
 
     @property
     def index(self) -> Index:

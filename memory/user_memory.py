@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import MessageLikeRepresentation
 
 from memory.errors import BadInput, Unavailable, cause_of
+from memory.explain import why
 from memory.extract import (
     Extraction,
     StructuredOutputMethod,
@@ -22,13 +24,16 @@ from memory.extract import (
     utterances_of,
 )
 from memory.fact import Category, Fact, check_user_id, owner_key, slot_name, utc_now
+from memory.hot import Floats, Snapshot, indexed
+from memory.index import Vectors
+from memory.past import asks_about_past
 from memory.portable import dump, load
-from memory.rank import Hit, Index, rank
+from memory.rank import Hit, best_of
 from memory.reconcile import Changes
 from memory.render import render
 from memory.threads import delete_threads
 from memory.timeline import AsOf, Version, as_of, chain, versions
-from memory.words import document, question
+from memory.words import document
 
 if TYPE_CHECKING:
     from memory.store import FactStore
@@ -39,18 +44,18 @@ PROFILE: tuple[Category, ...] = ("identity", "constraint")
 """What is recalled whatever is asked: who the user is, and what must never be overlooked."""
 
 POOL = 50
-"""Facts the index is asked for, for ranking to choose from."""
+"""Facts the collection is asked for, of the past and of those that are not held in memory."""
 
 RECENT_TOPICS = 10
+
+PAST_SHOWN = 5
+"""Past facts that are recalled at most."""
 
 KNOWN_SHOWN = 10
 """Known facts that the extraction of one message is shown."""
 
 EVERYTHING = 5_000
-"""Facts the index is asked for where every fact is to be ranked."""
-
-MANY = 200
-"""Facts that are ranked off the event loop, since it takes more than a few milliseconds."""
+"""Facts the collection is asked for where every fact is to be ranked."""
 
 VECTORS_TIMEOUT = 3.0
 """Seconds a reply waits for vectors; without them it goes on."""
@@ -61,18 +66,21 @@ MAX_QUERY = 2_000
 
 @dataclass(frozen=True)
 class Recalled:
-    """What was recalled for a question: the profile, and the hits besides it, best first."""
+    """What was recalled for a question: the profile, the hits besides it, best first, and what was before."""
 
     profile: tuple[Fact, ...] = ()
     hits: tuple[Hit, ...] = ()
+    past: tuple[Hit, ...] = ()
+    """What answers and does not hold any more, where the question is about that."""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
+        """What holds now."""
         return (*self.profile, *(hit.fact for hit in self.hits))
 
     def block(self, token_budget: int) -> str:
         """The block of a prompt that carries it, within `token_budget` tokens; "" for nothing."""
-        return render(self.facts, token_budget)
+        return render(self.facts, token_budget, past=[hit.fact for hit in self.past])
 
 
 @dataclass(frozen=True)
@@ -119,34 +127,61 @@ class UserMemory:
 
     async def recall(self, query: str, limit: int = 10) -> Recalled:
         """What matters for `query`: the profile always, and up to `limit` facts that answer it."""
-        now = utc_now()
-        facts, cosines = await self._find(query, now)
-        profile = tuple(fact for fact in facts if fact.category in PROFILE)
-        others = [fact for fact in facts if fact.category not in PROFILE]
-        return Recalled(profile, tuple(await self._rank(query, others, cosines, now, limit)))
+        now, query = utc_now(), query[:MAX_QUERY]
+        held, vector = await self._open(query)
+        parts = [(held, held.cosines(vector))]
+        if not held.complete and vector is not None:
+            parts.insert(0, await self._older(held, vector, now, every=False))
+        profile: list[Fact] = []
+        hits: list[Hit] = []
+        for part, cosines in parts:
+            current, in_profile = part.current(now), part.of(PROFILE)
+            profile += part.facts(current & in_profile)
+            hits += part.best(query, cosines, current & ~in_profile, now, self._store.weights, limit)
+        past = await self._past(query, held, vector, now, PAST_SHOWN) if asks_about_past(query) else []
+        return Recalled(tuple(profile), tuple(best_of(hits, limit)), tuple(past))
 
-    async def search(self, query: str, limit: int = 10, *, only: Callable[[Fact], bool] | None = None) -> list[Hit]:
-        """Up to `limit` facts that answer `query`, best first, with what each signal gave; `only` those it says yes to.
+    async def search(
+        self, query: str, limit: int = 10, *, only: Callable[[Fact], bool] | None = None, explain: bool = False
+    ) -> list[Hit]:
+        """Up to `limit` facts that answer `query`, best first; `only` those it says yes to.
 
-        With `only`, and for more than the index is asked for anyway, every current fact is looked at.
+        With `explain` each hit says in its `why` what each signal gave, and for what reason.
         """
-        now = utc_now()
-        facts, cosines = await self._find(query, now, everything=only is not None or limit > POOL)
-        return await self._rank(query, [fact for fact in facts if only is None or only(fact)], cosines, now, limit)
+        now, query = utc_now(), query[:MAX_QUERY]
+        held, vector = await self._open(query)
+        parts = [(held, held.cosines(vector))]
+        if not held.complete and vector is not None:
+            parts.append(await self._older(held, vector, now, every=only is not None or limit > POOL))
+        hits: list[Hit] = []
+        for part, cosines in parts:
+            wanted = part.current(now) & await part.those(only) if only else part.current(now)
+            hits += part.best(query, cosines, wanted, now, self._store.weights, limit)
+        best = best_of(hits, limit)
+        return [hit._replace(why=why(hit, query, self._store.weights, now)) for hit in best] if explain else best
 
     async def near(self, texts: Sequence[str]) -> list[Fact]:
         """The current facts nearest to the texts, KNOWN_SHOWN and a few for each: what an extraction is shown."""
-        limit = KNOWN_SHOWN + 2 * (len(texts) - 1)
-        owner = owner_key(self.user_id)
-        cosines: dict[str, float] = {}
+        limit, now = KNOWN_SHOWN + 2 * (len(texts) - 1), utc_now()
+        nearest: dict[str, tuple[float, Fact]] = {}
         try:
-            for vector in await self._store.embedder.embed([text[:MAX_QUERY] for text in texts]):
-                for fact_id, cosine in (await self._store.index.search(owner, vector, limit)).items():
-                    cosines[fact_id] = max(cosine, cosines.get(fact_id, -1.0))
+            vectors = await self._store.embedder.embed([text[:MAX_QUERY] for text in texts])
+            held = await self._store.hot.open(self.user_id)
         except Unavailable:  # words find some of them, and what is learnt is not put off
             return [hit.fact for hit in await self.search("\n".join(texts), limit)]
-        facts = await self._store.ledger.current(self.user_id, utc_now(), ids=list(cosines))
-        return sorted(facts, key=lambda fact: (-cosines[fact.id], fact.id))[:limit]
+        for vector in vectors:
+            parts = [(held, held.cosines(vector))]
+            if not held.complete:
+                parts.append(await self._older(held, vector, now, every=False))
+            for part, cosines in parts:
+                for position in np.flatnonzero(part.current(now)) if cosines is not None else ():
+                    fact, cosine = (
+                        part.index.documents[position].fact,
+                        float(cosines[position]) if cosines is not None else 0,
+                    )
+                    nearest[fact.id] = max((cosine, fact), nearest.get(fact.id, (-1.0, fact)), key=lambda pair: pair[0])
+        ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
+        return [fact for _, fact in ordered[:limit]]
 
     async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> list[str]:
         """Those of the messages that no facts were taken from yet, in order."""
@@ -271,6 +306,7 @@ class UserMemory:
         if thread is not None:
             await delete_threads(ledger.pool, self.user_id, [thread])
         gone = await ledger.erase(self.user_id, ids=[fact] if fact else (), category=category, thread_id=thread)
+        self._store.hot.forget(self.user_id)
         log.info("forgot user=%r facts=%d", self.user_id, gone)
         await self._store.bring_index_up_to_date(owner_key(self.user_id))
         return gone
@@ -280,39 +316,49 @@ class UserMemory:
         ledger = self._store.ledger
         await delete_threads(ledger.pool, self.user_id)
         gone = await ledger.erase_user(self.user_id)
+        self._store.hot.forget(self.user_id)
         log.info("forgot everything user=%r facts=%d", self.user_id, gone)
         await self._store.bring_index_up_to_date(owner_key(self.user_id))
         return gone
 
-    async def _find(
-        self, query: str, now: datetime, *, everything: bool = False
-    ) -> tuple[list[Fact], dict[str, float]]:
-        """The profile, what the index holds near `query`, confirmed by the ledger, and what it has yet to learn; and
-        the cosines. `everything` is every current fact."""
-        owner = owner_key(self.user_id)
-        ledger, queue = self._store.ledger, self._store.queue
+    async def _open(self, query: str) -> tuple[Snapshot, Vectors | None]:
+        """The user's facts as they are now, and the question's vector; no vectors where they cannot be had in time."""
         try:
             async with asyncio.timeout(VECTORS_TIMEOUT):
-                waiting = await queue.waiting(owner)  # before the search, so that neither misses a fact
-                (vector,) = await self._store.embedder.embed([query[:MAX_QUERY]])
-                cosines = await self._store.index.search(owner, vector, EVERYTHING if everything else POOL)
+                (vector,) = await self._store.embedder.embed([query])
+                return await self._store.hot.open(self.user_id), vector
         except (Unavailable, TimeoutError) as error:
             # Worse recall beats none: without vectors the words, recency and importance of all facts decide.
             log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
-            return await ledger.current(self.user_id, now), {}
-        if everything:
-            return await ledger.current(self.user_id, now), cosines
-        return await ledger.current(self.user_id, now, ids=[*cosines, *waiting], categories=PROFILE), cosines
+            return await self._store.hot.without_vectors(self.user_id), None
 
-    async def _rank(
-        self, query: str, facts: Sequence[Fact], cosines: dict[str, float], now: datetime, limit: int
-    ) -> list[Hit]:
-        # The floor is one for facts that have a similarity; without any, words alone would not reach it.
-        weights = self._store.weights if cosines else self._store.weights.without_floor()
+    async def _older(self, held: Snapshot, vector: Vectors, now: datetime, *, every: bool) -> tuple[Snapshot, Floats]:
+        """Facts beyond those held, and their cosines: the collection's nearest and the profile, or every one."""
+        nearest = await self._near(vector, EVERYTHING if every else POOL)
+        ids = None if every else [fact_id for fact_id in nearest if fact_id not in held.position_of]
+        facts = await self._store.ledger.current(self.user_id, now, ids=ids, categories=None if every else PROFILE)
+        older = [fact for fact in facts if fact.id not in held.position_of]
+        index = await indexed(map(document, older), among=held.index)
+        return Snapshot(index, None), np.array([nearest.get(fact.id, 0.0) for fact in older])
 
-        def ranked() -> list[Hit]:
-            similarities = [cosines.get(fact.id, 0.0) for fact in facts]
-            index = Index(document(fact) for fact in facts)
-            return rank(index.ask(question(query[:MAX_QUERY])), index, similarities, now, weights, limit)
+    async def _past(self, query: str, held: Snapshot, vector: Vectors | None, now: datetime, limit: int) -> list[Hit]:
+        """What answers the question and does not hold any more."""
+        ids: list[str] | None = None
+        nearest = {} if vector is None else await self._near(vector, POOL, past=True)
+        if nearest:
+            ids = [*nearest, *await self._store.queue.waiting(owner_key(self.user_id))]
+        facts = await self._store.ledger.past(self.user_id, now, ids)
+        past = Snapshot(await indexed(map(document, facts), among=held.index), None)
+        over = held.cosines(vector)  # what is not retired, and over all the same
+        if over is not None:
+            nearest |= {f.id: float(over[held.position_of[f.id]]) for f in facts if f.id in held.position_of}
+        cosines = np.array([nearest.get(fact.id, 0.0) for fact in facts]) if nearest else None
+        return past.best(query, cosines, past.everything(), now, self._store.weights, limit)
 
-        return ranked() if len(facts) <= MANY else await asyncio.to_thread(ranked)
+    async def _near(self, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
+        """What the collection holds near `vector`: id -> cosine; nothing where it does not answer."""
+        try:
+            return await self._store.index.search(owner_key(self.user_id), vector, limit, past=past)
+        except Unavailable as error:
+            log.warning("recall without the collection user=%r cause=%s", self.user_id, cause_of(error))
+            return {}

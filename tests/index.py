@@ -80,7 +80,7 @@ async def keys(store: FactStore, user: str) -> dict[str, FactKey]:
     return {fact.key: FactKey(owner_key(user), fact.id) for fact in await store.ledger.all(user)}
 
 
-async def refuse(*arguments: object) -> None:
+async def refuse(*arguments: object, **named: object) -> None:
     raise Unavailable("The index does not answer.")
 
 

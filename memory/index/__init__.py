@@ -16,6 +16,16 @@ Vectors = NDArray[np.float32]
 """Unit vectors, one a row: shape (texts, dimension)."""
 
 
+def bytes_of(vector: Vectors) -> bytes:
+    """A vector as the ledger keeps it."""
+    return vector.astype("<f4").tobytes()
+
+
+def vector_of(data: bytes) -> Vectors:
+    """The vector again."""
+    return np.frombuffer(data, dtype="<f4")
+
+
 class Damaged(Unavailable):
     """What the index has stored is gone or broken: it has to be rebuilt from the ledger."""
 

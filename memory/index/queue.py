@@ -7,9 +7,12 @@ once the index has the fact's state, and only if the fact was not written again 
 import asyncio
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from memory.embeddings import Embedder
 from memory.errors import Unavailable
-from memory.index import FactKey, Index
+from memory.fact import Fact
+from memory.index import FactKey, Index, Vectors, bytes_of, vector_of
 from memory.postgres import Connection, Pool, lock_key, take_locks
 from memory.rows import COLUMNS, fact_of_row
 
@@ -24,12 +27,17 @@ NEXT = (
     "and (owner, fact_id) > (%(after_owner)s, %(after_id)s) {only} order by owner, fact_id limit %(limit)s"
 )
 QUEUED = (
-    f"select q.owner, q.fact_id, q.change, {', '.join(f'f.{column}' for column in COLUMNS)} "
+    f"select q.owner, q.fact_id, q.change, v.vector, {', '.join(f'f.{column}' for column in COLUMNS)} "
     "from unnest(%(owners)s::text[], %(ids)s::text[]) as page (owner, fact_id) "
     "join memory.index_queue q on q.index_name = %(index)s and (q.owner, q.fact_id) = (page.owner, page.fact_id) "
-    "left join memory.facts f on (f.owner, f.id) = (q.owner, q.fact_id)"
+    "left join memory.facts f on (f.owner, f.id) = (q.owner, q.fact_id) "
+    "left join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (f.owner, %(embedder)s, f.id)"
 )
-# What a writer has locked it is queueing anew: to wait for it could be to wait in a circle.
+# What a writer has locked it is deleting, or queueing anew: to wait for it could be to wait in a circle.
+STORE_VECTOR = (
+    "insert into memory.vectors select owner, %s, id, %s from memory.facts where (owner, id) = (%s, %s) "
+    "for key share skip locked on conflict do nothing"
+)
 LEARNT = (
     "delete from memory.index_queue where ctid = any(array(select q.ctid "
     "from unnest(%(owners)s::text[], %(ids)s::text[], %(changes)s::bigint[]) as learnt (owner, fact_id, change) "
@@ -110,12 +118,15 @@ class IndexQueue:
             locks = {lock_key("index", name, key.owner) for key in page}
             await take_locks(connection, locks, timeout=self._lock_timeout)
             keys = {"owners": [key.owner for key in page], "ids": [key.fact_id for key in page]}
-            cursor = await connection.execute(QUEUED, {"index": name, **keys})
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(QUEUED, {"index": name, "embedder": self.embedder.name, **keys})
             rows = await cursor.fetchall()
-            if known := [row for row in rows if row["id"]]:
-                facts = [fact_of_row(row) for row in known]
-                vectors = await self.embedder.embed([fact.searchable for fact in facts])
-                await self.index.put([row["owner"] for row in known], facts, vectors)
+            stored = [row.pop("vector") for row in rows]
+            if known := [at for at, row in enumerate(rows) if row["id"]]:
+                owners = [rows[at]["owner"] for at in known]
+                facts = [fact_of_row(rows[at]) for at in known]
+                vectors = await self._vectors(connection, owners, facts, [stored[at] for at in known])
+                await self.index.put(owners, facts, vectors)
             if gone := [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]:
                 await self.index.remove(gone)
             learnt = {
@@ -124,6 +135,19 @@ class IndexQueue:
                 "changes": [row["change"] for row in rows],
             }
             await connection.execute(LEARNT, {"index": name, **learnt})
+
+    async def _vectors(
+        self, connection: Connection, owners: Sequence[str], facts: Sequence[Fact], stored: Sequence[bytes | None]
+    ) -> Vectors:
+        """The facts' vectors: those that are stored, and the others, which are stored with it."""
+        lacking = [at for at, vector in enumerate(stored) if vector is None]
+        made = dict(zip(lacking, await self.embedder.embed([facts[at].searchable for at in lacking]), strict=True))
+        async with connection.cursor() as cursor:
+            await cursor.executemany(
+                STORE_VECTOR,
+                [(self.embedder.name, bytes_of(vector), owners[at], facts[at].id) for at, vector in made.items()],
+            )
+        return np.array([made[at] if vector is None else vector_of(vector) for at, vector in enumerate(stored)])
 
 
 async def queue_all(connection: Connection, index_name: str) -> None:

@@ -64,10 +64,15 @@ async def dropped_indexes(pool: Pool) -> list[Registered]:
         return await _in_state(connection, "dropped")
 
 
-async def forget_index(pool: Pool, name: str) -> None:
-    """Forget an index that was deleted."""
-    async with pool.connection() as connection:
-        await connection.execute("delete from memory.indexes where name = %s and state = 'dropped'", (name,))
+async def forget_index(pool: Pool, dropped: Registered) -> None:
+    """Forget an index that was deleted, and its embedder's vectors where no other one needs them."""
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute("delete from memory.indexes where name = %s and state = 'dropped'", (dropped.name,))
+        await connection.execute(
+            "delete from memory.vectors where embedder = %(embedder)s "
+            "and not exists (select from memory.indexes where embedder = %(embedder)s)",
+            {"embedder": dropped.embedder},
+        )
 
 
 def index_name(embedder: str, dimension: int) -> str:

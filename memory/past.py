@@ -1,0 +1,30 @@
+"""Whether a question asks about what was: "Where did I live before?" Pure.
+
+Only then are past facts looked for. The wordings are English; in another language a question about the past finds what
+holds now.
+"""
+
+import re
+
+_MARKS = re.compile(
+    r"""
+    \b(?:
+        before | previous(?:ly)? | former(?:ly)? | earlier | originally | once | at\ first | initially
+        | used\ to | use\ to | in\ the\ past | back\ (?:then|when) | (?:no|any)\ ?(?:longer|more)
+        | last\ (?:year|month|week|summer|winter|spring|autumn|fall|time) | years?\ ago | months?\ ago
+        | (?:in|until|till|since|during|around)\ (?:19|20)\d\d | history | old | ex | past | changed?
+        | when\ (?:i|we)\ (?:was|were|lived|worked|had|studied)
+        | (?:did|was|were|had)\ (?:i|we|my|our)\b(?!\s+(?:ever\s+|just\s+)?(?:tell|told|say|said|mention|ask|call))
+    )\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_NOT_MARKS = re.compile(
+    r"\b(?:years? old|old enough|how old|before (?:i|we|you|my|the|it|going|leaving|noon|\d))", re.I
+)
+"""Where one of these words says something else: "How old is Mia?", "before I go"."""
+
+
+def asks_about_past(text: str) -> bool:
+    """Whether what is asked about is what was, and may not be any more."""
+    return bool(_MARKS.search(_NOT_MARKS.sub(" ", text)))

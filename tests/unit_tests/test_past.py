@@ -1,0 +1,39 @@
+"""Which questions are about what was."""
+
+import pytest
+
+from memory.past import asks_about_past
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Where did I live before?",
+        "Where did I live?",
+        "What was my previous job?",
+        "Who was my dentist in 2019?",
+        "Which editor did I use to use?",
+        "What's my old phone?",
+        "Where did we live back when I was a student?",
+        "What do I no longer eat?",
+        "What car did I have last year?",
+    ],
+)
+def test_a_question_about_what_was_is_known_as_one(asked: str) -> None:
+    assert asks_about_past(asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Where do I live?",
+        "How old is Mia?",
+        "What did I tell you about my car?",
+        "What should I pack before I go to Rome?",
+        "Recommend a restaurant",
+        "When is my appointment?",
+        "",
+    ],
+)
+def test_a_question_about_what_is_is_none(asked: str) -> None:
+    assert not asks_about_past(asked)
