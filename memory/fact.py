@@ -10,15 +10,30 @@ import hashlib
 import re
 import unicodedata
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from memory.errors import BadInput
 
 MAX_USER_ID = 1_000
 MAX_FACT_TEXT = 1_000
 MAX_KEY = 255
+MAX_PREVIOUS = 3
+MAX_HINT = 300
+
+NOTE = "note"
+"""The attribute of what was put in without one."""
 
 Category = Literal[
     "identity", "location", "preference", "constraint", "work", "skill", "project", "relationship", "decision",
@@ -54,6 +69,18 @@ class Source(BaseModel):
 
     thread_id: str | None = None
     message_id: str | None = None
+    previous: tuple[str, ...] = ()
+    """What was said just before, the latest last: it helps to find an answer ("Since May.") and is never shown. The
+    last MAX_PREVIOUS are kept, each cut at MAX_HINT characters."""
+
+    @field_validator("previous")
+    @classmethod
+    def _bounded(cls, previous: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(text[:MAX_HINT] for text in previous[-MAX_PREVIOUS:])
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if name != "previous" or value}
 
 
 class Fact(BaseModel):
@@ -128,10 +155,12 @@ class Fact(BaseModel):
     @property
     def searchable(self) -> str:
         """What is embedded: the slot's name before the sentence, and the user's own words after it, bring questions
-        nearer to it."""
+        nearer to it; so does what was said just before."""
         about = self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}"
+        if self.attribute == NOTE and self.subject != "user":
+            about = self.subject
         said = f" ({self.quote})" if normalize(self.quote) != normalize(self.text) and self.quote else ""
-        return f"{about}: {self.text}{said}"
+        return " ".join([*self.source.previous, f"{about}: {self.text}{said}"])
 
 
 class Repeat(BaseModel):

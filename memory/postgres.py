@@ -47,6 +47,7 @@ MIGRATIONS: tuple[str, ...] = (
         quote text not null,
         thread_id text,
         message_id text,
+        previous text[] not null,
         valid_from timestamptz,
         valid_until timestamptz,
         observed_at timestamptz not null,

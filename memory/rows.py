@@ -13,7 +13,7 @@ from memory.reconcile import Changes, Proposal, Retirement
 
 COLUMNS = (
     "id", "key", "text", "subject", "attribute", "exclusive", "category", "importance", "quote",
-    "thread_id", "message_id", "valid_from", "valid_until", "observed_at", "recorded_at",
+    "thread_id", "message_id", "previous", "valid_from", "valid_until", "observed_at", "recorded_at",
     "retired_at", "retired_reason", "successor", "ended_at",
 )  # fmt: skip
 SELECT = (
@@ -198,6 +198,7 @@ PAST = f"""
 
 def _parameters(owner: str, fact: Fact) -> dict[str, object]:
     values = fact.model_dump(exclude={"source", "said_again_at"})
+    values["previous"] = list(fact.source.previous)
     values["thread_id"], values["message_id"] = (
         storable_id(fact.source.thread_id),
         storable_id(fact.source.message_id),
@@ -208,5 +209,5 @@ def _parameters(owner: str, fact: Fact) -> dict[str, object]:
 def fact_of_row(row: Mapping[str, object]) -> Fact:
     """A fact from a row that has its COLUMNS."""
     values = dict(row)
-    values["source"] = {"thread_id": values.pop("thread_id"), "message_id": values.pop("message_id")}
+    values["source"] = {name: values.pop(name) for name in ("thread_id", "message_id", "previous")}
     return Fact.model_validate(values)

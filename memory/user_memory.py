@@ -23,9 +23,10 @@ from memory.extract import (
     proposals,
     utterances_of,
 )
-from memory.fact import Category, Fact, check_user_id, owner_key, slot_name, utc_now
+from memory.fact import Category, Fact, Source, check_user_id, owner_key, slot_name, utc_now
 from memory.hot import Floats, Snapshot, indexed
 from memory.index import Vectors
+from memory.notes import Memory, fact_of_text
 from memory.past import asks_about_past
 from memory.portable import dump, load
 from memory.rank import Hit, best_of
@@ -242,6 +243,27 @@ class UserMemory:
             extraction = await extract(self._model, batch, known, method=self._method)
             total += await self.learn(extraction, batch, known, begun=begun)
         return total
+
+    async def remember(
+        self, text: str, *, at: datetime | None = None, subject: str = "user", source: Source | None = None
+    ) -> int:
+        """Remember one text as it is, without any model call (see `remember_all`)."""
+        return await self.remember_all([Memory(text, at, subject, source)])
+
+    async def remember_all(self, memories: Iterable[Memory]) -> int:
+        """Remember texts as they are, thousands at once, without any model call; how many are new. All or none.
+
+        The same text of the same source is the same memory; the same words of one subject, said again, take the place
+        of the earlier ones. Raises BadInput that names the first text that cannot be kept.
+        """
+        now, facts = utc_now(), dict[str, Fact]()
+        for memory in memories:
+            fact = fact_of_text(self.user_id, memory, now)
+            facts[fact.id] = fact
+        added = await self._store.ledger.restore(self.user_id, [*facts.values()], {}, [], now)
+        log.info("remembered user=%r facts=%d", self.user_id, added)
+        await self._store.bring_index_up_to_date(owner_key(self.user_id))
+        return added
 
     async def context(self, query: str, token_budget: int = 1_500) -> str:
         """The block of a prompt that carries what matters for `query`; "" when nothing does."""

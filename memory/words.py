@@ -41,7 +41,7 @@ def document(fact: Fact) -> Document:
     tells_who = fact.category == "relationship" and fact.subject == "user"
     return Document(
         fact,
-        stems(f"{fact.subject} {fact.attribute} {fact.text} {fact.quote} {date}"),
+        stems(f"{fact.subject} {fact.attribute} {fact.text} {fact.quote} {date} {' '.join(fact.source.previous)}"),
         names=frozenset() if fact.subject == "user" else frozenset(stems(fact.subject)),
         relation=frozenset(stems(f"{fact.attribute} {fact.text}", without=NAMING_WORDS)) if tells_who else frozenset(),
     )

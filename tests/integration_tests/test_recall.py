@@ -4,15 +4,16 @@ import asyncio
 import gc
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from memory import hot
-from memory.errors import Unavailable
-from memory.fact import owner_key, utc_now
+from memory.errors import BadInput, Unavailable
+from memory.fact import Source, owner_key, utc_now
 from memory.hot import HotTier
 from memory.index.chroma import ChromaIndex
+from memory.notes import Memory
 from memory.portable import dump
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
@@ -200,3 +201,26 @@ async def test_no_read_of_a_user_who_is_held_holds_the_event_loop_up(store: Fact
         gc.enable()
         done = True
         await watching
+
+
+async def test_plain_texts_are_remembered_by_the_hundred_and_found_by_what_was_said_before(
+    store: FactStore, user: str
+) -> None:
+    memory = UserMemory(store, user)
+    at = datetime(2023, 5, 7, tzinfo=UTC)
+    texts = [Memory(f"Move {n} was good", at, "Ana", Source(thread_id="s1", message_id=str(n))) for n in range(300)]
+    answer = Source(thread_id="s2", message_id="x", previous=("How long have you played the violin?",))
+    assert await memory.remember_all([*texts, Memory("Since I was nine.", at, "Ben", answer)]) == 301
+    assert await memory.remember("Since I was nine.", at=at, subject="Ben", source=answer) == 0
+    hit = (await memory.search("violin"))[0]
+    assert (hit.fact.text, hit.fact.subject, hit.fact.observed_at) == ("Since I was nine.", "ben", at)
+    assert "violin" not in (await memory.recall("Who plays the violin?")).block(1_000)
+    assert (await memory.all())[-1].source == answer
+
+
+async def test_a_text_that_cannot_be_kept_is_named_and_nothing_is_remembered(store: FactStore, user: str) -> None:
+    memory = UserMemory(store, user)
+    for bad in ("", "a\0b", "x" * 1_001, "My password is hunter2!"):
+        with pytest.raises(BadInput):
+            await memory.remember_all([Memory("Likes tea"), Memory(bad)])
+    assert await memory.all() == []
