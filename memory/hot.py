@@ -30,7 +30,7 @@ from memory.rank import (
 )
 from memory.words import document, question
 
-FACT_BYTES = 8_000
+FACT_BYTES = 4_000
 """About what a fact takes in memory besides its vector and texts: measured, most of it its words."""
 
 EMBED_AT_MOST = 32

@@ -115,8 +115,8 @@ MIGRATIONS: tuple[str, ...] = (
     create unique index indexes_one_active on memory.indexes (state) where state = 'active';
     create unique index indexes_one_building on memory.indexes (state) where state = 'building';
 
-    -- Each fact's vector, by embedder: four bytes a dimension, little-endian. From here they come in a fifth of the
-    -- time that a collection takes to tell them, and no rebuild of one has to embed anything again.
+    -- Each fact's vector, by embedder: four bytes a dimension, little-endian. From here they come in a seventh of
+    -- the processor time that a collection takes to tell them, and no rebuild of one has to embed anything again.
     create table memory.vectors (
         owner text not null,
         embedder text not null,
