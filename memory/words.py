@@ -5,7 +5,7 @@ import threading
 import unicodedata
 from functools import lru_cache
 
-from snowballstemmer import stemmer
+from Stemmer import Stemmer
 
 from memory.fact import Fact
 from memory.rank import Document, Question
@@ -65,5 +65,5 @@ _local = threading.local()
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
     if not hasattr(_local, "english"):
-        _local.english = stemmer("english")
+        _local.english = Stemmer("english", 0)  # the cache is ours
     return str(_local.english.stemWord(word))

@@ -7,7 +7,7 @@ kind, so that "I live in fear" is no address.
 import re
 from collections.abc import Callable
 
-import snowballstemmer
+from Stemmer import Stemmer
 
 from memory.words import STOP_WORDS
 
@@ -236,6 +236,6 @@ _SAY_LITTLE = STOP_WORDS | word_set("""
 
 def stems(text: str) -> set[str]:
     """The stems of the words that carry meaning."""
-    stemmer = snowballstemmer.stemmer("english")  # it keeps state while it works: one for each call
+    stemmer = Stemmer("english")  # it keeps state while it works: one for each call
     found = re.findall(r"[^\W_]+(?:[+#]+)?", text.casefold())
     return {str(stemmer.stemWord(word)) for word in found if word not in _SAY_LITTLE}
