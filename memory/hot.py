@@ -6,32 +6,25 @@ indexed read tells: whoever writes, in whichever process, the next recall sees i
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
+from memory.bm25 import Floats
+from memory.columns import Columns, Mask
 from memory.embeddings import Embedder
 from memory.errors import Unavailable
 from memory.fact import Fact, owner_key
-from memory.index import Vectors, vector_of
+from memory.index import Vectors, bytes_of, vectors_of
 from memory.ledger import Ledger
-from memory.rank import (
-    RECENCY_DAYS,
-    THREAD_HALF,
-    WORDS_HALF,
-    Document,
-    Hit,
-    Index,
-    Weights,
-    rank,
-)
+from memory.rank import Hit, Weights, rank
 from memory.words import document, question
 
-FACT_BYTES = 4_000
-"""About what a fact takes in memory besides its vector and texts: measured, most of it its words."""
+FACT_BYTES = 2_000
+"""About what a fact takes in memory besides its vector: measured, with its texts and words."""
 
 EMBED_AT_MOST = 32
 """Facts without a vector yet that a load embeds itself; where there are more, the index is far behind."""
@@ -39,110 +32,59 @@ EMBED_AT_MOST = 32
 SLICE = 25
 """Facts that are prepared without letting others have their turn: about a millisecond's worth."""
 
-NEAR_TIE = 1e-9
-"""Scores that are nearer than this may change places where they are computed in another order."""
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+EVERY = 2**31
+"""More facts than any user has."""
 
 
+@dataclass(frozen=True)
 class Snapshot:
-    """Facts of one user as arrays, to be searched."""
+    """Facts of one user, to be searched; never changed, only followed by another."""
 
-    def __init__(self, index: Index, vectors: Vectors | None, *, version: int = 0, complete: bool = True) -> None:
-        facts = [document.fact for document in index.documents]
-        self.index = index
-        """Of facts that are not retired, oldest first; positions in it are the positions in the arrays."""
-        self.vectors = vectors
-        """Shape (facts, dimension); None where they cannot be had, and recall goes by words."""
-        self.version = version
-        self.complete = complete
-        """Whether these are all the user has; otherwise the newest."""
-        self.position_of = {fact.id: position for position, fact in enumerate(facts)}
-        self._said_at = np.array(index.said_at)
-        self._importance = np.array([fact.importance for fact in facts])
-        self._thread_of = np.array(index.thread_of, dtype=np.intp)
-        self._until = np.array([fact.valid_until.timestamp() if fact.valid_until else np.inf for fact in facts])
-        self._planned = [position for position, fact in enumerate(facts) if fact.exclusive and fact.is_planned]
-        self._slots: dict[tuple[str, str], list[int]] = {fact.slot: [] for fact in facts if fact.exclusive}
-        for position, fact in enumerate(facts):
-            if fact.exclusive:
-                self._slots[fact.slot].append(position)
+    columns: Columns = field(default_factory=Columns)
+    """Of facts that are not retired, oldest first."""
+    vectors: Vectors | None = None
+    """Shape (facts, dimension); None where they cannot be had, and recall goes by words."""
+    version: int = 0
+    """Of the user's memory, as the ledger counts."""
+    complete: bool = True
+    """Whether these are all the user has; otherwise the newest."""
+    among: Columns | None = None
+    """The many that these few are to be compared with."""
 
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-        texts = sum(len(document.fact.text) + len(document.fact.quote) for document in self.index.documents)
-        vectors = 0 if self.vectors is None else self.vectors.nbytes
-        return vectors + 2 * texts + FACT_BYTES * (len(self.index.documents) + 1)
-
-    def current(self, now: datetime) -> Mask:
-        """Which of the facts hold at `now`: those not over, nor overtaken by a plan whose time has come."""
-        mask: Mask = self._until > now.timestamp()
-        holding = mask.copy()
-        for plan in self._planned:
-            begun = self.index.documents[plan].fact.starts_at
-            if holding[plan] and begun <= now:
-                for other in self._slots[self.index.documents[plan].fact.slot]:
-                    if self.index.documents[other].fact.starts_at < begun:
-                        mask[other] = False
-        return mask
-
-    def everything(self) -> Mask:
-        """All of them."""
-        return np.ones(len(self.index.documents), dtype=bool)
-
-    def of(self, categories: Collection[str]) -> Mask:
-        """Which of the facts are of these categories."""
-        return np.array([found.fact.category in categories for found in self.index.documents], dtype=bool)
-
-    async def those(self, test: Callable[[Fact], bool]) -> Mask:
-        """Which of the facts `test` says yes to."""
-        mask = np.zeros(len(self.index.documents), dtype=bool)
-        for position, found in enumerate(self.index.documents):
-            mask[position] = test(found.fact)
-            await _breathe(position)
-        return mask
+        return (0 if self.vectors is None else self.vectors.nbytes) + FACT_BYTES * (len(self.columns.facts) + 1)
 
     def facts(self, mask: Mask) -> list[Fact]:
         """The facts at the positions that are set, oldest first."""
-        return [self.index.documents[position].fact for position in np.flatnonzero(mask)]
+        return [self.columns.facts[position] for position in np.flatnonzero(mask).tolist()]
+
+    async def those(self, test: Callable[[Fact], bool]) -> Mask:
+        """Which of the facts `test` says yes to."""
+        mask = np.zeros(len(self.columns.facts), dtype=bool)
+        for position, fact in enumerate(self.columns.facts):
+            mask[position] = test(fact)
+            await _breathe(position)
+        return mask
 
     def cosines(self, vector: Vectors | None) -> Floats | None:
         """Of each fact with `vector` (shape (dimension,)); None where either is missing."""
         if vector is None or self.vectors is None:
             return None
-        return np.asarray(self.vectors @ vector, dtype=np.float64)
+        # A row at a time: a product of matrices gives other last digits for other numbers of rows.
+        return np.asarray(np.vecdot(self.vectors, vector), dtype=np.float64)
 
     def best(
         self, query: str, cosines: Floats | None, mask: Mask, now: datetime, weights: Weights, limit: int
     ) -> list[Hit]:
-        """What `rank` finds among the facts of `mask`, for which it has to look at no more than the best.
+        """What `rank` finds among the facts of `mask`.
 
         Without cosines the words decide; the floor is one for facts that have a similarity, so there is none then.
         """
-        if not mask.any():
-            return []
         if cosines is None:
             cosines, weights = np.zeros(len(mask)), weights.without_floor()
-        asked = self.index.ask(question(query))
-        relevance = weights.similarity * np.clip(cosines, 0, 1)
-        positions, words = _columns(asked.words.items())
-        relevance[positions] += weights.words * words / (words + WORDS_HALF)
-        if weights.thread:
-            by_thread = np.zeros(len(mask))
-            threads, words = _columns(asked.threads.items())
-            by_thread[threads] = words / (words + THREAD_HALF)
-            relevance += weights.thread * by_thread[self._thread_of]
-        relevance[list(asked.people)] += weights.person
-        ages = np.maximum(now.timestamp() - self._said_at, 0) / (RECENCY_DAYS * 86_400)
-        score = relevance + weights.recency / (1 + ages) + weights.importance * self._importance
-        allowed = np.flatnonzero(mask)
-        count = min(max(limit, 1), len(allowed))
-        least = np.partition(score[allowed], -count)[-count]
-        best = {int(position) for position in allowed[score[allowed] >= least - NEAR_TIE]}
-        best.add(int(allowed[relevance[allowed].argmax()]))  # what the floor is about
-        return rank(asked, self.index, cosines.tolist(), now, weights, limit, best)
+        return rank(question(query), self.columns, cosines, now, weights, limit, mask=mask, among=self.among)
 
 
 class HotTier:
@@ -175,9 +117,8 @@ class HotTier:
 
     async def without_vectors(self, user_id: str) -> Snapshot:
         """The user's facts, all of them, for recall by words; they are not held."""
-        ids = await self._ledger.unretired(user_id, newest=2**31)
-        facts, _ = await self._ledger.with_vectors(user_id, [*ids], "")
-        return Snapshot(await indexed(map(document, facts)), None)
+        facts, _ = await self._ledger.newest(user_id, EVERY, self._embedder.name)
+        return Snapshot(await in_columns(facts[::-1]))
 
     def forget(self, user_id: str) -> None:
         """Hold nothing of this user any more."""
@@ -193,54 +134,55 @@ class HotTier:
 
     async def _load(self, user_id: str, version: int, before: Snapshot | None) -> Snapshot:
         """A snapshot at `version`; of `before` what is still the same is taken over."""
-        newest = await self._ledger.unretired(user_id, self.max_facts + 1)
-        ids = [*newest][: self.max_facts][::-1]
-        known: dict[str, tuple[Document, Vectors]] = {}
-        if before and before.vectors is not None:
-            for position, found in enumerate(before.index.documents):
-                if found.fact.id in newest and found.fact.said_again_at == newest[found.fact.id]:
-                    known[found.fact.id] = found, before.vectors[position]
-        facts, stored = await self._ledger.with_vectors(
-            user_id, [i for i in ids if i not in known], self._embedder.name
-        )
+        if before is None:
+            facts, vectors = await self._ledger.newest(user_id, self.max_facts + 1, self._embedder.name)
+            complete = len(facts) <= self.max_facts
+            kept = Snapshot(version=version, complete=complete)
+            return await self._grown(kept, facts[: self.max_facts], vectors[: self.max_facts])
+        newest = await self._ledger.said_again(user_id, self.max_facts + 1)
+        wanted = [*newest][: self.max_facts]
+        held = set(before.columns.facts.ids())
+        new = [fact_id for fact_id in wanted if fact_id not in held]
+        if new != wanted[: len(new)]:  # an older one took the place of one that was retired
+            return await self._load(user_id, version, None)
+        facts, vectors = await self._ledger.these(user_id, new, self._embedder.name)
+        return await self._grown(_kept(before, newest, version, len(newest) <= self.max_facts), facts, vectors)
+
+    async def _grown(self, snapshot: Snapshot, facts: Sequence[Fact], stored: Sequence[bytes | None]) -> Snapshot:
+        """With more facts, given the newest first, and their vectors; those without one are embedded."""
+        if not facts:
+            return snapshot
         lacking = [fact for fact, vector in zip(facts, stored, strict=True) if vector is None]
         if len(lacking) > EMBED_AT_MOST:
             raise Unavailable(f"{len(lacking)} facts have no vector yet: the index is behind.")
-        made = dict(
-            zip(
-                (fact.id for fact in lacking),
-                await self._embedder.embed([fact.searchable for fact in lacking]),
-                strict=True,
-            )
-        )
-        for number, (fact, vector) in enumerate(zip(facts, stored, strict=True)):
-            known[fact.id] = document(fact), made[fact.id] if vector is None else vector_of(vector)
-            await _breathe(number)
-        there = [known[fact_id] for fact_id in ids if fact_id in known]  # erased since the first query: not there
-        vectors = np.array([vector for _, vector in there], dtype=np.float32) if there else None
-        index = await indexed(found for found, _ in there)
+        made = map(bytes_of, await self._embedder.embed([fact.searchable for fact in lacking]))
+        vectors = vectors_of([next(made) if vector is None else vector for vector in stored][::-1])
+        if snapshot.vectors is not None:
+            vectors = np.concatenate([snapshot.vectors, vectors])
         await asyncio.sleep(0)
-        return Snapshot(index, vectors, version=version, complete=len(newest) <= self.max_facts)
+        return replace(snapshot, columns=await in_columns(facts[::-1], snapshot.columns), vectors=vectors)
 
 
-async def indexed(documents: Iterable[Document], among: Index | None = None) -> Index:
-    """An index of the documents, made without holding others up."""
-    index = Index(among=among)
-    for number, found in enumerate(documents):
-        index.add(found)
-        await _breathe(number)
-    return index
+def _kept(before: Snapshot, newest: Mapping[str, datetime | None], version: int, complete: bool) -> Snapshot:
+    """What is still there of `before`, each fact with when it was last said again."""
+    stays = [at for at, fact_id in enumerate(before.columns.facts.ids()) if fact_id in newest]
+    columns = before.columns.kept(np.array(stays, dtype=np.intp))
+    said_again = {at: newest[fact_id] for at, fact_id in enumerate(columns.facts.ids())}
+    changed = {at: moment for at, moment in said_again.items() if moment != columns.facts.said_again_at(at)}
+    vectors = None if before.vectors is None else before.vectors[stays]
+    return Snapshot(columns.said_again(changed) if changed else columns, vectors, version, complete)
+
+
+async def in_columns(facts: Sequence[Fact], before: Columns | None = None) -> Columns:
+    """Facts in columns, those of `before` first, without holding others up."""
+    columns = before or Columns()
+    for start in range(0, len(facts), SLICE):
+        columns = columns.extended([*map(document, facts[start : start + SLICE])])
+        await asyncio.sleep(0)
+    return columns
 
 
 async def _breathe(number: int) -> None:
     """Let others have their turn, once a slice."""
     if number % SLICE == SLICE - 1:
         await asyncio.sleep(0)
-
-
-def _columns(items: Iterable[tuple[int, float]]) -> tuple[NDArray[np.intp], Floats]:
-    pairs: Sequence[tuple[int, float]] = list(items)
-    return (
-        np.fromiter((key for key, _ in pairs), dtype=np.intp, count=len(pairs)),
-        np.fromiter((value for _, value in pairs), dtype=np.float64, count=len(pairs)),
-    )

@@ -21,11 +21,12 @@ from memory.reconcile import Changes, Proposal, Retirement
 from memory.rows import (
     CURRENT,
     EVERY_THREAD,
+    NEWEST,
     NOTHING,
     PAST,
+    SAID_AGAIN,
     SELECT,
-    UNRETIRED,
-    WITH_VECTORS,
+    THESE,
     complete_messages,
     fact_of_row,
     forgotten_since,
@@ -38,11 +39,11 @@ from memory.rows import (
     write_changes,
 )
 
-SLICE = 50
+SLICE = 25
 """Rows that are read without letting others have their turn: some two milliseconds' worth."""
 
 
-VECTORS_PAGE = 250
+VECTORS_PAGE = 100
 """Facts whose vectors are read at a time: what arrives at once is taken in at once."""
 
 
@@ -88,21 +89,30 @@ class Ledger:
         )
         return await facts_of(rows)
 
-    async def unretired(self, user_id: str, newest: int) -> dict[str, datetime | None]:
+    async def said_again(self, user_id: str, newest: int) -> dict[str, datetime | None]:
         """Ids of up to so many facts that are not retired, the newest first -> when they were last said again."""
-        rows = await self._rows(UNRETIRED, user_id, limit=newest)
+        rows = await self._rows(SAID_AGAIN, user_id, limit=newest)
         return {row["id"]: row["said_again_at"] for row in rows}
 
-    async def with_vectors(
-        self, user_id: str, ids: Sequence[str], embedder: str
-    ) -> tuple[list[Fact], list[bytes | None]]:
-        """These facts, oldest first, and beside each its vector by that embedder, where it has one yet."""
-        rows: list[DictRow] = []
-        for start in range(0, len(ids), VECTORS_PAGE):
-            page = list(ids[start : start + VECTORS_PAGE])
-            rows += await self._rows(WITH_VECTORS, user_id, ids=page, embedder=embedder)
-        vectors = [row.pop("vector") for row in rows]
-        return await facts_of(rows), vectors
+    async def newest(self, user_id: str, count: int, embedder: str) -> tuple[list[Fact], list[bytes | None]]:
+        """Up to so many facts that are not retired, the newest first, and each one's vector, where it has one yet."""
+        facts: list[Fact] = []
+        vectors: list[bytes | None] = []
+        before = 2**63 - 1
+        while len(facts) < count:
+            limit = min(VECTORS_PAGE, count - len(facts))
+            rows = await self._rows(NEWEST, user_id, before=before, limit=limit, embedder=embedder)
+            vectors += [row["vector"] for row in rows]
+            facts += await facts_of(rows)
+            if len(rows) < limit:
+                break
+            before = rows[-1]["number"]
+        return facts, vectors
+
+    async def these(self, user_id: str, ids: Sequence[str], embedder: str) -> tuple[list[Fact], list[bytes | None]]:
+        """The facts of these ids, the newest first, and each one's vector, where it has one yet."""
+        rows = await self._rows(THESE, user_id, ids=list(ids), limit=len(ids), embedder=embedder)
+        return await facts_of(rows), [row["vector"] for row in rows]
 
     async def past(self, user_id: str, now: datetime, ids: Sequence[str] | None = None) -> list[Fact]:
         """What was true and is not any more, oldest first: of what is retired, all or those of `ids`."""

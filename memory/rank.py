@@ -1,19 +1,21 @@
 """Which facts matter for a question: a weighted sum of similarity, words, person, recency and importance. Pure.
 
 Each signal lies between 0 and 1 and is scaled by itself, never by the pool it came in, so that a score means the same
-whatever else was found. The first three make a fact *relevant*; recency and importance only decide between facts that
+whatever else was found. The first four make a fact *relevant*; recency and importance only decide between facts that
 are about equally so, since superseding, not decay, is what keeps old facts out. `tests/evals` measures the weights.
 """
 
 import heapq
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from memory.bm25 import Bm25
+import numpy as np
+
+from memory.bm25 import Floats
+from memory.columns import Columns, Mask
 from memory.fact import Fact
 
 Preset = Literal["default", "guide"]
@@ -63,19 +65,6 @@ class Question:
     """Whether it speaks of nobody in particular: "Who won the game?", not "Who won my game?"."""
 
 
-@dataclass(frozen=True)
-class Document:
-    """A fact as ranking sees it; `memory.words.document` makes it."""
-
-    fact: Fact
-    stems: Sequence[str]
-    """Of its slot, its sentence, its quote and its date."""
-    names: frozenset[str] = frozenset()
-    """Stems of its subject's name; none for the user."""
-    relation: frozenset[str] = frozenset()
-    """For a fact that says who somebody is to the user, the stems that say it: {"sister", "anna"}."""
-
-
 class Hit(NamedTuple):
     """A fact that was found, with its score and what each signal gave (0 to 1, before weighting)."""
 
@@ -109,106 +98,82 @@ class Signal(NamedTuple):
         return self.value * self.weight
 
 
-class Asked(NamedTuple):
-    """What a question's words lead to among the documents of an index."""
+class Signals(NamedTuple):
+    """What each signal gives each fact: 0 to 1, shape (facts,)."""
 
-    general: bool
-    words: Mapping[int, float]
-    """BM25 of each document that shares a word with the question."""
-    threads: Mapping[int, float]
-    """BM25 of each thread, all its documents taken together, that does."""
-    people: Set[int]
-    """The documents about somebody the question names."""
-
-
-class Index:
-    """One user's facts as ranking sees them, counted once; a question then touches only those it has to do with."""
-
-    def __init__(self, documents: Iterable[Document] = (), *, among: "Index | None" = None) -> None:
-        """`among` is the index of many facts that these few are to be compared with: its counts of words are used."""
-        self.documents: list[Document] = []
-        """Positions in it are what the methods below and `rank` speak of."""
-        self.said_at: list[float] = []
-        """When each was last said, in seconds since 1970."""
-        self.thread_of: list[int] = []
-        """The number of the thread each was said in, from 0; one put in by hand has a thread of its own."""
-        self._words: Bm25 = Bm25(among._words if among else None)
-        self._threads: Bm25 = Bm25(among._threads if among else None)
-        self._numbers: dict[str, int] = {}
-        self._about: dict[frozenset[str], set[int]] = defaultdict(set)
-        self._relations: list[frozenset[str]] = []
-        for document in documents:
-            self.add(document)
-
-    def add(self, document: Document) -> None:
-        """One more document."""
-        position, source = len(self.documents), document.fact.source
-        thread = self._numbers.setdefault(f"in {source.thread_id}" if source.thread_id else document.fact.id, position)
-        self.documents.append(document)
-        self.said_at.append(document.fact.last_said_at.timestamp())
-        self.thread_of.append(thread)
-        self._words.add(position, document.stems)
-        self._threads.add(thread, document.stems)
-        if document.names:
-            self._about[document.names].add(position)
-        if document.relation:
-            self._relations.append(document.relation)
-
-    def ask(self, question: Question) -> Asked:
-        """What the question's words lead to."""
-        return Asked(
-            question.general,
-            self._words.scores(question.stems),
-            self._threads.scores(question.stems),
-            self._people(set(question.stems)),
-        )
-
-    def _people(self, asked: set[str]) -> set[int]:
-        """The documents about somebody who is named, by name or by what they are to the user ("my sister").
-
-        "sister" means Anna where one of the documents says that Anna is the sister.
-        """
-        return {
-            position
-            for names, positions in self._about.items()
-            if asked & names or any(names <= relation and asked & relation for relation in self._relations)
-            for position in positions
-        }
+    similarity: Floats
+    words: Floats
+    thread: Floats
+    person: Floats
+    recency: Floats
+    importance: Floats
 
 
 def rank(
-    asked: Asked,
-    index: Index,
-    cosines: Sequence[float],
+    asked: Question,
+    columns: Columns,
+    cosines: Floats,
     now: datetime,
     weights: Weights,
     limit: int,
-    positions: Iterable[int] | None = None,
+    *,
+    mask: Mask | None = None,
+    among: Columns | None = None,
 ) -> list[Hit]:
-    """The `limit` best documents for a question, best first, equal scores in order of id; [] where none is relevant.
+    """The `limit` best facts for a question, best first, equal scores in order of id; [] where none is relevant.
 
-    `cosines` holds one number a document. `positions` are the documents to choose from, all of them by default.
+    `cosines` holds one number a fact, `mask` whether it may be found (all may by default). `among` are the many
+    facts that these few are to be compared with: their counts of words are used.
     """
-    said_by = now.timestamp()
-
-    def hit(position: int) -> Hit:
-        fact = index.documents[position].fact
-        similarity = similarity_score(cosines[position])
-        words = saturated(asked.words.get(position, 0.0), WORDS_HALF)
-        thread = saturated(asked.threads.get(index.thread_of[position], 0.0), THREAD_HALF)
-        person = 1.0 if position in asked.people else 0.0
-        recency = recency_score(said_by - index.said_at[position])
-        relevance = (
-            weights.similarity * similarity + weights.words * words + weights.thread * thread + weights.person * person
-        )
-        score = relevance + weights.recency * recency + weights.importance * fact.importance
-        return Hit(fact, score, relevance, similarity, words, thread, person, recency, fact.importance)
-
-    hits = [hit(position) for position in (range(len(index.documents)) if positions is None else positions)]
-    floor = weights.general_floor if asked.general else weights.floor
-    if max((hit.relevance for hit in hits), default=-math.inf) < floor:
+    allowed = np.arange(len(columns.facts)) if mask is None else np.flatnonzero(mask)
+    if not len(allowed) or limit < 1:
         return []
-    return best_of(hits, limit)
+    signals = signals_of(asked, columns, cosines, now, among or columns, with_threads=weights.thread > 0)
+    relevance = (
+        weights.similarity * signals.similarity
+        + weights.words * signals.words
+        + weights.thread * signals.thread
+        + weights.person * signals.person
+    )
+    score = relevance + weights.recency * signals.recency + weights.importance * signals.importance
+    if relevance[allowed].max() < (weights.general_floor if asked.general else weights.floor):
+        return []
+    count = min(limit, len(allowed))
+    least = np.partition(score[allowed], -count)[-count]
+    best = allowed[score[allowed] >= least].tolist()
+    best.sort(key=lambda at: (-score[at], columns.facts.id_at(at)))
+    return [
+        Hit(
+            columns.facts[at],
+            float(score[at]),
+            float(relevance[at]),
+            similarity=float(signals.similarity[at]),
+            words=float(signals.words[at]),
+            thread=float(signals.thread[at]),
+            person=float(signals.person[at]),
+            recency=float(signals.recency[at]),
+            importance=float(signals.importance[at]),
+        )
+        for at in best[:limit]
+    ]
+
+
+def signals_of(
+    asked: Question, columns: Columns, cosines: Floats, now: datetime, among: Columns, *, with_threads: bool
+) -> Signals:
+    """What each signal gives each fact."""
+    thread = np.zeros(len(columns.facts))
+    if with_threads:
+        threads, thread_of = columns.threads
+        thread = saturated(threads.scores(asked.stems, among.threads[0]), THREAD_HALF)[thread_of]
+    return Signals(
+        similarity=np.clip(cosines, 0, 1),  # 0 where it points away
+        words=saturated(columns.words.scores(asked.stems, among.words), WORDS_HALF),
+        thread=thread,
+        person=columns.about(set(asked.stems)),
+        recency=recency(now.timestamp() - columns.said_at),
+        importance=columns.importance,
+    )
 
 
 def best_of(hits: Iterable[Hit], limit: int) -> list[Hit]:
@@ -216,16 +181,11 @@ def best_of(hits: Iterable[Hit], limit: int) -> list[Hit]:
     return heapq.nsmallest(limit, hits, key=lambda hit: (-hit.score, hit.fact.id))
 
 
-def similarity_score(cosine: float) -> float:
-    """The cosine; 0 where it points away."""
-    return min(max(cosine, 0.0), 1.0)
-
-
-def saturated(bm25: float, half: float) -> float:
+def saturated(bm25: Floats, half: float) -> Floats:
     """BM25, which has no upper bound, as 0 to 1; `half` counts as 0.5."""
     return bm25 / (bm25 + half)
 
 
-def recency_score(age_seconds: float) -> float:
+def recency(age_seconds: Floats) -> Floats:
     """1 for now, one half after RECENCY_DAYS, towards 0 with age; a moment in the future counts as now."""
-    return 1 / (1 + max(age_seconds, 0.0) / (RECENCY_DAYS * 86_400))
+    return np.asarray(1 / (1 + np.maximum(age_seconds, 0.0) / (RECENCY_DAYS * 86_400)))

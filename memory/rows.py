@@ -179,10 +179,15 @@ async def insert_repeats(
 
 
 WITH_VECTORS = f"""
-    select facts.*, v.vector from ({SELECT} and id = any(%(ids)s) order by number) as facts
+    select facts.*, v.vector from (
+        select number, {SELECT.removeprefix("select ")} and {{condition}} order by number desc limit %(limit)s
+    ) as facts
     left join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (%(owner)s, %(embedder)s, facts.id)
+    order by number desc
 """
-UNRETIRED = """
+NEWEST = WITH_VECTORS.format(condition="retired_at is null and number < %(before)s")
+THESE = WITH_VECTORS.format(condition="id = any(%(ids)s)")
+SAID_AGAIN = """
     select id, (
         select max(r.observed_at) from memory.reinforcements r where r.owner = f.owner and r.fact_id = f.id
     ) as said_again_at

@@ -6,12 +6,14 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import MessageLikeRepresentation
 
+from memory.bm25 import Floats
 from memory.errors import BadInput, Unavailable, cause_of
 from memory.explain import why
 from memory.extract import (
@@ -24,7 +26,7 @@ from memory.extract import (
     utterances_of,
 )
 from memory.fact import Category, Fact, Source, check_user_id, owner_key, slot_name, utc_now
-from memory.hot import Floats, Snapshot, indexed
+from memory.hot import Snapshot, in_columns
 from memory.index import Vectors
 from memory.notes import Memory, fact_of_text
 from memory.past import asks_about_past
@@ -34,7 +36,6 @@ from memory.reconcile import Changes
 from memory.render import render
 from memory.threads import delete_threads
 from memory.timeline import AsOf, Version, as_of, chain, versions
-from memory.words import document
 
 if TYPE_CHECKING:
     from memory.store import FactStore
@@ -136,7 +137,7 @@ class UserMemory:
         profile: list[Fact] = []
         hits: list[Hit] = []
         for part, cosines in parts:
-            current, in_profile = part.current(now), part.of(PROFILE)
+            current, in_profile = part.columns.current(now), part.columns.of(PROFILE)
             profile += part.facts(current & in_profile)
             hits += part.best(query, cosines, current & ~in_profile, now, self._store.weights, limit)
         past = await self._past(query, held, vector, now, PAST_SHOWN) if asks_about_past(query) else []
@@ -156,7 +157,8 @@ class UserMemory:
             parts.append(await self._older(held, vector, now, every=only is not None or limit > POOL))
         hits: list[Hit] = []
         for part, cosines in parts:
-            wanted = part.current(now) & await part.those(only) if only else part.current(now)
+            current = part.columns.current(now)
+            wanted = current & await part.those(only) if only else current
             hits += part.best(query, cosines, wanted, now, self._store.weights, limit)
         best = best_of(hits, limit)
         return [hit._replace(why=why(hit, query, self._store.weights, now)) for hit in best] if explain else best
@@ -175,12 +177,13 @@ class UserMemory:
             if not held.complete:
                 parts.append(await self._older(held, vector, now, every=False))
             for part, cosines in parts:
-                for position in np.flatnonzero(part.current(now)) if cosines is not None else ():
-                    fact, cosine = (
-                        part.index.documents[position].fact,
-                        float(cosines[position]) if cosines is not None else 0,
-                    )
-                    nearest[fact.id] = max((cosine, fact), nearest.get(fact.id, (-1.0, fact)), key=lambda pair: pair[0])
+                if cosines is None:
+                    continue
+                near = np.where(part.columns.current(now), cosines, -np.inf)
+                for at in np.argsort(-near, kind="stable")[:limit].tolist():
+                    if near[at] > -np.inf:
+                        fact = part.columns.facts[at]
+                        nearest[fact.id] = max((near[at], fact), nearest.get(fact.id, (-1.0, fact)), key=itemgetter(0))
         ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
         return [fact for _, fact in ordered[:limit]]
 
@@ -357,11 +360,12 @@ class UserMemory:
     async def _older(self, held: Snapshot, vector: Vectors, now: datetime, *, every: bool) -> tuple[Snapshot, Floats]:
         """Facts beyond those held, and their cosines: the collection's nearest and the profile, or every one."""
         nearest = await self._near(vector, EVERYTHING if every else POOL)
-        ids = None if every else [fact_id for fact_id in nearest if fact_id not in held.position_of]
+        there = set(held.columns.facts.ids())
+        ids = None if every else [fact_id for fact_id in nearest if fact_id not in there]
         facts = await self._store.ledger.current(self.user_id, now, ids=ids, categories=None if every else PROFILE)
-        older = [fact for fact in facts if fact.id not in held.position_of]
-        index = await indexed(map(document, older), among=held.index)
-        return Snapshot(index, None), np.array([nearest.get(fact.id, 0.0) for fact in older])
+        older = [fact for fact in facts if fact.id not in there]
+        cosines = np.array([nearest.get(fact.id, 0.0) for fact in older])
+        return Snapshot(await in_columns(older), among=held.columns), cosines
 
     async def _past(self, query: str, held: Snapshot, vector: Vectors | None, now: datetime, limit: int) -> list[Hit]:
         """What answers the question and does not hold any more."""
@@ -370,12 +374,14 @@ class UserMemory:
         if nearest:
             ids = [*nearest, *await self._store.queue.waiting(owner_key(self.user_id))]
         facts = await self._store.ledger.past(self.user_id, now, ids)
-        past = Snapshot(await indexed(map(document, facts), among=held.index), None)
+        past = Snapshot(await in_columns(facts), among=held.columns)
         over = held.cosines(vector)  # what is not retired, and over all the same
         if over is not None:
-            nearest |= {f.id: float(over[held.position_of[f.id]]) for f in facts if f.id in held.position_of}
+            of_held = dict(zip(held.columns.facts.ids(), over.tolist(), strict=True))
+            nearest |= {fact.id: of_held[fact.id] for fact in facts if fact.id in of_held}
         cosines = np.array([nearest.get(fact.id, 0.0) for fact in facts]) if nearest else None
-        return past.best(query, cosines, past.everything(), now, self._store.weights, limit)
+        everything = np.ones(len(facts), dtype=bool)
+        return past.best(query, cosines, everything, now, self._store.weights, limit)
 
     async def _near(self, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
         """What the collection holds near `vector`: id -> cosine; nothing where it does not answer."""

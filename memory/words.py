@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from Stemmer import Stemmer
 
+from memory.columns import Document
 from memory.fact import Fact
-from memory.rank import Document, Question
+from memory.rank import Question
 
 STOP_WORDS = frozenset({
     "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do",

@@ -21,9 +21,9 @@ def bytes_of(vector: Vectors) -> bytes:
     return vector.astype("<f4").tobytes()
 
 
-def vector_of(data: bytes) -> Vectors:
-    """The vector again."""
-    return np.frombuffer(data, dtype="<f4")
+def vectors_of(rows: Sequence[bytes]) -> Vectors:
+    """The vectors again, one a row."""
+    return np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
 
 
 class Damaged(Unavailable):

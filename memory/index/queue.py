@@ -7,12 +7,10 @@ once the index has the fact's state, and only if the fact was not written again 
 import asyncio
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from memory.embeddings import Embedder
 from memory.errors import Unavailable
 from memory.fact import Fact
-from memory.index import FactKey, Index, Vectors, bytes_of, vector_of
+from memory.index import FactKey, Index, Vectors, bytes_of, vectors_of
 from memory.postgres import Connection, Pool, lock_key, take_locks
 from memory.rows import COLUMNS, fact_of_row
 
@@ -141,13 +139,14 @@ class IndexQueue:
     ) -> Vectors:
         """The facts' vectors: those that are stored, and the others, which are stored with it."""
         lacking = [at for at, vector in enumerate(stored) if vector is None]
-        made = dict(zip(lacking, await self.embedder.embed([facts[at].searchable for at in lacking]), strict=True))
+        embedded = await self.embedder.embed([facts[at].searchable for at in lacking])
+        made = dict(zip(lacking, map(bytes_of, embedded), strict=True))
         async with connection.cursor() as cursor:
             await cursor.executemany(
                 STORE_VECTOR,
-                [(self.embedder.name, bytes_of(vector), owners[at], facts[at].id) for at, vector in made.items()],
+                [(self.embedder.name, vector, owners[at], facts[at].id) for at, vector in made.items()],
             )
-        return np.array([made[at] if vector is None else vector_of(vector) for at, vector in enumerate(stored)])
+        return vectors_of([vector or made[at] for at, vector in enumerate(stored)])
 
 
 async def queue_all(connection: Connection, index_name: str) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from memory.columns import Columns
 from memory.embeddings import Embedder
 from memory.fact import Fact
-from memory.rank import PRESETS, Index, Weights, rank
+from memory.index import Vectors
+from memory.rank import PRESETS, Weights, rank
 from memory.user_memory import PROFILE
 from memory.words import document, question
 from tests.evals.dataset import NOW, LabelledQuestion, Split
@@ -61,8 +63,8 @@ class Person:
 
     profile: frozenset[str]
     """Ids of the facts that are recalled whatever is asked; they are not ranked."""
-    index: Index
-    vectors: Sequence[Sequence[float]]
+    columns: Columns
+    vectors: Vectors
 
 
 async def open_people(facts: Mapping[str, Sequence[Fact]], embedder: Embedder) -> dict[str, Person]:
@@ -72,19 +74,18 @@ async def open_people(facts: Mapping[str, Sequence[Fact]], embedder: Embedder) -
         ranked = [fact for fact in known if fact.category not in PROFILE]
         vectors = await embedder.embed([fact.searchable for fact in ranked])
         profile = frozenset(fact.id for fact in known if fact.category in PROFILE)
-        people[user] = Person(profile, Index(map(document, ranked)), vectors.tolist())
+        people[user] = Person(profile, Columns().extended([*map(document, ranked)]), vectors)
     return people
 
 
-async def embed_questions(questions: Sequence[LabelledQuestion], embedder: Embedder) -> list[list[float]]:
-    rows: list[list[float]] = (await embedder.embed([asked.text for asked in questions])).tolist()
-    return rows
+async def embed_questions(questions: Sequence[LabelledQuestion], embedder: Embedder) -> Vectors:
+    return await embedder.embed([asked.text for asked in questions])
 
 
 def score(
     people: Mapping[str, Person],
     questions: Sequence[LabelledQuestion],
-    vectors: Sequence[Sequence[float]],
+    vectors: Vectors,
     weights: Weights,
     split: Split,
 ) -> Score:
@@ -113,10 +114,10 @@ def score(
     )
 
 
-def find(person: Person, text: str, vector: Sequence[float], weights: Weights) -> list[str]:
+def find(person: Person, text: str, vector: Vectors, weights: Weights) -> list[str]:
     """Ids of what is recalled besides the profile, best first."""
-    cosines = [sum(map(float.__mul__, row, vector)) for row in person.vectors]
-    hits = rank(person.index.ask(question(text)), person.index, cosines, NOW, weights, LIMIT)
+    cosines = (person.vectors @ vector).astype(float)
+    hits = rank(question(text), person.columns, cosines, NOW, weights, LIMIT)
     return [hit.fact.id for hit in hits if hit.score > 0]
 
 

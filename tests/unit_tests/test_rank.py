@@ -1,12 +1,16 @@
 """Ranking: each signal by itself, their weighted sum, and what is no answer."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
+from memory.bm25 import Bm25
+from memory.columns import Columns, Document
 from memory.fact import Fact
-from memory.rank import PRESETS, Document, Hit, Index, Question, Weights, rank, recency_score
+from memory.rank import PRESETS, Hit, Question, Weights, rank, recency
 from memory.words import document, question, stems
 from tests.facts import NOON, make_fact
 
@@ -20,9 +24,12 @@ def said(text: str, attribute: str = "note", *, days: float = 0, **values: Any) 
 
 def ranked(asked: str, facts: dict[Fact, float] | list[Fact], weights: Weights = DEFAULT, limit: int = 10) -> list[Hit]:
     """What `asked` finds among facts, given their cosines or, for a list, without any."""
-    cosines = list(facts.values()) if isinstance(facts, dict) else [0.0] * len(facts)
-    index = Index(map(document, facts))
-    return rank(index.ask(question(asked)), index, cosines, NOON, weights, limit)
+    cosines = np.array(list(facts.values()) if isinstance(facts, dict) else [0.0] * len(facts))
+    return rank(question(asked), columns(facts), cosines, NOON, weights, limit)
+
+
+def columns(facts: Iterable[Fact]) -> Columns:
+    return Columns().extended([*map(document, facts)])
 
 
 def only(**weights: float) -> Weights:
@@ -35,8 +42,8 @@ def texts(hits: list[Hit]) -> list[str]:
 
 def test_the_guides_weights_give_the_guides_score() -> None:
     assert (GUIDE.similarity, GUIDE.words, GUIDE.person, GUIDE.recency, GUIDE.importance) == (0.40, 0, 0, 0.35, 0.25)
-    index = Index([Document(said("x", days=30, importance=0.8), [])])
-    (hit,) = rank(index.ask(Question([])), index, [0.5], NOON, GUIDE, 10)
+    one = Columns().extended([Document(said("x", days=30, importance=0.8), [])])
+    (hit,) = rank(Question([]), one, np.array([0.5]), NOON, GUIDE, 10)
     assert hit.score == pytest.approx(0.40 * 0.5 + 0.35 * 0.5 + 0.25 * 0.8)
 
 
@@ -57,7 +64,7 @@ def test_a_hit_says_what_each_signal_gave_and_the_score_is_their_weighted_sum() 
 
 @pytest.mark.parametrize(("days", "expected"), [(0, 1.0), (30, 0.5), (90, 0.25), (-5, 1.0)])
 def test_recency_halves_in_thirty_days_and_never_exceeds_one(days: float, expected: float) -> None:
-    assert recency_score(days * DAY) == pytest.approx(expected)
+    assert recency(np.array([days * DAY])) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weights", PRESETS.values(), ids=PRESETS)
@@ -106,17 +113,17 @@ def test_of_facts_that_are_equally_relevant_the_newer_and_the_more_important_com
 
 
 def test_a_shared_rare_word_counts_more_than_a_shared_common_one() -> None:
-    index = Index(map(document, map(said, ["Anna likes tea", "Bob likes tea", "Cleo likes tea", "Dan likes cello"])))
-    rare, common = index.ask(question("cello")).words, index.ask(question("tea")).words
-    assert set(rare) == {3}
-    assert set(common) == {0, 1, 2}
-    assert rare[3] > max(common.values())
+    words = columns(map(said, ["Anna likes tea", "Bob likes tea", "Cleo likes tea", "Dan likes cello"])).words
+    rare, common = words.scores(["cello"]), words.scores(["tea"])
+    assert np.flatnonzero(rare).tolist() == [3]
+    assert np.flatnonzero(common).tolist() == [0, 1, 2]
+    assert rare[3] > max(common)
 
 
 def test_bm25_is_what_the_formula_gives() -> None:
-    index = Index([Document(said("a"), ["x", "x", "y"]), Document(said("b"), ["y"])])
+    words = Bm25().extended([["x", "x", "y"], ["y"]])
     # rarity ln(1 + 1.5 / 1.5), frequency 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2))
-    assert index.ask(Question(["x"])).words == {0: pytest.approx(0.693147 * 2 * 2.2 / 3.65, rel=1e-5)}
+    assert words.scores(["x"]) == pytest.approx([0.693147 * 2 * 2.2 / 3.65, 0], rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -154,11 +161,10 @@ def test_equal_scores_come_in_the_same_order_every_time() -> None:
 
 
 def test_only_the_positions_that_are_named_are_ranked() -> None:
-    index = Index(map(document, [said("Likes tea"), said("Likes mint"), said("Likes rum")]))
-    asked = index.ask(question("mint"))
-    hits = rank(asked, index, [0.9, 0.5, 0.5], NOON, DEFAULT, 10, [1, 2])
+    drinks, cosines = columns([said("Likes tea"), said("Likes mint"), said("Likes rum")]), np.array([0.9, 0.5, 0.5])
+    hits = rank(question("mint"), drinks, cosines, NOON, DEFAULT, 10, mask=np.array([False, True, True]))
     assert texts(hits) == ["Likes mint", "Likes rum"]
-    assert rank(asked, index, [0.9, 0.5, 0.5], NOON, DEFAULT, 10, []) == []
+    assert rank(question("mint"), drinks, cosines, NOON, DEFAULT, 10, mask=np.zeros(3, dtype=bool)) == []
 
 
 def test_a_memory_without_facts_recalls_nothing() -> None:

@@ -1,0 +1,149 @@
+"""Facts in columns: they come back as they were, and ranking them all at once is ranking each by the formula."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from memory.bm25 import K1, B
+from memory.columns import Columns
+from memory.fact import Fact, Source
+from memory.packed import Facts
+from memory.rank import PRESETS, RECENCY_DAYS, THREAD_HALF, WORDS_HALF, Weights, rank
+from memory.words import document, question
+from tests.benchmarks.place import WORDS
+from tests.facts import NOON, make_fact
+
+WITH_THREADS = Weights(0.4, 0.2, 0.15, 0.15, 0.05, 0.05, floor=0, general_floor=0)
+
+
+def facts_at_random(seed: int, count: int) -> list[Fact]:
+    chance = random.Random(seed)  # noqa: S311 - nothing secret
+    return [
+        make_fact(
+            " ".join(chance.choices(WORDS, k=4)),
+            chance.choice(WORDS),
+            subject=chance.choice(["user", "user", "anna", "bob"]),
+            message_id=str(number),
+            source=Source(thread_id=chance.choice(["t1", "t2", None]), message_id=str(number), previous=("river",)),
+            observed_at=NOON - timedelta(days=chance.randrange(900)),
+            importance=chance.random(),
+        )
+        for number in range(count)
+    ]
+
+
+def bm25(documents: Sequence[Sequence[str]], asked: Sequence[str]) -> list[float]:
+    """The formula, a document after the other."""
+    average = sum(map(len, documents)) / len(documents)
+
+    def score(stems: Sequence[str]) -> float:
+        total, counts = 0.0, Counter(stems)
+        for stem in set(asked):
+            holding = sum(stem in other for other in documents)
+            rarity = math.log(1 + (len(documents) - holding + 0.5) / (holding + 0.5))
+            total += rarity * counts[stem] * (K1 + 1) / (counts[stem] + K1 * (1 - B + B * len(stems) / average))
+        return total
+
+    return [score(stems) for stems in documents]
+
+
+def expected_scores(facts: list[Fact], asked: str, cosines: list[float], weights: Weights) -> dict[str, float]:
+    """Fact id -> score, each signal by its definition."""
+    documents = [document(fact) for fact in facts]
+    stems = question(asked).stems
+    threads: dict[str, list[str]] = {}
+    for fact, found in zip(facts, documents, strict=True):
+        threads.setdefault(fact.source.thread_id or fact.id, []).extend(found.stems)
+    by_thread = dict(zip(threads, bm25([*threads.values()], stems), strict=True))
+    words = bm25([found.stems for found in documents], stems)
+    scores = {}
+    for fact, cosine, word in zip(facts, cosines, words, strict=True):
+        thread = by_thread[fact.source.thread_id or fact.id]
+        age = (NOON - fact.observed_at).days
+        scores[fact.id] = (
+            weights.similarity * max(cosine, 0)
+            + weights.words * word / (word + WORDS_HALF)
+            + weights.thread * thread / (thread + THREAD_HALF)
+            + weights.person * (fact.subject in asked.casefold() and fact.subject != "user")
+            + weights.recency / (1 + age / RECENCY_DAYS)
+            + weights.importance * fact.importance
+        )
+    return scores
+
+
+@pytest.mark.parametrize("weights", [*PRESETS.values(), WITH_THREADS], ids=[*PRESETS, "threads"])
+@pytest.mark.parametrize("seed", range(10))
+def test_all_at_once_it_finds_what_the_formula_finds_one_by_one(seed: int, weights: Weights) -> None:
+    facts = facts_at_random(seed, 60)
+    asked = f"What does Anna say of the {WORDS[seed % 12]} and my {WORDS[seed % 7]}?"
+    cosines = np.random.default_rng(seed).uniform(-1, 1, 60)
+    expected = expected_scores(facts, asked, cosines.tolist(), weights)
+    hits = rank(question(asked), Columns().extended([*map(document, facts)]), cosines, NOON, weights, 10)
+    best = sorted(expected, key=lambda fact_id: (-expected[fact_id], fact_id))[:10]
+    assert [hit.fact.id for hit in hits] == best
+    assert [hit.score for hit in hits] == pytest.approx([expected[fact_id] for fact_id in best])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_added_and_left_out_leaves_no_trace(seed: int) -> None:
+    facts = facts_at_random(seed, 60)
+    kept = [at for at in range(60) if at % 4 != seed % 4]
+    grown = Columns()
+    for start in range(0, 60, 7):
+        grown = grown.extended([*map(document, facts[start : start + 7])])
+        rank(question("river"), grown, np.zeros(len(grown.facts)), NOON, WITH_THREADS, 10)
+    grown = grown.kept(np.array(kept))
+    fresh = Columns().extended([document(facts[at]) for at in kept])
+    cosines = np.random.default_rng(seed).uniform(-1, 1, len(kept))
+    asked = question(f"What does Anna say of the {WORDS[seed]}?")
+    for mask in (None, np.arange(len(kept)) % 2 == 0):
+        found = [rank(asked, columns, cosines, NOON, WITH_THREADS, 10, mask=mask) for columns in (grown, fresh)]
+        assert found[0] == found[1]
+        assert len(found[0]) == 10
+
+
+def test_a_fact_comes_back_as_it_was_and_with_when_it_was_last_said_again() -> None:
+    facts = [
+        fact.model_copy(update={"said_again_at": NOON if at % 2 else None})
+        for at, fact in enumerate(facts_at_random(1, 6))
+    ]
+    packed = Facts().extended(facts)
+    assert [*packed] == facts
+    assert [*packed.kept([1, 4])] == [facts[1], facts[4]]
+    again = packed.said_again({0: NOON, 1: None})
+    assert [fact.said_again_at for fact in again][:3] == [NOON, None, None]
+    assert [fact.model_copy(update={"said_again_at": None}) for fact in again] == [
+        fact.model_copy(update={"said_again_at": None}) for fact in facts
+    ]
+
+
+def test_what_was_said_again_is_as_recent_as_that() -> None:
+    old = make_fact("Likes tea", observed_at=NOON - timedelta(days=300))
+    columns = Columns().extended([document(old)])
+    (before,) = rank(question("tea"), columns, np.zeros(1), NOON, WITH_THREADS, 1)
+    (after,) = rank(question("tea"), columns.said_again({0: NOON}), np.zeros(1), NOON, WITH_THREADS, 1)
+    assert before.recency < 0.1
+    assert after.recency == 1
+
+
+def test_a_plan_takes_the_place_of_what_it_overtakes_once_its_time_has_come() -> None:
+    lives = make_fact("Lives in Austin", "home city", exclusive=True, observed_at=NOON - timedelta(days=9))
+    moves = make_fact(
+        "Moves to Oslo", "home city", exclusive=True, observed_at=NOON, valid_from=NOON + timedelta(days=30)
+    )
+    columns = Columns().extended([*map(document, [lives, moves])])
+    assert columns.current(NOON).tolist() == [True, True]
+    assert columns.current(NOON + timedelta(days=31)).tolist() == [False, True]
+    assert columns.kept(np.array([1])).current(NOON + timedelta(days=31)).tolist() == [True]
+
+
+def test_what_is_over_is_not_current() -> None:
+    visit = make_fact("Is in Rome", "stay", observed_at=NOON, valid_until=NOON + timedelta(days=2))
+    columns = Columns().extended([document(visit)])
+    assert columns.current(NOON).all()
+    assert not columns.current(NOON + timedelta(days=2)).any()
