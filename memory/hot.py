@@ -23,8 +23,8 @@ from memory.ledger import Ledger
 from memory.rank import Hit, Weights, rank
 from memory.words import document, question
 
-FACT_BYTES = 2_000
-"""About what a fact takes in memory besides its vector: measured, with its texts and words."""
+FACT_BYTES = 1_500
+"""About what a fact takes in memory besides its vector, its texts and words included: measured, on the safe side."""
 
 EMBED_AT_MOST = 32
 """Facts without a vector yet that a load embeds itself; where there are more, the index is far behind."""
@@ -97,6 +97,8 @@ class HotTier:
         self._embedder = embedder
         self._max_bytes = max_bytes
         self._held: OrderedDict[str, Snapshot] = OrderedDict()
+        self._bytes = 0
+        """Of all that are held."""
         self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self, user_id: str) -> Snapshot:
@@ -122,15 +124,18 @@ class HotTier:
 
     def forget(self, user_id: str) -> None:
         """Hold nothing of this user any more."""
-        self._held.pop(owner_key(user_id), None)
+        self._drop(owner_key(user_id))
 
     def _hold(self, owner: str, snapshot: Snapshot) -> None:
+        self._drop(owner)
         self._held[owner] = snapshot
-        self._held.move_to_end(owner)
-        total = sum(held.size for held in self._held.values())
-        while total > self._max_bytes and self._held:
-            _, dropped = self._held.popitem(last=False)
-            total -= dropped.size
+        self._bytes += snapshot.size
+        while self._bytes > self._max_bytes:
+            self._drop(next(iter(self._held)))
+
+    def _drop(self, owner: str) -> None:
+        if dropped := self._held.pop(owner, None):
+            self._bytes -= dropped.size
 
     async def _load(self, user_id: str, version: int, before: Snapshot | None) -> Snapshot:
         """A snapshot at `version`; of `before` what is still the same is taken over."""

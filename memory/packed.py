@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, overload
 
 from memory.fact import Fact, Source
@@ -16,6 +17,8 @@ REPEATED = ("subject", "attribute", "category")
 
 Row = tuple[Any, ...]
 """The values of FIELDS, and those of its SOURCE."""
+
+_values_of, _source_of = itemgetter(*FIELDS), itemgetter(*SOURCE)
 
 
 class Facts(Sequence[Fact]):
@@ -70,12 +73,11 @@ class Facts(Sequence[Fact]):
 
 def packed(fact: Fact) -> Row:
     """A fact's values in a row."""
-    values = dict(fact)
-    source = dict(values.pop("source"))
-    values |= {name: sys.intern(values[name]) for name in REPEATED}
+    values = fact.__dict__ | {name: sys.intern(getattr(fact, name)) for name in REPEATED}
     if fact.key == fact.id:
         values["key"] = fact.id
-    return (*(values[name] for name in FIELDS), *(source[name] for name in SOURCE))
+    row: Row = _values_of(values) + _source_of(fact.source.__dict__)
+    return row
 
 
 def unpacked(row: Row) -> Fact:

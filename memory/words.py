@@ -55,8 +55,12 @@ def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
 
 def _words(text: str) -> list[str]:
     """Words in lower case; "26th" and "26" are one."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return re.findall(r"\w+", re.sub(r"(\d)(?:st|nd|rd|th)\b", r"\1", folded))
+    folded = (text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
+    return _WORD.findall(_ORDINAL.sub("", folded))
+
+
+_WORD = re.compile(r"\w+")
+_ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
 
 
 _local = threading.local()
