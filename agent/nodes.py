@@ -18,11 +18,12 @@ from agent.identity import memory_of, user_of
 from agent.models import open_model
 from agent.prompts import system_message
 from agent.settings import read_settings
-from agent.state import Extracted, MemoryChanges, State
+from agent.state import Extracted, MemoryChanges, Reason, State
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of
 from memory.extract import SAID_AT, Extraction, ExtractionFailed, Utterance, batches, extract, utterances_of
 from memory.fact import owner_key, utc_now
+from memory.rank import Hit
 from memory.reconcile import Changes
 from memory.session import window
 from memory.working import open_task
@@ -55,17 +56,22 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
         "admitted_until": state["messages"][-1].id,
         "messages": _undated(state["messages"], utc_now()),
         "recalled": "",
+        "why": [],
     }
     if message_fault(query):
         return update
     budget = runtime.context.memory_tokens if runtime.context else None
     try:
-        recalled = await memory.recall(query)
+        recalled = await memory.recall(query, explain=True)
     except Exception as error:
         log.warning("recall failed %s cause=%s", _where(runtime), cause_of(error))
         return update
     log.info("recalled %s facts=%d", _where(runtime), len(recalled.facts))
-    return update | {"recalled": recalled.block(read_settings().memory_tokens if budget is None else budget)}
+    budget = read_settings().memory_tokens if budget is None else budget
+    return update | {
+        "recalled": recalled.block(budget),
+        "why": [reason_of(h) for h in (*recalled.hits, *recalled.past)],
+    }
 
 
 async def respond(state: State, runtime: Runtime[Context]) -> Update:
@@ -144,6 +150,12 @@ async def reconcile(state: State, runtime: Runtime[Context]) -> Update:
         "extraction_failures": 0,
         "changes": summary_of(changes),
     }
+
+
+def reason_of(hit: Hit) -> Reason:
+    """Why a fact was recalled, for people."""
+    gave = {signal.name: f"{signal.gave:.3f}, {signal.because}" for signal in hit.why if signal.weight}
+    return Reason(fact=hit.fact.text, score=round(hit.score, 3), gave=gave)
 
 
 def summary_of(changes: Changes) -> MemoryChanges:

@@ -22,7 +22,6 @@ from memory.index.registry import active_index
 from memory.ledger import Ledger
 from memory.maintenance import bring_up
 from memory.postgres import Pool, migrate, open_pool
-from memory.rank import PRESETS
 from memory.store import FactStore
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ async def open_store(settings: Settings | None = None, progress: Progress | None
             Ledger(pool),
             queue,
             items,
-            weights=PRESETS[settings.ranking],
+            weights=settings.ranking,
             hot_facts=settings.hot_facts,
             hot_bytes=settings.hot_megabytes * 1_000_000,
         )

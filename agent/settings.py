@@ -2,14 +2,14 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from memory.errors import BadInput
 from memory.extract import StructuredOutputMethod
-from memory.rank import Preset
+from memory.rank import PRESETS, Weights, weights_of
 
 OFFLINE = "offline"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
@@ -44,8 +44,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".data")
     """Where the embedded servers keep their data."""
 
-    ranking: Preset = "default"
-    """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25."""
+    ranking: Annotated[Weights, NoDecode] = PRESETS["default"]
+    """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25; single ones can be set."""
     hot_facts: int = Field(default=2_000, ge=1, le=10_000)
     """Facts of one user that are held in memory at most; the collection searches the others."""
     hot_megabytes: int = Field(default=256, ge=1)
@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     max_message_chars: int = Field(default=32_000, ge=1)
     """Characters a message may have."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    @field_validator("ranking", mode="before")
+    @classmethod
+    def _ranking(cls, ranking: str | Weights) -> Weights:
+        return weights_of(ranking) if isinstance(ranking, str) else ranking
 
     @property
     def chat_model_name(self) -> str:

@@ -28,6 +28,15 @@ class MemoryChanges(TypedDict):
     retired: list[str]
 
 
+class Reason(TypedDict):
+    """Why a fact was recalled."""
+
+    fact: str
+    score: float
+    gave: dict[str, str]
+    """Signal -> its part of the score, and because of what: "0.12, shares restaurant"."""
+
+
 @dataclass(frozen=True)
 class Extracted:
     """What extract_memories hands to reconcile."""
@@ -58,5 +67,7 @@ class State(Input):
     """Whether somebody else's run was turned away."""
     recalled: Annotated[str, UntrackedValue]
     """The block of recalled facts for this reply; never saved, since tomorrow's facts may differ."""
+    why: Annotated[list[Reason], UntrackedValue]
+    """Why those facts and no others, for who watches the run in Studio."""
     extracted: Annotated[Extracted | None, UntrackedValue]
     changes: Annotated[MemoryChanges | None, UntrackedValue]

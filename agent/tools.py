@@ -10,11 +10,13 @@ from langgraph.types import Command
 
 from agent.context import Context
 from agent.identity import memory_of
+from agent.settings import read_settings
 from agent.state import State
 from memory import working
 from memory.errors import AgentMemoryError, cause_of
 from memory.fact import utc_now
-from memory.render import render_fact
+from memory.past import asks_about_past
+from memory.render import render
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +26,11 @@ Runtime = ToolRuntime[Context, State]
 @tool
 async def search_memory(query: str, runtime: Runtime) -> str:
     """Search what is known about the user from earlier conversations, when what you were given does not answer."""
-    hits = await memory_of(runtime).search(query)
-    return "\n".join(render_fact(hit.fact) for hit in hits) or "Nothing is known about that."
+    memory = memory_of(runtime)
+    hits = await memory.search(query)
+    past = await memory.search_past(query) if asks_about_past(query) else []
+    known = render((hit.fact for hit in hits), read_settings().memory_tokens, past=(hit.fact for hit in past))
+    return known or "Nothing is known about that."
 
 
 @tool

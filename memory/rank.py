@@ -7,6 +7,7 @@ are about equally so, since superseding, not decay, is what keeps old facts out.
 
 import heapq
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -54,6 +55,23 @@ PRESETS: dict[Preset, Weights] = {
     "default": Weights(0.55, 0.25, 0.0, 0.15, 0.03, 0.02, floor=0.04, general_floor=0.15),
     "guide": Weights(0.40, 0.0, 0.0, 0.0, 0.35, 0.25, floor=0.03, general_floor=0.10),
 }
+
+
+def weights_of(ranking: str) -> Weights:
+    """A preset, and after it single weights of one's own: "default", or "guide, recency=0.1". Raises ValueError."""
+    name, *changes = (part.strip() for part in ranking.split(","))
+    preset = next((weights for preset, weights in PRESETS.items() if preset == name), None)
+    if preset is None:
+        names = " or ".join(map(repr, PRESETS))
+        raise ValueError(f"write {names}, and weights of your own after it, as in 'guide, recency=0.1'")
+    own: dict[str, float] = {}
+    for change in changes:
+        signal, _, value = (part.strip() for part in change.partition("="))
+        if signal not in Weights.__dataclass_fields__ or not re.fullmatch(r"\d+(\.\d+)?", value):
+            names = ", ".join(Weights.__dataclass_fields__)
+            raise ValueError(f"{change!r} is no weight: write one of {names}, = and a number")
+        own[signal] = float(value)
+    return replace(preset, **own)
 
 
 @dataclass(frozen=True)

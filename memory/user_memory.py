@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -32,8 +30,8 @@ from memory.notes import Memory, fact_of_text
 from memory.past import asks_about_past
 from memory.portable import dump, load
 from memory.rank import Hit, best_of
+from memory.recalled import PROFILE, Profile, Recalled, profile_of
 from memory.reconcile import Changes
-from memory.render import render
 from memory.threads import delete_threads
 from memory.timeline import AsOf, Version, as_of, chain, versions
 
@@ -42,13 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PROFILE: tuple[Category, ...] = ("identity", "constraint")
-"""What is recalled whatever is asked: who the user is, and what must never be overlooked."""
-
 POOL = 50
 """Facts the collection is asked for, of the past and of those that are not held in memory."""
-
-RECENT_TOPICS = 10
 
 PAST_SHOWN = 5
 """Past facts that are recalled at most."""
@@ -64,39 +57,6 @@ VECTORS_TIMEOUT = 3.0
 
 MAX_QUERY = 2_000
 """Characters of a question that are looked at."""
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """What was recalled for a question: the profile, the hits besides it, best first, and what was before."""
-
-    profile: tuple[Fact, ...] = ()
-    hits: tuple[Hit, ...] = ()
-    past: tuple[Hit, ...] = ()
-    """What answers and does not hold any more, where the question is about that."""
-
-    @property
-    def facts(self) -> tuple[Fact, ...]:
-        """What holds now."""
-        return (*self.profile, *(hit.fact for hit in self.hits))
-
-    def block(self, token_budget: int) -> str:
-        """The block of a prompt that carries it, within `token_budget` tokens; "" for nothing."""
-        return render(self.facts, token_budget, past=[hit.fact for hit in self.past])
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What is known about a user, by kind, as sentences."""
-
-    name: str | None
-    preferences: list[str]
-    constraints: list[str]
-    """What must never be overlooked: allergies, diets."""
-    facts: list[str]
-    decisions: list[str]
-    recent_topics: list[str]
-    """What the facts that were said last are about, the newest first."""
 
 
 class UserMemory:
@@ -127,8 +87,11 @@ class UserMemory:
         """Every fact there ever was, in the order they were recorded."""
         return await self._store.ledger.all(self.user_id)
 
-    async def recall(self, query: str, limit: int = 10) -> Recalled:
-        """What matters for `query`: the profile always, and up to `limit` facts that answer it."""
+    async def recall(self, query: str, limit: int = 10, *, explain: bool = False) -> Recalled:
+        """What matters for `query`: the profile always, and up to `limit` facts that answer it.
+
+        Where it asks about the past, also what was. With `explain` each hit says why, as in `search`.
+        """
         now, query = utc_now(), query[:MAX_QUERY]
         held, vector = await self._open(query)
         parts = [(held, held.cosines(vector))]
@@ -141,7 +104,10 @@ class UserMemory:
             profile += part.facts(current & in_profile)
             hits += part.best(query, cosines, current & ~in_profile, now, self._store.weights, limit)
         past = await self._past(query, held, vector, now, PAST_SHOWN) if asks_about_past(query) else []
-        return Recalled(tuple(profile), tuple(best_of(hits, limit)), tuple(past))
+        best = best_of(hits, limit)
+        if explain:
+            best, past = self._explained(best, query, now), self._explained(past, query, now)
+        return Recalled(tuple(profile), tuple(best), tuple(past))
 
     async def search(
         self, query: str, limit: int = 10, *, only: Callable[[Fact], bool] | None = None, explain: bool = False
@@ -161,7 +127,13 @@ class UserMemory:
             wanted = current & await part.those(only) if only else current
             hits += part.best(query, cosines, wanted, now, self._store.weights, limit)
         best = best_of(hits, limit)
-        return [hit._replace(why=why(hit, query, self._store.weights, now)) for hit in best] if explain else best
+        return self._explained(best, query, now) if explain else best
+
+    async def search_past(self, query: str, limit: int = PAST_SHOWN) -> list[Hit]:
+        """Up to `limit` facts that answer `query` and do not hold any more, best first; nothing that was taken back."""
+        now, query = utc_now(), query[:MAX_QUERY]
+        held, vector = await self._open(query)
+        return await self._past(query, held, vector, now, limit)
 
     async def near(self, texts: Sequence[str]) -> list[Fact]:
         """The current facts nearest to the texts, KNOWN_SHOWN and a few for each: what an extraction is shown."""
@@ -274,20 +246,7 @@ class UserMemory:
 
     async def profile(self) -> Profile:
         """What is known, by kind; the newest first."""
-        facts = (await self.current())[::-1]
-
-        def of(*categories: Category) -> list[str]:
-            return [fact.text for fact in facts if fact.category in categories]
-
-        named = next((fact for fact in facts if fact.slot == ("user", "name")), None)
-        return Profile(
-            name=re.sub(r"^(?:is called|is named|name is|goes by) ", "", named.text, flags=re.I) if named else None,
-            preferences=of("preference"),
-            constraints=of("constraint"),
-            facts=[f.text for f in facts if f.category not in ("preference", "constraint", "decision") and f != named],
-            decisions=of("decision"),
-            recent_topics=list(dict.fromkeys(fact.attribute for fact in facts))[:RECENT_TOPICS],
-        )
+        return profile_of(await self.current())
 
     async def history(self, of: str | tuple[str, str]) -> list[Version]:
         """The versions of a fact (by its id) or of a slot (subject, attribute), newest first; [] for an unknown one."""
@@ -356,6 +315,9 @@ class UserMemory:
             # Worse recall beats none: without vectors the words, recency and importance of all facts decide.
             log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
             return await self._store.hot.without_vectors(self.user_id), None
+
+    def _explained(self, hits: Sequence[Hit], query: str, now: datetime) -> list[Hit]:
+        return [hit._replace(why=why(hit, query, self._store.weights, now)) for hit in hits]
 
     async def _older(self, held: Snapshot, vector: Vectors, now: datetime, *, every: bool) -> tuple[Snapshot, Floats]:
         """Facts beyond those held, and their cosines: the collection's nearest and the profile, or every one."""

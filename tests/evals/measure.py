@@ -10,7 +10,7 @@ from memory.embeddings import Embedder
 from memory.fact import Fact
 from memory.index import Vectors
 from memory.rank import PRESETS, Weights, rank
-from memory.user_memory import PROFILE
+from memory.recalled import PROFILE
 from memory.words import document, question
 from tests.evals.dataset import NOW, LabelledQuestion, Split
 

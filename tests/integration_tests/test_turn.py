@@ -282,6 +282,37 @@ async def test_the_assistants_and_the_tools_words_are_never_extracted(
     assert [message["text"] for message in asked["messages"]] == ["Where do I live?"]
 
 
+async def test_asked_about_the_past_the_tool_finds_it_too_marked_as_past(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.extraction(found(HOME), found(AUSTIN))
+    await say(graph, user, "I live in San Francisco.")
+    await say(graph, user, "I moved to Austin last month.")
+    openai.reply(ToolCalls([("search_memory", {"query": "Where did I live before?"})]), Text("San Francisco."))
+    await say(graph, user, "Look it up.")
+    answer = str(openai.requests[-1 if openai.requests[-1].kind == "reply" else -2].messages[-1]["content"])
+    assert answer.index("- Lives in Austin") < answer.index("Past, no longer true:\n- Lives in San Francisco (until ")
+
+
+async def test_recall_says_why_to_who_watches_and_the_thread_does_not_keep_it(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.extraction(found(HOME))
+    await say(graph, user, "I live in San Francisco.")
+    config = config_of(str(uuid.uuid4()))
+    stream = graph.astream(
+        {"messages": [HumanMessage("In which city do I live?")]}, config, context=Context(user_id=user)
+    )
+    updates: list[Any] = [update async for update in stream]
+    (reason,) = next(update["recall"]["why"] for update in updates if "recall" in update)
+    assert reason["fact"] == "Lives in San Francisco"
+    assert reason["gave"]["words"].endswith("shares citi, live")
+    assert sum(float(gave.split(",")[0]) for gave in reason["gave"].values()) == pytest.approx(
+        reason["score"], abs=0.005
+    )
+    assert "why" not in (await graph.aget_state(config)).values
+
+
 async def test_a_tool_searches_this_users_memory_and_a_task_stays_with_the_thread(
     graph: Graph, openai: ScriptedOpenAI, user: str
 ) -> None:

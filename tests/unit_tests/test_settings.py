@@ -1,6 +1,7 @@
 """Settings: what .env.example promises, and errors that name the variable."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from agent.models import open_model
 from agent.settings import Settings, read_settings
 from memory.embeddings import open_embedder
 from memory.errors import BadInput
+from memory.rank import PRESETS
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
@@ -46,8 +48,20 @@ def test_a_wrong_value_is_named_with_its_variable_and_what_it_takes(monkeypatch:
     with pytest.raises(BadInput) as error:
         read_settings()
     assert "RANKING is 'best'" in str(error.value)
-    assert "'default' or 'guide'" in str(error.value)
+    assert "write 'default' or 'guide'" in str(error.value)
     assert "MEMORY_TOKENS is '-1'" in str(error.value)
+
+
+def test_single_weights_of_the_ranking_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANKING", "guide, recency=0.1, words = 0.3")
+    assert read_settings().ranking == replace(PRESETS["guide"], recency=0.1, words=0.3)
+
+
+@pytest.mark.parametrize("weight", ["speed=1", "recency", "recency=-1", "recency=nan", "recency=inf", "=", ""])
+def test_a_wrong_weight_is_named(weight: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANKING", f"default,{weight}")
+    with pytest.raises(BadInput, match=re.escape(f"{weight!r} is no weight: write one of similarity, words")):
+        read_settings()
 
 
 def test_a_key_brings_a_real_model_and_no_key_the_offline_one() -> None:
