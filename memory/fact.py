@@ -155,12 +155,13 @@ class Fact(BaseModel):
     @property
     def searchable(self) -> str:
         """What is embedded: the slot's name before the sentence, and the user's own words after it, bring questions
-        nearer to it; so does what was said just before."""
+        nearer to it; so does what was said just before, at the end, where it draws the vector away least."""
         about = self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}"
         if self.attribute == NOTE and self.subject != "user":
             about = self.subject
         said = f" ({self.quote})" if normalize(self.quote) != normalize(self.text) and self.quote else ""
-        return " ".join([*self.source.previous, f"{about}: {self.text}{said}"])
+        before = f" ({' '.join(self.source.previous)})" if self.source.previous else ""
+        return f"{about}: {self.text}{said}{before}"
 
 
 class Repeat(BaseModel):

@@ -22,9 +22,14 @@ STOP_WORDS = frozenset({
 
 FIRST_PERSON = frozenset({"i", "me", "mine", "my", "myself", "our", "ours", "us", "we"})
 
-QUESTION_WORDS = frozenset({"how", "what", "when", "where", "which", "who", "whom", "whose", "why"})
+ASKS = re.compile(
+    r"\b(?:how|what|when|where|which|who|whom|whose|why|what's|who's)\b|^\W*(?:is|are|was|were|does|do|did|can|could|will)\b"
+)
 """A request ("recommend a restaurant") is made for oneself; a question may be on anything. In a language other than
 English none is taken for general."""
+
+HOW_TO = re.compile(r"\bhow (?:do|can|could|should|would) (?:i|we|you)\b")
+"""Here "I" is anybody: "How do I cook rice?"."""
 
 NAMING_WORDS = frozenset({"called", "name", "named", "relation"})
 """What stands between a person and a name and is neither."""
@@ -32,8 +37,9 @@ NAMING_WORDS = frozenset({"called", "name", "named", "relation"})
 
 def question(text: str) -> Question:
     """What is asked, as ranking sees it."""
-    spoken = set(_words(text))
-    return Question(stems(text), general=bool(spoken & QUESTION_WORDS) and not spoken & FIRST_PERSON)
+    asked = text.casefold()
+    general = bool(ASKS.search(asked)) and not FIRST_PERSON & set(_words(HOW_TO.sub("how", asked)))
+    return Question(stems(text), general=general)
 
 
 def document(fact: Fact) -> Document:

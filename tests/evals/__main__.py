@@ -5,26 +5,30 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import get_args
+from typing import Literal, get_args
 
-from memory.embeddings import open_embedder
+from memory.embeddings import Embedder, open_embedder
 from memory.fact import Fact
+from tests.evals.conversations import open_talks, score_talks
 from tests.evals.dataset import Split, load_facts, load_questions
 from tests.evals.measure import ABLATIONS, DEFAULT, RANKINGS, Score, embed_questions, open_people, score
+
+ORDER = DEFAULT.without_floor()
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table."""
 
+    labelled: Literal["facts", "talks"]
     split: Split
     ranking: str
     score: Score
 
 
-async def measure() -> list[Row]:
+async def measure_facts(embedder: Embedder) -> list[Row]:
     """Every ranking on both splits, and the default with one signal or the quotes left out."""
-    embedder, facts, questions = open_embedder("local"), load_facts(), load_questions()
+    facts, questions = load_facts(), load_questions()
     vectors = await embed_questions(questions, embedder)
     people = await open_people(facts, embedder)
     unquoted = await open_people(
@@ -34,9 +38,22 @@ async def measure() -> list[Row]:
     def rows() -> Iterator[Row]:
         for split in get_args(Split):
             for name, weights in (RANKINGS | ABLATIONS).items():
-                yield Row(split, name, score(people, questions, vectors, weights, split))
-            weights = DEFAULT.without_floor()
-            yield Row(split, "default without quotes", score(unquoted, questions, vectors, weights, split))
+                yield Row("facts", split, name, score(people, questions, vectors, weights, split))
+            yield Row("facts", split, "default without quotes", score(unquoted, questions, vectors, ORDER, split))
+
+    return list(rows())
+
+
+async def measure_talks(embedder: Embedder) -> list[Row]:
+    """The same, each turn of a talk a memory with the two turns before it as a hint; and with fewer of them."""
+    talks, hinted_once, unhinted = [await open_talks(embedder, previous) for previous in (2, 1, 0)]
+
+    def rows() -> Iterator[Row]:
+        for split in get_args(Split):
+            for name, weights in (RANKINGS | ABLATIONS).items():
+                yield Row("talks", split, name, score_talks(talks, weights, split))
+            yield Row("talks", split, "default, one turn before", score_talks(hinted_once, ORDER, split))
+            yield Row("talks", split, "default, no turn before", score_talks(unhinted, ORDER, split))
 
     return list(rows())
 
@@ -47,16 +64,21 @@ def without_quote(fact: Fact) -> Fact:
 
 def table(rows: list[Row]) -> str:
     columns = ("recall@5", "recall@10", "MRR", "nDCG@10", "silent", "wrongly")
-    lines = [f"{'':4}  {'percent':30}" + "".join(f"{column:>11}" for column in columns)]
+    lines = [f"{'':10}  {'percent':30}" + "".join(f"{column:>11}" for column in columns)]
     for row in rows:
         values = "".join(f"{100 * value:11.1f}" for value in asdict(row.score).values())
-        lines.append(f"{row.split:4}  {row.ranking:30}{values}")
+        lines.append(f"{row.labelled} {row.split:4}  {row.ranking:30}{values}")
     lines.append("silent: of the questions without an answer, those that recall nothing but the profile")
     lines.append("wrongly: the same of the questions with an answer")
     return "\n".join(lines)
 
 
+async def main() -> list[Row]:
+    embedder = open_embedder("local")
+    return await measure_facts(embedder) + await measure_talks(embedder)
+
+
 if __name__ == "__main__":
-    measured = asyncio.run(measure())
-    as_json = [{"split": row.split, "ranking": row.ranking, **asdict(row.score)} for row in measured]
+    measured = asyncio.run(main())
+    as_json = [asdict(row) for row in measured]
     print(json.dumps(as_json, indent=2) if "--json" in sys.argv[1:] else table(measured))  # noqa: T201 - its purpose

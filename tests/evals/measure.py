@@ -1,7 +1,7 @@
 """How well recall finds the labelled answers: the real embedder and the real ranking, in memory."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -58,6 +58,19 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What one question found."""
+
+    shares: list[float]
+    """Of the facts that answer, those among the first 5, and the first 10."""
+    found: list[int]
+    """The grade of each hit: 2 where it answers, 1 where it helps, otherwise 0."""
+    best: list[int]
+    """The grades that could have been found, best first; none where the profile answers already."""
+    answerable: bool
+
+
+@dataclass(frozen=True)
 class Person:
     """A user's memory as recall sees it."""
 
@@ -90,27 +103,40 @@ def score(
     split: Split,
 ) -> Score:
     """How `weights` do on the questions of `split`; `vectors` holds one for each of `questions`."""
-    recalls, places, unanswered = [], [], []
+    outcomes = []
     for asked, vector in zip(questions, vectors, strict=True):
-        if asked.split != split:
-            continue
-        person = people[asked.user]
-        found = find(person, asked.text, vector, weights)
-        if not asked.answers:
-            unanswered.append(found)
-            continue
-        full = {fact for fact, grade in asked.answers.items() if grade == 2}
-        recalls.append([len(full & {*person.profile, *found[:depth]}) / len(full) for depth in (5, LIMIT)])
-        if not full <= person.profile:
+        if asked.split == split:
+            person = people[asked.user]
+            found = find(person, asked.text, vector, weights)
+            full = {fact for fact, grade in asked.answers.items() if grade == 2}
             grades = {fact: grade for fact, grade in asked.answers.items() if fact not in person.profile}
-            places.append(([grades.get(fact, 0) for fact in found], sorted(grades.values(), reverse=True)))
+            outcomes.append(
+                Outcome(
+                    shares=[share(full, {*person.profile, *found[:depth]}) for depth in (5, LIMIT)],
+                    found=[grades.get(fact, 0) for fact in found],
+                    best=[] if full <= person.profile else sorted(grades.values(), reverse=True),
+                    answerable=bool(asked.answers),
+                )
+            )
+    return mean_score(outcomes)
+
+
+def share(wanted: Set[str], found: Set[str]) -> float:
+    """The part of the wanted facts that was found; 1 where none is wanted."""
+    return len(wanted & found) / len(wanted) if wanted else 1.0
+
+
+def mean_score(outcomes: Sequence[Outcome]) -> Score:
+    """The means over questions."""
+    answerable = [outcome for outcome in outcomes if outcome.answerable]
+    ranked = [outcome for outcome in answerable if outcome.best]
     return Score(
-        recall_5=fmean(at_5 for at_5, _ in recalls),
-        recall_10=fmean(at_10 for _, at_10 in recalls),
-        mrr=fmean(1 / (found.index(2) + 1) if 2 in found else 0.0 for found, _ in places),
-        ndcg_10=fmean(_gain(found) / _gain(best[:LIMIT]) for found, best in places),
-        silent=fmean(not found for found in unanswered),
-        silent_wrongly=fmean(not found for found, _ in places),
+        recall_5=fmean(outcome.shares[0] for outcome in answerable),
+        recall_10=fmean(outcome.shares[1] for outcome in answerable),
+        mrr=fmean(1 / (outcome.found.index(2) + 1) if 2 in outcome.found else 0.0 for outcome in ranked),
+        ndcg_10=fmean(_gain(outcome.found) / _gain(outcome.best[:LIMIT]) for outcome in ranked),
+        silent=fmean(not outcome.found for outcome in outcomes if not outcome.answerable),
+        silent_wrongly=fmean(not outcome.found for outcome in ranked),
     )
 
 

@@ -1,0 +1,117 @@
+"""How well recall finds what was said in long talks: each turn is a memory as it is, without any model."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from memory.columns import Columns
+from memory.embeddings import Embedder
+from memory.fact import Fact, Source
+from memory.index import Vectors
+from memory.notes import Memory, fact_of_text
+from memory.rank import Weights, rank
+from memory.words import document, question
+from tests.evals.dataset import Split
+from tests.evals.measure import LIMIT, Outcome, Score, mean_score, share
+
+FOLDER = Path(__file__).parent / "conversations"
+
+TEST = ("nadia-and-owen", "priscilla-and-jun", "teo-and-grandma-ines")
+"""The talks that no weight was chosen on."""
+
+Kind = Literal["one", "several", "time", "hidden", "plain", "none"]
+ALL_NEEDED: tuple[Kind, ...] = ("several", "plain")
+"""Kinds whose answers count one by one; of the others each is enough."""
+
+
+@dataclass(frozen=True)
+class AskedOfTalk:
+    """A question, and the turns that answer it."""
+
+    text: str
+    kind: Kind
+    answers: frozenset[str]
+    """Ids of facts; none where nothing that was said answers."""
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A conversation as recall sees it."""
+
+    split: Split
+    columns: Columns
+    vectors: Vectors
+    """Of the turns."""
+    questions: Sequence[AskedOfTalk]
+    question_vectors: Vectors
+    asked_at: datetime
+
+
+async def open_talks(embedder: Embedder, previous: int) -> list[Talk]:
+    """Every talk, embedded, each turn with so many of those before it as a hint."""
+    names = sorted(path.stem for path in FOLDER.glob("*.jsonl") if not path.stem.endswith(".questions"))
+    talks = []
+    for name in names:
+        turns, questions = load(name, previous)
+        talks.append(
+            Talk(
+                split="test" if name in TEST else "dev",
+                columns=Columns().extended([*map(document, turns.values())]),
+                vectors=await embedder.embed([fact.searchable for fact in turns.values()]),
+                questions=questions,
+                question_vectors=await embedder.embed([asked.text for asked in questions]),
+                asked_at=max(fact.observed_at for fact in turns.values()) + timedelta(days=1),
+            )
+        )
+    return talks
+
+
+def load(name: str, previous: int = 2) -> tuple[dict[str, Fact], list[AskedOfTalk]]:
+    """The turns of a talk, by "session:turn" as its labels name them, and the questions."""
+    turns: dict[str, Fact] = {}
+    said: dict[int, list[str]] = {}
+    for row in map(json.loads, (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()):
+        before = said.setdefault(row["session"], [])
+        label = f"{row['session']}:{len(before) + 1}"
+        source = Source(
+            thread_id=f"{name} {row['session']}",
+            message_id=label,
+            previous=tuple(before[len(before) - min(previous, len(before)) :]),
+        )
+        at = datetime.fromisoformat(row["at"])
+        turns[label] = fact_of_text(name, Memory(row["text"], at, row["speaker"], source), at)
+        before.append(f"{row['speaker']}: {row['text']}")
+    rows = map(json.loads, (FOLDER / f"{name}.questions.jsonl").read_text(encoding="utf-8").splitlines())
+    return turns, [
+        AskedOfTalk(row["question"], row["kind"], frozenset(turns[label].id for label in row["answers"]))
+        for row in rows
+    ]
+
+
+def score_talks(talks: Sequence[Talk], weights: Weights, split: Split) -> Score:
+    """How `weights` do on the questions of `split`."""
+    return mean_score(
+        [
+            outcome(talk, asked, vector, weights)
+            for talk in talks
+            if talk.split == split
+            for asked, vector in zip(talk.questions, talk.question_vectors, strict=True)
+        ]
+    )
+
+
+def outcome(talk: Talk, asked: AskedOfTalk, vector: Vectors, weights: Weights) -> Outcome:
+    """What a question finds."""
+    cosines = (talk.vectors @ vector).astype(float)
+    hits = rank(question(asked.text), talk.columns, cosines, talk.asked_at, weights, LIMIT)
+    found = [hit.fact.id for hit in hits]
+    shares = [share(asked.answers, {*found[:depth]}) for depth in (5, LIMIT)]
+    return Outcome(
+        shares=shares if asked.kind in ALL_NEEDED else [float(part > 0) for part in shares],
+        found=[2 if fact_id in asked.answers else 0 for fact_id in found],
+        best=[2] * len(asked.answers),
+        answerable=bool(asked.answers),
+    )
