@@ -26,12 +26,15 @@ from memory.rows import (
     PAST,
     SAID_AGAIN,
     SELECT,
+    SLICE,
     THESE,
     complete_messages,
     fact_of_row,
+    facts_of,
     forgotten_since,
     insert_facts,
     insert_repeats,
+    known_to_merge,
     known_to_reconcile,
     note_forgotten,
     retire_facts,
@@ -39,21 +42,8 @@ from memory.rows import (
     write_changes,
 )
 
-SLICE = 25
-"""Rows that are read without letting others have their turn: some two milliseconds' worth."""
-
-
 VECTORS_PAGE = 100
 """Facts whose vectors are read at a time: what arrives at once is taken in at once."""
-
-
-async def facts_of(rows: Sequence[DictRow]) -> list[Fact]:
-    """The rows as facts; the event loop is let go between slices of them."""
-    facts: list[Fact] = []
-    for start in range(0, len(rows), SLICE):
-        facts += map(fact_of_row, rows[start : start + SLICE])
-        await asyncio.sleep(0)
-    return facts
 
 
 class Ledger:
@@ -216,8 +206,7 @@ class Ledger:
         """
         async with self._writing(user_id) as (connection, owner):
             await complete_messages(connection, owner, extracted)
-            cursor = await connection.execute(SELECT, {"owner": owner})
-            changes = merge(facts, await facts_of(await cursor.fetchall()))
+            changes = merge(facts, await known_to_merge(connection, owner, facts))
             await retire_facts(connection, owner, changes.retired, now)
             await insert_facts(connection, owner, changes.added)
             again = [(fact.id, repeat) for fact in facts for repeat in repeats.get(fact.id, ())]

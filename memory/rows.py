@@ -1,10 +1,13 @@
 """Facts as rows: the statements that read and write them, each within a transaction of the ledger's."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
+
+from psycopg.rows import DictRow
 
 from memory import reconcile
 from memory.fact import Fact, Source, is_storable
@@ -40,6 +43,9 @@ CURRENT = """
 
 EVERY_THREAD = ""
 
+SLICE = 25
+"""Rows that are read without letting others have their turn: about a millisecond's worth."""
+
 LONGEST_ID = 255
 """Characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash."""
 
@@ -54,6 +60,15 @@ def storable_id(identifier: str | None) -> str | None:
     if identifier is None or (len(identifier) <= LONGEST_ID and is_storable(identifier)):
         return identifier
     return hashlib.sha256(identifier.encode(errors="surrogatepass")).hexdigest()
+
+
+async def facts_of(rows: Sequence[DictRow]) -> list[Fact]:
+    """The rows as facts; the event loop is let go between slices of them."""
+    facts: list[Fact] = []
+    for start in range(0, len(rows), SLICE):
+        facts += map(fact_of_row, rows[start : start + SLICE])
+        await asyncio.sleep(0)
+    return facts
 
 
 async def complete_messages(connection: Connection, owner: str, sources: Sequence[Source]) -> set[Source]:
@@ -119,6 +134,25 @@ async def known_to_reconcile(
         },
     )
     return [fact_of_row(row) for row in await cursor.fetchall()]
+
+
+async def known_to_merge(connection: Connection, owner: str, facts: Sequence[Fact]) -> list[Fact]:
+    """What `portable.merge` has to see: those of the facts that are here, and what stands where they would."""
+    held = [fact for fact in facts if fact.exclusive]
+    cursor = await connection.execute(
+        f"{SELECT} and (id = any(%(ids)s) or retired_at is null and (key = any(%(keys)s) or digest = any(%(digests)s) "
+        "or exclusive and (subject, attribute) in "
+        "(select * from unnest(%(subjects)s::text[], %(attributes)s::text[]))))",
+        {
+            "owner": owner,
+            "ids": [fact.id for fact in facts],
+            "keys": [fact.key for fact in facts],
+            "digests": [text_digest(fact.text) for fact in facts],
+            "subjects": [fact.subject for fact in held],
+            "attributes": [fact.attribute for fact in held],
+        },
+    )
+    return await facts_of(await cursor.fetchall())
 
 
 async def write_changes(connection: Connection, owner: str, changes: Changes, now: datetime) -> Changes:

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from psycopg.rows import DictRow
 
-from memory import hot, ledger
+from memory import hot
 from memory.errors import BadInput, Unavailable
 from memory.fact import Fact, Source, owner_key, utc_now
 from memory.hot import HotTier
 from memory.index.chroma import ChromaIndex
 from memory.notes import Memory
 from memory.portable import dump
+from memory.rows import facts_of
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import facts
@@ -78,13 +79,12 @@ async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, 
 
 async def test_only_what_is_new_is_read_again(store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    facts_of = ledger.facts_of
 
     async def count(rows: Sequence[DictRow]) -> list[Fact]:
         read.append(len(rows))
         return await facts_of(rows)
 
-    monkeypatch.setattr(ledger, "facts_of", count)
+    monkeypatch.setattr("memory.ledger.facts_of", count)
     for number, city in enumerate(CITIES):
         await put(store, user, city, f"Has been to {city}")
         assert len(await UserMemory(store, user).search("Where have I been?")) == number + 1
@@ -226,6 +226,22 @@ async def test_plain_texts_are_remembered_by_the_hundred_and_found_by_what_was_s
     assert (hit.fact.text, hit.fact.subject, hit.fact.observed_at) == ("Since I was nine.", "ben", at)
     assert "violin" not in (await memory.recall("Who plays the violin?")).block(1_000)
     assert (await memory.all())[-1].source == answer
+
+
+async def test_to_remember_one_text_reads_none_of_the_others(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = UserMemory(store, user)
+    await memory.remember_all([Memory(f"Move {number} was good") for number in range(50)])
+    read: list[int] = []
+
+    async def count(rows: Sequence[DictRow]) -> list[Fact]:
+        read.append(len(rows))
+        return await facts_of(rows)
+
+    monkeypatch.setattr("memory.rows.facts_of", count)
+    assert await memory.remember("Move 50 was good") == 1
+    assert read == [0]
 
 
 async def test_a_text_that_cannot_be_kept_is_named_and_nothing_is_remembered(store: FactStore, user: str) -> None:
