@@ -10,6 +10,7 @@ import typer
 from agent import (
     commands,  # noqa: F401 - adds the commands to the app
     screen,
+    tasks,  # noqa: F401 - and this one more
 )
 from agent.program import FAILED, UserOption, app, memory_of, opened, user_of
 from memory.errors import BadInput

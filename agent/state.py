@@ -11,7 +11,7 @@ from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11
 
 from memory.extract import Extraction, Utterance
 from memory.fact import Fact
-from memory.working import Task, change_task
+from memory.working import Task, change_task, later
 
 
 class Input(TypedDict):
@@ -62,6 +62,8 @@ class State(Input):
     """How often in a row the model gave no usable answer for the oldest of them."""
     task: Annotated[Task | None, change_task]
     """Working memory: the task this thread is in the middle of."""
+    task_open_until: Annotated[str, later]
+    """When the task expires, "" once it has ended: a plain value beside it, by which `memory.tasks` finds it."""
 
     refused: Annotated[bool, UntrackedValue]
     """Whether somebody else's run was turned away."""

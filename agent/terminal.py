@@ -18,11 +18,13 @@ from rich.console import Console
 
 from agent.context import Context
 from agent.nodes import message_fault
-from agent.screen import printable
+from agent.screen import cell, printable
 from agent.state import Input, MemoryChanges, State
+from agent.tasks import row_of
 from memory.errors import AgentMemoryError, BadInput, cause_of
 from memory.fact import owner_key
 from memory.postgres import Pool
+from memory.tasks import active_tasks
 from memory.threads import Thread, list_threads, one_run, thread_owner
 from memory.user_memory import UserMemory
 
@@ -34,6 +36,7 @@ HELP = """\
 /new          start a new thread; what is remembered stays
 /threads      list your threads
 /resume ID    go on in one of them; the first characters of its id will do
+/tasks        list the tasks that your threads are in the middle of
 /memories     show what is remembered about you
 /help         show this
 /quit         leave (so does Ctrl-D); Ctrl-C breaks off a reply\
@@ -97,6 +100,8 @@ class Chat:
                 await self._list_threads()
             case "/resume":
                 await self._resume_prefix(argument.strip())
+            case "/tasks":
+                await self._list_tasks()
             case "/memories":
                 await self._list_memories()
             case "/help":
@@ -159,6 +164,14 @@ class Chat:
             raise BadInput(f"{problem} of yours begins with {prefix!r}: /threads lists them.")
         await self.resume(found[0])
         self.note(f"thread {self.thread_id}")
+
+    async def _list_tasks(self) -> None:
+        tasks = await active_tasks(self.pool, self.saver.serde, self.memory.user_id)
+        if not tasks:
+            self.note("no task is open")
+        for entry in tasks:
+            here = "*" if entry.thread_id == self.thread_id else " "
+            self.out.out(f"{here} {'  '.join(map(cell, row_of(entry)))}", highlight=False)
 
     async def _list_memories(self) -> None:
         facts = await self.memory.current()

@@ -10,6 +10,17 @@ from memory.postgres import Pool, lock_key, session_lock, take_locks
 
 OWNED = "checkpoint->'channel_values'->>'owner' = %(owner)s and checkpoint_ns = ''"
 
+NEWEST = f"""
+with recursive newest as (
+    (select thread_id, checkpoint from checkpoints where {OWNED} order by thread_id, checkpoint_id desc limit 1)
+    union all
+    select later.* from newest, lateral (
+        select thread_id, checkpoint from checkpoints
+        where {OWNED} and thread_id > newest.thread_id order by thread_id, checkpoint_id desc limit 1
+    ) later
+)
+"""  # noqa: S608 - a constant
+"""The newest checkpoint of each of a user's threads: one step of the index for each thread, however long it is."""
 
 RUN_TIMEOUT = 30
 """Seconds to wait for a run of the thread that is under way."""
@@ -28,12 +39,8 @@ async def list_threads(pool: Pool, user_id: str, limit: int = 20) -> list[Thread
     """The user's threads, the one used last first."""
     async with pool.connection() as connection:
         cursor = await connection.execute(
-            f"""
-            select * from (
-                select distinct on (thread_id) thread_id as id, (checkpoint->>'ts')::timestamptz as last_at
-                from checkpoints where {OWNED} order by thread_id, checkpoint_id desc
-            ) latest order by last_at desc, id limit %(limit)s
-            """,  # noqa: S608 - a constant
+            f"{NEWEST} select thread_id as id, (checkpoint->>'ts')::timestamptz as last_at from newest "  # noqa: S608 - a constant
+            "order by last_at desc, id limit %(limit)s",
             {"owner": owner_key(check_user_id(user_id)), "limit": limit},
         )
         return [Thread(row["id"], row["last_at"]) for row in await cursor.fetchall()]
