@@ -1,8 +1,8 @@
 """The chat model that needs no key: rules in place of a model, called through the same methods as a real one.
 
 It reads plain first-person English (`reader`, `rules`), fills in the extraction call
-(`extract`), and answers from the facts it is given (`answers`, `replies`). It opens no socket,
-and says what it is.
+(`extract`), answers from the facts it is given (`answers`, `replies`), and holds a small task (`tasks`).
+It opens no socket, and says what it is.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from pydantic import JsonValue
 
 from agent.offline.extract import ExtractionInput, extract_by_rules
 from agent.offline.replies import OFFLINE_NOTICE, reply, reply_from_tools, search_query
+from agent.offline.tasks import TASK_TOOLS, Call, open_task_in, reply_on_task, work_on
 from memory.extract import Extraction
 
 __all__ = ["OFFLINE_NOTICE", "OfflineChatModel"]
@@ -60,7 +61,7 @@ class OfflineChatModel(BaseChatModel):
         tool_choice: str | dict[str, Any] | bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """The model with these tools; it calls `search_memory` where asked to, and `Extraction` where forced to."""
+        """The model with these tools; it calls those it knows where asked to, and `Extraction` where forced to."""
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], tool_choice=tool_choice, **kwargs)
 
     def _generate(
@@ -97,7 +98,7 @@ class OfflineChatModel(BaseChatModel):
 
 
 def respond(messages: Sequence[BaseMessage], tools: Sequence[str], *, forced: bool) -> AIMessage:
-    """The answer to a conversation: a forced extraction, a call of the memory search, or plain sentences.
+    """The answer to a conversation: a forced extraction, a call of the memory search or a task tool, or sentences.
 
     Raises ValueError when a tool is forced that only a real model could fill in.
     """
@@ -109,15 +110,21 @@ def respond(messages: Sequence[BaseMessage], tools: Sequence[str], *, forced: bo
             f"The offline model cannot fill in {', '.join(tools)}: set CHAT_MODEL=openai:<name> for a real one."
         )
     said = [message.text for message in messages if isinstance(message, HumanMessage)]
-    results = list(takewhile(lambda message: isinstance(message, ToolMessage), reversed(messages)))
-    if results:
-        return AIMessage(reply_from_tools([(message.name, message.text) for message in reversed(results)]))
+    prompt = "\n".join(message.text for message in messages if isinstance(message, SystemMessage))
+    answers = list(takewhile(lambda message: isinstance(message, ToolMessage), reversed(messages)))
+    if results := [(message.name, message.text) for message in reversed(answers)]:
+        about_task = results[-1][0] in TASK_TOOLS
+        return AIMessage(reply_on_task(open_task_in(prompt), results) if about_task else reply_from_tools(results))
     query = search_query(said[-1]) if said and SEARCH_TOOL in tools else None
     if query is None and forced and said:
         query = said[-1]
     if query is not None:
         return _calling(SEARCH_TOOL, {"query": query}, messages)
-    prompt = "\n".join(message.text for message in messages if isinstance(message, SystemMessage))
+    match work_on(open_task_in(prompt), said[-1]) if said and set(tools) >= TASK_TOOLS else None:
+        case Call(tool, arguments):
+            return _calling(tool, arguments, messages)
+        case str(answer):
+            return AIMessage(answer)
     return AIMessage(reply(prompt, said))
 
 

@@ -361,7 +361,7 @@ def test_help_imports_neither_langgraph_nor_chroma(tmp_path: Path) -> None:
     )
     for name in (
         "memories", "history", "as-of", "profile", "observe", "context", "export", "import", "forget", "threads",
-        "doctor", "reindex",
+        "tasks", "doctor", "reindex",
     ):  # fmt: skip
         assert f"\n  {name} " in shown.stdout
     assert shown.stdout.endswith("[]\n")

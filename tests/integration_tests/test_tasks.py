@@ -1,15 +1,20 @@
 """A task through the graph and across a user's threads: started, changed and ended by tools, found and listed."""
 
+import asyncio
+import io
 import json
 import math
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from rich.console import Console
+from typer.testing import CliRunner
 
-from agent.terminal import Graph
+from agent.__main__ import app
+from agent.terminal import Chat, Graph
 from graphs.chat import builder
 from memory.store import FactStore
 from memory.tasks import ThreadTask, active_tasks, latest_tasks
@@ -210,3 +215,47 @@ async def test_the_plain_value_that_the_index_reads_holds_nothing_of_the_task(
         rows = await cursor.fetchall()
     assert [row for row in rows if row["checkpoint"]["channel_values"].get("task_open_until") == task["expires_at"]]
     assert "Lisbon" not in json.dumps([row["checkpoint"] for row in rows])
+
+
+# --- in the terminal -----------------------------------------------------------------------------------------
+
+
+async def listed(user: str, *options: str) -> str:
+    """What `tasks` prints for the user."""
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["tasks", *options, "--user", user])
+    assert result.exit_code == 0
+    return str(result.output)
+
+
+async def test_the_command_lists_open_tasks_and_with_all_the_others_whole_as_json(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    trip, late = f"a-{user}", f"b-{user}"
+    task = await step(graph, openai, user, trip, TRIP)
+    await step(graph, openai, user, late, ("start_task", {"type": "dinner", "data": {"x": "y" * 200}, "hours": 1e-9}))
+    until = task["expires_at"][:16].replace("T", " ")
+    assert await listed(user) == f'trip\tin_progress\t{trip}\t{until}\t{{"to": "Lisbon"}}\n'
+    rows = [line.split("\t") for line in (await listed(user, "--all")).splitlines()]
+    assert [row[:3] for row in rows] == [["dinner", "expired", late], ["trip", "in_progress", trip]]
+    assert (len(rows[0][4]), rows[0][4][-2:]) == (80, "y…")
+    assert json.loads(await listed(user, "--json")) == [{**task, "thread_id": trip}]
+    whole = json.loads(await listed(user, "--json", "--all"))
+    assert [(entry["status"], entry["data"]) for entry in whole] == [
+        ("expired", {"x": "y" * 200}),
+        ("in_progress", {"to": "Lisbon"}),
+    ]
+    assert await listed(f"{user}2") == "no task is open\n"
+
+
+async def test_what_a_task_holds_cannot_steer_the_terminal(
+    graph: Graph, saver: AsyncPostgresSaver, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
+) -> None:
+    hostile = "\x1b[2J\x9b2J\u202e\n\t[red]"
+    await step(graph, openai, user, thread, ("start_task", {"type": hostile, "data": {hostile: hostile}}))
+    chat = Chat(graph, saver, UserMemory(store, user), Console(file=io.StringIO()), Console(file=io.StringIO()))
+    assert await chat.handle("/tasks")
+    for shown in (await listed(user), cast(io.StringIO, chat.out.file).getvalue()):
+        assert "[2J2J" in shown
+        assert "[red]" in shown
+        assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
+        assert shown.count("\n") == 1
