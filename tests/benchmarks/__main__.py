@@ -14,10 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import freshness, growth, writes
+from tests.benchmarks import freshness, growth, tasks, writes
 from tests.benchmarks.place import Bench
 
-BENCHMARKS = {"writes": writes.run, "freshness": freshness.run, "growth": growth.run}
+BENCHMARKS = {"writes": writes.run, "freshness": freshness.run, "growth": growth.run, "tasks": tasks.run}
 
 out = Console(highlight=False, soft_wrap=True)
 
