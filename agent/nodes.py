@@ -43,54 +43,67 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
     In a thread that somebody else began what was sent is taken out again, and `respond` refuses: the messages there are
     not this user's to read, nor to add to.
     """
-    memory = memory_of(runtime)
-    owner = owner_key(memory.user_id)
+    owner = owner_key(memory_of(runtime).user_id)
     if state.get("owner", owner) != owner:
         sent = _after(state["messages"], state.get("admitted_until", ""))
-        return {"messages": [RemoveMessage(id=str(message.id)) for message in sent], "refused": True}
-    query = next((text_of(m) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), None)
-    if query is None:
+        return {"messages": [RemoveMessage(id=str(message.id)) for message in sent]}
+    if _question(state) is None:
         raise BadInput("The input holds no message of the user: send one in `messages`.")
-    update: Update = {
+    return {
         "owner": owner,
         "admitted_until": state["messages"][-1].id,
         "messages": _undated(state["messages"], utc_now()),
-        "recalled": "",
-        "why": [],
-    }
-    if message_fault(query):
-        return update
-    budget = runtime.context.memory_tokens if runtime.context else None
-    try:
-        recalled = await memory.recall(query, explain=True)
-    except Exception as error:
-        log.warning("recall failed %s cause=%s", _where(runtime), cause_of(error))
-        return update
-    log.info("recalled %s facts=%d", _where(runtime), len(recalled.facts))
-    budget = read_settings().memory_tokens if budget is None else budget
-    return update | {
-        "recalled": recalled.block(budget),
-        "why": [reason_of(h) for h in (*recalled.hits, *recalled.past)],
-    }
+    } | await _recalled(state, runtime)
 
 
 async def respond(state: State, runtime: Runtime[Context]) -> Update:
-    """Answer: one model call, with the thread's window, the recalled facts and the open task."""
-    if state.get("refused"):
+    """Answer: one model call, with the thread's window, the recalled facts and the open task.
+
+    Recalled facts are never saved: a run that goes on from a checkpoint after `recall`, as a fork does, or one that was
+    broken off, finds today's here.
+    """
+    owner = owner_key(user_of(runtime))
+    if state.get("owner", owner) != owner:
         raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")
     settings, context = read_settings(), runtime.context or Context()
     last = state["messages"][-1]
     if isinstance(last, HumanMessage) and (fault := message_fault(text_of(last))):
         return {"messages": [AIMessage(fault)]}
     model = await asyncio.to_thread(open_model, context.model or settings.chat_model_name, settings)
+    found: Update = {} if "recalled" in state else await _recalled(state, runtime)
     prompt = system_message(
         context.system_prompt,
         summary=state.get("summary", ""),
-        recalled=state.get("recalled", ""),
+        recalled=found["recalled"] if found else state["recalled"],
         task=open_task(state.get("task"), utc_now()),
     )
     messages = window(_readable(state["messages"]), settings.window_tokens)
-    return {"messages": [await model.bind_tools(TOOLS).ainvoke([prompt, *messages])]}
+    return found | {"messages": [await model.bind_tools(TOOLS).ainvoke([prompt, *messages])]}
+
+
+async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
+    """What is known that matters for the user's last message; nothing where that fails or is not to be read."""
+    nothing: Update = {"recalled": "", "why": []}
+    query = _question(state)
+    if query is None or message_fault(query):
+        return nothing
+    try:
+        recalled = await memory_of(runtime).recall(query, explain=True)
+    except Exception as error:
+        log.warning("recall failed %s cause=%s", _where(runtime), cause_of(error))
+        return nothing
+    log.info("recalled %s facts=%d", _where(runtime), len(recalled.facts))
+    budget = runtime.context.memory_tokens if runtime.context else None
+    budget = read_settings().memory_tokens if budget is None else budget
+    return {
+        "recalled": recalled.block(budget),
+        "why": [reason_of(h) for h in (*recalled.hits, *recalled.past)],
+    }
+
+
+def _question(state: State) -> str | None:
+    """The text of the user's last message."""
+    return next((text_of(m) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), None)
 
 
 def after_respond(state: State) -> Literal["tools", "extract_memories"]:

@@ -1,12 +1,13 @@
 """What the checkpointer saves of a thread, and what passes between nodes without being saved."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage
 from langgraph.channels import UntrackedValue
-from langgraph.graph import add_messages
+from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
 
 from memory.extract import Extraction, Utterance
@@ -14,10 +15,30 @@ from memory.fact import Fact
 from memory.working import Task, change_task, later
 
 
+def add_said(there: list[BaseMessage], sent: list[BaseMessage]) -> list[BaseMessage]:
+    """LangGraph's `add_messages`, but for one thing: other words in a human message's place are another message.
+
+    Who forks a thread by rewriting what the user said keeps the message's id, under which facts were taken from the
+    first words already; with an id of its own the message is extracted, too.
+    """
+    said = {message.id: message.text for message in there if isinstance(message, HumanMessage)}
+    return [
+        message.model_copy(update={"id": _id_of(f"{message.id} {message.text}")})
+        if isinstance(message, HumanMessage) and said.get(message.id, message.text) != message.text
+        else message
+        for message in cast(list[BaseMessage], add_messages(cast(Messages, there), cast(Messages, sent)))
+    ]
+
+
+def _id_of(words: str) -> str:
+    """The same for the same words, so that a step that is run again changes nothing."""
+    return hashlib.sha256(words.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
 class Input(TypedDict):
     """What a client sends."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], add_said]
 
 
 class MemoryChanges(TypedDict):
@@ -65,8 +86,6 @@ class State(Input):
     task_open_until: Annotated[str, later]
     """When the task expires, "" once it has ended: a plain value beside it, by which `memory.tasks` finds it."""
 
-    refused: Annotated[bool, UntrackedValue]
-    """Whether somebody else's run was turned away."""
     recalled: Annotated[str, UntrackedValue]
     """The block of recalled facts for this reply; never saved, since tomorrow's facts may differ."""
     why: Annotated[list[Reason], UntrackedValue]

@@ -1,0 +1,170 @@
+"""Forks: a thread is run again from an earlier checkpoint, with that one's session and task, and today's facts."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.types import StateSnapshot
+
+from agent.context import Context
+from agent.terminal import Graph
+from graphs.chat import builder
+from memory.errors import BadInput
+from memory.fact import owner_key
+from memory.store import FactStore
+from memory.tasks import active_tasks
+from memory.threads import list_threads
+from memory.user_memory import UserMemory
+from tests.conversation import candidate, config_of, found, say
+from tests.openai_server import Request, ScriptedOpenAI, Text, ToolCalls
+
+SECOND = "Two people, from the city where I live."
+INTRODUCTION = "I live in Lima, and I need a trip to Lisbon."
+LIMA = candidate("Lives in Lima", "I live in Lima", "home city", exclusive=True)
+OSLO = candidate("Lives in Oslo", "I live in Oslo", "home city", exclusive=True)
+CUSCO = candidate("Lives in Cusco", "I moved to Cusco", "home city", exclusive=True)
+
+
+@pytest.fixture
+def graph(saver: AsyncPostgresSaver, store: FactStore) -> Graph:
+    return builder.compile(checkpointer=saver, store=store)
+
+
+@pytest.fixture
+async def thread(graph: Graph, openai: ScriptedOpenAI, user: str) -> str:
+    """A thread of three turns: a trip is begun, filled in, and ended; then, in another thread, the user moves."""
+    thread = str(uuid.uuid4())
+    openai.reply(ToolCalls([("start_task", {"type": "trip", "data": {"to": "Lisbon"}})]), Text("To Lisbon."))
+    openai.extraction(found(LIMA))
+    await say(graph, user, INTRODUCTION, thread)
+    openai.reply(ToolCalls([("update_task", {"changes": {"people": 2}})]), Text("Two."))
+    await say(graph, user, SECOND, thread)
+    openai.reply(ToolCalls([("finish_task", {"status": "done"})]), Text("Done."))
+    await say(graph, user, "Book it.", thread)
+    openai.extraction(found(CUSCO))
+    await say(graph, user, "I moved to Cusco.")
+    openai.requests.clear()
+    return thread
+
+
+async def checkpoint(graph: Graph, thread: str, turn: int, node: str) -> StateSnapshot:
+    """The first one of a turn at which `node` comes next."""
+    found = [
+        snapshot
+        async for snapshot in graph.aget_state_history(config_of(thread))
+        if snapshot.next == (node,) and len(said(snapshot)) == turn
+    ]
+    return found[-1]
+
+
+def said(snapshot: StateSnapshot) -> list[str]:
+    return [message.text for message in snapshot.values["messages"] if isinstance(message, HumanMessage)]
+
+
+async def run_again(graph: Graph, user: str, config: RunnableConfig, *texts: str) -> dict[str, Any]:
+    """Go on from a checkpoint, as it was or with new messages; the thread's values afterwards."""
+    sent: Any = {"messages": [HumanMessage(text) for text in texts]} if texts else None
+    return await graph.ainvoke(sent, config, context=Context(user_id=user), durability="sync")
+
+
+def asked(openai: ScriptedOpenAI) -> Request:
+    """The first reply that was asked for since."""
+    return next(request for request in openai.requests if request.kind == "reply")
+
+
+def extracted(openai: ScriptedOpenAI) -> list[str]:
+    """The messages that an extraction was asked for since."""
+    requests = [json.loads(str(r.messages[-1]["content"])) for r in openai.requests if r.kind == "extraction"]
+    return [message["text"] for request in requests for message in request["messages"]]
+
+
+async def facts(store: FactStore, user: str) -> list[str]:
+    return [fact.text for fact in await UserMemory(store, user).all()]
+
+
+@pytest.mark.parametrize("node", ["recall", "respond", "tools"])
+async def test_a_fork_has_that_checkpoints_session_and_task_and_todays_facts(
+    graph: Graph, openai: ScriptedOpenAI, user: str, thread: str, node: str
+) -> None:
+    past = await checkpoint(graph, thread, 2, node)
+    openai.reply(Text("Again."))
+    values = await run_again(graph, user, past.config)
+    system, *session = asked(openai).messages
+    assert [message["content"] for message in session if message["role"] == "user"] == [INTRODUCTION, SECOND]
+    assert '"to": "Lisbon"' in str(system["content"])
+    assert "- Lives in Cusco" in str(system["content"])
+    assert "Lima" not in str(system["content"])
+    assert values["task"]["status"] == "in_progress"
+    assert ("people" in values["task"]["data"]) == (node == "tools")
+
+
+async def test_a_task_that_was_done_since_is_open_again_in_a_fork_and_found_as_such(
+    graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str
+) -> None:
+    assert await active_tasks(store.ledger.pool, saver.serde, user) == []
+    await run_again(graph, user, (await checkpoint(graph, thread, 3, "recall")).config)
+    (entry,) = await active_tasks(store.ledger.pool, saver.serde, user)
+    assert (entry.thread_id, entry.task["data"]) == (thread, {"to": "Lisbon", "people": 2})
+    openai.reply(ToolCalls([("finish_task", {"status": "cancelled"})]), Text("Cancelled."))
+    await say(graph, user, "Cancel it.", thread)
+    assert await active_tasks(store.ledger.pool, saver.serde, user) == []
+
+
+@pytest.mark.parametrize("node", ["recall", "respond", "extract_memories", "reconcile"])
+async def test_what_was_extracted_before_a_fork_is_not_extracted_again(
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str, node: str
+) -> None:
+    openai.defaults["extraction"] = found(LIMA)
+    before = await facts(store, user)
+    await run_again(graph, user, (await checkpoint(graph, thread, 1, node)).config)
+    await say(graph, user, "Hello", thread)
+    assert extracted(openai) == ["Hello"]
+    assert await facts(store, user) == before == ["Lives in Lima", "Lives in Cusco"]
+
+
+async def test_a_message_said_in_a_fork_instead_of_another_is_extracted_once(
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
+) -> None:
+    openai.extraction(found(OSLO))
+    past = await checkpoint(graph, thread, 2, "recall")
+    values = await run_again(graph, user, past.parent_config or {}, "I live in Oslo.")
+    assert [m.text for m in values["messages"] if isinstance(m, HumanMessage)] == [INTRODUCTION, "I live in Oslo."]
+    await say(graph, user, "Hello", thread)
+    assert extracted(openai) == ["I live in Oslo.", "Hello"]
+    assert await facts(store, user) == ["Lives in Lima", "Lives in Cusco", "Lives in Oslo"]
+
+
+@pytest.mark.parametrize("node", ["recall", "extract_memories"])
+async def test_a_message_that_is_rewritten_in_a_fork_is_extracted_once_more(
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str, node: str
+) -> None:
+    openai.extraction(found(OSLO))
+    past = await checkpoint(graph, thread, 1, node)
+    first = past.values["messages"][0]
+    rewritten = {"messages": [HumanMessage("I live in Oslo.", id=first.id)]}
+    values = await run_again(graph, user, await graph.aupdate_state(past.config, rewritten))
+    assert [m.text for m in values["messages"] if isinstance(m, HumanMessage)] == ["I live in Oslo."]
+    await say(graph, user, "Hello", thread)
+    assert extracted(openai) == ["I live in Oslo.", "Hello"]
+    assert await facts(store, user) == ["Lives in Lima", "Lives in Cusco", "Lives in Oslo"]
+
+
+async def test_a_fork_stays_its_users_and_is_refused_to_anybody_else(
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
+) -> None:
+    past = await checkpoint(graph, thread, 2, "respond")
+    again = await checkpoint(graph, thread, 2, "recall")
+    for config, texts in ((past.config, ()), (again.config, ()), (again.config, ("I am Bob.",))):
+        with pytest.raises(BadInput, match="belongs to another user"):
+            await run_again(graph, f"{user}-bob", config, *texts)
+    assert openai.requests == []
+    assert thread not in [entry.id for entry in await list_threads(store.ledger.pool, f"{user}-bob")]
+    values = await run_again(graph, user, past.config)
+    assert values["owner"] == owner_key(user)
+    assert values["admitted_until"] == past.values["messages"][-1].id
+    (mine,) = [entry.id for entry in await list_threads(store.ledger.pool, user) if entry.id == thread]
+    assert mine == thread
