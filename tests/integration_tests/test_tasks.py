@@ -206,15 +206,33 @@ async def test_a_deleted_thread_takes_its_task_with_it(
     assert await latest_tasks(store.ledger.pool, saver.serde, user) == []
 
 
-async def test_the_plain_value_that_the_index_reads_holds_nothing_of_the_task(
+async def test_the_plain_value_that_the_index_reads_says_until_when_a_task_is_open_and_nothing_of_it(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
 ) -> None:
     task = await step(graph, openai, user, thread, TRIP)
+    await step(graph, openai, user, thread, ("finish_task", {"status": "done"}))
     async with store.ledger.pool.connection() as connection:
-        cursor = await connection.execute("select checkpoint from checkpoints where thread_id = %s", (thread,))
-        rows = await cursor.fetchall()
-    assert [row for row in rows if row["checkpoint"]["channel_values"].get("task_open_until") == task["expires_at"]]
-    assert "Lisbon" not in json.dumps([row["checkpoint"] for row in rows])
+        cursor = await connection.execute(
+            "select checkpoint from checkpoints where thread_id = %s order by checkpoint_id", (thread,)
+        )
+        rows = [row["checkpoint"] for row in await cursor.fetchall()]
+    values = [row["channel_values"].get("task_open_until", "") for row in rows]
+    assert [value for value, before in zip(values, ["", *values], strict=False) if value != before] == [
+        task["expires_at"],
+        "",
+    ]
+    assert "Lisbon" not in json.dumps(rows)
+
+
+@pytest.mark.parametrize("by_hand", [{"task_open_until": ""}, {"task": "done"}], ids=str)
+async def test_a_task_that_a_client_ended_in_the_state_is_not_listed_as_open(
+    graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str,
+    by_hand: dict[str, Any],
+) -> None:  # fmt: skip
+    task = await step(graph, openai, user, thread, TRIP)
+    values = {"task": {**task, "status": "done"}} if "task" in by_hand else by_hand
+    await graph.aupdate_state(config_of(thread), values)
+    assert await open_tasks(saver, store, user) == []
 
 
 # --- in the terminal -----------------------------------------------------------------------------------------
