@@ -42,10 +42,7 @@ async def start_task(
     runtime: Runtime,
     hours: float = working.TASK_HOURS,
 ) -> Command[None]:
-    """Begin a task of several steps, such as a booking, with what is known of it so far.
-
-    One task is open at a time; nobody ending it, it expires after `hours`.
-    """
+    """Begin a task of several steps, such as a booking. One is open at a time, until it is ended or expires."""
     if _earlier_calls(start_task.name, runtime):
         raise BadInput("Another task was started in the same step: one is open at a time.")
     task = working.start_task(runtime.state.get("task"), type, data, utc_now(), hours)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -233,6 +234,19 @@ async def test_a_task_that_a_client_ended_in_the_state_is_not_listed_as_open(
     values = {"task": {**task, "status": "done"}} if "task" in by_hand else by_hand
     await graph.aupdate_state(config_of(thread), values)
     assert await open_tasks(saver, store, user) == []
+
+
+async def test_encrypted_tasks_are_found_and_read_with_the_checkpointers_key(
+    openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
+) -> None:
+    serde = EncryptedSerializer.from_pycryptodome_aes(key=b"sixteen bytes ok")
+    saver = AsyncPostgresSaver(store.ledger.pool, serde=serde)
+    await step(builder.compile(checkpointer=saver, store=store), openai, user, thread, TRIP)
+    (entry,) = await open_tasks(saver, store, user)
+    assert entry.task["data"] == {"to": "Lisbon"}
+    async with store.ledger.pool.connection() as connection:
+        cursor = await connection.execute("select blob from checkpoint_blobs where thread_id = %s", (thread,))
+        assert not [row for row in await cursor.fetchall() if b"Lisbon" in (row["blob"] or b"")]
 
 
 # --- in the terminal -----------------------------------------------------------------------------------------
