@@ -10,7 +10,7 @@ import typer
 from agent import (
     commands,  # noqa: F401 - adds the commands to the app
     screen,
-    tasks,  # noqa: F401 - and this one more
+    tasks,  # noqa: F401 - the same, of one command
 )
 from agent.program import FAILED, UserOption, app, memory_of, opened, user_of
 from memory.errors import BadInput
