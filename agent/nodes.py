@@ -62,9 +62,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     Recalled facts are never saved: a run that goes on from a checkpoint after `recall`, as a fork does, or one that was
     broken off, finds today's here.
     """
-    owner = owner_key(user_of(runtime))
-    if state.get("owner", owner) != owner:
-        raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")
+    _refuse_others(state, runtime)
     settings, context = read_settings(), runtime.context or Context()
     last = state["messages"][-1]
     if isinstance(last, HumanMessage) and (fault := message_fault(text_of(last))):
@@ -106,6 +104,13 @@ def _question(state: State) -> str | None:
     return next((text_of(m) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), None)
 
 
+def _refuse_others(state: State, runtime: Runtime[Context]) -> None:
+    """Raise BadInput where the thread is another user's: a fork may begin behind the node that would have seen it."""
+    owner = owner_key(user_of(runtime))
+    if state.get("owner", owner) != owner:
+        raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")
+
+
 def after_respond(state: State) -> Literal["tools", "extract_memories"]:
     """To the tools the model asked for, or on to remembering."""
     last = state["messages"][-1]
@@ -118,6 +123,7 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     After an answer that was of no use the oldest message is tried alone, and given up after MAX_FAILURES of them, so
     that a message no model can read does not keep the rest waiting. A model that is away costs nothing but time.
     """
+    _refuse_others(state, runtime)
     memory, settings, begun = memory_of(runtime), read_settings(), utc_now()
     failures = state.get("extraction_failures", 0)
     waiting = _after_watermark(state["messages"], state.get("extracted_until", ""))

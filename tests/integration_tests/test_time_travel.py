@@ -157,10 +157,11 @@ async def test_a_fork_stays_its_users_and_is_refused_to_anybody_else(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
 ) -> None:
     past = await checkpoint(graph, thread, 2, "respond")
-    again = await checkpoint(graph, thread, 2, "recall")
-    for config, texts in ((past.config, ()), (again.config, ()), (again.config, ("I am Bob.",))):
+    attempts: list[tuple[str, list[str]]] = [("recall", []), ("recall", ["I am Bob."]), ("respond", []), ("tools", [])]
+    for node, texts in [*attempts, ("extract_memories", [])]:
         with pytest.raises(BadInput, match="belongs to another user"):
-            await run_again(graph, f"{user}-bob", config, *texts)
+            await run_again(graph, f"{user}-bob", (await checkpoint(graph, thread, 2, node)).config, *texts)
+    assert await facts(store, f"{user}-bob") == []
     assert openai.requests == []
     assert thread not in [entry.id for entry in await list_threads(store.ledger.pool, f"{user}-bob")]
     values = await run_again(graph, user, past.config)
