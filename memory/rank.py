@@ -24,10 +24,10 @@ Preset = Literal["default", "guide"]
 RECENCY_DAYS = 30.0
 """Age at which recency has fallen to one half."""
 
-WORDS_HALF = 8.0
+WORDS_HALF = 16.0
 """BM25 score of a document that counts as 0.5."""
 
-THREAD_HALF = 8.0
+THREAD_HALF = 16.0
 """The same of a thread."""
 
 
@@ -52,7 +52,7 @@ class Weights:
 
 
 PRESETS: dict[Preset, Weights] = {
-    "default": Weights(0.55, 0.25, 0.0, 0.15, 0.03, 0.02, floor=0.04, general_floor=0.15),
+    "default": Weights(0.50, 0.30, 0.05, 0.11, 0.02, 0.02, floor=0.04, general_floor=0.15),
     "guide": Weights(0.40, 0.0, 0.0, 0.0, 0.35, 0.25, floor=0.03, general_floor=0.10),
 }
 

@@ -16,11 +16,15 @@ from tests.evals.measure import ABLATIONS, DEFAULT, RANKINGS, Score, embed_quest
 ORDER = DEFAULT.without_floor()
 
 
+Labelled = Literal["facts", "talks", "plain"]
+"""Facts, or long talks that are asked about indirectly, or in the words they use."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the table."""
 
-    labelled: Literal["facts", "talks"]
+    labelled: Labelled
     split: Split
     ranking: str
     score: Score
@@ -49,11 +53,13 @@ async def measure_talks(embedder: Embedder) -> list[Row]:
     talks, hinted_once, unhinted = [await open_talks(embedder, previous) for previous in (2, 1, 0)]
 
     def rows() -> Iterator[Row]:
-        for split in get_args(Split):
-            for name, weights in (RANKINGS | ABLATIONS).items():
-                yield Row("talks", split, name, score_talks(talks, weights, split))
-            yield Row("talks", split, "default, one turn before", score_talks(hinted_once, ORDER, split))
-            yield Row("talks", split, "default, no turn before", score_talks(unhinted, ORDER, split))
+        asked: list[tuple[Labelled, bool]] = [("talks", False), ("plain", True)]
+        for labelled, plain in asked:
+            for split in get_args(Split):
+                for name, weights in (RANKINGS | ABLATIONS).items():
+                    yield Row(labelled, split, name, score_talks(talks, weights, split, plain=plain))
+                for name, fewer in (("one turn before", hinted_once), ("no turn before", unhinted)):
+                    yield Row(labelled, split, f"default, {name}", score_talks(fewer, ORDER, split, plain=plain))
 
     return list(rows())
 
@@ -66,7 +72,7 @@ def table(rows: list[Row]) -> str:
     columns = ("recall@5", "recall@10", "MRR", "nDCG@10", "silent", "wrongly")
     lines = [f"{'':10}  {'percent':30}" + "".join(f"{column:>11}" for column in columns)]
     for row in rows:
-        values = "".join(f"{100 * value:11.1f}" for value in asdict(row.score).values())
+        values = "".join(f"{100 * value:11.1f}".replace("nan", "  -") for value in asdict(row.score).values())
         lines.append(f"{row.labelled} {row.split:4}  {row.ranking:30}{values}")
     lines.append("silent: of the questions without an answer, those that recall nothing but the profile")
     lines.append("wrongly: the same of the questions with an answer")

@@ -91,14 +91,15 @@ def load(name: str, previous: int = 2) -> tuple[dict[str, Fact], list[AskedOfTal
     ]
 
 
-def score_talks(talks: Sequence[Talk], weights: Weights, split: Split) -> Score:
-    """How `weights` do on the questions of `split`."""
+def score_talks(talks: Sequence[Talk], weights: Weights, split: Split, *, plain: bool | None = None) -> Score:
+    """How `weights` do on the questions of `split`: on the plain ones, on the others, or on all."""
     return mean_score(
         [
             outcome(talk, asked, vector, weights)
             for talk in talks
             if talk.split == split
             for asked, vector in zip(talk.questions, talk.question_vectors, strict=True)
+            if plain is None or plain == (asked.kind == "plain")
         ]
     )
 

@@ -52,7 +52,7 @@ class Score:
     ndcg_10: float
     """Over the graded answers, with gain 2^grade - 1. Like `mrr` of questions with an answer outside the profile."""
     silent: float
-    """Of the questions that nothing answers, those that recall nothing but the profile."""
+    """Of the questions that nothing answers, those that recall nothing but the profile; nan where there are none."""
     silent_wrongly: float
     """The same of those that have an answer outside the profile."""
 
@@ -135,7 +135,7 @@ def mean_score(outcomes: Sequence[Outcome]) -> Score:
         recall_10=fmean(outcome.shares[1] for outcome in answerable),
         mrr=fmean(1 / (outcome.found.index(2) + 1) if 2 in outcome.found else 0.0 for outcome in ranked),
         ndcg_10=fmean(_gain(outcome.found) / _gain(outcome.best[:LIMIT]) for outcome in ranked),
-        silent=fmean(not outcome.found for outcome in outcomes if not outcome.answerable),
+        silent=fmean([not outcome.found for outcome in outcomes if not outcome.answerable] or [math.nan]),
         silent_wrongly=fmean(not outcome.found for outcome in ranked),
     )
 

@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 
 from memory.embeddings import open_embedder
+from tests.evals.conversations import FOLDER, Kind, load, open_talks, score_talks
 from tests.evals.dataset import NOW, Split, load_facts, load_questions
 from tests.evals.measure import RANKINGS, Score, embed_questions, open_people, score
 
@@ -51,6 +52,34 @@ def test_the_default_finds_what_it_found_when_its_weights_were_chosen(scores: Sc
     assert default.ndcg_10 >= 0.85
 
 
+@pytest.fixture(scope="module")
+def talks() -> Scores:
+    """The same for the long talks, and the default where no turn before is a hint."""
+
+    async def measure() -> Scores:
+        embedder = open_embedder("local")
+        hinted, unhinted = await open_talks(embedder, previous=2), await open_talks(embedder, previous=0)
+        rankings = {(name, split): score_talks(hinted, w, split) for name, w in RANKINGS.items() for split in SPLITS}
+        without = {("no turn before", split): score_talks(unhinted, RANKINGS["default"], split) for split in SPLITS}
+        return rankings | without
+
+    return asyncio.run(measure())
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize(
+    ("other", "margin"),
+    [("cosine alone", 0.03), ("words alone", 0.12), ("guide's preset", 0.5), ("no turn before", 0.1)],
+)
+def test_of_what_was_said_in_long_talks_the_default_finds_more_than_the_others(
+    talks: Scores, split: Split, other: str, margin: float
+) -> None:
+    default = talks["default", split]
+    assert default.recall_10 >= talks[other, split].recall_10 + margin
+    assert default.recall_5 >= talks[other, split].recall_5
+    assert default.mrr >= talks[other, split].mrr
+
+
 @pytest.mark.parametrize("split", SPLITS)
 def test_half_of_the_questions_without_an_answer_recall_nothing_and_hardly_any_with_one(
     scores: Scores, split: Split
@@ -68,6 +97,14 @@ def test_every_label_names_a_fact_of_the_user_who_asks_and_every_fact_was_known_
     assert [asked.text for asked in questions if asked.answers and 2 not in asked.answers.values()] == []
     assert all(fact.recorded_at <= NOW for theirs in facts.values() for fact in theirs)
     assert len({asked.user for asked in questions}) == len(facts) >= 60
+
+
+def test_the_talks_have_turns_for_every_label_and_ask_of_every_kind() -> None:
+    names = {path.stem for path in FOLDER.glob("*.jsonl") if not path.stem.endswith(".questions")}
+    asked = [question for name in names for question in load(name)[1]]  # a label without a turn is a KeyError
+    assert (len(names), len(asked)) == (6, 330)
+    assert {question.kind for question in asked} == set(get_args(Kind))
+    assert all(bool(question.answers) is (question.kind != "none") for question in asked)
 
 
 def test_no_user_is_on_both_sides_of_the_split() -> None:

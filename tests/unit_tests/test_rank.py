@@ -48,7 +48,8 @@ def test_the_guides_weights_give_the_guides_score() -> None:
 
 
 def test_the_defaults_weights_add_up_to_one() -> None:
-    assert sum((DEFAULT.similarity, DEFAULT.words, DEFAULT.person, DEFAULT.recency, DEFAULT.importance)) == 1
+    signals = (DEFAULT.similarity, DEFAULT.words, DEFAULT.thread, DEFAULT.person, DEFAULT.recency, DEFAULT.importance)
+    assert sum(signals) == pytest.approx(1)
 
 
 def test_a_hit_says_what_each_signal_gave_and_the_score_is_their_weighted_sum() -> None:
@@ -58,7 +59,12 @@ def test_a_hit_says_what_each_signal_gave_and_the_score_is_their_weighted_sum() 
     assert hit.recency == pytest.approx(0.25)
     assert 0 < hit.words < 1
     assert hit.score == pytest.approx(
-        0.55 * hit.similarity + 0.25 * hit.words + 0.15 * hit.person + 0.03 * hit.recency + 0.02 * hit.importance
+        DEFAULT.similarity * hit.similarity
+        + DEFAULT.words * hit.words
+        + DEFAULT.thread * hit.thread
+        + DEFAULT.person * hit.person
+        + DEFAULT.recency * hit.recency
+        + DEFAULT.importance * hit.importance
     )
 
 
@@ -86,6 +92,10 @@ def test_once_a_fact_answers_the_less_relevant_ones_come_after_it() -> None:
         ("Who won my game?", False),
         ("What should we eat?", False),
         ("Recommend a restaurant", False),  # for whom else
+        ("Will it snow on Sunday?", True),
+        ("How do I cook rice?", True),  # here "I" is anybody
+        ("How do I get to my office?", False),
+        ("Does my sister eat fish?", False),
         ("Wer gewann gestern?", False),  # it cannot tell
     ],
 )
