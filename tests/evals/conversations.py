@@ -20,7 +20,7 @@ from tests.evals.measure import LIMIT, Outcome, Score, mean_score, share
 FOLDER = Path(__file__).parent / "conversations"
 
 TEST = ("nadia-and-owen", "priscilla-and-jun", "teo-and-grandma-ines")
-"""The talks that no weight was chosen on."""
+"""The talks of the second hand."""
 
 Kind = Literal["one", "several", "time", "hidden", "plain", "none"]
 ALL_NEEDED: tuple[Kind, ...] = ("several", "plain")
