@@ -1,25 +1,34 @@
-"""Measure memory and print one table: make bench. `--quick` takes under a minute, and names pick benchmarks.
+"""Measure memory and print the outcome: make bench. `--quick` takes about a minute, and names pick benchmarks.
 
 Each benchmark is a file beside this one with `async def run(bench: Bench)`.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import platform
 import tempfile
 import time
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import freshness, growth, tasks, writes
+from tests.benchmarks import freshness, growth, recall, tasks, writes
 from tests.benchmarks.place import Bench
 
-BENCHMARKS = {"writes": writes.run, "freshness": freshness.run, "growth": growth.run, "tasks": tasks.run}
+BENCHMARKS = {
+    "writes": writes.run,
+    "freshness": freshness.run,
+    "growth": growth.run,
+    "tasks": tasks.run,
+    "recall": recall.run,
+}
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, markup=False)
+notes = Console(stderr=True, style="dim", highlight=False, soft_wrap=True, markup=False)
 
 
 def machine() -> str:
@@ -31,22 +40,38 @@ def machine() -> str:
     )
 
 
-async def main(names: list[str], quick: bool) -> None:
-    out.print(machine())
-    started = time.perf_counter()
+async def main(names: list[str], *, quick: bool, million: bool, as_json: bool) -> None:
+    started, before = time.perf_counter(), machine()
+    notes.print(before)
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        bench = Bench(Path(directory), quick, lambda text: out.print(text, style="dim"))
+        bench = Bench(Path(directory), quick, notes.print, million=million)
         for name in names:
             await BENCHMARKS[name](bench)
-    widths = [max(len(row[column]) for row in bench.rows) for column in (0, 1)]
+    took = time.perf_counter() - started
+    if as_json:
+        outcome = {"machine": before, "seconds": took, "tables": bench.tables, "rows": bench.rows}
+        out.print(json.dumps(outcome, default=asdict))
+        return
+    for table in bench.tables:
+        out.print(f"{table.markdown()}\n")
+    widths = [max((len(row[column]) for row in bench.rows), default=0) for column in (0, 1)]
     for what, value, remark in bench.rows:
         out.print(f"{what:<{widths[0]}}  {value:>{widths[1]}}  {remark}".rstrip())
-    out.print(f"{time.perf_counter() - started:.0f} s; {machine()}")
+    out.print(f"{took:.0f} s; {machine()}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="which to run; all where none is named")
     parser.add_argument("--quick", action="store_true", help="small sizes, few repetitions")
+    parser.add_argument("--million", action="store_true", help="recall with a million facts, too: most of an hour")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.names or [*BENCHMARKS], arguments.quick))
+    asyncio.run(
+        main(
+            arguments.names or [*BENCHMARKS],
+            quick=arguments.quick,
+            million=arguments.million,
+            as_json=arguments.json,
+        )
+    )

@@ -42,6 +42,30 @@ class HashedWords(Embeddings):
         return self.embed_documents([text])[0]
 
 
+@dataclass(frozen=True)
+class Table:
+    """Figures of several things, side by side."""
+
+    title: str
+    columns: list[str]
+    rows: dict[str, list[float | None]] = field(default_factory=dict)
+    """What was measured -> a figure a column; None where there is none."""
+
+    def markdown(self) -> str:
+        """The table, to be read and to be pasted."""
+        lines = [["", *self.columns], ["---", *["---:"] * len(self.columns)]]
+        lines += [[name, *map(figure, row)] for name, row in self.rows.items()]
+        return "\n".join([f"{self.title}:", "", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def figure(value: float | None) -> str:
+    """A number with three digits that mean something, and a fourth where it would pass for 1 otherwise."""
+    if value is None:
+        return "-"
+    short = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:.4g}" if short == "1" else short
+
+
 @dataclass
 class Bench:
     """What a benchmark is given: where to work, how much, and where to write the outcome."""
@@ -51,7 +75,10 @@ class Bench:
     note: Callable[[str], None]
     """Tells the person who waits what is being done."""
     rows: list[tuple[str, str, str]] = field(default_factory=list)
-    """The table: what was measured, the value with its unit, a remark."""
+    """What was measured, the value with its unit, a remark."""
+    tables: list[Table] = field(default_factory=list)
+    million: bool = False
+    """Whether to measure recall with a million facts, too."""
 
     @property
     def sizes(self) -> list[int]:
@@ -66,7 +93,7 @@ class Bench:
         self.rows.append((what, value, remark))
 
     @contextmanager
-    def environment(self, name: str) -> Iterator[Path]:
+    def environment(self, name: str, **settings: str) -> Iterator[Path]:
         """Settings for a data directory of this name, and a model that answers at once; yields the directory."""
         data = self.directory / name
         with ScriptedOpenAI() as model:
@@ -77,6 +104,7 @@ class Bench:
                 "OPENAI_BASE_URL": model.url,
                 "CHAT_MODEL": "openai:scripted",
                 "LANGSMITH_TRACING": "false",
+                **settings,
             }
             read_settings.cache_clear()
             yield data

@@ -1,0 +1,309 @@
+"""What a question costs: recall beside other ways to keep the same facts, in one run, the embedding apart."""
+
+import asyncio
+import gc
+import math
+import os
+import sys
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from langgraph.store.memory import InMemoryStore
+
+from agent.persistence import open_store
+from memory.embedded import ServerName
+from memory.embeddings import Embedder
+from memory.fact import owner_key
+from memory.index.chroma import shard_of
+from memory.index.queue import IndexQueue
+from memory.keeper import Home, State
+from memory.rank import Weights
+from memory.store import FactStore
+from memory.user_memory import UserMemory
+from tests.benchmarks.layouts import (
+    PAGE,
+    Ask,
+    Known,
+    LangGraphStore,
+    OneCollection,
+    ReadOnce,
+    exact,
+    fill_index,
+    fill_ledger,
+    filling_postgres,
+    index_of,
+)
+from tests.benchmarks.made_up import K, Person, Question, counts, people, question
+from tests.benchmarks.place import Bench, Table, figure
+from tests.processes import server_pid
+
+AND, INDEX = "one Chroma collection, `$and` filter", "this project's index: Chroma, in shards"
+HOT, COLD = "hot recall", "cold recall"
+VERSION, BESIDES = "of it, the read of the user's version", "of it, all the rest"
+POSTGRES, IN_MEMORY = "LangGraph's AsyncPostgresStore (pgvector)", "LangGraph's InMemoryStore"
+LIMIT = "numpy, the user's own vectors"
+
+COLUMNS = ["CPU", "times cheaper", "client p50", "client p95", "server", "wall p50", "wall p95", f"recall@{K}"]
+"""All in milliseconds of processor time, on average, but for what says otherwise; CPU is client and server together."""
+
+SIMILARITY = Weights(1, 0, 0, 0, 0, 0, floor=0, general_floor=0).without_floor()
+
+ABOUT_ONE = 1.25
+"""What two runs of the same differ by, and some more."""
+
+STEADY = 10
+"""Users who have the same facts at each size."""
+
+MILLION = 1_000_000
+
+LANGGRAPH_AT_MOST = 100_000
+"""Facts in LangGraph's stores: the one in memory takes 12 KB each, the other's index takes long to be made."""
+
+
+@dataclass
+class Cost:
+    """What questions took, in milliseconds."""
+
+    client: list[float] = field(default_factory=list)
+    """Of this process's processors, each."""
+    wall: list[float] = field(default_factory=list)
+    server: float | None = 0.0
+    """Of the server's processors, on average; None where that cannot be read."""
+    found: list[float] = field(default_factory=list)
+    """The share of the right answers among what was found; none where it is not about that."""
+
+    @property
+    def total(self) -> float | None:
+        """Of all processors, on average."""
+        return None if self.server is None else float(np.mean(self.client)) + self.server
+
+    @property
+    def recall(self) -> float | None:
+        return float(np.mean(self.found)) if self.found else None
+
+
+@dataclass
+class Place:
+    """Everything that is asked, with the same facts in each."""
+
+    store: FactStore
+    known: Known
+    one: OneCollection
+    postgres: LangGraphStore
+    in_memory: LangGraphStore
+    data: Path
+    size: int
+    users: int
+
+    def server(self, name: ServerName) -> int:
+        return server_pid(self.data, name)
+
+
+async def run(bench: Bench) -> None:
+    sizes = [*bench.sizes, *([MILLION] if bench.million else [])]
+    costs: dict[str, Cost] = {}
+    steady: list[Cost] = []
+    for size in sizes:
+        users = 10_000 if size > 100_000 else min(size // 10, 1_000)
+        # One shard for every few thousand facts, as the settings say.
+        with bench.environment(f"recall {size}", CHROMA_SHARDS="200" if size > 100_000 else "16") as data:
+            async with open_store() as store:
+                known = Known()
+                store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder(store.embedder.name, known))
+                one = await OneCollection.create(State.read(Home(data / "chroma").state_file).url or "")
+                in_memory = LangGraphStore(InMemoryStore(index=index_of(known)))
+                async with filling_postgres(store, known) as postgres:
+                    place = Place(store, known, one, postgres, in_memory, data, size, users)
+                    asked = await fill(bench, place, steady=sizes[0] // 50)
+                bench.note(f"recall: asking about {size:,} facts")
+                costs = await compare(place, asked[STEADY:])
+                steady.append(await hot_of_the_steady(place, asked[:STEADY]))
+        bench.tables.append(table(place, costs))
+    targets(bench, sizes, costs, steady)
+
+
+async def fill(bench: Bench, place: Place, steady: int) -> list[Person]:
+    """Facts for everybody, everywhere; the users who are asked, first those with `steady` facts at each size."""
+    size, shards = place.size, place.store.index.shards
+    ids = [f"user {number}" for number in range(place.users - STEADY)]
+    steadfast = [f"steady {number}" for number in range(STEADY)]
+    asking = {*steadfast, *ids[: bench.times(200)]}
+    ids.sort(key=lambda user_id: shard_of(owner_key(user_id), shards))  # so that a page goes to a shard or two
+    others = dict(zip(ids, counts(size - STEADY * steady, len(ids), seed=size), strict=True))
+    everybody = chain(people(dict.fromkeys(steadfast, steady), seed=1), people(others, seed=size))
+    asked: list[Person] = []
+    done = 0
+    for page in pages(everybody):
+        place.known.learn(page)
+        parts = [fill_ledger(place.store, page), fill_index(place.store, page)]
+        if size <= LANGGRAPH_AT_MOST:
+            parts += [place.postgres.fill(page), place.in_memory.fill(page)]
+        await asyncio.gather(*parts)
+        await place.one.fill(page)  # on its own: Chroma takes one write at a time, and the index's are to be in time
+        asked += [person for person in page if person.user_id in asking]
+        done += sum(len(person.facts) for person in page)
+        bench.note(f"recall: {done:,} of {size:,} facts written")
+    return asked
+
+
+def pages(everybody: Iterator[Person]) -> Iterator[list[Person]]:
+    """The users in groups, with no more than PAGE facts together where there are several."""
+    page: list[Person] = []
+    room = PAGE
+    for person in everybody:
+        if page and len(person.facts) > room:
+            yield page
+            page, room = [], PAGE
+        page.append(person)
+        room -= len(person.facts)
+    yield page
+
+
+async def compare(place: Place, asked: Sequence[Person]) -> dict[str, Cost]:
+    """Ask every layout the same questions, one after the other."""
+    store, chroma, postgres = place.store, place.server("chroma"), place.server("postgres")
+    rng = np.random.default_rng(place.size)
+    questions = await prepare(place, [question(person, rng) for person in asked if person.current])
+    some = questions[: max(len(questions) // 4, 10)]
+
+    async def index(asking: Question) -> Collection[str]:
+        return await store.index.search(owner_key(asking.user_id), asking.vector, K)
+
+    async def version(asking: Question) -> Collection[str]:
+        return [str(await store.ledger.version(asking.user_id))]
+
+    gc.collect()
+    gc.freeze()  # what only the benchmark holds is not walked through whenever somebody is measured
+    costs = {
+        AND: await measure(place.one.ask, some if place.size > 100_000 else questions, chroma),
+        INDEX: await measure(index, questions, chroma),
+        HOT: await measure(recalling(store), questions, postgres, rounds=5),
+        VERSION: await measure(version, questions, postgres, rounds=5),
+        BESIDES: await measure(recalling(reading_once(store)), questions, rounds=5),
+        COLD: await measure(recalling(store, hot=False), questions, postgres),
+    }
+    costs[VERSION].found = costs[BESIDES].found = []
+    costs[HOT].found = (await measure(finding(store), questions)).found
+    costs[COLD].found = (await measure(finding(store, hot=False), questions)).found
+    if place.size <= LANGGRAPH_AT_MOST:
+        costs[POSTGRES] = await measure(place.postgres.ask, questions, postgres)
+        costs[IN_MEMORY] = await measure(place.in_memory.ask, some)
+    costs[LIMIT] = await measure(exact(asked), questions, rounds=5)
+    return costs
+
+
+async def hot_of_the_steady(place: Place, asked: Sequence[Person]) -> Cost:
+    """Hot recall for users whose facts and questions are the same at each size."""
+    rng = np.random.default_rng(1)
+    questions = await prepare(place, [question(person, rng) for person in asked for _ in range(20)])
+    return await measure(recalling(place.store), questions, place.server("postgres"), rounds=5)
+
+
+async def prepare(place: Place, questions: list[Question]) -> list[Question]:
+    """Embed them all: from now on the embedders' caches have them."""
+    place.known.vectors = {asking.text: asking.vector.tolist() for asking in questions}
+    await place.store.embedder.embed([asking.text for asking in questions])
+    return questions
+
+
+def reading_once(store: FactStore) -> FactStore:
+    """The same store, but for what it reads of a user's version."""
+    return FactStore(ReadOnce(store.ledger.pool), store.queue, InMemoryStore(), weights=store.weights)
+
+
+def recalling(store: FactStore, *, hot: bool = True) -> Ask:
+    """What a turn does before its reply; where it is not hot, nothing of the user is held."""
+
+    async def ask(asking: Question) -> Collection[str]:
+        if not hot:
+            store.hot.forget(asking.user_id)
+        recalled = await UserMemory(store, asking.user_id).recall(asking.text, K)
+        return [hit.fact.id for hit in recalled.hits]
+
+    return ask
+
+
+def finding(store: FactStore, *, hot: bool = True) -> Ask:
+    """The same search by similarity alone, as brute force has it."""
+    alone = FactStore(store.ledger, store.queue, InMemoryStore(), weights=SIMILARITY)
+    return recalling(alone, hot=hot)
+
+
+async def measure(ask: Ask, questions: Sequence[Question], server: int | None = None, rounds: int = 1) -> Cost:
+    """Ask each question once, unmeasured, and then `rounds` times; `server` is the process that answers, if any."""
+    for asking in questions:
+        await ask(asking)
+    gc.collect()  # what was left by the one before is not for this one to pay
+    cost = Cost()
+    before = processor_ms(server)
+    for asking in chain.from_iterable([questions] * rounds):
+        client, wall = time.process_time_ns(), time.perf_counter_ns()
+        found = await ask(asking)
+        cost.wall.append((time.perf_counter_ns() - wall) / 1e6)
+        cost.client.append((time.process_time_ns() - client) / 1e6)
+        cost.found.append(len(asking.answers.intersection(found)) / len(asking.answers))
+    after = processor_ms(server)
+    cost.server = None if before is None or after is None else (after - before) / len(cost.client)
+    return cost
+
+
+def processor_ms(server: int | None) -> float | None:
+    """Milliseconds that a process and its children have had of the processors; None where nobody tells.
+
+    It is counted in hundredths of a second, so only the difference over many questions says something.
+    """
+    if server is None:
+        return 0.0
+    if sys.platform != "linux":
+        return None
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended since
+            # After the name, which may hold anything, and is in brackets: state, parent, and from the twelfth the ticks
+            # in user and kernel mode, of itself and of the children it has seen end.
+            fields = path.read_text().rpartition(")")[2].split()
+            if server in (int(path.parent.name), int(fields[1])):
+                ticks += sum(map(int, fields[11:15]))
+    return ticks * 1e3 / os.sysconf("SC_CLK_TCK")
+
+
+def table(place: Place, costs: dict[str, Cost]) -> Table:
+    """All that was measured at one size."""
+    shown = Table(f"{place.size:,} facts of {place.users:,} users, ms a question", COLUMNS)
+    for name, cost in costs.items():
+        client, wall = np.percentile(cost.client, [50, 95]), np.percentile(cost.wall, [50, 95])
+        shown.rows[name] = [cost.total, cheaper(costs[AND], cost), *client, cost.server, *wall, cost.recall]
+    return shown
+
+
+def cheaper(one: Cost, other: Cost) -> float | None:
+    """How many times the processor time of the other the first takes."""
+    return None if one.total is None or other.total is None else one.total / other.total
+
+
+def targets(bench: Bench, sizes: Sequence[int], costs: dict[str, Cost], steady: Sequence[Cost]) -> None:
+    """Whether recall costs as little at the largest size as it is meant to, and finds as much."""
+
+    def add(what: str, value: float | None, unit: str = "", *, least: float = 0.0, below: float = math.inf) -> None:
+        if value is None:
+            bench.add(what, "-", "not measured: only Linux tells what a server takes")
+        else:
+            bench.add(what, f"{figure(value)}{unit}", "holds" if least <= value < below else "DOES NOT HOLD")
+
+    p95 = float(np.percentile(costs[BESIDES].client, 95))
+    add(f"{HOT}, CPU besides the version's read, p95: under 1 ms", p95, " ms", below=1)
+    for name, least in ((HOT, 100), (COLD, 15)) if sizes[-1] >= 100_000 else ():
+        what = f"{name}, cheaper in CPU than `$and` at {sizes[-1]:,}: at least {least} x"
+        add(what, cheaper(costs[AND], costs[name]), " x", least=least)
+    for name in (HOT, COLD):
+        what = f"{name}, recall@{K} against brute force: at least 0.999"
+        add(what, costs[name].recall, least=0.999)
+    # The median: what came up beside one question in a hundred says nothing about how many users there are.
+    first, last = (float(np.median(cost.client)) for cost in (steady[0], steady[-1]))
+    what = f"{HOT} of the same users, CPU at {sizes[-1]:,} against {sizes[0]:,}: about 1 x"
+    add(what, last / first, " x", below=ABOUT_ONE)
