@@ -36,11 +36,7 @@ unit: $(READY)  ## run the tests that open no socket
 torture: $(READY)  ## kill everything at every step and count what was lost (make torture KILLS=200)
 	@$(BIN) -m tests.torture --kills $(KILLS) $(ARGS)
 
-<<<<<<< HEAD
-bench: $(READY)  ## measure writes, freshness, bytes, start-up and open tasks (make bench ARGS=--quick)
-=======
-bench: $(READY)  ## measure recall, writes, freshness, bytes and start-up (make bench ARGS=--quick)
->>>>>>> 52aca5e (Recall is measured beside other layouts of the same facts, with whether it is as cheap as it is meant to be)
+bench: $(READY)  ## measure recall, writes, freshness, bytes, start-up and open tasks (make bench ARGS=--quick)
 	@$(BIN) -m tests.benchmarks $(ARGS)
 
 evals: $(READY)  ## measure how well recall finds labelled answers (make evals ARGS=--json)
