@@ -10,6 +10,7 @@ import hashlib
 import re
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -29,6 +30,7 @@ from memory.errors import BadInput
 MAX_USER_ID = 1_000
 MAX_FACT_TEXT = 1_000
 MAX_KEY = 255
+MAX_SLOT_NAME = 100
 MAX_PREVIOUS = 3
 MAX_HINT = 300
 
@@ -52,10 +54,17 @@ def normalize(text: str) -> str:
 
 def slot_name(text: str) -> str:
     """A subject or attribute in the form slots are compared in: "Home_City " and "home city" are one."""
+    return _short_slot_name(text) if len(text) <= MAX_SLOT_NAME else _slot_name(text)
+
+
+def _slot_name(text: str) -> str:
     return normalize(re.sub(r"[_\-\s]+", " ", unicodedata.normalize("NFKC", text)))
 
 
-SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=100)]
+_short_slot_name = lru_cache(maxsize=4_096)(_slot_name)
+"""Few names are on many facts, each of which has two."""
+
+SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=MAX_SLOT_NAME)]
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]

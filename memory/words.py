@@ -3,6 +3,7 @@
 import re
 import threading
 import unicodedata
+from datetime import date
 from functools import lru_cache
 
 from Stemmer import Stemmer
@@ -44,11 +45,11 @@ def question(text: str) -> Question:
 
 def document(fact: Fact) -> Document:
     """A fact, as ranking sees it."""
-    date = f"{fact.starts_at:%A %B %Y}"
+    day = _named(fact.starts_at.date())
     tells_who = fact.category == "relationship" and fact.subject == "user"
     return Document(
         fact,
-        stems(f"{fact.subject} {fact.attribute} {fact.text} {fact.quote} {date} {' '.join(fact.source.previous)}"),
+        stems(f"{fact.subject} {fact.attribute} {fact.text} {fact.quote} {day} {' '.join(fact.source.previous)}"),
         names=frozenset() if fact.subject == "user" else frozenset(stems(fact.subject)),
         relation=frozenset(stems(f"{fact.attribute} {fact.text}", without=NAMING_WORDS)) if tells_who else frozenset(),
     )
@@ -62,11 +63,17 @@ def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
 def _words(text: str) -> list[str]:
     """Words in lower case; "26th" and "26" are one."""
     folded = (text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
-    return _WORD.findall(_ORDINAL.sub("", folded))
+    return _WORD.findall(_ORDINAL.sub(r"\1", folded))
 
 
 _WORD = re.compile(r"\w+")
-_ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
+_ORDINAL = re.compile(r"(\d)(?:st|nd|rd|th)\b")
+
+
+@lru_cache(maxsize=4_096)
+def _named(day: date) -> str:
+    """ "Wednesday November 2026" """
+    return f"{day:%A %B %Y}"
 
 
 _local = threading.local()

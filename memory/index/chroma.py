@@ -27,6 +27,9 @@ PAST, GONE = "past:", "-"
 SYNC_THRESHOLD = 1_000
 """Writes after which Chroma persists the vectors; each write reads those that are not yet, so no more than this."""
 
+WRITES_AT_ONCE = 4
+"""Shards that are written to at a time: the others wait here, before the time they may take begins."""
+
 SCAN_PAGE = 1_000
 
 DROP_TIMEOUT = 120
@@ -49,12 +52,13 @@ class ChromaIndex:
         self._client = client
         self._timeout = timeout
         self._opened: dict[int, AsyncCollection] = {}
+        self._writing = asyncio.Semaphore(WRITES_AT_ONCE)
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
         labels = [label(owner, fact) for owner, fact in zip(owners, facts, strict=True)]
 
         async def put(shard: int, rows: list[int]) -> None:
-            async with self._answering(shard) as collection:
+            async with self._writing, self._answering(shard) as collection:
                 await collection.upsert(
                     ids=[entry_id(FactKey(owners[row], facts[row].id)) for row in rows],
                     embeddings=vectors[rows],
