@@ -1,4 +1,4 @@
-"""The steps of a turn: recall, respond, and after the reply extract_memories and reconcile.
+"""The steps of a turn: recall, respond, and after the reply extract_memories, reconcile and now and then summarize.
 
 The reply never waits for memory and never fails because of it: what goes wrong before it is recalled as nothing, what
 goes wrong after it is left for the next turn, since the watermark only moves once facts are in the ledger.
@@ -25,7 +25,8 @@ from memory.extract import SAID_AT, Extraction, ExtractionFailed, Utterance, bat
 from memory.fact import owner_key, utc_now
 from memory.rank import Hit
 from memory.reconcile import Changes
-from memory.session import window
+from memory.session import foldable, window
+from memory.summary import sum_up
 from memory.working import open_task
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     found: Update = {} if "recalled" in state else await _recalled(state, runtime)
     prompt = system_message(
         context.system_prompt,
-        summary=state.get("summary", ""),
+        summary=summary["text"] if (summary := state.get("summary")) else "",
         recalled=found["recalled"] if found else state["recalled"],
         task=open_task(state.get("task"), utc_now()),
     )
@@ -111,10 +112,13 @@ def _refuse_others(state: State, runtime: Runtime[Context]) -> None:
         raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")
 
 
-def after_respond(state: State) -> Literal["tools", "extract_memories"]:
-    """To the tools the model asked for, or on to remembering."""
+def after_respond(state: State) -> list[Literal["tools", "extract_memories", "summarize"]]:
+    """To the tools the model asked for, or on to remembering, and to the summary where the thread passes its window."""
     last = state["messages"][-1]
-    return "tools" if isinstance(last, AIMessage) and last.tool_calls else "extract_memories"
+    if isinstance(last, AIMessage) and last.tool_calls:
+        return ["tools"]
+    due = foldable(state["messages"], read_settings().window_tokens)
+    return ["extract_memories", "summarize"] if due else ["extract_memories"]
 
 
 async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
@@ -169,6 +173,29 @@ async def reconcile(state: State, runtime: Runtime[Context]) -> Update:
         "extraction_failures": 0,
         "changes": summary_of(changes),
     }
+
+
+async def summarize(state: State, runtime: Runtime[Context]) -> Update:
+    """Fold the thread's oldest messages into its summary: one model call, beside extract_memories.
+
+    What no facts were taken from yet stays. When this fails the messages stay too, and the next turn tries again; the
+    window that the model sees is bounded all the same.
+    """
+    settings, messages = read_settings(), state["messages"]
+    waiting = [m for m in _after_watermark(messages, state.get("extracted_until", "")) if not message_fault(text_of(m))]
+    try:
+        due = await memory_of(runtime).unextracted(_thread_of(runtime), [str(message.id) for message in waiting])
+        folded = foldable(messages, settings.window_tokens, due)
+        if not folded:
+            return {}
+        model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
+        # Untagged, its tokens would stream to the user as part of the reply.
+        summary = await sum_up(model, state.get("summary"), _readable(folded), {"tags": ["nostream"]})
+    except Exception as error:
+        log.warning("summary failed %s cause=%s", _where(runtime), cause_of(error))
+        return {}
+    log.info("summarized %s messages=%d", _where(runtime), len(folded))
+    return {"summary": summary, "messages": [RemoveMessage(id=str(message.id)) for message in folded]}
 
 
 def reason_of(hit: Hit) -> Reason:

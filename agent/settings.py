@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     chat_model: str = ""
     """ "openai:<name>" or "offline"; empty: openai when OPENAI_API_KEY is set, otherwise offline."""
     extraction_model: str = ""
-    """The model that takes facts from messages; empty: the chat model."""
+    """The model that takes facts from messages and sums up long threads; empty: the chat model."""
     structured_output: StructuredOutputMethod = "json_schema"
     """How the extraction model is asked for its answer's shape; OpenAI-compatible servers differ in what they take."""
     openai_api_key: SecretStr | None = None
@@ -52,8 +52,8 @@ class Settings(BaseSettings):
     """Memory that the facts of the users who talk now may take in one process."""
     memory_tokens: int = Field(default=1_500, ge=0)
     """About how many tokens of recalled facts a prompt may carry."""
-    window_tokens: int = Field(default=8_000, ge=100)
-    """About how many tokens of the thread's messages a prompt may carry."""
+    window_tokens: int = Field(default=4_000, ge=100)
+    """About how many tokens of the thread's messages a prompt may carry; past it, the older half is summed up."""
     max_message_chars: int = Field(default=32_000, ge=1)
     """Characters a message may have."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"

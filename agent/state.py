@@ -12,6 +12,7 @@ from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11
 
 from memory.extract import Extraction, Utterance
 from memory.fact import Fact
+from memory.summary import Summary
 from memory.working import Task, change_task, later
 
 
@@ -75,8 +76,8 @@ class State(Input):
     """Whose thread it is: `owner_key` of the user who began it."""
     admitted_until: str
     """Id of the last message that was let in; what comes after it may be somebody else's."""
-    summary: str
-    """Of the messages that no longer fit into the window."""
+    summary: Summary
+    """Of the messages that passed the window, and were taken out of `messages`."""
     extracted_until: str
     """Watermark: id of the last message that facts were taken from. Those after it are still to be done."""
     extraction_failures: int

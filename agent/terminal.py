@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph.state import CompiledStateGraph
 from prompt_toolkit import PromptSession
@@ -190,10 +191,16 @@ async def titled_threads(pool: Pool, user_id: str) -> list[tuple[Thread, str]]:
     titled = []
     for thread in await list_threads(pool, user_id):
         saved = await AsyncPostgresSaver(pool).aget_tuple({"configurable": {"thread_id": thread.id}})
-        messages = saved.checkpoint["channel_values"].get("messages", []) if saved else []
-        first = next((str(message.text) for message in messages if isinstance(message, HumanMessage)), "")
-        titled.append((thread, printable(" ".join(first.split()))[:60]))
+        titled.append((thread, printable(" ".join(beginning(saved).split()))[:60]))
     return titled
+
+
+def beginning(saved: CheckpointTuple | None) -> str:
+    """What a thread began with: its first message, which the summary keeps the beginning of once it is folded."""
+    values = saved.checkpoint["channel_values"] if saved else {}
+    if summary := values.get("summary"):
+        return str(summary["begins_with"])
+    return next((str(message.text) for message in values.get("messages", []) if isinstance(message, HumanMessage)), "")
 
 
 async def talk(chat: Chat) -> None:

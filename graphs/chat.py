@@ -1,10 +1,10 @@
-"""The agent: recall -> respond <-> tools, and after the reply extract_memories -> reconcile."""
+"""The agent: recall -> respond <-> tools, after the reply extract_memories -> reconcile, and summarize beside them."""
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from agent.context import Context
-from agent.nodes import after_respond, extract_memories, recall, reconcile, respond
+from agent.nodes import after_respond, extract_memories, recall, reconcile, respond, summarize
 from agent.state import Input, State
 from agent.tools import TOOLS, explain
 
@@ -14,12 +14,14 @@ builder.add_node(respond)
 builder.add_node("tools", ToolNode(TOOLS, handle_tool_errors=explain))
 builder.add_node(extract_memories)
 builder.add_node(reconcile)
+builder.add_node(summarize)
 builder.add_edge(START, "recall")
 builder.add_edge("recall", "respond")
-builder.add_conditional_edges("respond", after_respond)
+builder.add_conditional_edges("respond", after_respond, ["tools", "extract_memories", "summarize"])
 builder.add_edge("tools", "respond")
 builder.add_edge("extract_memories", "reconcile")
 builder.add_edge("reconcile", END)
+builder.add_edge("summarize", END)
 
 graph = builder.compile(name="remembering agent")
 """For a server, which brings its own checkpointer and store; elsewhere compile `builder` with those of `agent`."""

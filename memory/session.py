@@ -1,8 +1,10 @@
-"""Session memory: which of a thread's messages a prompt carries. Pure."""
+"""Session memory: which of a thread's messages a prompt carries, and which are due for its summary. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import accumulate
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage, trim_messages
+from langchain_core.messages.utils import count_tokens_approximately
 
 
 def window(messages: Sequence[AnyMessage], token_budget: int) -> list[BaseMessage]:
@@ -22,6 +24,33 @@ def window(messages: Sequence[AnyMessage], token_budget: int) -> list[BaseMessag
         start_on="human",
     )
     return earlier if len(earlier) > len(turn) else turn
+
+
+def foldable(messages: Sequence[AnyMessage], token_budget: int, keep: Collection[str] = ()) -> list[AnyMessage]:
+    """The oldest messages, which the summary is to take the place of; none while all fit into `token_budget` tokens.
+
+    So many that about half the budget is left, and it is not used up again by the next turn; but at once no more than
+    the budget, since a model has to read them. Whole turns only, so that no tool's answer loses its call; never the
+    last turn, and nothing from the first message on whose id is in `keep`.
+    """
+    before = [0, *accumulate(count_tokens_approximately([message]) for message in messages)]
+    total = before[-1]
+    if total <= token_budget:
+        return []
+    kept = next((i for i, message in enumerate(messages) if message.id in keep), len(messages))
+    end = 0
+    for cut in range(1, kept + 1):
+        if total - before[end] <= token_budget // 2 or (end and before[cut] > token_budget):
+            break
+        if cut < len(messages) and isinstance(messages[cut], HumanMessage) and not _parts_a_call(messages, cut):
+            end = cut
+    return list(messages[:end])
+
+
+def _parts_a_call(messages: Sequence[AnyMessage], cut: int) -> bool:
+    """Whether a tool's answer from `cut` on belongs to a call before it."""
+    calls = {call["id"] for message in messages[:cut] if isinstance(message, AIMessage) for call in message.tool_calls}
+    return any(isinstance(message, ToolMessage) and message.tool_call_id in calls for message in messages[cut:])
 
 
 def _without_loose_ends(messages: Sequence[AnyMessage]) -> list[BaseMessage]:

@@ -1,8 +1,8 @@
 """The chat model that needs no key: rules in place of a model, called through the same methods as a real one.
 
 It reads plain first-person English (`reader`, `rules`), fills in the extraction call
-(`extract`), answers from the facts it is given (`answers`, `replies`), and holds a small task (`tasks`).
-It opens no socket, and says what it is.
+(`extract`), sums up (`summary`), answers from the facts it is given (`answers`, `replies`), and holds a small task
+(`tasks`). It opens no socket, and says what it is.
 """
 
 import asyncio
@@ -26,8 +26,10 @@ from pydantic import JsonValue
 
 from agent.offline.extract import ExtractionInput, extract_by_rules
 from agent.offline.replies import OFFLINE_NOTICE, reply, reply_from_tools, search_query
+from agent.offline.summary import summarize
 from agent.offline.tasks import TASK_TOOLS, Call, open_task_in, reply_on_task, work_on
 from memory.extract import Extraction
+from memory.summary import SUMMARY_PROMPT
 
 __all__ = ["OFFLINE_NOTICE", "OfflineChatModel"]
 
@@ -98,7 +100,7 @@ class OfflineChatModel(BaseChatModel):
 
 
 def respond(messages: Sequence[BaseMessage], tools: Sequence[str], *, forced: bool) -> AIMessage:
-    """The answer to a conversation: a forced extraction, a call of the memory search or a task tool, or sentences.
+    """The answer to a conversation: an extraction, a summary, a call of the memory search or a task tool, or sentences.
 
     Raises ValueError when a tool is forced that only a real model could fill in.
     """
@@ -109,6 +111,8 @@ def respond(messages: Sequence[BaseMessage], tools: Sequence[str], *, forced: bo
         raise ValueError(
             f"The offline model cannot fill in {', '.join(tools)}: set CHAT_MODEL=openai:<name> for a real one."
         )
+    if messages[0].text == SUMMARY_PROMPT:
+        return AIMessage(summarize(messages[-1].text))
     said = [message.text for message in messages if isinstance(message, HumanMessage)]
     prompt = "\n".join(message.text for message in messages if isinstance(message, SystemMessage))
     answers = list(takewhile(lambda message: isinstance(message, ToolMessage), reversed(messages)))

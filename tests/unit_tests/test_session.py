@@ -1,8 +1,14 @@
-"""The window: what of a thread a prompt carries."""
+"""The window: what of a thread a prompt carries, and what of it is due for the summary."""
 
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages.utils import count_tokens_approximately
 
-from memory.session import window
+from memory.session import foldable, window
 
 
 def call(call_id: str) -> AIMessage:
@@ -39,3 +45,89 @@ def test_calls_and_answers_that_an_interrupted_turn_left_alone_are_dropped() -> 
         HumanMessage("c"),
     ]
     assert window(messages, 1_000) == [messages[0], messages[2], *answered, messages[6]]
+
+
+def turn(number: int, tokens: int = 100) -> list[AnyMessage]:
+    """A question and an answer of this many tokens in all, by the approximate counter (5 of each are its overhead)."""
+    half = "x" * ((tokens // 2 - 5) * 4)
+    return [HumanMessage(half, id=f"h{number}"), AIMessage(half, id=f"a{number}")]
+
+
+def ids(messages: Iterable[AnyMessage]) -> str:
+    return " ".join(str(message.id) for message in messages)
+
+
+def thread(turns: int, tokens: int = 100) -> list[AnyMessage]:
+    return [message for number in range(turns) for message in turn(number, tokens)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "keep", "folded"),
+    [
+        (thread(10), [], ""),  # as many as fit
+        (thread(11), [], "h0 a0 h1 a1 h2 a2 h3 a3 h4 a4 h5 a5"),
+        (thread(11), ["h2"], "h0 a0 h1 a1"),
+        (thread(11), ["a2"], "h0 a0 h1 a1"),
+        (thread(11), ["h8", "h10", "unknown"], "h0 a0 h1 a1 h2 a2 h3 a3 h4 a4 h5 a5"),
+        (thread(11), ["h0"], ""),
+        (thread(1, 5_000), [], ""),  # the last turn, whatever it costs
+        (thread(2, 5_000), [], "h0 a0"),  # one turn, whatever it costs
+        (thread(50), [], " ".join(f"h{n} a{n}" for n in range(10))),  # no more than the budget at once
+        ([AIMessage("x" * 8_000, id="a")], [], ""),
+        ([AIMessage("x" * 8_000, id="a"), *turn(0)], [], "a"),
+        ([], [], ""),
+    ],
+)
+def test_past_the_budget_the_oldest_turns_are_due_until_half_of_it_is_left(
+    messages: list[AnyMessage], keep: list[str], folded: str
+) -> None:
+    assert ids(foldable(messages, 1_000, keep)) == folded
+
+
+def test_what_is_left_fits_into_half_the_budget_so_that_a_fold_comes_once_in_many_turns() -> None:
+    messages: list[AnyMessage] = []
+    folds = 0
+    for number in range(1_000):
+        messages += turn(number, 200)
+        assert count_tokens_approximately(messages) <= 4_000 + 200
+        if folded := foldable(messages, 4_000):
+            folds += 1
+            messages = messages[len(folded) :]
+            assert 1_600 < count_tokens_approximately(messages) <= 2_000
+    assert 80 < folds < 120
+
+
+def test_an_answer_of_a_tool_is_never_parted_from_its_call() -> None:
+    long = "x" * 4_000
+    called: list[AnyMessage] = [HumanMessage(long, id="h"), call("1"), ToolMessage(long, tool_call_id="1", id="t")]
+    messages = [*called, *turn(1), *turn(2)]
+    assert ids(foldable(messages, 500)) == ids(called)
+    between = [*called[:2], *turn(1), called[2], *turn(2)]  # an update from outside put the answer behind another turn
+    assert ids(foldable(between, 500)) == ids(between[:5])
+    assert foldable(between[:-2], 500) == []
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(["human", "ai", "call", "tool"]), max_size=30), st.integers(0, 30))
+def test_whatever_the_thread_looks_like_its_end_and_what_is_to_be_kept_stay(kinds: list[str], kept: int) -> None:
+    messages: list[AnyMessage] = []
+    for number, kind in enumerate(kinds):
+        calls = [m.tool_calls[0]["id"] for m in messages if isinstance(m, AIMessage) and m.tool_calls]
+        match kind:
+            case "human":
+                messages.append(HumanMessage("x" * 200))
+            case "tool" if calls:
+                messages.append(ToolMessage("x" * 200, tool_call_id=str(calls[-1])))
+            case "call":
+                messages.append(call(str(number)))
+            case _:
+                messages.append(AIMessage("x" * 200))
+        messages[-1].id = str(number)
+    folded = foldable(messages, 200, [str(kept)])
+    left = messages[len(folded) :]
+    assert folded == messages[: len(folded)]
+    assert str(kept) not in ids(folded).split()
+    humans = [message for message in messages if isinstance(message, HumanMessage)]
+    assert not folded or humans[-1] in left
+    called = {call["id"] for m in left if isinstance(m, AIMessage) for call in m.tool_calls}
+    assert {m.tool_call_id for m in left if isinstance(m, ToolMessage)} <= called

@@ -1,0 +1,69 @@
+"""The running summary: what a model is asked, what is kept of its answer, and the rules' own."""
+
+import json
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+
+from agent.offline import OfflineChatModel
+from memory.summary import SUMMARY_CHARS, Summary, bounded, sum_up, summary_input
+
+SAID: list[AnyMessage] = [
+    HumanMessage("Book me   a trip\nto Lisbon."),
+    AIMessage("", tool_calls=[{"name": "search_memory", "args": {}, "id": "1"}]),
+    ToolMessage("Nothing is known about that.", tool_call_id="1"),
+    AIMessage("When do you leave?"),
+]
+
+
+def test_the_model_is_given_the_summary_so_far_and_what_was_said_but_no_tools() -> None:
+    assert json.loads(summary_input("Before.", SAID) or "") == {
+        "summary": "Before.",
+        "messages": [
+            {"from": "user", "text": "Book me   a trip\nto Lisbon."},
+            {"from": "assistant", "text": "When do you leave?"},
+        ],
+    }
+
+
+async def test_a_summary_keeps_the_beginning_of_the_threads_first_message() -> None:
+    first = await sum_up(FakeListChatModel(responses=["A trip to Lisbon."]), None, SAID)
+    assert first == {"text": "A trip to Lisbon.", "begins_with": "Book me a trip to Lisbon."}
+    then = await sum_up(FakeListChatModel(responses=["Two trips."]), first, [HumanMessage("And to Rome.")])
+    assert then == {"text": "Two trips.", "begins_with": "Book me a trip to Lisbon."}
+
+
+async def test_where_nothing_was_said_the_summary_stays_and_no_model_is_called() -> None:
+    before = Summary(text="Before.", begins_with="Hi")
+    assert await sum_up(FakeListChatModel(responses=[]), before, SAID[1:3]) == before
+
+
+@pytest.mark.parametrize("answer", ["", " \n"])
+async def test_an_empty_answer_is_an_error_and_no_summary(answer: str) -> None:
+    with pytest.raises(ValueError, match="no summary"):
+        await sum_up(FakeListChatModel(responses=[answer]), None, SAID)
+
+
+async def test_a_summary_that_is_too_long_keeps_its_end_in_whole_words() -> None:
+    told = " ".join(f"word{number}" for number in range(1_000))
+    text = (await sum_up(FakeListChatModel(responses=[told]), None, SAID))["text"]
+    assert SUMMARY_CHARS - 20 < len(text) <= SUMMARY_CHARS
+    assert text.endswith("word999")
+    assert text.split()[0] == "…"
+    assert set(text.split()[1:]) <= set(told.split())
+    assert bounded("short") == "short"
+    assert len(bounded("x" * 10_000)) <= SUMMARY_CHARS
+
+
+async def test_the_rules_say_what_the_user_said_and_drop_the_oldest_of_it() -> None:
+    summary: Summary | None = None
+    for number in range(200):
+        said: list[AnyMessage] = [HumanMessage(f"I like tea number {number}. {'Really. ' * 100}"), AIMessage("Noted.")]
+        summary = await sum_up(OfflineChatModel(), summary, said)
+    assert summary
+    assert len(summary["text"]) <= SUMMARY_CHARS
+    assert "The user said: I like tea number 199." in summary["text"]
+    assert "number 0." not in summary["text"]
+    assert "Noted" not in summary["text"]
+    assert summary["begins_with"].startswith("I like tea number 0.")
