@@ -11,6 +11,7 @@ from agent import (
     commands,  # noqa: F401 - adds the commands to the app
     screen,
     tasks,  # noqa: F401 - the same, of one command
+    threads,  # noqa: F401 - and a group of them
 )
 from agent.program import FAILED, UserOption, app, memory_of, opened, user_of
 from memory.errors import BadInput
@@ -39,14 +40,13 @@ async def _chat(user: str | None, thread: str) -> bool:
     user_id = user_of(user)
     async with opened() as store:
         # Imports that --help and a wrong setting do not wait for.
-        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-
         from agent.offline import OFFLINE_NOTICE
+        from agent.saver import ThreadSaver
         from agent.settings import OFFLINE, read_settings
         from agent.terminal import Chat, read, talk
         from graphs.chat import builder
 
-        saver = AsyncPostgresSaver(store.ledger.pool)
+        saver = ThreadSaver(store.ledger.pool, read_settings().langgraph_aes_key)
         graph = builder.compile(checkpointer=saver, store=store)
         session = Chat(graph, saver, memory_of(store, user_id), screen.out, screen.err)
         if thread:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from agent import screen
-from agent.program import FAILED, JsonOption, UserOption, command, opened, remembering, user_of
+from agent.program import FAILED, JsonOption, UserOption, command, opened, remembering
 from memory.errors import BadInput
 from memory.fact import Category, Fact, utc_now
 
@@ -233,23 +233,6 @@ async def forget(
             gone = await memory.forget(fact=fact.id if fact else None, category=kind, thread=thread or None)
     screen.line(f"{counted(gone, 'fact')} deleted")
     return None
-
-
-@command
-async def threads(as_json: JsonOption = False, user: UserOption = None) -> None:
-    """List the user's threads, the one used last first."""
-    user_id = user_of(user)
-    async with opened() as store:
-        from agent.terminal import titled_threads
-
-        listed = await titled_threads(store.ledger.pool, user_id)
-    if as_json:
-        screen.document([{"id": t.id, "last_at": t.last_at.isoformat(), "title": title} for t, title in listed])
-    elif listed:
-        rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in listed]
-        screen.table(["id", "last used", "begins with"], rows)
-    else:
-        screen.note("no threads yet")
 
 
 @command

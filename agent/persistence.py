@@ -12,6 +12,7 @@ from langgraph.store.base import TTLConfig
 from langgraph.store.postgres.aio import AsyncPostgresStore
 
 from agent.models import open_model
+from agent.saver import ThreadSaver
 from agent.settings import Settings, read_settings
 from memory.embedded import Addresses, ServerName, embedded_servers
 from memory.embeddings import Embedder, open_embedder
@@ -35,12 +36,12 @@ ITEMS_TTL: TTLConfig = {"omit_expired": True, "sweep_interval_minutes": 10}
 @asynccontextmanager
 async def open_checkpointer(
     settings: Settings | None = None, progress: Progress | None = None
-) -> AsyncIterator[AsyncPostgresSaver]:
+) -> AsyncIterator[ThreadSaver]:
     """The saver that keeps session and working memory per thread. Raises BadInput or Unavailable."""
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
     async with _addresses(settings, {"postgres"}, progress) as at, _open_database(at) as pool:
-        yield AsyncPostgresSaver(pool)
+        yield ThreadSaver(pool, settings.langgraph_aes_key)
 
 
 @asynccontextmanager

@@ -44,14 +44,14 @@ UserOption = Annotated[str | None, typer.Option("--user", help='Whose memory to 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-def command(function: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:
-    """Make a coroutine a command of the program; what it returns is the exit code."""
+def command(function: Callable[P, Coroutine[Any, Any, int | None]], group: typer.Typer = app) -> Callable[P, None]:
+    """Make a coroutine a command of the program, or of a group; what it returns is the exit code."""
 
     @wraps(function)
     def run(*args: P.args, **options: P.kwargs) -> None:
         raise typer.Exit(asyncio.run(function(*args, **options)) or 0)
 
-    app.command(name=function.__name__.rstrip("_").replace("_", "-"))(run)
+    group.command(name=function.__name__.rstrip("_").replace("_", "-"))(run)
     return run
 
 

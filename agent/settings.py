@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     """http://host:8000; empty: an embedded Chroma in DATA_DIR."""
     chroma_shards: int = Field(default=16, ge=1, le=256)
     """Collections that the facts are spread over, by users: one for every few thousand facts. `reindex` changes it."""
+    langgraph_aes_key: SecretStr | None = None
+    """Key of 16, 24 or 32 bytes with which threads are encrypted in Postgres; empty: they are not."""
     data_dir: Path = Path(".data")
     """Where the embedded servers keep their data."""
 
@@ -63,6 +65,14 @@ class Settings(BaseSettings):
     def _ranking(cls, ranking: str | Weights) -> Weights:
         return weights_of(ranking) if isinstance(ranking, str) else ranking
 
+    @field_validator("langgraph_aes_key")
+    @classmethod
+    def _aes_key(cls, key: SecretStr | None) -> SecretStr | None:
+        size = len(key.get_secret_value().encode()) if key else 16
+        if size not in (16, 24, 32):
+            raise ValueError(f"It has {size} bytes, and must have 16, 24 or 32: `openssl rand -hex 16` makes one")
+        return key
+
     @property
     def chat_model_name(self) -> str:
         """The chat model that is meant: the named one, or what the presence of a key says."""
@@ -79,9 +89,11 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = [
-            f"{str(problem['loc'][0]).upper()} is {problem['input']!r}: {problem['msg']}." for problem in error.errors()
-        ]
+        problems = []
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            shown = "secret" if name.endswith("_key") else repr(problem["input"])
+            problems.append(f"{name.upper()} is {shown}: {problem['msg']}.")
         raise BadInput(
             "\n".join([*problems, "Set it in the environment or in .env; .env.example explains each."])
         ) from error

@@ -149,7 +149,7 @@ class Chat:
         return {"configurable": {"thread_id": self.thread_id}}
 
     async def _list_threads(self) -> None:
-        threads = await titled_threads(self.pool, self.memory.user_id)
+        threads = await titled_threads(self.saver, self.memory.user_id)
         if not threads:
             self.note("no threads yet")
         for thread, title in threads:
@@ -186,11 +186,11 @@ class Chat:
         self.out.print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-async def titled_threads(pool: Pool, user_id: str) -> list[tuple[Thread, str]]:
+async def titled_threads(saver: AsyncPostgresSaver, user_id: str) -> list[tuple[Thread, str]]:
     """The user's threads, the one used last first, each with the beginning of its first message."""
     titled = []
-    for thread in await list_threads(pool, user_id):
-        saved = await AsyncPostgresSaver(pool).aget_tuple({"configurable": {"thread_id": thread.id}})
+    for thread in await list_threads(cast(Pool, saver.conn), user_id):
+        saved = await saver.aget_tuple({"configurable": {"thread_id": thread.id}})
         titled.append((thread, printable(" ".join(beginning(saved).split()))[:60]))
     return titled
 

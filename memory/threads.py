@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from memory.fact import check_user_id, is_storable, owner_key
 from memory.postgres import Pool, lock_key, session_lock, take_locks
@@ -35,8 +36,16 @@ class Thread:
     """When its newest checkpoint was written."""
 
 
-async def list_threads(pool: Pool, user_id: str, limit: int = 20) -> list[Thread]:
-    """The user's threads, the one used last first."""
+class Size(NamedTuple):
+    """How much a thread takes."""
+
+    checkpoints: int
+    bytes: int
+    """Of what is saved in it, without the indexes."""
+
+
+async def list_threads(pool: Pool, user_id: str, limit: int | None = 20) -> list[Thread]:
+    """The user's threads, the one used last first; all of them where `limit` is None."""
     async with pool.connection() as connection:
         cursor = await connection.execute(
             f"{NEWEST} select thread_id as id, (checkpoint->>'ts')::timestamptz as last_at from newest "  # noqa: S608 - a constant
@@ -44,6 +53,26 @@ async def list_threads(pool: Pool, user_id: str, limit: int = 20) -> list[Thread
             {"owner": owner_key(check_user_id(user_id)), "limit": limit},
         )
         return [Thread(row["id"], row["last_at"]) for row in await cursor.fetchall()]
+
+
+async def thread_size(pool: Pool, thread_id: str) -> Size:
+    """What a thread takes in the database."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            """
+            select (select count(*) from checkpoints where thread_id = %(id)s) as checkpoints, (
+                select coalesce(sum(size), 0)::bigint from (
+                    select pg_column_size(checkpoint) + pg_column_size(metadata) as size
+                    from checkpoints where thread_id = %(id)s
+                    union all select pg_column_size(blob) from checkpoint_blobs where thread_id = %(id)s
+                    union all select pg_column_size(blob) from checkpoint_writes where thread_id = %(id)s
+                ) rows
+            ) as bytes
+            """,
+            {"id": thread_id},
+        )
+        row = await cursor.fetchone()
+        return Size(**row) if row else Size(0, 0)
 
 
 async def thread_owner(pool: Pool, thread_id: str) -> str | None:

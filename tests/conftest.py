@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.persistence import open_checkpointer, open_store
+from agent.saver import ThreadSaver
 from agent.settings import Settings, read_settings
 from memory.embedded import Addresses, embedded_servers
 from memory.store import FactStore
@@ -81,7 +81,7 @@ async def store(environment: dict[str, str]) -> AsyncIterator[FactStore]:
 
 
 @pytest.fixture
-async def saver(environment: dict[str, str]) -> AsyncIterator[AsyncPostgresSaver]:
+async def saver(environment: dict[str, str]) -> AsyncIterator[ThreadSaver]:
     async with open_checkpointer() as saver:
         yield saver
 

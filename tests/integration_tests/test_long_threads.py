@@ -213,11 +213,11 @@ async def test_what_no_facts_were_taken_from_yet_is_not_folded_and_is_learnt_lat
 
 
 async def test_a_folded_thread_is_listed_by_its_first_message(
-    graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
+    graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, user: str, thread: str
 ) -> None:
     openai.defaults["reply"] = summing
     await until_folding(graph, openai, user, thread)
-    ((listed, title),) = await titled_threads(store.ledger.pool, user)
+    ((listed, title),) = await titled_threads(saver, user)
     assert (listed.id, title) == (thread, "This is what I say as my message 0")
 
 

@@ -1,0 +1,100 @@
+"""The terminal's commands for threads: `threads` lists a user's, `threads prune` drops the history of old ones."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent import screen
+from agent.program import JsonOption, UserOption, app, command, opened, user_of
+from memory.errors import BadInput, Unavailable
+from memory.fact import utc_now
+
+if TYPE_CHECKING:
+    from agent.saver import ThreadSaver
+    from memory.store import FactStore
+    from memory.threads import Size
+
+AT_REST = timedelta(minutes=5)
+"""A thread that was saved since then may be in the middle of a run on a server."""
+
+group = typer.Typer(rich_markup_mode=None)
+app.add_typer(group, name="threads")
+
+
+@group.callback(invoke_without_command=True)
+def threads(context: typer.Context, as_json: JsonOption = False, user: UserOption = None) -> None:
+    """List the user's threads, the one used last first; or `threads prune` them."""
+    if context.invoked_subcommand is None:
+        asyncio.run(listing(user, as_json=as_json))
+    elif as_json or user is not None:
+        name = context.invoked_subcommand
+        raise BadInput(f"Options go behind the command: python -m agent threads {name} --user ...")
+
+
+async def listing(user: str | None, *, as_json: bool) -> None:
+    user_id = user_of(user)
+    async with opened() as store:
+        from agent.terminal import titled_threads
+
+        listed = await titled_threads(saver_of(store), user_id)
+    if as_json:
+        screen.document([{"id": t.id, "last_at": t.last_at.isoformat(), "title": title} for t, title in listed])
+    elif listed:
+        rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in listed]
+        screen.table(["id", "last used", "begins with"], rows)
+    else:
+        screen.note("no threads yet")
+
+
+@partial(command, group=group)
+async def prune(
+    older_than: Annotated[float, typer.Option("--older-than", min=0, help="Days since it was last used.")] = 30,
+    as_json: JsonOption = False,
+    user: UserOption = None,
+) -> None:
+    """Delete the history of old threads: each goes on as before, but cannot be taken back to an earlier turn."""
+    user_id = user_of(user)
+    async with opened() as store:
+        from memory.threads import list_threads
+
+        saver, until = saver_of(store), utc_now() - max(timedelta(days=older_than), AT_REST)
+        old = [thread for thread in await list_threads(saver.pool, user_id, None) if thread.last_at < until]
+        outcome: list[Size | None] = []
+        with screen.bar("pruning") as progress:
+            for thread in old:
+                outcome.append(await pruned(saver, thread.id))
+                progress(len(outcome), len(old))
+    gone, in_use = [freed for freed in outcome if freed and freed.checkpoints], outcome.count(None)
+    checkpoints, size = sum(freed.checkpoints for freed in gone), sum(freed.bytes for freed in gone)
+    if as_json:
+        screen.document({"threads": len(gone), "in_use": in_use, "checkpoints": checkpoints, "bytes": size})
+        return
+    screen.line(f"{checkpoints:,} checkpoints ({size / 1e6:,.1f} MB) deleted from {len(gone):,} threads")
+    if in_use:
+        screen.note(f"{in_use:,} more are in use, and stay as they are")
+
+
+async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":
+    """Delete all but the newest checkpoint of a thread; how much went, None where the thread is in use."""
+    from psycopg.errors import SerializationFailure
+
+    from memory.threads import Size, one_run, thread_size
+
+    try:
+        async with one_run(saver.pool, thread_id, timeout=1):
+            before = await thread_size(saver.pool, thread_id)
+            await saver.aprune([thread_id])
+            after = await thread_size(saver.pool, thread_id)
+    except (Unavailable, SerializationFailure):
+        return None
+    return Size(before.checkpoints - after.checkpoints, before.bytes - after.bytes)
+
+
+def saver_of(store: "FactStore") -> "ThreadSaver":
+    from agent.saver import ThreadSaver
+    from agent.settings import read_settings
+
+    return ThreadSaver(store.ledger.pool, read_settings().langgraph_aes_key)

@@ -1,0 +1,266 @@
+"""The checkpointer: threads that do not wait for each other, encryption at rest, and what a server asks it to do."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import Checkpoint, empty_checkpoint
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph_sdk import get_client
+
+from agent.context import Context
+from agent.persistence import open_checkpointer
+from agent.saver import ThreadSaver
+from agent.settings import read_settings
+from agent.terminal import Graph
+from graphs.chat import builder
+from memory.errors import BadInput
+from memory.store import FactStore
+from memory.summary import SUMMARY_PROMPT
+from tests.conversation import config_of, say
+from tests.openai_server import Answer, Hang, Request, ScriptedOpenAI, Text, ToolCalls
+from tests.processes import langgraph_dev
+
+KEY = "0123456789abcdef0123456789abcdef"
+OTHER_KEY = "fedcba9876543210"
+
+
+@asynccontextmanager
+async def saver_with(monkeypatch: pytest.MonkeyPatch, key: str) -> AsyncIterator[ThreadSaver]:
+    monkeypatch.setenv("LANGGRAPH_AES_KEY", key)
+    read_settings.cache_clear()
+    async with open_checkpointer() as saver:
+        yield saver
+
+
+@pytest.fixture
+def thread() -> str:
+    return str(uuid.uuid4())
+
+
+def config(thread: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
+
+
+async def save(saver: AsyncPostgresSaver, thread: str, checkpoint: Checkpoint) -> None:
+    await saver.aput(config(thread), checkpoint, {"source": "loop", "step": 1, "parents": {}}, {})
+
+
+async def rows_with(saver: ThreadSaver, thread: str, text: str) -> list[str]:
+    """The tables of the thread's rows that hold this text, wherever in the row."""
+    found = []
+    columns = {
+        "checkpoints": "convert_to(c::text, 'UTF8')",
+        "checkpoint_blobs": "convert_to(channel || type, 'UTF8') || blob",
+        "checkpoint_writes": "convert_to(channel || type, 'UTF8') || blob",
+    }
+    async with saver.pool.connection() as connection:
+        for table, column in columns.items():
+            query = f"select from {table} c where thread_id = %s and position(%s in {column}) > 0"
+            if (await connection.execute(query, (thread, text.encode()))).rowcount:
+                found.append(table)
+    return found
+
+
+# --- many threads at once ------------------------------------------------------------------------------------
+
+
+async def test_a_thread_that_waits_for_the_database_does_not_keep_another_waiting(
+    saver: ThreadSaver, thread: str
+) -> None:
+    checkpoint, other = empty_checkpoint(), str(uuid.uuid4())
+    async with saver.pool.connection() as connection:
+        async with connection.transaction():
+            await connection.execute(
+                "insert into checkpoints (thread_id, checkpoint_id, checkpoint) values (%s, %s, '{}')",
+                (thread, checkpoint["id"]),
+            )
+            held = asyncio.ensure_future(save(saver, thread, checkpoint))
+            async with asyncio.timeout(30):
+                await save(saver, other, empty_checkpoint())
+                assert await saver.aget_tuple(config(other))
+            assert not held.done()
+        await held
+    assert await saver.aget_tuple(config(thread))
+
+
+async def test_more_calls_at_once_than_there_are_connections_all_come_to_an_end(saver: ThreadSaver) -> None:
+    threads = [str(uuid.uuid4()) for _ in range(saver.pool.max_size * 10)]
+    await asyncio.gather(*(save(saver, thread, empty_checkpoint()) for thread in threads))
+    found = await asyncio.gather(*(saver.aget_tuple(config(thread)) for thread in threads))
+    assert all(found)
+
+
+# --- encryption ----------------------------------------------------------------------------------------------
+
+
+async def converse(graph: Graph, openai: ScriptedOpenAI, user: str, thread: str) -> None:
+    """A conversation with a task, and so long that it is folded; each part of it holds a word of its own."""
+
+    def answer(request: Request) -> Answer:
+        if request.messages[0]["content"] == SUMMARY_PROMPT:
+            return Text("They spoke of summarymark.")
+        if len(request.messages) == 2 and request.messages[-1]["role"] == "user":
+            return ToolCalls([("start_task", {"type": "trip", "data": {"to": "taskmark"}})])
+        return Text("Certainly so. " * 20 + "replymark")
+
+    openai.defaults["reply"] = answer
+    for _ in range(4):
+        await say(graph, user, "This is usermark. " * 5, thread)
+
+
+@pytest.mark.parametrize(("key", "readable"), [("", True), (KEY, False), (OTHER_KEY, False)])
+async def test_with_a_key_nothing_of_a_conversation_can_be_read_in_the_database(
+    openai: ScriptedOpenAI,
+    store: FactStore,
+    user: str,
+    thread: str,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    readable: bool,
+) -> None:
+    monkeypatch.setenv("WINDOW_TOKENS", "200")
+    async with saver_with(monkeypatch, key) as saver:
+        graph = builder.compile(checkpointer=saver, store=store)
+        await converse(graph, openai, user, thread)
+        values = (await graph.aget_state(config_of(thread))).values
+        assert values["summary"]["text"] == "They spoke of summarymark."
+        assert values["task"]["data"] == {"to": "taskmark"}
+        for mark in ("usermark", "replymark", "summarymark", "taskmark"):
+            everywhere = ["checkpoint_blobs", "checkpoint_writes"]
+            assert await rows_with(saver, thread, mark) == (everywhere if readable else [])
+        assert "checkpoints" in await rows_with(saver, thread, values["owner"])  # which is how threads are found
+
+
+@pytest.mark.parametrize(
+    ("key", "says"), [(OTHER_KEY, "LANGGRAPH_AES_KEY is another key"), ("", "LANGGRAPH_AES_KEY is empty")]
+)
+async def test_a_thread_saved_with_another_key_is_an_error_that_names_the_variable(
+    openai: ScriptedOpenAI,
+    store: FactStore,
+    user: str,
+    thread: str,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    says: str,
+) -> None:
+    async with saver_with(monkeypatch, KEY) as saver:
+        await say(builder.compile(checkpointer=saver, store=store), user, "Hello", thread)
+    async with saver_with(monkeypatch, key) as saver:
+        with pytest.raises(BadInput, match=says):
+            await say(builder.compile(checkpointer=saver, store=store), user, "Hello again", thread)
+        with pytest.raises(BadInput, match=says):
+            [_ async for _ in saver.alist(config_of(thread))]
+
+
+async def test_a_thread_saved_before_there_was_a_key_goes_on_and_is_encrypted_from_then_on(
+    openai: ScriptedOpenAI, store: FactStore, user: str, thread: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with saver_with(monkeypatch, "") as saver:
+        await say(builder.compile(checkpointer=saver, store=store), user, "The word is firstmark.", thread)
+    async with saver_with(monkeypatch, KEY) as saver:
+        graph = builder.compile(checkpointer=saver, store=store)
+        await say(graph, user, "The word is secondmark.", thread)
+        messages = (await graph.aget_state(config_of(thread))).values["messages"]
+        assert [m.text for m in messages if isinstance(m, HumanMessage)] == [
+            "The word is firstmark.",
+            "The word is secondmark.",
+        ]
+        assert await rows_with(saver, thread, "firstmark")
+        assert not await rows_with(saver, thread, "secondmark")
+
+
+# --- what a server asks for ----------------------------------------------------------------------------------
+
+
+async def run_as(graph: Graph, user: str, thread: str, run: str, text: str) -> None:
+    """A turn as a server runs it: with the run's id in the metadata."""
+    with_run: RunnableConfig = {**config_of(thread), "metadata": {"run_id": run}}
+    await graph.ainvoke({"messages": [HumanMessage(text)]}, with_run, context=Context(user_id=user))
+
+
+async def test_taking_runs_back_leaves_the_thread_as_it_was_and_nothing_of_what_they_saved(
+    openai: ScriptedOpenAI, store: FactStore, saver: ThreadSaver, user: str, thread: str
+) -> None:
+    graph = builder.compile(checkpointer=saver, store=store)
+    runs = [str(uuid.uuid4()) for _ in range(3)]
+    await run_as(graph, user, thread, runs[0], "The word is firstmark.")
+    before = await graph.aget_state(config_of(thread))
+    rows = await row_count(saver, thread)
+    await run_as(graph, user, thread, runs[1], "The word is secondmark.")
+    await run_as(graph, user, thread, runs[2], "The word is thirdmark.")
+    await saver.adelete_for_runs(runs[1:])
+    assert await graph.aget_state(config_of(thread)) == before
+    assert await rows_with(saver, thread, "secondmark") == await rows_with(saver, thread, "thirdmark") == []
+    assert await row_count(saver, thread) == rows
+    await say(graph, user, "Go on", thread)
+    assert len((await graph.aget_state(config_of(thread))).values["messages"]) == 4
+
+
+async def row_count(saver: ThreadSaver, thread: str) -> dict[str, int]:
+    counts = {}
+    async with saver.pool.connection() as connection:
+        for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
+            cursor = await connection.execute(f"select from {table} where thread_id = %s", (thread,))
+            counts[table] = cursor.rowcount
+    return counts
+
+
+async def test_a_copied_thread_has_its_history_and_goes_its_own_way(
+    openai: ScriptedOpenAI, store: FactStore, saver: ThreadSaver, user: str, thread: str
+) -> None:
+    graph, copy = builder.compile(checkpointer=saver, store=store), str(uuid.uuid4())
+    await say(graph, user, "Hello", thread)
+    await say(graph, user, "Hello again", thread)
+    await saver.acopy_thread(thread, copy)
+    original, copied = [
+        [(state.values, state.next) async for state in graph.aget_state_history(config_of(name))]
+        for name in (thread, copy)
+    ]
+    assert copied == original
+    await say(graph, user, "This way", copy)
+    assert len((await graph.aget_state(config_of(copy))).values["messages"]) == 6
+    assert len((await graph.aget_state(config_of(thread))).values["messages"]) == 4
+
+
+async def test_a_servers_rollback_leaves_nothing_of_the_run_and_its_copy_of_a_thread_is_whole(
+    environment: dict[str, str],
+    openai: ScriptedOpenAI,
+    saver: ThreadSaver,
+    user: str,
+    tmp_path: Path,
+) -> None:
+    def answer(request: Request) -> Answer:
+        return Hang() if "badmark" in str(request.messages[-1]["content"]) else Text("Fine.")
+
+    openai.defaults["reply"] = answer
+    with langgraph_dev(tmp_path, {**environment, "MODEL_TIMEOUT": "60"}) as url:
+        client = get_client(url=url)
+        thread = (await client.threads.create())["thread_id"]
+
+        def asked(text: str) -> dict[str, Any]:
+            return {"input": {"messages": [{"role": "user", "content": text}]}, "context": {"user_id": user}}
+
+        await client.runs.wait(thread, "chat", **asked("The word is goodmark."))
+        await client.runs.create(thread, "chat", **asked("The word is badmark."))
+        async with asyncio.timeout(60):
+            while not any("badmark" in str(request.body) for request in openai.requests):  # noqa: ASYNC110 - the server's thread
+                await asyncio.sleep(0.05)
+        assert await rows_with(saver, thread, "badmark")
+        await client.runs.wait(thread, "chat", **asked("Go on."), multitask_strategy="rollback")
+        assert await rows_with(saver, thread, "badmark") == []
+        copied: Any = await client.http.post(f"/threads/{thread}/copy", json=None)
+        for name in (thread, copied["thread_id"]):
+            values: Any = (await client.threads.get_state(name))["values"]
+            assert [message["content"] for message in values["messages"]] == [
+                "The word is goodmark.",
+                "Fine.",
+                "Go on.",
+                "Fine.",
+            ]
