@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent import screen
+from agent.commands import counted
 from agent.program import JsonOption, UserOption, app, command, opened, user_of
 from memory.errors import BadInput, Unavailable
 from memory.fact import utc_now
@@ -72,9 +73,10 @@ async def prune(
     if as_json:
         screen.document({"threads": len(gone), "in_use": in_use, "checkpoints": checkpoints, "bytes": size})
         return
-    screen.line(f"{checkpoints:,} checkpoints ({size / 1e6:,.1f} MB) deleted from {len(gone):,} threads")
+    went = f"{counted(checkpoints, 'checkpoint')} ({size / 1e6:,.1f} MB)"
+    screen.line(f"{went} deleted from {counted(len(gone), 'thread')}")
     if in_use:
-        screen.note(f"{in_use:,} more are in use, and stay as they are")
+        screen.note(f"{counted(in_use, 'thread')} in use left as it was")
 
 
 async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":

@@ -86,3 +86,25 @@ def test_an_openai_model_without_a_key_is_an_error_and_never_another_model() -> 
 def test_an_unknown_embedder_is_an_error_that_says_what_to_write() -> None:
     with pytest.raises(BadInput, match="write local, or openai:<name>"):
         open_embedder("word2vec")
+
+
+@pytest.mark.parametrize("size", [5, 15, 33])
+def test_a_key_of_the_wrong_length_is_an_error_that_says_which_fit_and_never_shows_it(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    key = "q" * size
+    monkeypatch.setenv("LANGGRAPH_AES_KEY", key)
+    with pytest.raises(
+        BadInput, match=f"LANGGRAPH_AES_KEY is secret: .*{size} bytes, and must have 16, 24 or 32"
+    ) as error:
+        read_settings()
+    assert key not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["k" * 16, "k" * 24, "ü" * 16])
+def test_a_key_is_as_long_as_its_bytes(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("LANGGRAPH_AES_KEY", key)
+    shown = read_settings().langgraph_aes_key
+    assert shown
+    assert shown.get_secret_value() == key
+    assert key not in repr(read_settings())
