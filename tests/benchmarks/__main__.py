@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import freshness, growth, recall, tasks, writes
+from tests.benchmarks import freshness, growth, recall, tasks, threads, writes
 from tests.benchmarks.place import Bench
 
 BENCHMARKS = {
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "growth": growth.run,
     "tasks": tasks.run,
     "recall": recall.run,
+    "threads": threads.run,
 }
 
 out = Console(highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,185 @@
+"""What a turn of a long thread costs, to the thousandth, and whether chats wait until others are saved."""
+
+import asyncio
+import os
+import statistics
+import time
+import uuid
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages.utils import convert_to_messages, count_tokens_approximately
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.graph import START, StateGraph
+
+from agent.persistence import open_store
+from agent.saver import ThreadSaver
+from agent.settings import read_settings
+from agent.state import Input
+from agent.terminal import Graph
+from graphs.chat import builder
+from memory.embedded import embedded_servers
+from memory.postgres import Pool, open_pool
+from memory.store import FactStore
+from memory.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
+from tests.benchmarks.distance import far_away
+from tests.benchmarks.place import WORDS, Bench
+from tests.conversation import config_of, say
+from tests.openai_server import Answer, Request, ScriptedOpenAI, Text
+
+PICTURE = Path("thread.png")
+EARLY = slice(14, 34)
+"""Turns 15 to 34: around the twentieth, two whole periods of folding (about ten turns each)."""
+CHATS = 8
+
+
+@dataclass
+class Cost:
+    """What one turn took."""
+
+    rows: float
+    """Rows of the thread that were written."""
+    bytes: float
+    """Bytes of what was saved in them."""
+    cpu: float
+    """Milliseconds of this process's processor time; the scripted model's share is in it, Postgres's is not."""
+    elapsed: float
+    """Milliseconds from the message to the end of the turn, extraction and folding included."""
+    prompt: float
+    """Tokens of the prompt for the reply, by the approximate counter."""
+
+
+async def run(bench: Bench) -> None:
+    with bench.environment("threads") as data, ScriptedOpenAI() as model:
+        model.defaults["reply"] = answer
+        os.environ["OPENAI_BASE_URL"] = model.url
+        read_settings.cache_clear()
+        async with open_store() as store:
+            await long_thread(bench, model, store)
+        await eight_chats(bench, data)
+
+
+# --- a long thread -------------------------------------------------------------------------------------------
+
+
+async def long_thread(bench: Bench, model: ScriptedOpenAI, store: FactStore) -> None:
+    turns = bench.times(1_000)
+    bench.note(f"threads: one of {turns:,} turns")
+    graph: Graph = builder.compile(checkpointer=ThreadSaver(store.ledger.pool), store=store)
+    thread, costs = str(uuid.uuid4()), list[Cost]()
+    rows = size = 0
+    for number in range(turns):
+        model.requests.clear()
+        cpu, started = time.process_time(), time.perf_counter()
+        await say(graph, "ada", sentence(number, 50), thread)
+        cpu, elapsed = time.process_time() - cpu, time.perf_counter() - started
+        prompt = next(request for request in model.requests if request.kind == "reply")
+        tokens = count_tokens_approximately(convert_to_messages(dict(m) for m in prompt.messages))
+        before, (rows, size) = (rows, size), await saved(store.ledger.pool, thread)
+        costs.append(Cost(rows - before[0], size - before[1], cpu * 1e3, elapsed * 1e3, tokens))
+    early, late = costs[EARLY], costs[-20:]
+    for what in fields(Cost):
+        first, last = (statistics.mean(getattr(cost, what.name) for cost in some) for some in (early, late))
+        remark = f"{last / first:.2f} x; means of turns 15-34 and {turns - 19:,}-{turns:,}"
+        bench.add(f"a turn's {UNITS[what.name]}, at turn 20 / {turns:,}", f"{first:,.0f} / {last:,.0f}", remark)
+    bench.note(f"threads: {await asyncio.to_thread(draw, costs)} shows each turn")
+
+
+UNITS = {
+    "rows": "rows",
+    "bytes": "bytes",
+    "cpu": "CPU, ms",
+    "elapsed": "time to its end, ms",
+    "prompt": "prompt, tokens",
+}
+
+
+def sentence(number: int, tokens: int) -> str:
+    """A text of about so many tokens that no other turn has."""
+    words = (WORDS[(number * 7 + place * place) % len(WORDS)] for place in range(tokens))
+    return f"{number}: {' '.join(words)}"[: tokens * 4]
+
+
+def answer(request: Request) -> Answer:
+    if request.messages[0]["content"] == SUMMARY_PROMPT:
+        return Text(sentence(request.number, SUMMARY_TOKENS))
+    return Text(sentence(request.number, 150))
+
+
+async def saved(pool: Pool, thread: str) -> tuple[int, int]:
+    """Rows of the thread, and the bytes in them."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            """
+            select count(*) as rows, sum(size)::bigint as bytes from (
+                select octet_length(checkpoint::text) + octet_length(metadata::text) as size
+                from checkpoints where thread_id = %(id)s
+                union all select octet_length(blob) from checkpoint_blobs where thread_id = %(id)s
+                union all select octet_length(blob) from checkpoint_writes where thread_id = %(id)s
+            ) saved
+            """,
+            {"id": thread},
+        )
+        row = await cursor.fetchone()
+        assert row
+        return row["rows"], row["bytes"]
+
+
+def draw(costs: list[Cost]) -> Path:
+    """A picture of what each turn took; where it is."""
+    from matplotlib.figure import Figure  # a second that other benchmarks do not need
+
+    figure = Figure(figsize=(8, 10), layout="constrained")
+    for axes, what in zip(figure.subplots(len(UNITS), sharex=True), UNITS, strict=True):
+        axes.plot(range(1, len(costs) + 1), [getattr(cost, what) for cost in costs], linewidth=0.7)
+        axes.set_ylabel(UNITS[what])
+        axes.set_ylim(bottom=0)
+    axes.set_xlabel("turn")
+    figure.savefig(PICTURE)
+    return PICTURE.resolve()
+
+
+# --- chats side by side --------------------------------------------------------------------------------------
+
+
+async def eight_chats(bench: Bench, data: Path) -> None:
+    """Turns that only save: with a model in them, it would be the model that is measured."""
+    async with embedded_servers(data, frozenset({"postgres"})) as at, far_away(at.postgres or "") as far:
+        for where, url, turns in (("beside it", at.postgres or "", 100), ("1 ms away", far, 40)):
+            bench.note(f"threads: {CHATS} chats at once, Postgres {where}")
+            async with open_pool(url) as pool:
+                savers = AsyncPostgresSaver(pool), ThreadSaver(pool)
+                rounds = [[await pace(saver, bench.times(turns)) for saver in savers] for _ in range(3)]
+            plain, ours = (statistics.median(paces) for paces in zip(*rounds, strict=True))
+            what = f"{CHATS} chats at once, Postgres {where}, turns saved/s: a plain saver / ours"
+            bench.add(what, f"{plain:,.0f} / {ours:,.0f}", f"{ours / plain:.1f} x")
+
+
+async def pace(saver: AsyncPostgresSaver, turns: int) -> float:
+    """Turns a second of all chats together; each in its thread, whose messages are as many as a window holds."""
+    graph = saving.compile(checkpointer=saver)
+
+    async def chat() -> None:
+        thread = config_of(str(uuid.uuid4()))
+        window: list[AnyMessage] = [HumanMessage(sentence(number, 100), id=str(number)) for number in range(40)]
+        await graph.ainvoke(Input(messages=window), thread, durability="sync")
+        for number in range(turns):
+            await graph.ainvoke(Input(messages=[HumanMessage(f"{number}", id="0")]), thread, durability="sync")
+
+    started = time.perf_counter()
+    await asyncio.gather(*(chat() for _ in range(CHATS)))
+    return CHATS * turns / (time.perf_counter() - started)
+
+
+def nothing(state: Input) -> None:
+    """A step that is saved, and costs nothing else."""
+
+
+def replied(state: Input) -> Input:
+    return Input(messages=[AIMessage(sentence(len(state["messages"]), 150), id="reply")])
+
+
+saving = StateGraph(Input)
+saving.add_sequence([("recall", nothing), ("respond", replied), ("extract_memories", nothing), ("reconcile", nothing)])
+saving.add_edge(START, "recall")
