@@ -36,7 +36,7 @@ unit: $(READY)  ## run the tests that open no socket
 torture: $(READY)  ## kill everything at every step and count what was lost (make torture KILLS=200)
 	@$(BIN) -m tests.torture --kills $(KILLS) $(ARGS)
 
-bench: $(READY)  ## measure recall, writes, freshness, bytes, start-up and open tasks (make bench ARGS=--quick)
+bench: $(READY)  ## measure recall, writes, freshness, bytes, start-up, tasks and threads (make bench ARGS=--quick)
 	@$(BIN) -m tests.benchmarks $(ARGS)
 
 evals: $(READY)  ## measure how well recall finds labelled answers (make evals ARGS=--json)

@@ -13,7 +13,7 @@ from agent import (
     tasks,  # noqa: F401 - the same, of one command
     threads,  # noqa: F401 - and a group of them
 )
-from agent.program import FAILED, UserOption, app, memory_of, opened, user_of
+from agent.program import FAILED, UserOption, app, memory_of, opened, saver_of, user_of
 from memory.errors import BadInput
 
 __all__ = ["app"]
@@ -41,12 +41,11 @@ async def _chat(user: str | None, thread: str) -> bool:
     async with opened() as store:
         # Imports that --help and a wrong setting do not wait for.
         from agent.offline import OFFLINE_NOTICE
-        from agent.saver import ThreadSaver
         from agent.settings import OFFLINE, read_settings
         from agent.terminal import Chat, read, talk
         from graphs.chat import builder
 
-        saver = ThreadSaver(store.ledger.pool, read_settings().langgraph_aes_key)
+        saver = saver_of(store)
         graph = builder.compile(checkpointer=saver, store=store)
         session = Chat(graph, saver, memory_of(store, user_id), screen.out, screen.err)
         if thread:

@@ -181,6 +181,7 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
     What no facts were taken from yet stays. When this fails the messages stay too, and the next turn tries again; the
     window that the model sees is bounded all the same.
     """
+    _refuse_others(state, runtime)
     settings, messages = read_settings(), state["messages"]
     waiting = [m for m in _after_watermark(messages, state.get("extracted_until", "")) if not message_fault(text_of(m))]
     try:

@@ -18,6 +18,7 @@ from memory.errors import AgentMemoryError, BadInput
 from memory.fact import check_user_id
 
 if TYPE_CHECKING:
+    from agent.saver import ThreadSaver
     from memory.store import FactStore
     from memory.user_memory import UserMemory
 
@@ -91,3 +92,11 @@ def memory_of(store: "FactStore", user_id: str) -> "UserMemory":
     settings = read_settings()
     model = open_model(settings.extraction_model_name, settings)
     return UserMemory(store, user_id, model=model, method=settings.structured_output)
+
+
+def saver_of(store: "FactStore") -> "ThreadSaver":
+    """The checkpointer beside a store."""
+    from agent.saver import ThreadSaver
+    from agent.settings import read_settings
+
+    return ThreadSaver(store.ledger.pool, read_settings().langgraph_aes_key)

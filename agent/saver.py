@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 
-from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde.base import CipherProtocol, SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
-from psycopg.rows import DictRow
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
@@ -22,23 +22,11 @@ class ThreadSaver(AsyncPostgresSaver):
     """
 
     def __init__(self, pool: Pool, key: SecretStr | None = None) -> None:
-        serde = EncryptedSerializer.from_pycryptodome_aes(key=key.get_secret_value().encode()) if key else None
-        super().__init__(pool, serde=serde)
+        super().__init__(pool, serde=serializer(key))
         self.pool = pool
         # The lock of the base keeps two calls from one connection. Here each call has its own, so as many may go on as
         # there are, and the others wait here, where waiting has no time limit, and not in the pool, where it has one.
         self.lock = cast(asyncio.Lock, asyncio.Semaphore(pool.max_size))
-
-    async def _load_checkpoint_tuple(self, value: DictRow) -> CheckpointTuple:
-        try:
-            return await super()._load_checkpoint_tuple(value)
-        except (ValueError, NotImplementedError) as error:  # a wrong key, and none
-            if not _is_encrypted(value):
-                raise
-            raise BadInput(
-                f"The thread {value['thread_id']!r} was saved encrypted, and LANGGRAPH_AES_KEY is "
-                f"{'another key' if isinstance(self.serde, EncryptedSerializer) else 'empty'}: set the one of then."
-            ) from error
 
     async def adelete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Delete what these runs saved, as the `rollback` of a server asks for; each thread is as it was before."""
@@ -85,8 +73,36 @@ COPIED = {
 """The tables of a thread, and their columns besides its id."""
 
 
-def _is_encrypted(value: DictRow) -> bool:
-    """Whether anything in a row, as the saver reads it, was saved with a key."""
-    kinds: list[Any] = [kind for _, kind, _ in value["channel_values"] or ()]
-    kinds += [kind for _, _, kind, *_ in value["pending_writes"] or ()]
-    return any(b"+" in kind for kind in kinds)
+def serializer(key: SecretStr | None) -> SerializerProtocol:
+    """How the values of a thread are saved: encrypted where there is a key. What was saved before is read, too."""
+    if key is None:
+        return Readable()
+    encrypted = EncryptedSerializer.from_pycryptodome_aes(key=key.get_secret_value().encode())
+    return EncryptedSerializer(OneKey(encrypted.cipher))
+
+
+class Readable(JsonPlusSerializer):
+    """LangGraph's own, which says what is missing where a key is."""
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        if "+" in data[0]:
+            raise BadInput("The thread was saved encrypted, and LANGGRAPH_AES_KEY is empty: set the key of then.")
+        return super().loads_typed(data)
+
+
+class OneKey(CipherProtocol):
+    """A cipher that says what is wrong where a value was encrypted with another key."""
+
+    def __init__(self, cipher: CipherProtocol) -> None:
+        self._cipher = cipher
+
+    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
+        return self._cipher.encrypt(plaintext)
+
+    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(ciphername, ciphertext)
+        except ValueError as error:
+            raise BadInput(
+                "The thread was saved with another key than LANGGRAPH_AES_KEY is now: set the key of then."
+            ) from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent import screen
-from agent.program import JsonOption, UserOption, command, opened, user_of
+from agent.program import JsonOption, UserOption, command, opened, saver_of, user_of
 
 if TYPE_CHECKING:
     from memory.tasks import ThreadTask
@@ -26,12 +26,10 @@ async def tasks(
     """List the tasks that the user's threads are in the middle of."""
     user_id = user_of(user)
     async with opened() as store:
-        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-
         from memory.tasks import active_tasks, latest_tasks
 
-        pool = store.ledger.pool
-        found = await (latest_tasks if everything else active_tasks)(pool, AsyncPostgresSaver(pool).serde, user_id)
+        saver = saver_of(store)
+        found = await (latest_tasks if everything else active_tasks)(saver.pool, saver.serde, user_id)
     if as_json:
         screen.document([{**entry.task, "thread_id": entry.thread_id} for entry in found])
     elif found:

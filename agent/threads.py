@@ -9,13 +9,12 @@ import typer
 
 from agent import screen
 from agent.commands import counted
-from agent.program import JsonOption, UserOption, app, command, opened, user_of
+from agent.program import JsonOption, UserOption, app, command, opened, saver_of, user_of
 from memory.errors import BadInput, Unavailable
 from memory.fact import utc_now
 
 if TYPE_CHECKING:
     from agent.saver import ThreadSaver
-    from memory.store import FactStore
     from memory.threads import Size
 
 AT_REST = timedelta(minutes=5)
@@ -93,10 +92,3 @@ async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":
     except (Unavailable, SerializationFailure):
         return None
     return Size(before.checkpoints - after.checkpoints, before.bytes - after.bytes)
-
-
-def saver_of(store: "FactStore") -> "ThreadSaver":
-    from agent.saver import ThreadSaver
-    from agent.settings import read_settings
-
-    return ThreadSaver(store.ledger.pool, read_settings().langgraph_aes_key)

@@ -18,7 +18,7 @@ from agent.context import Context
 from agent.persistence import open_checkpointer
 from agent.saver import ThreadSaver
 from agent.settings import read_settings
-from agent.terminal import Graph
+from agent.terminal import Graph, titled_threads
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore
@@ -139,7 +139,7 @@ async def test_with_a_key_nothing_of_a_conversation_can_be_read_in_the_database(
 
 
 @pytest.mark.parametrize(
-    ("key", "says"), [(OTHER_KEY, "LANGGRAPH_AES_KEY is another key"), ("", "LANGGRAPH_AES_KEY is empty")]
+    ("key", "says"), [(OTHER_KEY, "another key than LANGGRAPH_AES_KEY"), ("", "LANGGRAPH_AES_KEY is empty")]
 )
 async def test_a_thread_saved_with_another_key_is_an_error_that_names_the_variable(
     openai: ScriptedOpenAI,
@@ -157,6 +157,8 @@ async def test_a_thread_saved_with_another_key_is_an_error_that_names_the_variab
             await say(builder.compile(checkpointer=saver, store=store), user, "Hello again", thread)
         with pytest.raises(BadInput, match=says):
             [_ async for _ in saver.alist(config_of(thread))]
+        with pytest.raises(BadInput, match=says):
+            await titled_threads(saver, user)
 
 
 async def test_a_thread_saved_before_there_was_a_key_goes_on_and_is_encrypted_from_then_on(
