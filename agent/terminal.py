@@ -7,31 +7,29 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-from langgraph.graph.state import CompiledStateGraph
 from prompt_toolkit import PromptSession
 from rich.console import Console
 
 from agent.context import Context
+from agent.graph import Graph
 from agent.nodes import message_fault
 from agent.screen import cell, printable
-from agent.state import Input, MemoryChanges, State
+from agent.state import MemoryChanges
 from agent.tasks import row_of
 from memory.errors import AgentMemoryError, BadInput, cause_of
 from memory.fact import owner_key
 from memory.postgres import Pool
 from memory.tasks import active_tasks
-from memory.threads import Thread, list_threads, one_run, thread_owner
+from memory.threads import Thread, list_threads, thread_owner
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
-
-Graph: TypeAlias = CompiledStateGraph[State, Context, Input, State]
 
 HELP = """\
 /new          start a new thread; what is remembered stays
@@ -56,8 +54,6 @@ class Chat:
     err: Console
     """Errors."""
     thread_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    patience: float = 30
-    """Seconds to wait for another run of the same thread."""
     failed: bool = False
     """Whether any message or command came to nothing."""
 
@@ -116,16 +112,15 @@ class Chat:
     async def _turn(self, text: str) -> None:
         """Send one message, show the reply as it is made, and then what memory did."""
         replying = False
-        async with one_run(self.pool, self.thread_id, timeout=self.patience):
-            async for node, part in self._stream(text):
-                if isinstance(part, BaseMessage):
-                    self.out.out(printable(str(part.text)), end="", highlight=False)
-                    replying = True
-                elif node == "respond" and replying:
-                    self.out.out("")
-                    replying = False
-                elif node == "reconcile" and (line := changes_line(part)):
-                    self.note(line)
+        async for node, part in self._stream(text):
+            if isinstance(part, BaseMessage):
+                self.out.out(printable(str(part.text)), end="", highlight=False)
+                replying = True
+            elif node == "respond" and replying:
+                self.out.out("")
+                replying = False
+            elif node == "reconcile" and (line := changes_line(part)):
+                self.note(line)
 
     async def _stream(self, text: str) -> AsyncIterator[tuple[str, BaseMessage | MemoryChanges | None]]:
         """Pairs of a node and what it gave: parts of the reply, or the changes it made to memory."""

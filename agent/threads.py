@@ -82,10 +82,11 @@ async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":
     """Delete all but the newest checkpoint of a thread; how much went, None where the thread is in use."""
     from psycopg.errors import SerializationFailure
 
-    from memory.threads import Size, one_run, thread_size
+    from memory.runs import Runs
+    from memory.threads import Size, thread_size
 
     try:
-        async with one_run(saver.pool, thread_id, timeout=1):
+        async with Runs(saver.pool).one(thread_id, timeout=1):
             before = await thread_size(saver.pool, thread_id)
             await saver.aprune([thread_id])
             after = await thread_size(saver.pool, thread_id)

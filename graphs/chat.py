@@ -1,14 +1,15 @@
 """The agent: recall -> respond <-> tools, after the reply extract_memories -> reconcile, and summarize beside them."""
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START
 from langgraph.prebuilt import ToolNode
 
 from agent.context import Context
+from agent.graph import Builder
 from agent.nodes import after_respond, extract_memories, recall, reconcile, respond, summarize
 from agent.state import Input, State
 from agent.tools import TOOLS, explain
 
-builder = StateGraph(State, context_schema=Context, input_schema=Input)
+builder = Builder(State, context_schema=Context, input_schema=Input)
 builder.add_node(recall)
 builder.add_node(respond)
 builder.add_node("tools", ToolNode(TOOLS, handle_tool_errors=explain))

@@ -246,7 +246,7 @@ async def session_lock(pool: Pool, key: int, *, timeout: float, busy: str) -> As
         try:
             try:
                 async with asyncio.timeout(timeout):
-                    while not await _try_lock(connection, key):  # noqa: ASYNC110 - it is another process's
+                    while not await try_lock(connection, key):  # noqa: ASYNC110 - it is another process's
                         await asyncio.sleep(LOCK_POLL)
             except TimeoutError as error:
                 raise Unavailable(busy) from error
@@ -263,7 +263,8 @@ async def _unlock(connection: Connection) -> None:
         await connection.close()  # which lets go of them, too
 
 
-async def _try_lock(connection: Connection, key: int) -> bool:
+async def try_lock(connection: Connection, key: int) -> bool:
+    """Take an advisory lock of the session, unless somebody else has it; whether it was taken."""
     cursor = await connection.execute("select pg_try_advisory_lock(%s) as taken", (key,))
     row = await cursor.fetchone()
     return bool(row and row["taken"])

@@ -37,6 +37,7 @@ from memory.index.queue import IndexQueue
 from memory.ledger import Ledger
 from memory.rank import PRESETS, Weights
 from memory.reconcile import is_exclusive
+from memory.runs import Runs
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class FactStore(BaseStore):
     ) -> None:
         """Of up to `hot_facts` of a user's facts, those of the users asked about last are held in `hot_bytes`."""
         self.ledger = ledger
+        self.runs = Runs(ledger.pool)
         self.weights = weights
         self._hot_facts, self._hot_bytes = hot_facts, hot_bytes
         self.queue = queue

@@ -1,13 +1,13 @@
 """A user's threads, found by the owner that each thread's state names (`agent.state.State`)."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from memory.fact import check_user_id, is_storable, owner_key
-from memory.postgres import Pool, lock_key, session_lock, take_locks
+from memory.postgres import Pool, lock_key, take_locks
+from memory.runs import RUN_TIMEOUT
 
 OWNED = "checkpoint->'channel_values'->>'owner' = %(owner)s and checkpoint_ns = ''"
 
@@ -22,9 +22,6 @@ with recursive newest as (
 )
 """  # noqa: S608 - a constant
 """The newest checkpoint of each of a user's threads: one step of the index for each thread, however long it is."""
-
-RUN_TIMEOUT = 30
-"""Seconds to wait for a run of the thread that is under way."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +85,6 @@ async def thread_owner(pool: Pool, thread_id: str) -> str | None:
         )
         row = await cursor.fetchone()
         return (row["owner"] or "") if row else None
-
-
-@asynccontextmanager
-async def one_run(pool: Pool, thread_id: str, *, timeout: float = RUN_TIMEOUT) -> AsyncIterator[None]:
-    """One run of a thread at a time, as a server sees to by itself: two at once would lose one's messages.
-
-    Raises Unavailable when another run is under way for longer than `timeout` seconds.
-    """
-    busy = f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or in a new thread."
-    async with session_lock(pool, lock_key("thread", thread_id), timeout=timeout, busy=busy):
-        yield
 
 
 async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:

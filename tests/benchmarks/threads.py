@@ -16,11 +16,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph import START, StateGraph
 
+from agent.graph import Graph
 from agent.persistence import open_store
 from agent.saver import ThreadSaver
 from agent.settings import read_settings
 from agent.state import Input
-from agent.terminal import Graph
 from graphs.chat import builder
 from memory.embedded import embedded_servers
 from memory.postgres import Pool, open_pool

@@ -1,20 +1,26 @@
-"""The chat of the terminal, without the terminal: one run of a thread at a time."""
+"""One run of a thread at a time: in the chat of the terminal, without the terminal, and in code of one's own."""
 
 import asyncio
 import io
+import threading
 import uuid
+from typing import Any
 
+import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from rich.console import Console
 
+from agent.context import Context
+from agent.graph import Graph
+from agent.persistence import open_store
 from agent.terminal import Chat
 from graphs.chat import builder
+from memory.errors import Unavailable
 from memory.store import FactStore
-from memory.threads import one_run
 from memory.user_memory import UserMemory
 from tests.conversation import config_of
-from tests.openai_server import ScriptedOpenAI, Text
+from tests.openai_server import After, Hang, ScriptedOpenAI, Text
 
 
 def chat(saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str) -> Chat:
@@ -46,10 +52,73 @@ async def test_a_run_that_waits_too_long_for_another_is_told_so_and_other_thread
 ) -> None:
     busy, free = str(uuid.uuid4()), str(uuid.uuid4())
     waiting, going = chat(saver, store, user, busy), chat(saver, store, user, free)
-    waiting.patience = 0.2
-    async with one_run(store.ledger.pool, busy):
+    waiting.graph.patience = 0.2
+    async with store.runs.one(busy):
         await asyncio.gather(waiting.handle("Hello"), going.handle("Hello"))
-    assert "Another run has been under way" in " ".join(written(waiting.err).split())
+    assert f"Another run has been under way in thread '{busy}' for 0.2 s" in " ".join(written(waiting.err).split())
     assert written(going.out) == "OK.\n"
     await waiting.handle("Hello")
     assert written(waiting.out) == "OK.\n"
+
+
+async def test_a_compiled_graph_lets_the_runs_of_a_thread_follow_each_other_and_loses_no_reply(
+    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+) -> None:
+    """In one process, and beside another one, which has a store and a connection of its own."""
+    thread = str(uuid.uuid4())
+    openai.defaults["reply"] = Text("A reply in several words.", delay=0.02)
+    graph = builder.compile(checkpointer=saver, store=store)
+    async with open_store() as other:
+        elsewhere = builder.compile(checkpointer=saver, store=other)
+        said = ((graph, "First."), (graph, "Second."), (elsewhere, "Third."))
+        await asyncio.gather(*(run(by, user, thread, text) for by, text in said))
+        elsewhere.patience = 0.2
+        async with store.runs.one(thread):
+            with pytest.raises(Unavailable, match=f"under way in thread '{thread}' for 0.2 s: try again"):
+                await run(elsewhere, user, thread, "Fourth.")
+    messages = (await graph.aget_state(config_of(thread))).values["messages"]
+    assert [message.type for message in messages] == ["human", "ai"] * 3
+    assert {message.text for message in messages if message.type == "human"} == {"First.", "Second.", "Third."}
+
+
+async def test_as_many_threads_run_beside_each_other_as_the_pool_has_connections_and_more(
+    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+) -> None:
+    go = threading.Event()
+    openai.defaults["reply"] = After(go, Text("OK."))
+    graph = builder.compile(checkpointer=saver, store=store)
+    number = store.ledger.pool.max_size + 2
+    runs = [asyncio.ensure_future(run(graph, user, str(uuid.uuid4()), "Hello")) for _ in range(number)]
+    async with asyncio.timeout(30):
+        while openai.calls("reply") < number:  # noqa: ASYNC110 - the server has a thread of its own
+            await asyncio.sleep(0.01)
+    go.set()
+    assert [state["messages"][-1].text for state in await asyncio.gather(*runs)] == ["OK."] * number
+
+
+async def test_a_run_that_is_broken_off_while_it_waits_or_runs_leaves_the_thread_free(
+    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+) -> None:
+    thread = str(uuid.uuid4())
+    openai.reply(Hang())
+    graph = builder.compile(checkpointer=saver, store=store)
+    running, waiting = (asyncio.ensure_future(run(graph, user, thread, "Hello")) for _ in range(2))
+    async with asyncio.timeout(30):
+        while openai.calls("reply") == 0:  # noqa: ASYNC110 - the server has a thread of its own
+            await asyncio.sleep(0.01)
+    for broken_off in (waiting, running):
+        broken_off.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await broken_off
+    async with open_store() as other:
+        elsewhere = builder.compile(checkpointer=saver, store=other)
+        elsewhere.patience = 5
+        assert (await run(elsewhere, user, thread, "Hello"))["messages"][-1].text == "OK."
+
+
+async def run(graph: Graph, user: str, thread: str, text: str) -> dict[str, Any]:
+    """A turn as code of one's own takes it."""
+    state: dict[str, Any] = await graph.ainvoke(
+        {"messages": [HumanMessage(text)]}, config_of(thread), context=Context(user_id=user)
+    )
+    return state

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
-from agent.terminal import Graph
+from agent.graph import Graph
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.fact import owner_key

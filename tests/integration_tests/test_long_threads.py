@@ -14,8 +14,9 @@ from langchain_core.messages.utils import convert_to_messages, count_tokens_appr
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
+from agent.graph import Graph
 from agent.settings import read_settings
-from agent.terminal import Graph, titled_threads
+from agent.terminal import titled_threads
 from graphs.chat import builder
 from memory.store import FactStore
 from memory.summary import SUMMARY_PROMPT, SUMMARY_TOKENS

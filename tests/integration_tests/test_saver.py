@@ -15,10 +15,11 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph_sdk import get_client
 
 from agent.context import Context
+from agent.graph import Graph
 from agent.persistence import open_checkpointer
 from agent.saver import ThreadSaver
 from agent.settings import read_settings
-from agent.terminal import Graph, titled_threads
+from agent.terminal import titled_threads
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore

@@ -15,7 +15,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from agent.__main__ import app
-from agent.terminal import Chat, Graph
+from agent.graph import Graph
+from agent.terminal import Chat
 from graphs.chat import builder
 from memory.store import FactStore
 from memory.tasks import ThreadTask, active_tasks, latest_tasks

@@ -11,7 +11,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.types import StateSnapshot
 
 from agent.context import Context
-from agent.terminal import Graph
+from agent.graph import Graph
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.fact import owner_key

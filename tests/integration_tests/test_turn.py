@@ -11,8 +11,8 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
+from agent.graph import Graph
 from agent.settings import read_settings
-from agent.terminal import Graph
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore

@@ -23,9 +23,9 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 import memory.index.chroma
 import memory.index.queue
 from agent.context import Context
+from agent.graph import Graph
 from agent.persistence import open_checkpointer, open_store
 from agent.state import MemoryChanges
-from agent.terminal import Graph
 from graphs.chat import builder
 from memory.embedded import embedded_servers
 from memory.errors import cause_of
