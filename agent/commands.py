@@ -139,7 +139,8 @@ async def observe(
     said_at = moment_of(at) if at else utc_now()
     from langchain_core.messages import HumanMessage
 
-    from agent.nodes import message_fault, summary_of
+    from agent.nodes import summary_of
+    from agent.remembering import message_fault
     from agent.terminal import changes_line
 
     for number, line in enumerate(said, 1):

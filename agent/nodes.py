@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
@@ -17,25 +18,36 @@ from agent.context import Context
 from agent.identity import memory_of, user_of
 from agent.models import open_model
 from agent.prompts import system_message
+from agent.remembering import (
+    ask_process,
+    ask_server,
+    human_messages_after,
+    message_fault,
+    messages_after,
+    next_step,
+    text_of,
+    waiting,
+    with_model,
+)
 from agent.settings import read_settings
-from agent.state import Extracted, MemoryChanges, Reason, State
+from agent.state import MemoryChanges, Reason, Remembering, State
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of
-from memory.extract import SAID_AT, Extraction, ExtractionFailed, Utterance, batches, extract, utterances_of
+from memory.extract import SAID_AT, Utterance, parse_date, utterances_of
 from memory.fact import owner_key, utc_now
 from memory.rank import Hit
 from memory.reconcile import Changes
 from memory.session import foldable, window
+from memory.store import FactStore
 from memory.summary import sum_up
 from memory.working import open_task
 
 log = logging.getLogger(__name__)
 
-MAX_FAILURES = 3
-"""Useless answers in a row after which a message is given up."""
-
 Update = dict[str, Any]
 """What a node returns: new values of some of the state's keys."""
+
+NOTHING: Update = {"extracted": None, "changes": None}
 
 
 async def recall(state: State, runtime: Runtime[Context]) -> Update:
@@ -46,7 +58,7 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
     """
     owner = owner_key(memory_of(runtime).user_id)
     if state.get("owner", owner) != owner:
-        sent = _after(state["messages"], state.get("admitted_until", ""))
+        sent = messages_after(state["messages"], state.get("admitted_until", ""))
         return {"messages": [RemoveMessage(id=str(message.id)) for message in sent]}
     if _question(state) is None:
         raise BadInput("The input holds no message of the user: send one in `messages`.")
@@ -105,57 +117,96 @@ def _question(state: State) -> str | None:
     return next((text_of(m) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), None)
 
 
-def _refuse_others(state: State, runtime: Runtime[Context]) -> None:
+def _refuse_others(state: State | Remembering, runtime: Runtime[Context]) -> None:
     """Raise BadInput where the thread is another user's: a fork may begin behind the node that would have seen it."""
     owner = owner_key(user_of(runtime))
     if state.get("owner", owner) != owner:
         raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")
 
 
-def after_respond(state: State) -> list[Literal["tools", "extract_memories", "summarize"]]:
-    """To the tools the model asked for, or on to remembering, and to the summary where the thread passes its window."""
-    last = state["messages"][-1]
+def after_respond(
+    state: State,
+) -> list[Literal["tools", "extract_memories", "remember_later", "summarize", "__end__"]]:
+    """To the tools the model asked for, or on to remembering, now or later, and to the summary of a long thread."""
+    last, settings = state["messages"][-1], read_settings()
     if isinstance(last, AIMessage) and last.tool_calls:
         return ["tools"]
-    due = foldable(state["messages"], read_settings().window_tokens)
-    return ["extract_memories", "summarize"] if due else ["extract_memories"]
+    said = human_messages_after(state["messages"], state.get("extracted_until", ""))
+    remembering = next_step(settings.remember, len(waiting(said)), settings.remember_every)
+    long = foldable(state["messages"], settings.window_tokens)
+    return [remembering, "summarize"] if long else [remembering]
 
 
 async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     """One model call: the human messages not yet extracted, next to what is known, to candidate facts.
 
-    After an answer that was of no use the oldest message is tried alone, and given up after MAX_FAILURES of them, so
-    that a message no model can read does not keep the rest waiting. A model that is away costs nothing but time.
+    There is none where they say nothing. A model that is away costs nothing but time; see `UserMemory.extract`.
     """
     _refuse_others(state, runtime)
-    memory, settings, begun = memory_of(runtime), read_settings(), utc_now()
-    failures = state.get("extraction_failures", 0)
-    waiting = _after_watermark(state["messages"], state.get("extracted_until", ""))
-    nothing: Update = {"extracted": None, "changes": None}
+    said = human_messages_after(state["messages"], state.get("extracted_until", ""))
+    update = await _extract(runtime, utterances_of(waiting(said), utc_now(), _thread_of(runtime)))
+    if update is None:
+        return NOTHING | ({"extracted_until": said[-1].id} if said else {})
+    return update
+
+
+async def remember_later(state: State, runtime: Runtime[Context]) -> Update:
+    """Have the messages that wait extracted once it is quiet: by a run of the server, or by a task of this process.
+
+    The watermark moves up to the first of them: what the ledger has is done. What is not scheduled here, or is lost
+    with the process, waits for the thread's next turn.
+    """
+    _refuse_others(state, runtime)
+    memory, thread_id = memory_of(runtime), _thread_of(runtime)
+    said = human_messages_after(state["messages"], state.get("extracted_until", ""))
+    utterances = utterances_of(waiting(said), utc_now(), thread_id)
     try:
-        thread_id = _thread_of(runtime)
-        due = set(await memory.unextracted(thread_id, [str(message.id) for message in waiting]))
-        utterances = _utterances([message for message in waiting if message.id in due], thread_id)
-        if not utterances:
-            return nothing | ({"extracted_until": waiting[-1].id} if waiting else {})
-        utterances = utterances[:1] if failures else utterances
-        if failures >= MAX_FAILURES:
-            log.warning("extraction given up %s message=%r", _where(runtime), utterances[0].source.message_id)
-            return {"extracted": Extracted(utterances, [], Extraction(facts=[], retracted=[]), begun), "changes": None}
-        known = await memory.near([said.text for said in utterances])
-        model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
+        due = await memory.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
+        left = [utterance for utterance in utterances if utterance.source.message_id in due]
+        if left and runtime.server_info:
+            await ask_server(memory.user_id, thread_id, left)
+        elif left and isinstance(runtime.store, FactStore):
+            await ask_process(runtime.store, memory, thread_id, left)
+    except Exception as error:
+        log.warning("not scheduled %s cause=%s", _where(runtime), cause_of(error))
+        return {}
+    done = list(takewhile(lambda message: message.id not in due, said))
+    return {"extracted_until": done[-1].id} if done else {}
+
+
+async def extract_waiting(state: Remembering, runtime: Runtime[Context]) -> Update:
+    """The same as extract_memories for messages that were handed over, as many as one call takes."""
+    _refuse_others(state, runtime)
+    utterances = [Utterance.model_validate(said) for said in state.get("waiting", [])]
+    begun = parse_date(state.get("begun")) or utc_now()
+    return (await _extract(runtime, utterances, begun) or NOTHING) | {"owner": owner_key(user_of(runtime))}
+
+
+def after_extract_waiting(state: Remembering) -> Literal["reconcile", "__end__"]:
+    """On to reconcile, where there is something to it."""
+    return "reconcile" if state.get("extracted") else "__end__"
+
+
+def after_reconcile_waiting(state: Remembering) -> Literal["extract_memories", "__end__"]:
+    """To the messages that were too many for one call, unless this one came to nothing."""
+    return "extract_memories" if state.get("changes") else "__end__"
+
+
+async def _extract(
+    runtime: Runtime[Context], utterances: Sequence[Utterance], begun: datetime | None = None
+) -> Update | None:
+    """What an extraction gave, for reconcile; None where none of the utterances is due."""
+    try:
+        memory = await with_model(memory_of(runtime))
         # Untagged, its tokens would stream to the user as part of the reply.
-        extraction = await extract(
-            model, utterances, known, method=settings.structured_output, config={"tags": ["nostream"]}
-        )
+        extracted = await memory.extract(utterances, begun=begun, config={"tags": ["nostream"]})
     except Exception as error:
         log.warning("extraction failed %s cause=%s", _where(runtime), cause_of(error))
-        useless = isinstance(error, ExtractionFailed) and not error.transient
-        return nothing | {"extraction_failures": failures + useless}
-    return {"extracted": Extracted(utterances, known, extraction, begun), "changes": None}
+        return NOTHING
+    return {"extracted": extracted, "changes": None} if extracted else None
 
 
-async def reconcile(state: State, runtime: Runtime[Context]) -> Update:
+async def reconcile(state: State | Remembering, runtime: Runtime[Context]) -> Update:
     """Decide in code what becomes of the candidates, write it, and move the watermark past their messages."""
     extracted = state.get("extracted")
     if extracted is None:
@@ -170,7 +221,6 @@ async def reconcile(state: State, runtime: Runtime[Context]) -> Update:
     return {
         "extracted": None,
         "extracted_until": extracted.utterances[-1].source.message_id,
-        "extraction_failures": 0,
         "changes": summary_of(changes),
     }
 
@@ -183,9 +233,9 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
     """
     _refuse_others(state, runtime)
     settings, messages = read_settings(), state["messages"]
-    waiting = [m for m in _after_watermark(messages, state.get("extracted_until", "")) if not message_fault(text_of(m))]
+    said = human_messages_after(messages, state.get("extracted_until", ""))
     try:
-        due = await memory_of(runtime).unextracted(_thread_of(runtime), [str(message.id) for message in waiting])
+        due = await memory_of(runtime).unextracted(_thread_of(runtime), [str(message.id) for message in waiting(said)])
         folded = foldable(messages, settings.window_tokens, due)
         if not folded:
             return {}
@@ -214,16 +264,6 @@ def summary_of(changes: Changes) -> MemoryChanges:
     )
 
 
-def message_fault(text: str) -> str | None:
-    """Why a message cannot be answered, as a sentence for the user; None where it can."""
-    if not text.strip():
-        return "The message is empty: write something."
-    limit = read_settings().max_message_chars
-    if len(text) > limit:
-        return f"The message has {len(text):,} characters; at most {limit:,} are read. Send it in parts."
-    return None
-
-
 def _readable(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     """The messages without those that were refused, and the refusals."""
     readable: list[AnyMessage] = []
@@ -236,11 +276,6 @@ def _readable(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     return readable
 
 
-def text_of(message: AnyMessage) -> str:
-    """A message's text, whatever blocks it is made of."""
-    return str(message.text)
-
-
 def _undated(messages: Sequence[AnyMessage], now: datetime) -> list[HumanMessage]:
     """The human messages without a time, with `now` as theirs."""
     return [
@@ -248,23 +283,6 @@ def _undated(messages: Sequence[AnyMessage], now: datetime) -> list[HumanMessage
         for message in messages
         if isinstance(message, HumanMessage) and SAID_AT not in message.additional_kwargs
     ]
-
-
-def _after_watermark(messages: Sequence[AnyMessage], watermark: str) -> list[HumanMessage]:
-    """The human messages after the watermark; all there are where it has left the window."""
-    return [message for message in _after(messages, watermark) if isinstance(message, HumanMessage)]
-
-
-def _after(messages: Sequence[AnyMessage], message_id: str) -> Sequence[AnyMessage]:
-    """The messages after the one with this id; all of them where it is not there."""
-    start = next((i + 1 for i, message in enumerate(messages) if message.id == message_id), 0)
-    return messages[start:]
-
-
-def _utterances(messages: Sequence[HumanMessage], thread_id: str) -> list[Utterance]:
-    """The messages as one extraction takes them, oldest first; what is too much for it waits for the next."""
-    readable = [message for message in messages if not message_fault(text_of(message))]
-    return next(batches(utterances_of(readable, utc_now(), thread_id)), [])
 
 
 def _thread_of(runtime: Runtime[Context]) -> str:

@@ -49,7 +49,8 @@ async def open_store(settings: Settings | None = None, progress: Progress | None
     """The store that keeps facts, and other items. Raises BadInput or Unavailable.
 
     A broken collection is rebuilt first, of which `progress`, or else the log, is told. Wrong names of models are found
-    here too, so that they stop the start and not the first turn.
+    here too, so that they stop the start and not the first turn. What is to be remembered in the background is, before
+    the store closes.
     """
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
@@ -86,7 +87,10 @@ async def open_store(settings: Settings | None = None, progress: Progress | None
         try:
             yield store
         finally:
-            await items.stop_ttl_sweeper()
+            try:
+                await store.later.finish()
+            finally:
+                await items.stop_ttl_sweeper()
 
 
 @cache

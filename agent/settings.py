@@ -11,6 +11,8 @@ from memory.errors import BadInput
 from memory.extract import StructuredOutputMethod
 from memory.rank import PRESETS, Weights, weights_of
 
+When = Literal["inline", "batched", "background"]
+
 OFFLINE = "offline"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
@@ -31,6 +33,13 @@ class Settings(BaseSettings):
     """Address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; empty: OpenAI's own."""
     model_timeout: float = Field(default=60, gt=0)
     """Seconds a model call may take; it is tried three times in all where the server says to try again."""
+
+    remember: When = "inline"
+    """When facts are taken from what was said: after each reply, every so many messages, or once it has been quiet."""
+    remember_every: int = Field(default=10, ge=1, le=100)
+    """Messages that make up a batch."""
+    remember_after: int = Field(default=30, ge=0)
+    """Seconds of quiet before messages are extracted in the background."""
 
     embedder: str = "local"
     """ "local" or "openai:<name>", such as openai:text-embedding-3-small."""

@@ -1,17 +1,14 @@
 """What the checkpointer saves of a thread, and what passes between nodes without being saved."""
 
 import hashlib
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage
 from langgraph.channels import UntrackedValue
 from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
 
-from memory.extract import Extraction, Utterance
-from memory.fact import Fact
+from memory.extract import Extracted
 from memory.summary import Summary
 from memory.working import Task, change_task, later
 
@@ -59,16 +56,6 @@ class Reason(TypedDict):
     """Signal -> its part of the score, and because of what: "0.12, shares restaurant"."""
 
 
-@dataclass(frozen=True)
-class Extracted:
-    """What extract_memories hands to reconcile."""
-
-    utterances: list[Utterance]
-    known: list[Fact]
-    extraction: Extraction
-    begun: datetime
-
-
 class State(Input):
     """A thread."""
 
@@ -80,8 +67,6 @@ class State(Input):
     """Of the messages that passed the window, and were taken out of `messages`."""
     extracted_until: str
     """Watermark: id of the last message that facts were taken from. Those after it are still to be done."""
-    extraction_failures: int
-    """How often in a row the model gave no usable answer for the oldest of them."""
     task: Annotated[Task | None, change_task]
     """Working memory: the task this thread is in the middle of."""
     task_open_until: Annotated[str, later]
@@ -91,5 +76,28 @@ class State(Input):
     """The block of recalled facts for this reply; never saved, since tomorrow's facts may differ."""
     why: Annotated[list[Reason], UntrackedValue]
     """Why those facts and no others, for who watches the run in Studio."""
+    extracted: Annotated[Extracted | None, UntrackedValue]
+    """What extract_memories hands to reconcile."""
+    changes: Annotated[MemoryChanges | None, UntrackedValue]
+
+
+class Waiting(TypedDict):
+    """What a run of the graph `remember` is asked for."""
+
+    conversation: str
+    """The thread whose messages these are; a plain value, by which the run's own thread is told from a conversation."""
+    waiting: Annotated[list[dict[str, Any]], UntrackedValue]
+    """Utterances, as JSON; never saved, since nobody would look for what a user said here."""
+    begun: Annotated[str, UntrackedValue]
+    """When they were handed over, as an ISO moment: what was forgotten since then is not learnt."""
+
+
+class Remembering(Waiting):
+    """A run of the graph `remember`, in a thread of its own."""
+
+    owner: str
+    """As in a conversation: `owner_key` of the user."""
+    extracted_until: str
+    """Id of the last message that facts were taken from."""
     extracted: Annotated[Extracted | None, UntrackedValue]
     changes: Annotated[MemoryChanges | None, UntrackedValue]

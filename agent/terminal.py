@@ -18,7 +18,7 @@ from rich.console import Console
 
 from agent.context import Context
 from agent.graph import Graph
-from agent.nodes import message_fault
+from agent.remembering import message_fault
 from agent.screen import cell, printable
 from agent.state import MemoryChanges
 from agent.tasks import row_of

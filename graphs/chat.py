@@ -5,7 +5,7 @@ from langgraph.prebuilt import ToolNode
 
 from agent.context import Context
 from agent.graph import Builder
-from agent.nodes import after_respond, extract_memories, recall, reconcile, respond, summarize
+from agent.nodes import after_respond, extract_memories, recall, reconcile, remember_later, respond, summarize
 from agent.state import Input, State
 from agent.tools import TOOLS, explain
 
@@ -14,14 +14,16 @@ builder.add_node(recall)
 builder.add_node(respond)
 builder.add_node("tools", ToolNode(TOOLS, handle_tool_errors=explain))
 builder.add_node(extract_memories)
-builder.add_node(reconcile)
+builder.add_node(reconcile, input_schema=State)
+builder.add_node(remember_later)
 builder.add_node(summarize)
 builder.add_edge(START, "recall")
 builder.add_edge("recall", "respond")
-builder.add_conditional_edges("respond", after_respond, ["tools", "extract_memories", "summarize"])
+builder.add_conditional_edges("respond", after_respond)
 builder.add_edge("tools", "respond")
 builder.add_edge("extract_memories", "reconcile")
 builder.add_edge("reconcile", END)
+builder.add_edge("remember_later", END)
 builder.add_edge("summarize", END)
 
 graph = builder.compile(name="remembering agent")

@@ -4,9 +4,11 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Literal, TypeVar, get_args
 
 from langchain_core.language_models import BaseChatModel
@@ -18,6 +20,7 @@ from memory.errors import AgentMemoryError
 from memory.fact import MAX_FACT_TEXT, Category, Fact, Source, fact_id, is_storable, normalize, slot_name, utc_now
 from memory.guard import is_command, is_secret
 from memory.reconcile import Proposal, RelationKind, is_exclusive
+from memory.small_talk import says_nothing
 
 StructuredOutputMethod = Literal["json_schema", "function_calling", "json_mode"]
 
@@ -64,6 +67,9 @@ SAID_AT = "said_at"
 EXTRACTION_CHARS = 16_000
 EXTRACTION_MESSAGES = 10
 """Characters and messages one extraction looks at."""
+
+MAX_FAILURES = 3
+"""Useless answers after which a message is given up; those after the first were about it alone."""
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -144,6 +150,29 @@ def batches(utterances: Iterable[Utterance]) -> Iterator[list[Utterance]]:
         batch.append(said)
     if batch:
         yield batch
+
+
+def next_batch(utterances: Iterable[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
+    """What the next extraction takes of the utterances: the first of those that `failures` has as not extracted yet.
+
+    One for which an answer was of no use before is tried alone, so that a message no model can read does not keep the
+    rest waiting. What says nothing is passed over.
+    """
+    due = [u for u in utterances if u.source.message_id in failures and not says_nothing(u.text)]
+    if due and failures[str(due[0].source.message_id)]:
+        return due[:1]
+    return next(batches(takewhile(lambda said: not failures[str(said.source.message_id)], due)), [])
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What one extraction gave, next to what it was asked about."""
+
+    utterances: list[Utterance]
+    known: list[Fact]
+    extraction: Extraction
+    begun: datetime
+    """What was forgotten since then is not learnt."""
 
 
 class ExtractionFailed(AgentMemoryError):

@@ -36,6 +36,7 @@ from memory.rows import (
     insert_repeats,
     known_to_merge,
     known_to_reconcile,
+    note_failures,
     note_forgotten,
     retire_facts,
     storable_id,
@@ -114,17 +115,25 @@ class Ledger:
         rows = await self._rows(f"{SELECT} and {CURRENT} and key = any(%(keys)s)", user_id, now=now, keys=list(keys))
         return {fact.key: fact for fact in map(fact_of_row, rows)}
 
-    async def extracted(self, user_id: str, thread_id: str, message_ids: Sequence[str]) -> set[str]:
-        """Those of the messages that facts were already taken from."""
+    async def unextracted(self, user_id: str, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
+        """Those of the messages that no facts were taken from yet, in order -> how often that failed for good."""
+        stored = {message_id: storable_id(message_id) for message_id in message_ids}
         rows = await self._rows(
-            "select message_id from memory.extracted_messages "
-            "where owner = %(owner)s and thread_id = %(thread)s and message_id = any(%(ids)s)",
+            "select id, coalesce(failures, 0) as failures from unnest(%(ids)s::text[]) as id "
+            "left join memory.failed_extractions on owner = %(owner)s and thread_id = %(thread)s and message_id = id "
+            "where not exists (select from memory.extracted_messages "
+            "where owner = %(owner)s and thread_id = %(thread)s and message_id = id)",
             user_id,
             thread=storable_id(thread_id),
-            ids=[storable_id(message_id) for message_id in message_ids],
+            ids=[*stored.values()],
         )
-        done = {row["message_id"] for row in rows}
-        return {message_id for message_id in message_ids if storable_id(message_id) in done}
+        failures = {row["id"]: int(row["failures"]) for row in rows}
+        return {message_id: failures[stored_id] for message_id, stored_id in stored.items() if stored_id in failures}
+
+    async def note_failures(self, user_id: str, sources: Sequence[Source]) -> None:
+        """Note that a model's answer for these messages was of no use."""
+        async with self._writing(user_id) as (connection, owner):
+            await note_failures(connection, owner, sources)
 
     async def learn(
         self,
@@ -233,6 +242,10 @@ class Ledger:
                 "delete from memory.reinforcements where owner = %s and thread_id = %s", (owner, storable_id(thread_id))
             )
             if thread_id is not None:
+                await connection.execute(
+                    "delete from memory.failed_extractions where owner = %s and thread_id = %s",
+                    (owner, storable_id(thread_id)),
+                )
                 await note_forgotten(connection, owner, storable_id(thread_id) or EVERY_THREAD)
             return len(gone)
 
@@ -241,6 +254,7 @@ class Ledger:
         async with self._writing(user_id) as (connection, owner):
             cursor = await connection.execute("delete from memory.facts where owner = %s", (owner,))
             await connection.execute("delete from memory.extracted_messages where owner = %s", (owner,))
+            await connection.execute("delete from memory.failed_extractions where owner = %s", (owner,))
             await connection.execute("delete from memory.users where owner = %s", (owner,))
             await note_forgotten(connection, owner, EVERY_THREAD)
             return cursor.rowcount

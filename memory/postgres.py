@@ -105,6 +105,15 @@ MIGRATIONS: tuple[str, ...] = (
         primary key (owner, thread_id, message_id)
     );
 
+    -- How often the model's answer was of no use for a message, of those that wait to be extracted.
+    create table memory.failed_extractions (
+        owner text not null references memory.users,
+        thread_id text not null,
+        message_id text not null,
+        failures int not null,
+        primary key (owner, thread_id, message_id)
+    );
+
     -- The collections that hold facts for recall to search: one answers ("active"), one may be made by a reindex
     -- ("building"), and those that were replaced ("dropped") are named here until they are deleted.
     create table memory.indexes (

@@ -81,7 +81,28 @@ async def complete_messages(connection: Connection, owner: str, sources: Sequenc
         )
         if cursor.rowcount:
             fresh.add(source)
+    threads, messages = _ids_of(sources)
+    await connection.execute(
+        "delete from memory.failed_extractions where owner = %s "
+        "and (thread_id, message_id) in (select * from unnest(%s::text[], %s::text[]))",
+        (owner, threads, messages),
+    )
     return fresh
+
+
+async def note_failures(connection: Connection, owner: str, sources: Sequence[Source]) -> None:
+    """Note that once more an extraction of these messages gave nothing of use."""
+    threads, messages = _ids_of(sources)
+    await connection.execute(
+        "insert into memory.failed_extractions as f select %s, thread, message, 1 "
+        "from unnest(%s::text[], %s::text[]) as failed (thread, message) "
+        "on conflict (owner, thread_id, message_id) do update set failures = f.failures + 1",
+        (owner, threads, messages),
+    )
+
+
+def _ids_of(sources: Sequence[Source]) -> tuple[list[str | None], list[str | None]]:
+    return [storable_id(s.thread_id) for s in sources], [storable_id(s.message_id) for s in sources]
 
 
 async def note_forgotten(connection: Connection, owner: str, thread_id: str) -> None:

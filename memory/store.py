@@ -34,6 +34,7 @@ from memory.guard import is_secret
 from memory.hot import HotTier
 from memory.index import Index
 from memory.index.queue import IndexQueue
+from memory.later import Later
 from memory.ledger import Ledger
 from memory.rank import PRESETS, Weights
 from memory.reconcile import is_exclusive
@@ -86,7 +87,7 @@ class FactStore(BaseStore):
     ) -> None:
         """Of up to `hot_facts` of a user's facts, those of the users asked about last are held in `hot_bytes`."""
         self.ledger = ledger
-        self.runs = Runs(ledger.pool)
+        self.runs, self.later = Runs(ledger.pool), Later()
         self.weights = weights
         self._hot_facts, self._hot_bytes = hot_facts, hot_bytes
         self.queue = queue

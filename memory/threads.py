@@ -1,5 +1,6 @@
 """A user's threads, found by the owner that each thread's state names (`agent.state.State`)."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,16 @@ with recursive newest as (
 )
 """  # noqa: S608 - a constant
 """The newest checkpoint of each of a user's threads: one step of the index for each thread, however long it is."""
+
+CONVERSATION = "checkpoint->'channel_values'->'conversation' is null"
+"""Not a thread in which a server takes facts from another one's messages."""
+
+NAMESPACE = uuid.UUID("5b4a2f0e-6d1c-4c55-9f3e-7d1b1a9c2e61")
+
+
+def background_thread(thread_id: str) -> str:
+    """The thread in which a server takes facts from a conversation's messages, while that one goes on."""
+    return str(uuid.uuid5(NAMESPACE, thread_id))
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ async def list_threads(pool: Pool, user_id: str, limit: int | None = 20) -> list
     async with pool.connection() as connection:
         cursor = await connection.execute(
             f"{NEWEST} select thread_id as id, (checkpoint->>'ts')::timestamptz as last_at from newest "  # noqa: S608 - a constant
-            "order by last_at desc, id limit %(limit)s",
+            f"where {CONVERSATION} order by last_at desc, id limit %(limit)s",
             {"owner": owner_key(check_user_id(user_id)), "limit": limit},
         )
         return [Thread(row["id"], row["last_at"]) for row in await cursor.fetchall()]
@@ -90,15 +101,17 @@ async def thread_owner(pool: Pool, thread_id: str) -> str | None:
 async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:
     """Delete the user's threads, all or those of `ids`: checkpoints, messages and tasks; how many threads.
 
-    Threads of somebody else are left alone, whatever `ids` says.
+    Those in which a server remembers what was said in them go with them. Threads of somebody else are left alone,
+    whatever `ids` says.
     """
+    named = [thread_id for thread_id in ids or () if is_storable(thread_id)]
     async with pool.connection() as connection, connection.transaction():
         cursor = await connection.execute(
             f"select distinct thread_id from checkpoints where {OWNED} and (%(all)s or thread_id = any(%(ids)s))",  # noqa: S608 - a constant
             {
                 "owner": owner_key(check_user_id(user_id)),
                 "all": ids is None,
-                "ids": [identifier for identifier in ids or () if is_storable(identifier)],
+                "ids": [*named, *map(background_thread, named)],
             },
         )
         own = [row["thread_id"] for row in await cursor.fetchall()]

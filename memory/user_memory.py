@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import MessageLikeRepresentation
+from langchain_core.runnables import RunnableConfig
 
 from memory.bm25 import Floats
 from memory.errors import BadInput, Unavailable, cause_of
 from memory.explain import why
 from memory.extract import (
+    MAX_FAILURES,
+    Extracted,
     Extraction,
+    ExtractionFailed,
     StructuredOutputMethod,
     Utterance,
-    batches,
     extract,
+    next_batch,
     proposals,
     utterances_of,
 )
@@ -70,7 +74,7 @@ class UserMemory:
         model: BaseChatModel | None = None,
         method: StructuredOutputMethod = "json_schema",
     ) -> None:
-        """`model` and its structured-output `method` are needed by `observe` alone.
+        """`model` and its structured-output `method` are needed to learn from what was said, and for nothing else.
 
         Raises BadInput for an empty, over-long or unstorable user id.
         """
@@ -159,10 +163,44 @@ class UserMemory:
         ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
         return [fact for _, fact in ordered[:limit]]
 
-    async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> list[str]:
-        """Those of the messages that no facts were taken from yet, in order."""
-        done = await self._store.ledger.extracted(self.user_id, thread_id, message_ids)
-        return [message_id for message_id in message_ids if message_id not in done]
+    async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
+        """Those of the messages that no facts were taken from yet, in order -> how many answers were of no use."""
+        return await self._store.ledger.unextracted(self.user_id, thread_id, message_ids)
+
+    def with_model(self, model: BaseChatModel, method: StructuredOutputMethod) -> "UserMemory":
+        """The same memory, with a model to extract with."""
+        return UserMemory(self._store, self.user_id, model=model, method=method)
+
+    async def extract(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        begun: datetime | None = None,
+        config: RunnableConfig | None = None,
+    ) -> Extracted | None:
+        """One model call: as many utterances of one thread as it takes, of those that no facts were taken from yet.
+
+        None where there are none, and no call is made. Raises ExtractionFailed: a model that is away is to be asked
+        again; a message for which it gave no answer of use is tried alone from then on, and given up in the end.
+        """
+        if self._model is None:
+            raise BadInput("Facts are taken from messages by a model: UserMemory(store, user_id, model=...).")
+        begun, thread_id = begun or utc_now(), utterances[0].source.thread_id if utterances else None
+        failures = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances])
+        batch = next_batch(utterances, failures)
+        if not batch:
+            return None
+        if failures[str(batch[0].source.message_id)] >= MAX_FAILURES:
+            log.warning("extraction given up user=%r source=%r", self.user_id, batch[0].source)
+            return Extracted(batch, [], Extraction(facts=[], retracted=[]), begun)
+        known = await self.near([said.text for said in batch])
+        try:
+            extraction = await extract(self._model, batch, known, method=self._method, config=config)
+        except ExtractionFailed as error:
+            if not error.transient:
+                await self._store.ledger.note_failures(self.user_id, [said.source for said in batch])
+            raise
+        return Extracted(batch, known, extraction, begun)
 
     async def learn(
         self,
@@ -204,19 +242,18 @@ class UserMemory:
         moment in the same thread are the same message, and are learnt from once. Raises ExtractionFailed; what was
         learnt until then stays.
         """
-        if self._model is None:
-            raise BadInput("observe() needs a model: UserMemory(store, user_id, model=...).")
         if at and at.tzinfo is None:
             raise BadInput(f"The moment {at.isoformat()} has no time zone: nobody can say which it is.")
-        utterances = utterances_of(content, at or utc_now(), thread_id)
-        ids = [str(said.source.message_id) for said in utterances]
-        due = set(await self.unextracted(thread_id, ids))
+        return await self.take_in(utterances_of(content, at or utc_now(), thread_id))
+
+    async def take_in(self, utterances: Sequence[Utterance], *, begun: datetime | None = None) -> Changes:
+        """Learn from those of the utterances, all of one thread, that facts were not taken from yet.
+
+        What was forgotten since `begun` is not learnt. Raises ExtractionFailed; what was learnt until then stays.
+        """
         total = Changes()
-        for batch in batches(said for said in utterances if said.source.message_id in due):
-            begun = utc_now()
-            known = await self.near([said.text for said in batch])
-            extraction = await extract(self._model, batch, known, method=self._method)
-            total += await self.learn(extraction, batch, known, begun=begun)
+        while found := await self.extract(utterances, begun=begun):
+            total += await self.learn(found.extraction, found.utterances, found.known, begun=found.begun)
         return total
 
     async def remember(

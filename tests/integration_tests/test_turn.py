@@ -99,7 +99,7 @@ async def test_one_model_call_comes_before_the_first_token_and_one_after_the_rep
     graph: Graph, openai: ScriptedOpenAI, user: str
 ) -> None:
     openai.reply(Text("Hello to you, Ada.", delay=0.02))
-    turn = await say(graph, user, "Hello")
+    turn = await say(graph, user, "Tell me a story.")
     assert [request.kind for request in openai.requests] == ["reply", "extraction"]
     reply, extraction = openai.requests
     assert extraction.at > (reply.finished or 0)
@@ -214,7 +214,7 @@ async def test_an_input_without_a_message_is_a_clear_error(graph: Graph, user: s
 async def test_a_model_that_is_asked_too_often_is_asked_again(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
     openai.reply(Status(429, retry_after=0.01), Text("Here I am."))
     openai.extraction(Status(429, retry_after=0.01), found())
-    turn = await say(graph, user, "Hello")
+    turn = await say(graph, user, "Tell me a story.")
     assert turn.reply == "Here I am."
     assert [request.kind for request in openai.requests] == ["reply", "reply", "extraction", "extraction"]
 
@@ -352,9 +352,9 @@ async def test_a_message_that_cannot_be_read_is_answered_with_the_reason_and_no_
     turn = await say(graph, user, text, thread)
     assert turn.reply.startswith("The message ")
     assert openai.requests == []
-    assert (await say(graph, user, "Hello", thread)).reply == "OK."
+    assert (await say(graph, user, "Tell me a story.", thread)).reply == "OK."
     asked = json.loads(str(openai.requests[-1].messages[-1]["content"]))
-    assert [message["text"] for message in asked["messages"]] == ["Hello"]
+    assert [message["text"] for message in asked["messages"]] == ["Tell me a story."]
 
 
 async def test_a_reply_that_failed_leaves_the_thread_usable_and_the_message_to_be_extracted(

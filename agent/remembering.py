@@ -1,0 +1,125 @@
+"""When facts are taken from what was said: after the reply, in batches, in the background; and what was left over."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from langchain_core.messages import AnyMessage, HumanMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph_sdk import get_client
+
+from agent.models import open_model
+from agent.settings import When, read_settings
+from agent.state import Waiting
+from memory.extract import EXTRACTION_MESSAGES, Utterance, utterances_of
+from memory.fact import owner_key, utc_now
+from memory.reconcile import Changes
+from memory.small_talk import says_nothing
+from memory.store import FactStore
+from memory.threads import background_thread
+from memory.user_memory import UserMemory
+
+log = logging.getLogger(__name__)
+
+REMEMBER = "remember"
+"""The graph's name in langgraph.json."""
+
+MOST_AT_ONCE = 10 * EXTRACTION_MESSAGES
+"""Messages that one background run is handed; what more there is waits for the next."""
+
+
+def next_step(when: When, waiting: int, every: int) -> Literal["extract_memories", "remember_later", "__end__"]:
+    """Where a turn goes once the reply is given, with so many messages that wait to be extracted."""
+    match when:
+        case "inline":
+            return "extract_memories"
+        case "batched":
+            return "extract_memories" if waiting >= every else "__end__"
+        case "background":
+            return "remember_later" if waiting else "__end__"
+
+
+def messages_after(messages: Sequence[AnyMessage], message_id: str) -> Sequence[AnyMessage]:
+    """The messages after the one with this id; all of them where it is not there."""
+    start = next((i + 1 for i, message in enumerate(messages) if message.id == message_id), 0)
+    return messages[start:]
+
+
+def human_messages_after(messages: Sequence[AnyMessage], watermark: str) -> list[HumanMessage]:
+    """What the human said after the watermark; all there is where it has left the window."""
+    return [message for message in messages_after(messages, watermark) if isinstance(message, HumanMessage)]
+
+
+def waiting(said: Sequence[HumanMessage]) -> list[HumanMessage]:
+    """Those of the messages that something may be learnt from."""
+    return [m for m in said if not message_fault(text_of(m)) and not says_nothing(text_of(m))]
+
+
+def text_of(message: AnyMessage) -> str:
+    """A message's text, whatever blocks it is made of."""
+    return str(message.text)
+
+
+def message_fault(text: str) -> str | None:
+    """Why a message cannot be answered, as a sentence for the user; None where it can."""
+    if not text.strip():
+        return "The message is empty: write something."
+    limit = read_settings().max_message_chars
+    if len(text) > limit:
+        return f"The message has {len(text):,} characters; at most {limit:,} are read. Send it in parts."
+    return None
+
+
+async def with_model(memory: UserMemory) -> UserMemory:
+    """The memory, with the model that EXTRACTION_MODEL names."""
+    settings = read_settings()
+    model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
+    return memory.with_model(model, settings.structured_output)
+
+
+async def ask_server(user_id: str, thread_id: str, utterances: Sequence[Utterance]) -> None:
+    """Have a server's `remember` graph run over the utterances, once it has been quiet.
+
+    Each call takes the place of the one before it, so that ten quick messages make one run. It is made as the user of
+    the run that makes it: the server hands on whom it authenticated, and `user_id` counts only where it did not.
+    """
+    async with get_client(api_key=None) as client:  # of this very process
+        await client.runs.create(
+            background_thread(thread_id),
+            REMEMBER,
+            input=dict[str, Any](handed_over(thread_id, utterances)),
+            context={"user_id": user_id},
+            multitask_strategy="rollback",
+            if_not_exists="create",
+            after_seconds=read_settings().remember_after,
+            durability="exit",
+        )
+
+
+def handed_over(thread_id: str, utterances: Sequence[Utterance]) -> Waiting:
+    """The input of a run of `remember`."""
+    waiting = [said.model_dump(mode="json") for said in utterances[:MOST_AT_ONCE]]
+    return {"conversation": thread_id, "waiting": waiting, "begun": utc_now().isoformat()}
+
+
+async def ask_process(store: FactStore, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]) -> None:
+    """The same as a task of this process, which is finished before the store closes."""
+    begun, memory = utc_now(), await with_model(memory)
+    key = f"{owner_key(memory.user_id)} {thread_id}"
+    store.later.ask(key, read_settings().remember_after, lambda: memory.take_in(utterances, begun=begun))
+
+
+async def remember_thread(
+    store: FactStore, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str
+) -> Changes:
+    """Learn from what waits in a thread, between two of its runs. Raises ExtractionFailed, or Unavailable."""
+    async with store.runs.one(thread_id):
+        begun = utc_now()
+        saved = await saver.aget_tuple({"configurable": {"thread_id": thread_id}})
+        if saved is None:
+            return Changes()
+        values, at = saved.checkpoint["channel_values"], datetime.fromisoformat(saved.checkpoint["ts"])
+        said = human_messages_after(values.get("messages", []), values.get("extracted_until", ""))
+        return await memory.take_in(utterances_of(waiting(said), at, thread_id), begun=begun)
