@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from agent import (
-    commands,  # noqa: F401 - adds the commands to the app
+    catch_up,  # noqa: F401 - adds a command to the app
+    commands,  # noqa: F401 - and the others
     screen,
     tasks,  # noqa: F401 - the same, of one command
     threads,  # noqa: F401 - and a group of them
@@ -55,9 +56,13 @@ async def _chat(user: str | None, thread: str) -> bool:
         if sys.stdin.isatty():
             screen.note(f"You are {user_id!r}, in thread {session.thread_id}. /help lists the commands.")
             await talk(session)
-            return False
-        await read(session)
-        return session.failed
+        else:
+            await read(session)
+        failed = session.failed and not sys.stdin.isatty()
+        await session.finish()
+        if not store.later.is_idle:
+            screen.note("remembering what was said; Ctrl-C leaves it for another time")
+        return failed
 
 
 if __name__ == "__main__":

@@ -18,13 +18,16 @@ from rich.console import Console
 
 from agent.context import Context
 from agent.graph import Graph
-from agent.remembering import message_fault
+from agent.nodes import summary_of
+from agent.remembering import message_fault, remember_thread
 from agent.screen import cell, printable
+from agent.settings import read_settings
 from agent.state import MemoryChanges
 from agent.tasks import row_of
 from memory.errors import AgentMemoryError, BadInput, cause_of
 from memory.fact import owner_key
 from memory.postgres import Pool
+from memory.store import FactStore
 from memory.tasks import active_tasks
 from memory.threads import Thread, list_threads, thread_owner
 from memory.user_memory import UserMemory
@@ -56,6 +59,8 @@ class Chat:
     thread_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     failed: bool = False
     """Whether any message or command came to nothing."""
+    _used: set[str] = field(default_factory=set)
+    """The threads in which something was said."""
 
     @property
     def pool(self) -> Pool:
@@ -112,6 +117,7 @@ class Chat:
     async def _turn(self, text: str) -> None:
         """Send one message, show the reply as it is made, and then what memory did."""
         replying = False
+        self._used.add(self.thread_id)
         async for node, part in self._stream(text):
             if isinstance(part, BaseMessage):
                 self.out.out(printable(str(part.text)), end="", highlight=False)
@@ -121,6 +127,20 @@ class Chat:
                 replying = False
             elif node == "reconcile" and (line := changes_line(part)):
                 self.note(line)
+
+    async def finish(self) -> None:
+        """Take in what was said since the last batch; what is to be remembered in the background follows by itself."""
+        if read_settings().remember != "batched" or not isinstance(self.graph.store, FactStore):
+            return
+        for thread_id in self._used:
+            try:
+                changes = await remember_thread(self.graph.store, self.saver, self.memory, thread_id)
+            except AgentMemoryError as error:
+                log.warning("not remembered thread=%r cause=%s", thread_id, cause_of(error))
+                self.fail("What you said last is not remembered yet: `python -m agent remember` tries again.")
+            else:
+                if line := changes_line(summary_of(changes)):
+                    self.note(line)
 
     async def _stream(self, text: str) -> AsyncIterator[tuple[str, BaseMessage | MemoryChanges | None]]:
         """Pairs of a node and what it gave: parts of the reply, or the changes it made to memory."""

@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, MessageLikeRepresentation, SystemMessage, convert_to_messages
 from langchain_core.runnables import RunnableConfig
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from memory.errors import AgentMemoryError
 from memory.fact import MAX_FACT_TEXT, Category, Fact, Source, fact_id, is_storable, normalize, slot_name, utc_now
@@ -80,32 +80,46 @@ MAX_QUOTE = 2_000
 class Relation(BaseModel):
     """How a candidate relates to one of the known facts it was shown with."""
 
-    known: int = Field(description="number of the known fact")
+    known: int
+    """Number of the known fact."""
     relation: RelationKind
 
 
 class Candidate(BaseModel):
     """A fact as the model proposes it; code decides what becomes of it."""
 
-    text: str = Field(description="one short declarative sentence, without the user as its subject")
-    quote: str = Field(description="the exact words of the message it comes from")
-    message: int = Field(description="number of the message it comes from")
-    subject: str = Field(description='"user", or the name of whom or what it is about')
-    attribute: str = Field(description='what it says about the subject, such as "home city"')
-    exclusive: bool = Field(description="whether only one value can hold at a time")
+    text: str
+    """One short declarative sentence, without the user as its subject."""
+    quote: str
+    """The exact words of the message it comes from."""
+    message: int
+    """Number of the message it comes from."""
+    subject: str
+    """ "user", or the name of whom or what it is about."""
+    attribute: str
+    """What it says about the subject, such as "home city"."""
+    exclusive: bool
+    """Whether only one value can hold at a time."""
     category: Category
-    importance: float = Field(description="0 to 1")
-    valid_from: str | None = Field(description="ISO date since when it holds, or null")
-    valid_until: str | None = Field(description="ISO date until when it holds, or null")
-    relations: list[Relation] = Field(description="how it relates to known facts; unrelated ones left out")
+    importance: float
+    """0 to 1."""
+    valid_from: str | None
+    """ISO date since when it holds, or null."""
+    valid_until: str | None
+    """ISO date until when it holds, or null."""
+    relations: list[Relation]
+    """How it relates to known facts; unrelated ones left out."""
 
 
 class Retraction(BaseModel):
     """A known fact that the user took back, or asked to forget."""
 
-    known: int = Field(description="number of the known fact")
-    message: int = Field(description="number of the message that takes it back")
-    quote: str = Field(description="the exact words of the message that take it back")
+    known: int
+    """Number of the known fact."""
+    message: int
+    """Number of the message that takes it back."""
+    quote: str
+    """The exact words of the message that take it back."""
 
 
 class Extraction(BaseModel):
@@ -205,6 +219,22 @@ def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> 
     )
 
 
+def answer_schema() -> dict[str, Any]:
+    """The shape of the answer as JSON schema, without the titles and descriptions, which the prompt gives: each call
+    pays for it."""
+
+    def bare(part: Any, *, named: bool = False) -> Any:
+        """`named` is for an object whose keys are names that are free, such as a fact's fields."""
+        if isinstance(part, list):
+            return [bare(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        kept = part if named else {key: value for key, value in part.items() if key not in ("title", "description")}
+        return {key: bare(value, named=key in ("properties", "$defs")) for key, value in kept.items()}
+
+    return {"title": Extraction.__name__, **bare(Extraction.model_json_schema())}
+
+
 async def extract(
     model: BaseChatModel,
     utterances: Sequence[Utterance],
@@ -218,8 +248,8 @@ async def extract(
     A fact that the model gives in another shape is dropped, and the rest kept. Raises ExtractionFailed when the model
     refuses, times out, or answers in another shape altogether.
     """
-    # The schema as JSON, not as a class: OpenAI's client warns about a parsed object it cannot serialize.
-    schema = Extraction.model_json_schema()
+    # As JSON, not as a class: OpenAI's client warns about a parsed object it cannot serialize.
+    schema = answer_schema()
     structured = model.with_structured_output(schema, method=method)
     instructions = EXTRACTION_PROMPT
     if method == "json_mode":  # the only one in which the model is not told the schema anyway

@@ -24,6 +24,11 @@ class Later:
         self._forget(key)
         self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self._begin, key), work
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits or is being done."""
+        return not self._waiting and not self._running
+
     async def finish(self) -> None:
         """Do now what waits, and wait until all is done; broken off, it leaves the rest undone."""
         for key in [*self._waiting]:

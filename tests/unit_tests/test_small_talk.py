@@ -1,0 +1,30 @@
+"""Which messages are held back from the extraction, and above all which are not."""
+
+import pytest
+
+from memory.small_talk import LONGEST, says_nothing
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Thanks!", "thank you so much 🙏", "Hi", "Hello there!", "Good morning :)", "OK.",
+     "ok, got it, thanks", "Yes", "no", "👍", "❤️", "👍🏽👍🏽", "...", "?!", "Why?", "how come?",
+     "Really??", "How’s it going?", "What's up", "HELLO", "Never mind.", "Danke schön!",
+     "Merci beaucoup", "¡Hola! ¿Qué tal?", "Grazie mille", "Olá, bom dia", "Спасибо", "谢谢！",
+     "ありがとう。", "안녕하세요", "  thanks  ", "Hi!\nThanks.", ""],
+)  # fmt: skip
+def test_greetings_thanks_assent_and_bare_questions_say_nothing(text: str) -> None:
+    assert says_nothing(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I", "my", "Hi, I'm Ada", "Hello Anna", "thanks, Bob", "Thanks, I love it", "ok 5", "5",
+     "1️⃣", "+1", "yes, vegan", "vegan", "no sugar", "Austin", "tea", "Why do I live here?",
+     "what about mine", "I'm good", "my name", "call me May", "forget it", "forget that",
+     "Ja, ich bin Vegetarier", "Oui, j'habite Lyon", "Sí, soy Ana", "me", "we", "not anymore",
+     "no longer", "yes and no", "thanks for the tea", "是的，我住在北京", "ok " * LONGEST,
+     "https://example.org", "a@b.c"],
+)  # fmt: skip
+def test_whatever_else_is_in_it_a_message_goes_to_the_model(text: str) -> None:
+    assert not says_nothing(text)
