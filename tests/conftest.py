@@ -52,12 +52,9 @@ def openai() -> Iterator[ScriptedOpenAI]:
         yield server
 
 
-@pytest.fixture
-def environment(
-    servers: Addresses, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[dict[str, str]]:
-    """Environment variables that point at this session's servers and this test's model; in force, and returned."""
-    variables = dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
+def variables_for(servers: Addresses, openai: ScriptedOpenAI) -> dict[str, str]:
+    """Every setting, as environment variables: these servers, this model, and defaults."""
+    return dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
         "POSTGRES_URL": servers.postgres or "",
         "CHROMA_URL": servers.chroma or "",
         "OPENAI_API_KEY": "test",
@@ -66,6 +63,14 @@ def environment(
         "MODEL_TIMEOUT": "2",
         "LOG_LEVEL": "INFO",
     }
+
+
+@pytest.fixture
+def environment(
+    servers: Addresses, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[dict[str, str]]:
+    """Environment variables that point at this session's servers and this test's model; in force, and returned."""
+    variables = variables_for(servers, openai)
     monkeypatch.chdir(tmp_path)  # no .env of the developer's
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

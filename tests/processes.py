@@ -74,14 +74,16 @@ def chat(
 
 
 @contextmanager
-def langgraph_dev(directory: Path, variables: Mapping[str, str]) -> Iterator[str]:
+def langgraph_dev(
+    directory: Path, variables: Mapping[str, str], config: Path = ROOT / "langgraph.json"
+) -> Iterator[str]:
     """A real `langgraph dev`, with its records in `directory`; yields its URL once it answers, and ends it."""
     port = free_port()
     log = directory / "server.log"
     command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "10"]
     with log.open("ab") as output:
         server = subprocess.Popen(
-            [*command, "--port", str(port), "--config", str(ROOT / "langgraph.json")],
+            [*command, "--port", str(port), "--config", str(config)],
             cwd=directory,
             env=environment(variables),
             stdout=output,

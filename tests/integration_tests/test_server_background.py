@@ -1,0 +1,141 @@
+"""Remembering in the background on a server that authenticates: one run once it is quiet, and always as who spoke."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.messages import HumanMessage
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+
+from agent.remembering import handed_over
+from memory.embedded import Addresses
+from memory.extract import utterances_of
+from memory.fact import utc_now
+from memory.store import FactStore
+from memory.threads import background_thread
+from memory.user_memory import UserMemory
+from tests.conftest import variables_for
+from tests.openai_server import ScriptedOpenAI
+from tests.processes import ROOT, langgraph_dev
+from tests.torture import script
+from tests.torture.script import items
+
+AUTH = """
+from langgraph_sdk import Auth
+
+auth = Auth()
+
+@auth.authenticate
+async def authenticate(authorization: str | None) -> Auth.types.MinimalUserDict:
+    if not authorization:
+        raise Auth.exceptions.HTTPException(401, "Who are you?")
+    return {"identity": authorization.removeprefix("Bearer ")}
+
+@auth.on.threads
+async def own(ctx: Auth.types.AuthContext, value: dict) -> dict:
+    if value.get("metadata") is None:
+        value["metadata"] = {}
+    value["metadata"]["owner"] = ctx.user.identity  # in place: another dict would be lost
+    return {"owner": ctx.user.identity}
+"""
+
+
+@dataclass
+class Server:
+    """The server of this module, and the model behind it."""
+
+    url: str
+    openai: ScriptedOpenAI
+
+    def client(self, user: str) -> LangGraphClient:
+        """A client that is authenticated as this user."""
+        return get_client(url=self.url, api_key=None, headers={"authorization": f"Bearer {user}"})
+
+
+@pytest.fixture(scope="module")
+def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("server")
+    config = json.loads((ROOT / "langgraph.json").read_text())
+    (directory / "auth.py").write_text(AUTH)
+    (directory / "langgraph.json").write_text(json.dumps(config | {"auth": {"path": "./auth.py:auth"}}))
+    with ScriptedOpenAI() as openai:
+        openai.defaults |= {"extraction": script.extraction}
+        variables = variables_for(servers, openai) | {"REMEMBER": "background", "REMEMBER_AFTER": "2"}
+        with langgraph_dev(directory, variables, directory / "langgraph.json") as url:
+            yield Server(url, openai)
+
+
+async def tell(client: LangGraphClient, thread: str, text: str, **context: str) -> None:
+    given: Any = {"messages": [{"role": "user", "content": text}]}
+    await client.runs.wait(thread, "chat", input=given, context=context or None)
+
+
+async def facts(store: FactStore, user: str) -> list[str]:
+    return sorted(fact.text for fact in await UserMemory(store, user).all())
+
+
+async def becomes(expected: list[str], found: Callable[[], Any]) -> None:
+    """Wait until something is found as expected."""
+    async with asyncio.timeout(60):
+        while await found() != expected:  # noqa: ASYNC110 - another process makes it so
+            await asyncio.sleep(0.1)
+
+
+def asked(server: Server, word: str) -> list[list[str]]:
+    """The messages of each extraction that was shown this word."""
+    told = [str(r.messages[-1]["content"]) for r in server.openai.requests if r.kind == "extraction"]
+    return [[m["text"] for m in json.loads(text)["messages"]] for text in told if word in text]
+
+
+async def test_ten_quick_messages_make_one_extraction_as_the_user_who_sent_them(
+    server: Server, store: FactStore, user: str
+) -> None:
+    client, names = server.client(user), [f"x{uuid.uuid4().hex}" for _ in range(10)]
+    thread = (await client.threads.create())["thread_id"]
+    for name in names:
+        await tell(client, thread, items(name), user_id="somebody-else")
+    await becomes(sorted(f"Collects {name}" for name in names), lambda: facts(store, user))
+    assert asked(server, names[0]) == [[items(name) for name in names]]
+    assert await facts(store, "somebody-else") == []
+    said: Any = (await client.threads.get_state(thread))["values"]
+    times = {message["content"]: message["additional_kwargs"].get("said_at") for message in said["messages"]}
+    for fact in await UserMemory(store, user).all():
+        assert fact.source.thread_id == thread
+        assert fact.observed_at.isoformat() == times[items(fact.text.removeprefix("Collects "))]
+
+    await tell(client, thread, items("y"))
+    await becomes(sorted(f"Collects {name}" for name in (*names, "y")), lambda: facts(store, user))
+    assert asked(server, '"I collect y."') == [[items("y")]]
+    state: Any = (await client.threads.get_state(thread))["values"]
+    assert state["extracted_until"] == [m for m in state["messages"] if m["type"] == "human"][-2]["id"]
+
+
+async def test_mallory_reaches_nobody_elses_memory_through_the_background(
+    server: Server, store: FactStore, user: str
+) -> None:
+    alice, mallory = user, user + "-mallory"
+    hers = server.client(alice)
+    thread = (await hers.threads.create())["thread_id"]
+    await tell(hers, thread, items("stamps"))
+    await becomes(["Collects stamps"], lambda: facts(store, alice))
+    given: Any = handed_over(thread, utterances_of([HumanMessage(items("lies"), id="lie")], utc_now(), thread))
+
+    client = server.client(mallory)
+    own = (await client.threads.create())["thread_id"]
+    await tell(client, own, items("coins"), user_id=alice)
+    await client.runs.wait(None, "remember", input=given, context={"user_id": alice})
+    with pytest.raises(httpx.HTTPStatusError, match="404"):
+        await client.runs.wait(background_thread(thread), "remember", input=given, context={"user_id": alice})
+    await becomes(["Collects coins", "Collects lies"], lambda: facts(store, mallory))
+    assert await facts(store, alice) == ["Collects stamps"]
+
+
+async def test_who_is_not_authenticated_is_turned_away(server: Server) -> None:
+    with pytest.raises(httpx.HTTPStatusError, match="Who are you"):
+        await get_client(url=server.url, api_key=None).threads.create()
