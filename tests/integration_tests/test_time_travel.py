@@ -121,8 +121,8 @@ async def test_what_was_extracted_before_a_fork_is_not_extracted_again(
     openai.defaults["extraction"] = found(LIMA)
     before = await facts(store, user)
     await run_again(graph, user, (await checkpoint(graph, thread, 1, node)).config)
-    await say(graph, user, "Hello", thread)
-    assert extracted(openai) == ["Hello"]
+    await say(graph, user, "Tell me a story.", thread)
+    assert extracted(openai) == ["Tell me a story."]
     assert await facts(store, user) == before == ["Lives in Lima", "Lives in Cusco"]
 
 
@@ -133,8 +133,8 @@ async def test_a_message_said_in_a_fork_instead_of_another_is_extracted_once(
     past = await checkpoint(graph, thread, 2, "recall")
     values = await run_again(graph, user, past.parent_config or {}, "I live in Oslo.")
     assert [m.text for m in values["messages"] if isinstance(m, HumanMessage)] == [INTRODUCTION, "I live in Oslo."]
-    await say(graph, user, "Hello", thread)
-    assert extracted(openai) == ["I live in Oslo.", "Hello"]
+    await say(graph, user, "Tell me a story.", thread)
+    assert extracted(openai) == ["I live in Oslo.", "Tell me a story."]
     assert await facts(store, user) == ["Lives in Lima", "Lives in Cusco", "Lives in Oslo"]
 
 
@@ -148,8 +148,8 @@ async def test_a_message_that_is_rewritten_in_a_fork_is_extracted_once_more(
     rewritten = {"messages": [HumanMessage("I live in Oslo.", id=first.id)]}
     values = await run_again(graph, user, await graph.aupdate_state(past.config, rewritten))
     assert [m.text for m in values["messages"] if isinstance(m, HumanMessage)] == ["I live in Oslo."]
-    await say(graph, user, "Hello", thread)
-    assert extracted(openai) == ["I live in Oslo.", "Hello"]
+    await say(graph, user, "Tell me a story.", thread)
+    assert extracted(openai) == ["I live in Oslo.", "Tell me a story."]
     assert await facts(store, user) == ["Lives in Lima", "Lives in Cusco", "Lives in Oslo"]
 
 
