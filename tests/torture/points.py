@@ -18,7 +18,7 @@ from agent.settings import read_settings
 Target = Literal["process", "postgres", "chroma", "keepers", "everything"]
 """What is killed: the process that runs the turn; a server with its keeper; both keepers; or all of these."""
 
-Part = Literal["mend", "turn", "batch", "import"]
+Part = Literal["mend", "turn", "background", "batch", "import"]
 """What the victim is doing when it happens: mending the round before (then it alone is killed), a turn, and so on."""
 
 
@@ -119,7 +119,9 @@ def strike(pids: Sequence[int]) -> None:
 SAVE = "langgraph.checkpoint.postgres.aio:AsyncPostgresSaver.aput"
 SAVE_WRITES = "langgraph.checkpoint.postgres.aio:AsyncPostgresSaver.aput_writes"
 TOKEN = "tests.torture.victim:show"  # noqa: S105 - a function's name
-EXTRACT = "agent.nodes:extract"
+RECALL = "memory.user_memory:UserMemory.recall"
+HAND_OVER = "agent.nodes:ask_process"
+EXTRACT = "memory.user_memory:extract"
 LEARN = "memory.user_memory:UserMemory.learn"
 RETIRE = "memory.rows:retire_facts"
 INSERT = "memory.ledger:insert_facts"
@@ -134,6 +136,7 @@ CHECKPOINTS = ("the input", "the message", "recall", "respond", "extraction", "r
 PROCESS_POINTS: tuple[Moment, ...] = (
     *(Point(f"before the checkpoint of {what}", SAVE, "before", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
     *(Point(f"after the checkpoint of {what}", SAVE, "after", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
+    Point("in recall", RECALL, "before"),
     Point("in the middle of the reply", TOKEN, "before", nth=2),
     Point("the reply shown, not saved", SAVE_WRITES, "before", nth=2),
     Point("before the extraction is asked for", EXTRACT, "before"),
@@ -145,6 +148,12 @@ PROCESS_POINTS: tuple[Moment, ...] = (
     Point("while it is mended: the collection written, the queue not", PUT, "after", "mend"),
     Point("between the collection and the queue's deletion", PUT, "after"),
     Point("after all is learnt, before anybody is told", LEARN, "after"),
+    Point("before it is handed over to the background", HAND_OVER, "before", "background"),
+    Point("handed over to the background, and nothing begun", HAND_OVER, "after", "background"),
+    Point("in the background, before the extraction is asked for", EXTRACT, "before", "background"),
+    Point("in the background, between the model's answer and the ledger", EXTRACT, "after", "background"),
+    Point("in the background, before its commit", WRITE, "after", "background"),
+    Point("in the background, all learnt and its checkpoint missing", LEARN, "after", "background"),
     Point("in a batch, before its commit", WRITE, "after", "batch"),
     Point("in a batch, before its second chunk", PUT, "before", "batch", nth=2),
     Point("in a batch, after its second chunk", PUT, "after", "batch", nth=2),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -23,16 +23,20 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 import memory.index.chroma
 import memory.index.queue
 from agent.context import Context
-from agent.graph import Graph
+from agent.graph import Graph, OneRunGraph
 from agent.persistence import open_checkpointer, open_store
-from agent.state import MemoryChanges
+from agent.remembering import handed_over, human_messages_after
+from agent.settings import read_settings
+from agent.state import MemoryChanges, Remembering, Waiting
 from graphs.chat import builder
+from graphs.remember import builder as remember_builder
 from memory.embedded import embedded_servers
 from memory.errors import cause_of
-from memory.extract import Extraction, Utterance
-from memory.fact import Fact, Source, fact_id, owner_key
+from memory.extract import Extraction, Utterance, utterances_of
+from memory.fact import Fact, Source, fact_id, owner_key, utc_now
 from memory.portable import dump
 from memory.store import FactStore
+from memory.threads import background_thread
 from memory.user_memory import UserMemory
 from tests.conversation import config_of
 from tests.torture.points import Moment, Part
@@ -45,6 +49,8 @@ PERSIST = 12
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 """When the batch was said: before the turns, so that its home city arrives late."""
 log = logging.getLogger(__name__)
+
+RememberGraph: TypeAlias = OneRunGraph[Remembering, Context, Waiting, Remembering]
 
 AckKind = Literal["kept", "shown", "remembered", "retired"]
 
@@ -112,6 +118,11 @@ class Round:
         return f"user {self.number}"
 
     @property
+    def remember(self) -> RememberGraph:
+        """What a server runs in the background."""
+        return remember_builder.compile(checkpointer=self.graph.checkpointer, store=self.store)
+
+    @property
     def memory(self) -> UserMemory:
         return UserMemory(self.store, self.user)
 
@@ -143,6 +154,23 @@ class Round:
                 if changes := cast(MemoryChanges | None, (update or {}).get("changes")):
                     self.tell("remembered", *changes["remembered"])
                     self.tell("retired", *changes["retired"])
+
+    async def background(self) -> None:
+        """A message that is extracted later, by the graph that a server runs for that, in its own thread."""
+        os.environ |= {"REMEMBER": "background", "REMEMBER_AFTER": "3600"}
+        read_settings.cache_clear()
+        try:
+            await self.turn("b", items(self.name("later")))
+        finally:
+            os.environ |= {"REMEMBER": "inline"}
+            read_settings.cache_clear()
+        thread, graph = self.thread("b"), self.remember
+        state = (await self.graph.aget_state(config_of(thread))).values
+        said = human_messages_after(state["messages"], state.get("extracted_until", ""))
+        given: Any = handed_over(thread, utterances_of(said, utc_now(), thread))
+        config, context = config_of(background_thread(thread)), Context(user_id=self.user)
+        if (await graph.ainvoke(given, config, context=context))["extracted_until"] == said[-1].id:
+            self.tell("remembered", *(fact for message in said for fact in facts_of(str(message.text))))
 
     async def learn_batch(self) -> None:
         """Many facts at once, one of which changes the home city."""
@@ -177,6 +205,7 @@ class Round:
         parts: list[tuple[Part | None, Any]] = [
             (None, lambda: self.turn("a", home(self.name("first")))),
             ("turn", lambda: self.turn("b", f"{home(self.name('second'))} {items(self.name('x'), self.name('y'))}")),
+            ("background", self.background),
             ("batch", self.learn_batch),
             ("import", self.import_batch),
             (None, lambda: self.turn("a", home(self.name("third")))),
