@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import threading
 import uuid
 from collections.abc import Callable
@@ -31,6 +33,7 @@ from tests.conversation import config_of, say
 from tests.memories import remembering
 from tests.openai_server import After, Answer, Malformed, Request, ScriptedOpenAI, Status, Text
 from tests.processes import chat
+from tests.screen import terminal
 from tests.torture import script
 from tests.torture.script import items
 
@@ -175,6 +178,11 @@ def test_the_terminal_takes_what_is_left_when_it_ends_and_the_command_what_was_l
     assert (some.returncode, some.stdout) == (1, "1 added, 0 reinforced, 0 retired\n")
     assert "1 of 3 threads are left" in some.stderr
 
+    unreachable.clear()
+    rest = chat("", variables, tmp_path, "remember", "--user", user, "--json")
+    assert json.loads(rest.stdout) == {"threads": 3, "failed": 0, "added": 1, "reinforced": 0, "retired": 0}
+    assert rest.returncode == 0
+
 
 async def test_ten_quick_messages_make_one_extraction_in_the_background_and_are_known_once_it_has_run(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
@@ -219,19 +227,42 @@ async def test_a_store_that_closes_finishes_what_waits_in_the_background(
     assert await known(store, user) == collects("stamps")
 
 
-def test_the_terminal_finishes_the_background_before_it_ends(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
-) -> None:
-    openai.defaults["extraction"] = script.extraction
+async def test_the_terminal_finishes_the_background_before_it_ends_unless_that_is_broken_off(
+    environment: dict[str, str], openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver,
+    tmp_path: Path, user: str,
+) -> None:  # fmt: skip
+    """At Ctrl-D it stays until all is remembered; Ctrl-C leaves the rest for the command, or for another turn."""
     variables = {**environment, "REMEMBER": "background", "REMEMBER_AFTER": "3600"}
-    talked = chat(f"{items('stamps')}\n{items('coins')}\n", variables, tmp_path, "--user", user)
-    assert talked.returncode == 0, talked.stderr
-    assert "remembering what was said" in talked.stderr
-    assert asked(openai) == [[items("stamps"), items("coins")]]
-    left = chat("", variables, tmp_path, "remember", "--user", user, "--json")
-    assert json.loads(left.stdout) == {"threads": 1, "failed": 0, "added": 0, "reinforced": 0, "retired": 0}
-    assert left.returncode == 0
-    assert openai.calls("extraction") == 1
+    for name, interrupts in (("stamps", False), ("coins", True)):
+        go = threading.Event()
+        openai.extraction(After(go, script.extraction))
+        with terminal(variables, tmp_path, "--user", user) as screen:
+            await asyncio.to_thread(screen.wait_for, "/help lists the commands")
+            screen.type(f"{items(name)}\r")
+            await asyncio.to_thread(screen.wait_for, "OK.")
+            await asyncio.to_thread(screen.wait_for, ">")
+            screen.type("\x04")
+            await asyncio.to_thread(screen.wait_for, "remembering what was said")
+            await becomes(lambda: bool(asked(openai)) and asked(openai)[-1] == [items(name)])  # noqa: B023 - in time
+            assert screen.program.poll() is None
+            if interrupts:
+                os.kill(screen.program.pid, signal.SIGINT)
+            else:
+                go.set()
+            assert await asyncio.to_thread(screen.program.wait, 60) == (130 if interrupts else 0)
+        go.set()
+    assert await known(store, user) == collects("stamps")
+    openai.defaults["extraction"] = script.extraction
+    for thread in await list_threads(store.ledger.pool, user):
+        await remember_thread(store, saver, remembering(store, user), thread.id)
+    assert await known(store, user) == collects("stamps", "coins")
+
+
+async def becomes(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread or process makes true."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_what_the_background_did_not_get_to_is_picked_up_by_the_threads_next_turn(
@@ -307,9 +338,7 @@ async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothin
     thread, never = str(uuid.uuid4()), threading.Event()
     openai.extraction(After(never, Text("")))
     turn = asyncio.ensure_future(say(graph, user, items("stamps"), thread))
-    async with asyncio.timeout(30):
-        while openai.calls("extraction") == 0:  # noqa: ASYNC110 - the server has a thread of its own
-            await asyncio.sleep(0.01)
+    await becomes(lambda: openai.calls("extraction") == 1)
     turn.cancel()
     await asyncio.wait([turn])
     await say(graph, user, items("coins"), thread)
