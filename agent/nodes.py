@@ -163,7 +163,7 @@ async def remember_later(state: State, runtime: Runtime[Context]) -> Update:
     try:
         due = await memory.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
         left = [utterance for utterance in utterances if utterance.source.message_id in due]
-        if left and runtime.server_info:
+        if left and runtime.server_info and runtime.server_info.graph_id:
             await ask_server(memory.user_id, thread_id, left)
         elif left and isinstance(runtime.store, FactStore):
             await ask_process(runtime.store, memory, thread_id, left)

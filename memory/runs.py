@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 from psycopg import OperationalError
+from psycopg_pool import AsyncConnectionPool
 
 from memory.errors import Unavailable
 from memory.postgres import LOCK_POLL, Connection, Pool, lock_key, try_lock
@@ -66,7 +67,7 @@ class Runs:
     async def _shared(self) -> AsyncIterator[Connection]:
         """The connection that holds the locks; the last to leave gives it back."""
         async with self._opening:
-            if self._connection is None or self._connection.closed:
+            if self._connection is None or not await _lives(self._connection):
                 self._connection = await self._pool.getconn()
             connection = self._connection
             self._users[connection] += 1
@@ -79,6 +80,15 @@ class Runs:
                 if self._connection is connection:
                     self._connection = None
                 await asyncio.shield(self._pool.putconn(connection))
+
+
+async def _lives(connection: Connection) -> bool:
+    """Whether a connection that others use already is still one: it may have been broken since."""
+    try:
+        await AsyncConnectionPool.check_connection(connection)
+    except OperationalError:
+        return False
+    return True
 
 
 async def _unlock(connection: Connection, key: int) -> None:

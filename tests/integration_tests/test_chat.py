@@ -122,3 +122,14 @@ async def run(graph: Graph, user: str, thread: str, text: str) -> dict[str, Any]
         {"messages": [HumanMessage(text)]}, config_of(thread), context=Context(user_id=user)
     )
     return state
+
+
+async def test_a_broken_connection_of_the_locks_keeps_no_thread_taken(store: FactStore) -> None:
+    thread, pool = str(uuid.uuid4()), store.ledger.pool
+    async with store.runs.one(thread):
+        async with pool.connection() as connection:
+            await connection.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+        async with store.runs.one(str(uuid.uuid4()), timeout=5):  # while the first one goes on
+            pass
+    async with store.runs.one(thread, timeout=5):
+        pass
