@@ -296,7 +296,7 @@ def test_reindex_says_whose_vectors_the_collection_holds(told: Run) -> None:
         (["forget", "--category", "food", "--yes"], "Unknown category 'food': one of identity, location"),
         (["forget", "ffff", "--yes"], "No fact has an id that begins with 'ffff'"),
         (["memories", "--limit", "x"], "No such option"),
-        (["remember"], "No such command"),
+        (["recollect"], "No such command"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_error_and_exit_code_2(run: Run, arguments: list[str], problem: str) -> None:

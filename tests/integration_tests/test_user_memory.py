@@ -199,7 +199,7 @@ async def test_of_messages_only_the_humans_count_each_with_its_own_time(
             HumanMessage("I live in Lima.", additional_kwargs={SAID_AT: "2020-01-01T00:00:00+00:00"}),
             AIMessage("I live in a computer."),
             {"role": "user", "content": "I live in Rome."},
-            HumanMessage("Hello.", additional_kwargs={SAID_AT: "the other day"}),
+            HumanMessage("Say hello.", additional_kwargs={SAID_AT: "the other day"}),
         ],
         at=day("2021-01-01"),
     )
@@ -207,7 +207,7 @@ async def test_of_messages_only_the_humans_count_each_with_its_own_time(
     assert [(said["text"], said["said_at"].split()[1]) for said in asked["messages"]] == [
         ("I live in Lima.", "2020-01-01"),
         ("I live in Rome.", "2021-01-01"),
-        ("Hello.", "2021-01-01"),
+        ("Say hello.", "2021-01-01"),
     ]
     assert [(f.text, f.observed_at) for f in await memory.all()] == [
         ("Lives in Lima", day("2020-01-01")),
