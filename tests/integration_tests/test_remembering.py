@@ -396,3 +396,23 @@ async def assert_own_times(graph: Graph, store: FactStore, user: str, thread: st
 
 def message_of(fact: Fact) -> str:
     return items(fact.text.removeprefix("Collects "))
+
+
+@pytest.mark.parametrize("when", ["batched", "background"])
+async def test_what_waits_is_not_folded_into_the_summary_of_a_long_thread(
+    graph: Graph, store: FactStore, user: str, setting: Setting, when: str
+) -> None:
+    setting(REMEMBER=when, REMEMBER_AFTER="3600", REMEMBER_EVERY="100", WINDOW_TOKENS="100")
+    thread, names = str(uuid.uuid4()), [f"{'very-' * 20}large-stamps{number}" for number in range(6)]
+    for name in names:
+        await say(graph, user, items(name), thread)
+    messages = (await graph.aget_state(config_of(thread))).values["messages"]
+    assert [m.text for m in messages if isinstance(m, HumanMessage)] == [items(name) for name in names]
+    if when == "background":
+        await store.later.finish()
+        assert sorted(await known(store, user)) == sorted(collects(*names))
+        await say(graph, user, "Tell me a story.", thread)
+        await say(graph, user, "Tell me another one.", thread)
+        state = (await graph.aget_state(config_of(thread))).values
+        assert len(state["messages"]) < 2 * len(names)
+        assert state["summary"]
