@@ -58,11 +58,10 @@ async def _chat(user: str | None, thread: str) -> bool:
             await talk(session)
         else:
             await read(session)
-        failed = session.failed and not sys.stdin.isatty()
         await session.finish()
         if not store.later.is_idle:
             screen.note("remembering what was said; Ctrl-C leaves it for another time")
-        return failed
+        return session.failed and not sys.stdin.isatty()
 
 
 if __name__ == "__main__":

@@ -172,6 +172,7 @@ def test_the_terminal_takes_what_is_left_when_it_ends_and_the_command_what_was_l
     talked = chat(lines, variables, tmp_path, "--user", user)
     assert talked.stdout.splitlines()[-1] == "remembered: collects stamps"
     assert talked.stderr.count("`python -m agent remember` tries again") == 2
+    assert talked.returncode == 1
 
     unreachable.remove("shells")
     some = chat("", variables, tmp_path, "remember", "--user", user)
