@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from agent import (
-    catch_up,  # noqa: F401 - adds a command to the app
-    commands,  # noqa: F401 - and the others
+    commands,  # noqa: F401 - adds its commands to the app
+    pending,  # noqa: F401 - and this one more
     screen,
-    tasks,  # noqa: F401 - the same, of one command
+    tasks,  # noqa: F401 - and this
     threads,  # noqa: F401 - and a group of them
 )
 from agent.program import FAILED, UserOption, app, memory_of, opened, saver_of, user_of

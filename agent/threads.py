@@ -72,6 +72,8 @@ async def prune(
     if as_json:
         screen.document({"threads": len(gone), "in_use": in_use, "checkpoints": checkpoints, "bytes": size})
         return
+    if timedelta(days=older_than) < AT_REST:
+        screen.note(f"threads used in the last {AT_REST.seconds // 60} minutes are left as they are")
     went = f"{counted(checkpoints, 'checkpoint')} ({size / 1e6:,.1f} MB)"
     screen.line(f"{went} deleted from {counted(len(gone), 'thread')}")
     if in_use:

@@ -19,7 +19,9 @@ builder.add_node(remember_later)
 builder.add_node(summarize)
 builder.add_edge(START, "recall")
 builder.add_edge("recall", "respond")
-builder.add_conditional_edges("respond", after_respond)
+builder.add_conditional_edges(
+    "respond", after_respond, ["tools", "extract_memories", "remember_later", "summarize", END]
+)
 builder.add_edge("tools", "respond")
 builder.add_edge("extract_memories", "reconcile")
 builder.add_edge("reconcile", END)

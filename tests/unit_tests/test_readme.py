@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from graphs.chat import graph
+from graphs.chat import builder, graph
 from memory.render import render
 from tests.facts import make_fact
 
@@ -20,6 +20,7 @@ def blocks(language: str) -> list[str]:
 def test_the_picture_is_the_graph() -> None:
     (picture,) = blocks("mermaid")
     assert picture.strip() == graph.get_graph().draw_mermaid(with_styles=False).strip()
+    assert {name for name in builder.nodes if f"--> {name};" not in picture and f".-> {name};" not in picture} == set()
 
 
 def test_the_block_of_memory_is_what_a_model_is_given() -> None:
