@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -144,14 +145,14 @@ class HotTier:
             complete = len(facts) <= self.max_facts
             kept = Snapshot(version=version, complete=complete)
             return await self._grown(kept, facts[: self.max_facts], vectors[: self.max_facts])
-        newest = await self._ledger.said_again(user_id, self.max_facts + 1)
-        wanted = [*newest][: self.max_facts]
+        there = await self._ledger.said_again(user_id, self.max_facts + 1)
+        newest = dict(islice(there.items(), self.max_facts))
         held = set(before.columns.facts.ids())
-        new = [fact_id for fact_id in wanted if fact_id not in held]
-        if new != wanted[: len(new)]:  # an older one took the place of one that was retired
+        new = [fact_id for fact_id in newest if fact_id not in held]
+        if new != [*newest][: len(new)]:  # an older one took the place of one that was retired
             return await self._load(user_id, version, None)
         facts, vectors = await self._ledger.these(user_id, new, self._embedder.name)
-        return await self._grown(_kept(before, newest, version, len(newest) <= self.max_facts), facts, vectors)
+        return await self._grown(_kept(before, newest, version, len(there) <= self.max_facts), facts, vectors)
 
     async def _grown(self, snapshot: Snapshot, facts: Sequence[Fact], stored: Sequence[bytes | None]) -> Snapshot:
         """With more facts, given the newest first, and their vectors; those without one are embedded."""

@@ -1,4 +1,4 @@
-"""Which facts matter for a question: a weighted sum of similarity, words, person, recency and importance. Pure.
+"""Which facts matter for a question: a weighted sum of similarity, words, thread, person, recency, importance. Pure.
 
 Each signal lies between 0 and 1 and is scaled by itself, never by the pool it came in, so that a score means the same
 whatever else was found. The first four make a fact *relevant*; recency and importance only decide between facts that

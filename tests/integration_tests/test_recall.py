@@ -105,6 +105,12 @@ async def test_facts_beyond_those_that_are_held_are_found_through_the_collection
     assert [fact.text for fact in recalled.profile] == ["Is allergic to shellfish"]
     assert recalled.hits[0].fact.text == "Has been to Austin"
     assert {hit.fact.id for hit in recalled.hits} == {hit.fact.id for hit in everything.hits}
+    await put(store, user, "Bonn", "Has been to Bonn")
+    held = await store.hot.open(user)
+    assert [fact.text for fact in held.columns.facts] == ["Has been to Oslo", "Has been to Bonn"]
+    await store.adelete(facts_namespace(user), "Bonn")
+    held = await store.hot.open(user)
+    assert [fact.text for fact in held.columns.facts] == ["Has been to Rome", "Has been to Oslo"]
     only = await memory.search("Where have I been?", only=lambda fact: "Lima" in fact.text)
     assert [hit.fact.text for hit in only] == ["Has been to Lima"]
     assert {fact.text for fact in await memory.near(["I have been to Austin"])} >= {"Has been to Austin"}
