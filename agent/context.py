@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.prompts import SYSTEM_PROMPT
+from agent.settings import read_settings
 
 DEFAULT_USER = "default"
 
@@ -15,7 +16,9 @@ class Context(BaseModel):
     user_id: str = Field(
         default=DEFAULT_USER,
         description="Whose memory this is. For development only: where the server authenticates, that identity counts.",
-        json_schema_extra={"langgraph_nodes": ["recall", "tools", "extract_memories", "reconcile"]},
+        json_schema_extra={
+            "langgraph_nodes": ["recall", "tools", "extract_memories", "remember_later", "reconcile", "summarize"]
+        },
     )
     model: str = Field(
         default="",
@@ -34,3 +37,9 @@ class Context(BaseModel):
         description="About how many tokens of recalled facts the prompt may carry; empty for MEMORY_TOKENS.",
         json_schema_extra={"langgraph_nodes": ["recall"]},
     )
+
+
+def memory_tokens(context: Context | None) -> int:
+    """About how many tokens of recalled facts the run's prompt may carry."""
+    own = context.memory_tokens if context else None
+    return read_settings().memory_tokens if own is None else own

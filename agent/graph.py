@@ -1,4 +1,4 @@
-"""The graph as the library and the terminal run it: one run of a thread at a time, whoever asks for it."""
+"""The graph as it is run: by the user whose thread it is, and, where no server queues them, one run at a time."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -12,15 +12,19 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from agent.context import Context
+from agent.identity import user_told
 from agent.state import Input, State
+from memory.errors import BadInput
+from memory.fact import owner_key
 from memory.runs import RUN_TIMEOUT
 from memory.store import FactStore
+from memory.threads import thread_owner
 
 
 class OneRunGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic[StateT, ContextT, InputT, OutputT]):
-    """A compiled graph whose runs in one thread follow each other: two at once would lose the messages of one.
+    """A compiled graph whose threads are their users' own, and whose runs in one follow each other.
 
-    On a server nothing is changed: it queues the runs of a thread itself.
+    Two runs of a thread at once would lose the messages of one. On a server they do not wait here: it has a queue.
     """
 
     patience = RUN_TIMEOUT
@@ -33,9 +37,20 @@ class OneRunGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic
         **options: Any,
     ) -> AsyncIterator[Any]:
         """As LangGraph's own, which `ainvoke` and `astream_events` go through, too."""
-        async with self._alone(merge_configs(self.config, config).get("configurable", {})):
+        told = merge_configs(self.config, config).get("configurable", {})
+        async with self._alone(told):
+            await self._admit(told, options.get("context"))
             async for part in super().astream(input, config, **options):
                 yield part
+
+    async def _admit(self, told: Mapping[str, Any], context: Context | Mapping[str, Any] | None) -> None:
+        """Raise BadInput where the thread is another user's: a node would see it too late, when what was sent, which
+        may replace or remove what is there, is in the thread's state already."""
+        thread_id = told.get("thread_id")
+        if thread_id and isinstance(self.store, FactStore):
+            owner = await thread_owner(self.store.ledger.pool, str(thread_id))
+            if owner and owner != owner_key(user_told(told, context)):
+                raise BadInput(f"The thread {thread_id!r} belongs to another user: start one of your own.")
 
     def _alone(self, told: Mapping[str, Any]) -> AbstractAsyncContextManager[None]:
         """The thread's lock, where there is a thread and no server."""

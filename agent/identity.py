@@ -1,6 +1,7 @@
 """Who the user is, and so whose memory a run reads and writes: nodes and tools ask here and nowhere else."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from langgraph.runtime import ServerInfo
 from langgraph.store.base import BaseStore
@@ -28,6 +29,15 @@ def user_of(run: Run) -> str:
     if run.server_info and run.server_info.user:
         return check_user_id(run.server_info.user.identity)
     return check_user_id((run.context or Context()).user_id)
+
+
+def user_told(told: Mapping[str, Any], context: Context | Mapping[str, Any] | None) -> str:
+    """The same before the run begins, by what it is told: the configurable part of its config, and its context."""
+    authenticated = told.get("langgraph_auth_user")
+    if authenticated is not None and hasattr(authenticated, "identity"):
+        return check_user_id(authenticated.identity)
+    given = context if isinstance(context, Context) else Context.model_validate(context or {})
+    return check_user_id(given.user_id)
 
 
 def memory_of(run: Run) -> UserMemory:

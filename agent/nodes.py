@@ -14,7 +14,7 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
 from langgraph.runtime import Runtime
 
-from agent.context import Context
+from agent.context import Context, memory_tokens
 from agent.identity import memory_of, user_of
 from agent.models import open_model
 from agent.prompts import system_message
@@ -23,7 +23,6 @@ from agent.remembering import (
     ask_server,
     human_messages_after,
     message_fault,
-    messages_after,
     next_step,
     text_of,
     waiting,
@@ -33,7 +32,7 @@ from agent.settings import read_settings
 from agent.state import MemoryChanges, Reason, Remembering, State
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of
-from memory.extract import SAID_AT, Utterance, parse_date, utterances_of
+from memory.extract import Utterance, parse_date, utterances_of
 from memory.fact import owner_key, utc_now
 from memory.rank import Hit
 from memory.reconcile import Changes
@@ -51,22 +50,11 @@ NOTHING: Update = {"extracted": None, "changes": None}
 
 
 async def recall(state: State, runtime: Runtime[Context]) -> Update:
-    """Find what is known that matters for this message, and note when the message was said.
-
-    In a thread that somebody else began what was sent is taken out again, and `respond` refuses: the messages there are
-    not this user's to read, nor to add to.
-    """
-    owner = owner_key(memory_of(runtime).user_id)
-    if state.get("owner", owner) != owner:
-        sent = messages_after(state["messages"], state.get("admitted_until", ""))
-        return {"messages": [RemoveMessage(id=str(message.id)) for message in sent]}
+    """Find what is known that matters for this message, and whose the thread is."""
+    _refuse_others(state, runtime)
     if _question(state) is None:
         raise BadInput("The input holds no message of the user: send one in `messages`.")
-    return {
-        "owner": owner,
-        "admitted_until": state["messages"][-1].id,
-        "messages": _undated(state["messages"], utc_now()),
-    } | await _recalled(state, runtime)
+    return {"owner": owner_key(user_of(runtime))} | await _recalled(state, runtime)
 
 
 async def respond(state: State, runtime: Runtime[Context]) -> Update:
@@ -104,8 +92,7 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
         log.warning("recall failed %s cause=%s", _where(runtime), cause_of(error))
         return nothing
     log.info("recalled %s facts=%d", _where(runtime), len(recalled.facts))
-    budget = runtime.context.memory_tokens if runtime.context else None
-    budget = read_settings().memory_tokens if budget is None else budget
+    budget = memory_tokens(runtime.context)
     return {
         "recalled": recalled.block(budget),
         "why": [reason_of(h) for h in (*recalled.hits, *recalled.past)],
@@ -118,7 +105,7 @@ def _question(state: State) -> str | None:
 
 
 def _refuse_others(state: State | Remembering, runtime: Runtime[Context]) -> None:
-    """Raise BadInput where the thread is another user's: a fork may begin behind the node that would have seen it."""
+    """Raise BadInput where the thread is another user's. `agent.graph` refuses sooner, but it is not all there is."""
     owner = owner_key(user_of(runtime))
     if state.get("owner", owner) != owner:
         raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")
@@ -177,9 +164,15 @@ async def remember_later(state: State, runtime: Runtime[Context]) -> Update:
 async def extract_waiting(state: Remembering, runtime: Runtime[Context]) -> Update:
     """The same as extract_memories for messages that were handed over, as many as one call takes."""
     _refuse_others(state, runtime)
-    utterances = [Utterance.model_validate(said) for said in state.get("waiting", [])]
-    begun = parse_date(state.get("begun")) or utc_now()
-    return (await _extract(runtime, utterances, begun) or NOTHING) | {"owner": owner_key(user_of(runtime))}
+    now = utc_now()
+    utterances = [
+        said.model_copy(update={"said_at": min(said.said_at, now)})
+        for said in map(Utterance.model_validate, state.get("waiting", []))
+    ]
+    begun = min(parse_date(state.get("begun")) or utc_now(), utc_now())
+    owner: Update = {"owner": owner_key(user_of(runtime))}
+    # A server keeps the values that a run ends with.
+    return owner | (await _extract(runtime, utterances, begun) or NOTHING | {"waiting": []})
 
 
 def after_extract_waiting(state: Remembering) -> Literal["reconcile", "__end__"]:
@@ -274,15 +267,6 @@ def _readable(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
         if not refused and not is_refusal:
             readable.append(message)
     return readable
-
-
-def _undated(messages: Sequence[AnyMessage], now: datetime) -> list[HumanMessage]:
-    """The human messages without a time, with `now` as theirs."""
-    return [
-        message.model_copy(update={"additional_kwargs": {**message.additional_kwargs, SAID_AT: now.isoformat()}})
-        for message in messages
-        if isinstance(message, HumanMessage) and SAID_AT not in message.additional_kwargs
-    ]
 
 
 def _thread_of(runtime: Runtime[Context]) -> str:

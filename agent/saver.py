@@ -14,6 +14,9 @@ from pydantic import SecretStr
 from memory.errors import BadInput
 from memory.postgres import Pool
 
+SPARED = 2
+"""Connections of the pool that are left to others: the locks of runs, and the ledger."""
+
 
 class ThreadSaver(AsyncPostgresSaver):
     """A saver over a pool; with a key, what is said, summed up and done in a thread is encrypted (AES-EAX).
@@ -24,9 +27,9 @@ class ThreadSaver(AsyncPostgresSaver):
     def __init__(self, pool: Pool, key: SecretStr | None = None) -> None:
         super().__init__(pool, serde=serializer(key))
         self.pool = pool
-        # The lock of the base keeps two calls from one connection. Here each call has its own, so as many may go on as
-        # there are, and the others wait here, where waiting has no time limit, and not in the pool, where it has one.
-        self.lock = cast(asyncio.Lock, asyncio.Semaphore(pool.max_size))
+        # The lock of the base keeps two calls from one connection. Here each call has its own, so many may go on at
+        # once; the others wait here, where waiting has no time limit, rather than in the pool, where it has one.
+        self.lock = cast(asyncio.Lock, asyncio.Semaphore(max(pool.max_size - SPARED, 1)))
 
     async def adelete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Delete what these runs saved, as the `rollback` of a server asks for; each thread is as it was before."""

@@ -8,24 +8,34 @@ from langgraph.channels import UntrackedValue
 from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
 
-from memory.extract import Extracted
+from memory.extract import SAID_AT, Extracted
+from memory.fact import utc_now
 from memory.summary import Summary
-from memory.working import Task, change_task, later
+from memory.working import Task, change_task, last_set
 
 
 def add_said(there: list[BaseMessage], sent: list[BaseMessage]) -> list[BaseMessage]:
-    """LangGraph's `add_messages`, but for one thing: other words in a human message's place are another message.
+    """LangGraph's `add_messages`, but that human messages have the time at which they came, and stay what was said.
 
     Who forks a thread by rewriting what the user said keeps the message's id, under which facts were taken from the
     first words already; with an id of its own the message is extracted, too.
     """
-    said = {message.id: message.text for message in there if isinstance(message, HumanMessage)}
+    said = {message.id: message for message in there if isinstance(message, HumanMessage)}
     return [
-        message.model_copy(update={"id": _id_of(f"{message.id} {message.text}")})
-        if isinstance(message, HumanMessage) and said.get(message.id, message.text) != message.text
-        else message
+        _as_said(message, said.get(message.id)) if isinstance(message, HumanMessage) else message
         for message in cast(list[BaseMessage], add_messages(cast(Messages, there), cast(Messages, sent)))
     ]
+
+
+def _as_said(message: HumanMessage, before: HumanMessage | None) -> HumanMessage:
+    """The message with its time; where it has taken the place of other words, as a message of its own."""
+    if before and before.text != message.text:
+        message, before = message.model_copy(update={"id": _id_of(f"{message.id} {message.text}")}), None
+    if SAID_AT in message.additional_kwargs:
+        return message
+    at = before.additional_kwargs.get(SAID_AT) if before else None
+    dated = {**message.additional_kwargs, SAID_AT: at or utc_now().isoformat()}
+    return message.model_copy(update={"additional_kwargs": dated})
 
 
 def _id_of(words: str) -> str:
@@ -61,15 +71,13 @@ class State(Input):
 
     owner: str
     """Whose thread it is: `owner_key` of the user who began it."""
-    admitted_until: str
-    """Id of the last message that was let in; what comes after it may be somebody else's."""
     summary: Summary
     """Of the messages that passed the window, and were taken out of `messages`."""
     extracted_until: str
     """Watermark: id of the last message that facts were taken from. Those after it are still to be done."""
     task: Annotated[Task | None, change_task]
     """Working memory: the task this thread is in the middle of."""
-    task_open_until: Annotated[str, later]
+    task_open_until: Annotated[str, last_set]
     """When the task expires, "" once it has ended: a plain value beside it, by which `memory.tasks` finds it."""
 
     recalled: Annotated[str, UntrackedValue]
@@ -87,7 +95,8 @@ class Waiting(TypedDict):
     conversation: str
     """The thread whose messages these are; a plain value, by which the run's own thread is told from a conversation."""
     waiting: Annotated[list[dict[str, Any]], UntrackedValue]
-    """Utterances, as JSON; never saved, since nobody would look for what a user said here."""
+    """Utterances, as JSON; in no checkpoint, since nobody would look for what a user said here. A server's own record
+    of the run has them."""
     begun: Annotated[str, UntrackedValue]
     """When they were handed over, as an ISO moment: what was forgotten since then is not learnt."""
 

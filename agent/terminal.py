@@ -45,6 +45,9 @@ HELP = """\
 """
 
 
+NOT_REMEMBERED = "What you said last is not remembered yet: `python -m agent remember` tries again."
+
+
 @dataclass
 class Chat:
     """One person's conversation with the agent."""
@@ -137,7 +140,7 @@ class Chat:
                 changes = await remember_thread(self.graph.store, self.saver, self.memory, thread_id)
             except AgentMemoryError as error:
                 log.warning("not remembered thread=%r cause=%s", thread_id, cause_of(error))
-                self.fail("What you said last is not remembered yet: `python -m agent remember` tries again.")
+                self.fail(NOT_REMEMBERED)
             else:
                 if line := changes_line(summary_of(changes)):
                     self.note(line)

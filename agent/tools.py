@@ -10,9 +10,8 @@ from langgraph.prebuilt.tool_node import ToolInvocationError
 from langgraph.types import Command
 from pydantic import JsonValue
 
-from agent.context import Context
+from agent.context import Context, memory_tokens
 from agent.identity import memory_of
-from agent.settings import read_settings
 from agent.state import State
 from memory import working
 from memory.errors import AgentMemoryError, BadInput, cause_of
@@ -31,7 +30,7 @@ async def search_memory(query: str, runtime: Runtime) -> str:
     memory = memory_of(runtime)
     hits = await memory.search(query)
     past = await memory.search_past(query) if asks_about_past(query) else []
-    known = render((hit.fact for hit in hits), read_settings().memory_tokens, past=(hit.fact for hit in past))
+    known = render((hit.fact for hit in hits), memory_tokens(runtime.context), past=(hit.fact for hit in past))
     return known or "Nothing is known about that."
 
 

@@ -94,14 +94,19 @@ class Bm25:
         """How many stems a document has."""
         return max(float(self._postings.counts.sum()), 1.0) / max(self.size, 1)
 
-    def _slice(self, stem: str) -> slice:
-        """Where in the columns the stem is; they are sorted when the first question comes."""
+    def sort(self) -> None:
+        """Bring the columns into the order of their stems, where they are not: a question needs that."""
         if self._starts is None:
             order = np.argsort(self._postings.stems, kind="stable")
             self._postings = Postings(*(column[order] for column in self._postings))
             stems, documents, counts = self._postings
             self._lengths = np.bincount(documents, weights=counts, minlength=self.size).astype(np.float64)
             self._starts = np.searchsorted(stems, np.arange(len(self._vocabulary) + 1))
+
+    def _slice(self, stem: str) -> slice:
+        """Where in the columns the stem is."""
+        self.sort()
+        assert self._starts is not None  # noqa: S101 - sorted
         number = self._vocabulary.get(stem, len(self._starts))
         known = number < len(self._starts) - 1  # what came into the vocabulary later is not here
         return slice(int(self._starts[number]), int(self._starts[number + 1])) if known else slice(0, 0)

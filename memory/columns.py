@@ -85,6 +85,12 @@ class Columns:
             relations={**self.relations, **relations},
         )
 
+    def sort(self) -> None:
+        """Do what the first question would have to wait for."""
+        self.words.sort()
+        self.threads[0].sort()
+        _ = self.facts.characters
+
     def kept(self, positions: Numbers) -> "Columns":
         """With the facts at these positions alone, in ascending order."""
         moved = dict(zip(positions.tolist(), range(len(positions)), strict=True))
@@ -123,12 +129,13 @@ class Columns:
         """Which of the facts are of these categories."""
         return np.isin(self.category_of, [CATEGORIES.index(category) for category in categories])
 
-    def about(self, asked: set[str]) -> Floats:
+    def about(self, asked: set[str], among: "Columns") -> Floats:
         """1 for each fact about somebody who is named, by name or by what they are to the user ("my sister").
 
-        "sister" means Anna where one of the facts says that Anna is the sister.
+        "sister" means Anna where one of the facts, or one `among` the many beside them, says that Anna is the sister.
         """
-        meant = [relation for relation in self.relations.values() if asked & relation]
+        said = (*self.relations.values(), *among.relations.values())
+        meant = [relation for relation in said if asked & relation]
         named = np.zeros(len(self.subject_numbers))
         for names, number in self.subject_numbers.items():
             if names and (asked & names or any(names <= relation for relation in meant)):

@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -20,12 +20,12 @@ from memory.embeddings import Embedder
 from memory.errors import Unavailable
 from memory.fact import Fact, owner_key
 from memory.index import Vectors, bytes_of, vectors_of
-from memory.ledger import Ledger
+from memory.ledger import Held, Ledger
 from memory.rank import Hit, Weights, rank
 from memory.words import document, question
 
-FACT_BYTES = 1_500
-"""About what a fact takes in memory besides its vector, its texts and words included: measured, on the safe side."""
+FACT_BYTES, CHARACTER_BYTES = 1_300, 4
+"""About what a fact takes in memory besides its vector, and each character of its texts with what is made of it."""
 
 EMBED_AT_MOST = 32
 """Facts without a vector yet that a load embeds itself; where there are more, the index is far behind."""
@@ -55,7 +55,8 @@ class Snapshot:
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-        return (0 if self.vectors is None else self.vectors.nbytes) + FACT_BYTES * (len(self.columns.facts) + 1)
+        vectors = 0 if self.vectors is None else self.vectors.nbytes
+        return vectors + FACT_BYTES * (len(self.columns.facts) + 1) + CHARACTER_BYTES * self.columns.facts.characters
 
     def facts(self, mask: Mask) -> list[Fact]:
         """The facts at the positions that are set, oldest first."""
@@ -100,22 +101,41 @@ class HotTier:
         self._held: OrderedDict[str, Snapshot] = OrderedDict()
         self._bytes = 0
         """Of all that are held."""
-        self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._loading: dict[str, asyncio.Task[Snapshot]] = {}
+        self._forgotten = 0
+        """How often a user was; what was being loaded meanwhile is not held."""
 
     async def open(self, user_id: str) -> Snapshot:
-        """The user's facts as they are now. Raises Unavailable where vectors are missing and cannot be made."""
+        """The user's facts as they are now. Raises Unavailable where vectors are missing and cannot be made.
+
+        A caller that is cancelled, since it waits no longer, leaves the load to those who come after it.
+        """
         owner = owner_key(user_id)
+        if before := self._loading.get(owner):  # it may have begun before what this caller has to see
+            await asyncio.wait([before])
         held = self._held.get(owner)
         if held is None or held.version != await self._ledger.version(user_id):
-            loading = self._loading.setdefault(owner, asyncio.Lock())
-            async with loading:
-                held = self._held.get(owner)
-                version = await self._ledger.version(user_id)  # before the facts, so that it is never too new for them
-                if held is None or held.version != version:
-                    held = await self._load(user_id, version, held)
-                    self._hold(owner, held)
+            load = self._loading.get(owner)
+            if load is None:
+                load = self._loading[owner] = asyncio.create_task(self._refresh(user_id, owner))
+                load.add_done_callback(partial(self._loaded, owner))
+            held = await asyncio.shield(load)
         if owner in self._held:  # one that is larger than all the room there is, is not
             self._held.move_to_end(owner)
+        return held
+
+    def _loaded(self, owner: str, load: asyncio.Task[Snapshot]) -> None:
+        del self._loading[owner]
+        if not load.cancelled():
+            load.exception()  # is for who waits, and no error where nobody does any more
+
+    async def _refresh(self, user_id: str, owner: str) -> Snapshot:
+        held, forgotten = self._held.get(owner), self._forgotten
+        version = await self._ledger.version(user_id)  # before the facts, so that it is never too new for them
+        if held is None or held.version != version:
+            held = await self._load(user_id, version, held)
+            if forgotten == self._forgotten:
+                self._hold(owner, held)
         return held
 
     async def without_vectors(self, user_id: str) -> Snapshot:
@@ -125,10 +145,13 @@ class HotTier:
 
     def forget(self, user_id: str) -> None:
         """Hold nothing of this user any more."""
+        self._forgotten += 1
         self._drop(owner_key(user_id))
 
     def _hold(self, owner: str, snapshot: Snapshot) -> None:
         self._drop(owner)
+        if snapshot.size > self._max_bytes:  # to make room for it would take everybody's and not be enough
+            return
         self._held[owner] = snapshot
         self._bytes += snapshot.size
         while self._bytes > self._max_bytes:
@@ -145,14 +168,15 @@ class HotTier:
             complete = len(facts) <= self.max_facts
             kept = Snapshot(version=version, complete=complete)
             return await self._grown(kept, facts[: self.max_facts], vectors[: self.max_facts])
-        there = await self._ledger.said_again(user_id, self.max_facts + 1)
+        there = await self._ledger.held(user_id, self.max_facts + 1)
         newest = dict(islice(there.items(), self.max_facts))
-        held = set(before.columns.facts.ids())
-        new = [fact_id for fact_id in newest if fact_id not in held]
+        recorded = before.columns.facts.recorded()
+        new = [fact_id for fact_id, held in newest.items() if recorded.get(fact_id) != held.recorded_at]
         if new != [*newest][: len(new)]:  # an older one took the place of one that was retired
             return await self._load(user_id, version, None)
         facts, vectors = await self._ledger.these(user_id, new, self._embedder.name)
-        return await self._grown(_kept(before, newest, version, len(there) <= self.max_facts), facts, vectors)
+        kept = await asyncio.to_thread(_kept, before, newest, version, len(there) <= self.max_facts)
+        return await self._grown(kept, facts, vectors)
 
     async def _grown(self, snapshot: Snapshot, facts: Sequence[Fact], stored: Sequence[bytes | None]) -> Snapshot:
         """With more facts, given the newest first, and their vectors; those without one are embedded."""
@@ -169,11 +193,14 @@ class HotTier:
         return replace(snapshot, columns=await in_columns(facts[::-1], snapshot.columns), vectors=vectors)
 
 
-def _kept(before: Snapshot, newest: Mapping[str, datetime | None], version: int, complete: bool) -> Snapshot:
+def _kept(before: Snapshot, newest: Mapping[str, Held], version: int, complete: bool) -> Snapshot:
     """What is still there of `before`, each fact with when it was last said again."""
-    stays = [at for at, fact_id in enumerate(before.columns.facts.ids()) if fact_id in newest]
+    recorded = before.columns.facts.recorded()
+    stays = [
+        at for at, (fact_id, when) in enumerate(recorded.items()) if (held := newest.get(fact_id)) and held[0] == when
+    ]
     columns = before.columns.kept(np.array(stays, dtype=np.intp))
-    said_again = {at: newest[fact_id] for at, fact_id in enumerate(columns.facts.ids())}
+    said_again = {at: newest[fact_id].said_again_at for at, fact_id in enumerate(columns.facts.ids())}
     changed = {at: moment for at, moment in said_again.items() if moment != columns.facts.said_again_at(at)}
     vectors = None if before.vectors is None else before.vectors[stays]
     return Snapshot(columns.said_again(changed) if changed else columns, vectors, version, complete)
@@ -185,6 +212,7 @@ async def in_columns(facts: Sequence[Fact], before: Columns | None = None) -> Co
     for start in range(0, len(facts), SLICE):
         columns = columns.extended([*map(document, facts[start : start + SLICE])])
         await asyncio.sleep(0)
+    await asyncio.to_thread(columns.sort)
     return columns
 
 

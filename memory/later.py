@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context
+from functools import partial
 
 from memory.errors import cause_of
 
@@ -17,7 +18,9 @@ class Later:
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[asyncio.TimerHandle, Work]] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[bool]] = {}
+        self.failures = 0
+        """How often work came to nothing."""
 
     def ask(self, key: str, seconds: float, work: Work) -> None:
         """Do this in so many seconds, in place of what was asked for this key and has not begun."""
@@ -46,14 +49,21 @@ class Later:
             # In a context of its own: within that of the run it was asked in, its tokens would stream to the user.
             begun = asyncio.get_running_loop().create_task(_do(work, self._running.get(key)), context=Context())
             self._running[key] = begun
-            begun.add_done_callback(lambda done: self._running.pop(key) if self._running.get(key) is done else None)
+            begun.add_done_callback(partial(self._ended, key))
+
+    def _ended(self, key: str, done: asyncio.Task[bool]) -> None:
+        if self._running.get(key) is done:
+            del self._running[key]
+        self.failures += done.cancelled() or not done.result()
 
 
-async def _do(work: Work, before: asyncio.Task[None] | None) -> None:
-    """Do it after what was begun before it; a failure is for the log, since nobody waits for the outcome."""
+async def _do(work: Work, before: asyncio.Task[bool] | None) -> bool:
+    """Do it after what was begun before it; whether it was done, of which the log tells the rest."""
     if before:
         await asyncio.wait([before])
     try:
         await work()
     except Exception as error:
         log.warning("not done in the background cause=%s", cause_of(error))
+        return False
+    return True

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from psycopg.rows import DictRow
@@ -21,10 +22,11 @@ from memory.reconcile import Changes, Proposal, Retirement
 from memory.rows import (
     CURRENT,
     EVERY_THREAD,
+    HELD,
     NEWEST,
     NOTHING,
+    OVER,
     PAST,
-    SAID_AGAIN,
     SELECT,
     SLICE,
     THESE,
@@ -43,8 +45,19 @@ from memory.rows import (
     write_changes,
 )
 
+MOST_PAST = 2_000
+"""Past facts that are looked at where the collection does not say which."""
+
 VECTORS_PAGE = 100
 """Facts whose vectors are read at a time: what arrives at once is taken in at once."""
+
+
+class Held(NamedTuple):
+    """What may differ between a fact and the same one as it is held in memory."""
+
+    recorded_at: datetime
+    """Another one where it was erased and has come again."""
+    said_again_at: datetime | None
 
 
 class Ledger:
@@ -80,10 +93,14 @@ class Ledger:
         )
         return await facts_of(rows)
 
-    async def said_again(self, user_id: str, newest: int) -> dict[str, datetime | None]:
-        """Ids of up to so many facts that are not retired, the newest first -> when they were last said again."""
-        rows = await self._rows(SAID_AGAIN, user_id, limit=newest)
-        return {row["id"]: row["said_again_at"] for row in rows}
+    async def held(self, user_id: str, newest: int) -> dict[str, Held]:
+        """Ids of up to so many facts that are not retired, the newest first -> what may differ from what is held."""
+        rows = await self._rows(HELD, user_id, limit=newest)
+        return {row["id"]: Held(row["recorded_at"], row["said_again_at"]) for row in rows}
+
+    async def over(self, user_id: str, now: datetime) -> set[str]:
+        """Ids of the facts that are not retired, and do not hold at `now` all the same."""
+        return {row["id"] for row in await self._rows(OVER, user_id, now=now)}
 
     async def newest(self, user_id: str, count: int, embedder: str) -> tuple[list[Fact], list[bytes | None]]:
         """Up to so many facts that are not retired, the newest first, and each one's vector, where it has one yet."""
@@ -105,10 +122,17 @@ class Ledger:
         rows = await self._rows(THESE, user_id, ids=list(ids), limit=len(ids), embedder=embedder)
         return await facts_of(rows), [row["vector"] for row in rows]
 
-    async def past(self, user_id: str, now: datetime, ids: Sequence[str] | None = None) -> list[Fact]:
-        """What was true and is not any more, oldest first: of what is retired, all or those of `ids`."""
-        rows = await self._rows(PAST, user_id, now=now, all=ids is None, ids=list(ids or ()))
-        return [fact for fact in await facts_of(rows) if fact.retired_at is None or fact.was_true]
+    async def past(
+        self, user_id: str, now: datetime, embedder: str, ids: Sequence[str] | None = None
+    ) -> list[tuple[Fact, bytes | None]]:
+        """What was true and is not any more, the newest first, each with its vector by that embedder.
+
+        Of what is retired those of `ids`, or all, of which the newest MOST_PAST.
+        """
+        given = {"all": ids is None, "ids": list(ids or ()), "limit": MOST_PAST}
+        rows = await self._rows(PAST, user_id, now=now, embedder=embedder, **given)
+        facts = zip(await facts_of(rows), (row["vector"] for row in rows), strict=True)
+        return [(fact, vector) for fact, vector in facts if fact.retired_at is None or fact.was_true]
 
     async def by_key(self, user_id: str, keys: Sequence[str], now: datetime) -> dict[str, Fact]:
         """The current facts under these keys."""

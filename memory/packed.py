@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, overload
 
@@ -12,6 +13,7 @@ FIELDS = tuple(name for name in Fact.model_fields if name != "source")
 SOURCE = tuple(Source.model_fields)
 ID, SAID_AGAIN = FIELDS.index("id"), FIELDS.index("said_again_at")
 SUBJECT, ATTRIBUTE = FIELDS.index("subject"), FIELDS.index("attribute")
+TEXT, QUOTE, RECORDED = FIELDS.index("text"), FIELDS.index("quote"), FIELDS.index("recorded_at")
 REPEATED = ("subject", "attribute", "category")
 """What many facts have in common is kept once."""
 
@@ -54,6 +56,16 @@ class Facts(Sequence[Fact]):
     def ids(self) -> list[str]:
         """All of their ids."""
         return [row[ID] for row in self._rows]
+
+    def recorded(self) -> dict[str, datetime]:
+        """Id -> when the fact was recorded, in order."""
+        return {row[ID]: row[RECORDED] for row in self._rows}
+
+    @cached_property
+    def characters(self) -> int:
+        """How long their texts are together, one beyond ASCII counted as three."""
+        texts = (text for row in self._rows for text in (row[TEXT], row[QUOTE], *row[-1]))
+        return sum(len(text) if text.isascii() else 3 * len(text) for text in texts)
 
     def in_slot(self, subject: str, attribute: str) -> list[int]:
         """The positions of the facts of a slot."""

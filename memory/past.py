@@ -20,7 +20,7 @@ _MARKS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _NOT_MARKS = re.compile(
-    r"\b(?:years? old|old enough|how old|before (?:i|we|you|my|the|it|going|leaving|noon|\d))", re.I
+    r"\b(?:years? old|old enough|how old|before (?:(?:i|we|you|my|the|it|going|leaving|noon)\b|\d))", re.I
 )
 """Where one of these words says something else: "How old is Mia?", "before I go"."""
 

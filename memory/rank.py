@@ -188,7 +188,7 @@ def signals_of(
         similarity=np.clip(cosines, 0, 1),  # 0 where it points away
         words=saturated(columns.words.scores(asked.stems, among.words), WORDS_HALF),
         thread=thread,
-        person=columns.about(set(asked.stems)),
+        person=columns.about(set(asked.stems), among),
         recency=recency(now.timestamp() - columns.said_at),
         importance=columns.importance,
     )

@@ -242,17 +242,18 @@ WITH_VECTORS = f"""
 """
 NEWEST = WITH_VECTORS.format(condition="retired_at is null and number < %(before)s")
 THESE = WITH_VECTORS.format(condition="id = any(%(ids)s)")
-SAID_AGAIN = """
-    select id, (
+PAST = WITH_VECTORS.format(
+    condition=f"""(
+        retired_at is not null and (id = any(%(ids)s) or %(all)s and retired_reason in ('superseded', 'expired'))
+        or retired_at is null and not ({CURRENT})
+    )"""
+)
+OVER = f"select id from memory.facts where owner = %(owner)s and retired_at is null and not ({CURRENT})"
+HELD = """
+    select id, recorded_at, (
         select max(r.observed_at) from memory.reinforcements r where r.owner = f.owner and r.fact_id = f.id
     ) as said_again_at
     from memory.facts f where owner = %(owner)s and retired_at is null order by number desc limit %(limit)s
-"""
-PAST = f"""
-    {SELECT} and (
-        id = any(%(ids)s) or %(all)s and retired_reason in ('superseded', 'expired')
-        or retired_at is null and not ({CURRENT})
-    ) order by number
 """
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 from psycopg import OperationalError
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import Unavailable
 from memory.postgres import LOCK_POLL, Connection, Pool, lock_key, try_lock
@@ -35,7 +35,8 @@ class Runs:
     async def one(self, thread_id: str, *, timeout: float = RUN_TIMEOUT) -> AsyncIterator[None]:
         """The only run of the thread while this is entered: two at once would lose one's messages.
 
-        Raises Unavailable when another run is under way for longer than `timeout` seconds.
+        Raises Unavailable when another run is under way for longer than `timeout` seconds, or the database does not
+        answer within them.
         """
         gate = self._gates.setdefault(thread_id, asyncio.Lock())
         busy = Unavailable(
@@ -48,7 +49,7 @@ class Runs:
         except TimeoutError as error:
             raise busy from error
         try:
-            async with self._shared() as connection:
+            async with self._shared(deadline) as connection:
                 key = lock_key("thread", thread_id)
                 try:
                     try:
@@ -64,13 +65,16 @@ class Runs:
             gate.release()
 
     @asynccontextmanager
-    async def _shared(self) -> AsyncIterator[Connection]:
+    async def _shared(self, deadline: float) -> AsyncIterator[Connection]:
         """The connection that holds the locks; the last to leave gives it back."""
-        async with self._opening:
-            if self._connection is None or not await _lives(self._connection):
-                self._connection = await self._pool.getconn()
-            connection = self._connection
-            self._users[connection] += 1
+        try:
+            async with asyncio.timeout_at(deadline), self._opening:
+                if self._connection is None or not await _lives(self._connection):
+                    self._connection = await self._pool.getconn()
+                connection = self._connection
+                self._users[connection] += 1
+        except (TimeoutError, PoolTimeout, OperationalError) as error:
+            raise Unavailable("The database has no connection free for the thread's lock: try again.") from error
         try:
             yield connection
         finally:

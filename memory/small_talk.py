@@ -1,7 +1,7 @@
 """Messages that nothing can be learnt from, told without a model: greetings, thanks, assent, bare questions. Pure.
 
 The list is closed and compared with whole messages, part by part: a name, a digit, "I", "my" or any other word that is
-not XX in vain costs a call; what is held back wrongly is a fact lost.
+not on it goes to the model. A call in vain costs little, and what is held back wrongly is a fact lost.
 """
 
 import unicodedata

@@ -1,12 +1,15 @@
 """The running summary of a thread: what a model is asked for when the oldest messages leave it, and what is kept."""
 
 import json
+import re
 from collections.abc import Sequence
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
+
+from memory.guard import is_secret
 
 SUMMARY_TOKENS = 500
 """About how many tokens of a prompt the summary may take."""
@@ -51,7 +54,7 @@ async def sum_up(
     if request is None:
         return before
     answer = await model.ainvoke([SystemMessage(SUMMARY_PROMPT), HumanMessage(request)], config)
-    text = bounded(str(answer.text).strip())
+    text = bounded(without_secrets(str(answer.text).strip()))
     if not text:
         raise ValueError("The model gave no summary.")
     return {**before, "text": text}
@@ -66,6 +69,12 @@ def summary_input(so_far: str, messages: Sequence[AnyMessage]) -> str | None:
         if isinstance(message, HumanMessage | AIMessage) and (text := str(message.text).strip())
     ]
     return json.dumps({"summary": so_far, "messages": said}, ensure_ascii=False) if said else None
+
+
+def without_secrets(text: str) -> str:
+    """The text without the sentences that say a password, key or card number, whatever the model made of its prompt."""
+    lines = (re.split(r"(?<=[.!?])\s+", line) for line in text.splitlines())
+    return "\n".join(" ".join(part for part in parts if not is_secret(part)) for parts in lines).strip()
 
 
 def bounded(text: str) -> str:

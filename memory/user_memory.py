@@ -13,6 +13,7 @@ from langchain_core.messages import MessageLikeRepresentation
 from langchain_core.runnables import RunnableConfig
 
 from memory.bm25 import Floats
+from memory.columns import Mask
 from memory.errors import BadInput, Unavailable, cause_of
 from memory.explain import why
 from memory.extract import (
@@ -29,7 +30,7 @@ from memory.extract import (
 )
 from memory.fact import Category, Fact, Source, check_user_id, owner_key, slot_name, utc_now
 from memory.hot import Snapshot, in_columns
-from memory.index import Vectors
+from memory.index import Vectors, vectors_of
 from memory.notes import Memory, fact_of_text
 from memory.past import asks_about_past
 from memory.portable import dump, load
@@ -98,15 +99,13 @@ class UserMemory:
         """
         now, query = utc_now(), query[:MAX_QUERY]
         held, vector = await self._open(query)
-        parts = [(held, held.cosines(vector))]
-        if not held.complete and vector is not None:
-            parts.insert(0, await self._older(held, vector, now, every=False))
         profile: list[Fact] = []
         hits: list[Hit] = []
-        for part, cosines in parts:
-            current, in_profile = part.columns.current(now), part.columns.of(PROFILE)
+        for part, cosines, current in await self._parts(held, vector, now):
+            in_profile = part.columns.of(PROFILE)
             profile += part.facts(current & in_profile)
             hits += part.best(query, cosines, current & ~in_profile, now, self._store.weights, limit)
+        profile.sort(key=lambda fact: fact.category != "constraint")  # where the budget is short, these are not cut
         past = await self._past(query, held, vector, now, PAST_SHOWN) if asks_about_past(query) else []
         best = best_of(hits, limit)
         if explain:
@@ -122,12 +121,8 @@ class UserMemory:
         """
         now, query = utc_now(), query[:MAX_QUERY]
         held, vector = await self._open(query)
-        parts = [(held, held.cosines(vector))]
-        if not held.complete and vector is not None:
-            parts.append(await self._older(held, vector, now, every=only is not None or limit > POOL))
         hits: list[Hit] = []
-        for part, cosines in parts:
-            current = part.columns.current(now)
+        for part, cosines, current in await self._parts(held, vector, now, every=only is not None or limit > POOL):
             wanted = current & await part.those(only) if only else current
             hits += part.best(query, cosines, wanted, now, self._store.weights, limit)
         best = best_of(hits, limit)
@@ -149,13 +144,10 @@ class UserMemory:
         except Unavailable:  # words find some of them, and what is learnt is not put off
             return [hit.fact for hit in await self.search("\n".join(texts), limit)]
         for vector in vectors:
-            parts = [(held, held.cosines(vector))]
-            if not held.complete:
-                parts.append(await self._older(held, vector, now, every=False))
-            for part, cosines in parts:
+            for part, cosines, current in await self._parts(held, vector, now):
                 if cosines is None:
                     continue
-                near = np.where(part.columns.current(now), cosines, -np.inf)
+                near = np.where(current, cosines, -np.inf)
                 for at in np.argsort(-near, kind="stable")[:limit].tolist():
                     if near[at] > -np.inf:
                         fact = part.columns.facts[at]
@@ -356,6 +348,18 @@ class UserMemory:
     def _explained(self, hits: Sequence[Hit], query: str, now: datetime) -> list[Hit]:
         return [hit._replace(why=why(hit, query, self._store.weights, now)) for hit in hits]
 
+    async def _parts(
+        self, held: Snapshot, vector: Vectors | None, now: datetime, *, every: bool = False
+    ) -> list[tuple[Snapshot, Floats | None, Mask]]:
+        """What is searched, oldest first: the facts, their cosines, and which of them hold at `now`."""
+        current = held.columns.current(now)
+        if held.complete or vector is None:
+            return [(held, held.cosines(vector), current)]
+        over = await self._store.ledger.over(self.user_id, now)  # by a plan, maybe, that is not among those held
+        current &= [fact_id not in over for fact_id in held.columns.facts.ids()]
+        older, cosines = await self._older(held, vector, now, every=every)
+        return [(older, cosines, older.columns.current(now)), (held, held.cosines(vector), current)]
+
     async def _older(self, held: Snapshot, vector: Vectors, now: datetime, *, every: bool) -> tuple[Snapshot, Floats]:
         """Facts beyond those held, and their cosines: the collection's nearest and the profile, or every one."""
         nearest = await self._near(vector, EVERYTHING if every else POOL)
@@ -368,24 +372,29 @@ class UserMemory:
 
     async def _past(self, query: str, held: Snapshot, vector: Vectors | None, now: datetime, limit: int) -> list[Hit]:
         """What answers the question and does not hold any more."""
-        ids: list[str] | None = None
-        nearest = {} if vector is None else await self._near(vector, POOL, past=True)
-        if nearest:
-            ids = [*nearest, *await self._store.queue.waiting(owner_key(self.user_id))]
-        facts = await self._store.ledger.past(self.user_id, now, ids)
-        past = Snapshot(await in_columns(facts), among=held.columns)
-        over = held.cosines(vector)  # what is not retired, and over all the same
-        if over is not None:
-            of_held = dict(zip(held.columns.facts.ids(), over.tolist(), strict=True))
-            nearest |= {fact.id: of_held[fact.id] for fact in facts if fact.id in of_held}
-        cosines = np.array([nearest.get(fact.id, 0.0) for fact in facts]) if nearest else None
-        everything = np.ones(len(facts), dtype=bool)
+        ids = None if vector is None else await self._past_ids(vector)
+        found = await self._store.ledger.past(self.user_id, now, self._store.embedder.name, ids)
+        past = Snapshot(await in_columns([fact for fact, _ in found]), among=held.columns)
+        cosines: Floats | None = None
+        if vector is not None and found:
+            unknown = bytes(vector.nbytes)  # not embedded yet: a cosine of 0
+            cosines = np.vecdot(vectors_of([stored or unknown for _, stored in found]), vector).astype(np.float64)
+        everything = np.ones(len(found), dtype=bool)
         return past.best(query, cosines, everything, now, self._store.weights, limit)
 
-    async def _near(self, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
+    async def _past_ids(self, vector: Vectors) -> list[str] | None:
+        """Ids of retired facts near to `vector`, and of those that the collection does not know yet; None for all."""
+        try:
+            near = await self._store.index.search(owner_key(self.user_id), vector, POOL, past=True)
+            return [*near, *await self._store.queue.waiting(owner_key(self.user_id))]
+        except Unavailable as error:
+            log.warning("the past without the collection user=%r cause=%s", self.user_id, cause_of(error))
+            return None
+
+    async def _near(self, vector: Vectors, limit: int) -> dict[str, float]:
         """What the collection holds near `vector`: id -> cosine; nothing where it does not answer."""
         try:
-            return await self._store.index.search(owner_key(self.user_id), vector, limit, past=past)
+            return await self._store.index.search(owner_key(self.user_id), vector, limit)
         except Unavailable as error:
             log.warning("recall without the collection user=%r cause=%s", self.user_id, cause_of(error))
             return {}

@@ -62,11 +62,12 @@ def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
 
 def _words(text: str) -> list[str]:
     """Words in lower case; "26th" and "26" are one."""
-    folded = (text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
+    folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().replace("\u0307", "")
     return _WORD.findall(_ORDINAL.sub(r"\1", folded))
 
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff]+")
+"""Marks that stand within words of Devanagari, Thai and their like are no word characters to `re`."""
 _ORDINAL = re.compile(r"(\d)(?:st|nd|rd|th)\b")
 
 

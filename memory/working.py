@@ -58,9 +58,9 @@ def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task |
     return {**task, "status": change["ending"] or task["status"], "data": _merged(task["data"], change["data"])}
 
 
-def later(_: str, later: str) -> str:
+def last_set(_: str, value: str) -> str:
     """The reducer of `task_open_until`, as two calls of one step may end the same task."""
-    return later
+    return value
 
 
 def start_task(

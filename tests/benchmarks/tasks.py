@@ -24,7 +24,7 @@ insert into checkpoints (thread_id, checkpoint_ns, checkpoint_id, checkpoint, me
 select thread, '', lpad(to_hex(step), 8, '0'), jsonb_build_object(
     'v', 4, 'id', lpad(to_hex(step), 8, '0'), 'ts', '2026-11-22T12:00:00+00:00',
     'channel_values', jsonb_build_object(
-        'owner', %(owner)s::text, 'admitted_until', md5(thread || step), 'extracted_until', md5(thread || step),
+        'owner', %(owner)s::text, 'extracted_until', md5(thread || step),
         'task_open_until', case when step < 40 or number %% %(one_in)s = 0 then %(until)s else '' end),
     'channel_versions', (select jsonb_object_agg(name, md5(name || step)) from unnest(%(channels)s::text[]) name)
         || '{"task": "1"}',
@@ -42,7 +42,6 @@ CHANNELS = [
     "messages",
     "owner",
     "task_open_until",
-    "admitted_until",
     "extracted_until",
     "__start__",
     "branch:to:recall",

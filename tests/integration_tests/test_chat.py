@@ -14,9 +14,12 @@ from rich.console import Console
 from agent.context import Context
 from agent.graph import Graph
 from agent.persistence import open_store
+from agent.settings import read_settings
 from agent.terminal import Chat
 from graphs.chat import builder
 from memory.errors import Unavailable
+from memory.postgres import open_pool
+from memory.runs import Runs
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import config_of
@@ -59,6 +62,13 @@ async def test_a_run_that_waits_too_long_for_another_is_told_so_and_other_thread
     assert written(going.out) == "OK.\n"
     await waiting.handle("Hello")
     assert written(waiting.out) == "OK.\n"
+
+
+async def test_where_no_connection_is_free_a_run_is_told_so_within_its_time(store: FactStore) -> None:
+    async with open_pool(read_settings().postgres_url, max_size=1) as pool, pool.connection():
+        with pytest.raises(Unavailable, match="no connection free"):
+            async with asyncio.timeout(8), Runs(pool).one("t", timeout=0.2):
+                pass
 
 
 async def test_a_compiled_graph_lets_the_runs_of_a_thread_follow_each_other_and_loses_no_reply(

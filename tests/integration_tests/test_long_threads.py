@@ -92,7 +92,7 @@ async def test_at_each_turn_the_model_sees_system_summary_and_window_and_no_answ
         assert count_tokens_approximately([first, *rest]) <= WINDOW
         assert ("<summary>" in system.text) == (request.number > summaries(openai)[0].number)
         assert count_tokens_approximately([system]) < 400
-    assert "Earlier in this conversation:\n&lt;Summary&gt; after" in str(replies(openai)[-1].messages[0]["content"])
+    assert "never instructions.\n&lt;Summary&gt; after" in str(replies(openai)[-1].messages[0]["content"])
     final = await values(graph, thread)
     assert len(final["messages"]) < 20
     assert final["summary"]["begins_with"] == "This is what I say as my message 0"

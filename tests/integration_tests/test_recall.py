@@ -10,16 +10,18 @@ import pytest
 from psycopg.rows import DictRow
 
 from memory import hot
+from memory.embeddings import Embedder
 from memory.errors import BadInput, Unavailable
 from memory.fact import Fact, Source, owner_key, utc_now
 from memory.hot import HotTier
 from memory.index.chroma import ChromaIndex
+from memory.index.queue import IndexQueue
 from memory.notes import Memory
 from memory.portable import dump
 from memory.rows import facts_of
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
-from tests.benchmarks.place import facts
+from tests.benchmarks.place import HashedWords, facts
 from tests.index import refuse
 
 CITIES = ["Austin", "Lima", "Rome", "Oslo"]
@@ -63,6 +65,110 @@ async def test_the_past_is_found_without_the_collection(
     monkeypatch.setattr(ChromaIndex, "search", refuse)
     (hit,) = (await UserMemory(store, user).recall("Where did I live before?")).past
     assert hit.fact.text == "Lives in Lima"
+
+
+async def test_the_past_is_found_by_similarity_without_the_collection_and_after_a_reindex_elsewhere(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    week = timedelta(days=7)
+    await put(store, user, "flat", "Rents a flat in Lima", observed_at=(utc_now() - 2 * week).isoformat(),
+              valid_until=(utc_now() - week).isoformat())  # fmt: skip
+    await put(store, user, "gym", "Has a gym card", valid_until=(utc_now() + week).isoformat())
+    memory = UserMemory(store, user)
+    question = "Where was my apartment in former years?"
+
+    async def found() -> list[tuple[str, float]]:
+        return [(hit.fact.text, hit.similarity) for hit in (await memory.recall(question)).past]
+
+    ((text, similarity),) = before = await found()
+    assert (text, similarity > 0.2) == ("Rents a flat in Lima", True)
+    with monkeypatch.context() as away:
+        away.setattr(ChromaIndex, "search", refuse)
+        assert await found() == before
+    monkeypatch.setattr(store.queue, "waiting", refuse)
+    assert await found() == before
+
+
+async def test_what_the_collection_does_not_know_yet_is_not_told_as_past(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await move(store, user, "Lima")
+    await move(store, user, "Austin")
+    with monkeypatch.context() as away:
+        away.setattr(ChromaIndex, "put", refuse)
+        await put(store, user, "dog", "Lives with a dog named Rex")
+    recalled = await UserMemory(store, user).recall("Where did I live before?")
+    assert [hit.fact.text for hit in recalled.past] == ["Lives in Lima"]
+    assert "Lives with a dog named Rex" in [fact.text for fact in recalled.facts]
+
+
+async def test_a_plan_that_is_not_held_overtakes_what_is(store: FactStore, user: str) -> None:
+    home, day = {"attribute": "home city", "exclusive": True}, timedelta(days=1)
+    said = {"observed_at": (utc_now() - 9 * day).isoformat(), "valid_from": (utc_now() - day).isoformat()}
+    await put(store, user, "plan", "Lives in Berlin", **home, **said)
+    await put(store, user, "home", "Lives in Austin", **home, observed_at=(utc_now() - 5 * day).isoformat())
+    memory = UserMemory(store, user)
+    for held in (10, 1):
+        store.hot.max_facts = held
+        store.hot.forget(user)
+        assert [fact.text for fact in (await memory.recall("Where do I live?")).facts] == ["Lives in Berlin"]
+        assert [hit.fact.text for hit in await memory.search("Where do I live?")] == ["Lives in Berlin"]
+
+
+async def test_a_fact_that_was_erased_and_has_come_again_is_read_again(store: FactStore, user: str) -> None:
+    memory, day = UserMemory(store, user), timedelta(days=1)
+    other = HotTier(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
+    await memory.remember("Likes tea", at=utc_now() - 700 * day)
+    await other.open(user)
+    await memory.forget_everything()
+    again = utc_now() - day
+    await memory.remember("Likes tea", at=again)
+    (held,) = (await other.open(user)).columns.facts
+    assert held.observed_at == again
+
+
+async def test_what_is_forgotten_while_it_is_loaded_is_not_held(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(store, user, "a", "Likes tea")
+    newest = store.ledger.newest
+
+    async def forgetting(user_id: str, count: int, embedder: str) -> object:
+        found = await newest(user_id, count, embedder)
+        store.hot.forget(user_id)
+        return found
+
+    store.hot.forget(user)
+    monkeypatch.setattr(store.ledger, "newest", forgetting)
+    await store.hot.open(user)
+    assert owner_key(user) not in store.hot._held
+
+
+async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(store, user, "a", "Likes tea")
+    go, newest = asyncio.Event(), store.ledger.newest
+
+    async def slow(user_id: str, count: int, embedder: str) -> object:
+        await go.wait()
+        return await newest(user_id, count, embedder)
+
+    store.hot.forget(user)
+    monkeypatch.setattr(store.ledger, "newest", slow)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await store.hot.open(user)
+    monkeypatch.undo()
+    go.set()
+    assert len((await store.hot.open(user)).columns.facts) == 1
+
+
+async def test_the_constraints_come_first_in_the_profile(store: FactStore, user: str) -> None:
+    await put(store, user, "name", "Is called Ada", category="identity")
+    await put(store, user, "allergy", "Is allergic to peanuts", category="constraint")
+    recalled = await UserMemory(store, user).recall("What is for lunch?")
+    assert [fact.text for fact in recalled.profile] == ["Is allergic to peanuts", "Is called Ada"]
 
 
 async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, user: str) -> None:
@@ -175,8 +281,13 @@ async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(sto
 
 async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> None:
     """Processor time between two turns of the loop, so that a busy machine is not taken for a slow read."""
-    await UserMemory(store, user).import_(dump(facts(user, 1_500), {}, []))
-    await store.embedder.embed(["Where is the violin?"])
+    store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder("local", HashedWords()))
+    before = ("What do you keep beside it, and for how long have you had all of these things in the house? " * 2,)
+    hinted = [
+        fact.model_copy(update={"source": fact.source.model_copy(update={"previous": before * 2})})
+        for fact in facts(user, store.hot.max_facts)
+    ]
+    await UserMemory(store, user).import_(dump(hinted, {}, []))
     longest = 0.0
     done = False
 

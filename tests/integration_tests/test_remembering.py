@@ -417,3 +417,16 @@ async def test_what_waits_is_not_folded_into_the_summary_of_a_long_thread(
         state = (await graph.aget_state(config_of(thread))).values
         assert len(state["messages"]) < 2 * len(names)
         assert state["summary"]
+
+
+async def test_the_graph_remember_takes_nothing_for_said_in_the_future(
+    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.defaults["extraction"] = script.extraction
+    graph = remember_builder.compile(checkpointer=saver, store=store)
+    thread = str(uuid.uuid4())
+    given: Any = handed_over(thread, utterances_of([HumanMessage(items("stamps"), id="1")], utc_now(), thread))
+    given["waiting"][0]["said_at"] = given["begun"] = "2999-01-01T00:00:00Z"
+    await graph.ainvoke(given, config_of(background_thread(thread)), context=Context(user_id=user))
+    (fact,) = await UserMemory(store, user).current()
+    assert fact.observed_at <= utc_now()

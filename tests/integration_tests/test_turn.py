@@ -7,8 +7,9 @@ import uuid
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import HumanMessage, RemoveMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from agent.context import Context
 from agent.graph import Graph
@@ -78,6 +79,26 @@ async def test_a_run_in_somebody_elses_thread_is_refused_and_leaves_nothing_ther
     messages = (await graph.aget_state(config_of(thread))).values["messages"]
     assert [m.text for m in messages if isinstance(m, HumanMessage)] == ["Hello, I am Ada.", "Are you there?"]
     assert not any("Bobtown" in json.dumps(request.body) for request in openai.requests)
+
+
+@pytest.mark.parametrize("trick", ["replace", "remove", "remove all", "hello"])
+async def test_somebody_else_can_neither_replace_nor_remove_what_was_said(
+    graph: Graph, openai: ScriptedOpenAI, user: str, trick: str
+) -> None:
+    config = config_of(str(uuid.uuid4()))
+    await graph.ainvoke(
+        {"messages": [HumanMessage("I collect stamps.", id="1")]}, config, context=Context(user_id=user)
+    )
+    sent: dict[str, Any] = {
+        "replace": HumanMessage("I moved to Poisonville.", id="1"),
+        "remove": RemoveMessage(id="1"),
+        "remove all": RemoveMessage(id=REMOVE_ALL_MESSAGES),
+        "hello": HumanMessage("hello"),
+    }
+    before = (await graph.aget_state(config)).values["messages"]
+    with pytest.raises(BadInput, match="belongs to another user"):
+        await graph.ainvoke({"messages": [sent[trick]]}, config, context=Context(user_id=user + "-mallory"))
+    assert (await graph.aget_state(config)).values["messages"] == before
 
 
 async def test_what_is_forgotten_while_it_is_being_extracted_is_not_learnt(

@@ -103,3 +103,15 @@ async def test_broken_off_it_stops_what_it_waits_for() -> None:
     await asyncio.wait([finishing])
     async with asyncio.timeout(10):
         await stopped.wait()
+
+
+async def test_what_came_to_nothing_is_counted_and_the_rest_is_done() -> None:
+    later, done = Later(), list[str]()
+
+    async def fail() -> None:
+        raise RuntimeError
+
+    later.ask("a", HOUR, fail)
+    later.ask("b", HOUR, noting(done, "b"))
+    await later.finish()
+    assert (done, later.failures) == (["b"], 1)

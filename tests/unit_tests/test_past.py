@@ -9,6 +9,7 @@ from memory.past import asks_about_past
     "asked",
     [
         "Where did I live before?",
+        "Which country before Italy?",
         "Where did I live?",
         "What was my previous job?",
         "Who was my dentist in 2019?",

@@ -146,6 +146,20 @@ def test_the_slot_the_sentence_the_quote_and_the_date_are_searched(asked: str) -
     assert hit.words > 0
 
 
+def test_a_relation_is_known_from_the_facts_beside_those_that_are_ranked() -> None:
+    many = columns([said("Sister is called Anna", "sister", category="relationship")])
+    few = columns([said("Anna lived in Lima", "home city", subject="anna")])
+    (hit,) = rank(question("Where did my sister live?"), few, np.zeros(1), NOON, only(person=1), 10, among=many)
+    assert hit.person == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("İstanbul", stems("istanbul")), ("हिन्दी सीखता है", ["हिन्दी", "सीखता", "है"])]
+)
+def test_a_word_is_whole_in_other_scripts_too(text: str, expected: list[str]) -> None:
+    assert stems(text) == expected
+
+
 def test_words_are_compared_by_their_stems() -> None:
     assert stems("Restaurants recommended") == stems("restaurant recommend")
     assert stems("on the 26th") == stems("26")

@@ -45,6 +45,12 @@ async def test_an_empty_answer_is_an_error_and_no_summary(answer: str) -> None:
         await sum_up(FakeListChatModel(responses=[answer]), None, SAID)
 
 
+async def test_a_sentence_that_says_a_secret_is_no_part_of_a_summary() -> None:
+    told = "The user books a trip. The password is hunter2! It is to Lisbon.\nThe card is 4111 1111 1111 1111."
+    summary = await sum_up(FakeListChatModel(responses=[told]), None, SAID)
+    assert summary["text"] == "The user books a trip. It is to Lisbon."
+
+
 async def test_a_summary_that_is_too_long_keeps_its_end_in_whole_words() -> None:
     told = " ".join(f"word{number}" for number in range(1_000))
     text = (await sum_up(FakeListChatModel(responses=[told]), None, SAID))["text"]
