@@ -87,7 +87,7 @@ async def ask_server(user_id: str, thread_id: str, utterances: Sequence[Utteranc
     """
     async with get_client(api_key=None) as client:  # of this very process
         await client.runs.create(
-            background_thread(thread_id),
+            background_thread(user_id, thread_id),
             REMEMBER,
             input=dict[str, Any](handed_over(thread_id, utterances)),
             context={"user_id": user_id},

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 K1 = 1.2
 B = 0.75
 
+SPARE_STEMS = 1_000
+"""Stems that a vocabulary may hold in vain."""
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int32]
 
@@ -102,6 +105,12 @@ class Bm25:
             stems, documents, counts = self._postings
             self._lengths = np.bincount(documents, weights=counts, minlength=self.size).astype(np.float64)
             self._starts = np.searchsorted(stems, np.arange(len(self._vocabulary) + 1))
+
+    @property
+    def is_bloated(self) -> bool:
+        """Whether most of the stems in the vocabulary are in none of the documents any more."""
+        used = len(np.unique(self._postings.stems))
+        return len(self._vocabulary) > 2 * used + SPARE_STEMS
 
     def _slice(self, stem: str) -> slice:
         """Where in the columns the stem is."""

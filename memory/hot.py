@@ -163,7 +163,7 @@ class HotTier:
 
     async def _load(self, user_id: str, version: int, before: Snapshot | None) -> Snapshot:
         """A snapshot at `version`; of `before` what is still the same is taken over."""
-        if before is None:
+        if before is None or before.columns.words.is_bloated:
             facts, vectors = await self._ledger.newest(user_id, self.max_facts + 1, self._embedder.name)
             complete = len(facts) <= self.max_facts
             kept = Snapshot(version=version, complete=complete)

@@ -30,9 +30,12 @@ CONVERSATION = "checkpoint->'channel_values'->'conversation' is null"
 NAMESPACE = uuid.UUID("5b4a2f0e-6d1c-4c55-9f3e-7d1b1a9c2e61")
 
 
-def background_thread(thread_id: str) -> str:
-    """The thread in which a server takes facts from a conversation's messages, while that one goes on."""
-    return str(uuid.uuid5(NAMESPACE, thread_id))
+def background_thread(user_id: str, thread_id: str) -> str:
+    """The thread in which a server takes facts from a conversation's messages, while that one goes on.
+
+    The user is part of its name, so that nobody else can begin it first.
+    """
+    return str(uuid.uuid5(NAMESPACE, f"{owner_key(user_id)} {thread_id}"))
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = N
             {
                 "owner": owner_key(check_user_id(user_id)),
                 "all": ids is None,
-                "ids": [*named, *map(background_thread, named)],
+                "ids": [*named, *(background_thread(user_id, thread_id) for thread_id in named)],
             },
         )
         own = [row["thread_id"] for row in await cursor.fetchall()]

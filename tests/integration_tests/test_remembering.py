@@ -354,7 +354,7 @@ async def test_the_graph_remember_learns_all_it_is_handed_and_its_thread_belongs
     graph = remember_builder.compile(checkpointer=saver, store=store)
     thread, names = str(uuid.uuid4()), [f"stamps{number:02}" for number in range(23)]
     utterances = utterances_of([HumanMessage(items(name), id=name) for name in names], utc_now(), thread)
-    config, pool = config_of(background_thread(thread)), store.ledger.pool
+    config, pool = config_of(background_thread(user, thread)), store.ledger.pool
     given: Any = handed_over(thread, utterances)
     await graph.ainvoke(given, config, context=Context(user_id=user))
     assert [len(part) for part in asked(openai)] == [EXTRACTION_MESSAGES, EXTRACTION_MESSAGES, 3]
@@ -376,7 +376,7 @@ async def test_forgetting_everything_takes_the_threads_of_the_background_with_it
 ) -> None:
     graph = remember_builder.compile(checkpointer=saver, store=store)
     thread = str(uuid.uuid4())
-    config = config_of(background_thread(thread))
+    config = config_of(background_thread(user, thread))
     given: Any = handed_over(thread, utterances_of("Zanzibar it is.", utc_now(), thread))
     await graph.ainvoke(given, config, context=Context(user_id=user), durability="exit")
     saved = [saved async for saved in saver.alist(config)]
@@ -427,6 +427,6 @@ async def test_the_graph_remember_takes_nothing_for_said_in_the_future(
     thread = str(uuid.uuid4())
     given: Any = handed_over(thread, utterances_of([HumanMessage(items("stamps"), id="1")], utc_now(), thread))
     given["waiting"][0]["said_at"] = given["begun"] = "2999-01-01T00:00:00Z"
-    await graph.ainvoke(given, config_of(background_thread(thread)), context=Context(user_id=user))
+    await graph.ainvoke(given, config_of(background_thread(user, thread)), context=Context(user_id=user))
     (fact,) = await UserMemory(store, user).current()
     assert fact.observed_at <= utc_now()

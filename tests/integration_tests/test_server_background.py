@@ -131,7 +131,7 @@ async def test_mallory_reaches_nobody_elses_memory_through_the_background(
     await tell(client, own, items("coins"), user_id=alice)
     await client.runs.wait(None, "remember", input=given, context={"user_id": alice})
     with pytest.raises(httpx.HTTPStatusError, match="404"):
-        await client.runs.wait(background_thread(thread), "remember", input=given, context={"user_id": alice})
+        await client.runs.wait(background_thread(alice, thread), "remember", input=given, context={"user_id": alice})
     await becomes(["Collects coins", "Collects lies"], lambda: facts(store, mallory))
     assert await facts(store, alice) == ["Collects stamps"]
 

@@ -168,7 +168,7 @@ class Round:
         state = (await self.graph.aget_state(config_of(thread))).values
         said = human_messages_after(state["messages"], state.get("extracted_until", ""))
         given: Any = handed_over(thread, utterances_of(said, utc_now(), thread))
-        config, context = config_of(background_thread(thread)), Context(user_id=self.user)
+        config, context = config_of(background_thread(self.user, thread)), Context(user_id=self.user)
         if (await graph.ainvoke(given, config, context=context))["extracted_until"] == said[-1].id:
             self.tell("remembered", *(fact for message in said for fact in facts_of(str(message.text))))
 

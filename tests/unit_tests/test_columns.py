@@ -9,7 +9,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from memory.bm25 import K1, B
+from memory.bm25 import K1, B, Bm25
 from memory.columns import Columns
 from memory.fact import Fact, Source
 from memory.packed import Facts
@@ -105,6 +105,12 @@ def test_what_was_added_and_left_out_leaves_no_trace(seed: int) -> None:
         found = [rank(asked, columns, cosines, NOON, WITH_THREADS, 10, mask=mask) for columns in (grown, fresh)]
         assert found[0] == found[1]
         assert len(found[0]) == 10
+
+
+def test_a_vocabulary_of_words_that_are_gone_is_told() -> None:
+    words = Bm25().extended([[f"word{number}" for number in range(2_000)], ["tea"]])
+    assert not words.is_bloated
+    assert words.kept(np.array([1])).is_bloated
 
 
 def test_a_fact_comes_back_as_it_was_and_with_when_it_was_last_said_again() -> None:

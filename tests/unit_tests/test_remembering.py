@@ -83,4 +83,5 @@ def test_an_extraction_and_a_background_run_are_bounded() -> None:
 
 
 def test_the_thread_of_the_background_is_the_same_each_time_and_another_for_each_conversation() -> None:
-    assert background_thread("1") == background_thread("1") != background_thread("2")
+    assert background_thread("ada", "1") == background_thread("ada", "1")
+    assert len({background_thread(*names) for names in (("ada", "1"), ("ada", "2"), ("bob", "1"))}) == 3
