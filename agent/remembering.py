@@ -41,15 +41,10 @@ def next_step(when: When, waiting: int, every: int) -> Literal["extract_memories
             return "remember_later" if waiting else "__end__"
 
 
-def messages_after(messages: Sequence[AnyMessage], message_id: str) -> Sequence[AnyMessage]:
-    """The messages after the one with this id; all of them where it is not there."""
-    start = next((i + 1 for i, message in enumerate(messages) if message.id == message_id), 0)
-    return messages[start:]
-
-
 def human_messages_after(messages: Sequence[AnyMessage], watermark: str) -> list[HumanMessage]:
     """What the human said after the watermark; all there is where it has left the window."""
-    return [message for message in messages_after(messages, watermark) if isinstance(message, HumanMessage)]
+    start = next((i + 1 for i, message in enumerate(messages) if message.id == watermark), 0)
+    return [message for message in messages[start:] if isinstance(message, HumanMessage)]
 
 
 def waiting(said: Sequence[HumanMessage]) -> list[HumanMessage]:

@@ -246,19 +246,11 @@ def _has_news(connection: Connection) -> bool:
 
 @asynccontextmanager
 async def session_lock(pool: Pool, key: int, *, timeout: float, busy: str) -> AsyncIterator[Connection]:
-    """Hold an advisory lock that no transaction has to span; raises Unavailable(`busy`) after `timeout` seconds.
-
-    It is tried for again and again, never waited for: a statement that waits would hold up everything that waits for
-    statements under way elsewhere, as the making of an index concurrently does.
-    """
+    """Hold an advisory lock that no transaction has to span; raises Unavailable(`busy`) after `timeout` seconds."""
     async with pool.connection() as connection:
         try:
-            try:
-                async with asyncio.timeout(timeout):
-                    while not await try_lock(connection, key):  # noqa: ASYNC110 - it is another process's
-                        await asyncio.sleep(LOCK_POLL)
-            except TimeoutError as error:
-                raise Unavailable(busy) from error
+            deadline = asyncio.get_running_loop().time() + timeout
+            await wait_for_lock(connection, key, deadline=deadline, busy=busy)
             yield connection
         finally:
             await asyncio.shield(_unlock(connection))
@@ -272,8 +264,21 @@ async def _unlock(connection: Connection) -> None:
         await connection.close()  # which lets go of them, too
 
 
-async def try_lock(connection: Connection, key: int) -> bool:
-    """Take an advisory lock of the session, unless somebody else has it; whether it was taken."""
+async def wait_for_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> None:
+    """Take an advisory lock of the session; raises Unavailable(`busy`) at `deadline`, by the event loop's clock.
+
+    It is tried for again and again, never waited for: a statement that waits would hold up everything that waits for
+    statements under way elsewhere, as the making of an index concurrently does.
+    """
+    try:
+        async with asyncio.timeout_at(deadline):
+            while not await _try_lock(connection, key):  # noqa: ASYNC110 - it is another process's
+                await asyncio.sleep(LOCK_POLL)
+    except TimeoutError as error:
+        raise Unavailable(busy) from error
+
+
+async def _try_lock(connection: Connection, key: int) -> bool:
     cursor = await connection.execute("select pg_try_advisory_lock(%s) as taken", (key,))
     row = await cursor.fetchone()
     return bool(row and row["taken"])

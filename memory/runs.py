@@ -10,7 +10,7 @@ from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import Unavailable
-from memory.postgres import LOCK_POLL, Connection, Pool, lock_key, try_lock
+from memory.postgres import Connection, Pool, lock_key, wait_for_lock
 
 RUN_TIMEOUT = 30.0
 """Seconds to wait for a run of the thread that is under way."""
@@ -39,7 +39,7 @@ class Runs:
         answer within them.
         """
         gate = self._gates.setdefault(thread_id, asyncio.Lock())
-        busy = Unavailable(
+        busy = (
             f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or in a new thread."
         )
         deadline = asyncio.get_running_loop().time() + timeout
@@ -47,17 +47,12 @@ class Runs:
             async with asyncio.timeout_at(deadline):
                 await gate.acquire()
         except TimeoutError as error:
-            raise busy from error
+            raise Unavailable(busy) from error
         try:
             async with self._shared(deadline) as connection:
                 key = lock_key("thread", thread_id)
                 try:
-                    try:
-                        async with asyncio.timeout_at(deadline):
-                            while not await try_lock(connection, key):  # noqa: ASYNC110 - it is another process's
-                                await asyncio.sleep(LOCK_POLL)
-                    except TimeoutError as error:
-                        raise busy from error
+                    await wait_for_lock(connection, key, deadline=deadline, busy=busy)
                     yield
                 finally:  # also of a lock that was taken in the moment of a cancellation
                     await asyncio.shield(_unlock(connection, key))

@@ -374,13 +374,13 @@ class UserMemory:
         """What answers the question and does not hold any more."""
         ids = None if vector is None else await self._past_ids(vector)
         found = await self._store.ledger.past(self.user_id, now, self._store.embedder.name, ids)
-        past = Snapshot(await in_columns([fact for fact, _ in found]), among=held.columns)
-        cosines: Floats | None = None
+        vectors: Vectors | None = None
         if vector is not None and found:
             unknown = bytes(vector.nbytes)  # not embedded yet: a cosine of 0
-            cosines = np.vecdot(vectors_of([stored or unknown for _, stored in found]), vector).astype(np.float64)
+            vectors = vectors_of([stored or unknown for _, stored in found])
+        past = Snapshot(await in_columns([fact for fact, _ in found]), vectors, among=held.columns)
         everything = np.ones(len(found), dtype=bool)
-        return past.best(query, cosines, everything, now, self._store.weights, limit)
+        return past.best(query, past.cosines(vector), everything, now, self._store.weights, limit)
 
     async def _past_ids(self, vector: Vectors) -> list[str] | None:
         """Ids of retired facts near to `vector`, and of those that the collection does not know yet; None for all."""
