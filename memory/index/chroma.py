@@ -5,6 +5,7 @@ user id. A search costs about a scan of what it is in, so it should be in no mor
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -230,21 +231,38 @@ async def open_chroma(url: str) -> AsyncIterator[AsyncClientAPI]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
         shown = url if "@" not in url else "an address with a user's name in it"
         raise BadInput(f"CHROMA_URL is {shown!r}: write http://host:8000 or https://host, and no more.")
-    try:
-        client = await chromadb.AsyncHttpClient(
-            host=parts.hostname,
-            port=parts.port or (443 if parts.scheme == "https" else 8000),
-            ssl=parts.scheme == "https",
-            settings=Settings(anonymized_telemetry=False, chroma_server_ssl_verify=True),
-        )
-    except Exception as error:  # it raises ValueError for whatever it meets
-        raise Unavailable(
-            f"Chroma does not answer at {url}: check that it runs and that CHROMA_URL is right, "
-            "or leave CHROMA_URL empty for the embedded one."
-        ) from error
-    try:
+    async with _connections():
+        try:
+            client = await chromadb.AsyncHttpClient(
+                host=parts.hostname,
+                port=parts.port or (443 if parts.scheme == "https" else 8000),
+                ssl=parts.scheme == "https",
+                settings=Settings(anonymized_telemetry=False, chroma_server_ssl_verify=True),
+            )
+        except Exception as error:  # it raises ValueError for whatever it meets
+            raise Unavailable(
+                f"Chroma does not answer at {url}: check that it runs and that CHROMA_URL is right, "
+                "or leave CHROMA_URL empty for the embedded one."
+            ) from error
         yield client
+
+
+_in_use: Counter[int] = Counter()
+
+
+@asynccontextmanager
+async def _connections() -> AsyncIterator[None]:
+    """Closes this event loop's connections once nobody has them any more.
+
+    The library keeps one pool for all clients of a loop, by the loop's hash, and closes none by itself.
+    """
+    loop = hash(asyncio.get_running_loop())
+    _in_use[loop] += 1
+    try:
+        yield
     finally:
-        # The client keeps one connection pool per event loop, by the loop's hash, and closes none of them by itself.
-        if connections := AsyncFastAPI._clients.pop(hash(asyncio.get_running_loop()), None):
-            await connections.aclose()
+        _in_use[loop] -= 1
+        if not _in_use[loop]:
+            del _in_use[loop]
+            if pool := AsyncFastAPI._clients.pop(loop, None):
+                await pool.aclose()

@@ -237,6 +237,21 @@ async def test_processes_that_start_at_once_on_a_broken_collection_mend_it_toget
         assert (await doctor(store)).clean
 
 
+async def test_a_store_that_closes_leaves_another_ones_requests_alone(settings: Settings) -> None:
+    closed = asyncio.Event()
+    async with open_store(settings) as stays:
+
+        async def ask() -> None:
+            while not closed.is_set():
+                assert await stays.index.count() == 0
+
+        asking = asyncio.gather(*(ask() for _ in range(8)))
+        async with open_store(settings):
+            pass
+        closed.set()
+        await asking
+
+
 def cut_vectors(chroma: Path) -> None:
     (file,) = chroma.glob("*/data_level0.bin")
     os.truncate(file, 5_000)  # of 1.6 KB each
