@@ -16,10 +16,10 @@ import typer
 from agent import screen
 from agent.program import FAILED, JsonOption, UserOption, command, opened, remembering
 from memory.errors import BadInput
-from memory.fact import Category, Fact, utc_now
+from memory.fact import Category, Fact, in_utc, utc_now
 
 if TYPE_CHECKING:
-    from memory.rank import Hit
+    from memory.recalled import Recalled
     from memory.user_memory import UserMemory
 
 SHORT_ID = 8
@@ -33,7 +33,7 @@ WHEN = "An ISO date or moment, in UTC unless it names a zone."
 async def memories(
     query: Annotated[str, typer.Option(help="Only what answers this, best first.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Also what is no longer current.")] = False,
-    reasons: Annotated[str, typer.Option("--why", help="The same, and what each signal gave to each.")] = "",
+    reasons: Annotated[str, typer.Option("--why", help="What is recalled for this, and why.")] = "",
     as_json: JsonOption = False,
     user: UserOption = None,
 ) -> None:
@@ -42,7 +42,7 @@ async def memories(
         raise BadInput("--query and --why find what is current: give one of them, and leave out --all.")
     async with remembering(user) as memory:
         if reasons:
-            show_why(await memory.search(reasons, explain=True), as_json=as_json)
+            show_why(await memory.recall(reasons, explain=True), as_json=as_json)
             return
         if query:
             facts = [hit.fact for hit in await memory.search(query)]
@@ -56,17 +56,25 @@ async def memories(
         screen.note("nothing that answers this is remembered" if query else "nothing is remembered yet")
 
 
-def show_why(hits: list["Hit"], *, as_json: bool) -> None:
-    """What was found, best first, with what each signal gave and why."""
+def show_why(recalled: "Recalled", *, as_json: bool) -> None:
+    """What a prompt is given: the profile whatever is asked, and what was found, with what each signal gave and why."""
+    found = [("now", hit) for hit in recalled.hits] + [("past", hit) for hit in recalled.past]
     if as_json:
-        signals = [[signal._asdict() | {"gave": signal.gave} for signal in hit.why] for hit in hits]
-        screen.document(
-            [{"fact": json_of(h.fact), "score": h.score, "why": w} for h, w in zip(hits, signals, strict=True)]
-        )
-    elif hits:
-        rows = [[f"{hit.score:.3f}", hit.fact.text, *(f"{s.gave:.3f} {s.because}" for s in hit.why)] for hit in hits]
-        screen.table(["score", "text", *(signal.name for signal in hits[0].why)], rows)
-    else:
+        documents: list[dict[str, Any]] = [
+            {"recalled": "profile", "fact": json_of(fact), "score": None, "why": []} for fact in recalled.profile
+        ]
+        for when, hit in found:
+            why = [signal._asdict() | {"gave": signal.gave} for signal in hit.why]
+            documents.append({"recalled": when, "fact": json_of(hit.fact), "score": hit.score, "why": why})
+        screen.document(documents)
+        return
+    rows = [["profile", "", fact.text, f"{fact.category}, whatever is asked"] for fact in recalled.profile]
+    for when, hit in found:
+        gave = [f"{signal.name} {signal.gave:.3f}, {signal.because}" for signal in hit.why if signal.weight]
+        rows.append([when, f"{hit.score:.3f}", hit.fact.text, "; ".join(gave)])
+    if rows:
+        screen.table(["recalled", "score", "text", "why"], rows, texts=2)
+    if not found:
         screen.note("nothing that answers this is remembered")
 
 
@@ -307,8 +315,8 @@ def moment_of(text: str) -> datetime:
     """The moment that an ISO date or time names. Raises BadInput."""
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        return in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except ValueError as error:
         raise BadInput(f"{text!r} is no moment: write 2026-11-22, or 2026-11-22T12:00+01:00.") from error
 
 

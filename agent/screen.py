@@ -44,16 +44,18 @@ def document(value: Any) -> None:
     line(json_line(value))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table where a person looks; otherwise one row a line, its cells parted by tabs, without the columns' names."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
+    """A table where a person looks; otherwise one row a line, its cells parted by tabs, without the columns' names.
+
+    The last columns are `texts`, and the only ones that may be broken.
+    """
     if not out.is_terminal:
         for row in rows:
             line("\t".join(map(cell, row)))
         return
     shown = Table(box=None, pad_edge=False, header_style="dim")
     for number, column in enumerate(columns, 1):
-        # The last column is the text, and the only one that may be broken.
-        shown.add_column(column, no_wrap=number < len(columns), overflow="fold")
+        shown.add_column(column, no_wrap=number <= len(columns) - texts, overflow="fold")
     for row in rows:
         shown.add_row(*(Text(cell(text)) for text in row))
     out.print(shown)

@@ -120,7 +120,7 @@ class Columns:
         mask: Mask = self.until > now.timestamp()
         begun = [plan for at in self.plans if mask[at] and (plan := self.facts[at]).starts_at <= now]
         for plan in begun:
-            for at in self.facts.in_slot(*plan.slot):
+            for at in self.facts.slots[plan.slot]:
                 other = self.facts[at]
                 mask[at] &= not other.exclusive or other.starts_at >= plan.starts_at
         return mask

@@ -17,7 +17,18 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from memory.errors import AgentMemoryError
-from memory.fact import MAX_FACT_TEXT, Category, Fact, Source, fact_id, is_storable, normalize, slot_name, utc_now
+from memory.fact import (
+    MAX_FACT_TEXT,
+    Category,
+    Fact,
+    Source,
+    fact_id,
+    in_utc,
+    is_storable,
+    normalize,
+    slot_name,
+    utc_now,
+)
 from memory.guard import is_command, is_secret
 from memory.reconcile import Proposal, RelationKind, is_exclusive
 from memory.small_talk import says_nothing
@@ -383,7 +394,7 @@ def parse_date(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # an overflow: the last hours of the year 9999, west of Greenwich
+        in_utc(moment)
+    except ValueError:
         return None
     return moment

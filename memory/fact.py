@@ -67,7 +67,18 @@ _short_slot_name = lru_cache(maxsize=4_096)(_slot_name)
 SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=MAX_SLOT_NAME)]
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+"""Between these every time zone has a date. What Postgres tells in a zone without one can never be read again."""
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC. Raises ValueError before FIRST and after LAST."""
+    if not FIRST <= moment <= LAST:
+        raise ValueError(f"{moment.isoformat()} is before {FIRST.date()} or after {LAST.date()}")
+    return moment.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
 """A moment in UTC; a naive one is refused, since nobody can say which it is."""
 
 

@@ -5,8 +5,9 @@ indexed read tells: whoever writes, in whichever process, the next recall sees i
 """
 
 import asyncio
+import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -18,6 +19,7 @@ from memory.bm25 import Floats
 from memory.columns import Columns, Mask
 from memory.embeddings import Embedder
 from memory.errors import Unavailable
+from memory.explain import why
 from memory.fact import Fact, owner_key
 from memory.index import Vectors, bytes_of, vectors_of
 from memory.ledger import Held, Ledger
@@ -67,7 +69,7 @@ class Snapshot:
         mask = np.zeros(len(self.columns.facts), dtype=bool)
         for position, fact in enumerate(self.columns.facts):
             mask[position] = test(fact)
-            await _breathe(position)
+            await breathe(position)
         return mask
 
     def cosines(self, vector: Vectors | None) -> Floats | None:
@@ -78,15 +80,24 @@ class Snapshot:
         return np.asarray(np.vecdot(self.vectors, vector), dtype=np.float64)
 
     def best(
-        self, query: str, cosines: Floats | None, mask: Mask, now: datetime, weights: Weights, limit: int
-    ) -> list[Hit]:
-        """What `rank` finds among the facts of `mask`.
+        self,
+        query: str,
+        cosines: Floats | None,
+        mask: Mask,
+        now: datetime,
+        weights: Weights,
+        limit: int,
+        *,
+        explain: bool,
+    ) -> Iterator[Hit]:
+        """What `rank` finds among the facts of `mask`, and why, where it is to `explain`.
 
         Without cosines the words decide; the floor is one for facts that have a similarity, so there is none then.
         """
         if cosines is None:
             cosines, weights = np.zeros(len(mask)), weights.without_floor()
-        return rank(question(query), self.columns, cosines, now, weights, limit, mask=mask, among=self.among)
+        for hit in rank(question(query), self.columns, cosines, now, weights, limit, mask=mask, among=self.among):
+            yield hit._replace(why=why(hit, query, weights, now)) if explain else hit
 
 
 class HotTier:
@@ -138,10 +149,14 @@ class HotTier:
                 self._hold(owner, held)
         return held
 
-    async def without_vectors(self, user_id: str) -> Snapshot:
-        """The user's facts, all of them, for recall by words; they are not held."""
-        facts, _ = await self._ledger.newest(user_id, EVERY, self._embedder.name)
-        return Snapshot(await in_columns(facts[::-1]))
+    async def whole(self, user_id: str, dimension: int = 0) -> Snapshot:
+        """All of the user's facts, where those that are held will not do; they are not held.
+
+        Their vectors come with them where it is said of which `dimension` they are.
+        """
+        facts, stored = await self._ledger.newest(user_id, EVERY, self._embedder.name)
+        vectors = vectors_of(stored[::-1], dimension) if facts and dimension else None
+        return Snapshot(await in_columns(facts[::-1]), vectors)
 
     def forget(self, user_id: str) -> None:
         """Hold nothing of this user any more."""
@@ -216,7 +231,18 @@ async def in_columns(facts: Sequence[Fact], before: Columns | None = None) -> Co
     return columns
 
 
-async def _breathe(number: int) -> None:
+async def best_of(rankings: Iterable[Iterator[Hit]], limit: int) -> list[Hit]:
+    """The `limit` best of several rankings, equal scores in order of id, without holding others up."""
+    best: list[Hit] = []
+    for number, hit in enumerate(heapq.merge(*rankings, key=lambda hit: (-hit.score, hit.fact.id))):
+        if number == limit:
+            break
+        best.append(hit)
+        await breathe(number)
+    return best
+
+
+async def breathe(number: int) -> None:
     """Let others have their turn, once a slice."""
     if number % SLICE == SLICE - 1:
         await asyncio.sleep(0)

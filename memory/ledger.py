@@ -6,7 +6,7 @@ rebuilt from it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -123,7 +123,7 @@ class Ledger:
         return await facts_of(rows), [row["vector"] for row in rows]
 
     async def past(
-        self, user_id: str, now: datetime, embedder: str, ids: Sequence[str] | None = None
+        self, user_id: str, now: datetime, embedder: str, ids: Iterable[str] | None = None
     ) -> list[tuple[Fact, bytes | None]]:
         """What was true and is not any more, the newest first, each with its vector by that embedder.
 

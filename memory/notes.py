@@ -1,5 +1,6 @@
 """Plain texts as memories: what somebody wants remembered as it is, without a model that takes facts from it. Pure."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -22,11 +23,22 @@ class Memory(NamedTuple):
     """Where it was said, and what just before: hints that help to find it."""
 
 
+def facts_of_texts(user_id: str, memories: Iterable[Memory], now: datetime) -> Iterator[Fact]:
+    """Plain texts as facts, one after the other. Raises BadInput that names the text by its number, from 1."""
+    for number, memory in enumerate(memories, 1):
+        try:
+            yield fact_of_text(user_id, memory, now)
+        except BadInput as error:
+            raise BadInput(f"Text {number}: {error}") from error
+
+
 def fact_of_text(user_id: str, memory: Memory, now: datetime) -> Fact:
     """A plain text as a fact. Raises BadInput."""
     text = check_text("text", memory.text, MAX_FACT_TEXT)
+    if not text.strip():
+        raise BadInput(f"The text {text!r} is empty: there is nothing in it to remember.")
     if is_secret(text, NOTE, ""):
-        raise BadInput("A text holds a password, key or card number: those are not kept.")
+        raise BadInput("It holds a password, key or card number: those are not kept.")
     source = memory.source or Source()
     for hint in (memory.subject, source.thread_id or "", source.message_id or "", *source.previous):
         check_text("hint", hint, MAX_FACT_TEXT)

@@ -67,10 +67,13 @@ class Facts(Sequence[Fact]):
         texts = (text for row in self._rows for text in (row[TEXT], row[QUOTE], *row[-1]))
         return sum(len(text) if text.isascii() else 3 * len(text) for text in texts)
 
-    def in_slot(self, subject: str, attribute: str) -> list[int]:
-        """The positions of the facts of a slot."""
-        rows = enumerate(self._rows)
-        return [at for at, row in rows if row[ATTRIBUTE] == attribute and row[SUBJECT] == subject]
+    @cached_property
+    def slots(self) -> dict[tuple[str, str], list[int]]:
+        """Subject and attribute -> the positions of the facts of that slot."""
+        slots: dict[tuple[str, str], list[int]] = {}
+        for at, row in enumerate(self._rows):
+            slots.setdefault((row[SUBJECT], row[ATTRIBUTE]), []).append(at)
+        return slots
 
     def __len__(self) -> int:
         return len(self._rows)

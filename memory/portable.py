@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from memory.errors import BadInput
-from memory.fact import MAX_KEY, Fact, Repeat, Source, is_storable
+from memory.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_storable
 from memory.reconcile import Changes, Retirement, same_words
 
 FORMAT = {"format": "remembering-agent memory", "version": 1}
@@ -99,10 +99,10 @@ def merge(facts: Iterable[Fact], known: Iterable[Fact]) -> Changes:
             }
             later = max((o for o in rivals.values() if o.last_said_at >= fact.last_said_at), key=_said, default=None)
             if later is None:
-                retired |= {o.id: Retirement(o, "superseded", fact.starts_at, fact.id) for o in rivals.values()}
+                retired |= {o.id: Retirement(o, _reason(o, fact), fact.starts_at, fact.id) for o in rivals.values()}
                 added.append(fact)
             else:
-                overtaken = {"retired_at": fact.recorded_at, "retired_reason": "superseded"}
+                overtaken = {"retired_at": fact.recorded_at, "retired_reason": _reason(fact, later)}
                 added.append(fact.model_copy(update={**overtaken, "ended_at": later.starts_at, "successor": later.id}))
         elif fact.retired_at and fact.retired_reason and not mine.retired_at and mine.id not in retired:
             ended_at = fact.ended_at or fact.retired_at
@@ -122,6 +122,12 @@ def _claims(fact: Fact) -> Iterator[Claim]:
 
 def _words(fact: Fact) -> Claim:
     return "words", fact.subject, *same_words(fact.text)
+
+
+def _reason(earlier: Fact, later: Fact) -> RetiredReason:
+    """Why a fact gives way to a later one: what is only said again is no past, unless it was over in between."""
+    over = earlier.valid_until is not None and earlier.valid_until <= later.observed_at
+    return "refined" if _words(earlier) == _words(later) and not over else "superseded"
 
 
 def _said(fact: Fact) -> tuple[datetime, str]:

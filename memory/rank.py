@@ -5,10 +5,9 @@ whatever else was found. The first four make a fact *relevant*; recency and impo
 are about equally so, since superseding, not decay, is what keeps old facts out. `tests/evals` measures the weights.
 """
 
-import heapq
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -137,15 +136,16 @@ def rank(
     *,
     mask: Mask | None = None,
     among: Columns | None = None,
-) -> list[Hit]:
-    """The `limit` best facts for a question, best first, equal scores in order of id; [] where none is relevant.
+) -> Iterator[Hit]:
+    """The `limit` best facts for a question, best first, equal scores in order of id; none where none is relevant.
 
     `cosines` holds one number a fact, `mask` whether it may be found (all may by default). `among` are the many
-    facts that these few are to be compared with: their counts of words are used.
+    facts that these few are to be compared with: their counts of words are used. Each hit is made when it is asked
+    for, since to make thousands takes long.
     """
     allowed = np.arange(len(columns.facts)) if mask is None else np.flatnonzero(mask)
     if not len(allowed) or limit < 1:
-        return []
+        return
     signals = signals_of(asked, columns, cosines, now, among or columns, with_threads=weights.thread > 0)
     relevance = (
         weights.similarity * signals.similarity
@@ -155,13 +155,13 @@ def rank(
     )
     score = relevance + weights.recency * signals.recency + weights.importance * signals.importance
     if relevance[allowed].max() < (weights.general_floor if asked.general else weights.floor):
-        return []
+        return
     count = min(limit, len(allowed))
     least = np.partition(score[allowed], -count)[-count]
     best = allowed[score[allowed] >= least].tolist()
     best.sort(key=lambda at: (-score[at], columns.facts.id_at(at)))
-    return [
-        Hit(
+    for at in best[:limit]:
+        yield Hit(
             columns.facts[at],
             float(score[at]),
             float(relevance[at]),
@@ -172,8 +172,6 @@ def rank(
             recency=float(signals.recency[at]),
             importance=float(signals.importance[at]),
         )
-        for at in best[:limit]
-    ]
 
 
 def signals_of(
@@ -192,11 +190,6 @@ def signals_of(
         recency=recency(now.timestamp() - columns.said_at),
         importance=columns.importance,
     )
-
-
-def best_of(hits: Iterable[Hit], limit: int) -> list[Hit]:
-    """The `limit` best, equal scores in order of id."""
-    return heapq.nsmallest(limit, hits, key=lambda hit: (-hit.score, hit.fact.id))
 
 
 def saturated(bm25: Floats, half: float) -> Floats:

@@ -59,7 +59,7 @@ def profile_of(current: Sequence[Fact]) -> Profile:
         name=re.sub(r"^(?:is called|is named|name is|goes by) ", "", named.text, flags=re.I) if named else None,
         preferences=of("preference"),
         constraints=of("constraint"),
-        facts=[f.text for f in facts if f.category not in ("preference", "constraint", "decision") and f != named],
+        facts=[f.text for f in facts if f.category not in ("preference", "constraint", "decision") and f is not named],
         decisions=of("decision"),
         recent_topics=list(dict.fromkeys(fact.attribute for fact in facts))[:RECENT_TOPICS],
     )

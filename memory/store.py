@@ -31,7 +31,7 @@ from memory.embeddings import Embedder
 from memory.errors import BadInput, cause_of
 from memory.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
 from memory.guard import is_secret
-from memory.hot import HotTier
+from memory.hot import HotTier, breathe
 from memory.index import Index
 from memory.index.queue import IndexQueue
 from memory.later import Later
@@ -178,11 +178,17 @@ class FactStore(BaseStore):
             hits = await memory.search(op.query, limit=op.offset + op.limit, only=meets)
             scored: list[tuple[Fact, float | None]] = [(hit.fact, hit.score) for hit in hits]
         else:
-            scored = [(fact, None) for fact in reversed(await memory.current()) if meets(fact)]
-        return [
-            SearchItem(op.namespace_prefix, fact.key, fact_value(fact), fact.recorded_at, fact.recorded_at, score)
-            for fact, score in scored[op.offset : op.offset + op.limit]
-        ]
+            scored = []
+            for number, fact in enumerate(reversed(await memory.current())):
+                if meets(fact):
+                    scored.append((fact, None))
+                await breathe(number)
+        items = []
+        for number, (fact, score) in enumerate(scored[op.offset : op.offset + op.limit]):
+            value, written = fact_value(fact), fact.recorded_at
+            items.append(SearchItem(op.namespace_prefix, fact.key, value, written, written, score))
+            await breathe(number)
+        return items
 
     async def _namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
         """Namespaces of items and of facts, as one sorted list."""
@@ -221,10 +227,10 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
         "attribute": attribute,
         "exclusive": is_exclusive(attribute, bool(taken.get("exclusive", False))),
     }
-    if ttl is not None:
-        taken["valid_until"] = now + timedelta(minutes=ttl)
     check_text("key", key, MAX_KEY)
     try:
+        if ttl is not None:
+            taken["valid_until"] = now + timedelta(minutes=ttl)
         fact = Fact.model_validate(
             {"observed_at": now, **taken, "id": uuid.uuid4().hex, "key": key, "recorded_at": now}
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ from langchain_core.runnables import RunnableConfig
 from memory.bm25 import Floats
 from memory.columns import Mask
 from memory.errors import BadInput, Unavailable, cause_of
-from memory.explain import why
 from memory.extract import (
     MAX_FAILURES,
     Extracted,
@@ -29,16 +28,17 @@ from memory.extract import (
     utterances_of,
 )
 from memory.fact import Category, Fact, Source, check_user_id, owner_key, slot_name, utc_now
-from memory.hot import Snapshot, in_columns
+from memory.hot import Snapshot, best_of, breathe, in_columns
 from memory.index import Vectors, vectors_of
-from memory.notes import Memory, fact_of_text
+from memory.notes import Memory, facts_of_texts
 from memory.past import asks_about_past
 from memory.portable import dump, load
-from memory.rank import Hit, best_of
+from memory.rank import Hit
 from memory.recalled import PROFILE, Profile, Recalled, profile_of
 from memory.reconcile import Changes
 from memory.threads import delete_threads
 from memory.timeline import AsOf, Version, as_of, chain, versions
+from memory.words import asked
 
 if TYPE_CHECKING:
     from memory.store import FactStore
@@ -54,14 +54,11 @@ PAST_SHOWN = 5
 KNOWN_SHOWN = 10
 """Known facts that the extraction of one message is shown."""
 
-EVERYTHING = 5_000
-"""Facts the collection is asked for where every fact is to be ranked."""
-
 VECTORS_TIMEOUT = 3.0
-"""Seconds a reply waits for vectors; without them it goes on."""
+"""Seconds a reply waits for vectors, or for the collection; without them it goes on."""
 
-MAX_QUERY = 2_000
-"""Characters of a question that are looked at."""
+Part = tuple[Snapshot, Floats | None, Mask]
+"""Facts that are searched, their cosines, and which of them hold now."""
 
 
 class UserMemory:
@@ -97,20 +94,18 @@ class UserMemory:
 
         Where it asks about the past, also what was. With `explain` each hit says why, as in `search`.
         """
-        now, query = utc_now(), query[:MAX_QUERY]
+        now, query = utc_now(), asked(query)
         held, vector = await self._open(query)
         profile: list[Fact] = []
-        hits: list[Hit] = []
-        for part, cosines, current in await self._parts(held, vector, now):
+        rankings: list[Iterator[Hit]] = []
+        for part, cosines, current in await self._parts(held, [vector], now, every=limit > POOL):
             in_profile = part.columns.of(PROFILE)
             profile += part.facts(current & in_profile)
-            hits += part.best(query, cosines, current & ~in_profile, now, self._store.weights, limit)
+            wanted = current & ~in_profile
+            rankings.append(part.best(query, cosines, wanted, now, self._store.weights, limit, explain=explain))
         profile.sort(key=lambda fact: fact.category != "constraint")  # where the budget is short, these are not cut
-        past = await self._past(query, held, vector, now, PAST_SHOWN) if asks_about_past(query) else []
-        best = best_of(hits, limit)
-        if explain:
-            best, past = self._explained(best, query, now), self._explained(past, query, now)
-        return Recalled(tuple(profile), tuple(best), tuple(past))
+        past = await self._past(query, held, vector, now, PAST_SHOWN, explain) if asks_about_past(query) else []
+        return Recalled(tuple(profile), tuple(await best_of(rankings, limit)), tuple(past))
 
     async def search(
         self, query: str, limit: int = 10, *, only: Callable[[Fact], bool] | None = None, explain: bool = False
@@ -119,18 +114,17 @@ class UserMemory:
 
         With `explain` each hit says in its `why` what each signal gave, and for what reason.
         """
-        now, query = utc_now(), query[:MAX_QUERY]
+        now, query = utc_now(), asked(query)
         held, vector = await self._open(query)
-        hits: list[Hit] = []
-        for part, cosines, current in await self._parts(held, vector, now, every=only is not None or limit > POOL):
+        rankings: list[Iterator[Hit]] = []
+        for part, cosines, current in await self._parts(held, [vector], now, every=only is not None or limit > POOL):
             wanted = current & await part.those(only) if only else current
-            hits += part.best(query, cosines, wanted, now, self._store.weights, limit)
-        best = best_of(hits, limit)
-        return self._explained(best, query, now) if explain else best
+            rankings.append(part.best(query, cosines, wanted, now, self._store.weights, limit, explain=explain))
+        return await best_of(rankings, limit)
 
     async def search_past(self, query: str, limit: int = PAST_SHOWN) -> list[Hit]:
         """Up to `limit` facts that answer `query` and do not hold any more, best first; nothing that was taken back."""
-        now, query = utc_now(), query[:MAX_QUERY]
+        now, query = utc_now(), asked(query)
         held, vector = await self._open(query)
         return await self._past(query, held, vector, now, limit)
 
@@ -139,19 +133,18 @@ class UserMemory:
         limit, now = KNOWN_SHOWN + 2 * (len(texts) - 1), utc_now()
         nearest: dict[str, tuple[float, Fact]] = {}
         try:
-            vectors = await self._store.embedder.embed([text[:MAX_QUERY] for text in texts])
+            vectors = await self._store.embedder.embed([*map(asked, texts)])
             held = await self._store.hot.open(self.user_id)
         except Unavailable:  # words find some of them, and what is learnt is not put off
             return [hit.fact for hit in await self.search("\n".join(texts), limit)]
-        for vector in vectors:
-            for part, cosines, current in await self._parts(held, vector, now):
-                if cosines is None:
-                    continue
-                near = np.where(current, cosines, -np.inf)
-                for at in np.argsort(-near, kind="stable")[:limit].tolist():
-                    if near[at] > -np.inf:
-                        fact = part.columns.facts[at]
-                        nearest[fact.id] = max((near[at], fact), nearest.get(fact.id, (-1.0, fact)), key=itemgetter(0))
+        for part, cosines, current in await self._parts(held, vectors, now):
+            if cosines is None:
+                continue
+            near = np.where(current, cosines, -np.inf)
+            for at in np.argsort(-near, kind="stable")[:limit].tolist():
+                if near[at] > -np.inf:
+                    fact = part.columns.facts[at]
+                    nearest[fact.id] = max((near[at], fact), nearest.get(fact.id, (-1.0, fact)), key=itemgetter(0))
         ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
         return [fact for _, fact in ordered[:limit]]
 
@@ -261,9 +254,9 @@ class UserMemory:
         of the earlier ones. Raises BadInput that names the first text that cannot be kept.
         """
         now, facts = utc_now(), dict[str, Fact]()
-        for memory in memories:
-            fact = fact_of_text(self.user_id, memory, now)
+        for number, fact in enumerate(facts_of_texts(self.user_id, memories, now)):
             facts[fact.id] = fact
+            await breathe(number)
         added = await self._store.ledger.restore(self.user_id, [*facts.values()], {}, [], now)
         log.info("remembered user=%r facts=%d", self.user_id, added)
         await self._store.bring_index_up_to_date(owner_key(self.user_id))
@@ -343,58 +336,64 @@ class UserMemory:
         except (Unavailable, TimeoutError) as error:
             # Worse recall beats none: without vectors the words, recency and importance of all facts decide.
             log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
-            return await self._store.hot.without_vectors(self.user_id), None
-
-    def _explained(self, hits: Sequence[Hit], query: str, now: datetime) -> list[Hit]:
-        return [hit._replace(why=why(hit, query, self._store.weights, now)) for hit in hits]
+            return await self._store.hot.whole(self.user_id), None
 
     async def _parts(
-        self, held: Snapshot, vector: Vectors | None, now: datetime, *, every: bool = False
-    ) -> list[tuple[Snapshot, Floats | None, Mask]]:
-        """What is searched, oldest first: the facts, their cosines, and which of them hold at `now`."""
-        current = held.columns.current(now)
-        if held.complete or vector is None:
-            return [(held, held.cosines(vector), current)]
-        over = await self._store.ledger.over(self.user_id, now)  # by a plan, maybe, that is not among those held
-        current &= [fact_id not in over for fact_id in held.columns.facts.ids()]
-        older, cosines = await self._older(held, vector, now, every=every)
-        return [(older, cosines, older.columns.current(now)), (held, held.cosines(vector), current)]
+        self, held: Snapshot, vectors: Iterable[Vectors | None], now: datetime, *, every: bool = False
+    ) -> list[Part]:
+        """What is searched for each vector: what is held, after what the collection finds where the user has more.
 
-    async def _older(self, held: Snapshot, vector: Vectors, now: datetime, *, every: bool) -> tuple[Snapshot, Floats]:
-        """Facts beyond those held, and their cosines: the collection's nearest and the profile, or every one."""
-        nearest = await self._near(vector, EVERYTHING if every else POOL)
+        All that the user has takes their place with `every`, and where the collection does not answer.
+        """
+        parts: list[Part] = []
+        current = held.columns.current(now)
+        if not held.complete:
+            over = await self._store.ledger.over(self.user_id, now)  # by a plan, maybe, that is not among those held
+            current &= [fact_id not in over for fact_id in held.columns.facts.ids()]
+        for vector in vectors:
+            if vector is not None and not held.complete:
+                near = None if every else await self._in_collection(vector)
+                if near is None:
+                    held = await self._store.hot.whole(self.user_id, len(vector))
+                    current = held.columns.current(now)
+                else:
+                    older, cosines = await self._older(held, near, now)
+                    parts.append((older, cosines, older.columns.current(now)))
+            parts.append((held, held.cosines(vector), current))
+        return parts
+
+    async def _older(self, held: Snapshot, near: Mapping[str, float], now: datetime) -> tuple[Snapshot, Floats]:
+        """Facts beyond those held, and their cosines: those that are `near`, and the profile."""
         there = set(held.columns.facts.ids())
-        ids = None if every else [fact_id for fact_id in nearest if fact_id not in there]
-        facts = await self._store.ledger.current(self.user_id, now, ids=ids, categories=None if every else PROFILE)
+        ids = [fact_id for fact_id in near if fact_id not in there]
+        facts = await self._store.ledger.current(self.user_id, now, ids=ids, categories=PROFILE)
         older = [fact for fact in facts if fact.id not in there]
-        cosines = np.array([nearest.get(fact.id, 0.0) for fact in older])
+        cosines = np.array([near.get(fact.id, 0.0) for fact in older])
         return Snapshot(await in_columns(older), among=held.columns), cosines
 
-    async def _past(self, query: str, held: Snapshot, vector: Vectors | None, now: datetime, limit: int) -> list[Hit]:
+    async def _past(
+        self, query: str, held: Snapshot, vector: Vectors | None, now: datetime, limit: int, explain: bool = False
+    ) -> list[Hit]:
         """What answers the question and does not hold any more."""
-        ids = None if vector is None else await self._past_ids(vector)
-        found = await self._store.ledger.past(self.user_id, now, self._store.embedder.name, ids)
-        vectors: Vectors | None = None
-        if vector is not None and found:
-            unknown = bytes(vector.nbytes)  # not embedded yet: a cosine of 0
-            vectors = vectors_of([stored or unknown for _, stored in found])
+        near = None if vector is None else await self._in_collection(vector, past=True)
+        found = await self._store.ledger.past(self.user_id, now, self._store.embedder.name, near)
+        vectors = None if vector is None or not found else vectors_of([stored for _, stored in found], len(vector))
         past = Snapshot(await in_columns([fact for fact, _ in found]), vectors, among=held.columns)
         everything = np.ones(len(found), dtype=bool)
-        return past.best(query, past.cosines(vector), everything, now, self._store.weights, limit)
+        weights = self._store.weights
+        ranking = past.best(query, past.cosines(vector), everything, now, weights, limit, explain=explain)
+        return await best_of([ranking], limit)
 
-    async def _past_ids(self, vector: Vectors) -> list[str] | None:
-        """Ids of retired facts near to `vector`, and of those that the collection does not know yet; None for all."""
-        try:
-            near = await self._store.index.search(owner_key(self.user_id), vector, POOL, past=True)
-            return [*near, *await self._store.queue.waiting(owner_key(self.user_id))]
-        except Unavailable as error:
-            log.warning("the past without the collection user=%r cause=%s", self.user_id, cause_of(error))
-            return None
+    async def _in_collection(self, vector: Vectors, *, past: bool = False) -> dict[str, float] | None:
+        """What the collection holds near `vector`, id -> cosine, and what it has yet to learn, each with 0.
 
-    async def _near(self, vector: Vectors, limit: int) -> dict[str, float]:
-        """What the collection holds near `vector`: id -> cosine; nothing where it does not answer."""
+        None where it does not answer in time.
+        """
+        owner = owner_key(self.user_id)
         try:
-            return await self._store.index.search(owner_key(self.user_id), vector, limit)
-        except Unavailable as error:
+            async with asyncio.timeout(VECTORS_TIMEOUT):
+                near = await self._store.index.search(owner, vector, POOL, past=past)
+                return dict.fromkeys(await self._store.queue.waiting(owner), 0.0) | near
+        except (Unavailable, TimeoutError) as error:
             log.warning("recall without the collection user=%r cause=%s", self.user_id, cause_of(error))
-            return {}
+            return None

@@ -12,6 +12,9 @@ from memory.columns import Document
 from memory.fact import Fact
 from memory.rank import Question
 
+MAX_QUERY = 2_000
+"""Characters of a question that are looked at."""
+
 STOP_WORDS = frozenset({
     "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do",
     "does", "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "know", "me", "my",
@@ -34,6 +37,11 @@ HOW_TO = re.compile(r"\bhow (?:do|can|could|should|would) (?:i|we|you)\b")
 
 NAMING_WORDS = frozenset({"called", "name", "named", "relation"})
 """What stands between a person and a name and is neither."""
+
+
+def asked(query: str) -> str:
+    """What of a question is looked at: no more than MAX_QUERY, and no lone surrogate, which no embedder takes."""
+    return query[:MAX_QUERY].encode(errors="replace").decode()
 
 
 def question(text: str) -> Question:

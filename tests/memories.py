@@ -12,13 +12,18 @@ from agent.models import open_model
 from agent.persistence import open_store
 from agent.settings import read_settings
 from memory.fact import Fact
-from memory.store import FactStore
+from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 
 
 def remembering(store: FactStore, user: str, model: str = "openai:scripted") -> UserMemory:
     """The memory of a user, with a model to observe with."""
     return UserMemory(store, user, model=open_model(model, read_settings()))
+
+
+async def put(store: FactStore, user: str, key: str, text: str, **values: object) -> None:
+    """A fact put in by hand."""
+    await store.aput(facts_namespace(user), key, {"text": text, **values})
 
 
 def day(text: str) -> datetime:

@@ -21,9 +21,10 @@ def bytes_of(vector: Vectors) -> bytes:
     return vector.astype("<f4").tobytes()
 
 
-def vectors_of(rows: Sequence[bytes]) -> Vectors:
-    """The vectors again, one a row."""
-    return np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
+def vectors_of(rows: Sequence[bytes | None], dimension: int = 0) -> Vectors:
+    """The vectors again, one a row; for one that is not known, `dimension` zeros, which are like nothing."""
+    unknown = bytes(4 * dimension)
+    return np.frombuffer(b"".join(row or unknown for row in rows), dtype="<f4").reshape(len(rows), -1)
 
 
 class Damaged(Unavailable):

@@ -83,7 +83,7 @@ def test_all_at_once_it_finds_what_the_formula_finds_one_by_one(seed: int, weigh
     asked = f"What does Anna say of the {WORDS[seed % 12]} and my {WORDS[seed % 7]}?"
     cosines = np.random.default_rng(seed).uniform(-1, 1, 60)
     expected = expected_scores(facts, asked, cosines.tolist(), weights)
-    hits = rank(question(asked), Columns().extended([*map(document, facts)]), cosines, NOON, weights, 10)
+    hits = [*rank(question(asked), Columns().extended([*map(document, facts)]), cosines, NOON, weights, 10)]
     best = sorted(expected, key=lambda fact_id: (-expected[fact_id], fact_id))[:10]
     assert [hit.fact.id for hit in hits] == best
     assert [hit.score for hit in hits] == pytest.approx([expected[fact_id] for fact_id in best])
@@ -96,13 +96,13 @@ def test_what_was_added_and_left_out_leaves_no_trace(seed: int) -> None:
     grown = Columns()
     for start in range(0, 60, 7):
         grown = grown.extended([*map(document, facts[start : start + 7])])
-        rank(question("river"), grown, np.zeros(len(grown.facts)), NOON, WITH_THREADS, 10)
+        assert next(rank(question("river"), grown, np.zeros(len(grown.facts)), NOON, WITH_THREADS, 10))
     grown = grown.kept(np.array(kept))
     fresh = Columns().extended([document(facts[at]) for at in kept])
     cosines = np.random.default_rng(seed).uniform(-1, 1, len(kept))
     asked = question(f"What does Anna say of the {WORDS[seed]}?")
     for mask in (None, np.arange(len(kept)) % 2 == 0):
-        found = [rank(asked, columns, cosines, NOON, WITH_THREADS, 10, mask=mask) for columns in (grown, fresh)]
+        found = [[*rank(asked, columns, cosines, NOON, WITH_THREADS, 10, mask=mask)] for columns in (grown, fresh)]
         assert found[0] == found[1]
         assert len(found[0]) == 10
 

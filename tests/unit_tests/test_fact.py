@@ -1,6 +1,6 @@
 """A fact: its identity, its slot, its time, and who may have one."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
@@ -65,3 +65,15 @@ def test_an_owner_key_gives_no_user_id_away() -> None:
     assert len(owner_key("ada")) == 32
     assert "ada" not in owner_key("ada")
     assert owner_key("ada") != owner_key("Ada")
+
+
+@pytest.mark.parametrize("zone", ["-12:00", "+00:00", "+14:00"])
+@pytest.mark.parametrize("last", ["0001-01-01T00:00:00", "9999-12-31T23:59:59"])
+def test_a_moment_that_some_time_zone_has_no_date_for_is_refused(last: str, zone: str) -> None:
+    for moment in (last + zone, datetime.fromisoformat(last + zone)):
+        with pytest.raises(ValidationError, match="is before 0001-01-02 or after 9999-12-31"):
+            make_fact("Likes tea", valid_until=moment)
+
+
+def test_the_last_day_there_is_will_do_for_ever() -> None:
+    assert make_fact("Likes tea", valid_until="9999-12-31T00:00:00Z").valid_until == datetime(9999, 12, 31, tzinfo=UTC)

@@ -129,6 +129,10 @@ def test_the_same_words_and_the_same_key_stand_once_and_both_are_kept() -> None:
     theirs = make_fact("likes tea.", "likes", message_id="m7", observed_at=LATER)
     changes = merge([theirs], [TEA])
     assert (current(changes.added), [r.fact.id for r in changes.retired]) == (["likes tea."], [TEA.id])
+    assert [r.reason for r in changes.retired] == ["refined"]  # it is no past: it still holds
+    assert [f.retired_reason for f in merge([TEA], [theirs]).added] == ["refined"]
+    visit = TEA.model_copy(update={"valid_until": LATER})
+    assert [r.reason for r in merge([theirs], [visit]).retired] == ["superseded"]
     red, blue = make_fact("Car is red", key="car"), make_fact("Car is blue", key="car", observed_at=LATER)
     assert [f.successor for f in merge([red], [blue]).added] == [blue.id]
 

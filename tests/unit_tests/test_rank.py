@@ -25,7 +25,7 @@ def said(text: str, attribute: str = "note", *, days: float = 0, **values: Any) 
 def ranked(asked: str, facts: dict[Fact, float] | list[Fact], weights: Weights = DEFAULT, limit: int = 10) -> list[Hit]:
     """What `asked` finds among facts, given their cosines or, for a list, without any."""
     cosines = np.array(list(facts.values()) if isinstance(facts, dict) else [0.0] * len(facts))
-    return rank(question(asked), columns(facts), cosines, NOON, weights, limit)
+    return [*rank(question(asked), columns(facts), cosines, NOON, weights, limit)]
 
 
 def columns(facts: Iterable[Fact]) -> Columns:
@@ -187,8 +187,8 @@ def test_equal_scores_come_in_the_same_order_every_time() -> None:
 def test_only_the_positions_that_are_named_are_ranked() -> None:
     drinks, cosines = columns([said("Likes tea"), said("Likes mint"), said("Likes rum")]), np.array([0.9, 0.5, 0.5])
     hits = rank(question("mint"), drinks, cosines, NOON, DEFAULT, 10, mask=np.array([False, True, True]))
-    assert texts(hits) == ["Likes mint", "Likes rum"]
-    assert rank(question("mint"), drinks, cosines, NOON, DEFAULT, 10, mask=np.zeros(3, dtype=bool)) == []
+    assert texts([*hits]) == ["Likes mint", "Likes rum"]
+    assert [*rank(question("mint"), drinks, cosines, NOON, DEFAULT, 10, mask=np.zeros(3, dtype=bool))] == []
 
 
 def test_a_memory_without_facts_recalls_nothing() -> None:

@@ -1,0 +1,67 @@
+"""Plain texts as memories, without any model."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from psycopg.rows import DictRow
+
+from memory.errors import BadInput
+from memory.fact import Fact, Source, utc_now
+from memory.notes import Memory
+from memory.rows import facts_of
+from memory.store import FactStore
+from memory.user_memory import UserMemory
+
+
+async def test_plain_texts_are_remembered_by_the_hundred_and_found_by_what_was_said_before(
+    store: FactStore, user: str
+) -> None:
+    memory = UserMemory(store, user)
+    at = datetime(2023, 5, 7, tzinfo=UTC)
+    texts = [Memory(f"Move {n} was good", at, "Ana", Source(thread_id="s1", message_id=str(n))) for n in range(300)]
+    answer = Source(thread_id="s2", message_id="x", previous=("How long have you played the violin?",))
+    assert await memory.remember_all([*texts, Memory("Since I was nine.", at, "Ben", answer)]) == 301
+    assert await memory.remember("Since I was nine.", at=at, subject="Ben", source=answer) == 0
+    hit = (await memory.search("violin"))[0]
+    assert (hit.fact.text, hit.fact.subject, hit.fact.observed_at) == ("Since I was nine.", "ben", at)
+    assert "violin" not in (await memory.recall("Who plays the violin?")).block(1_000)
+    assert (await memory.all())[-1].source == answer
+
+
+async def test_to_remember_one_text_reads_none_of_the_others(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = UserMemory(store, user)
+    await memory.remember_all([Memory(f"Move {number} was good") for number in range(50)])
+    read: list[int] = []
+
+    async def count(rows: Sequence[DictRow]) -> list[Fact]:
+        read.append(len(rows))
+        return await facts_of(rows)
+
+    monkeypatch.setattr("memory.rows.facts_of", count)
+    assert await memory.remember("Move 50 was good") == 1
+    assert read == [0]
+
+
+async def test_a_text_that_cannot_be_kept_is_named_and_nothing_is_remembered(store: FactStore, user: str) -> None:
+    memory = UserMemory(store, user)
+    never = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
+    bad = [Memory(text) for text in ("", " \n", "a\0b", "a\ud800b", "x" * 1_001, "My password is hunter2!")]
+    bad += [Memory("Likes rum", at=datetime(2026, 1, 1)), Memory("Likes rum", at=never)]  # noqa: DTZ001 - naive
+    bad += [Memory("Likes rum", subject=""), Memory("Likes rum", source=Source(previous=("\ud800",)))]
+    for one in bad:
+        with pytest.raises(BadInput, match=r"^Text 2: "):
+            await memory.remember_all([Memory("Likes tea"), one])
+    assert await memory.all() == []
+
+
+async def test_what_is_said_again_in_the_same_words_is_not_told_as_past(store: FactStore, user: str) -> None:
+    memory = UserMemory(store, user)
+    for days, thread in ((300, "a"), (3, "b"), (30, "c")):
+        at, source = utc_now() - timedelta(days=days), Source(thread_id=thread)
+        await memory.remember("I love hiking.", at=at, subject="Ana", source=source)
+    recalled = await memory.recall("What did Ana love before?")
+    assert [hit.fact.source.thread_id for hit in recalled.hits] == ["b"]
+    assert recalled.past == ()

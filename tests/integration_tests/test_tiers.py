@@ -1,0 +1,245 @@
+"""Where recall searches: what is held in memory, what is beyond it, and how both agree with the ledger."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from psycopg.rows import DictRow
+
+from memory import hot
+from memory.errors import Unavailable
+from memory.fact import Fact, owner_key, utc_now
+from memory.hot import HotTier
+from memory.index.chroma import ChromaIndex
+from memory.rows import facts_of
+from memory.store import FactStore, facts_namespace
+from memory.user_memory import UserMemory
+from tests.index import refuse
+from tests.memories import put
+
+CITIES = ["Austin", "Lima", "Rome", "Oslo"]
+
+
+async def test_a_plan_that_is_not_held_overtakes_what_is(store: FactStore, user: str) -> None:
+    home, day = {"attribute": "home city", "exclusive": True}, timedelta(days=1)
+    said = {"observed_at": (utc_now() - 9 * day).isoformat(), "valid_from": (utc_now() - day).isoformat()}
+    await put(store, user, "plan", "Lives in Berlin", **home, **said)
+    await put(store, user, "home", "Lives in Austin", **home, observed_at=(utc_now() - 5 * day).isoformat())
+    memory = UserMemory(store, user)
+    for held in (10, 1):
+        store.hot.max_facts = held
+        store.hot.forget(user)
+        assert [fact.text for fact in (await memory.recall("Where do I live?")).facts] == ["Lives in Berlin"]
+        assert [hit.fact.text for hit in await memory.search("Where do I live?")] == ["Lives in Berlin"]
+
+
+async def test_a_fact_that_was_erased_and_has_come_again_is_read_again(store: FactStore, user: str) -> None:
+    memory, day = UserMemory(store, user), timedelta(days=1)
+    other = HotTier(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
+    await memory.remember("Likes tea", at=utc_now() - 700 * day)
+    await other.open(user)
+    await memory.forget_everything()
+    again = utc_now() - day
+    await memory.remember("Likes tea", at=again)
+    (held,) = (await other.open(user)).columns.facts
+    assert held.observed_at == again
+
+
+async def test_what_is_forgotten_while_it_is_loaded_is_not_held(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(store, user, "a", "Likes tea")
+    newest = store.ledger.newest
+
+    async def forgetting(user_id: str, count: int, embedder: str) -> object:
+        found = await newest(user_id, count, embedder)
+        store.hot.forget(user_id)
+        return found
+
+    store.hot.forget(user)
+    monkeypatch.setattr(store.ledger, "newest", forgetting)
+    await store.hot.open(user)
+    assert owner_key(user) not in store.hot._held
+
+
+async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(store, user, "a", "Likes tea")
+    go, newest = asyncio.Event(), store.ledger.newest
+
+    async def slow(user_id: str, count: int, embedder: str) -> object:
+        await go.wait()
+        return await newest(user_id, count, embedder)
+
+    store.hot.forget(user)
+    monkeypatch.setattr(store.ledger, "newest", slow)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await store.hot.open(user)
+    monkeypatch.undo()
+    go.set()
+    assert len((await store.hot.open(user)).columns.facts) == 1
+
+
+async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, user: str) -> None:
+    memory = UserMemory(store, user)
+    await put(store, user, "a", "Likes tea")
+    assert [hit.fact.text for hit in await memory.search("tea")] == ["Likes tea"]
+    other = HotTier(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
+    await other.open(user)
+    await put(store, user, "b", "Likes green tea")
+    assert len((await other.open(user)).columns.facts) == 2
+    await memory.forget_everything()
+    assert len((await other.open(user)).columns.facts) == 0
+
+
+async def test_only_what_is_new_is_read_again(store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    async def count(rows: Sequence[DictRow]) -> list[Fact]:
+        read.append(len(rows))
+        return await facts_of(rows)
+
+    monkeypatch.setattr("memory.ledger.facts_of", count)
+    for number, city in enumerate(CITIES):
+        await put(store, user, city, f"Has been to {city}")
+        assert len(await UserMemory(store, user).search("Where have I been?")) == number + 1
+    await UserMemory(store, user).search("Where have I been?")
+    assert read == [1, 1, 1, 1]
+
+
+async def test_facts_beyond_those_that_are_held_are_found_through_the_collection(store: FactStore, user: str) -> None:
+    await put(store, user, "allergy", "Is allergic to shellfish", category="constraint")
+    for city in CITIES:
+        await put(store, user, city, f"Has been to {city}")
+    everything = await UserMemory(store, user).recall("Have I been to Austin?")
+    store.hot.max_facts = 2
+    store.hot.forget(user)
+    memory = UserMemory(store, user)
+    assert not (await store.hot.open(user)).complete
+    recalled = await memory.recall("Have I been to Austin?")
+    assert [fact.text for fact in recalled.profile] == ["Is allergic to shellfish"]
+    assert recalled.hits[0].fact.text == "Has been to Austin"
+    assert {hit.fact.id for hit in recalled.hits} == {hit.fact.id for hit in everything.hits}
+    await put(store, user, "Bonn", "Has been to Bonn")
+    held = await store.hot.open(user)
+    assert [fact.text for fact in held.columns.facts] == ["Has been to Oslo", "Has been to Bonn"]
+    await store.adelete(facts_namespace(user), "Bonn")
+    held = await store.hot.open(user)
+    assert [fact.text for fact in held.columns.facts] == ["Has been to Rome", "Has been to Oslo"]
+    only = await memory.search("Where have I been?", only=lambda fact: "Lima" in fact.text)
+    assert [hit.fact.text for hit in only] == ["Has been to Lima"]
+    assert {fact.text for fact in await memory.near(["I have been to Austin"])} >= {"Has been to Austin"}
+
+
+async def test_what_is_held_is_bounded_and_the_users_asked_about_last_stay(store: FactStore, user: str) -> None:
+    users = [f"{user} {number}" for number in range(4)]
+    for name in users:
+        await put(store, name, "a", "Likes tea")
+    tier = HotTier(store.ledger, store.embedder, max_facts=10, max_bytes=0)
+    one = (await tier.open(users[0])).size
+    tier = HotTier(store.ledger, store.embedder, max_facts=10, max_bytes=2 * one)
+    for name in (users[0], users[1], users[0], users[2]):
+        await tier.open(name)
+    assert [len(tier._held), tier._held.keys() == {owner_key(users[0]), owner_key(users[2])}] == [2, True]
+
+
+async def test_a_user_whose_facts_have_no_vectors_yet_is_recalled_by_words(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        away.setattr(ChromaIndex, "put", refuse)
+        for city in CITIES:
+            await put(store, user, city, f"Has been to {city}")
+    monkeypatch.setattr(hot, "EMBED_AT_MOST", 3)
+    with pytest.raises(Unavailable, match="4 facts have no vector yet"):
+        await store.hot.open(user)
+    assert (await UserMemory(store, user).search("Rome"))[0].fact.text == "Has been to Rome"
+
+
+async def test_a_snapshot_holds_what_the_ledger_calls_current_at_any_time(store: FactStore, user: str) -> None:
+    day, start = timedelta(days=1), utc_now().replace(microsecond=0)
+    home = {"attribute": "home city", "exclusive": True}
+    await put(store, user, "1", "Lives in Rome", **home)
+    plan = {"valid_from": (start + 5 * day).isoformat()}
+    await put(store, user, "2", "Moves to Oslo", **home, **plan, valid_until=(start + 9 * day).isoformat())
+    await put(store, user, "3", "Is in Lima", valid_until=(start + 3 * day).isoformat())
+    snapshot = await store.hot.open(user)
+    assert len(snapshot.columns.facts) == 3
+    for number in range(1, 12):
+        moment = start + number * day
+        assert snapshot.facts(snapshot.columns.current(moment)) == await store.ledger.current(user, moment)
+
+
+async def ready_to_search_beyond(store: FactStore, user: str) -> UserMemory:
+    """The memory of a user of whose four facts one is held."""
+    for city in CITIES:
+        await put(store, user, city, f"Has been to {city}")
+    store.hot.max_facts = 1
+    store.hot.forget(user)
+    return UserMemory(store, user)
+
+
+async def test_facts_beyond_those_that_are_held_are_found_without_the_collection(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = await ready_to_search_beyond(store, user)
+    there = await memory.search("Have I been to Austin?")
+    assert len(there) == len(CITIES)
+    monkeypatch.setattr(ChromaIndex, "search", refuse)
+    away = await memory.search("Have I been to Austin?")
+    assert [hit.fact for hit in away] == [hit.fact for hit in there]
+    assert [hit.similarity for hit in away] == pytest.approx([hit.similarity for hit in there], abs=1e-5)
+    assert {fact.text for fact in await memory.near(["I have been to Austin"])} >= {"Has been to Austin"}
+
+
+async def test_a_collection_that_does_not_answer_is_not_waited_for(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*arguments: object, **named: object) -> None:
+        await asyncio.Event().wait()
+
+    memory = await ready_to_search_beyond(store, user)
+    monkeypatch.setattr(ChromaIndex, "search", hang)
+    monkeypatch.setattr("memory.user_memory.VECTORS_TIMEOUT", 0.5)
+    async with asyncio.timeout(5):
+        recalled = await memory.recall("Had I been to Austin before?")
+    assert recalled.hits[0].fact.text == "Has been to Austin"
+
+
+async def test_more_than_the_collection_is_asked_for_is_found_all_the_same(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.user_memory.POOL", 2)
+    memory = await ready_to_search_beyond(store, user)
+    assert len(await memory.search("Have I been to Austin?", 10)) == len(CITIES)
+    assert len((await memory.recall("Have I been to Austin?", 10)).hits) == len(CITIES)
+
+
+async def test_the_ledger_is_asked_once_which_of_the_held_facts_are_over(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, over, asked = await ready_to_search_beyond(store, user), store.ledger.over, []
+
+    async def count(user_id: str, now: datetime) -> set[str]:
+        asked.append(now)
+        return await over(user_id, now)
+
+    monkeypatch.setattr(store.ledger, "over", count)
+    assert len(await memory.near([f"I have been to {city}" for city in CITIES])) == len(CITIES)
+    assert len(asked) == 1
+
+
+async def test_a_fact_that_is_over_while_it_is_held_is_not_recalled(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = utc_now() + timedelta(days=1)
+    await put(store, user, "a", "Is in Rome", valid_until=moment.isoformat())
+    await put(store, user, "b", "Is allergic to figs", category="constraint", valid_until=moment.isoformat())
+    memory = UserMemory(store, user)
+    assert len((await memory.recall("Am I in Rome?")).facts) == 2
+    monkeypatch.setattr("memory.user_memory.utc_now", lambda: moment)
+    assert owner_key(user) in store.hot._held
+    assert (await memory.recall("Am I in Rome?")).facts == ()
