@@ -75,7 +75,7 @@ def show_why(recalled: "Recalled", *, as_json: bool) -> None:
     if rows:
         screen.table(["recalled", "score", "text", "why"], rows, texts=2)
     if not found:
-        screen.note("nothing that answers this is remembered")
+        screen.note(f"nothing that answers this is remembered{' besides the profile' if rows else ''}")
 
 
 @command

@@ -14,8 +14,8 @@ from tests.processes import environment
 
 
 @contextmanager
-def terminal(variables: Mapping[str, str], directory: Path, *arguments: str) -> Iterator["Screen"]:
-    """The program with a person's terminal as its input and output."""
+def terminal(variables: Mapping[str, str], directory: Path, *arguments: str, columns: int = 200) -> Iterator["Screen"]:
+    """The program with a person's terminal, of so many columns, as its input and output."""
     ours, theirs = pty.openpty()
     program = subprocess.Popen(
         [sys.executable, "-m", "agent", *arguments],
@@ -23,7 +23,7 @@ def terminal(variables: Mapping[str, str], directory: Path, *arguments: str) -> 
         stdout=theirs,
         stderr=theirs,
         cwd=directory,
-        env=environment({**variables, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "COLUMNS": "200"}),
+        env=environment({**variables, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "COLUMNS": str(columns)}),
         start_new_session=True,
     )
     os.close(theirs)

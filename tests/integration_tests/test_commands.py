@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -17,138 +15,11 @@ from typer.testing import CliRunner
 from agent.__main__ import app
 from agent.persistence import open_store
 from memory.fact import owner_key, utc_now
+from tests.commands import Run
 from tests.openai_server import Hang, ScriptedOpenAI, Status
 from tests.processes import chat
 from tests.processes import environment as environment_of
 from tests.screen import terminal
-
-Run = Callable[..., "Outcome"]
-
-
-class Outcome:
-    """What a command printed, and its exit code."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split("\t") for line in self.out.splitlines()]
-
-    @property
-    def json(self) -> Any:
-        assert self.out.count("\n") == 1  # one document, on one line
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def offline(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The rule-based model in place of the scripted one."""
-    for name, value in {"CHAT_MODEL": "offline", "LOG_LEVEL": "WARNING"}.items():
-        monkeypatch.setenv(name, value)
-        environment[name] = value
-    return environment
-
-
-@pytest.fixture
-def run(environment: dict[str, str], user: str) -> Run:
-    """Run a command as this test's user, in this process: what a process does, without its start."""
-
-    def invoke(*arguments: str, typed: str | bytes | None = None, as_user: str = "") -> Outcome:
-        for_everybody = arguments[0] in ("doctor", "reindex")
-        who = () if for_everybody else ("--user", as_user or user)
-        result = CliRunner().invoke(app, [*arguments, *who], input=typed)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return Outcome(result.exit_code, result.stdout, result.stderr)
-
-    return invoke
-
-
-@pytest.fixture
-def told(offline: dict[str, str], run: Run) -> Run:
-    """The same, for a user who moved from Lima to Austin and is allergic to nuts."""
-    run("observe", "I live in Lima. I'm allergic to nuts. My name is Ada.", "--at", "2020-03-01")
-    run("observe", "I moved to Austin last month.", "--at", "2020-06-15T12:00+02:00")
-    return run
-
-
-# --- seeing --------------------------------------------------------------------------------------------------
-
-
-def test_memories_lists_what_is_current_and_with_all_the_rest(told: Run) -> None:
-    listed = told("memories")
-    assert [row[1:] for row in listed.rows] == [
-        ["2020-03-01", "constraint", "current", "Is allergic to nuts"],
-        ["2020-03-01", "identity", "current", "Name is Ada"],
-        ["2020-06-15", "location", "current", "Lives in Austin"],
-    ]
-    everything = told("memories", "--all")
-    assert ["2020-03-01", "location", "superseded 2020-05-15", "Lives in Lima"] in [r[1:] for r in everything.rows]
-    assert listed.code == everything.code == 0
-    facts = told("memories", "--json").json
-    assert [fact["text"] for fact in facts] == [row[4] for row in listed.rows]
-    assert [fact["id"][:8] for fact in facts] == [row[0] for row in listed.rows]
-
-
-def test_memories_finds_what_answers_a_question(told: Run) -> None:
-    assert told("memories", "--query", "Which city do I live in?").rows[0][4] == "Lives in Austin"
-    assert told("memories", "--query", "Which city do I live in?", "--json").json[0]["text"] == "Lives in Austin"
-
-
-def test_history_is_told_by_id_and_by_slot_newest_first(told: Run) -> None:
-    shown = told("history", "--slot", "user/home city")
-    assert [(row[0], row[4], row[5]) for row in shown.rows] == [
-        ("2", "current", "Lives in Austin"),
-        ("1", "superseded 2020-05-15", "Lives in Lima"),
-    ]
-    assert told("history", "--slot", "Home_City").out == shown.out
-    assert told("history", shown.rows[1][1][:4]).out == shown.out
-    assert [v["version"] for v in told("history", shown.rows[0][1], "--json").json] == [2, 1]
-    unknown = told("history", "--slot", "car")
-    assert (unknown.code, unknown.out) == (0, "")
-
-
-def test_as_of_tells_what_held_and_what_was_believed(told: Run) -> None:
-    assert [(row[0], row[5]) for row in told("as-of", "2020-04-01").rows] == [
-        ("held", "Lives in Lima"),
-        ("held", "Is allergic to nuts"),
-        ("held", "Name is Ada"),
-    ]
-    now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1))
-    shown = told("as-of", now, "--json").json
-    assert shown["when"] == f"{now}+00:00"
-    assert [fact["text"] for fact in shown["believed"]] == ["Is allergic to nuts", "Name is Ada", "Lives in Austin"]
-
-
-def test_profile_and_context_tell_who_the_user_is(told: Run) -> None:
-    shown = told("profile")
-    assert ["name", "Ada"] in shown.rows
-    assert ["constraints", "Is allergic to nuts"] in shown.rows
-    assert told("profile", "--json").json["name"] == "Ada"
-    block = told("context", "What may I eat?").out
-    assert block.startswith("<memory>\n")
-    assert "- Is allergic to nuts (said 2020-03-01)" in block
-    nothing = told("context", "What may I eat?", "--tokens", "5")
-    assert (nothing.out, nothing.code) == ("", 0)
-
-
-def test_what_is_not_there_is_said_beside_the_output(run: Run) -> None:
-    for arguments in (["memories"], ["threads"]):
-        shown = run(*arguments)
-        assert (shown.code, shown.out) == (0, "")
-        assert "yet" in shown.err
-        assert run(*arguments, "--json").json == []
-    assert run("profile").out == ""
-
-
-def test_threads_lists_whose_they_are(offline: dict[str, str], run: Run, tmp_path: Path, user: str) -> None:
-    chat("I like tea.\x1b[2J\n", offline, tmp_path, "--user", user)
-    ((identifier, used, title),) = run("threads").rows
-    assert (used[:2], title) == ("20", "I like tea.[2J")
-    assert [thread["id"] for thread in run("threads", "--json").json] == [identifier]
-    assert run("threads", as_user=f"{user}2").out == ""
-
 
 # --- teaching ------------------------------------------------------------------------------------------------
 
