@@ -70,9 +70,9 @@ class Embedder:
         if missing:
             try:
                 rows = await self._model.aembed_documents(missing)
+                found |= zip(missing, unit(np.array(rows, dtype=np.float32)), strict=True)
             except Exception as error:  # every provider has its own errors; the caller needs only one
                 raise Unavailable(f"The embedder {self.name!r} does not answer: {type(error).__name__}.") from error
-            found |= dict(zip(missing, unit(np.array(rows, dtype=np.float32)), strict=True))
         for text in texts:
             self._cache[text] = found[text]
             self._cache.move_to_end(text)

@@ -1,0 +1,37 @@
+"""Embedders: what they answer, and what they are not to answer."""
+
+import pytest
+from langchain_core.embeddings import Embeddings
+
+from memory.embeddings import Embedder
+from memory.errors import Unavailable
+
+
+class Answers(Embeddings):
+    """An embedder that answers this, and keeps what it was asked."""
+
+    def __init__(self, *answer: list[float]) -> None:
+        self.asked: list[list[str]] = []
+        self._answer = answer
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.asked.append(texts)
+        return [*self._answer]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+async def test_vectors_come_a_row_a_text_of_length_1_and_each_text_is_embedded_once() -> None:
+    model = Answers([3.0, 4.0], [0.0, 2.0])
+    embedder = Embedder("scripted", model)
+    for _ in range(2):
+        vectors = await embedder.embed(["tea", "rum", "tea"])
+        assert vectors.tolist() == [pytest.approx([0.6, 0.8]), [0, 1], pytest.approx([0.6, 0.8])]
+    assert model.asked == [["tea", "rum"]]
+
+
+@pytest.mark.parametrize("answer", [[], [[1.0]], [[1.0], [1.0, 2.0]], [[1.0]] * 3], ids=str)
+async def test_an_answer_that_does_not_fit_is_none(answer: list[list[float]]) -> None:
+    with pytest.raises(Unavailable, match="'scripted' does not answer"):
+        await Embedder("scripted", Answers(*answer)).embed(["tea", "rum"])
