@@ -12,17 +12,25 @@ _MARKS = re.compile(
         before | previous(?:ly)? | former(?:ly)? | earlier | originally | once | at\ first | initially
         | used\ to | use\ to | in\ the\ past | back\ (?:then|when) | (?:no|any)\ ?(?:longer|more)
         | last\ (?:year|month|week|summer|winter|spring|autumn|fall|time) | years?\ ago | months?\ ago
-        | (?:in|until|till|since|during|around)\ (?:19|20)\d\d | history | old | ex | past | changed?
+        | (?:in|until|till|since|during|around)\ (?:\w+\ )?(?:19|20)\d\d | history | old | ex | past | changed?
+        | still | ever
         | when\ (?:i|we)\ (?:was|were|lived|worked|had|studied)
-        | (?:did|was|were|had)\ (?:i|we|my|our)\b(?!\s+(?:ever\s+|just\s+)?(?:tell|told|say|said|mention|ask|call))
+        | (?:did|was|were|had|have)\ (?:i|we|my|our)
     )\b
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 _NOT_MARKS = re.compile(
-    r"\b(?:years? old|old enough|how old|before (?:(?:i|we|you|my|the|it|going|leaving|noon)\b|\d))", re.I
+    r"""
+    \b(?:
+        years?\ old | old\ enough | how\ old
+        | before\ (?:(?:i|we|you|my|the|it|going|leaving|noon)\b|\d)
+        | (?:did|was|were|had|have)\ (?:i|we)\s+(?:(?:ever|just)\s+)?(?:tell|told|say|said|mention|ask|call|got\b)
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
-"""Where one of these words says something else: "How old is Mia?", "before I go"."""
+"""Where one of these words says something else: "How old is Mia?", "before I go", "Did I tell you?"."""
 
 
 def asks_about_past(text: str) -> bool:

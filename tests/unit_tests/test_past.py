@@ -18,6 +18,10 @@ from memory.past import asks_about_past
         "Where did we live back when I was a student?",
         "What do I no longer eat?",
         "What car did I have last year?",
+        "Which city was home in June 2021?",
+        "Which cities have I lived in?",
+        "Have I ever been to Paris?",
+        "Do I still have a dog?",
     ],
 )
 def test_a_question_about_what_was_is_known_as_one(asked: str) -> None:
@@ -30,6 +34,8 @@ def test_a_question_about_what_was_is_known_as_one(asked: str) -> None:
         "Where do I live?",
         "How old is Mia?",
         "What did I tell you about my car?",
+        "Have I ever told you about my car?",
+        "Have I got a car?",
         "What should I pack before I go to Rome?",
         "Recommend a restaurant",
         "When is my appointment?",
