@@ -156,7 +156,10 @@ class HotTier:
         """
         facts, stored = await self._ledger.newest(user_id, EVERY, self._embedder.name)
         vectors = vectors_of(stored[::-1], dimension) if facts and dimension else None
-        return Snapshot(await in_columns(facts[::-1]), vectors)
+        columns = await in_columns(facts[::-1])
+        del facts, stored
+        await asyncio.sleep(0)  # to let go of thousands of facts takes its time, too
+        return Snapshot(columns, vectors)
 
     def forget(self, user_id: str) -> None:
         """Hold nothing of this user any more."""
