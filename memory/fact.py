@@ -173,12 +173,15 @@ class Fact(BaseModel):
         return self.retired_reason in ("superseded", "expired") and not given_up
 
     @property
+    def speaker(self) -> str:
+        """Who says the text, where it was put in as it is and is somebody else's; otherwise ""."""
+        return self.subject if self.attribute == NOTE and self.subject != "user" else ""
+
+    @property
     def searchable(self) -> str:
         """What is embedded: the slot's name before the sentence, and the user's own words after it, bring questions
         nearer to it; so does what was said just before, at the end, where it draws the vector away least."""
-        about = self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}"
-        if self.attribute == NOTE and self.subject != "user":
-            about = self.subject
+        about = self.speaker or (self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}")
         said = f" ({self.quote})" if normalize(self.quote) != normalize(self.text) and self.quote else ""
         before = f" ({' '.join(self.source.previous)})" if self.source.previous else ""
         return f"{about}: {self.text}{said}{before}"

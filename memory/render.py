@@ -50,7 +50,8 @@ def render_fact(fact: Fact) -> str:
     if fact.valid_until:
         dates.append(f"until {fact.valid_until:%Y-%m-%d}")
     dates.append(f"said {fact.observed_at:%Y-%m-%d}")
-    return f"- {escape(fact.text)} ({'; '.join(dates)})"
+    said = f"{fact.speaker}: {fact.text}" if fact.speaker else fact.text
+    return f"- {escape(said)} ({'; '.join(dates)})"
 
 
 def escape(text: str) -> str:

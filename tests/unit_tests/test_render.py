@@ -17,6 +17,14 @@ def test_facts_come_dated_in_one_delimited_block() -> None:
     ])  # fmt: skip
 
 
+def test_what_somebody_else_said_is_not_told_as_the_users_own() -> None:
+    facts = [make_fact("I eat no nuts", "note", subject="Ben <b>"), make_fact("Ben sings", "hobby", subject="Ben")]
+    assert render(facts, 1_000).splitlines()[2:-1] == [
+        "- ben &lt;b&gt;: I eat no nuts (said 2026-11-22)",
+        "- Ben sings (said 2026-11-22)",
+    ]
+
+
 def test_nothing_known_gives_no_block() -> None:
     assert render([], 1_000) == ""
 
