@@ -56,16 +56,18 @@ def render_fact(fact: Fact) -> str:
 
 def escape(text: str) -> str:
     """One line that can neither close the block nor pass for another line of it."""
-    printable = "".join(" " if _breaks_a_line(char) else char for char in text)
+    printable = "".join(" " if _misleads(char) else char for char in text)
     single = re.sub(r"\s+", " ", printable).strip()
     return single.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _breaks_a_line(char: str) -> bool:
-    """Line and paragraph breaks, control characters, and those that turn the direction of what follows."""
+def _misleads(char: str) -> bool:
+    """Line and paragraph breaks, control characters, those that turn the direction of what follows, and tags: a second
+    ASCII that nobody sees, and models read."""
     return (
         unicodedata.category(char) in ("Cc", "Zl", "Zp")
         or char in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        or "\U000e0000" <= char <= "\U000e007f"
     )
 
 
