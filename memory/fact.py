@@ -112,7 +112,7 @@ class Fact(BaseModel):
     """Derived from user, source message and text (`fact_id`), so that a repeated write is the same write."""
     key: str
     """The name under which a LangGraph store knows the fact; its id, unless somebody put it under another."""
-    text: str = Field(min_length=1, max_length=MAX_FACT_TEXT)
+    text: str = Field(pattern=r"\S", max_length=MAX_FACT_TEXT)
     """One declarative sentence in the user's language, without the user as subject: "Lives in Austin"."""
     subject: SlotName = "user"
     """Whom or what it is about: "user", or the name of somebody or something else."""

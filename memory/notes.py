@@ -35,8 +35,6 @@ def facts_of_texts(user_id: str, memories: Iterable[Memory], now: datetime) -> I
 def fact_of_text(user_id: str, memory: Memory, now: datetime) -> Fact:
     """A plain text as a fact. Raises BadInput."""
     text = check_text("text", memory.text, MAX_FACT_TEXT)
-    if not text.strip():
-        raise BadInput(f"The text {text!r} is empty: there is nothing in it to remember.")
     if is_secret(text, NOTE, ""):
         raise BadInput("It holds a password, key or card number: those are not kept.")
     source = memory.source or Source()

@@ -147,6 +147,7 @@ async def test_the_synchronous_methods_work_from_another_thread_and_refuse_the_e
     [
         {},
         {"text": ""},
+        {"text": " \n"},
         {"text": "x\x00"},
         {"text": "x" * 1_001},
         {"text": "x", "importance": 7},
@@ -158,6 +159,8 @@ async def test_what_is_no_fact_is_refused_with_the_field_that_is_wrong_and_chang
 ) -> None:
     with pytest.raises(BadInput, match=r"text|importance|out of range"):
         await store.aput(facts_namespace(user), "k", value)
+    with pytest.raises(BadInput, match="out of range"):
+        await store.aput(facts_namespace(user), "k", {"text": "x"}, ttl=1e12)
     assert await history(store, user) == []
 
 
