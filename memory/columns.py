@@ -134,11 +134,13 @@ class Columns:
 
         "sister" means Anna where one of the facts, or one `among` the many beside them, says that Anna is the sister.
         """
-        said = (*self.relations.values(), *among.relations.values())
-        meant = [relation for relation in said if asked & relation]
+        meant: dict[str, list[frozenset[str]]] = {}  # by each of its stems, since somebody may know a thousand people
+        for relation in (*self.relations.values(), *among.relations.values()):
+            for stem in relation if asked & relation else ():
+                meant.setdefault(stem, []).append(relation)
         named = np.zeros(len(self.subject_numbers))
         for names, number in self.subject_numbers.items():
-            if names and (asked & names or any(names <= relation for relation in meant)):
+            if names and (asked & names or any(names <= relation for relation in meant.get(min(names), ()))):
                 named[number] = 1
         return named[self.subject_of]
 
