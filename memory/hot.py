@@ -83,19 +83,19 @@ class Snapshot:
         self,
         query: str,
         cosines: Floats | None,
-        mask: Mask,
+        mask: Mask | None,
         now: datetime,
         weights: Weights,
         limit: int,
         *,
         explain: bool,
     ) -> Iterator[Hit]:
-        """What `rank` finds among the facts of `mask`, and why, where it is to `explain`.
+        """What `rank` finds among the facts of `mask`, or all, and why, where it is to `explain`.
 
         Without cosines the words decide; the floor is one for facts that have a similarity, so there is none then.
         """
         if cosines is None:
-            cosines, weights = np.zeros(len(mask)), weights.without_floor()
+            cosines, weights = np.zeros(len(self.columns.facts)), weights.without_floor()
         for hit in rank(question(query), self.columns, cosines, now, weights, limit, mask=mask, among=self.among):
             yield hit._replace(why=why(hit, query, weights, now)) if explain else hit
 

@@ -96,15 +96,20 @@ class UserMemory:
         """
         now, query = utc_now(), asked(query)
         held, vector = await self._open(query)
+        past: list[Hit] = []
+        searching = self._parts(held, [vector], now, every=limit > POOL)
+        if asks_about_past(query):
+            parts, past = await asyncio.gather(searching, self._past(query, held, vector, now, PAST_SHOWN, explain))
+        else:
+            parts = await searching
         profile: list[Fact] = []
         rankings: list[Iterator[Hit]] = []
-        for part, cosines, current in await self._parts(held, [vector], now, every=limit > POOL):
+        for part, cosines, current in parts:
             in_profile = part.columns.of(PROFILE)
             profile += part.facts(current & in_profile)
             wanted = current & ~in_profile
             rankings.append(part.best(query, cosines, wanted, now, self._store.weights, limit, explain=explain))
         profile.sort(key=lambda fact: fact.category != "constraint")  # where the budget is short, these are not cut
-        past = await self._past(query, held, vector, now, PAST_SHOWN, explain) if asks_about_past(query) else []
         return Recalled(tuple(profile), tuple(await best_of(rankings, limit)), tuple(past))
 
     async def search(
@@ -379,16 +384,11 @@ class UserMemory:
         found = await self._store.ledger.past(self.user_id, now, self._store.embedder.name, near)
         vectors = None if vector is None or not found else vectors_of([stored for _, stored in found], len(vector))
         past = Snapshot(await in_columns([fact for fact, _ in found]), vectors, among=held.columns)
-        everything = np.ones(len(found), dtype=bool)
-        weights = self._store.weights
-        ranking = past.best(query, past.cosines(vector), everything, now, weights, limit, explain=explain)
+        ranking = past.best(query, past.cosines(vector), None, now, self._store.weights, limit, explain=explain)
         return await best_of([ranking], limit)
 
     async def _in_collection(self, vector: Vectors, *, past: bool = False) -> dict[str, float] | None:
-        """What the collection holds near `vector`, id -> cosine, and what it has yet to learn, each with 0.
-
-        None where it does not answer in time.
-        """
+        """What the collection holds near `vector`, id -> cosine, or has yet to learn; None if it does not answer."""
         owner = owner_key(self.user_id)
         try:
             async with asyncio.timeout(VECTORS_TIMEOUT):

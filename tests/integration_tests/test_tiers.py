@@ -198,8 +198,16 @@ async def test_facts_beyond_those_that_are_held_are_found_without_the_collection
 async def test_a_collection_that_does_not_answer_is_not_waited_for(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waiting, waiting_at_once = 0, []
+
     async def hang(*arguments: object, **named: object) -> None:
-        await asyncio.Event().wait()
+        nonlocal waiting
+        waiting += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            waiting_at_once.append(waiting)
+            waiting -= 1
 
     memory = await ready_to_search_beyond(store, user)
     monkeypatch.setattr(ChromaIndex, "search", hang)
@@ -207,6 +215,7 @@ async def test_a_collection_that_does_not_answer_is_not_waited_for(
     async with asyncio.timeout(5):
         recalled = await memory.recall("Had I been to Austin before?")
     assert recalled.hits[0].fact.text == "Has been to Austin"
+    assert max(waiting_at_once) == 2  # for what is and for what was, not for one after the other
 
 
 async def test_more_than_the_collection_is_asked_for_is_found_all_the_same(
