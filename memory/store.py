@@ -175,7 +175,7 @@ class FactStore(BaseStore):
             return matches(fact_value(fact), wanted)
 
         if op.query:
-            hits = await memory.search(op.query, limit=op.offset + op.limit, only=meets)
+            hits = await memory.search(op.query, limit=op.offset + op.limit, only=meets if wanted else None)
             scored: list[tuple[Fact, float | None]] = [(hit.fact, hit.score) for hit in hits]
         else:
             scored = []

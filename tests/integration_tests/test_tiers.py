@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 from memory import hot
 from memory.errors import Unavailable
 from memory.fact import Fact, owner_key, utc_now
-from memory.hot import HotTier
+from memory.hot import HotTier, Snapshot
 from memory.index.chroma import ChromaIndex
 from memory.rows import facts_of
 from memory.store import FactStore, facts_namespace
@@ -225,6 +225,25 @@ async def test_more_than_the_collection_is_asked_for_is_found_all_the_same(
     memory = await ready_to_search_beyond(store, user)
     assert len(await memory.search("Have I been to Austin?", 10)) == len(CITIES)
     assert len((await memory.recall("Have I been to Austin?", 10)).hits) == len(CITIES)
+
+
+async def test_a_search_of_the_store_reads_every_fact_only_to_filter_them(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ready_to_search_beyond(store, user)
+    whole, read = store.hot.whole, []
+
+    async def count(user_id: str, dimension: int = 0) -> Snapshot:
+        read.append(user_id)
+        return await whole(user_id, dimension)
+
+    monkeypatch.setattr(store.hot, "whole", count)
+    space = facts_namespace(user)
+    assert [item.key for item in await store.asearch(space, query="Have I been to Austin?", limit=1)] == ["Austin"]
+    assert read == []
+    wanted = {"text": "Has been to Lima"}
+    assert [item.key for item in await store.asearch(space, query="Austin", filter=wanted)] == ["Lima"]
+    assert read == [user]
 
 
 async def test_the_ledger_is_asked_once_which_of_the_held_facts_are_over(
