@@ -17,6 +17,9 @@ Mask = NDArray[np.bool_]
 Numbers = NDArray[np.intp]
 Key = TypeVar("Key")
 
+COMMON = 1 / 8
+"""The part of the facts from which on the name of whom they are about tells few of them apart."""
+
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 
@@ -89,7 +92,7 @@ class Columns:
         """Do what the first question would have to wait for."""
         self.words.sort()
         self.threads[0].sort()
-        _ = self.facts.characters
+        _ = self.facts.characters, self.common_names
 
     def kept(self, positions: Numbers) -> "Columns":
         """With the facts at these positions alone, in ascending order."""
@@ -143,6 +146,13 @@ class Columns:
             if names and (asked & names or any(names <= relation for relation in meant.get(min(names), ()))):
                 named[number] = 1
         return named[self.subject_of]
+
+    @cached_property
+    def common_names(self) -> frozenset[str]:
+        """Stems of the names that a good part of the facts is about, so that they tell few of them apart."""
+        counts = np.bincount(self.subject_of, minlength=len(self.subject_numbers))
+        common = {*np.flatnonzero(counts > COMMON * len(self.facts)).tolist()}
+        return frozenset[str]().union(*(n for n, number in self.subject_numbers.items() if number in common))
 
     @cached_property
     def threads(self) -> tuple[Bm25, Numbers]:

@@ -13,6 +13,7 @@ from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from memory.errors import BadInput, Unavailable
+from memory.fact import Fact
 from memory.index import Vectors
 
 if TYPE_CHECKING:
@@ -79,6 +80,16 @@ class Embedder:
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
         return np.stack([found[text] for text in texts]) if texts else np.empty((0, 0), dtype=np.float32)
+
+    async def embed_facts(self, facts: Sequence[Fact]) -> Vectors:
+        """One row a fact: the middle between its vector by itself and that with what was said just before it.
+
+        Without the latter an answer such as "The second." is not found, and with it alone the answer's own words are
+        drowned. Raises Unavailable.
+        """
+        texts = [*(fact.searchable for fact in facts), *(fact.searchable_with_previous for fact in facts)]
+        vectors = await self.embed(texts)
+        return unit(vectors[: len(facts)] + vectors[len(facts) :])
 
     async def warm_up(self) -> None:
         """Load what the first call would load, off the event loop."""

@@ -180,11 +180,15 @@ class Fact(BaseModel):
     @property
     def searchable(self) -> str:
         """What is embedded: the slot's name before the sentence, and the user's own words after it, bring questions
-        nearer to it; so does what was said just before, at the end, where it draws the vector away least."""
+        nearer to it."""
         about = self.speaker or (self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}")
         said = f" ({self.quote})" if normalize(self.quote) != normalize(self.text) and self.quote else ""
-        before = f" ({' '.join(self.source.previous)})" if self.source.previous else ""
-        return f"{about}: {self.text}{said}{before}"
+        return f"{about}: {self.text}{said}"
+
+    @property
+    def searchable_with_previous(self) -> str:
+        """The same with what was said just before, at the end, where it draws the vector away least."""
+        return f"{self.searchable} ({' '.join(self.source.previous)})" if self.source.previous else self.searchable
 
 
 class Repeat(BaseModel):

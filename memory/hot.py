@@ -203,7 +203,7 @@ class HotTier:
         lacking = [fact for fact, vector in zip(facts, stored, strict=True) if vector is None]
         if len(lacking) > EMBED_AT_MOST:
             raise Unavailable(f"{len(lacking)} facts have no vector yet: the index is behind.")
-        made = map(bytes_of, await self._embedder.embed([fact.searchable for fact in lacking]))
+        made = map(bytes_of, await self._embedder.embed_facts(lacking))
         vectors = vectors_of([next(made) if vector is None else vector for vector in stored][::-1])
         if snapshot.vectors is not None:
             vectors = np.concatenate([snapshot.vectors, vectors])

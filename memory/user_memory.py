@@ -38,7 +38,7 @@ from memory.recalled import PROFILE, Profile, Recalled, profile_of
 from memory.reconcile import Changes
 from memory.threads import delete_threads
 from memory.timeline import AsOf, Version, as_of, chain, versions
-from memory.words import asked
+from memory.words import asked, without_names
 
 if TYPE_CHECKING:
     from memory.store import FactStore
@@ -336,8 +336,9 @@ class UserMemory:
         """The user's facts as they are now, and the question's vector; no vectors where they cannot be had in time."""
         try:
             async with asyncio.timeout(VECTORS_TIMEOUT):
-                (vector,) = await self._store.embedder.embed([query])
-                return await self._store.hot.open(self.user_id), vector
+                held = await self._store.hot.open(self.user_id)
+                (vector,) = await self._store.embedder.embed([without_names(query, held.columns.common_names)])
+                return held, vector
         except (Unavailable, TimeoutError) as error:
             # Worse recall beats none: without vectors the words, recency and importance of all facts decide.
             log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))

@@ -3,6 +3,7 @@
 import re
 import threading
 import unicodedata
+from collections.abc import Set
 from datetime import date
 from functools import lru_cache
 
@@ -17,10 +18,10 @@ MAX_QUERY = 2_000
 
 STOP_WORDS = frozenset({
     "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do",
-    "does", "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "know", "me", "my",
-    "of", "on", "or", "our", "remember", "shall", "should", "so", "tell", "that", "the", "their", "them", "there",
-    "they", "this", "to", "us", "user", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose",
-    "why", "will", "with", "would", "you", "your",
+    "does", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how", "i", "if", "in", "into", "is", "it",
+    "its", "know", "me", "my", "of", "on", "or", "our", "remember", "shall", "she", "should", "so", "tell", "that",
+    "the", "their", "them", "there", "they", "this", "to", "us", "user", "was", "we", "were", "what", "when", "where",
+    "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your",
 })  # fmt: skip
 """English words that say nothing about what is asked; in other languages BM25's rarity does the same work."""
 
@@ -66,6 +67,15 @@ def document(fact: Fact) -> Document:
 def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
     """The stems of the words in `text`, in order, stop words and `without` left out."""
     return [_stem(word) for word in _words(text) if word not in STOP_WORDS and word not in without]
+
+
+def without_names(text: str, names: Set[str]) -> str:
+    """A question without the names whose stems these are; as it is where they are all that it says.
+
+    For its vector: that of "What does Ana paint?" is as near to whatever Ana says as to what is said of painting.
+    """
+    kept = [word for word in text.split() if names.isdisjoint(stems(word)[:1])]
+    return " ".join(kept) if stems(" ".join(kept)) else text
 
 
 def _words(text: str) -> list[str]:

@@ -139,7 +139,7 @@ class IndexQueue:
     ) -> Vectors:
         """The facts' vectors: those that are stored, and the others, which are stored with it."""
         lacking = [at for at, vector in enumerate(stored) if vector is None]
-        embedded = await self.embedder.embed([facts[at].searchable for at in lacking])
+        embedded = await self.embedder.embed_facts([facts[at] for at in lacking])
         made = dict(zip(lacking, map(bytes_of, embedded), strict=True))
         async with connection.cursor() as cursor:
             await cursor.executemany(

@@ -33,8 +33,8 @@ class Row:
 async def measure_facts(embedder: Embedder) -> list[Row]:
     """Every ranking on both splits, and the default with one signal or the quotes left out."""
     facts, questions = load_facts(), load_questions()
-    vectors = await embed_questions(questions, embedder)
     people = await open_people(facts, embedder)
+    vectors = await embed_questions(people, questions, embedder)
     unquoted = await open_people(
         {user: [without_quote(fact) for fact in known] for user, known in facts.items()}, embedder
     )

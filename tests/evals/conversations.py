@@ -13,7 +13,7 @@ from memory.fact import Fact, Source
 from memory.index import Vectors
 from memory.notes import Memory, fact_of_text
 from memory.rank import Weights, rank
-from memory.words import document, question
+from memory.words import document, question, without_names
 from tests.evals.dataset import Split
 from tests.evals.measure import LIMIT, Outcome, Score, mean_score, share
 
@@ -56,13 +56,16 @@ async def open_talks(embedder: Embedder, previous: int) -> list[Talk]:
     talks = []
     for name in names:
         turns, questions = load(name, previous)
+        columns = Columns().extended([*map(document, turns.values())])
         talks.append(
             Talk(
                 split="test" if name in TEST else "dev",
-                columns=Columns().extended([*map(document, turns.values())]),
-                vectors=await embedder.embed([fact.searchable for fact in turns.values()]),
+                columns=columns,
+                vectors=await embedder.embed_facts([*turns.values()]),
                 questions=questions,
-                question_vectors=await embedder.embed([asked.text for asked in questions]),
+                question_vectors=await embedder.embed(
+                    [without_names(asked.text, columns.common_names) for asked in questions]
+                ),
                 asked_at=max(fact.observed_at for fact in turns.values()) + timedelta(days=1),
             )
         )

@@ -11,7 +11,7 @@ from memory.fact import Fact
 from memory.index import Vectors
 from memory.rank import PRESETS, Weights, rank
 from memory.recalled import PROFILE
-from memory.words import document, question
+from memory.words import document, question, without_names
 from tests.evals.dataset import NOW, LabelledQuestion, Split
 
 LIMIT = 10
@@ -85,14 +85,17 @@ async def open_people(facts: Mapping[str, Sequence[Fact]], embedder: Embedder) -
     people = {}
     for user, known in facts.items():
         ranked = [fact for fact in known if fact.category not in PROFILE]
-        vectors = await embedder.embed([fact.searchable for fact in ranked])
+        vectors = await embedder.embed_facts(ranked)
         profile = frozenset(fact.id for fact in known if fact.category in PROFILE)
         people[user] = Person(profile, Columns().extended([*map(document, ranked)]), vectors)
     return people
 
 
-async def embed_questions(questions: Sequence[LabelledQuestion], embedder: Embedder) -> Vectors:
-    return await embedder.embed([asked.text for asked in questions])
+async def embed_questions(
+    people: Mapping[str, Person], questions: Sequence[LabelledQuestion], embedder: Embedder
+) -> Vectors:
+    names = {user: person.columns.common_names for user, person in people.items()}
+    return await embedder.embed([without_names(asked.text, names[asked.user]) for asked in questions])
 
 
 def score(

@@ -122,7 +122,7 @@ def test_doctor_ends_with_1_while_something_differs_and_repair_mends_it(told: Ru
         async with open_store() as store:
             fact = (await store.ledger.current(user, utc_now()))[0]
             retired = fact.model_copy(update={"retired_at": utc_now()})
-            vectors = await store.embedder.embed([fact.searchable])
+            vectors = await store.embedder.embed_facts([fact])
             await store.index.put([owner_key(user)], [retired], vectors)
             return fact.id
 

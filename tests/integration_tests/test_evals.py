@@ -20,8 +20,8 @@ Scores = dict[tuple[str, str], Score]
 def scores() -> Scores:
     async def measure() -> Scores:
         embedder, questions = open_embedder("local"), load_questions()
-        vectors = await embed_questions(questions, embedder)
         people = await open_people(load_facts(), embedder)
+        vectors = await embed_questions(people, questions, embedder)
         return {
             (name, split): score(people, questions, vectors, weights, split)
             for name, weights in RANKINGS.items()
