@@ -1,15 +1,16 @@
-"""Prints how well recall finds the labelled answers: `make evals`, or `make evals ARGS=--json`."""
+"""Prints how well recall finds the labelled answers: `make evals`, and `make evals ARGS="--talks FOLDER"` for yours."""
 
+import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from memory.embeddings import Embedder, open_embedder
 from memory.fact import Fact
-from tests.evals.conversations import open_talks, score_talks
+from tests.evals.conversations import FOLDER, names, open_talks, score_talks
 from tests.evals.dataset import Split, load_facts, load_questions
 from tests.evals.measure import ABLATIONS, DEFAULT, RANKINGS, Score, embed_questions, open_people, score
 
@@ -48,14 +49,15 @@ async def measure_facts(embedder: Embedder) -> list[Row]:
     return list(rows())
 
 
-async def measure_talks(embedder: Embedder) -> list[Row]:
+async def measure_talks(embedder: Embedder, folder: Path = FOLDER) -> list[Row]:
     """The same, each turn of a talk a memory with the two turns before it as a hint; and with fewer of them."""
-    talks, hinted_once, unhinted = [await open_talks(embedder, previous) for previous in (2, 1, 0)]
+    talks, hinted_once, unhinted = [await open_talks(embedder, previous, folder) for previous in (2, 1, 0)]
+    there = {(talk.split, asked.kind == "plain") for talk in talks for asked in talk.questions if asked.answers}
 
     def rows() -> Iterator[Row]:
         asked: list[tuple[Labelled, bool]] = [("talks", False), ("plain", True)]
         for labelled, plain in asked:
-            for split in get_args(Split):
+            for split in (split for split in get_args(Split) if (split, plain) in there):
                 for name, weights in (RANKINGS | ABLATIONS).items():
                     yield Row(labelled, split, name, score_talks(talks, weights, split, plain=plain))
                 for name, fewer in (("one turn before", hinted_once), ("no turn before", unhinted)):
@@ -79,12 +81,23 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-async def main() -> list[Row]:
+async def measure(talks: Path | None) -> list[Row]:
     embedder = open_embedder("local")
-    return await measure_facts(embedder) + await measure_talks(embedder)
+    return (
+        await measure_talks(embedder, talks) if talks else await measure_facts(embedder) + await measure_talks(embedder)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make evals", description="How well recall finds labelled answers.")
+    parser.add_argument("--json", action="store_true", help="print the figures for a program")
+    parser.add_argument("--talks", type=Path, metavar="FOLDER", help="measure talks of your own (see README.md beside)")
+    asked = parser.parse_args()
+    if asked.talks and not names(asked.talks):
+        parser.error(f"{asked.talks} holds no talk: it takes NAME.jsonl and NAME.questions.jsonl")
+    measured = asyncio.run(measure(asked.talks))
+    print(json.dumps([asdict(row) for row in measured], indent=2) if asked.json else table(measured))  # noqa: T201
 
 
 if __name__ == "__main__":
-    measured = asyncio.run(main())
-    as_json = [asdict(row) for row in measured]
-    print(json.dumps(as_json, indent=2) if "--json" in sys.argv[1:] else table(measured))  # noqa: T201 - its purpose
+    main()

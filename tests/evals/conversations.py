@@ -50,12 +50,11 @@ class Talk:
     asked_at: datetime
 
 
-async def open_talks(embedder: Embedder, previous: int) -> list[Talk]:
-    """Every talk, embedded, each turn with so many of those before it as a hint."""
-    names = sorted(path.stem for path in FOLDER.glob("*.jsonl") if not path.stem.endswith(".questions"))
+async def open_talks(embedder: Embedder, previous: int, folder: Path = FOLDER) -> list[Talk]:
+    """Every talk of a folder, embedded, each turn with so many of those before it as a hint."""
     talks = []
-    for name in names:
-        turns, questions = load(name, previous)
+    for name in names(folder):
+        turns, questions = load(name, previous, folder)
         columns = Columns().extended([*map(document, turns.values())])
         talks.append(
             Talk(
@@ -72,11 +71,15 @@ async def open_talks(embedder: Embedder, previous: int) -> list[Talk]:
     return talks
 
 
-def load(name: str, previous: int = 2) -> tuple[dict[str, Fact], list[AskedOfTalk]]:
+def names(folder: Path = FOLDER) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.jsonl") if not path.stem.endswith(".questions"))
+
+
+def load(name: str, previous: int = 2, folder: Path = FOLDER) -> tuple[dict[str, Fact], list[AskedOfTalk]]:
     """The turns of a talk, by "session:turn" as its labels name them, and the questions."""
     turns: dict[str, Fact] = {}
     said: dict[int, list[str]] = {}
-    for row in map(json.loads, (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()):
+    for row in map(json.loads, (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()):
         before = said.setdefault(row["session"], [])
         label = f"{row['session']}:{len(before) + 1}"
         source = Source(
@@ -87,7 +90,7 @@ def load(name: str, previous: int = 2) -> tuple[dict[str, Fact], list[AskedOfTal
         at = datetime.fromisoformat(row["at"])
         turns[label] = fact_of_text(name, Memory(row["text"], at, row["speaker"], source), at)
         before.append(f"{row['speaker']}: {row['text']}")
-    rows = map(json.loads, (FOLDER / f"{name}.questions.jsonl").read_text(encoding="utf-8").splitlines())
+    rows = map(json.loads, (folder / f"{name}.questions.jsonl").read_text(encoding="utf-8").splitlines())
     return turns, [
         AskedOfTalk(row["question"], row["kind"], frozenset(turns[label].id for label in row["answers"]))
         for row in rows

@@ -1,0 +1,45 @@
+"""What of a question goes into its vector."""
+
+import numpy as np
+import pytest
+
+from memory.columns import Columns
+from memory.fact import Source
+from memory.words import document, without_names
+from tests.facts import make_fact
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ("What did Ana paint last year?", "What did paint last year?"),
+        ("What is Ana's dog called?", "What is dog called?"),
+        ("When did ANA and Ben meet Carla?", "When did and meet Carla?"),
+        ("Tell me about Ana.", "Tell me about Ana."),  # it says nothing else
+        ("What does Carla paint?", "What does Carla paint?"),
+        ("", ""),
+    ],
+)
+def test_a_question_goes_without_the_names_that_tell_nothing_apart(asked: str, kept: str) -> None:
+    assert without_names(asked, frozenset({"ana", "ben"})) == kept
+
+
+def test_a_name_tells_nothing_apart_where_more_than_an_eighth_of_the_facts_is_about_it() -> None:
+    def columns(**counts: int) -> Columns:
+        names = [name for name, count in counts.items() for _ in range(count)]
+        facts = [make_fact(f"Fact {n}", subject=name, message_id=str(n)) for n, name in enumerate(names)]
+        return Columns().extended([*map(document, facts)])
+
+    assert columns(user=69, ana=11, ben=7).common_names == {"ana"}
+    assert columns(user=8, ana=1).common_names == frozenset()
+    assert columns().common_names == frozenset()
+    grown = columns(user=8, ana=1).extended(
+        [document(make_fact(f"More {n}", subject="ana", message_id=f"m{n}")) for n in range(3)]
+    )
+    assert grown.common_names == {"ana"}
+    assert grown.kept(np.arange(8)).common_names == frozenset()
+
+
+def test_what_was_said_before_stands_after_the_text() -> None:
+    fact = make_fact("The second.", "note", subject="Ana", source=Source(previous=("Which one?",)))
+    assert (fact.searchable, fact.searchable_with_previous) == ("ana: The second.", "ana: The second. (Which one?)")
