@@ -29,6 +29,21 @@ async def test_plain_texts_are_remembered_by_the_hundred_and_found_by_what_was_s
     assert (await memory.all())[-1].source == answer
 
 
+async def test_whose_texts_half_of_a_memory_is_does_not_make_them_alike_a_question_about_them(
+    store: FactStore, user: str
+) -> None:
+    memory = UserMemory(store, user)
+    await memory.remember_all(
+        [Memory(text, subject=who) for text in ("I paint boats.", "I sing.") for who in ("Ana", "Ben")]
+    )
+    asked, without, about_both = [
+        {hit.fact.id: hit.similarity for hit in await memory.search(question)}
+        for question in ("What does Ana paint?", "What does paint?", "What do Ana and Carla paint?")
+    ]
+    assert asked == without
+    assert about_both != without
+
+
 async def test_to_remember_one_text_reads_none_of_the_others(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,13 @@
 """Embedders: what they answer, and what they are not to answer."""
 
+import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
 
 from memory.embeddings import Embedder
 from memory.errors import Unavailable
+from memory.fact import Source
+from tests.facts import make_fact
 
 
 class Answers(Embeddings):
@@ -35,3 +38,11 @@ async def test_vectors_come_a_row_a_text_of_length_1_and_each_text_is_embedded_o
 async def test_an_answer_that_does_not_fit_is_none(answer: list[list[float]]) -> None:
     with pytest.raises(Unavailable, match="'scripted' does not answer"):
         await Embedder("scripted", Answers(*answer)).embed(["tea", "rum"])
+
+
+async def test_a_fact_lies_in_the_middle_between_its_words_and_those_with_what_was_said_before() -> None:
+    answer = make_fact("The second.", source=Source(previous=("Which one?",)))
+    model = Answers([1.0, 0.0], [0.6, 0.8], [0.0, 1.0])
+    vectors = await Embedder("scripted", model).embed_facts([answer, make_fact("Likes tea")])
+    assert model.asked == [[answer.searchable, "note: Likes tea", answer.searchable_with_previous]]
+    assert vectors == pytest.approx(np.array([[0.5**0.5, 0.5**0.5], [0.6, 0.8]]))
