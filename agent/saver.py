@@ -1,25 +1,44 @@
 """The checkpointer: LangGraph's for Postgres, with many threads at once, a key, and all that a server asks for."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from types import NoneType
 from typing import Any, cast
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_serializable_checkpoint_metadata,
+)
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import CipherProtocol, SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
+from agent.committer import Committer, Rows
 from memory.errors import BadInput
 from memory.postgres import Pool
 
 SPARED = 2
 """Connections of the pool that are left to others: the locks of runs, and the ledger."""
 
+SIMPLE = (str, int, float, bool, NoneType)
+"""Values that are saved within a checkpoint; each other one is in a row of its own, once for all that have it."""
+
 
 class ThreadSaver(AsyncPostgresSaver):
     """A saver over a pool; with a key, what is said, summed up and done in a thread is encrypted (AES-EAX).
+
+    What it saves and reads is what LangGraph's own does, row for row. Its time goes into messages to the database and
+    the waking of threads: so what calls save at the same moment goes out together, and no thread is woken.
 
     In the clear stay names: ids of threads, messages, runs and users, and what a run's context and config hold.
     """
@@ -29,7 +48,61 @@ class ThreadSaver(AsyncPostgresSaver):
         self.pool = pool
         # The lock of the base keeps two calls from one connection. Here each call has its own, so many may go on at
         # once; the others wait here, where waiting has no time limit, rather than in the pool, where it has one.
-        self.lock = cast(asyncio.Lock, asyncio.Semaphore(max(pool.max_size - SPARED, 1)))
+        slots = asyncio.Semaphore(max(pool.max_size - SPARED, 1))
+        self.lock = cast(asyncio.Lock, slots)
+        self._committer = Committer(pool, slots)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """As LangGraph's own, but in one statement with what others save at the same moment."""
+        told, values = config["configurable"], checkpoint["channel_values"]
+        thread_id, namespace = told["thread_id"], told["checkpoint_ns"]
+        simple = {name: value for name, value in values.items() if isinstance(value, SIMPLE)}
+        others = {name: value for name, value in values.items() if name not in simple}
+        snapshots = {name: True for name, value in others.items() if isinstance(value, _DeltaSnapshot)}
+        changed = {name: version for name, version in new_versions.items() if name in others}
+        row = (
+            thread_id,
+            namespace,
+            checkpoint["id"],
+            told.get("checkpoint_id"),
+            {**checkpoint, "channel_values": simple | snapshots},
+            get_serializable_checkpoint_metadata(config, metadata),
+        )
+        blobs = self._dump_blobs(thread_id, namespace, others, changed)
+        if not await self._committer.commit(Rows(checkpoints=[row], blobs=blobs)):
+            return await super().aput(config, checkpoint, metadata, new_versions)
+        return {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint["id"]}}
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """As LangGraph's own, but in one statement with what others save at the same moment."""
+        told = config["configurable"]
+        place = told["thread_id"], told["checkpoint_ns"], told["checkpoint_id"]
+        replacing = all(channel in WRITES_IDX_MAP for channel, _ in writes)  # rare, and another statement
+        if replacing or not await self._committer.commit(
+            Rows(writes=self._dump_writes(*place, task_id, task_path, writes))
+        ):
+            await super().aput_writes(config, writes, task_id, task_path)
+
+    async def _load_checkpoint_tuple(self, value: DictRow) -> CheckpointTuple:
+        """As LangGraph's own, which has a thread read the pending writes: to wake it takes longer than they do."""
+        place = {"thread_id": value["thread_id"], "checkpoint_ns": value["checkpoint_ns"]}
+        saved, parent = value["checkpoint"], value["parent_checkpoint_id"]
+        saved["channel_values"] = (saved.get("channel_values") or {}) | self._load_blobs(value["channel_values"])
+        return CheckpointTuple(
+            config={"configurable": {**place, "checkpoint_id": value["checkpoint_id"]}},
+            checkpoint=saved,
+            metadata=value["metadata"],
+            parent_config={"configurable": {**place, "checkpoint_id": parent}} if parent else None,
+            pending_writes=self._load_writes(value["pending_writes"]),
+        )
 
     async def adelete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Delete what these runs saved, as the `rollback` of a server asks for; each thread is as it was before."""

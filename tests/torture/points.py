@@ -116,8 +116,9 @@ def strike(pids: Sequence[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-SAVE = "langgraph.checkpoint.postgres.aio:AsyncPostgresSaver.aput"
-SAVE_WRITES = "langgraph.checkpoint.postgres.aio:AsyncPostgresSaver.aput_writes"
+SAVE = "agent.saver:ThreadSaver.aput"
+SAVE_WRITES = "agent.saver:ThreadSaver.aput_writes"
+COMMIT = "agent.committer:Committer._write"
 TOKEN = "tests.torture.victim:show"  # noqa: S105 - a function's name
 RECALL = "memory.user_memory:UserMemory.recall"
 HAND_OVER = "agent.nodes:ask_process"
@@ -136,6 +137,7 @@ CHECKPOINTS = ("the input", "the message", "recall", "respond", "extraction", "r
 PROCESS_POINTS: tuple[Moment, ...] = (
     *(Point(f"before the checkpoint of {what}", SAVE, "before", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
     *(Point(f"after the checkpoint of {what}", SAVE, "after", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
+    Point("committed, and no call told so", COMMIT, "after", nth=4),
     Point("in recall", RECALL, "before"),
     Point("in the middle of the reply", TOKEN, "before", nth=2),
     Point("the reply shown, not saved", SAVE_WRITES, "before", nth=2),
@@ -164,6 +166,7 @@ PROCESS_POINTS: tuple[Moment, ...] = (
 
 SERVER_POINTS: tuple[Moment, ...] = (
     Point("before the checkpoint of respond", SAVE, "before", nth=4, target="postgres"),
+    Point("committed, and no call told so", COMMIT, "after", nth=4, target="postgres"),
     Point("in the transaction, before its commit", WRITE, "after", target="postgres"),
     Point("between the collection and the queue's deletion", PUT, "after", target="postgres"),
     Point("between ledger and collection, the facts embedded", PUT, "before", target="chroma"),

@@ -18,7 +18,6 @@ from typing import Any, Literal, TypeAlias, cast
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 import memory.index.chroma
 import memory.index.queue
@@ -26,6 +25,7 @@ from agent.context import Context
 from agent.graph import Graph, OneRunGraph
 from agent.persistence import open_checkpointer, open_store
 from agent.remembering import handed_over, human_messages_after
+from agent.saver import ThreadSaver
 from agent.settings import read_settings
 from agent.state import MemoryChanges, Remembering, Waiting
 from graphs.chat import builder
@@ -264,10 +264,10 @@ async def show(token: str) -> None:
 @asynccontextmanager
 async def opened(connection: Connection) -> AsyncIterator[tuple[Graph, FactStore]]:
     """The graph and the store, as the terminal opens them; each message is told of once it is committed."""
-    save, told = AsyncPostgresSaver.aput, set[str]()
+    save, told = ThreadSaver.aput, set[str]()
 
     async def aput(
-        self: AsyncPostgresSaver,
+        self: ThreadSaver,
         config: RunnableConfig,
         checkpoint: Checkpoint,
         metadata: CheckpointMetadata,
@@ -280,7 +280,7 @@ async def opened(connection: Connection) -> AsyncIterator[tuple[Graph, FactStore
                 connection.send(Ack("kept", str(message.text)))
         return saved
 
-    AsyncPostgresSaver.aput = aput  # type: ignore[method-assign]  # in this process alone
+    ThreadSaver.aput = aput  # type: ignore[method-assign]  # in this process alone
     async with open_checkpointer() as saver, open_store() as store:
         yield builder.compile(checkpointer=saver, store=store), store
 
