@@ -12,6 +12,7 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
+from langchain_core.messages.tool import tool_call
 from langgraph.runtime import Runtime
 
 from agent.context import Context, memory_tokens
@@ -77,7 +78,17 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
         task=open_task(state.get("task"), utc_now()),
     )
     messages = window(_readable(state["messages"]), settings.window_tokens)
-    return found | {"messages": [await model.bind_tools(TOOLS).ainvoke([prompt, *messages])]}
+    reply = await model.bind_tools(TOOLS).ainvoke([prompt, *messages])
+    return found | {"messages": [_with_readable_calls(reply)]}
+
+
+def _with_readable_calls(reply: AIMessage) -> AIMessage:
+    """The reply with calls whose arguments are no JSON as calls without any, so that the tool says what is missing.
+
+    Left as they are, nothing would answer them, and providers refuse a call without an answer ever after.
+    """
+    broken = [tool_call(name=call["name"] or "", args={}, id=call["id"]) for call in reply.invalid_tool_calls]
+    return reply.model_copy(update={"tool_calls": [*reply.tool_calls, *broken], "invalid_tool_calls": []})
 
 
 async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
@@ -271,7 +282,7 @@ def _readable(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 def _thread_of(runtime: Runtime[Context]) -> str:
     info = runtime.execution_info
-    return (info.thread_id if info else None) or ""
+    return str(info.thread_id or "") if info else ""  # a caller may have said 1, and the saver writes "1"
 
 
 def _where(runtime: Runtime[Context]) -> str:
