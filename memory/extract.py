@@ -17,7 +17,18 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from memory.errors import AgentMemoryError
-from memory.fact import MAX_FACT_TEXT, Category, Fact, Source, fact_id, is_storable, normalize, slot_name, utc_now
+from memory.fact import (
+    MAX_FACT_TEXT,
+    Category,
+    Fact,
+    Source,
+    fact_id,
+    is_storable,
+    mended,
+    normalize,
+    slot_name,
+    utc_now,
+)
 from memory.guard import is_command, is_secret
 from memory.reconcile import Proposal, RelationKind, is_exclusive
 from memory.small_talk import says_nothing
@@ -143,7 +154,7 @@ def utterances_of(content: str | Sequence[MessageLikeRepresentation], at: dateti
     utterances = []
     for message in messages:
         if isinstance(message, HumanMessage):
-            text = str(message.text).encode(errors="replace").decode()  # no model takes a lone surrogate
+            text = mended(str(message.text))
             # Never later than it was received: a fact from the future could not be superseded by anything said today.
             said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, utc_now())
             moment = said_at.astimezone(UTC).isoformat()
