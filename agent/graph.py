@@ -93,7 +93,7 @@ async def _admitted(pool: Pool, told: Mapping[str, Any], context: Context | Mapp
     if owner and owner != user:
         raise BadInput(f"The thread {thread_id!r} belongs to another user: start one of your own.")
     begins_at = None if told.get("checkpoint_ns") else told.get("checkpoint_id")
-    if begins_at and not await has_checkpoint(pool, thread_id, begins_at):
+    if begins_at and not await has_checkpoint(pool, thread_id, str(begins_at)):
         raise BadInput(f"The thread {thread_id!r} has no checkpoint {begins_at!r} (any more): see its history.")
     return user
 

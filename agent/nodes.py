@@ -87,7 +87,9 @@ def _with_readable_calls(reply: AIMessage) -> AIMessage:
 
     Left as they are, nothing would answer them, and providers refuse a call without an answer ever after.
     """
-    broken = [tool_call(name=call["name"] or "", args={}, id=call["id"]) for call in reply.invalid_tool_calls]
+    broken = [
+        tool_call(name=call["name"] or "", args={}, id=call["id"]) for call in reply.invalid_tool_calls if call["id"]
+    ]
     return reply.model_copy(update={"tool_calls": [*reply.tool_calls, *broken], "invalid_tool_calls": []})
 
 

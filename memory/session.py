@@ -1,5 +1,6 @@
 """Session memory: which of a thread's messages a prompt carries, and which are due for its summary. Pure."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import accumulate, takewhile
 
@@ -51,16 +52,19 @@ def _without_loose_ends(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
     """The messages without calls that are not all answered right behind them, and without any other answers."""
     kept: list[BaseMessage] = []
     for at, message in enumerate(messages):
-        if isinstance(message, AIMessage) and (calls := _calls(message)):
-            following = takewhile(lambda m: isinstance(m, ToolMessage), messages[at + 1 :])
-            answers = {answer.tool_call_id: answer for answer in following if isinstance(answer, ToolMessage)}
-            if calls <= answers.keys():
-                kept += [message, *(answer for call, answer in answers.items() if call in calls)]
+        if isinstance(message, AIMessage) and (due := _calls(message)):
+            answers: list[BaseMessage] = []
+            for answer in takewhile(lambda m: isinstance(m, ToolMessage), messages[at + 1 :]):
+                if isinstance(answer, ToolMessage) and due[answer.tool_call_id]:
+                    due[answer.tool_call_id] -= 1
+                    answers.append(answer)
+            if not due.total():
+                kept += [message, *answers]
         elif not isinstance(message, ToolMessage):
             kept.append(message)
     return kept
 
 
-def _calls(message: AIMessage) -> set[str | None]:
+def _calls(message: AIMessage) -> Counter[str | None]:
     """Ids of the calls that a provider wants to see answered, those with arguments that nobody can read included."""
-    return {call["id"] for call in (*message.tool_calls, *message.invalid_tool_calls)}
+    return Counter(call["id"] for call in (*message.tool_calls, *message.invalid_tool_calls))

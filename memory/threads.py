@@ -118,6 +118,8 @@ async def thread_owner(pool: Pool, thread_id: object) -> str | None:
 
 async def has_checkpoint(pool: Pool, thread_id: str, checkpoint_id: str) -> bool:
     """Whether the thread can be run again from there."""
+    if not is_storable(checkpoint_id):
+        return False
     async with pool.connection() as connection:
         cursor = await connection.execute(
             "select from checkpoints where thread_id = %s and checkpoint_ns = '' and checkpoint_id = %s",

@@ -51,6 +51,8 @@ UNREADABLE = AIMessage("", invalid_tool_calls=[{"name": "f", "args": "{", "id": 
         ([call("1", "2"), answer("2"), answer("1")], 3),
         ([call("1", "2"), answer("2")], 0),
         ([call("1"), answer("1"), answer("1")], 2),
+        ([call("1", "1"), answer("1"), answer("1")], 3),
+        ([call("1", "1"), answer("1")], 0),
         ([call("1"), answer("1"), answer("2")], 2),
         ([call("1"), call("1"), answer("1")], 2),
         ([call("1"), AIMessage("Well."), answer("1")], 1),
@@ -59,8 +61,8 @@ UNREADABLE = AIMessage("", invalid_tool_calls=[{"name": "f", "args": "{", "id": 
     ],
     ids=[
         "a call", "an answer", "an answer before its call", "both", "parallel calls", "parallel calls, one answered",
-        "a second answer", "an answer to nobody", "an id used again", "an answer that comes late", "an unreadable call",
-        "an unreadable call that was answered",
+        "a second answer", "two calls of one id", "two calls of one id, one answered", "an answer to nobody",
+        "an id used again", "an answer that comes late", "an unreadable call", "an unreadable call that was answered",
     ],
 )  # fmt: skip
 def test_calls_and_answers_that_are_not_together_are_left_out(loose: list[AnyMessage], left: int) -> None:
@@ -76,9 +78,10 @@ def loose_ends(messages: Iterable[BaseMessage]) -> list[object]:
     loose: list[object] = []
     for message in messages:
         if isinstance(message, ToolMessage):
-            if message.tool_call_id not in due:
+            if message.tool_call_id in due:
+                due.remove(message.tool_call_id)
+            else:
                 loose.append(message)
-            due = [call_id for call_id in due if call_id != message.tool_call_id]
             continue
         loose += due
         calls = (*message.tool_calls, *message.invalid_tool_calls) if isinstance(message, AIMessage) else ()
