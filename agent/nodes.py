@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage
 from langchain_core.messages.tool import tool_call
 from langgraph.runtime import Runtime
 
@@ -47,6 +47,9 @@ log = logging.getLogger(__name__)
 Update = dict[str, Any]
 """What a node returns: new values of some of the state's keys."""
 
+MOST_ROUNDS = 10
+"""Times that a model may call tools before it has to reply without them: LangGraph itself stops after thousands."""
+
 NOTHING: Update = {"extracted": None, "changes": None}
 
 
@@ -78,8 +81,18 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
         task=open_task(state.get("task"), utc_now()),
     )
     messages = window(_readable(state["messages"]), settings.window_tokens)
-    reply = await model.bind_tools(TOOLS).ainvoke([prompt, *messages])
-    return found | {"messages": [_with_readable_calls(reply)]}
+    if _rounds_of_tools(messages) < MOST_ROUNDS:
+        reply = _with_readable_calls(await model.bind_tools(TOOLS).ainvoke([prompt, *messages]))
+    else:
+        given = await model.ainvoke([prompt, *messages])
+        reply = given.model_copy(update={"tool_calls": [], "invalid_tool_calls": []})
+    return found | {"messages": [reply]}
+
+
+def _rounds_of_tools(messages: Sequence[BaseMessage]) -> int:
+    """How often the model has called tools since the user's last message."""
+    turn = takewhile(lambda message: not isinstance(message, HumanMessage), reversed(messages))
+    return sum(isinstance(message, AIMessage) for message in turn)
 
 
 def _with_readable_calls(reply: AIMessage) -> AIMessage:

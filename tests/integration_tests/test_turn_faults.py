@@ -10,6 +10,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
 from agent.graph import Graph
+from agent.nodes import MOST_ROUNDS
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore
@@ -157,6 +158,20 @@ async def test_a_call_whose_arguments_are_no_json_is_told_what_is_missing_and_th
     assert (await say(graph, user, "Tell me a story.", thread)).reply == "Found nothing."
     told = [m["content"] for r in openai.requests if r.kind == "reply" for m in r.messages if m["role"] == "tool"]
     assert (len(told), told[-1]) == (1 + len(beside), "The arguments do not fit: query: Field required.")
+    assert (await say(graph, user, "Another one.", thread)).reply == "OK."
+    assert [request.status for request in openai.requests if request.status != 200] == []
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+async def test_a_model_that_calls_tools_without_end_has_to_reply_without_them(
+    graph: Graph, openai: ScriptedOpenAI, user: str, obeys: bool
+) -> None:
+    thread, call = str(uuid.uuid4()), ToolCalls([("search_memory", {"query": "tea"})], "Let me see.")
+    openai.defaults["reply"] = lambda request: Text("OK.") if obeys and "tools" not in request.body else call
+    turn = await say(graph, user, "Tell me a story.", thread)
+    assert turn.nodes.count("tools") == MOST_ROUNDS
+    assert turn.reply.endswith("OK." if obeys else "Let me see.")
+    openai.defaults["reply"] = Text("OK.")
     assert (await say(graph, user, "Another one.", thread)).reply == "OK."
     assert [request.status for request in openai.requests if request.status != 200] == []
 
