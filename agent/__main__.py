@@ -43,7 +43,7 @@ async def _chat(user: str | None, thread: str) -> bool:
         # Imports that --help and a wrong setting do not wait for.
         from agent.offline import OFFLINE_NOTICE
         from agent.settings import OFFLINE, read_settings
-        from agent.terminal import NOT_REMEMBERED, Chat, read, talk
+        from agent.terminal import Chat, read, talk
         from graphs.chat import builder
 
         saver = saver_of(store)
@@ -59,11 +59,6 @@ async def _chat(user: str | None, thread: str) -> bool:
         else:
             await read(session)
         await session.finish()
-        if not store.later.is_idle:
-            screen.note("remembering what was said; Ctrl-C leaves it for another time")
-            await store.later.finish()
-        if store.later.failures:
-            session.fail(NOT_REMEMBERED)
         return session.failed and not sys.stdin.isatty()
 
 

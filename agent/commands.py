@@ -15,6 +15,7 @@ import typer
 
 from agent import screen
 from agent.program import FAILED, JsonOption, UserOption, command, opened, remembering
+from agent.screen import counted
 from memory.errors import BadInput
 from memory.fact import Category, Fact, in_utc, utc_now
 
@@ -346,10 +347,6 @@ def write_whole(path: Path, lines: list[str]) -> None:
     part.touch(mode=0o600)
     part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     part.replace(path)
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def json_of(fact: Fact) -> dict[str, Any]:

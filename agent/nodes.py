@@ -11,7 +11,8 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage
+from langchain_core.messages.tool import tool_call
 from langgraph.runtime import Runtime
 
 from agent.context import Context, memory_tokens
@@ -46,6 +47,9 @@ log = logging.getLogger(__name__)
 Update = dict[str, Any]
 """What a node returns: new values of some of the state's keys."""
 
+MOST_ROUNDS = 10
+"""Times that a model may call tools before it has to reply without them: LangGraph itself stops after thousands."""
+
 NOTHING: Update = {"extracted": None, "changes": None}
 
 
@@ -77,7 +81,29 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
         task=open_task(state.get("task"), utc_now()),
     )
     messages = window(_readable(state["messages"]), settings.window_tokens)
-    return found | {"messages": [await model.bind_tools(TOOLS).ainvoke([prompt, *messages])]}
+    if _rounds_of_tools(messages) < MOST_ROUNDS:
+        reply = _with_readable_calls(await model.bind_tools(TOOLS).ainvoke([prompt, *messages]))
+    else:
+        given = await model.ainvoke([prompt, *messages])
+        reply = given.model_copy(update={"tool_calls": [], "invalid_tool_calls": []})
+    return found | {"messages": [reply]}
+
+
+def _rounds_of_tools(messages: Sequence[BaseMessage]) -> int:
+    """How often the model has called tools since the user's last message."""
+    turn = takewhile(lambda message: not isinstance(message, HumanMessage), reversed(messages))
+    return sum(isinstance(message, AIMessage) for message in turn)
+
+
+def _with_readable_calls(reply: AIMessage) -> AIMessage:
+    """The reply with calls whose arguments are no JSON as calls without any, so that the tool says what is missing.
+
+    Left as they are, nothing would answer them, and providers refuse a call without an answer ever after.
+    """
+    broken = [
+        tool_call(name=call["name"] or "", args={}, id=call["id"]) for call in reply.invalid_tool_calls if call["id"]
+    ]
+    return reply.model_copy(update={"tool_calls": [*reply.tool_calls, *broken], "invalid_tool_calls": []})
 
 
 async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
@@ -271,7 +297,7 @@ def _readable(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 def _thread_of(runtime: Runtime[Context]) -> str:
     info = runtime.execution_info
-    return (info.thread_id if info else None) or ""
+    return str(info.thread_id or "") if info else ""  # a caller may have said 1, and the saver writes "1"
 
 
 def _where(runtime: Runtime[Context]) -> str:

@@ -25,6 +25,10 @@ def cell(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def note(line: str) -> None:
     """A dim line beside the output: what is being done, or that there is nothing."""
     err.print(printable(line), style="dim", markup=False, soft_wrap=True)

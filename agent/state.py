@@ -1,41 +1,86 @@
 """What the checkpointer saves of a thread, and what passes between nodes without being saved."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
-from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    MessageLikeRepresentation,
+    convert_to_messages,
+)
 from langgraph.channels import UntrackedValue
 from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
 
 from memory.extract import SAID_AT, Extracted
-from memory.fact import utc_now
+from memory.fact import is_storable, mended, utc_now
 from memory.summary import Summary
 from memory.working import Task, change_task, last_set
 
+REWRITES = "rewrites"
+"""Key in a human message's `additional_kwargs`: the id of the message whose place it took."""
 
-def add_said(there: list[BaseMessage], sent: list[BaseMessage]) -> list[BaseMessage]:
+
+def add_said(
+    there: list[BaseMessage], sent: Sequence[MessageLikeRepresentation] | MessageLikeRepresentation
+) -> list[BaseMessage]:
     """LangGraph's `add_messages`, but that human messages have the time at which they came, and stay what was said.
 
-    Who forks a thread by rewriting what the user said keeps the message's id, under which facts were taken from the
-    first words already; with an id of its own the message is extracted, too.
+    Who rewrites what the user said keeps the message's id, under which facts were taken from the first words already;
+    with an id of its own the message is extracted, too. Under the old id it can still be sent, rewritten and removed.
     """
     said = {message.id: message for message in there if isinstance(message, HumanMessage)}
+    called = {m.additional_kwargs[REWRITES]: name for name, m in said.items() if REWRITES in m.additional_kwargs}
+    given = [
+        _whole(message, called.get(message.id, message.id))
+        for message in convert_to_messages(sent if isinstance(sent, list) else [cast(MessageLikeRepresentation, sent)])
+    ]
     return [
         _as_said(message, said.get(message.id)) if isinstance(message, HumanMessage) else message
-        for message in cast(list[BaseMessage], add_messages(cast(Messages, there), cast(Messages, sent)))
+        for message in cast(list[BaseMessage], add_messages(cast(Messages, there), cast(Messages, given)))
     ]
 
 
+def _whole(message: BaseMessage, name: str | None) -> BaseMessage:
+    """The message under this id, or one that can be kept, and without halves of characters, which no model takes."""
+    if name is not None and not (name and is_storable(name)):
+        name = _id_of(name)
+    update: dict[str, Any] = {"id": name, "content": _mended(message.content)}
+    if isinstance(message, AIMessage):
+        update["tool_calls"] = _mended(message.tool_calls)
+    return message.model_copy(update=update)
+
+
+def _mended(value: Any) -> Any:
+    """JSON with each text in it mended."""
+    match value:
+        case str():
+            return mended(value)
+        case list():
+            return [_mended(part) for part in value]
+        case dict():
+            return {_mended(key): _mended(part) for key, part in value.items()}
+    return value
+
+
 def _as_said(message: HumanMessage, before: HumanMessage | None) -> HumanMessage:
-    """The message with its time; where it has taken the place of other words, as a message of its own."""
-    if before and before.text != message.text:
-        message, before = message.model_copy(update={"id": _id_of(f"{message.id} {message.text}")}), None
-    if SAID_AT in message.additional_kwargs:
+    """The message with its time; where it has taken the place of other words, as a message of its own, said now."""
+    if message is before:
         return message
-    at = before.additional_kwargs.get(SAID_AT) if before else None
-    dated = {**message.additional_kwargs, SAID_AT: at or utc_now().isoformat()}
-    return message.model_copy(update={"additional_kwargs": dated})
+    given = message.additional_kwargs
+    marks: dict[str, Any] = {SAID_AT: utc_now().isoformat()}
+    if before and before.text == message.text:
+        marks |= {name: mark for name, mark in before.additional_kwargs.items() if name in (SAID_AT, REWRITES)}
+    elif before:
+        marks[REWRITES] = before.additional_kwargs.get(REWRITES, message.id)
+        message = message.model_copy(update={"id": _id_of(f"{marks[REWRITES]} {message.text}")})
+        if given.get(SAID_AT) == before.additional_kwargs.get(SAID_AT):  # of a copy with other words
+            given = {**given, SAID_AT: marks[SAID_AT]}
+    return message.model_copy(update={"additional_kwargs": marks | given})
 
 
 def _id_of(words: str) -> str:

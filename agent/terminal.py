@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shlex
 import signal
 import sys
 import uuid
@@ -19,8 +20,8 @@ from rich.console import Console
 from agent.context import Context
 from agent.graph import Graph
 from agent.nodes import summary_of
-from agent.remembering import message_fault, remember_thread
-from agent.screen import cell, printable
+from agent.remembering import left_in, message_fault, remember_thread
+from agent.screen import cell, counted, printable
 from agent.settings import read_settings
 from agent.state import MemoryChanges
 from agent.tasks import row_of
@@ -45,9 +46,6 @@ HELP = """\
 """
 
 
-NOT_REMEMBERED = "What you said last is not remembered yet: `python -m agent remember` tries again."
-
-
 @dataclass
 class Chat:
     """One person's conversation with the agent."""
@@ -62,8 +60,8 @@ class Chat:
     thread_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     failed: bool = False
     """Whether any message or command came to nothing."""
-    _used: set[str] = field(default_factory=set)
-    """The threads in which something was said."""
+    _used: dict[str, None] = field(default_factory=dict)
+    """The threads in which something was said, in that order."""
 
     @property
     def pool(self) -> Pool:
@@ -91,7 +89,7 @@ class Chat:
 
     async def resume(self, thread_id: str) -> None:
         """Go on in a thread of this user; an id that nobody has used begins one. Raises BadInput."""
-        if await thread_owner(self.pool, thread_id) not in (None, owner_key(self.memory.user_id)):
+        if await thread_owner(self.pool, thread_id) not in (None, "", owner_key(self.memory.user_id)):
             raise BadInput(f"No thread {thread_id!r} of yours: /threads lists them.")
         self.thread_id = thread_id
 
@@ -120,7 +118,7 @@ class Chat:
     async def _turn(self, text: str) -> None:
         """Send one message, show the reply as it is made, and then what memory did."""
         replying = False
-        self._used.add(self.thread_id)
+        self._used[self.thread_id] = None
         async for node, part in self._stream(text):
             if isinstance(part, BaseMessage):
                 self.out.out(printable(str(part.text)), end="", highlight=False)
@@ -128,22 +126,45 @@ class Chat:
             elif node == "respond" and replying:
                 self.out.out("")
                 replying = False
-            elif node == "reconcile" and (line := changes_line(part)):
-                self.note(line)
+            elif node == "reconcile":
+                self._note_changes(part)
 
     async def finish(self) -> None:
-        """Take in what was said since the last batch; what is to be remembered in the background follows by itself."""
-        if read_settings().remember != "batched" or not isinstance(self.graph.store, FactStore):
-            return
-        for thread_id in self._used:
+        """Take in what is not remembered yet; say what is left then, and how to go on."""
+        try:
+            await self._take_in()
+        except Exception as error:
+            log.warning("not finished user=%r cause=%s", self.memory.user_id, cause_of(error))
+            self.fail(explain(error))
+
+    async def _take_in(self) -> None:
+        store, background = cast(FactStore, self.graph.store), read_settings().remember == "background"
+        left = await self._left(store)
+        if left:
+            self.note("remembering what was said; Ctrl-C leaves it for `python -m agent remember`", self.err)
+        if background:
+            await store.later.finish()
+        for thread_id in () if background else left:
             try:
-                changes = await remember_thread(self.graph.store, self.saver, self.memory, thread_id)
+                changes = await remember_thread(store, self.saver, self.memory, thread_id)
             except AgentMemoryError as error:
                 log.warning("not remembered thread=%r cause=%s", thread_id, cause_of(error))
-                self.fail(NOT_REMEMBERED)
             else:
-                if line := changes_line(summary_of(changes)):
-                    self.note(line)
+                self._note_changes(summary_of(changes))
+        for thread_id, count in (await self._left(store) if left else left).items():
+            self.fail(
+                f"Nothing was learnt yet from {counted(count, 'message')} of thread {thread_id}: "
+                f"`python -m agent remember --user {shlex.quote(self.memory.user_id)}` tries again."
+            )
+
+    async def _left(self, store: FactStore) -> dict[str, int]:
+        """The threads of this chat in which messages wait to be learnt from, and how many."""
+        left = {}
+        for thread_id in self._used:
+            ids = [str(said.source.message_id) for said in await left_in(store, self.saver, thread_id)]
+            if waits := await self.memory.unextracted(thread_id, ids):
+                left[thread_id] = len(waits)
+        return left
 
     async def _stream(self, text: str) -> AsyncIterator[tuple[str, BaseMessage | MemoryChanges | None]]:
         """Pairs of a node and what it gave: parts of the reply, or the changes it made to memory."""
@@ -199,9 +220,13 @@ class Chat:
         for fact in facts:
             self.out.out(f"- {printable(fact.text)}  ({fact.category}, {fact.observed_at:%Y-%m-%d})", highlight=False)
 
-    def note(self, line: str) -> None:
+    def _note_changes(self, changes: MemoryChanges | BaseMessage | None) -> None:
+        if line := changes_line(changes):
+            self.note(line)
+
+    def note(self, line: str, on: Console | None = None) -> None:
         """A dim line that is not the agent's words."""
-        self.out.print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
+        (on or self.out).print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 async def titled_threads(saver: AsyncPostgresSaver, user_id: str) -> list[tuple[Thread, str]]:

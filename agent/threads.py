@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent import screen
-from agent.commands import counted
 from agent.program import JsonOption, UserOption, app, command, opened, saver_of, user_of
+from agent.screen import counted
 from memory.errors import BadInput, Unavailable
 from memory.fact import utc_now
 

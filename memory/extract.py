@@ -25,6 +25,7 @@ from memory.fact import (
     fact_id,
     in_utc,
     is_storable,
+    mended,
     normalize,
     slot_name,
     utc_now,
@@ -154,7 +155,7 @@ def utterances_of(content: str | Sequence[MessageLikeRepresentation], at: dateti
     utterances = []
     for message in messages:
         if isinstance(message, HumanMessage):
-            text = str(message.text).encode(errors="replace").decode()  # no model takes a lone surrogate
+            text = mended(str(message.text))
             # Never later than it was received: a fact from the future could not be superseded by anything said today.
             said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, utc_now())
             moment = said_at.astimezone(UTC).isoformat()

@@ -223,6 +223,11 @@ def is_storable(text: str) -> bool:
     return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
+def mended(text: str) -> str:
+    """The text with surrogates, which no model or database takes, joined to characters, and lone ones replaced."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def owner_key(user_id: str) -> str:
     """32 hex digits that stand for the user outside the ledger, so that no user id becomes searchable text."""
     return hashlib.sha256(user_id.encode()).hexdigest()[:32]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from contextvars import Context
 from functools import partial
 
@@ -17,20 +17,18 @@ class Later:
     """For each key the work that was asked for last, once nothing more was asked for it for a while."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, tuple[asyncio.TimerHandle, Work]] = {}
-        self._running: dict[str, asyncio.Task[bool]] = {}
-        self.failures = 0
-        """How often work came to nothing."""
+        self._waiting: dict[str, tuple[asyncio.TimerHandle, Work, Set[str]]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
 
-    def ask(self, key: str, seconds: float, work: Work) -> None:
-        """Do this in so many seconds, in place of what was asked for this key and has not begun."""
+    def ask(self, key: str, seconds: float, work: Work, on: Set[str] = frozenset()) -> None:
+        """Do this in so many seconds, in place of what was asked for this key and has not begun.
+
+        What was to be done on anything that this is not is begun now, and not replaced.
+        """
+        if key in self._waiting and not self._waiting[key][2] <= on:
+            self._begin(key)
         self._forget(key)
-        self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self._begin, key), work
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits or is being done."""
-        return not self._waiting and not self._running
+        self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self._begin, key), work, on
 
     async def finish(self) -> None:
         """Do now what waits, and wait until all is done; broken off, it leaves the rest undone."""
@@ -39,7 +37,7 @@ class Later:
         await asyncio.gather(*self._running.values())
 
     def _forget(self, key: str) -> Work | None:
-        timer, work = self._waiting.pop(key, (None, None))
+        timer, work, _ = self._waiting.pop(key, (None, None, None))
         if timer:
             timer.cancel()
         return work
@@ -51,19 +49,16 @@ class Later:
             self._running[key] = begun
             begun.add_done_callback(partial(self._ended, key))
 
-    def _ended(self, key: str, done: asyncio.Task[bool]) -> None:
+    def _ended(self, key: str, done: asyncio.Task[None]) -> None:
         if self._running.get(key) is done:
             del self._running[key]
-        self.failures += done.cancelled() or not done.result()
 
 
-async def _do(work: Work, before: asyncio.Task[bool] | None) -> bool:
-    """Do it after what was begun before it; whether it was done, of which the log tells the rest."""
+async def _do(work: Work, before: asyncio.Task[None] | None) -> None:
+    """Do it after what was begun before it; where it comes to nothing, the log tells why."""
     if before:
         await asyncio.wait([before])
     try:
         await work()
     except Exception as error:
         log.warning("not done in the background cause=%s", cause_of(error))
-        return False
-    return True

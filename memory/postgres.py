@@ -173,7 +173,8 @@ MIGRATIONS: tuple[str, ...] = (
 
     -- A user's threads, without reading every checkpoint there is.
     create index checkpoints_by_owner on checkpoints
-        ((checkpoint->'channel_values'->>'owner'), thread_id, checkpoint_id desc) where checkpoint_ns = '';
+        (coalesce(checkpoint->'channel_values'->>'owner', metadata->>'begun_by'), thread_id, checkpoint_id desc)
+        where checkpoint_ns = '';
     """,
 )
 """Each runs once, in order; a released one is never changed, only followed by another."""

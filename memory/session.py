@@ -1,7 +1,8 @@
 """Session memory: which of a thread's messages a prompt carries, and which are due for its summary. Pure."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage, trim_messages
 from langchain_core.messages.utils import count_tokens_approximately
@@ -10,8 +11,8 @@ from langchain_core.messages.utils import count_tokens_approximately
 def window(messages: Sequence[AnyMessage], token_budget: int) -> list[BaseMessage]:
     """The latest messages that fit into about `token_budget` tokens, beginning with a human one.
 
-    The last human message and what follows it is always there, whatever it costs. A tool call without its answer, or
-    an answer without its call, as an interrupted turn leaves them, is left out: providers refuse them.
+    The last human message and what follows it is always there, whatever it costs. A tool call without its answer right
+    behind it, or an answer without its call, as an interrupted turn leaves them, is left out: providers refuse them.
     """
     whole = _without_loose_ends(messages)
     last = max((i for i, message in enumerate(whole) if isinstance(message, HumanMessage)), default=0)
@@ -30,8 +31,8 @@ def foldable(messages: Sequence[AnyMessage], token_budget: int, keep: Collection
     """The oldest messages, which the summary is to take the place of; none while all fit into `token_budget` tokens.
 
     So many that about half the budget is left, and it is not used up again by the next turn; but at once no more than
-    the budget, since a model has to read them. Whole turns only, so that no tool's answer loses its call; never the
-    last turn, and nothing from the first message on whose id is in `keep`.
+    the budget, since a model has to read them. Whole turns only; never the last one, and nothing from the first message
+    on whose id is in `keep`.
     """
     before = [0, *accumulate(count_tokens_approximately([message]) for message in messages)]
     total = before[-1]
@@ -42,28 +43,28 @@ def foldable(messages: Sequence[AnyMessage], token_budget: int, keep: Collection
     for cut in range(1, kept + 1):
         if total - before[end] <= token_budget // 2 or (end and before[cut] > token_budget):
             break
-        if cut < len(messages) and isinstance(messages[cut], HumanMessage) and not _parts_a_call(messages, cut):
+        if cut < len(messages) and isinstance(messages[cut], HumanMessage):
             end = cut
     return list(messages[:end])
 
 
-def _parts_a_call(messages: Sequence[AnyMessage], cut: int) -> bool:
-    """Whether a tool's answer from `cut` on belongs to a call before it."""
-    calls = {call["id"] for message in messages[:cut] if isinstance(message, AIMessage) for call in message.tool_calls}
-    return any(isinstance(message, ToolMessage) and message.tool_call_id in calls for message in messages[cut:])
-
-
 def _without_loose_ends(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
-    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    asked: set[str | None] = set()
+    """The messages without calls that are not all answered right behind them, and without any other answers."""
     kept: list[BaseMessage] = []
-    for message in messages:
-        if isinstance(message, AIMessage) and message.tool_calls:
-            calls = {call["id"] for call in message.tool_calls}
-            if not calls <= answered:
-                continue
-            asked |= calls
-        elif isinstance(message, ToolMessage) and message.tool_call_id not in asked:
-            continue
-        kept.append(message)
+    for at, message in enumerate(messages):
+        if isinstance(message, AIMessage) and (due := _calls(message)):
+            answers: list[BaseMessage] = []
+            for answer in takewhile(lambda m: isinstance(m, ToolMessage), messages[at + 1 :]):
+                if isinstance(answer, ToolMessage) and due[answer.tool_call_id]:
+                    due[answer.tool_call_id] -= 1
+                    answers.append(answer)
+            if not due.total():
+                kept += [message, *answers]
+        elif not isinstance(message, ToolMessage):
+            kept.append(message)
     return kept
+
+
+def _calls(message: AIMessage) -> Counter[str | None]:
+    """Ids of the calls that a provider wants to see answered, those with arguments that nobody can read included."""
+    return Counter(call["id"] for call in (*message.tool_calls, *message.invalid_tool_calls))

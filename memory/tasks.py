@@ -7,7 +7,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from memory.fact import check_user_id, owner_key, utc_now
 from memory.postgres import Pool
 from memory.threads import NEWEST
-from memory.working import Task, open_task, status_of
+from memory.working import Task, open_task, status_of, task_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ async def _read(pool: Pool, serde: SerializerProtocol, user_id: str, *, open_aft
         rows = await cursor.fetchall()
     found, now = [], utc_now()
     for row in rows:
-        task: Task = serde.loads_typed((row["type"], row["blob"]))
-        found.append(ThreadTask(row["thread_id"], {**task, "status": status_of(task, now)}))
+        if task := task_of(serde.loads_typed((row["type"], row["blob"]))):
+            found.append(ThreadTask(row["thread_id"], {**task, "status": status_of(task, now)}))
     return sorted(found, key=lambda entry: entry.task["created_at"], reverse=True)

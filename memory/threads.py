@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from memory.fact import check_user_id, is_storable, owner_key
+from memory.errors import Unavailable
+from memory.fact import check_text, check_user_id, is_storable, owner_key
 from memory.postgres import Pool, lock_key, take_locks
 from memory.runs import RUN_TIMEOUT
 
-OWNED = "checkpoint->'channel_values'->>'owner' = %(owner)s and checkpoint_ns = ''"
+OWNER = "coalesce(checkpoint->'channel_values'->>'owner', metadata->>'begun_by')"
+"""`owner_key` of the user whose checkpoint it is, as it is indexed. Until the first step of a thread's first run is
+done, its state names nobody."""
+OWNED = f"{OWNER} = %(owner)s and checkpoint_ns = ''"
 
 NEWEST = f"""
 with recursive newest as (
@@ -26,6 +30,12 @@ with recursive newest as (
 
 CONVERSATION = "checkpoint->'channel_values'->'conversation' is null"
 """Not a thread in which a server takes facts from another one's messages."""
+
+BEGUN_BY = "begun_by"
+"""Key in a checkpoint's metadata: `owner_key` of the user whose run saved it (`OWNER`)."""
+
+MAX_THREAD_ID = 600
+"""Characters of a thread's id, which Postgres has to hold in an index."""
 
 NAMESPACE = uuid.UUID("5b4a2f0e-6d1c-4c55-9f3e-7d1b1a9c2e61")
 
@@ -86,19 +96,51 @@ async def thread_size(pool: Pool, thread_id: str) -> Size:
         return Size(**row) if row else Size(0, 0)
 
 
-async def thread_owner(pool: Pool, thread_id: str) -> str | None:
-    """`owner_key` of the user whose thread it is; None for one that nobody has begun yet.
+def check_thread_id(thread_id: object) -> str:
+    """The id as the saver writes it. Raises BadInput where Postgres could not."""
+    return check_text("thread id", str(thread_id), MAX_THREAD_ID)
 
-    "" for one that was broken off before it had an owner: it is nobody's to go on in.
+
+async def thread_owner(pool: Pool, thread_id: object) -> str | None:
+    """`owner_key` of the user whose thread it is; None where there is no such thread yet, "" where nobody has run it.
+
+    Raises BadInput for an id that no thread can have.
     """
     async with pool.connection() as connection:
         cursor = await connection.execute(
-            "select checkpoint->'channel_values'->>'owner' as owner from checkpoints "
+            f"select coalesce({OWNER}, '') as owner from checkpoints "  # noqa: S608 - a constant
             "where thread_id = %s and checkpoint_ns = '' order by checkpoint_id desc limit 1",
-            (thread_id,),
+            (check_thread_id(thread_id),),
         )
         row = await cursor.fetchone()
-        return (row["owner"] or "") if row else None
+        return row["owner"] if row else None
+
+
+async def has_checkpoint(pool: Pool, thread_id: str, checkpoint_id: str) -> bool:
+    """Whether the thread can be run again from there."""
+    if not is_storable(checkpoint_id):
+        return False
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "select from checkpoints where thread_id = %s and checkpoint_ns = '' and checkpoint_id = %s",
+            (thread_id, checkpoint_id),
+        )
+        return cursor.rowcount > 0
+
+
+async def ends_of(pool: Pool, thread_id: str) -> list[str]:
+    """The checkpoints that nothing follows, oldest first: the thread's end, and the end of whatever was forked from."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            """
+            select checkpoint_id from checkpoints last where thread_id = %(id)s and checkpoint_ns = '' and not exists (
+                select from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
+                and parent_checkpoint_id = last.checkpoint_id
+            ) order by checkpoint_id
+            """,
+            {"id": thread_id},
+        )
+        return [row["checkpoint_id"] for row in await cursor.fetchall()]
 
 
 async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:
@@ -119,7 +161,12 @@ async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = N
         )
         own = [row["thread_id"] for row in await cursor.fetchall()]
         # A run that is under way would write again what is deleted here.
-        await take_locks(connection, [lock_key("thread", thread_id) for thread_id in own], timeout=RUN_TIMEOUT)
+        try:
+            await take_locks(connection, [lock_key("thread", thread_id) for thread_id in own], timeout=RUN_TIMEOUT)
+        except Unavailable as error:
+            raise Unavailable(
+                f"A run has been under way in one of the threads for {RUN_TIMEOUT:g} s: nothing was deleted, try again."
+            ) from error
         for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints"):
             await connection.execute(f"delete from {table} where thread_id = any(%s)", (own,))  # noqa: S608 - constants
         return len(own)

@@ -2,10 +2,10 @@
 
 import json
 import uuid
-from datetime import datetime, timedelta
-from typing import Literal, cast
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, cast
 
-from pydantic import JsonValue
+from pydantic import AfterValidator, JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
 
 from memory.errors import BadInput
@@ -21,6 +21,15 @@ MAX_HOURS, MAX_TYPE, MAX_DATA = 24 * 365, 100, 4_000
 """Bounds: hours; characters of a task's type; characters of its data as JSON, since every prompt carries them."""
 
 
+def _moment(text: str) -> str:
+    """An ISO moment with its time zone, which is UTC where it names none."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+
+
 class Task(TypedDict):
     """A multi-step task, as plain JSON, so that every checkpointer can keep it."""
 
@@ -29,9 +38,11 @@ class Task(TypedDict):
     status: TaskStatus
     """As it was last set: that a task has expired is found by the clock (`status_of`)."""
     data: dict[str, JsonValue]
-    created_at: str
-    """ISO moment with its time zone, as `expires_at`."""
-    expires_at: str
+    created_at: Moment
+    expires_at: Moment
+
+
+_TASK = TypeAdapter(Task)
 
 
 class TaskChange(TypedDict):
@@ -44,6 +55,14 @@ class TaskChange(TypedDict):
     """Merged into what the task holds; null takes a key out."""
 
 
+def task_of(value: object) -> Task | None:
+    """The task that a thread's state holds; None where there is none, or a client put something else there."""
+    try:
+        return _TASK.validate_python(value)
+    except ValidationError:
+        return None
+
+
 def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task | None:
     """The reducer of the state's `task`: a whole task takes the place of what is there, a change is merged into it.
 
@@ -53,6 +72,7 @@ def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task |
     """
     if change is None or "created_at" in change:
         return cast(Task | None, change)
+    task = task_of(task)
     if task is None or task["id"] != change["id"]:
         return task
     return {**task, "status": change["ending"] or task["status"], "data": _merged(task["data"], change["data"])}
@@ -92,6 +112,7 @@ def start_task(
 
 def open_task(task: Task | None, now: datetime) -> Task | None:
     """`task` while it is in progress and has not expired, otherwise None."""
+    task = task_of(task)
     return task if task and status_of(task, now) == "in_progress" else None
 
 
@@ -115,7 +136,7 @@ def finish_task(task: Task | None, ending: Ending, now: datetime) -> TaskChange:
 
 
 def _need_open(task: Task | None, now: datetime) -> Task:
-    current = open_task(task, now)
+    current, task = open_task(task, now), task_of(task)
     if current is None:
         last = f" (the last one, {task['type']!r}, is {status_of(task, now)})" if task else ""
         raise BadInput(f"No task is open in this thread{last}: start one first, in a step of its own.")

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from agent.settings import Settings, read_settings
 from memory.embedded import Addresses, embedded_servers
 from memory.store import FactStore
 from tests.openai_server import ScriptedOpenAI
+
+Setting = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +79,18 @@ def environment(
     read_settings.cache_clear()
     yield variables
     read_settings.cache_clear()
+
+
+@pytest.fixture
+def setting(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Setting:
+    """Settings for the rest of the test: setting(REMEMBER="batched")."""
+
+    def put(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        read_settings.cache_clear()
+
+    return put
 
 
 @pytest.fixture

@@ -50,9 +50,9 @@ class Text:
 
 @dataclass(frozen=True)
 class ToolCalls:
-    """The model calls tools, each given as (name, arguments)."""
+    """The model calls tools, each given as (name, arguments); arguments that are a text are sent as it stands."""
 
-    calls: Sequence[tuple[str, JsonObject]]
+    calls: Sequence[tuple[str, JsonObject | str]]
     text: str = ""
 
 
@@ -326,7 +326,8 @@ def wire(request: Request, answer: Final) -> Sequence[str]:
         case Text(text, cut=cut):
             return completion(request, text, cut=cut)
         case ToolCalls(calls, text):
-            return completion(request, text, [(name, json.dumps(arguments)) for name, arguments in calls])
+            sent = [(name, given if isinstance(given, str) else json.dumps(given)) for name, given in calls]
+            return completion(request, text, sent)
         case Json(value) if request.kind in ("embedding", "models"):
             return [json.dumps(value)]
         case Json() | Malformed():

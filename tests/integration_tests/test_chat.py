@@ -1,4 +1,4 @@
-"""One run of a thread at a time: in the chat of the terminal, without the terminal, and in code of one's own."""
+"""A thread's runs, one at a time and by its user: in the chat of the terminal, and in code of one's own."""
 
 import asyncio
 import io
@@ -17,13 +17,17 @@ from agent.persistence import open_store
 from agent.settings import read_settings
 from agent.terminal import Chat
 from graphs.chat import builder
-from memory.errors import Unavailable
+from memory import threads
+from memory.errors import BadInput, Unavailable
+from memory.fact import owner_key
 from memory.postgres import open_pool
 from memory.runs import Runs
 from memory.store import FactStore
+from memory.threads import BEGUN_BY, list_threads
 from memory.user_memory import UserMemory
 from tests.conversation import config_of
 from tests.openai_server import After, Hang, ScriptedOpenAI, Text
+from tests.torture import script
 
 
 def chat(saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str) -> Chat:
@@ -143,3 +147,97 @@ async def test_a_broken_connection_of_the_locks_keeps_no_thread_taken(store: Fac
             pass
     async with store.runs.one(thread, timeout=5):
         pass
+
+
+async def test_the_patience_of_a_graph_stays_with_its_copies(
+    saver: AsyncPostgresSaver, store: FactStore, user: str
+) -> None:
+    thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
+    graph.patience = 0.2
+    async with store.runs.one(thread):
+        with pytest.raises(Unavailable, match=r"for 0.2 s"):
+            await run(graph.with_config(tags=["mine"]), user, thread, "Hello")
+
+
+@pytest.mark.parametrize("thread", ["a\x00b", "\ud800", "x" * 1_000], ids=ascii)
+async def test_an_id_that_no_thread_can_have_is_named_before_anything_is_done(
+    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str, thread: str
+) -> None:
+    with pytest.raises(BadInput, match="thread id"):
+        await run(builder.compile(checkpointer=saver, store=store), user, thread, "Hello")
+    session = chat(saver, store, user, "")
+    with pytest.raises(BadInput, match="thread id"):
+        await session.resume(thread)
+    assert openai.requests == []
+
+
+async def test_a_thread_whose_id_is_a_number_is_learnt_from(
+    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.defaults["extraction"] = script.extraction
+    thread: Any = uuid.uuid4().int
+    await run(builder.compile(checkpointer=saver, store=store), user, thread, script.items("stamps"))
+    (fact,) = await UserMemory(store, user).all()
+    assert fact.source.thread_id == str(thread)
+
+
+async def test_a_thread_is_its_users_even_where_its_first_run_came_to_nothing(
+    saver: AsyncPostgresSaver, store: FactStore, user: str
+) -> None:
+    thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
+    with pytest.raises(BadInput, match="no message of the user"):
+        await graph.ainvoke({"messages": []}, config_of(thread), context=Context(user_id=user))
+    with pytest.raises(BadInput, match="belongs to another user"):
+        await run(graph, f"{user}-bob", thread, "Hello")
+    with pytest.raises(BadInput, match="No thread"):
+        await chat(saver, store, f"{user}-bob", "").resume(thread)
+    await chat(saver, store, user, "").resume(thread)
+    assert (await run(graph, user, thread, "Hello"))["messages"][-1].text == "OK."
+
+
+async def test_a_checkpoint_that_the_thread_does_not_have_is_refused_and_the_thread_stays_as_it_was(
+    saver: AsyncPostgresSaver, store: FactStore, user: str
+) -> None:
+    """One of another thread, or one that was pruned: LangGraph would begin the thread anew."""
+    thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
+    await run(graph, user, thread, "Hello")
+    pruned = (await graph.aget_state(config_of(thread))).config
+    await run(graph, user, thread, "Again")
+    await saver.aprune([thread])
+    before = (await graph.aget_state(config_of(thread))).values
+    for sent in (None, {"messages": [HumanMessage("Once more")]}):
+        with pytest.raises(BadInput, match="has no checkpoint"):
+            await graph.ainvoke(sent, pruned, context=Context(user_id=user))  # type: ignore[arg-type]
+    assert (await graph.aget_state(config_of(thread))).values == before
+
+
+async def test_a_thread_in_which_a_run_is_under_way_is_not_deleted_and_who_asks_is_told_why(
+    saver: AsyncPostgresSaver, store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
+    await run(graph, user, thread, "Hello")
+    monkeypatch.setattr(threads, "RUN_TIMEOUT", 0.2)
+    async with store.runs.one(thread):
+        with pytest.raises(Unavailable, match=r"run has been under way .* nothing was deleted, try again"):
+            await UserMemory(store, user).forget(thread=thread)
+    assert len((await graph.aget_state(config_of(thread))).values["messages"]) == 2
+    await UserMemory(store, user).forget(thread=thread)
+    assert (await graph.aget_state(config_of(thread))).values == {}
+
+
+@pytest.mark.parametrize("run_before", [True, False])
+async def test_nobody_can_make_a_thread_somebody_elses_for_them_to_learn_from(
+    saver: AsyncPostgresSaver, store: FactStore, user: str, run_before: bool
+) -> None:
+    graph, config, victim = builder.compile(checkpointer=saver, store=store), config_of(str(uuid.uuid4())), f"{user}-v"
+    if run_before:
+        await graph.ainvoke({"messages": [HumanMessage("Hello")]}, config, context=Context(user_id=user))
+    lie = HumanMessage("I collect lies.")
+    with pytest.raises(BadInput, match="owner of a thread"):
+        await graph.aupdate_state(config, {"owner": owner_key(victim), "messages": [lie]})
+    if run_before:  # as who edits the whole of a state sends it back
+        await graph.aupdate_state(config, {"owner": owner_key(user), "messages": []})
+    mark = {BEGUN_BY: owner_key(victim)}
+    marked: Any = {"metadata": mark, "configurable": config["configurable"] | mark}
+    await graph.aupdate_state(marked, {"messages": [lie]})
+    assert await list_threads(store.ledger.pool, victim) == []

@@ -2,11 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,9 +11,8 @@ from agent.__main__ import app
 from agent.persistence import open_store
 from memory.fact import owner_key, utc_now
 from tests.commands import Run
-from tests.openai_server import Hang, ScriptedOpenAI, Status
+from tests.openai_server import ScriptedOpenAI, Status
 from tests.processes import chat
-from tests.processes import environment as environment_of
 from tests.screen import terminal
 
 # --- teaching ------------------------------------------------------------------------------------------------
@@ -213,36 +207,7 @@ def test_a_wrong_setting_is_named_before_anything_is_started(
     assert "what?" in failed.err or name in failed.err
 
 
-# --- as a process --------------------------------------------------------------------------------------------
-
-
-def test_help_imports_neither_langgraph_nor_chroma(tmp_path: Path) -> None:
-    program = (
-        "import sys; from typer.testing import CliRunner; from agent.__main__ import app; "
-        "print(CliRunner().invoke(app, ['--help']).stdout); "
-        "print([name for name in ('langgraph', 'chromadb', 'langchain_core', 'numpy') if name in sys.modules])"
-    )
-    shown = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment_of({}),
-        check=True,
-    )
-    for name in (
-        "memories", "history", "as-of", "profile", "observe", "context", "export", "import", "forget", "threads",
-        "tasks", "doctor", "reindex",
-    ):  # fmt: skip
-        assert f"\n  {name} " in shown.stdout
-    assert shown.stdout.endswith("[]\n")
-
-
-def test_an_export_is_alone_on_standard_output_even_if_servers_start(offline: dict[str, str], tmp_path: Path) -> None:
-    fresh = {**offline, "CHROMA_URL": "", "DATA_DIR": str(tmp_path / "data")}
-    shown = chat("", fresh, tmp_path, "export", "--user", "nobody-yet")
-    assert (shown.returncode, shown.stdout) == (0, '{"format": "remembering-agent memory", "version": 1}\n')
-    assert "Starting Chroma" in shown.stderr
+# --- to a person ---------------------------------------------------------------------------------------------
 
 
 def test_a_person_is_asked_sees_a_table_and_hostile_text_without_its_commands(
@@ -266,24 +231,3 @@ def test_a_person_is_asked_sees_a_table_and_hostile_text_without_its_commands(
         screen.wait_for("1 fact deleted")
         assert screen.program.wait(60) == 0
     assert len(told("memories", "--all").rows) == 3
-
-
-def test_ctrl_c_ends_a_command_with_130(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
-) -> None:
-    openai.extraction(Hang())
-    program = subprocess.Popen(
-        [sys.executable, "-m", "agent", "observe", "I like tea.", "--user", user],
-        cwd=tmp_path,
-        env=environment_of({**environment, "MODEL_TIMEOUT": "60"}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    deadline = time.monotonic() + 60
-    while not openai.calls("extraction"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(program.pid, signal.SIGINT)
-    out, err = program.communicate(timeout=60)
-    assert (program.returncode, out) == (130, b"")
-    assert b"Traceback" not in err

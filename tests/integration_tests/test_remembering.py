@@ -2,13 +2,8 @@
 
 import asyncio
 import json
-import os
-import signal
 import threading
 import uuid
-from collections.abc import Callable
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,38 +13,19 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from agent.context import Context
 from agent.graph import Graph
 from agent.persistence import open_store
-from agent.remembering import handed_over, remember_thread
-from agent.settings import read_settings
+from agent.remembering import remember_thread
 from graphs.chat import builder
-from graphs.remember import builder as remember_builder
-from memory.errors import BadInput
-from memory.extract import EXTRACTION_MESSAGES, ExtractionFailed, utterances_of
-from memory.fact import Fact, utc_now
+from memory.extract import EXTRACTION_MESSAGES, ExtractionFailed
 from memory.render import count_tokens
 from memory.store import FactStore
-from memory.threads import background_thread, list_threads
 from memory.user_memory import UserMemory
+from tests.collecting import asked, assert_own_times, becomes, collects, known
+from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
 from tests.openai_server import After, Answer, Malformed, Request, ScriptedOpenAI, Status, Text
-from tests.processes import chat
-from tests.screen import terminal
 from tests.torture import script
 from tests.torture.script import items
-
-Setting = Callable[..., None]
-
-
-@pytest.fixture
-def setting(monkeypatch: pytest.MonkeyPatch) -> Setting:
-    """Settings for the rest of the test: setting(REMEMBER="batched")."""
-
-    def put(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        read_settings.cache_clear()
-
-    return put
 
 
 @pytest.fixture
@@ -57,30 +33,6 @@ def graph(saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI) -
     """The chat, with a model that takes every fact there is from what it is shown."""
     openai.defaults["extraction"] = script.extraction
     return builder.compile(checkpointer=saver, store=store)
-
-
-def asked(openai: ScriptedOpenAI) -> list[list[str]]:
-    """The texts of the messages that each extraction was shown."""
-    shown = [json.loads(str(r.messages[-1]["content"])) for r in openai.requests if r.kind == "extraction"]
-    return [[message["text"] for message in request["messages"]] for request in shown]
-
-
-async def known(store: FactStore, user: str) -> list[str]:
-    return [fact.text for fact in await UserMemory(store, user).all()]
-
-
-async def times(graph: Graph, thread: str) -> dict[str, datetime]:
-    """Text of a human message -> when it was said."""
-    messages = (await graph.aget_state(config_of(thread))).values["messages"]
-    return {
-        str(m.text): datetime.fromisoformat(m.additional_kwargs["said_at"])
-        for m in messages
-        if isinstance(m, HumanMessage)
-    }
-
-
-def collects(*names: str) -> list[str]:
-    return [f"Collects {name}" for name in names]
 
 
 async def test_a_turn_costs_one_call_before_the_first_token_and_one_after_the_reply_and_thanks_costs_none(
@@ -142,49 +94,6 @@ async def test_a_batch_waits_for_its_messages_and_takes_them_all_at_once_each_wi
     assert (await say(graph, user, items("cups"), thread)).nodes == ["recall", "respond"]
 
 
-async def test_what_is_left_of_a_batch_is_taken_once_and_by_whoever_asks_for_it(
-    graph: Graph, openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver, user: str, setting: Setting
-) -> None:
-    setting(REMEMBER="batched")
-    thread = str(uuid.uuid4())
-    await say(graph, user, items("stamps"), thread)
-    memory = remembering(store, user)
-    changes = await remember_thread(store, saver, memory, thread)
-    assert [fact.text for fact in changes.added] == collects("stamps")
-    assert not (await remember_thread(store, saver, memory, thread)).added
-    assert not (await remember_thread(store, saver, memory, "no such thread")).added
-    await assert_own_times(graph, store, user, thread)
-    assert openai.calls("extraction") == 1
-
-
-def test_the_terminal_takes_what_is_left_when_it_ends_and_the_command_what_was_left_by_a_failure(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
-) -> None:
-    unreachable = {"shells", "coins"}
-
-    def answer(request: Request) -> Answer:
-        told = str(request.messages[-1]["content"])
-        return Status(401) if any(name in told for name in unreachable) else script.extraction(request)
-
-    openai.defaults["extraction"] = answer
-    variables = {**environment, "REMEMBER": "batched"}
-    lines = f"{items('stamps')}\nThanks!\n/new\n{items('shells')}\n/new\n{items('coins')}\n"
-    talked = chat(lines, variables, tmp_path, "--user", user)
-    assert talked.stdout.splitlines()[-1] == "remembered: collects stamps"
-    assert talked.stderr.count("`python -m agent remember` tries again") == 2
-    assert talked.returncode == 1
-
-    unreachable.remove("shells")
-    some = chat("", variables, tmp_path, "remember", "--user", user)
-    assert (some.returncode, some.stdout) == (1, "1 added, 0 reinforced, 0 retired\n")
-    assert "1 of 3 threads are left" in some.stderr
-
-    unreachable.clear()
-    rest = chat("", variables, tmp_path, "remember", "--user", user, "--json")
-    assert json.loads(rest.stdout) == {"threads": 3, "failed": 0, "added": 1, "reinforced": 0, "retired": 0}
-    assert rest.returncode == 0
-
-
 async def test_ten_quick_messages_make_one_extraction_in_the_background_and_are_known_once_it_has_run(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
@@ -226,44 +135,6 @@ async def test_a_store_that_closes_finishes_what_waits_in_the_background(
     async with open_store() as closing:
         await say(builder.compile(checkpointer=saver, store=closing), user, items("stamps"))
     assert await known(store, user) == collects("stamps")
-
-
-async def test_the_terminal_finishes_the_background_before_it_ends_unless_that_is_broken_off(
-    environment: dict[str, str], openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver,
-    tmp_path: Path, user: str,
-) -> None:  # fmt: skip
-    """At Ctrl-D it stays until all is remembered; Ctrl-C leaves the rest for the command, or for another turn."""
-    variables = {**environment, "REMEMBER": "background", "REMEMBER_AFTER": "3600"}
-    for name, interrupts in (("stamps", False), ("coins", True)):
-        go = threading.Event()
-        openai.extraction(After(go, script.extraction))
-        with terminal(variables, tmp_path, "--user", user) as screen:
-            await asyncio.to_thread(screen.wait_for, "/help lists the commands")
-            screen.type(f"{items(name)}\r")
-            await asyncio.to_thread(screen.wait_for, "OK.")
-            await asyncio.to_thread(screen.wait_for, ">")
-            screen.type("\x04")
-            await asyncio.to_thread(screen.wait_for, "remembering what was said")
-            await becomes(lambda: bool(asked(openai)) and asked(openai)[-1] == [items(name)])  # noqa: B023 - in time
-            assert screen.program.poll() is None
-            if interrupts:
-                os.kill(screen.program.pid, signal.SIGINT)
-            else:
-                go.set()
-            assert await asyncio.to_thread(screen.program.wait, 60) == (130 if interrupts else 0)
-        go.set()
-    assert await known(store, user) == collects("stamps")
-    openai.defaults["extraction"] = script.extraction
-    for thread in await list_threads(store.ledger.pool, user):
-        await remember_thread(store, saver, remembering(store, user), thread.id)
-    assert await known(store, user) == collects("stamps", "coins")
-
-
-async def becomes(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread or process makes true."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def test_what_the_background_did_not_get_to_is_picked_up_by_the_threads_next_turn(
@@ -347,58 +218,6 @@ async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothin
     await assert_own_times(graph, store, user, thread)
 
 
-async def test_the_graph_remember_learns_all_it_is_handed_and_its_thread_belongs_to_the_conversation(
-    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
-) -> None:
-    openai.defaults["extraction"] = script.extraction
-    graph = remember_builder.compile(checkpointer=saver, store=store)
-    thread, names = str(uuid.uuid4()), [f"stamps{number:02}" for number in range(23)]
-    utterances = utterances_of([HumanMessage(items(name), id=name) for name in names], utc_now(), thread)
-    config, pool = config_of(background_thread(user, thread)), store.ledger.pool
-    given: Any = handed_over(thread, utterances)
-    await graph.ainvoke(given, config, context=Context(user_id=user))
-    assert [len(part) for part in asked(openai)] == [EXTRACTION_MESSAGES, EXTRACTION_MESSAGES, 3]
-    assert await known(store, user) == collects(*names)
-    await graph.ainvoke(given, config, context=Context(user_id=user))
-    assert openai.calls("extraction") == 3
-
-    with pytest.raises(BadInput, match="belongs to another user"):
-        await graph.ainvoke(given, config, context=Context(user_id=user + "-mallory"))
-    assert await list_threads(pool, user) == []
-    assert [saved async for saved in saver.alist(config)] != []
-    await UserMemory(store, user).forget(thread=thread)
-    assert [saved async for saved in saver.alist(config)] == []
-    assert await known(store, user) == []
-
-
-async def test_forgetting_everything_takes_the_threads_of_the_background_with_it_and_no_saved_one_quotes_a_user(
-    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
-) -> None:
-    graph = remember_builder.compile(checkpointer=saver, store=store)
-    thread = str(uuid.uuid4())
-    config = config_of(background_thread(user, thread))
-    given: Any = handed_over(thread, utterances_of("Zanzibar it is.", utc_now(), thread))
-    await graph.ainvoke(given, config, context=Context(user_id=user), durability="exit")
-    saved = [saved async for saved in saver.alist(config)]
-    assert len(saved) == 1
-    assert "Zanzibar" not in repr(saved)
-    await UserMemory(store, user).forget_everything()
-    assert [saved async for saved in saver.alist(config)] == []
-
-
-async def assert_own_times(graph: Graph, store: FactStore, user: str, thread: str) -> None:
-    """Each fact was said when its message was, and comes from it."""
-    said = await times(graph, thread)
-    facts = [fact for fact in await UserMemory(store, user).all() if fact.source.thread_id == thread]
-    assert facts
-    for fact in facts:
-        assert fact.observed_at == said[message_of(fact)]
-
-
-def message_of(fact: Fact) -> str:
-    return items(fact.text.removeprefix("Collects "))
-
-
 @pytest.mark.parametrize("when", ["batched", "background"])
 async def test_what_waits_is_not_folded_into_the_summary_of_a_long_thread(
     graph: Graph, store: FactStore, user: str, setting: Setting, when: str
@@ -419,14 +238,39 @@ async def test_what_waits_is_not_folded_into_the_summary_of_a_long_thread(
         assert state["summary"]
 
 
-async def test_the_graph_remember_takes_nothing_for_said_in_the_future(
-    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+async def test_what_is_rewritten_behind_the_watermark_is_extracted_as_what_it_says_now(
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
-    openai.defaults["extraction"] = script.extraction
-    graph = remember_builder.compile(checkpointer=saver, store=store)
+    """By the client's own id, however often, and what was learnt from the first words stays."""
+    config, context = config_of(str(uuid.uuid4())), Context(user_id=user)
+    for name, text in (("1", "stamps"), ("2", "coins")):
+        await graph.ainvoke({"messages": [HumanMessage(items(text), id=name)]}, config, context=context)
+    first = (await graph.aget_state(config)).values["messages"][0]
+    for rewritten in (first.model_copy(update={"content": items("shells")}), HumanMessage(items("cups"), id="1")):
+        await graph.aupdate_state(config, {"messages": [rewritten]})
+        await graph.ainvoke({"messages": [HumanMessage("Thanks!")]}, config, context=context)
+    await graph.ainvoke({"messages": [HumanMessage(items("cups"), id="1")]}, config, context=context)
+    assert asked(openai) == [[items(name)] for name in ("stamps", "coins", "shells", "cups")]
+    assert await known(store, user) == collects("stamps", "coins", "shells", "cups")
+    messages = (await graph.aget_state(config)).values["messages"]
+    assert [m.text for m in messages if isinstance(m, HumanMessage)] == [
+        items("cups"), items("coins"), "Thanks!", "Thanks!"
+    ]  # fmt: skip
+
+
+async def test_what_is_said_in_two_forks_is_extracted_from_both_in_the_background(
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
+) -> None:
+    setting(REMEMBER="background", REMEMBER_AFTER="3600")
     thread = str(uuid.uuid4())
-    given: Any = handed_over(thread, utterances_of([HumanMessage(items("stamps"), id="1")], utc_now(), thread))
-    given["waiting"][0]["said_at"] = given["begun"] = "2999-01-01T00:00:00Z"
-    await graph.ainvoke(given, config_of(background_thread(user, thread)), context=Context(user_id=user))
-    (fact,) = await UserMemory(store, user).current()
-    assert fact.observed_at <= utc_now()
+    await say(graph, user, items("stamps"), thread)
+    begin = (await graph.aget_state(config_of(thread))).config
+    for name in ("coins", "shells"):
+        said: Any = {"messages": [HumanMessage(items(name))]}
+        await graph.ainvoke(said, begin, context=Context(user_id=user))
+    await say(graph, user, items("cups"), thread)
+    await store.later.finish()
+    assert sorted(await known(store, user)) == sorted(collects("stamps", "coins", "shells", "cups"))
+    assert sorted(text for part in asked(openai) for text in part) == sorted(
+        map(items, ("stamps", "coins", "shells", "cups"))
+    )

@@ -116,6 +116,20 @@ async def test_ten_quick_messages_make_one_extraction_as_the_user_who_sent_them(
     assert state["extracted_until"] == [m for m in state["messages"] if m["type"] == "human"][-2]["id"]
 
 
+async def test_what_is_said_in_two_forks_is_learnt_from_both(server: Server, store: FactStore, user: str) -> None:
+    client, names = server.client(user), [f"x{uuid.uuid4().hex}" for _ in range(4)]
+    thread = (await client.threads.create())["thread_id"]
+    await tell(client, thread, items(names[0]))
+    begin = (await client.threads.get_state(thread))["checkpoint"]
+    for name in names[1:3]:
+        given: Any = {"messages": [{"role": "user", "content": items(name)}]}
+        await client.runs.wait(thread, "chat", input=given, checkpoint=begin)
+    await tell(client, thread, items(names[3]))
+    await becomes(sorted(f"Collects {name}" for name in names), lambda: facts(store, user))
+    taken = [text for name in names for part in asked(server, name) for text in part]
+    assert set(taken) == {items(name) for name in names}
+
+
 async def test_mallory_reaches_nobody_elses_memory_through_the_background(
     server: Server, store: FactStore, user: str
 ) -> None:

@@ -237,6 +237,20 @@ async def test_a_task_that_a_client_ended_in_the_state_is_not_listed_as_open(
     assert await open_tasks(saver, store, user) == []
 
 
+@pytest.mark.parametrize("by_hand", [{"id": "x"}, {"expires_at": "soon"}], ids=str)
+async def test_what_a_client_put_in_a_tasks_place_ends_neither_its_thread_nor_the_list_of_all_tasks(
+    graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str,
+    by_hand: Any,
+) -> None:  # fmt: skip
+    await step(graph, openai, user, thread, TRIP)
+    other = str(uuid.uuid4())
+    await say(graph, user, "Hello", other)
+    await graph.aupdate_state(config_of(other), {"task": by_hand, "task_open_until": "2999-01-01"})
+    assert (await say(graph, user, "Go on.", other)).reply == "OK."
+    assert [entry.thread_id for entry in await open_tasks(saver, store, user)] == [thread]
+    assert (await step(graph, openai, user, other, TRIP))["status"] == "in_progress"
+
+
 async def test_encrypted_tasks_are_found_and_read_with_the_checkpointers_key(
     openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
 ) -> None:

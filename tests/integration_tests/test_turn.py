@@ -19,7 +19,7 @@ from memory.errors import BadInput
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, config_of, found, say
-from tests.openai_server import After, Answer, Hang, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
+from tests.openai_server import After, Request, ScriptedOpenAI, Text, ToolCalls
 
 HOME = candidate("Lives in San Francisco", "I live in San Francisco", "home city", category="location")
 SHELLFISH = candidate("Is allergic to shellfish", "I'm allergic to shellfish", "allergy", category="constraint")
@@ -138,84 +138,6 @@ async def test_no_token_of_the_extraction_reaches_the_users_stream(
     assert turn.reply == "Noted."
 
 
-@pytest.mark.parametrize(
-    "failure", [(Status(500),) * 3, (Hang(),) * 3, (Malformed(),), (Malformed('{"facts": "none"}'),)], ids=repr
-)
-async def test_a_failed_extraction_leaves_the_reply_whole_and_the_message_for_the_next_turn(
-    graph: Graph,
-    openai: ScriptedOpenAI,
-    user: str,
-    store: FactStore,
-    failure: tuple[Answer, ...],
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    thread = str(uuid.uuid4())
-    openai.reply(Text("Noted."))
-    openai.extraction(*failure)
-    turn = await say(graph, user, INTRODUCTION, thread)
-    assert (turn.reply, turn.changes) == ("Noted.", None)
-    assert await known(store, user) == []
-
-    openai.extraction(found(HOME, SHELLFISH))
-    await say(graph, user, "Thanks!", thread)
-    asked = json.loads(str(openai.requests[-1].messages[-1]["content"]))
-    assert asked["messages"][0]["text"] == INTRODUCTION
-    assert await known(store, user) == ["Lives in San Francisco", "Is allergic to shellfish"]
-
-
-async def test_a_message_that_no_model_can_read_is_given_up_and_the_rest_is_learnt(
-    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
-) -> None:
-    thread = str(uuid.uuid4())
-
-    def answer(request: Request) -> Answer:
-        said = json.loads(str(request.messages[-1]["content"]))["messages"]
-        if any("unreadable" in message["text"] for message in said):
-            return Malformed()
-        return found(*[candidate("Likes tea", "I like tea", "likes") for m in said if "tea" in m["text"]])
-
-    openai.defaults["extraction"] = answer
-    await say(graph, user, "Something unreadable", thread)
-    await say(graph, user, "I like tea.", thread)
-    for _ in range(4):
-        await say(graph, user, "Hello", thread)
-    assert await known(store, user) == ["Likes tea"]
-
-
-async def test_a_model_that_is_away_for_long_is_asked_again_until_it_answers(
-    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
-) -> None:
-    thread = str(uuid.uuid4())
-    openai.defaults["extraction"] = Status(401)
-    await say(graph, user, "I like tea.", thread)
-    for _ in range(5):
-        await say(graph, user, "Hello", thread)
-    openai.defaults["extraction"] = found(candidate("Likes tea", "I like tea", "likes"))
-    await say(graph, user, "Hello", thread)
-    assert await known(store, user) == ["Likes tea"]
-
-
-async def test_small_faults_of_a_models_answer_are_mended_and_what_cannot_be_is_left_out(
-    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
-) -> None:
-    short = {name: HOME[name] for name in ("text", "quote", "message", "subject", "attribute")}
-    odd = {**SHELLFISH, "category": "allergy", "relations": [{"known": 1, "relation": "cousin"}]}
-    openai.extraction(found(short, odd, {"text": "Lives nowhere"}))
-    await say(graph, user, INTRODUCTION)
-    assert await known(store, user) == ["Lives in San Francisco", "Is allergic to shellfish"]
-
-
-async def test_tools_that_fail_tell_the_model_and_the_reply_goes_on(
-    graph: Graph, openai: ScriptedOpenAI, user: str
-) -> None:
-    calls: list[tuple[str, dict[str, str]]] = [("finish_task", {"status": "done"}), ("nonsense", {})]
-    openai.reply(ToolCalls(calls), Text("There was no task."))
-    assert (await say(graph, user, "Finish it.")).reply == "There was no task."
-    told = [message["content"] for message in openai.requests[1].messages if message["role"] == "tool"]
-    assert "start one first" in told[0]
-
-
 async def test_changes_of_one_task_in_one_step_are_all_kept(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
     thread = str(uuid.uuid4())
     openai.reply(ToolCalls([("start_task", {"type": "trip", "data": {}})]), Text("Begun."))
@@ -225,19 +147,6 @@ async def test_changes_of_one_task_in_one_step_are_all_kept(graph: Graph, openai
     await say(graph, user, "Three nights in Lisbon.", thread)
     task = (await graph.aget_state(config_of(thread))).values["task"]
     assert task["data"] == {"to": "Lisbon", "nights": 3}
-
-
-async def test_an_input_without_a_message_is_a_clear_error(graph: Graph, user: str) -> None:
-    with pytest.raises(BadInput, match="no message of the user"):
-        await graph.ainvoke({"messages": []}, config_of(str(uuid.uuid4())), context=Context(user_id=user))
-
-
-async def test_a_model_that_is_asked_too_often_is_asked_again(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
-    openai.reply(Status(429, retry_after=0.01), Text("Here I am."))
-    openai.extraction(Status(429, retry_after=0.01), found())
-    turn = await say(graph, user, "Tell me a story.")
-    assert turn.reply == "Here I am."
-    assert [request.kind for request in openai.requests] == ["reply", "reply", "extraction", "extraction"]
 
 
 async def test_a_message_is_extracted_once(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
@@ -363,31 +272,6 @@ async def test_recalled_facts_are_never_saved_with_the_thread(
     assert "allergic to shellfish" in system_prompt(openai)
     async for checkpoint in saver.alist(config_of(thread)):
         assert "shellfish" not in repr(checkpoint)
-
-
-@pytest.mark.parametrize("text", ["", "   \n", "x" * 1_000_000], ids=["empty", "blank", "1 MB"])
-async def test_a_message_that_cannot_be_read_is_answered_with_the_reason_and_no_model_call(
-    graph: Graph, openai: ScriptedOpenAI, user: str, text: str
-) -> None:
-    thread = str(uuid.uuid4())
-    turn = await say(graph, user, text, thread)
-    assert turn.reply.startswith("The message ")
-    assert openai.requests == []
-    assert (await say(graph, user, "Tell me a story.", thread)).reply == "OK."
-    asked = json.loads(str(openai.requests[-1].messages[-1]["content"]))
-    assert [message["text"] for message in asked["messages"]] == ["Tell me a story."]
-
-
-async def test_a_reply_that_failed_leaves_the_thread_usable_and_the_message_to_be_extracted(
-    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
-) -> None:
-    thread = str(uuid.uuid4())
-    openai.reply(*[Status(500)] * 3)
-    with pytest.raises(Exception, match="500"):
-        await say(graph, user, INTRODUCTION, thread)
-    openai.extraction(found(HOME))
-    assert (await say(graph, user, "Are you there?", thread)).reply == "OK."
-    assert await known(store, user) == ["Lives in San Francisco"]
 
 
 async def test_each_message_keeps_the_time_at_which_it_was_said(

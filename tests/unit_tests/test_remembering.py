@@ -5,7 +5,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agent.remembering import MOST_AT_ONCE, handed_over, human_messages_after, next_step, waiting
 from agent.settings import When
-from memory.extract import EXTRACTION_MESSAGES, Utterance, next_batch
+from memory.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, next_batch
 from memory.fact import Source
 from memory.threads import background_thread
 from tests.facts import NOON
@@ -44,6 +44,16 @@ def test_what_waits_is_what_the_human_said_after_the_watermark_and_says_somethin
     watermark: str, ids: list[str]
 ) -> None:
     assert [message.id for message in waiting(human_messages_after(CONVERSATION, watermark))] == ids
+
+
+def test_what_was_rewritten_since_the_watermark_waits_again_until_that_moves_on() -> None:
+    moments = ["2026-11-22T12:03", "2026-11-22T12:01", "2026-11-22T12:02", "2026-11-22T12:04"]
+    messages: list[AnyMessage] = [
+        HumanMessage(f"I am {number}.", id=str(number), additional_kwargs={SAID_AT: moment})
+        for number, moment in enumerate(moments, 1)
+    ]
+    for watermark, ids in (("2", ["1", "3", "4"]), ("3", ["1", "4"]), ("4", []), ("1", ["2", "3", "4"])):
+        assert [message.id for message in human_messages_after(messages, watermark)] == ids
 
 
 def said(*names: str) -> list[Utterance]:

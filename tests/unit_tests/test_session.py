@@ -5,14 +5,18 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from memory.session import foldable, window
 
 
-def call(call_id: str) -> AIMessage:
-    return AIMessage("", tool_calls=[{"name": "search_memory", "args": {}, "id": call_id}])
+def call(*call_ids: str) -> AIMessage:
+    return AIMessage("", tool_calls=[{"name": "search_memory", "args": {}, "id": call_id} for call_id in call_ids])
+
+
+def answer(call_id: str) -> ToolMessage:
+    return ToolMessage("found", tool_call_id=call_id)
 
 
 def test_a_short_thread_is_carried_whole() -> None:
@@ -34,17 +38,55 @@ def test_the_last_message_is_there_however_long_it_is() -> None:
     assert window(messages, 100) == messages[2:]
 
 
-def test_calls_and_answers_that_an_interrupted_turn_left_alone_are_dropped() -> None:
-    answered: list[AnyMessage] = [call("1"), ToolMessage("found", tool_call_id="1")]
-    messages: list[AnyMessage] = [
-        HumanMessage("a"),
-        call("0"),
-        HumanMessage("b"),
-        *answered,
-        ToolMessage("whose?", tool_call_id="9"),
-        HumanMessage("c"),
-    ]
-    assert window(messages, 1_000) == [messages[0], messages[2], *answered, messages[6]]
+UNREADABLE = AIMessage("", invalid_tool_calls=[{"name": "f", "args": "{", "id": "1", "error": None}])
+
+
+@pytest.mark.parametrize(
+    ("loose", "left"),
+    [
+        ([call("1")], 0),
+        ([answer("1")], 0),
+        ([answer("1"), call("1")], 0),
+        ([call("1"), answer("1")], 2),
+        ([call("1", "2"), answer("2"), answer("1")], 3),
+        ([call("1", "2"), answer("2")], 0),
+        ([call("1"), answer("1"), answer("1")], 2),
+        ([call("1", "1"), answer("1"), answer("1")], 3),
+        ([call("1", "1"), answer("1")], 0),
+        ([call("1"), answer("1"), answer("2")], 2),
+        ([call("1"), call("1"), answer("1")], 2),
+        ([call("1"), AIMessage("Well."), answer("1")], 1),
+        ([UNREADABLE], 0),
+        ([UNREADABLE, answer("1")], 2),
+    ],
+    ids=[
+        "a call", "an answer", "an answer before its call", "both", "parallel calls", "parallel calls, one answered",
+        "a second answer", "two calls of one id", "two calls of one id, one answered", "an answer to nobody",
+        "an id used again", "an answer that comes late", "an unreadable call", "an unreadable call that was answered",
+    ],
+)  # fmt: skip
+def test_calls_and_answers_that_are_not_together_are_left_out(loose: list[AnyMessage], left: int) -> None:
+    ends: list[AnyMessage] = [HumanMessage("a"), HumanMessage("b")]
+    kept = window([ends[0], *loose, ends[1]], 1_000)
+    assert (kept[0], kept[-1], len(kept)) == (*ends, 2 + left)
+    assert loose_ends(kept) == []
+
+
+def loose_ends(messages: Iterable[BaseMessage]) -> list[object]:
+    """What a provider would refuse: calls that are not answered right behind them, and other answers."""
+    due: list[str | None] = []
+    loose: list[object] = []
+    for message in messages:
+        if isinstance(message, ToolMessage):
+            if message.tool_call_id in due:
+                due.remove(message.tool_call_id)
+            else:
+                loose.append(message)
+            continue
+        loose += due
+        calls = (*message.tool_calls, *message.invalid_tool_calls) if isinstance(message, AIMessage) else ()
+        due = [call["id"] for call in calls]
+    return loose + due
 
 
 def turn(number: int, tokens: int = 100) -> list[AnyMessage]:
@@ -97,14 +139,13 @@ def test_what_is_left_fits_into_half_the_budget_so_that_a_fold_comes_once_in_man
     assert 80 < folds < 120
 
 
-def test_an_answer_of_a_tool_is_never_parted_from_its_call() -> None:
-    long = "x" * 4_000
-    called: list[AnyMessage] = [HumanMessage(long, id="h"), call("1"), ToolMessage(long, tool_call_id="1", id="t")]
-    messages = [*called, *turn(1), *turn(2)]
-    assert ids(foldable(messages, 500)) == ids(called)
-    between = [*called[:2], *turn(1), called[2], *turn(2)]  # an update from outside put the answer behind another turn
-    assert ids(foldable(between, 500)) == ids(between[:5])
-    assert foldable(between[:-2], 500) == []
+def test_ids_of_calls_that_a_model_uses_again_and_again_keep_nothing_from_being_folded() -> None:
+    messages = [
+        message for number in range(20) for message in (*turn(number)[:1], call("0"), answer("0"), *turn(number)[1:])
+    ]
+    folded = foldable(messages, 1_000)
+    assert 900 < count_tokens_approximately(folded) <= 1_000
+    assert loose_ends(folded) == loose_ends(messages[len(folded) :]) == []
 
 
 @settings(max_examples=200)
@@ -129,5 +170,5 @@ def test_whatever_the_thread_looks_like_its_end_and_what_is_to_be_kept_stay(kind
     assert str(kept) not in ids(folded).split()
     humans = [message for message in messages if isinstance(message, HumanMessage)]
     assert not folded or humans[-1] in left
-    called = {call["id"] for m in left if isinstance(m, AIMessage) for call in m.tool_calls}
-    assert {m.tool_call_id for m in left if isinstance(m, ToolMessage)} <= called
+    for seen in (left, messages):
+        assert loose_ends(window(seen, 300)) == []

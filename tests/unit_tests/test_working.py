@@ -18,6 +18,7 @@ from memory.working import (
     open_task,
     start_task,
     status_of,
+    task_of,
     update_task,
 )
 from tests.facts import NOON
@@ -135,6 +136,34 @@ def test_what_many_updates_make_together_is_bounded_too_and_makes_room_again() -
     assert (
         after(update_task(full, {"notes": None, "more": "m" * 1_000}, NOON), task=full)["data"]["more"] == "m" * 1_000
     )
+
+
+BROKEN: dict[str, Any] = {
+    "a text": "trip",
+    "a list": [],
+    "an id": {"id": "x"},
+    "an unknown status": {**TRIP, "status": "open"},
+    "an end that is no moment": {**TRIP, "expires_at": "soon"},
+    "no end": {**TRIP, "expires_at": None},
+    "an empty moment": {**TRIP, "created_at": ""},
+    "no data": {**TRIP, "data": None},
+}
+
+
+@pytest.mark.parametrize("task", BROKEN.values(), ids=BROKEN.keys())
+def test_what_a_client_put_in_a_tasks_place_is_no_task_and_another_one_can_be_started(task: Any) -> None:
+    assert task_of(task) is open_task(task, NOON) is None
+    with pytest.raises(BadInput, match="No task is open"):
+        update_task(task, {}, NOON)
+    assert change_task(task, update_task(TRIP, {}, NOON)) is None
+    assert start_task(task, "dinner", {}, NOON)["type"] == "dinner"
+
+
+def test_a_moment_without_a_time_zone_is_taken_for_one_in_utc() -> None:
+    until = (NOON + timedelta(hours=1)).replace(tzinfo=None).isoformat()
+    task: Task = {**TRIP, "expires_at": until}
+    assert open_task(task, NOON) == {**TRIP, "expires_at": f"{until}+00:00"}
+    assert open_task(task, NOON + timedelta(hours=1)) is None
 
 
 @pytest.mark.parametrize("kind", ["", " \n", "t" * (MAX_TYPE + 1), "a\x00b", "\ud800"], ids=ascii)

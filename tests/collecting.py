@@ -1,0 +1,60 @@
+"""A user who collects things, and a model that takes every fact there is: what tests of remembering share."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+from langchain_core.messages import HumanMessage
+
+from agent.graph import Graph
+from memory.fact import Fact
+from memory.store import FactStore
+from memory.user_memory import UserMemory
+from tests.conversation import config_of
+from tests.openai_server import ScriptedOpenAI
+from tests.torture.script import items
+
+
+def asked(openai: ScriptedOpenAI) -> list[list[str]]:
+    """The texts of the messages that each extraction was shown."""
+    shown = [json.loads(str(r.messages[-1]["content"])) for r in openai.requests if r.kind == "extraction"]
+    return [[message["text"] for message in request["messages"]] for request in shown]
+
+
+async def known(store: FactStore, user: str) -> list[str]:
+    return [fact.text for fact in await UserMemory(store, user).all()]
+
+
+def collects(*names: str) -> list[str]:
+    return [f"Collects {name}" for name in names]
+
+
+async def becomes(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread or process makes true."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def times(graph: Graph, thread: str) -> dict[str, datetime]:
+    """Text of a human message -> when it was said."""
+    messages = (await graph.aget_state(config_of(thread))).values["messages"]
+    return {
+        str(m.text): datetime.fromisoformat(m.additional_kwargs["said_at"])
+        for m in messages
+        if isinstance(m, HumanMessage)
+    }
+
+
+async def assert_own_times(graph: Graph, store: FactStore, user: str, thread: str) -> None:
+    """Each fact was said when its message was, and comes from it."""
+    said = await times(graph, thread)
+    facts = [fact for fact in await UserMemory(store, user).all() if fact.source.thread_id == thread]
+    assert facts
+    for fact in facts:
+        assert fact.observed_at == said[message_of(fact)]
+
+
+def message_of(fact: Fact) -> str:
+    return items(fact.text.removeprefix("Collects "))

@@ -1,0 +1,183 @@
+"""What was not remembered in its turn: taken in when the terminal ends, and by the command `remember`."""
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import uuid
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+from agent.context import Context
+from agent.graph import Graph
+from agent.remembering import remember_thread
+from graphs.chat import builder
+from memory.store import FactStore
+from memory.threads import list_threads
+from memory.user_memory import UserMemory
+from tests.collecting import asked, assert_own_times, becomes, collects, known
+from tests.conftest import Setting
+from tests.conversation import config_of, say
+from tests.memories import remembering
+from tests.openai_server import After, Answer, Request, ScriptedOpenAI, Status
+from tests.processes import chat
+from tests.screen import terminal
+from tests.torture import script
+from tests.torture.script import items
+
+
+@pytest.fixture
+def graph(saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI) -> Graph:
+    """The chat, with a model that takes every fact there is from what it is shown."""
+    openai.defaults["extraction"] = script.extraction
+    return builder.compile(checkpointer=saver, store=store)
+
+
+async def test_what_is_left_of_a_batch_is_taken_once_and_by_whoever_asks_for_it(
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver, user: str, setting: Setting
+) -> None:
+    setting(REMEMBER="batched")
+    thread = str(uuid.uuid4())
+    await say(graph, user, items("stamps"), thread)
+    memory = remembering(store, user)
+    changes = await remember_thread(store, saver, memory, thread)
+    assert [fact.text for fact in changes.added] == collects("stamps")
+    assert not (await remember_thread(store, saver, memory, thread)).added
+    assert not (await remember_thread(store, saver, memory, "no such thread")).added
+    await assert_own_times(graph, store, user, thread)
+    assert openai.calls("extraction") == 1
+
+
+def test_the_terminal_takes_what_is_left_when_it_ends_and_the_command_what_was_left_by_a_failure(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+) -> None:
+    unreachable = {"shells", "coins"}
+
+    def answer(request: Request) -> Answer:
+        told = str(request.messages[-1]["content"])
+        return Status(401) if any(name in told for name in unreachable) else script.extraction(request)
+
+    openai.defaults["extraction"] = answer
+    variables = {**environment, "REMEMBER": "batched"}
+    lines = f"{items('stamps')}\nThanks!\n/new\n{items('shells')}\n/new\n{items('coins')}\n"
+    talked = chat(lines, variables, tmp_path, "--user", user)
+    assert talked.stdout.splitlines()[-1] == "remembered: collects stamps"
+    assert talked.stderr.count("Nothing was learnt yet from 1 message of thread") == 2
+    assert f"`python -m agent remember --user {user}` tries again" in talked.stderr
+    assert talked.returncode == 1
+
+    unreachable.remove("shells")
+    some = chat("", variables, tmp_path, "remember", "--user", user)
+    assert (some.returncode, some.stdout) == (1, "1 added, 0 reinforced, 0 retired\n")
+    assert "1 of 3 threads are left" in some.stderr
+
+    unreachable.clear()
+    rest = chat("", variables, tmp_path, "remember", "--user", user, "--json")
+    assert json.loads(rest.stdout) == {"threads": 3, "failed": 0, "added": 1, "reinforced": 0, "retired": 0}
+    assert rest.returncode == 0
+
+
+async def test_the_terminal_finishes_the_background_before_it_ends_unless_that_is_broken_off(
+    environment: dict[str, str], openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver,
+    tmp_path: Path, user: str,
+) -> None:  # fmt: skip
+    """At Ctrl-D it stays until all is remembered; Ctrl-C leaves the rest for the command, or for another turn."""
+    variables = {**environment, "REMEMBER": "background", "REMEMBER_AFTER": "3600"}
+    for name, interrupts in (("stamps", False), ("coins", True)):
+        go = threading.Event()
+        openai.extraction(After(go, script.extraction))
+        with terminal(variables, tmp_path, "--user", user) as screen:
+            await asyncio.to_thread(screen.wait_for, "/help lists the commands")
+            screen.type(f"{items(name)}\r")
+            await asyncio.to_thread(screen.wait_for, "OK.")
+            await asyncio.to_thread(screen.wait_for, ">")
+            screen.type("\x04")
+            await asyncio.to_thread(screen.wait_for, "remembering what was said")
+            await becomes(lambda: bool(asked(openai)) and asked(openai)[-1] == [items(name)])  # noqa: B023 - in time
+            assert screen.program.poll() is None
+            if interrupts:
+                os.kill(screen.program.pid, signal.SIGINT)
+            else:
+                go.set()
+            assert await asyncio.to_thread(screen.program.wait, 60) == (130 if interrupts else 0)
+        go.set()
+    assert await known(store, user) == collects("stamps")
+    openai.defaults["extraction"] = script.extraction
+    for thread in await list_threads(store.ledger.pool, user):
+        await remember_thread(store, saver, remembering(store, user), thread.id)
+    assert await known(store, user) == collects("stamps", "coins")
+
+
+@pytest.mark.parametrize("when", ["inline", "batched", "background"])
+def test_a_chat_whose_last_messages_were_not_remembered_says_which_and_how_to_go_on_and_ends_with_1(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str, when: str
+) -> None:
+    openai.defaults["extraction"] = Status(401)
+    lines = f"{items('stamps')}\nThanks!\n{items('coins')}\n"
+    talked = chat(lines, {**environment, "REMEMBER": when}, tmp_path, "--user", user)
+    assert (talked.returncode, talked.stdout) == (1, "OK.\n" * 3)
+    assert "error: Nothing was learnt yet from 2 messages of thread" in talked.stderr
+    assert talked.stderr.count("error:") == 1
+    openai.defaults["extraction"] = script.extraction
+    rest = chat("", environment, tmp_path, "remember", "--user", user, "--json")
+    assert (rest.returncode, json.loads(rest.stdout)["added"]) == (0, 2)
+
+
+def test_a_chat_takes_in_at_its_end_what_failed_in_its_turns(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+) -> None:
+    openai.extraction(Status(401), Status(401))
+    openai.defaults["extraction"] = script.extraction
+    talked = chat(f"{items('stamps')}\n{items('coins')}\n", environment, tmp_path, "--user", user)
+    assert talked.stdout.splitlines() == ["OK.", "OK.", "remembered: collects stamps, collects coins"]
+    assert talked.returncode == 0
+
+
+@pytest.mark.parametrize("when", ["inline", "batched"])
+async def test_what_was_said_in_a_fork_that_nobody_goes_on_with_is_learnt_by_who_asks_for_what_is_left(
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver, user: str,
+    setting: Setting, when: str,
+) -> None:  # fmt: skip
+    setting(REMEMBER=when)
+    openai.defaults["extraction"] = Status(401)
+    thread, names = str(uuid.uuid4()), ("stamps", "coins", "shells", "cups")
+    await say(graph, user, items("stamps"), thread)
+    begin = (await graph.aget_state(config_of(thread))).config
+    for name in ("coins", "shells"):
+        said: Any = {"messages": [HumanMessage(items(name))]}
+        await graph.ainvoke(said, begin, context=Context(user_id=user))
+    await say(graph, user, items("cups"), thread)
+    openai.defaults["extraction"] = script.extraction
+    openai.requests.clear()
+    for _ in range(2):
+        await remember_thread(store, saver, remembering(store, user), thread)
+    assert asked(openai) == [[items(name) for name in names]]
+    assert await known(store, user) == collects(*names)
+
+
+async def test_what_was_said_in_a_first_run_that_died_before_its_first_step_is_its_users_and_learnt_or_forgotten(
+    graph: Graph, store: FactStore, saver: AsyncPostgresSaver, user: str
+) -> None:
+    lost = [str(uuid.uuid4()) for _ in range(2)]
+    for thread in lost:
+        said: Any = {"messages": [HumanMessage(items(thread))]}
+        run = graph.astream(
+            said, config_of(thread), context=Context(user_id=user), stream_mode="checkpoints", durability="sync"
+        )
+        async for saved in run:
+            if "recall" in saved["next"]:
+                break
+        await cast(AsyncGenerator[Any, None], run).aclose()
+        assert "owner" not in (await graph.aget_state(config_of(thread))).values
+    assert {thread.id for thread in await list_threads(store.ledger.pool, user)} == set(lost)
+    await remember_thread(store, saver, remembering(store, user), lost[0])
+    assert await known(store, user) == collects(lost[0])
+    await UserMemory(store, user).forget_everything()
+    assert await list_threads(store.ledger.pool, user) == []
+    assert await saver.aget_tuple(config_of(lost[1])) is None

@@ -1,0 +1,75 @@
+"""The graph `remember` by itself: what a server runs in the background, in a thread beside the conversation's."""
+
+import uuid
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+from agent.context import Context
+from agent.remembering import handed_over
+from graphs.remember import builder as remember_builder
+from memory.errors import BadInput
+from memory.extract import EXTRACTION_MESSAGES, utterances_of
+from memory.fact import utc_now
+from memory.store import FactStore
+from memory.threads import background_thread, list_threads
+from memory.user_memory import UserMemory
+from tests.collecting import asked, collects, known
+from tests.conversation import config_of
+from tests.openai_server import ScriptedOpenAI
+from tests.torture import script
+from tests.torture.script import items
+
+
+async def test_the_graph_remember_learns_all_it_is_handed_and_its_thread_belongs_to_the_conversation(
+    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.defaults["extraction"] = script.extraction
+    graph = remember_builder.compile(checkpointer=saver, store=store)
+    thread, names = str(uuid.uuid4()), [f"stamps{number:02}" for number in range(23)]
+    utterances = utterances_of([HumanMessage(items(name), id=name) for name in names], utc_now(), thread)
+    config, pool = config_of(background_thread(user, thread)), store.ledger.pool
+    given: Any = handed_over(thread, utterances)
+    await graph.ainvoke(given, config, context=Context(user_id=user))
+    assert [len(part) for part in asked(openai)] == [EXTRACTION_MESSAGES, EXTRACTION_MESSAGES, 3]
+    assert await known(store, user) == collects(*names)
+    await graph.ainvoke(given, config, context=Context(user_id=user))
+    assert openai.calls("extraction") == 3
+
+    with pytest.raises(BadInput, match="belongs to another user"):
+        await graph.ainvoke(given, config, context=Context(user_id=user + "-mallory"))
+    assert await list_threads(pool, user) == []
+    assert [saved async for saved in saver.alist(config)] != []
+    await UserMemory(store, user).forget(thread=thread)
+    assert [saved async for saved in saver.alist(config)] == []
+    assert await known(store, user) == []
+
+
+async def test_forgetting_everything_takes_the_threads_of_the_background_with_it_and_no_saved_one_quotes_a_user(
+    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+) -> None:
+    graph = remember_builder.compile(checkpointer=saver, store=store)
+    thread = str(uuid.uuid4())
+    config = config_of(background_thread(user, thread))
+    given: Any = handed_over(thread, utterances_of("Zanzibar it is.", utc_now(), thread))
+    await graph.ainvoke(given, config, context=Context(user_id=user), durability="exit")
+    saved = [saved async for saved in saver.alist(config)]
+    assert len(saved) == 1
+    assert "Zanzibar" not in repr(saved)
+    await UserMemory(store, user).forget_everything()
+    assert [saved async for saved in saver.alist(config)] == []
+
+
+async def test_the_graph_remember_takes_nothing_for_said_in_the_future(
+    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.defaults["extraction"] = script.extraction
+    graph = remember_builder.compile(checkpointer=saver, store=store)
+    thread = str(uuid.uuid4())
+    given: Any = handed_over(thread, utterances_of([HumanMessage(items("stamps"), id="1")], utc_now(), thread))
+    given["waiting"][0]["said_at"] = given["begun"] = "2999-01-01T00:00:00Z"
+    await graph.ainvoke(given, config_of(background_thread(user, thread)), context=Context(user_id=user))
+    (fact,) = await UserMemory(store, user).current()
+    assert fact.observed_at <= utc_now()

@@ -1,0 +1,216 @@
+"""A turn in which something goes wrong: the model, its answers, or what is sent. The reply and the thread go on."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+from agent.context import Context
+from agent.graph import Graph
+from agent.nodes import MOST_ROUNDS
+from graphs.chat import builder
+from memory.errors import BadInput
+from memory.store import FactStore
+from tests.collecting import asked, known
+from tests.conversation import candidate, config_of, found, say
+from tests.openai_server import Answer, Hang, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
+from tests.torture import script
+
+HOME = candidate("Lives in San Francisco", "I live in San Francisco", "home city", category="location")
+SHELLFISH = candidate("Is allergic to shellfish", "I'm allergic to shellfish", "allergy", category="constraint")
+INTRODUCTION = "I live in San Francisco and I'm allergic to shellfish."
+
+
+@pytest.fixture
+def graph(saver: AsyncPostgresSaver, store: FactStore) -> Graph:
+    return builder.compile(checkpointer=saver, store=store)
+
+
+@pytest.mark.parametrize(
+    "failure", [(Status(500),) * 3, (Hang(),) * 3, (Malformed(),), (Malformed('{"facts": "none"}'),)], ids=repr
+)
+async def test_a_failed_extraction_leaves_the_reply_whole_and_the_message_for_the_next_turn(
+    graph: Graph,
+    openai: ScriptedOpenAI,
+    user: str,
+    store: FactStore,
+    failure: tuple[Answer, ...],
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = str(uuid.uuid4())
+    openai.reply(Text("Noted."))
+    openai.extraction(*failure)
+    turn = await say(graph, user, INTRODUCTION, thread)
+    assert (turn.reply, turn.changes) == ("Noted.", None)
+    assert await known(store, user) == []
+
+    openai.extraction(found(HOME, SHELLFISH))
+    await say(graph, user, "Thanks!", thread)
+    asked = json.loads(str(openai.requests[-1].messages[-1]["content"]))
+    assert asked["messages"][0]["text"] == INTRODUCTION
+    assert await known(store, user) == ["Lives in San Francisco", "Is allergic to shellfish"]
+
+
+async def test_a_message_that_no_model_can_read_is_given_up_and_the_rest_is_learnt(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
+) -> None:
+    thread = str(uuid.uuid4())
+
+    def answer(request: Request) -> Answer:
+        said = json.loads(str(request.messages[-1]["content"]))["messages"]
+        if any("unreadable" in message["text"] for message in said):
+            return Malformed()
+        return found(*[candidate("Likes tea", "I like tea", "likes") for m in said if "tea" in m["text"]])
+
+    openai.defaults["extraction"] = answer
+    await say(graph, user, "Something unreadable", thread)
+    await say(graph, user, "I like tea.", thread)
+    for _ in range(4):
+        await say(graph, user, "Hello", thread)
+    assert await known(store, user) == ["Likes tea"]
+
+
+async def test_a_model_that_is_away_for_long_is_asked_again_until_it_answers(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
+) -> None:
+    thread = str(uuid.uuid4())
+    openai.defaults["extraction"] = Status(401)
+    await say(graph, user, "I like tea.", thread)
+    for _ in range(5):
+        await say(graph, user, "Hello", thread)
+    openai.defaults["extraction"] = found(candidate("Likes tea", "I like tea", "likes"))
+    await say(graph, user, "Hello", thread)
+    assert await known(store, user) == ["Likes tea"]
+
+
+async def test_small_faults_of_a_models_answer_are_mended_and_what_cannot_be_is_left_out(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
+) -> None:
+    short = {name: HOME[name] for name in ("text", "quote", "message", "subject", "attribute")}
+    odd = {**SHELLFISH, "category": "allergy", "relations": [{"known": 1, "relation": "cousin"}]}
+    openai.extraction(found(short, odd, {"text": "Lives nowhere"}))
+    await say(graph, user, INTRODUCTION)
+    assert await known(store, user) == ["Lives in San Francisco", "Is allergic to shellfish"]
+
+
+async def test_tools_that_fail_tell_the_model_and_the_reply_goes_on(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    calls: list[tuple[str, dict[str, str]]] = [("finish_task", {"status": "done"}), ("nonsense", {})]
+    openai.reply(ToolCalls(calls), Text("There was no task."))
+    assert (await say(graph, user, "Finish it.")).reply == "There was no task."
+    told = [message["content"] for message in openai.requests[1].messages if message["role"] == "tool"]
+    assert "start one first" in told[0]
+
+
+async def test_an_input_without_a_message_is_a_clear_error(graph: Graph, user: str) -> None:
+    with pytest.raises(BadInput, match="no message of the user"):
+        await graph.ainvoke({"messages": []}, config_of(str(uuid.uuid4())), context=Context(user_id=user))
+
+
+async def test_a_model_that_is_asked_too_often_is_asked_again(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
+    openai.reply(Status(429, retry_after=0.01), Text("Here I am."))
+    openai.extraction(Status(429, retry_after=0.01), found())
+    turn = await say(graph, user, "Tell me a story.")
+    assert turn.reply == "Here I am."
+    assert [request.kind for request in openai.requests] == ["reply", "reply", "extraction", "extraction"]
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "x" * 1_000_000], ids=["empty", "blank", "1 MB"])
+async def test_a_message_that_cannot_be_read_is_answered_with_the_reason_and_no_model_call(
+    graph: Graph, openai: ScriptedOpenAI, user: str, text: str
+) -> None:
+    thread = str(uuid.uuid4())
+    turn = await say(graph, user, text, thread)
+    assert turn.reply.startswith("The message ")
+    assert openai.requests == []
+    assert (await say(graph, user, "Tell me a story.", thread)).reply == "OK."
+    asked = json.loads(str(openai.requests[-1].messages[-1]["content"]))
+    assert [message["text"] for message in asked["messages"]] == ["Tell me a story."]
+
+
+async def test_a_reply_that_failed_leaves_the_thread_usable_and_the_message_to_be_extracted(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
+) -> None:
+    thread = str(uuid.uuid4())
+    openai.reply(*[Status(500)] * 3)
+    with pytest.raises(Exception, match="500"):
+        await say(graph, user, INTRODUCTION, thread)
+    openai.extraction(found(HOME))
+    assert (await say(graph, user, "Are you there?", thread)).reply == "OK."
+    assert await known(store, user) == ["Lives in San Francisco"]
+
+
+@pytest.mark.parametrize("arguments", ["nonsense", '{"changes": ', "[]", "null"])
+@pytest.mark.parametrize(
+    "beside", [[], [("start_task", {"type": "trip", "data": {}})]], ids=["alone", "beside another"]
+)
+async def test_a_call_whose_arguments_are_no_json_is_told_what_is_missing_and_the_thread_goes_on(
+    graph: Graph, openai: ScriptedOpenAI, user: str, arguments: str, beside: list[Any]
+) -> None:
+    """Providers refuse a call without an answer: it would be the end of the thread."""
+    thread = str(uuid.uuid4())
+    openai.reply(ToolCalls([*beside, ("search_memory", arguments)]), Text("Found nothing."))
+    assert (await say(graph, user, "Tell me a story.", thread)).reply == "Found nothing."
+    told = [m["content"] for r in openai.requests if r.kind == "reply" for m in r.messages if m["role"] == "tool"]
+    assert (len(told), told[-1]) == (1 + len(beside), "The arguments do not fit: query: Field required.")
+    assert (await say(graph, user, "Another one.", thread)).reply == "OK."
+    assert [request.status for request in openai.requests if request.status != 200] == []
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+async def test_a_model_that_calls_tools_without_end_has_to_reply_without_them(
+    graph: Graph, openai: ScriptedOpenAI, user: str, obeys: bool
+) -> None:
+    thread, call = str(uuid.uuid4()), ToolCalls([("search_memory", {"query": "tea"})], "Let me see.")
+    openai.defaults["reply"] = lambda request: Text("OK.") if obeys and "tools" not in request.body else call
+    turn = await say(graph, user, "Tell me a story.", thread)
+    assert turn.nodes.count("tools") == MOST_ROUNDS
+    assert turn.reply.endswith("OK." if obeys else "Let me see.")
+    openai.defaults["reply"] = Text("OK.")
+    assert (await say(graph, user, "Another one.", thread)).reply == "OK."
+    assert [request.status for request in openai.requests if request.status != 200] == []
+
+
+async def test_calls_and_answers_that_somebody_put_into_the_thread_do_not_end_it(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    thread = str(uuid.uuid4())
+    await say(graph, user, "Tell me a story.", thread)
+    call = AIMessage("", tool_calls=[{"name": "search_memory", "args": {"query": "tea"}, "id": "1"}])
+    late = [HumanMessage("Wait."), call, HumanMessage("Go on."), ToolMessage("Nothing.", tool_call_id="1")]
+    await graph.aupdate_state(config_of(thread), {"messages": late})
+    assert (await say(graph, user, "Well?", thread)).reply == "OK."
+
+
+async def test_halves_of_characters_are_joined_or_replaced_wherever_they_come_from(
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
+) -> None:
+    openai.defaults["extraction"] = script.extraction
+    thread, changes = str(uuid.uuid4()), {"to": "\ud83d\ude00 \ud800"}
+    openai.reply(ToolCalls([("start_task", {"type": "trip", "data": changes})]), Text("Noted \ud83d"))
+    await say(graph, user, "I collect \ud83d\ude00s. I collect \ud800s.", thread)
+    state = (await graph.aget_state(config_of(thread))).values
+    assert state["messages"][0].text == "I collect 😀s. I collect \ufffds."
+    assert state["task"]["data"] == {"to": "😀 \ufffd"}
+    assert state["messages"][-1].text == "Noted \ufffd"
+    assert await known(store, user) == ["Collects 😀s", "Collects \ufffds"]
+    assert (await say(graph, user, "Another one.", thread)).reply == "OK."
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\x00b", "", "x" * 10_000], ids=ascii)
+async def test_whatever_id_a_client_gives_a_message_it_is_extracted_once(
+    graph: Graph, openai: ScriptedOpenAI, user: str, name: str
+) -> None:
+    thread = str(uuid.uuid4())
+    for _ in range(2):  # as who tries again does
+        sent: Any = {"messages": [HumanMessage("I like tea.", id=name)]}
+        await graph.ainvoke(sent, config_of(thread), context=Context(user_id=user))
+    await say(graph, user, "I like milk.", thread)
+    assert asked(openai) == [["I like tea."], ["I like milk."]]
+    state = (await graph.aget_state(config_of(thread))).values
+    assert [m.text for m in state["messages"] if isinstance(m, HumanMessage)] == ["I like tea.", "I like milk."]
