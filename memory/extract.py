@@ -389,13 +389,11 @@ def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) ->
 
 
 def parse_date(text: str | None) -> datetime | None:
-    """An ISO date or moment as a moment, in UTC where it names no zone; None for what is neither."""
+    """An ISO date or moment in UTC, as which it counts where it names no zone; None for what is neither."""
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        in_utc(moment)
+        return in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except ValueError:
         return None
-    return moment

@@ -10,7 +10,7 @@ from functools import lru_cache
 from Stemmer import Stemmer
 
 from memory.columns import Document
-from memory.fact import Fact
+from memory.fact import Fact, mended
 from memory.rank import Question
 
 MAX_QUERY = 2_000
@@ -41,8 +41,8 @@ NAMING_WORDS = frozenset({"called", "name", "named", "relation"})
 
 
 def asked(query: str) -> str:
-    """What of a question is looked at: no more than MAX_QUERY, and no lone surrogate, which no embedder takes."""
-    return query[:MAX_QUERY].encode(errors="replace").decode()
+    """What of a question is looked at: no more than MAX_QUERY, and no surrogate, which no embedder takes."""
+    return mended(query[:MAX_QUERY])
 
 
 def question(text: str) -> Question:
