@@ -7,7 +7,7 @@ standard error. The imports inside functions cost three seconds, which --help an
 import asyncio
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -17,7 +17,7 @@ from agent import screen
 from agent.program import FAILED, JsonOption, UserOption, command, opened, remembering
 from agent.screen import counted
 from memory.errors import BadInput
-from memory.fact import Category, Fact, in_utc, utc_now
+from memory.fact import Category, Fact, in_utc, iso_moment, utc_now
 
 if TYPE_CHECKING:
     from memory.recalled import Recalled
@@ -315,8 +315,7 @@ async def confirmed(what: str) -> bool:
 def moment_of(text: str) -> datetime:
     """The moment that an ISO date or time names. Raises BadInput."""
     try:
-        moment = datetime.fromisoformat(text)
-        return in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return in_utc(iso_moment(text))
     except ValueError as error:
         raise BadInput(f"{text!r} is no moment: write 2026-11-22, or 2026-11-22T12:00+01:00.") from error
 

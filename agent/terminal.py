@@ -138,24 +138,27 @@ class Chat:
             self.fail(explain(error))
 
     async def _take_in(self) -> None:
-        store, background = cast(FactStore, self.graph.store), read_settings().remember == "background"
+        store = cast(FactStore, self.graph.store)
         left = await self._left(store)
-        if left:
-            self.note("remembering what was said; Ctrl-C leaves it for `python -m agent remember`", self.err)
-        if background:
+        if not left:
+            return
+        self.note("remembering what was said; Ctrl-C leaves it for `python -m agent remember`", self.err)
+        if read_settings().remember == "background":
             await store.later.finish()
-        for thread_id in () if background else left:
-            try:
-                changes = await remember_thread(store, self.saver, self.memory, thread_id)
-            except AgentMemoryError as error:
-                log.warning("not remembered thread=%r cause=%s", thread_id, cause_of(error))
-            else:
-                self._note_changes(summary_of(changes))
-        for thread_id, count in (await self._left(store) if left else left).items():
+        else:
+            for thread_id in left:
+                await self._take_in_thread(store, thread_id)
+        for thread_id, count in (await self._left(store)).items():
             self.fail(
                 f"Nothing was learnt yet from {counted(count, 'message')} of thread {thread_id}: "
                 f"`python -m agent remember --user {shlex.quote(self.memory.user_id)}` tries again."
             )
+
+    async def _take_in_thread(self, store: FactStore, thread_id: str) -> None:
+        try:
+            self._note_changes(summary_of(await remember_thread(store, self.saver, self.memory, thread_id)))
+        except AgentMemoryError as error:
+            log.warning("not remembered thread=%r cause=%s", thread_id, cause_of(error))
 
     async def _left(self, store: FactStore) -> dict[str, int]:
         """The threads of this chat in which messages wait to be learnt from, and how many."""

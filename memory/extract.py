@@ -25,6 +25,7 @@ from memory.fact import (
     fact_id,
     in_utc,
     is_storable,
+    iso_moment,
     mended,
     normalize,
     slot_name,
@@ -393,7 +394,6 @@ def parse_date(text: str | None) -> datetime | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        return in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return in_utc(iso_moment(text))
     except ValueError:
         return None

@@ -78,6 +78,12 @@ def in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+def iso_moment(text: str) -> datetime:
+    """The moment that an ISO date or time names, in UTC where it names no zone. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
 """A moment in UTC; a naive one is refused, since nobody can say which it is."""
 

@@ -15,9 +15,10 @@ from weakref import WeakValueDictionary
 from psycopg.rows import DictRow
 
 from memory import reconcile
+from memory.errors import Unavailable
 from memory.fact import Fact, Repeat, RetiredReason, Source, check_user_id, is_storable, owner_key
 from memory.portable import merge
-from memory.postgres import Connection, Pool, busy, locked_transaction
+from memory.postgres import Connection, Pool, locked_transaction, other_writer
 from memory.reconcile import Changes, Proposal, Retirement
 from memory.rows import (
     CURRENT,
@@ -325,7 +326,7 @@ class Ledger:
             async with asyncio.timeout(self._lock_timeout):
                 await gate.acquire()
         except TimeoutError as error:
-            raise busy(self._lock_timeout) from error
+            raise Unavailable(other_writer(self._lock_timeout)) from error
         try:
             yield
         finally:

@@ -325,24 +325,24 @@ async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> As
     """
     try:
         async with pool.connection() as connection, connection.transaction():
-            await take_locks(connection, [lock_key(*parts)], timeout=timeout)
+            await take_locks(connection, [lock_key(*parts)], timeout=timeout, busy=other_writer(timeout))
             yield connection
     except LockNotAvailable as error:  # of a row or a table, later in the transaction
-        raise busy(timeout) from error
+        raise Unavailable(other_writer(timeout)) from error
 
 
-async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: float) -> None:
+async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: float, busy: str) -> None:
     """Hold these advisory locks until the transaction ends; taken in one order, so that nobody waits in a circle.
 
-    Raises Unavailable when another session holds one of them for longer than `timeout` seconds.
+    Raises Unavailable(`busy`) when another session holds one of them for longer than `timeout` seconds.
     """
     await connection.execute("select set_config('lock_timeout', %s, true)", (f"{int(timeout * 1000)}ms",))
     try:
         await connection.execute("select pg_advisory_xact_lock(key) from unnest(%s::bigint[]) as key", (sorted(keys),))
     except LockNotAvailable as error:
-        raise busy(timeout) from error
+        raise Unavailable(busy) from error
 
 
-def busy(timeout: float) -> Unavailable:
+def other_writer(timeout: float) -> str:
     """What a writer is told that waited for another one in vain."""
-    return Unavailable(f"Another session has been writing the same user's memory for {timeout:g} s: try again.")
+    return f"Another session has been writing the same user's memory for {timeout:g} s: try again."

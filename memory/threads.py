@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from memory.errors import Unavailable
 from memory.fact import check_text, check_user_id, is_storable, owner_key
 from memory.postgres import Pool, lock_key, take_locks
 from memory.runs import RUN_TIMEOUT
 
-OWNER = "coalesce(checkpoint->'channel_values'->>'owner', metadata->>'begun_by')"
+BEGUN_BY = "begun_by"
+"""Key in a checkpoint's metadata: `owner_key` of the user whose run saved it."""
+
+OWNER = f"coalesce(checkpoint->'channel_values'->>'owner', metadata->>'{BEGUN_BY}')"
 """`owner_key` of the user whose checkpoint it is, as it is indexed. Until the first step of a thread's first run is
 done, its state names nobody."""
 OWNED = f"{OWNER} = %(owner)s and checkpoint_ns = ''"
@@ -30,9 +32,6 @@ with recursive newest as (
 
 CONVERSATION = "checkpoint->'channel_values'->'conversation' is null"
 """Not a thread in which a server takes facts from another one's messages."""
-
-BEGUN_BY = "begun_by"
-"""Key in a checkpoint's metadata: `owner_key` of the user whose run saved it (`OWNER`)."""
 
 MAX_THREAD_ID = 600
 """Characters of a thread's id, which Postgres has to hold in an index."""
@@ -161,12 +160,9 @@ async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = N
         )
         own = [row["thread_id"] for row in await cursor.fetchall()]
         # A run that is under way would write again what is deleted here.
-        try:
-            await take_locks(connection, [lock_key("thread", thread_id) for thread_id in own], timeout=RUN_TIMEOUT)
-        except Unavailable as error:
-            raise Unavailable(
-                f"A run has been under way in one of the threads for {RUN_TIMEOUT:g} s: nothing was deleted, try again."
-            ) from error
+        busy = f"A run has been under way in one of the threads for {RUN_TIMEOUT:g} s: nothing was deleted, try again."
+        locks = [lock_key("thread", thread_id) for thread_id in own]
+        await take_locks(connection, locks, timeout=RUN_TIMEOUT, busy=busy)
         for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints"):
             await connection.execute(f"delete from {table} where thread_id = any(%s)", (own,))  # noqa: S608 - constants
         return len(own)

@@ -2,14 +2,14 @@
 
 import json
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
 
 from memory.errors import BadInput
-from memory.fact import check_text
+from memory.fact import check_text, iso_moment
 
 Ending = Literal["done", "failed", "cancelled"]
 TaskStatus = Literal["in_progress", "expired"] | Ending
@@ -22,9 +22,8 @@ MAX_HOURS, MAX_TYPE, MAX_DATA = 24 * 365, 100, 4_000
 
 
 def _moment(text: str) -> str:
-    """An ISO moment with its time zone, which is UTC where it names none."""
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+    """An ISO moment with its time zone."""
+    return iso_moment(text).isoformat()
 
 
 Moment = Annotated[str, AfterValidator(_moment)]
