@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from langchain_core.messages import HumanMessage
 
+from agent.context import Context
 from agent.graph import Graph
 from memory.fact import Fact
 from memory.store import FactStore
 from memory.user_memory import UserMemory
-from tests.conversation import config_of
+from tests.conversation import config_of, say
 from tests.openai_server import ScriptedOpenAI
 from tests.torture.script import items
 
@@ -35,6 +38,22 @@ async def becomes(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+COLLECTED = ("stamps", "coins", "shells", "cups")
+
+
+async def tell_in_forks(graph: Graph, user: str) -> str:
+    """Tell of COLLECTED in a thread, of the second and third in forks from after the first; the thread."""
+    thread = str(uuid.uuid4())
+    first, *forked, last = COLLECTED
+    await say(graph, user, items(first), thread)
+    begin = (await graph.aget_state(config_of(thread))).config
+    for name in forked:
+        said: Any = {"messages": [HumanMessage(items(name))]}
+        await graph.ainvoke(said, begin, context=Context(user_id=user))
+    await say(graph, user, items(last), thread)
+    return thread
 
 
 async def times(graph: Graph, thread: str) -> dict[str, datetime]:

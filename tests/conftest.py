@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.graph import Graph
 from agent.persistence import open_checkpointer, open_store
 from agent.saver import ThreadSaver
 from agent.settings import Settings, read_settings
+from graphs.chat import builder
 from memory.embedded import Addresses, embedded_servers
 from memory.store import FactStore
 from tests.openai_server import ScriptedOpenAI
@@ -103,6 +105,12 @@ async def store(environment: dict[str, str]) -> AsyncIterator[FactStore]:
 async def saver(environment: dict[str, str]) -> AsyncIterator[ThreadSaver]:
     async with open_checkpointer() as saver:
         yield saver
+
+
+@pytest.fixture
+def graph(saver: ThreadSaver, store: FactStore) -> Graph:
+    """The chat."""
+    return builder.compile(checkpointer=saver, store=store)
 
 
 @pytest.fixture

@@ -79,3 +79,9 @@ def found(*facts: dict[str, Any], retracted: Sequence[tuple[int, str]] = ()) -> 
     """The answer of an extraction; `retracted` are numbers of known facts, and the words that take them back."""
     taken = [{"known": known, "message": 1, "quote": quote} for known, quote in retracted]
     return Json({"facts": list(facts), "retracted": taken})
+
+
+INTRODUCTION = "I live in San Francisco and I'm allergic to shellfish."
+HOME = candidate("Lives in San Francisco", "I live in San Francisco", "home city", category="location")
+SHELLFISH = candidate("Is allergic to shellfish", "I'm allergic to shellfish", "allergy", category="constraint")
+"""What a user says first, and what is to be known from it."""

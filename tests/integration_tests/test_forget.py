@@ -5,10 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.graph import Graph
-from graphs.chat import builder
 from memory.errors import BadInput
 from memory.fact import owner_key
 from memory.postgres import Pool
@@ -29,11 +27,6 @@ def memory(store: FactStore, user: str) -> UserMemory:
 def city() -> str:
     """A city that occurs in no other test."""
     return f"Zanzibar{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def graph(saver: AsyncPostgresSaver, store: FactStore) -> Graph:
-    return builder.compile(checkpointer=saver, store=store)
 
 
 def home(city: str, **values: Any) -> dict[str, Any]:

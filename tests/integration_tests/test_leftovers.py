@@ -17,11 +17,10 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from agent.context import Context
 from agent.graph import Graph
 from agent.remembering import remember_thread
-from graphs.chat import builder
 from memory.store import FactStore
 from memory.threads import list_threads
 from memory.user_memory import UserMemory
-from tests.collecting import asked, assert_own_times, becomes, collects, known
+from tests.collecting import COLLECTED, asked, assert_own_times, becomes, collects, known, tell_in_forks
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
@@ -33,10 +32,10 @@ from tests.torture.script import items
 
 
 @pytest.fixture
-def graph(saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI) -> Graph:
+def graph(graph: Graph, openai: ScriptedOpenAI) -> Graph:
     """The chat, with a model that takes every fact there is from what it is shown."""
     openai.defaults["extraction"] = script.extraction
-    return builder.compile(checkpointer=saver, store=store)
+    return graph
 
 
 async def test_what_is_left_of_a_batch_is_taken_once_and_by_whoever_asks_for_it(
@@ -146,19 +145,13 @@ async def test_what_was_said_in_a_fork_that_nobody_goes_on_with_is_learnt_by_who
 ) -> None:  # fmt: skip
     setting(REMEMBER=when)
     openai.defaults["extraction"] = Status(401)
-    thread, names = str(uuid.uuid4()), ("stamps", "coins", "shells", "cups")
-    await say(graph, user, items("stamps"), thread)
-    begin = (await graph.aget_state(config_of(thread))).config
-    for name in ("coins", "shells"):
-        said: Any = {"messages": [HumanMessage(items(name))]}
-        await graph.ainvoke(said, begin, context=Context(user_id=user))
-    await say(graph, user, items("cups"), thread)
+    thread = await tell_in_forks(graph, user)
     openai.defaults["extraction"] = script.extraction
     openai.requests.clear()
     for _ in range(2):
         await remember_thread(store, saver, remembering(store, user), thread)
-    assert asked(openai) == [[items(name) for name in names]]
-    assert await known(store, user) == collects(*names)
+    assert asked(openai) == [[items(name) for name in COLLECTED]]
+    assert await known(store, user) == collects(*COLLECTED)
 
 
 async def test_what_was_said_in_a_first_run_that_died_before_its_first_step_is_its_users_and_learnt_or_forgotten(

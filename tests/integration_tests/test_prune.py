@@ -17,18 +17,12 @@ from agent.__main__ import app
 from agent.context import Context
 from agent.graph import Graph
 from agent.saver import ThreadSaver
-from graphs.chat import builder
 from memory.store import FactStore
 from memory.threads import thread_size
 from tests.conversation import config_of, say
 from tests.openai_server import Hang, ScriptedOpenAI, Status, Text
 
 Prune = Callable[..., Any]
-
-
-@pytest.fixture
-def graph(saver: ThreadSaver, store: FactStore) -> Graph:
-    return builder.compile(checkpointer=saver, store=store)
 
 
 @pytest.fixture

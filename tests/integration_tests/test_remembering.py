@@ -4,7 +4,6 @@ import asyncio
 import json
 import threading
 import uuid
-from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -19,7 +18,7 @@ from memory.extract import EXTRACTION_MESSAGES, ExtractionFailed
 from memory.render import count_tokens
 from memory.store import FactStore
 from memory.user_memory import UserMemory
-from tests.collecting import asked, assert_own_times, becomes, collects, known
+from tests.collecting import COLLECTED, asked, assert_own_times, becomes, collects, known, tell_in_forks
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
@@ -29,10 +28,10 @@ from tests.torture.script import items
 
 
 @pytest.fixture
-def graph(saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI) -> Graph:
+def graph(graph: Graph, openai: ScriptedOpenAI) -> Graph:
     """The chat, with a model that takes every fact there is from what it is shown."""
     openai.defaults["extraction"] = script.extraction
-    return builder.compile(checkpointer=saver, store=store)
+    return graph
 
 
 async def test_a_turn_costs_one_call_before_the_first_token_and_one_after_the_reply_and_thanks_costs_none(
@@ -262,15 +261,7 @@ async def test_what_is_said_in_two_forks_is_extracted_from_both_in_the_backgroun
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
     setting(REMEMBER="background", REMEMBER_AFTER="3600")
-    thread = str(uuid.uuid4())
-    await say(graph, user, items("stamps"), thread)
-    begin = (await graph.aget_state(config_of(thread))).config
-    for name in ("coins", "shells"):
-        said: Any = {"messages": [HumanMessage(items(name))]}
-        await graph.ainvoke(said, begin, context=Context(user_id=user))
-    await say(graph, user, items("cups"), thread)
+    await tell_in_forks(graph, user)
     await store.later.finish()
-    assert sorted(await known(store, user)) == sorted(collects("stamps", "coins", "shells", "cups"))
-    assert sorted(text for part in asked(openai) for text in part) == sorted(
-        map(items, ("stamps", "coins", "shells", "cups"))
-    )
+    assert sorted(await known(store, user)) == sorted(collects(*COLLECTED))
+    assert sorted(text for part in asked(openai) for text in part) == sorted(map(items, COLLECTED))

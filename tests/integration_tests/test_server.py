@@ -12,11 +12,10 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from memory.store import facts_namespace
-from tests.conversation import candidate, found
+from tests.conversation import HOME, candidate, found
 from tests.openai_server import ScriptedOpenAI, Text
 from tests.processes import chat, langgraph_dev
 
-HOME = candidate("Lives in San Francisco", "I live in San Francisco", "home city", category="location")
 AUSTIN = candidate("Lives in Austin", "I moved to Austin", "home city", category="location")
 
 

@@ -15,7 +15,7 @@ from langgraph_sdk.schema import MultitaskStrategy
 
 from memory.embedded import Addresses
 from memory.store import FactStore
-from memory.user_memory import UserMemory
+from tests.collecting import known
 from tests.conftest import variables_for
 from tests.openai_server import After, Answer, Request, ScriptedOpenAI
 from tests.processes import langgraph_dev
@@ -83,10 +83,6 @@ async def told(server: Server, thread: str) -> list[str]:
     state: Any = (await server.client().threads.get_state(thread))["values"]
     assert [message["type"] for message in state["messages"]] == ["human", "ai"] * (len(state["messages"]) // 2)
     return [message["content"] for message in state["messages"] if message["type"] == "human"]
-
-
-async def known(store: FactStore, user: str) -> list[str]:
-    return [fact.text for fact in await UserMemory(store, user).all()]
 
 
 @pytest.mark.parametrize(

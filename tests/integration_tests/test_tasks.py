@@ -31,11 +31,6 @@ TRIP: tuple[str, JsonObject] = ("start_task", {"type": "trip", "data": {"to": "L
 
 
 @pytest.fixture
-def graph(saver: AsyncPostgresSaver, store: FactStore) -> Graph:
-    return builder.compile(checkpointer=saver, store=store)
-
-
-@pytest.fixture
 def thread() -> str:
     return str(uuid.uuid4())
 

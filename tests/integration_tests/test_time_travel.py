@@ -12,7 +12,6 @@ from langgraph.types import StateSnapshot
 
 from agent.context import Context
 from agent.graph import Graph
-from graphs.chat import builder
 from memory.errors import BadInput
 from memory.fact import owner_key
 from memory.store import FactStore
@@ -27,11 +26,6 @@ INTRODUCTION = "I live in Lima, and I need a trip to Lisbon."
 LIMA = candidate("Lives in Lima", "I live in Lima", "home city", exclusive=True)
 OSLO = candidate("Lives in Oslo", "I live in Oslo", "home city", exclusive=True)
 CUSCO = candidate("Lives in Cusco", "I moved to Cusco", "home city", exclusive=True)
-
-
-@pytest.fixture
-def graph(saver: AsyncPostgresSaver, store: FactStore) -> Graph:
-    return builder.compile(checkpointer=saver, store=store)
 
 
 @pytest.fixture

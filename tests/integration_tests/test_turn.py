@@ -14,22 +14,13 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from agent.context import Context
 from agent.graph import Graph
 from agent.settings import read_settings
-from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore
 from memory.user_memory import UserMemory
-from tests.conversation import candidate, config_of, found, say
+from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, config_of, found, say
 from tests.openai_server import After, Request, ScriptedOpenAI, Text, ToolCalls
 
-HOME = candidate("Lives in San Francisco", "I live in San Francisco", "home city", category="location")
-SHELLFISH = candidate("Is allergic to shellfish", "I'm allergic to shellfish", "allergy", category="constraint")
 AUSTIN = candidate("Lives in Austin", "I moved to Austin last month", "home city", category="location")
-INTRODUCTION = "I live in San Francisco and I'm allergic to shellfish."
-
-
-@pytest.fixture
-def graph(saver: AsyncPostgresSaver, store: FactStore) -> Graph:
-    return builder.compile(checkpointer=saver, store=store)
 
 
 async def known(store: FactStore, user: str) -> list[str]:

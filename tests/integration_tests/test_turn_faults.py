@@ -6,27 +6,16 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
 from agent.graph import Graph
 from agent.nodes import MOST_ROUNDS
-from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore
 from tests.collecting import asked, known
-from tests.conversation import candidate, config_of, found, say
+from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, config_of, found, say
 from tests.openai_server import Answer, Hang, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
 from tests.torture import script
-
-HOME = candidate("Lives in San Francisco", "I live in San Francisco", "home city", category="location")
-SHELLFISH = candidate("Is allergic to shellfish", "I'm allergic to shellfish", "allergy", category="constraint")
-INTRODUCTION = "I live in San Francisco and I'm allergic to shellfish."
-
-
-@pytest.fixture
-def graph(saver: AsyncPostgresSaver, store: FactStore) -> Graph:
-    return builder.compile(checkpointer=saver, store=store)
 
 
 @pytest.mark.parametrize(
