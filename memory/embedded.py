@@ -1,12 +1,12 @@
-"""Postgres and Chroma as child servers, for who has set no address.
+"""Postgres and Chroma as child servers, used where the settings name no address.
 
     async with embedded_servers(Path(".data"), frozenset({"postgres", "chroma"})) as addresses:
         ...  # addresses.postgres, addresses.chroma
 
-Every process that names the same directory uses the same servers: the first one starts them, the last one ends them.
-Each server belongs to a keeper (memory/keeper.py), a process of its own that lives as long as somebody uses the server,
-so that nobody's end takes it along, and no `kill -9` leaves it behind. Where a keeper dies, whoever uses its server
-starts another, and the server comes back at the same address: connection pools get by with reconnecting.
+Processes that name the same directory share its servers. The first one starts them; they end `idle_timeout` seconds
+after the last one has left. Each server belongs to a keeper (memory/keeper.py), a process of its own that lives as long
+as the server is in use, so that it survives each single user and is never left behind by a `kill -9`. If a keeper dies,
+a user of its server starts another, and the server comes back at the same address: connection pools only reconnect.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 from urllib.parse import parse_qs, urlsplit
 
 from memory.errors import Unavailable
-from memory.keeper import Home, State, can_lock, try_lock
+from memory.keeper import STOP_TIMEOUT, Home, State, can_lock, try_lock, wait_for
 from memory.servers import POSTGRES_PORT, SERVERS, Server
 
 log = logging.getLogger(__name__)
@@ -59,19 +59,21 @@ async def embedded_servers(
     data_dir: Path,
     wanted: frozenset[ServerName],
     *,
+    idle_timeout: float = 0,
     progress: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Addresses]:
     """The `wanted` servers of `data_dir`, which answer; they run at least until the context is left.
 
-    It may be entered often, in one process and in many. `progress` is told of what takes a while. Raises Unavailable
-    when the directory cannot be used, or a server does not start.
+    It may be entered often, in one process and in many. A server that this call starts stays up for `idle_timeout`
+    seconds after its last user; with 0, leaving waits for its end. `progress` is told of what takes a while. Raises
+    Unavailable when the directory cannot be used, or a server does not start.
     """
     uses: dict[ServerName, _Use] = {}
     watch: asyncio.Task[None] | None = None
     try:
         root = await asyncio.to_thread(_create, data_dir)
         for name in sorted(wanted):
-            uses[name] = _Use(name, root / name)
+            uses[name] = _Use(name, root / name, idle_timeout)
         started: list[_Use] = []
         for use in uses.values():  # all of them start before the first is waited for
             await _until(use.join, use)
@@ -94,8 +96,9 @@ async def embedded_servers(
 class _Use:
     """One use of one server, from joining its users to leaving them. The methods block: call them in a thread."""
 
-    def __init__(self, name: ServerName, directory: Path) -> None:
+    def __init__(self, name: ServerName, directory: Path, idle_timeout: float = 0) -> None:
         self.name = name
+        self.idle_timeout = idle_timeout
         self.home = Home(directory)
         self.server: Server = SERVERS[name](directory)
         self._users: int | None = None
@@ -110,6 +113,7 @@ class _Use:
                     f"{_user_name(os.geteuid())}: run it as the former, or set DATA_DIR to another one."
                 )
             self._users = try_lock(self.home.users_lock, fcntl.LOCK_SH)
+            os.utime(self.home.users_lock)
         except OSError as error:
             raise _unusable(self.home.directory, error) from error
         return True if self._users is not None else None
@@ -117,12 +121,19 @@ class _Use:
     def ensure_keeper(self) -> bool:
         """Start a keeper where there is none, and return whether that was so."""
         try:
-            if not can_lock(self.home.keeper_lock, fcntl.LOCK_SH):
+            if not self.has_no_keeper():
                 return False
             with self.home.log_file.open("ab") as output:
                 # In a session of its own, so that Ctrl-C in this terminal ends neither it nor the server.
                 started = subprocess.run(  # noqa: S603 - our own command, no shell
-                    [sys.executable, "-m", "memory.keeper", self.name, str(self.home.directory)],
+                    [
+                        sys.executable,
+                        "-m",
+                        "memory.keeper",
+                        self.name,
+                        str(self.home.directory),
+                        str(self.idle_timeout),
+                    ],
                     cwd=Path(__file__).parents[1],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -159,10 +170,31 @@ class _Use:
         self._users = None
         return True
 
+    def stop(self) -> bool:
+        """End the idle server, and return whether there was one. Raises Unavailable."""
+        if self.has_no_keeper():
+            return False
+        if not can_lock(self.home.users_lock, fcntl.LOCK_EX):
+            raise Unavailable(
+                f"The embedded {self.server.title} in {self.home.directory} is in use: first end the program that uses "
+                "it, such as a chat or `make dev`."
+            )
+        self.home.stop_file.touch()
+        if not wait_for(lambda: self.has_no_keeper() or None, STOP_TIMEOUT + LEAVE_TIMEOUT):
+            raise Unavailable(
+                f"The embedded {self.server.title} in {self.home.directory} does not end: see {self.home.log_file}."
+            )
+        return True
+
+    def has_no_keeper(self) -> bool:
+        return can_lock(self.home.keeper_lock, fcntl.LOCK_SH)
+
     def is_over(self) -> bool:
-        """Whether server and keeper are gone, or stay because others use them."""
+        """Whether server and keeper are gone, or stay: since others use them, or for a while after their last use."""
         try:
-            if can_lock(self.home.keeper_lock, fcntl.LOCK_SH) and can_lock(self.home.server_lock, fcntl.LOCK_SH):
+            if State.read(self.home.state_file).idle_timeout:
+                return True
+            if self.has_no_keeper() and can_lock(self.home.server_lock, fcntl.LOCK_SH):
                 return True
             users = self.home.users_lock
             return not can_lock(users, fcntl.LOCK_EX) and can_lock(users, fcntl.LOCK_SH)
@@ -192,6 +224,16 @@ async def _replace_dead_keepers(uses: Iterable[_Use]) -> None:
             except Unavailable as error:
                 log.warning("%s", error)
                 await asyncio.sleep(1)
+
+
+async def stop_servers(data_dir: Path) -> list[str]:
+    """End the idle servers of `data_dir` at once, and return their titles. Raises Unavailable where one is in use."""
+    return await asyncio.to_thread(_stop, data_dir)
+
+
+def _stop(data_dir: Path) -> list[str]:
+    uses = [_Use(name, data_dir.resolve() / name) for name in sorted(get_args(ServerName))]
+    return [use.server.title for use in uses if use.home.directory.is_dir() and use.stop()]
 
 
 def _leave(uses: list[_Use]) -> None:

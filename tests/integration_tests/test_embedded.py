@@ -4,152 +4,43 @@ Clients run as processes of their own, so that they can be killed.
 """
 
 import asyncio
-import json
+import fcntl
 import os
-import pwd
-import select
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import chromadb
-import psycopg
 import pytest
 from blockbuster import blockbuster_ctx
 from psycopg_pool import AsyncConnectionPool
 
-from memory.embedded import Addresses, ServerName, embedded_servers
-from memory.errors import Unavailable
-from memory.servers import find_setpriv, socket_directory
-from tests.processes import processes, server_pid
-
-BOTH: frozenset[ServerName] = frozenset({"postgres", "chroma"})
-POSTGRES: frozenset[ServerName] = frozenset({"postgres"})
-CHROMA: frozenset[ServerName] = frozenset({"chroma"})
-
-CLIENT = """
-import asyncio, json, os, sys
-from pathlib import Path
 from memory.embedded import embedded_servers
 from memory.errors import Unavailable
-
-async def main():
-    # From the environment, so that a search for the data directory among the processes does not find this one.
-    wanted = frozenset(os.environ["WANTED"].split())
-    try:
-        async with embedded_servers(Path(os.environ["DATA_DIR"]), wanted) as addresses:
-            print(json.dumps(vars(addresses)), flush=True)
-            await asyncio.get_running_loop().connect_read_pipe(lambda: Reader(), sys.stdin)
-            await ended.wait()
-    except Unavailable as error:
-        print(json.dumps({"unavailable": str(error)}), flush=True)
-
-class Reader(asyncio.Protocol):
-    def connection_lost(self, exc):
-        ended.set()
-
-ended = asyncio.Event()
-asyncio.run(main())
-"""
-ORDINARY_USER = pwd.getpwnam("nobody")
-
-
-class Client:
-    """A process that uses the servers until it is ended."""
-
-    def __init__(self, data_dir: Path, wanted: frozenset[ServerName], prefix: Sequence[str], path: str) -> None:
-        self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-c", CLIENT],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "DATA_DIR": str(data_dir), "WANTED": " ".join(wanted), "PATH": path},
-        )
-
-    def answer(self) -> dict[str, str]:
-        """What it printed: the addresses, or the reason why there are none."""
-        assert self.process.stdout
-        assert select.select([self.process.stdout], [], [], 60)[0], "no address within 60 s"
-        answer: dict[str, str] = json.loads(self.process.stdout.readline())
-        return answer
-
-    def addresses(self) -> Addresses:
-        return Addresses(**self.answer())
-
-    def end(self) -> None:
-        """Leave in good order, and wait for that."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.close()
-        self.process.wait(30)
-        self.process.stdout.close()
-
-
-StartClient = Callable[..., Client]
-
-
-@pytest.fixture
-def start_client() -> Iterator[StartClient]:
-    clients: list[Client] = []
-
-    def start(
-        data_dir: Path,
-        wanted: frozenset[ServerName] = BOTH,
-        prefix: Sequence[str] = (),
-        path: str = os.environ["PATH"],
-    ) -> Client:
-        clients.append(Client(data_dir, wanted, prefix, path))
-        return clients[-1]
-
-    yield start
-    for client in clients:
-        client.end()
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A place for a data directory; no process of it may be left when the test is over."""
-    yield tmp_path / "data"
-    eventually(lambda: not processes(tmp_path), "no process is left")
+from memory.keeper import Home, State, try_lock
+from memory.programs import has_name
+from memory.servers import Chroma, server_environment, socket_directory
+from tests.embedded import (
+    BOTH,
+    CHROMA,
+    ORDINARY_USER,
+    POSTGRES,
+    StartClient,
+    as_ordinary_user,
+    chroma_listens,
+    eventually,
+    postgres_query,
+    run_as,
+)
+from tests.processes import processes, server_pid
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def eventually(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait until `condition` holds; a refused connection is a no."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if condition():
-                return
-        except (psycopg.OperationalError, OSError):
-            pass
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
-
-
-def postgres_query(url: str | None, query: str) -> object:
-    """The first value that `query` gives, where it gives one."""
-    assert url
-    with psycopg.connect(url, connect_timeout=10) as connection:
-        cursor = connection.execute(query.encode())
-        row = cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
-
-
-def chroma_listens(url: str | None) -> bool:
-    assert url
-    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=5):
-        return True
 
 
 async def count_in_chroma(url: str | None, *new_ids: str) -> int:
@@ -160,18 +51,6 @@ async def count_in_chroma(url: str | None, *new_ids: str) -> int:
     for new_id in new_ids:
         await facts.upsert(ids=[new_id], embeddings=[1.0, 2.0], documents=["x"])
     return await facts.count()
-
-
-def as_ordinary_user() -> list[str]:
-    """The words before a command that make an ordinary user run it, which pytest's user may be already.
-
-    dac_read_search lets that user reach an interpreter below root's home; it may write only what is its own."""
-    if os.geteuid() != 0:
-        return []
-    setpriv = find_setpriv()
-    assert setpriv, "as root these tests need setpriv"
-    user = [f"--reuid={ORDINARY_USER.pw_uid}", f"--regid={ORDINARY_USER.pw_gid}", "--clear-groups"]
-    return [setpriv, *user, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--"]
 
 
 async def test_what_was_written_is_there_at_the_next_start(data_dir: Path) -> None:
@@ -290,7 +169,7 @@ def test_the_servers_end_when_their_users_and_keepers_are_killed(data_dir: Path,
     client.addresses()
     for pid in (client.process.pid, *processes(data_dir, "memory.keeper")):
         os.kill(pid, signal.SIGKILL)
-    if not find_setpriv():  # a system without a death signal: then the next use ends them
+    if sys.platform != "linux":  # no death signal: then the next use ends them
         client = start_client(data_dir)
         client.addresses()
         client.end()
@@ -346,14 +225,21 @@ async def test_killed_servers_come_back_at_the_same_address(data_dir: Path) -> N
 
 
 def test_a_server_that_outlived_its_keeper_is_ended_by_the_next_one(data_dir: Path, start_client: StartClient) -> None:
-    """Without a death signal (a PATH without setpriv stands for macOS) the server survives its keeper."""
-    addresses = start_client(data_dir, CHROMA, path="").addresses()
-    left_over = server_pid(data_dir, "chroma")
-    for pid in processes(data_dir, "memory.keeper"):
-        os.kill(pid, signal.SIGKILL)
-    eventually(lambda: left_over not in processes(data_dir), "the server that was left is gone")
-    eventually(lambda: server_pid(data_dir, "chroma") != left_over, "another server runs")
-    eventually(lambda: chroma_listens(addresses.chroma), "it answers at the old address")
+    """As on a system without a death signal, where a server survives its keeper."""
+    chroma, home = Chroma(data_dir / "chroma"), Home(data_dir / "chroma")
+    home.directory.mkdir(parents=True)
+    url = chroma.prepare(None, -1)
+    lock = try_lock(home.server_lock, fcntl.LOCK_EX)
+    assert lock is not None
+    command = chroma.command(url)[len(chroma.launcher()) :]
+    with subprocess.Popen(command, cwd=home.directory, env=server_environment(), pass_fds=[lock]) as left_over:
+        os.close(lock)
+        State(url=url, server_pid=left_over.pid).write(home.state_file)
+        eventually(lambda: chroma.answers(left_over.pid, url), "the server answers")
+        addresses = start_client(data_dir, CHROMA).addresses()
+        assert left_over.wait(30) is not None
+    assert addresses.chroma == url
+    assert chroma_listens(url)
 
 
 def test_a_postmaster_pid_whose_number_something_else_has_is_no_obstacle(
@@ -406,11 +292,9 @@ async def test_a_database_of_another_version_is_reported_at_once(data_dir: Path)
 
 
 def test_an_ordinary_user_has_both_servers_as_its_own(
-    tmp_path: Path, data_dir: Path, start_client: StartClient
+    owned_dir: Callable[[int, int], Path], start_client: StartClient
 ) -> None:
-    data_dir.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        os.chown(data_dir, ORDINARY_USER.pw_uid, ORDINARY_USER.pw_gid)
+    data_dir = owned_dir(ORDINARY_USER.pw_uid, ORDINARY_USER.pw_gid)
     client = start_client(data_dir, prefix=as_ordinary_user())
     addresses = client.addresses()
     assert postgres_query(addresses.postgres, "select 1") == 1
@@ -418,6 +302,18 @@ def test_an_ordinary_user_has_both_servers_as_its_own(
     assert {path.stat().st_uid for path in data_dir.rglob("*")} == {data_dir.stat().st_uid}
     client.end()
     assert not processes(data_dir)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a program as a user without an entry")
+def test_a_user_without_an_entry_in_the_user_database_has_both_servers(
+    owned_dir: Callable[[int, int], Path], start_client: StartClient
+) -> None:
+    uid = next(uid for uid in range(54_321, 65_000) if not has_name(uid))
+    client = start_client(owned_dir(uid, uid), prefix=run_as(uid, uid))
+    addresses = client.addresses()
+    assert postgres_query(addresses.postgres, "select 1") == 1
+    assert chroma_listens(addresses.chroma)
+    client.end()
 
 
 def test_a_directory_that_an_ordinary_user_cannot_write_is_named(tmp_path: Path, start_client: StartClient) -> None:

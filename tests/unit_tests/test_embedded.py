@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from memory import servers
 from memory.embedded import embedded_servers
 from memory.errors import Unavailable
 from memory.keeper import Home, State, can_lock, try_lock
+from memory.programs import POSTGRES_MAJOR
 from memory.servers import (
+    LAUNCH,
     MAX_SOCKET_PATH,
-    POSTGRES_MAJOR,
     Chroma,
     Postgres,
     server_environment,
@@ -150,27 +153,29 @@ def test_postgres_answers_when_its_own_pid_file_says_ready(postgres: Postgres) -
     assert not postgres.answers(78, "")
 
 
-def test_root_without_setpriv_is_told_what_to_do_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_on_another_system_than_linux_is_told_what_to_do_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(servers, "find_setpriv", lambda: None)
+    monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(Unavailable, match="ordinary user, or set POSTGRES_URL"):
         Postgres(Path("/x")).command("")
 
 
-def test_servers_die_with_their_keeper_where_there_is_setpriv(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_end_with_their_keeper_where_the_system_can_do_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(servers, "find_setpriv", lambda: "/bin/setpriv")
-    assert Postgres(Path("/x")).prefix() == ["/bin/setpriv", "--pdeathsig", "INT", "--"]
-    assert Chroma(Path("/x")).prefix() == ["/bin/setpriv", "--pdeathsig", "TERM", "--"]
-    monkeypatch.setattr(servers, "find_setpriv", lambda: None)
-    assert Postgres(Path("/x")).prefix() == []
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert Postgres(Path("/x")).launcher()[-2:] == [str(LAUNCH), str(int(signal.SIGINT))]
+    assert Chroma(Path("/x")).launcher()[-2:] == [str(LAUNCH), str(int(signal.SIGTERM))]
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert Postgres(Path("/x")).launcher() == []
 
 
-def test_root_runs_postgres_as_somebody_else_and_chroma_as_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_runs_postgres_as_another_user_and_chroma_as_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(servers, "find_setpriv", lambda: "/bin/setpriv")
-    assert any(word.startswith("--reuid=") for word in Postgres(Path("/x")).prefix())
-    assert not any(word.startswith("--reuid=") for word in Chroma(Path("/x")).prefix())
+    monkeypatch.setattr(sys, "platform", "linux")
+    uid, gid = servers.server_account()
+    assert uid
+    assert Postgres(Path("/x")).launcher()[-5:-1] == ["--uid", str(uid), "--gid", str(gid)]
+    assert "--uid" not in Chroma(Path("/x")).launcher()
 
 
 def test_servers_do_not_see_the_settings_of_other_ones(monkeypatch: pytest.MonkeyPatch) -> None:
