@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from agent import screen
-from agent.program import FAILED, JsonOption, UserOption, command, opened, remembering
+from agent.program import FAILED, JsonOption, UserOption, command, opened, remembering, start
 from agent.screen import counted
 from memory.errors import BadInput
 from memory.fact import Category, Fact, in_utc, iso_moment, utc_now
@@ -155,7 +155,7 @@ async def observe(
     for number, line in enumerate(said, 1):
         if fault := message_fault(line):
             raise BadInput(f"Line {number}: {fault}" if file else fault)
-    async with remembering(user) as memory:
+    async with remembering(user, learns=True) as memory:
         changes = await memory.observe([HumanMessage(line) for line in said], at=said_at)
     if as_json:
         added, reinforced, retired = changes.added, changes.reinforced, changes.retired
@@ -289,6 +289,15 @@ async def reindex() -> None:
         with screen.bar("embedding") as progress:
             await maintenance.reindex(store, embedder, progress, shards=settings.chroma_shards)
     screen.note(f"the collection holds the vectors of {embedder.name} in {settings.chroma_shards} shards")
+
+
+@command
+async def stop() -> None:
+    """End the embedded servers at once, instead of a while after their last use."""
+    from memory.embedded import stop_servers
+
+    stopped = await stop_servers(start().data_dir)
+    screen.note(f"{' and '.join(stopped)} stopped" if stopped else "no server of this project is running")
 
 
 async def named(memory: "UserMemory", prefix: str) -> Fact:

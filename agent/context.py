@@ -3,9 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.prompts import SYSTEM_PROMPT
-from agent.settings import read_settings
-
-DEFAULT_USER = "default"
+from agent.settings import DEFAULT_USER, read_settings
 
 
 class Context(BaseModel):

@@ -1,96 +1,157 @@
-"""Where settings meet adapters: the checkpointer and the store, for the server, the terminal and the tests alike."""
+"""Where settings meet adapters: the checkpointer and the store, for the server, the terminal and the tests alike.
+
+LangGraph takes most of a second to import: what only reads the ledger uses `open_services` and `memory_parts` alone.
+"""
 
 import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import TYPE_CHECKING
 
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-from langgraph.store.base import TTLConfig
-from langgraph.store.postgres.aio import AsyncPostgresStore
-
-from agent.models import open_model
-from agent.saver import ThreadSaver
 from agent.settings import Settings, read_settings
 from memory.embedded import Addresses, ServerName, embedded_servers
 from memory.embeddings import Embedder, open_embedder
 from memory.errors import BadInput
-from memory.index.chroma import ChromaIndex, open_chroma
+from memory.index.chroma import ChromaIndex, ChromaServer, open_chroma
 from memory.index.queue import IndexQueue
 from memory.index.registry import active_index
 from memory.ledger import Ledger
 from memory.maintenance import bring_up
-from memory.postgres import Pool, migrate, open_pool
-from memory.store import FactStore
+from memory.parts import Parts, RecallOptions
+from memory.postgres import Pool, is_migrated, migrate, open_pool
+
+if TYPE_CHECKING:
+    from langgraph.store.base import TTLConfig
+
+    from agent.saver import ThreadSaver
+    from memory.store import FactStore
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 
-ITEMS_TTL: TTLConfig = {"omit_expired": True, "sweep_interval_minutes": 10}
+COMMAND_TIMEOUT = 30
+"""Seconds that a command waits for vectors and for the collection, the time to load them included."""
+
+ITEMS_TTL: "TTLConfig" = {"omit_expired": True, "sweep_interval_minutes": 10}
 """Ordinary items that were put with a time to live are not read after it, and deleted by and by."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """The servers that memory stands on, as the settings name them."""
+
+    settings: Settings
+    pool: Pool
+    """Connections to Postgres, where memory's tables are up to date."""
+    chroma: ChromaServer
+
+
+@asynccontextmanager
+async def open_services(settings: Settings | None = None, progress: Progress | None = None) -> AsyncIterator[Services]:
+    """Postgres and Chroma, embedded where the settings name none. Raises BadInput or Unavailable."""
+    if settings is None:
+        settings = await asyncio.to_thread(read_settings)
+    async with (
+        _addresses(settings, {"postgres", "chroma"}, progress) as at,
+        open_pool(at.postgres or "") as pool,
+        open_chroma(at.chroma or "") as chroma,
+    ):
+        if not await is_migrated(pool):
+            await _migrate(pool)
+        yield Services(settings, pool, chroma)
+
+
+async def memory_parts(services: Services) -> Parts:
+    """What one user's memory is read and written with, for a command: no reply waits for it.
+
+    The collection's client and the embedding model are loaded when they are first used.
+    """
+    ledger, queue = Ledger(services.pool), await _index_queue(services)
+    return Parts(ledger, queue, replace(_recall_options(services.settings), timeout=COMMAND_TIMEOUT))
 
 
 @asynccontextmanager
 async def open_checkpointer(
     settings: Settings | None = None, progress: Progress | None = None
-) -> AsyncIterator[ThreadSaver]:
+) -> "AsyncIterator[ThreadSaver]":
     """The saver that keeps session and working memory per thread. Raises BadInput or Unavailable."""
+    from agent.saver import ThreadSaver
+
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
-    async with _addresses(settings, {"postgres"}, progress) as at, _open_database(at) as pool:
+    async with (
+        _addresses(settings, {"postgres"}, progress) as at,
+        open_pool(at.postgres or "") as pool,
+    ):
+        await _migrate(pool)
         yield ThreadSaver(pool, settings.langgraph_aes_key)
 
 
 @asynccontextmanager
-async def open_store(settings: Settings | None = None, progress: Progress | None = None) -> AsyncIterator[FactStore]:
+async def open_store(settings: Settings | None = None, progress: Progress | None = None) -> "AsyncIterator[FactStore]":
     """The store that keeps facts, and other items. Raises BadInput or Unavailable.
 
     A broken collection is rebuilt first, of which `progress`, or else the log, is told. Wrong names of models are found
-    here too, so that they stop the start and not the first turn. What is to be remembered in the background is, before
-    the store closes.
+    here too, so that they stop the start and not the first turn. Background extractions are finished before the store
+    closes.
     """
-    if settings is None:
-        settings = await asyncio.to_thread(read_settings)
-    for name in {settings.chat_model_name, settings.extraction_model_name}:
-        await asyncio.to_thread(open_model, name, settings)
-    configured = configured_embedder(settings)
-    async with (
-        _addresses(settings, {"postgres", "chroma"}, progress) as at,
-        _open_database(at) as pool,
-        open_chroma(at.chroma or "") as chroma,
-    ):
-        active = await active_index(pool, configured, settings.chroma_shards)
-        embedder = configured if active.embedder == configured.name else _embedder_of(active.embedder, settings)
-        if active.shards != settings.chroma_shards:
-            log.warning(
-                "The collection has %d shards, and CHROMA_SHARDS is %d: `python -m agent reindex` changes it.",
-                active.shards,
-                settings.chroma_shards,
-            )
-        await embedder.warm_up()
-        queue = IndexQueue(pool, ChromaIndex(chroma, active.name, active.shards), embedder)
-        items = AsyncPostgresStore(pool, ttl=ITEMS_TTL)
-        store = FactStore(
-            Ledger(pool),
-            queue,
-            items,
-            weights=settings.ranking,
-            hot_facts=settings.hot_facts,
-            hot_bytes=settings.hot_megabytes * 1_000_000,
-        )
+    async with open_services(settings, progress) as services, fact_store(services) as store:
+        await services.chroma.check()
+        await store.embedder.warm_up()
         await bring_up(store, progress or log.warning)
         spare_the_collector()
-        await items.start_ttl_sweeper()  # a server runs none for a store of one's own
+        yield store
+
+
+@asynccontextmanager
+async def fact_store(services: Services) -> "AsyncIterator[FactStore]":
+    """The same store without a look at the collection: it is not known yet whether that holds what the ledger does."""
+    from langgraph.store.postgres.aio import AsyncPostgresStore
+
+    from agent.models import open_model
+    from memory.store import FactStore
+
+    settings = services.settings
+    for name in {settings.chat_model_name, settings.extraction_model_name}:
+        await asyncio.to_thread(open_model, name, settings)
+    await _migrate(services.pool)
+    items = AsyncPostgresStore(services.pool, ttl=ITEMS_TTL)
+    ledger, queue = Ledger(services.pool), await _index_queue(services)
+    store = FactStore(ledger, queue, items, _recall_options(settings))
+    await items.start_ttl_sweeper()  # a server runs none for a store of one's own
+    try:
+        yield store
+    finally:
         try:
-            yield store
+            await store.later.finish()
         finally:
-            try:
-                await store.later.finish()
-            finally:
-                await items.stop_ttl_sweeper()
+            await items.stop_ttl_sweeper()
+
+
+async def _index_queue(services: Services) -> IndexQueue:
+    """The queue of the index that answers, with the embedder whose vectors it holds."""
+    settings, pool = services.settings, services.pool
+    configured = configured_embedder(settings)
+    active = await active_index(pool, configured, settings.chroma_shards)
+    if active.shards != settings.chroma_shards:
+        log.warning(
+            "The collection has %d shards, and CHROMA_SHARDS is %d: `python -m agent reindex` changes it.",
+            active.shards,
+            settings.chroma_shards,
+        )
+    embedder = configured if active.embedder == configured.name else _embedder_of(active.embedder, settings)
+    return IndexQueue(pool, ChromaIndex(services.chroma, active.name, active.shards), embedder)
+
+
+def _recall_options(settings: Settings) -> RecallOptions:
+    return RecallOptions(
+        weights=settings.ranking, hot_facts=settings.hot_facts, hot_bytes=settings.hot_megabytes * 1_000_000
+    )
 
 
 @cache
@@ -129,12 +190,12 @@ def _embedder_of(active: str, settings: Settings) -> Embedder:
         ) from error
 
 
-@asynccontextmanager
-async def _open_database(at: Addresses) -> AsyncIterator[Pool]:
-    """A pool on a database whose tables are up to date, LangGraph's as well as memory's."""
-    async with open_pool(at.postgres or "") as pool:
-        await migrate(pool, AsyncPostgresSaver(pool).setup, AsyncPostgresStore(pool).setup)
-        yield pool
+async def _migrate(pool: Pool) -> None:
+    """Bring the tables up to date, LangGraph's as well as memory's."""
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+    from langgraph.store.postgres.aio import AsyncPostgresStore
+
+    await migrate(pool, AsyncPostgresSaver(pool).setup, AsyncPostgresStore(pool).setup)
 
 
 @asynccontextmanager
@@ -147,7 +208,8 @@ async def _addresses(
     if not wanted:
         yield Addresses(**configured)
         return
-    async with embedded_servers(settings.data_dir, wanted, progress=progress) as embedded:
+    idle_timeout = settings.embedded_idle_timeout
+    async with embedded_servers(settings.data_dir, wanted, idle_timeout=idle_timeout, progress=progress) as embedded:
         yield Addresses(
             postgres=settings.postgres_url or embedded.postgres, chroma=settings.chroma_url or embedded.chroma
         )

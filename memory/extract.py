@@ -9,11 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage, MessageLikeRepresentation, SystemMessage, convert_to_messages
-from langchain_core.runnables import RunnableConfig
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from memory.errors import AgentMemoryError
@@ -34,6 +31,11 @@ from memory.fact import (
 from memory.guard import is_command, is_secret
 from memory.reconcile import Proposal, RelationKind, is_exclusive
 from memory.small_talk import says_nothing
+
+if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import MessageLikeRepresentation
+    from langchain_core.runnables import RunnableConfig
 
 StructuredOutputMethod = Literal["json_schema", "function_calling", "json_mode"]
 
@@ -150,8 +152,12 @@ class Utterance(BaseModel):
     source: Source
 
 
-def utterances_of(content: str | Sequence[MessageLikeRepresentation], at: datetime, thread_id: str) -> list[Utterance]:
+def utterances_of(
+    content: "str | Sequence[MessageLikeRepresentation]", at: datetime, thread_id: str
+) -> list[Utterance]:
     """What a human said in a text or in messages; a message without an id gets one derived from its words and time."""
+    from langchain_core.messages import HumanMessage, convert_to_messages
+
     messages = convert_to_messages([HumanMessage(content)] if isinstance(content, str) else content)
     utterances = []
     for message in messages:
@@ -249,20 +255,21 @@ def answer_schema() -> dict[str, Any]:
 
 
 async def extract(
-    model: BaseChatModel,
+    model: "BaseChatModel",
     utterances: Sequence[Utterance],
     known: Sequence[Fact],
     *,
     method: StructuredOutputMethod = "json_schema",
-    config: RunnableConfig | None = None,
+    config: "RunnableConfig | None" = None,
 ) -> Extraction:
     """One model call: what the user said, next to what is known, to candidate facts.
 
     A fact that the model gives in another shape is dropped, and the rest kept. Raises ExtractionFailed when the model
     refuses, times out, or answers in another shape altogether.
     """
-    # As JSON, not as a class: OpenAI's client warns about a parsed object it cannot serialize.
-    schema = answer_schema()
+    from langchain_core.messages import HumanMessage, SystemMessage
+
+    schema = answer_schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize
     structured = model.with_structured_output(schema, method=method)
     instructions = EXTRACTION_PROMPT
     if method == "json_mode":  # the only one in which the model is not told the schema anyway

@@ -21,8 +21,8 @@ from memory.fact import utc_now
 from memory.index import Damaged, FactKey
 from memory.index.queue import PAGE, IndexQueue, Progress, queue_all, quiet
 from memory.index.registry import activate, building_index, dropped_indexes, forget_index
+from memory.parts import Parts
 from memory.postgres import Connection, locked_transaction
-from memory.store import FactStore
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Report:
         return not (self.damage or self.queued or any(finding.count for finding in found))
 
 
-async def doctor(store: FactStore, progress: Progress = quiet) -> Report:
+async def doctor(store: Parts, progress: Progress = quiet) -> Report:
     """Compare ledger and collection, fact by fact; changes nothing."""
     queue = store.queue
     counts = await _counts(queue)
@@ -132,7 +132,7 @@ async def doctor(store: FactStore, progress: Progress = quiet) -> Report:
         return replace(report, damage=str(error))
 
 
-async def repair(store: FactStore, report: Report, progress: Progress = quiet) -> None:
+async def repair(store: Parts, report: Report, progress: Progress = quiet) -> None:
     """Mend what `doctor` reported, the queue drained included; another `doctor` then finds nothing.
 
     Of a broken chain nobody knows any more what it led to: the fact stays retired, without a successor.
@@ -151,9 +151,7 @@ async def repair(store: FactStore, report: Report, progress: Progress = quiet) -
     await _delete_dropped(queue)
 
 
-async def reindex(
-    store: FactStore, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None
-) -> None:
+async def reindex(store: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
     """Embed every fact with `embedder` into a new collection, and switch to it once it is whole.
 
     `shards` is into how many parts it is split, by default as many as now.
@@ -181,7 +179,7 @@ async def reindex(
     await _delete_dropped(queue)
 
 
-async def bring_up(store: FactStore, say: Callable[[str], None]) -> None:
+async def bring_up(store: Parts, say: Callable[[str], None]) -> None:
     """At a start: rebuild the index where it is broken, and let it learn what is queued. `say` is told what is wrong.
 
     Where that cannot be done now, recall goes by words, and the next start tries again.

@@ -285,6 +285,20 @@ async def _try_lock(connection: Connection, key: int) -> bool:
     return bool(row and row["taken"])
 
 
+async def is_migrated(pool: Pool) -> bool:
+    """Whether memory's tables are there, and as this version knows them."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute("select to_regclass('memory.migrations') is not null as there")
+        row = await cursor.fetchone()
+        return bool(row and row["there"]) and await _migrations_done(connection) == len(MIGRATIONS)
+
+
+async def _migrations_done(connection: Connection) -> int:
+    cursor = await connection.execute("select coalesce(max(number), 0) as done from memory.migrations")
+    row = await cursor.fetchone()
+    return int(row["done"]) if row else 0
+
+
 async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
     """Bring the tables up to date: `others` (LangGraph's own set-ups) first, then memory's, under one lock."""
     # LangGraph's set-up and `create ... if not exists` are not safe side by side.
@@ -297,9 +311,7 @@ async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
             "create table if not exists memory.migrations "
             "(number int primary key, applied_at timestamptz not null default now())"
         )
-        cursor = await connection.execute("select coalesce(max(number), 0) as done from memory.migrations")
-        row = await cursor.fetchone()
-        done = int(row["done"]) if row else 0
+        done = await _migrations_done(connection)
         if done > len(MIGRATIONS):
             raise Unavailable(
                 f"The database was made by a newer version (migration {done}; "

@@ -6,7 +6,6 @@ items, kept by LangGraph's own PostgresStore.
 """
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -27,21 +26,15 @@ from langgraph.store.base import (
 )
 from pydantic import ValidationError
 
-from memory.embeddings import Embedder
-from memory.errors import BadInput, cause_of
+from memory.errors import BadInput
 from memory.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
 from memory.guard import is_secret
-from memory.hot import HotTier, breathe
-from memory.index import Index
+from memory.hot import breathe
 from memory.index.queue import IndexQueue
-from memory.later import Later
 from memory.ledger import Ledger
-from memory.rank import PRESETS, Weights
+from memory.parts import Parts, RecallOptions
 from memory.reconcile import is_exclusive
-from memory.runs import Runs
 from memory.user_memory import UserMemory
-
-log = logging.getLogger(__name__)
 
 FACTS = "facts"
 EDITABLE = (
@@ -70,56 +63,18 @@ def namespace_user(namespace: Sequence[str]) -> str | None:
     return None
 
 
-class FactStore(BaseStore):
+class FactStore(Parts, BaseStore):
     """Facts and ordinary items behind LangGraph's store interface. Open it with `agent.persistence.open_store`."""
 
     supports_ttl = True
 
     def __init__(
-        self,
-        ledger: Ledger,
-        queue: IndexQueue,
-        items: BaseStore,
-        *,
-        weights: Weights = PRESETS["default"],
-        hot_facts: int = 2_000,
-        hot_bytes: int = 256_000_000,
+        self, ledger: Ledger, queue: IndexQueue, items: BaseStore, options: RecallOptions | None = None
     ) -> None:
-        """Of up to `hot_facts` of a user's facts, those of the users asked about last are held in `hot_bytes`."""
-        self.ledger = ledger
-        self.runs, self.later = Runs(ledger.pool), Later()
-        self.weights = weights
-        self._hot_facts, self._hot_bytes = hot_facts, hot_bytes
-        self.queue = queue
+        """`items` keeps everything that is not a fact."""
+        super().__init__(ledger, queue, options)
         self._items = items
         self._loop = asyncio.get_running_loop()
-
-    @property
-    def queue(self) -> IndexQueue:
-        """What the index has yet to learn; the index and the embedder are its own."""
-        return self._queue
-
-    @queue.setter
-    def queue(self, queue: IndexQueue) -> None:
-        self._queue = queue
-        self.hot = HotTier(self.ledger, queue.embedder, max_facts=self._hot_facts, max_bytes=self._hot_bytes)
-
-    @property
-    def index(self) -> Index:
-        """What recall searches."""
-        return self.queue.index
-
-    @property
-    def embedder(self) -> Embedder:
-        """What makes the vectors that the index holds."""
-        return self.queue.embedder
-
-    async def bring_index_up_to_date(self, owner: str) -> None:
-        """Let the index learn what the ledger has queued for one user; what fails stays queued, and is no error."""
-        try:
-            await self.queue.drain(owner)
-        except Exception as error:  # the facts are in the ledger, whatever happened here
-            log.warning("index is behind owner=%s cause=%s", owner, cause_of(error))
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """For synchronous callers on other threads; on the event loop itself it would wait for ever."""

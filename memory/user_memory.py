@@ -8,9 +8,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import MessageLikeRepresentation
-from langchain_core.runnables import RunnableConfig
 
 from memory.bm25 import Floats
 from memory.columns import Mask
@@ -31,6 +28,7 @@ from memory.fact import Category, Fact, Source, check_user_id, owner_key, slot_n
 from memory.hot import Snapshot, best_of, breathe, in_columns
 from memory.index import Vectors, vectors_of
 from memory.notes import Memory, facts_of_texts
+from memory.parts import Parts
 from memory.past import asks_about_past
 from memory.portable import dump, load
 from memory.rank import Hit
@@ -41,7 +39,9 @@ from memory.timeline import AsOf, Version, as_of, chain, versions
 from memory.words import asked, without_names
 
 if TYPE_CHECKING:
-    from memory.store import FactStore
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import MessageLikeRepresentation
+    from langchain_core.runnables import RunnableConfig
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +54,6 @@ PAST_SHOWN = 5
 KNOWN_SHOWN = 10
 """Known facts that the extraction of one message is shown."""
 
-VECTORS_TIMEOUT = 3.0
-"""Seconds a reply waits for vectors, or for the collection; without them it goes on."""
-
 Part = tuple[Snapshot, Floats | None, Mask]
 """Facts that are searched, their cosines, and which of them hold now."""
 
@@ -66,10 +63,10 @@ class UserMemory:
 
     def __init__(
         self,
-        store: "FactStore",
+        store: Parts,
         user_id: str,
         *,
-        model: BaseChatModel | None = None,
+        model: "BaseChatModel | None" = None,
         method: StructuredOutputMethod = "json_schema",
     ) -> None:
         """`model` and its structured-output `method` are needed to learn from what was said, and for nothing else.
@@ -108,7 +105,7 @@ class UserMemory:
             in_profile = part.columns.of(PROFILE)
             profile += part.facts(current & in_profile)
             wanted = current & ~in_profile
-            rankings.append(part.best(query, cosines, wanted, now, self._store.weights, limit, explain=explain))
+            rankings.append(part.best(query, cosines, wanted, now, self._store.options.weights, limit, explain=explain))
         profile.sort(key=lambda fact: fact.category != "constraint")  # where the budget is short, these are not cut
         return Recalled(tuple(profile), tuple(await best_of(rankings, limit)), tuple(past))
 
@@ -124,7 +121,7 @@ class UserMemory:
         rankings: list[Iterator[Hit]] = []
         for part, cosines, current in await self._parts(held, [vector], now, every=only is not None or limit > POOL):
             wanted = current & await part.those(only) if only else current
-            rankings.append(part.best(query, cosines, wanted, now, self._store.weights, limit, explain=explain))
+            rankings.append(part.best(query, cosines, wanted, now, self._store.options.weights, limit, explain=explain))
         return await best_of(rankings, limit)
 
     async def search_past(self, query: str, limit: int = PAST_SHOWN) -> list[Hit]:
@@ -157,7 +154,7 @@ class UserMemory:
         """Those of the messages that no facts were taken from yet, in order -> how many answers were of no use."""
         return await self._store.ledger.unextracted(self.user_id, thread_id, message_ids)
 
-    def with_model(self, model: BaseChatModel, method: StructuredOutputMethod) -> "UserMemory":
+    def with_model(self, model: "BaseChatModel", method: StructuredOutputMethod) -> "UserMemory":
         """The same memory, with a model to extract with."""
         return UserMemory(self._store, self.user_id, model=model, method=method)
 
@@ -166,7 +163,7 @@ class UserMemory:
         utterances: Sequence[Utterance],
         *,
         begun: datetime | None = None,
-        config: RunnableConfig | None = None,
+        config: "RunnableConfig | None" = None,
     ) -> Extracted | None:
         """One model call: as many utterances of one thread as it takes, of those that no facts were taken from yet.
 
@@ -224,7 +221,7 @@ class UserMemory:
         return changes
 
     async def observe(
-        self, content: str | Sequence[MessageLikeRepresentation], *, at: datetime | None = None, thread_id: str = ""
+        self, content: "str | Sequence[MessageLikeRepresentation]", *, at: datetime | None = None, thread_id: str = ""
     ) -> Changes:
         """Learn from raw conversation: a text the user wrote, or messages, of which only the human ones count.
 
@@ -335,7 +332,7 @@ class UserMemory:
     async def _open(self, query: str) -> tuple[Snapshot, Vectors | None]:
         """The user's facts as they are now, and the question's vector; no vectors where they cannot be had in time."""
         try:
-            async with asyncio.timeout(VECTORS_TIMEOUT):
+            async with asyncio.timeout(self._store.options.timeout):
                 held = await self._store.hot.open(self.user_id)
                 (vector,) = await self._store.embedder.embed([without_names(query, held.columns.common_names)])
                 return held, vector
@@ -385,14 +382,14 @@ class UserMemory:
         found = await self._store.ledger.past(self.user_id, now, self._store.embedder.name, near)
         vectors = None if vector is None or not found else vectors_of([stored for _, stored in found], len(vector))
         past = Snapshot(await in_columns([fact for fact, _ in found]), vectors, among=held.columns)
-        ranking = past.best(query, past.cosines(vector), None, now, self._store.weights, limit, explain=explain)
+        ranking = past.best(query, past.cosines(vector), None, now, self._store.options.weights, limit, explain=explain)
         return await best_of([ranking], limit)
 
     async def _in_collection(self, vector: Vectors, *, past: bool = False) -> dict[str, float] | None:
         """What the collection holds near `vector`, id -> cosine, or has yet to learn; None if it does not answer."""
         owner = owner_key(self.user_id)
         try:
-            async with asyncio.timeout(VECTORS_TIMEOUT):
+            async with asyncio.timeout(self._store.options.timeout):
                 near = await self._store.index.search(owner, vector, POOL, past=past)
                 return dict.fromkeys(await self._store.queue.waiting(owner), 0.0) | near
         except (Unavailable, TimeoutError) as error:

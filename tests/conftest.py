@@ -65,6 +65,7 @@ def variables_for(servers: Addresses, openai: ScriptedOpenAI) -> dict[str, str]:
         "OPENAI_BASE_URL": openai.url,
         "CHAT_MODEL": "openai:scripted",
         "MODEL_TIMEOUT": "2",
+        "EMBEDDED_IDLE_TIMEOUT": "0",  # no server outlives its test
         "LOG_LEVEL": "INFO",
     }
 

@@ -2,25 +2,29 @@
 
 Behind its one name are several collections, the *shards*; a user's facts are all in one of them, by the hash of the
 user id. A search costs about a scan of what it is in, so it should be in no more than a few thousand facts.
+
+`chromadb` is imported when the collection is first asked: that takes a second, and most commands need only the ledger.
 """
 
 import asyncio
+import importlib
+import sys
+import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import chromadb
 import numpy as np
-from chromadb.api import AsyncClientAPI
-from chromadb.api.async_fastapi import AsyncFastAPI
-from chromadb.api.models.AsyncCollection import AsyncCollection
-from chromadb.config import Settings
-from chromadb.errors import InternalError, NotFoundError
 
 from memory.errors import BadInput, Unavailable
 from memory.fact import Fact
 from memory.index import Damaged, Entry, FactKey, Vectors
+
+if TYPE_CHECKING:
+    from chromadb.api import AsyncClientAPI
+    from chromadb.api.models.AsyncCollection import AsyncCollection
 
 PAST, GONE = "past:", "-"
 """What `live` becomes once a fact is retired: PAST and the owner's key where it held until then, otherwise GONE."""
@@ -33,6 +37,7 @@ WRITES_AT_ONCE = 4
 
 SCAN_PAGE = 1_000
 
+CONNECT_TIMEOUT = 10
 DROP_TIMEOUT = 120
 """Seconds: to delete a collection of 100,000 facts has taken 5."""
 
@@ -47,10 +52,10 @@ class ChromaIndex:
     filter would cost a scan of the whole database.
     """
 
-    def __init__(self, client: AsyncClientAPI, name: str, shards: int, *, timeout: float = 10) -> None:
+    def __init__(self, server: "ChromaServer", name: str, shards: int, *, timeout: float = 10) -> None:
         self.name = name
         self.shards = shards
-        self._client = client
+        self._server = server
         self._timeout = timeout
         self._opened: dict[int, AsyncCollection] = {}
         self._writing = asyncio.Semaphore(WRITES_AT_ONCE)
@@ -141,7 +146,8 @@ class ChromaIndex:
 
         async def create(shard: int) -> None:
             async with self._errors_named(shard):
-                self._opened[shard] = await self._client.create_collection(
+                client = await self._server.client()
+                self._opened[shard] = await client.create_collection(
                     self._shard_name(shard),
                     embedding_function=None,
                     configuration={"hnsw": {"space": "cosine", "ef_search": 100, "sync_threshold": SYNC_THRESHOLD}},
@@ -153,11 +159,14 @@ class ChromaIndex:
         self._opened = {}
         for shard in range(self.shards):
             async with self._errors_named(shard, DROP_TIMEOUT):
+                client = await self._server.client()
+                from chromadb.errors import NotFoundError
+
                 with suppress(NotFoundError):
-                    await self._client.delete_collection(self._shard_name(shard))
+                    await client.delete_collection(self._shard_name(shard))
 
     def sibling(self, name: str, shards: int) -> "ChromaIndex":
-        return ChromaIndex(self._client, name, shards, timeout=self._timeout)
+        return ChromaIndex(self._server, name, shards, timeout=self._timeout)
 
     def _shard_name(self, shard: int) -> str:
         return f"{self.name}.{shard}"
@@ -171,12 +180,12 @@ class ChromaIndex:
         return rows
 
     @asynccontextmanager
-    async def _answering(self, shard: int) -> AsyncIterator[AsyncCollection]:
+    async def _answering(self, shard: int) -> "AsyncIterator[AsyncCollection]":
         """A shard's collection. It is never made here: an empty one would answer that nothing is known."""
         async with self._errors_named(shard):
             if shard not in self._opened:
-                name = self._shard_name(shard)
-                self._opened[shard] = await self._client.get_collection(name, embedding_function=None)
+                client = await self._server.client()
+                self._opened[shard] = await client.get_collection(self._shard_name(shard), embedding_function=None)
             yield self._opened[shard]
 
     @asynccontextmanager
@@ -185,11 +194,14 @@ class ChromaIndex:
         try:
             async with asyncio.timeout(timeout or self._timeout):
                 yield
-        except NotFoundError as error:
-            self._opened.pop(shard, None)  # it may have been made anew since
-            raise Damaged(f"The Chroma collection {self._shard_name(shard)!r} is gone.") from error
+        except Unavailable:
+            raise
         except Exception as error:
-            self._opened.pop(shard, None)
+            from chromadb.errors import InternalError, NotFoundError
+
+            self._opened.pop(shard, None)  # it may have been made anew since
+            if isinstance(error, NotFoundError):
+                raise Damaged(f"The Chroma collection {self._shard_name(shard)!r} is gone.") from error
             reason = f"{type(error).__name__} {error}".strip()[:200]
             if isinstance(error, InternalError) and not any(words in str(error) for words in PASSING):
                 raise Damaged(f"The Chroma collection {self._shard_name(shard)!r} is broken ({reason}).") from error
@@ -224,27 +236,63 @@ def fact_key(identifier: str) -> FactKey:
     return FactKey(owner, fact_id)
 
 
-@asynccontextmanager
-async def open_chroma(url: str) -> AsyncIterator[AsyncClientAPI]:
-    """A client of the Chroma server at `url`. Raises BadInput for another kind of address, or Unavailable."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
-        shown = url if "@" not in url else "an address with a user's name in it"
-        raise BadInput(f"CHROMA_URL is {shown!r}: write http://host:8000 or https://host, and no more.")
-    async with _connections():
+class ChromaServer:
+    """A Chroma server, connected to when it is first asked for something."""
+
+    def __init__(self, url: str) -> None:
+        """Raises BadInput for another kind of address."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
+            shown = url if "@" not in url else "an address with a user's name in it"
+            raise BadInput(f"CHROMA_URL is {shown!r}: write http://host:8000 or https://host, and no more.")
+        self.url = url
+        self._host, self._ssl = parts.hostname, parts.scheme == "https"
+        self._port = parts.port or (443 if self._ssl else 8000)
+        self._connecting = asyncio.Lock()
+        self._client: AsyncClientAPI | None = None
+
+    async def check(self) -> None:
+        """Raise Unavailable where the server does not answer; this costs no import and no connection that stays."""
         try:
-            client = await chromadb.AsyncHttpClient(
-                host=parts.hostname,
-                port=parts.port or (443 if parts.scheme == "https" else 8000),
-                ssl=parts.scheme == "https",
-                settings=Settings(anonymized_telemetry=False, chroma_server_ssl_verify=True),
-            )
-        except Exception as error:  # it raises ValueError for whatever it meets
-            raise Unavailable(
-                f"Chroma does not answer at {url}: check that it runs and that CHROMA_URL is right, "
-                "or leave CHROMA_URL empty for the embedded one."
-            ) from error
-        yield client
+            await asyncio.to_thread(self._heartbeat)
+        except OSError as error:
+            raise self._unavailable() from error
+
+    def _heartbeat(self) -> None:
+        with urllib.request.urlopen(f"{self.url.rstrip('/')}/api/v2/heartbeat", timeout=CONNECT_TIMEOUT):  # noqa: S310
+            pass
+
+    async def client(self) -> "AsyncClientAPI":
+        """The library's client. Raises Unavailable; the next call tries again."""
+        async with self._connecting:
+            if self._client is None:
+                await asyncio.to_thread(importlib.import_module, "chromadb")
+                self._client = await self._connect()
+            return self._client
+
+    async def _connect(self) -> "AsyncClientAPI":
+        import chromadb
+        from chromadb.config import Settings
+
+        settings = Settings(anonymized_telemetry=False, chroma_server_ssl_verify=True)
+        try:
+            return await chromadb.AsyncHttpClient(host=self._host, port=self._port, ssl=self._ssl, settings=settings)
+        except Exception as error:  # it raises ValueError for anything that goes wrong
+            raise self._unavailable() from error
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable(
+            f"Chroma does not answer at {self.url}: check that it runs and that CHROMA_URL is right, "
+            "or leave CHROMA_URL empty for the embedded one."
+        )
+
+
+@asynccontextmanager
+async def open_chroma(url: str) -> AsyncIterator[ChromaServer]:
+    """The Chroma server at `url`. Raises BadInput for another kind of address."""
+    server = ChromaServer(url)
+    async with _connections():
+        yield server
 
 
 _in_use: Counter[int] = Counter()
@@ -264,5 +312,6 @@ async def _connections() -> AsyncIterator[None]:
         _in_use[loop] -= 1
         if not _in_use[loop]:
             del _in_use[loop]
-            if pool := AsyncFastAPI._clients.pop(loop, None):
+            library = sys.modules.get("chromadb.api.async_fastapi")
+            if library and (pool := library.AsyncFastAPI._clients.pop(loop, None)):
                 await pool.aclose()

@@ -14,11 +14,11 @@ from langgraph.store.base import BaseStore, PutOp
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.postgres.base import PostgresIndexConfig
 
-from memory.embeddings import LOCAL_DIMENSION
 from memory.fact import owner_key
 from memory.index import bytes_of
 from memory.index.chroma import SYNC_THRESHOLD
 from memory.ledger import Ledger
+from memory.local_model import DIMENSION
 from memory.postgres import Pool
 from memory.rows import insert_facts
 from memory.store import FactStore
@@ -161,7 +161,7 @@ class LangGraphStore:
 
 def index_of(known: Known) -> PostgresIndexConfig:
     """What LangGraph's stores are told, and no more: all else is as they come."""
-    return {"dims": LOCAL_DIMENSION, "embed": known, "fields": ["text"]}
+    return {"dims": DIMENSION, "embed": known, "fields": ["text"]}
 
 
 @asynccontextmanager

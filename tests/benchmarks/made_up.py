@@ -8,9 +8,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embeddings import LOCAL_DIMENSION, unit
+from memory.embeddings import unit
 from memory.fact import Fact, Source, fact_id, utc_now
 from memory.index import Vectors
+from memory.local_model import DIMENSION
 
 SPREAD = 1.0
 """Standard deviation of the logarithm of a user's number of facts: one in a hundred has ten times the median."""
@@ -65,7 +66,7 @@ def people(how_many: Mapping[str, int], seed: int) -> Iterator[Person]:
     topics, rng, now = _topics(), np.random.default_rng(seed), utc_now()
     for user_id, count in how_many.items():
         about = topics[rng.integers(TOPICS, size=count)]
-        noise = unit(rng.standard_normal((count, LOCAL_DIMENSION), dtype=np.float32))
+        noise = unit(rng.standard_normal((count, DIMENSION), dtype=np.float32))
         words = rng.choice(VOCABULARY, (count, 12), p=COMMONNESS / COMMONNESS.sum())
         retired = rng.random(count) < RETIRED
         days = np.sort(rng.random(count))[::-1] * 700
@@ -96,7 +97,7 @@ def question(person: Person, rng: np.random.Generator) -> Question:
     """One about something that the user has said: near to it, with three of its words and two others."""
     current = person.current
     about = current[rng.integers(len(current))]
-    noise = unit(rng.standard_normal((1, LOCAL_DIMENSION), dtype=np.float32))[0]
+    noise = unit(rng.standard_normal((1, DIMENSION), dtype=np.float32))[0]
     (vector,) = unit((person.vectors[about] + NEAR * noise)[None])
     words = [*rng.choice(person.facts[about].text.split(), 3), *rng.choice(VOCABULARY, 2)]
     answers = frozenset(person.facts[current[at]].id for at in nearest(person.vectors[current], vector))
@@ -112,5 +113,5 @@ def nearest(vectors: Vectors, vector: Vectors) -> NDArray[np.intp]:
 
 def _topics() -> Vectors:
     rng = np.random.default_rng(0)
-    common, topics = (unit(rng.standard_normal((many, LOCAL_DIMENSION), dtype=np.float32)) for many in (1, TOPICS))
+    common, topics = (unit(rng.standard_normal((many, DIMENSION), dtype=np.float32)) for many in (1, TOPICS))
     return np.asarray(APART * common + NEAR * topics, dtype=np.float32)

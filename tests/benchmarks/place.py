@@ -14,9 +14,10 @@ from langchain_core.embeddings import Embeddings
 
 from agent.persistence import open_store
 from agent.settings import Settings, read_settings
-from memory.embeddings import LOCAL_DIMENSION, Embedder
+from memory.embeddings import Embedder
 from memory.fact import Fact, Source, fact_id, utc_now
 from memory.index.queue import IndexQueue
+from memory.local_model import DIMENSION
 from memory.portable import dump
 from memory.store import FactStore
 from memory.user_memory import UserMemory
@@ -36,7 +37,7 @@ class HashedWords(Embeddings):
     """Vectors of hashed words, of the local model's dimension: as many bytes, and next to no time."""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [list(hashed_words(text, LOCAL_DIMENSION)) for text in texts]
+        return [list(hashed_words(text, DIMENSION)) for text in texts]
 
     def embed_query(self, text: str) -> list[float]:
         return self.embed_documents([text])[0]
@@ -100,6 +101,7 @@ class Bench:
             model.defaults |= {"extraction": script.extraction, "reply": script.reply}
             os.environ |= dict.fromkeys((field.upper() for field in Settings.model_fields), "") | {
                 "DATA_DIR": str(data),
+                "EMBEDDED_IDLE_TIMEOUT": "0",
                 "OPENAI_API_KEY": "bench",
                 "OPENAI_BASE_URL": model.url,
                 "CHAT_MODEL": "openai:scripted",
@@ -114,7 +116,7 @@ class Bench:
 async def store_with_hashed_words() -> AsyncIterator[FactStore]:
     """The store as it is, but for an embedder that takes no time."""
     async with open_store() as store:
-        store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder("local", HashedWords()))
+        store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder("local", HashedWords))
         yield store
 
 

@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from langchain_core.embeddings import Embeddings
 from langgraph.store.memory import InMemoryStore
 
 from agent.persistence import open_store
@@ -22,6 +23,7 @@ from memory.fact import owner_key
 from memory.index.chroma import shard_of
 from memory.index.queue import IndexQueue
 from memory.keeper import Home, State
+from memory.parts import RecallOptions
 from memory.rank import Weights
 from memory.store import FactStore
 from memory.user_memory import UserMemory
@@ -114,7 +116,9 @@ async def run(bench: Bench) -> None:
         with bench.environment(f"recall {size}", CHROMA_SHARDS="200" if size > 100_000 else "16") as data:
             async with open_store() as store:
                 known = Known()
-                store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder(store.embedder.name, known))
+                store.queue = IndexQueue(
+                    store.queue.pool, store.queue.index, embedding_with(store.embedder.name, known)
+                )
                 one = await OneCollection.create(State.read(Home(data / "chroma").state_file).url or "")
                 in_memory = LangGraphStore(InMemoryStore(index=index_of(known)))
                 async with filling_postgres(store, known) as postgres:
@@ -213,7 +217,7 @@ async def prepare(place: Place, questions: list[Question]) -> list[Question]:
 
 def reading_once(store: FactStore) -> FactStore:
     """The same store, but for what it reads of a user's version."""
-    return FactStore(ReadOnce(store.ledger.pool), store.queue, InMemoryStore(), weights=store.weights)
+    return FactStore(ReadOnce(store.ledger.pool), store.queue, InMemoryStore(), store.options)
 
 
 def recalling(store: FactStore, *, hot: bool = True) -> Ask:
@@ -228,9 +232,13 @@ def recalling(store: FactStore, *, hot: bool = True) -> Ask:
     return ask
 
 
+def embedding_with(name: str, model: Embeddings) -> Embedder:
+    return Embedder(name, lambda: model)
+
+
 def finding(store: FactStore, *, hot: bool = True) -> Ask:
     """The same search by similarity alone, as brute force has it."""
-    alone = FactStore(store.ledger, store.queue, InMemoryStore(), weights=SIMILARITY)
+    alone = FactStore(store.ledger, store.queue, InMemoryStore(), RecallOptions(SIMILARITY))
     return recalling(alone, hot=hot)
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -52,7 +52,7 @@ async def lead_a_life(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     for number, (said, facts) in enumerate(told.items()):
         openai.extraction(found(*facts))
         await memory.observe(said, at=day(f"2020-01-0{number + 1}"), thread_id="t.1")
-    await memory._store.aput(facts_namespace(memory.user_id), "by hand", {"text": "Car is red"})
+    await cast(FactStore, memory._store).aput(facts_namespace(memory.user_id), "by hand", {"text": "Car is red"})
 
 
 # --- export and import ---------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ async def test_a_sweep_takes_all_users_in_pages_of_one_embedding_call_each(
     monkeypatch.setattr(index_queue, "PAGE", 4)
     model, told = WordVectors(), list[tuple[int, int]]()
     await write_without_index(store, {"ada": CITIES[:5], "bob": CITIES[:3], "eve": CITIES[:1]})
-    monkeypatch.setattr(store.queue, "embedder", Embedder("words", model, cache_size=0))
+    monkeypatch.setattr(store.queue, "embedder", Embedder("words", lambda: model, cache_size=0))
     await cast(ChromaIndex, store.index).start_over()  # of 26 dimensions
     await store.queue.drain(progress=lambda done, total: told.append((done, total)))
     assert told == [(4, 9), (8, 9), (9, 9)]

@@ -130,7 +130,7 @@ async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(sto
 
 async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> None:
     """Processor time between two turns of the loop, so that a busy machine is not taken for a slow read."""
-    store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder("local", HashedWords()))
+    store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder("local", HashedWords))
     before = ("What do you keep beside it, and for how long have you had all of these things in the house? " * 2,)
     hinted = [
         fact.model_copy(update={"source": fact.source.model_copy(update={"previous": before * 2})})

@@ -62,7 +62,7 @@ async def test_reindex_answers_from_the_old_collection_until_the_new_one_is_whol
 
     with monkeypatch.context() as looking:
         looking.setattr(model, "aembed_documents", look)
-        await reindex(store, Embedder("words", model), lambda done, total: told.append((done, total)))
+        await reindex(store, Embedder("words", lambda: model), lambda done, total: told.append((done, total)))
     assert told == [(0, 7), (3, 7), (6, 7), (7, 7)]
     assert found_meanwhile == [7] * 4  # once for the dimension
     assert store.embedder.name == "words"
@@ -96,7 +96,7 @@ async def test_what_is_written_during_a_reindex_reaches_both_collections(
 
     task: list[asyncio.Task[None]] = []
     monkeypatch.setattr(maintenance, "activate", activate_after_writing)
-    await reindex(store, Embedder("words", WordVectors()), write_meanwhile)
+    await reindex(store, Embedder("words", WordVectors), write_meanwhile)
     assert len(seen[0]) == 3
     assert seen[0] == await entries(store)
     assert store.index is not old
@@ -110,12 +110,12 @@ async def test_a_reindex_that_was_broken_off_goes_on_where_it_was(
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
         with pytest.raises(Unavailable, match="words"):
-            await reindex(store, Embedder("words", WordVectors(answers=2)))
+            await reindex(store, Embedder("words", lambda: WordVectors(answers=2)))
         assert len(await found(store, user, "lived")) == 7
     async with open_store(settings) as store:
         assert store.embedder.name == "local"
         again, told = WordVectors(), list[tuple[int, int]]()
-        await reindex(store, Embedder("words", again), lambda done, total: told.append((done, total)))
+        await reindex(store, Embedder("words", lambda: again), lambda done, total: told.append((done, total)))
         assert told == [(3, 7), (6, 7), (7, 7)]
         assert sum(map(len, again.calls)) == 4
         assert (await doctor(store)).clean

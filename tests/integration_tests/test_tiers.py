@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -211,7 +212,7 @@ async def test_a_collection_that_does_not_answer_is_not_waited_for(
 
     memory = await ready_to_search_beyond(store, user)
     monkeypatch.setattr(ChromaIndex, "search", hang)
-    monkeypatch.setattr("memory.user_memory.VECTORS_TIMEOUT", 0.5)
+    store.options = replace(store.options, timeout=0.5)
     async with asyncio.timeout(5):
         recalled = await memory.recall("Had I been to Austin before?")
     assert recalled.hits[0].fact.text == "Has been to Austin"

@@ -53,6 +53,7 @@ class Rig:
             model.defaults |= {"extraction": script.extraction, "reply": script.reply}
             self._environment = dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
                 "DATA_DIR": str(self.data),
+                "EMBEDDED_IDLE_TIMEOUT": "0",
                 "OPENAI_API_KEY": "test",
                 "OPENAI_BASE_URL": model.url,
                 "CHAT_MODEL": "openai:scripted",

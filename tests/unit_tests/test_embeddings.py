@@ -27,7 +27,7 @@ class Answers(Embeddings):
 
 async def test_vectors_come_a_row_a_text_of_length_1_and_each_text_is_embedded_once() -> None:
     model = Answers([3.0, 4.0], [0.0, 2.0])
-    embedder = Embedder("scripted", model)
+    embedder = Embedder("scripted", lambda: model)
     for _ in range(2):
         vectors = await embedder.embed(["tea", "rum", "tea"])
         assert vectors.tolist() == [pytest.approx([0.6, 0.8]), [0, 1], pytest.approx([0.6, 0.8])]
@@ -37,12 +37,12 @@ async def test_vectors_come_a_row_a_text_of_length_1_and_each_text_is_embedded_o
 @pytest.mark.parametrize("answer", [[], [[1.0]], [[1.0], [1.0, 2.0]], [[1.0]] * 3], ids=str)
 async def test_an_answer_that_does_not_fit_is_none(answer: list[list[float]]) -> None:
     with pytest.raises(Unavailable, match="'scripted' does not answer"):
-        await Embedder("scripted", Answers(*answer)).embed(["tea", "rum"])
+        await Embedder("scripted", lambda: Answers(*answer)).embed(["tea", "rum"])
 
 
 async def test_a_fact_lies_in_the_middle_between_its_words_and_those_with_what_was_said_before() -> None:
     answer = make_fact("The second.", source=Source(previous=("Which one?",)))
     model = Answers([1.0, 0.0], [0.6, 0.8], [0.0, 1.0])
-    vectors = await Embedder("scripted", model).embed_facts([answer, make_fact("Likes tea")])
+    vectors = await Embedder("scripted", lambda: model).embed_facts([answer, make_fact("Likes tea")])
     assert model.asked == [[answer.searchable, "note: Likes tea", answer.searchable_with_previous]]
     assert vectors == pytest.approx(np.array([[0.5**0.5, 0.5**0.5], [0.6, 0.8]]))
