@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import freshness, growth, recall, tasks, threads, writes
+from tests.benchmarks import freshness, growth, recall, startup, tasks, threads, writes
 from tests.benchmarks.place import Bench
 
 BENCHMARKS = {
@@ -26,6 +26,7 @@ BENCHMARKS = {
     "tasks": tasks.run,
     "recall": recall.run,
     "threads": threads.run,
+    "startup": startup.run,
 }
 
 out = Console(highlight=False, soft_wrap=True, markup=False)

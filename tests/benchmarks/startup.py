@@ -1,0 +1,124 @@
+"""What each command of the terminal program costs with the embedded servers up, and which imports that goes to."""
+
+import asyncio
+import os
+import pty
+import re
+import resource
+import select
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tests.benchmarks.place import Bench, Table
+from tests.processes import ROOT
+
+AGENT = (sys.executable, "-m", "agent")
+REFERENCE = (sys.executable, "-c", "import langgraph.graph")
+COMMANDS = {
+    "--help": (*AGENT, "--help"),
+    "memories": (*AGENT, "memories"),
+    "history": (*AGENT, "history", "--slot", "user/home city"),
+    "profile": (*AGENT, "profile"),
+    "as-of": (*AGENT, "as-of", "2026-01-01"),
+    "export": (*AGENT, "export"),
+    "memories --query": (*AGENT, "memories", "--query", "Where do I live?"),
+    "threads": (*AGENT, "threads"),
+    "tasks": (*AGENT, "tasks"),
+}
+PROMPT = "\x1b[?2004h"
+"""What prompt-toolkit writes once it takes input."""
+SHOWN_PACKAGES = 12
+
+
+class Cost(NamedTuple):
+    """Medians over the runs of one command, in seconds."""
+
+    cpu: float
+    wall: float
+
+
+async def run(bench: Bench) -> None:
+    with bench.environment("startup", CHAT_MODEL="offline", OPENAI_API_KEY="", EMBEDDED_IDLE_TIMEOUT="60"):
+        await asyncio.to_thread(measure, bench)
+
+
+def measure(bench: Bench) -> None:
+    runs = 5 if bench.quick else 15
+    subprocess.run([*AGENT, "observe", "I live in Oslo."], cwd=ROOT, check=True, capture_output=True)
+    try:
+        bench.note(f"startup: each command {runs} times")
+        reference = cost_of(REFERENCE, runs)
+        table = Table(f"Start-up, median of {runs} runs", ["CPU, s", "wall, s", "x `import langgraph.graph`"])
+        table.rows["python -c 'import langgraph.graph'"] = [*reference, 1.0]
+        for name, command in COMMANDS.items():
+            cost = cost_of(command, runs)
+            table.rows[name] = [*cost, cost.wall / reference.wall]
+        chat = statistics.median(seconds_to_prompt() for _ in range(runs))
+        table.rows["make chat, to its first prompt"] = [None, chat, chat / reference.wall]
+        bench.tables.append(table)
+        for name in ("memories", "threads"):
+            bench.tables.append(imports(name, COMMANDS[name]))
+    finally:
+        subprocess.run([*AGENT, "stop"], cwd=ROOT, check=True, capture_output=True)
+
+
+def cost_of(command: Sequence[str], runs: int) -> Cost:
+    """What the process takes from start to exit; one more run before the first that counts warms the disk's cache."""
+    costs = [_cost(command) for _ in range(runs + 1)][1:]
+    return Cost(statistics.median(cost.cpu for cost in costs), statistics.median(cost.wall for cost in costs))
+
+
+def _cost(command: Sequence[str]) -> Cost:
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall)
+
+
+def seconds_to_prompt() -> float:
+    """From `make chat` until it takes input."""
+    ours, theirs = pty.openpty()
+    started, seen = time.perf_counter(), ""
+    chat = subprocess.Popen(["make", "chat"], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        while PROMPT not in seen:
+            if not select.select([ours], [], [], 60)[0]:
+                raise AssertionError(f"no prompt within 60 s:\n{seen}")
+            seen += os.read(ours, 65_536).decode(errors="replace")
+        took = time.perf_counter() - started
+        os.write(ours, b"/quit\r")
+        while select.select([ours], [], [], 60)[0]:
+            try:
+                os.read(ours, 65_536)
+            except OSError:  # the program has closed the terminal
+                break
+        chat.wait(60)
+        return took
+    finally:
+        if chat.poll() is None:
+            chat.kill()
+        os.close(ours)
+
+
+def imports(name: str, command: Sequence[str]) -> Table:
+    """The packages that a command imports, with the time that their own modules take, the slowest first.
+
+    Tracing adds about half to each; the shares are what counts.
+    """
+    traced = [command[0], "-X", "importtime", *command[1:]]
+    shown = subprocess.run(traced, cwd=ROOT, check=True, capture_output=True, text=True).stderr
+    own: defaultdict[str, float] = defaultdict(float)
+    for microseconds, module in re.findall(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", shown, re.MULTILINE):
+        own[module.partition(".")[0]] += int(microseconds) / 1e3
+    total = sum(own.values())
+    table = Table(f"Imports of `{name}`", ["ms", "share of all"])
+    table.rows["all"] = [total, 1.0]
+    for package in sorted(own, key=lambda package: -own[package])[:SHOWN_PACKAGES]:
+        table.rows[package] = [own[package], own[package] / total]
+    return table
