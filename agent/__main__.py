@@ -1,5 +1,10 @@
 """The terminal program: `python -m agent`. It stands on top of graphs/, and nothing imports it."""
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the process, without a traceback; see agent.program
+
 import asyncio
 import io
 import sys
@@ -20,15 +25,26 @@ from memory.errors import BadInput
 __all__ = ["app"]
 
 
+def print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        screen.line(version("remembering-agent"))
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
 def chat(
     context: typer.Context,
     user: UserOption = None,
     thread: Annotated[str, typer.Option(help="The thread to go on in; a new one if none is named.")] = "",
+    show_version: Annotated[  # noqa: ARG001 - its callback prints it
+        bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)
+    ] = False,
 ) -> None:
-    """Talk to the agent, or see to what it remembers with one of the commands.
+    """Talk to the agent, or use a command on what it remembers.
 
-    With standard input that is no terminal, each line is a message.
+    Where standard input is not a terminal, each line of it is a message.
     """
     if context.invoked_subcommand is None:
         raise typer.Exit(FAILED if asyncio.run(_chat(user, thread)) else 0)
@@ -48,7 +64,7 @@ async def _chat(user: str | None, thread: str) -> bool:
 
         saver = saver_of(store)
         graph = builder.compile(checkpointer=saver, store=store)
-        session = Chat(graph, saver, memory_of(store, user_id), screen.out, screen.err)
+        session = Chat(graph, saver, memory_of(store, user_id), screen.out(), screen.err())
         if thread:
             await session.resume(thread)
         model = read_settings().chat_model_name
@@ -65,4 +81,6 @@ async def _chat(user: str | None, thread: str) -> bool:
 if __name__ == "__main__":
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     app()

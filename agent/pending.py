@@ -6,7 +6,7 @@ from agent.program import FAILED, JsonOption, UserOption, command, memory_of, op
 
 @command
 async def remember(as_json: JsonOption = False, user: UserOption = None) -> int:
-    """Learn from the messages of the user's threads that no facts were taken from yet.
+    """Learn from messages that no facts were taken from yet.
 
     The exit code is 1 while some are left.
     """
@@ -28,10 +28,17 @@ async def remember(as_json: JsonOption = False, user: UserOption = None) -> int:
                     screen.error(f"thread {thread.id}: {error}")
                     failed += 1
                 progress(number, len(threads))
-    counts = {"added": len(total.added), "reinforced": len(total.reinforced), "retired": len(total.retired)}
+    history = sum(bool(fact.retired_reason) for fact in total.added)
+    counts = {
+        "added": len(total.added) - history,
+        "history": history,
+        "reinforced": len(total.reinforced),
+        "retired": len(total.retired),
+    }
     if as_json:
         screen.document({"threads": len(threads), "failed": failed, **counts})
     else:
-        screen.line(", ".join(f"{number} {what}" for what, number in counts.items()))
+        shown = {"history": "added as history"}
+        screen.line(", ".join(f"{number} {shown.get(what, what)}" for what, number in counts.items()))
         screen.note(f"{failed} of {len(threads)} threads are left: run it again" if failed else "nothing is left")
     return FAILED if failed else 0

@@ -4,9 +4,13 @@ The imports inside functions cost three seconds, which --help and wrong input sa
 """
 
 import asyncio
+import io
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+import signal
+import sys
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
@@ -15,7 +19,6 @@ from typer.core import TyperGroup
 
 from agent import screen
 from memory.errors import AgentMemoryError, BadInput
-from memory.fact import check_user_id
 
 if TYPE_CHECKING:
     from agent.saver import ThreadSaver
@@ -24,19 +27,70 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-FAILED, BAD_INPUT = 1, 2
-"""Exit codes: it went wrong, or is not as it should be; what was given has to be put right. Ctrl-C gives 130."""
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+"""Exit codes: it went wrong, or is not as it should be; what was given has to be put right; Ctrl-C."""
 
 
 class Program(TyperGroup):
-    """All commands: errors that are the caller's to mend are one line and an exit code."""
+    """All commands: what goes wrong is one line on standard error and an exit code, and never the text of a fact."""
 
-    def invoke(self, ctx: Any) -> Any:  # a click.Context, of typer's own copy of click or of click, by its version
+    def main(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().invoke(ctx)
-        except AgentMemoryError as error:
-            screen.error(str(error))
-            raise typer.Exit(BAD_INPUT if isinstance(error, BadInput) else FAILED) from error
+            try:
+                return super().main(*args, **options)
+            finally:
+                if sys.stdout:
+                    sys.stdout.flush()  # a full disk or a closed pipe shows here, and not once Python exits
+        except asyncio.CancelledError:
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:  # whoever reads the output has seen enough
+            drop_output()
+            sys.exit(FAILED)
+        except Exception as error:
+            if isinstance(error, OSError):
+                drop_output()
+            screen.error(failure_of(error) or mistake(error))
+            sys.exit(BAD_INPUT if isinstance(error, BadInput) else FAILED)
+
+
+def drop_output() -> None:
+    """Give up what standard output did not take: Python would try again when it exits, and print a traceback."""
+    sys.stdout = io.StringIO()
+
+
+def failure_of(error: Exception) -> str | None:
+    """What went wrong, as a line for the user; None for an error that only a mistake in this program explains.
+
+    The texts of database errors are left out, since they may quote facts.
+    """
+    name = type(error).__name__
+    match error:
+        case AgentMemoryError():
+            return str(error)
+        case ConnectionError() | TimeoutError():
+            return f"A connection was lost ({name}): try again."
+        case OSError(filename=str(file)):
+            return f"{screen.quoted(file)}: {error.strerror}."
+        case OSError():
+            return f"The output cannot be written: {error.strerror}."
+    from psycopg import Error, OperationalError
+    from psycopg.errors import DiskFull
+
+    match error:
+        case DiskFull():
+            return "The database's disk is full: free some space and try again."
+        case OperationalError():
+            return f"The connection to the database was lost, or it refused to work ({name}): try again."
+        case Error():
+            return f"The database refused this ({name})."
+    return None
+
+
+def mistake(error: Exception) -> str:
+    """An error that this program should not have raised, with where it came from but without its text, which may
+    quote a fact."""
+    frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+    return f"{type(error).__name__}, which is a mistake in this program:\n{frames}"
 
 
 app = typer.Typer(cls=Program, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -63,9 +117,37 @@ async def opened() -> AsyncIterator["FactStore"]:
     from agent.settings import read_settings
 
     settings = read_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    async with open_store(settings, screen.note) as store:
-        yield store
+    start_logging(settings.log_level)
+    with cancelled_by_ctrl_c():
+        async with open_store(settings, screen.note) as store:
+            yield store
+
+
+@contextmanager
+def cancelled_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C cancel the task, so that what is open is closed. Before and after, and the second time, it ends the
+    process at once: an exception that comes up in the middle of an import or an exit prints a traceback."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def cancel(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if task:
+            loop.call_soon_threadsafe(task.cancel)
+
+    before = signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def start_logging(level: str) -> None:
+    """Log to standard error: this project from `level` on, and libraries, some of which log requests, no more than
+    warnings."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger().setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    for package in ("agent", "memory", "graphs"):
+        logging.getLogger(package).setLevel(level)
 
 
 @asynccontextmanager
@@ -79,6 +161,7 @@ async def remembering(user: str | None) -> AsyncIterator["UserMemory"]:
 def user_of(option: str | None) -> str:
     """The user that --user names. Raises BadInput."""
     from agent.context import DEFAULT_USER
+    from memory.fact import check_user_id
 
     return check_user_id(DEFAULT_USER if option is None else option)
 

@@ -21,7 +21,7 @@ from agent.context import Context
 from agent.graph import Graph
 from agent.nodes import summary_of
 from agent.remembering import left_in, message_fault, remember_thread
-from agent.screen import cell, counted, printable
+from agent.screen import cell, counted, printable, quoted
 from agent.settings import read_settings
 from agent.state import MemoryChanges
 from agent.tasks import row_of
@@ -90,7 +90,7 @@ class Chat:
     async def resume(self, thread_id: str) -> None:
         """Go on in a thread of this user; an id that nobody has used begins one. Raises BadInput."""
         if await thread_owner(self.pool, thread_id) not in (None, "", owner_key(self.memory.user_id)):
-            raise BadInput(f"No thread {thread_id!r} of yours: /threads lists them.")
+            raise BadInput(f"No thread {quoted(thread_id)} of yours: /threads lists them.")
         self.thread_id = thread_id
 
     async def _command(self, text: str) -> bool:
@@ -112,7 +112,7 @@ class Chat:
             case "/quit":
                 return False
             case _:
-                raise BadInput(f"Unknown command {name!r}: /help lists them.")
+                raise BadInput(f"Unknown command {quoted(name)}: /help lists them.")
         return True
 
     async def _turn(self, text: str) -> None:
@@ -204,7 +204,7 @@ class Chat:
         found = [t.id for t in await list_threads(self.pool, self.memory.user_id, 1_000) if t.id.startswith(prefix)]
         if len(found) != 1:
             problem = "No thread" if not found else "More than one thread"
-            raise BadInput(f"{problem} of yours begins with {prefix!r}: /threads lists them.")
+            raise BadInput(f"{problem} of yours begins with {quoted(prefix)}: /threads lists them.")
         await self.resume(found[0])
         self.note(f"thread {self.thread_id}")
 
@@ -264,6 +264,7 @@ async def talk(chat: Chat) -> None:
         if not line.strip():
             continue
         turn = asyncio.ensure_future(chat.handle(line))
+        before = signal.getsignal(signal.SIGINT)
         loop.add_signal_handler(signal.SIGINT, turn.cancel)
         try:
             if not await turn:
@@ -273,12 +274,13 @@ async def talk(chat: Chat) -> None:
             chat.note("broken off; the thread goes on from here")
         finally:
             loop.remove_signal_handler(signal.SIGINT)
+            signal.signal(signal.SIGINT, before)
 
 
 async def read(chat: Chat) -> None:
-    """Read messages from a pipe or a file, one a line, until it ends."""
+    """Read messages from a pipe or a file, one a line, until it ends; blank lines are skipped."""
     while line := await asyncio.to_thread(sys.stdin.readline):
-        if not await chat.handle(line.rstrip("\n")):
+        if line.strip() and not await chat.handle(line.rstrip("\n")):
             return
 
 
@@ -286,7 +288,12 @@ def changes_line(changes: MemoryChanges | BaseMessage | None) -> str:
     """ "remembered: lives in Austin; retired: lives in San Francisco"; "" when nothing changed."""
     if not changes or isinstance(changes, BaseMessage):
         return ""
-    shown = {"remembered": changes["remembered"], "known already": changes["reinforced"], "retired": changes["retired"]}
+    shown = {
+        "remembered": changes["remembered"],
+        "remembered as history": changes["history"],
+        "known already": changes["reinforced"],
+        "retired": changes["retired"],
+    }
     return "; ".join(f"{verb}: {', '.join(map(lower_first, texts))}" for verb, texts in shown.items() if texts)
 
 
