@@ -1,9 +1,17 @@
 """The terminal program: `python -m agent`. It stands on top of graphs/, and nothing imports it."""
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the process, without a traceback; see agent.program
+
 import asyncio
+import importlib
 import io
 import sys
-from typing import Annotated
+import uuid
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +25,19 @@ from agent import (
 from agent.program import FAILED, UserOption, app, memory_of, opened, saver_of, user_of
 from memory.errors import BadInput
 
+if TYPE_CHECKING:
+    from agent.persistence import Services
+    from agent.terminal import Chat
+
 __all__ = ["app"]
+
+
+def print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        screen.line(version("remembering-agent"))
+        raise typer.Exit
 
 
 @app.callback(invoke_without_command=True)
@@ -25,10 +45,13 @@ def chat(
     context: typer.Context,
     user: UserOption = None,
     thread: Annotated[str, typer.Option(help="The thread to go on in; a new one if none is named.")] = "",
+    show_version: Annotated[  # noqa: ARG001 - its callback prints it
+        bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)
+    ] = False,
 ) -> None:
-    """Talk to the agent, or see to what it remembers with one of the commands.
+    """Talk to the agent, or use a command on what it remembers.
 
-    With standard input that is no terminal, each line is a message.
+    Where standard input is not a terminal, each line of it is a message.
     """
     if context.invoked_subcommand is None:
         raise typer.Exit(FAILED if asyncio.run(_chat(user, thread)) else 0)
@@ -38,31 +61,66 @@ def chat(
 
 async def _chat(user: str | None, thread: str) -> bool:
     """Whether any of the messages came to nothing."""
-    user_id = user_of(user)
-    async with opened() as store:
+    user_id, thread_id = user_of(user), thread or str(uuid.uuid4())
+    async with opened() as services, AsyncExitStack() as stack:
         # Imports that --help and a wrong setting do not wait for.
+        from agent import keyboard
         from agent.offline import OFFLINE_NOTICE
-        from agent.settings import OFFLINE, read_settings
-        from agent.terminal import Chat, read, talk
-        from graphs.chat import builder
+        from agent.settings import OFFLINE
+        from memory.threads import check_thread_is_own
 
-        saver = saver_of(store)
-        graph = builder.compile(checkpointer=saver, store=store)
-        session = Chat(graph, saver, memory_of(store, user_id), screen.out, screen.err)
-        if thread:
-            await session.resume(thread)
-        model = read_settings().chat_model_name
+        await services.chroma.check()
+        await check_thread_is_own(services.pool, user_id, thread_id)
+        model = services.settings.chat_model_name
         screen.note(OFFLINE_NOTICE if model == OFFLINE else f"Talking to {model}.")
-        if sys.stdin.isatty():
-            screen.note(f"You are {user_id!r}, in thread {session.thread_id}. /help lists the commands.")
-            await talk(session)
-        else:
-            await read(session)
+        opening = asyncio.create_task(open_chat(services, user_id, thread_id, stack))
+        try:
+            if sys.stdin.isatty():
+                screen.note(f"You are {user_id!r}, in thread {thread_id}. /help lists the commands.")
+                await keyboard.talk(opening)
+            else:
+                await keyboard.read(await opening)
+            session = await opening
+        finally:
+            await cancelled(opening)
         await session.finish()
         return session.failed and not sys.stdin.isatty()
+
+
+async def open_chat(services: "Services", user_id: str, thread_id: str, stack: AsyncExitStack) -> "Chat":
+    """A conversation, which closes with `stack`.
+
+    LangGraph is imported by a thread, while a person may type already. Nor do they wait until the collection has been
+    compared with the ledger; a script does, so that it prints the same each time.
+    """
+    for module in ("agent.terminal", "graphs.chat"):
+        await asyncio.to_thread(importlib.import_module, module)
+    from agent.persistence import fact_store, spare_the_collector
+    from agent.terminal import Chat
+    from graphs.chat import builder
+    from memory.maintenance import bring_up
+
+    store = await stack.enter_async_context(fact_store(services))
+    await store.embedder.warm_up()
+    spare_the_collector()
+    checking = asyncio.create_task(bring_up(store, screen.note))
+    stack.push_async_callback(cancelled, checking)
+    if not sys.stdin.isatty():
+        await checking
+    saver = saver_of(services)
+    graph = builder.compile(checkpointer=saver, store=store)
+    return Chat(graph, saver, memory_of(store, user_id), screen.out(), screen.err(), thread_id)
+
+
+async def cancelled(task: "asyncio.Task[None]") -> None:
+    """Cancel the task, and wait for its end."""
+    task.cancel()
+    await asyncio.wait([task])
 
 
 if __name__ == "__main__":
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     app()

@@ -7,19 +7,18 @@ standard error. The imports inside functions cost three seconds, which --help an
 import asyncio
 import sys
 from dataclasses import asdict
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, get_args
 
 import typer
 
-from agent import screen
-from agent.program import FAILED, JsonOption, UserOption, command, opened, remembering, start
-from agent.screen import counted
+from agent import files, screen
+from agent.program import FAILED, JsonOption, UserOption, app, brought_up, command, opened, remembering, start
+from agent.screen import counted, quoted
 from memory.errors import BadInput
-from memory.fact import Category, Fact, in_utc, iso_moment, utc_now
 
 if TYPE_CHECKING:
+    from memory.fact import Category, Fact
     from memory.recalled import Recalled
     from memory.user_memory import UserMemory
 
@@ -98,7 +97,7 @@ async def history(
         rows = [[str(version.number), *row_of(version.fact)] for version in versions]
         screen.table(["version", "id", "said", "category", "state", "text"], rows)
     else:
-        screen.note(f"nothing was ever known about {slot!r}")
+        screen.note(f"nothing was ever known about {quoted(slot)}")
 
 
 @command
@@ -112,10 +111,12 @@ async def as_of(
     if as_json:
         facts = {"held": [json_of(fact) for fact in then.held], "believed": [json_of(fact) for fact in then.believed]}
         screen.document({"when": moment.isoformat(), **facts})
-    else:
+    elif then.held or then.believed:
         clocks = (("held", then.held), ("believed", then.believed))
         rows = [[clock, *row_of(fact)] for clock, facts in clocks for fact in facts]
         screen.table(["clock", "id", "said", "category", "state", "text"], rows)
+    else:
+        screen.note(f"nothing is known of {moment:%Y-%m-%d %H:%M} UTC, and nothing was known then")
 
 
 @command
@@ -130,7 +131,10 @@ async def profile(as_json: JsonOption = False, user: UserOption = None) -> None:
     for kind, values in known.items():
         texts = values if isinstance(values, list) else [values] if values else []
         rows += [[kind.replace("_", " "), text] for text in texts]
-    screen.table(["kind", "text"], rows)
+    if rows:
+        screen.table(["kind", "text"], rows)
+    else:
+        screen.note("nothing is known about the user yet")
 
 
 @command
@@ -144,25 +148,26 @@ async def observe(
     """Learn from what the user said, and print what memory did."""
     if bool(text.strip()) == bool(file):
         raise BadInput("Say what was said: a text, or --file with a file's name or -.")
-    said = [line.strip() for line in lines_of(file) if line.strip()] if file else [text]
-    said_at = moment_of(at) if at else utc_now()
+    said = [line.strip() for line in files.read_lines(file) if line.strip()] if file else [text]
+    said_at = moment_of(at) if at else datetime.now(UTC)
     from langchain_core.messages import HumanMessage
 
     from agent.nodes import summary_of
-    from agent.remembering import message_fault
+    from agent.remembering import message_fault, with_model
     from agent.terminal import changes_line
 
     for number, line in enumerate(said, 1):
         if fault := message_fault(line):
             raise BadInput(f"Line {number}: {fault}" if file else fault)
-    async with remembering(user, learns=True) as memory:
+    async with remembering(user, writes=True) as memory:
+        memory = await with_model(memory)
         changes = await memory.observe([HumanMessage(line) for line in said], at=said_at)
     if as_json:
-        added, reinforced, retired = changes.added, changes.reinforced, changes.retired
         screen.document({
-            "added": [json_of(fact) for fact in added],
-            "reinforced": [json_of(repeat.fact) for repeat in reinforced],
-            "retired": [json_of(retirement.fact) for retirement in retired],
+            "added": [json_of(fact) for fact in changes.added if not fact.retired_reason],
+            "history": [json_of(fact) for fact in changes.added if fact.retired_reason],
+            "reinforced": [json_of(repeat.fact) for repeat in changes.reinforced],
+            "retired": [json_of(retirement.fact) for retirement in changes.retired],
         })  # fmt: skip
     elif shown := changes_line(summary_of(changes)):
         screen.line(shown)
@@ -187,22 +192,27 @@ async def context(
         screen.note("nothing matters for this, or fits")
 
 
-@command
-async def export(
+@app.command()
+def export(
     file: Annotated[str, typer.Argument(help="Where to; standard output by default.")] = "-", user: UserOption = None
 ) -> None:
     """Write all that is known, with its history, as JSON lines."""
+    import agent.persistence  # noqa: F401 - which takes seconds, in which Ctrl-C should not leave half a file
+
+    with files.writing(file) as out:  # not in the event loop, so that Ctrl-C ends the wait for the reader of a pipe
+        written = asyncio.run(_export(out, user))
+    if file != "-":
+        screen.note(f"{counted(written, 'line')} written to {screen.cell(file)}")
+
+
+async def _export(out: BinaryIO, user: str | None) -> int:
+    """How many lines were written."""
+    written = 0
     async with remembering(user) as memory:
-        lines = [line async for line in memory.export()]
-    if file == "-":
-        for line in lines:
-            screen.line(line)
-        return
-    try:
-        await asyncio.to_thread(write_whole, Path(file), lines)
-    except OSError as error:
-        raise BadInput(f"The file {file!r} cannot be written: {error.strerror}.") from error
-    screen.note(f"{counted(len(lines), 'line')} written to {file}")
+        async for line in memory.export():
+            out.write(f"{line}\n".encode())
+            written += 1
+    return written
 
 
 @command
@@ -210,8 +220,8 @@ async def import_(
     file: Annotated[str, typer.Argument(help="An exported file, or - for standard input.")], user: UserOption = None
 ) -> None:
     """Add an exported memory, whole or not at all."""
-    lines = lines_of(file)
-    async with remembering(user) as memory:
+    lines = files.read_lines(file)
+    async with remembering(user, writes=True) as memory:
         added = await memory.import_(lines)
     screen.line(counted(added, "new fact"))
 
@@ -231,9 +241,9 @@ async def forget(
     kind = category_of(category) if category else None
     if not yes and not sys.stdin.isatty():
         raise BadInput("Nothing was deleted: there is nobody to ask, so say --yes.")
-    async with remembering(user) as memory:
+    async with remembering(user, writes=True) as memory:
         fact = await named(memory, fact_id) if fact_id else None
-        what = f"{fact.text!r}" if fact else f"the category {kind}" if kind else f"the thread {thread!r}"
+        what = f"{fact.text!r}" if fact else f"the category {kind}" if kind else f"the thread {quoted(thread)}"
         if not yes and not await confirmed("everything" if everything else what):
             screen.note("nothing was deleted")
             return FAILED
@@ -253,16 +263,17 @@ async def doctor(
 
     The exit code is 1 while they differ.
     """
-    async with opened() as store:
+    async with opened() as services:
         from memory import maintenance
 
+        parts = await brought_up(services)
         with screen.bar("comparing") as progress:
-            report = await maintenance.doctor(store, progress)
+            report = await maintenance.doctor(parts, progress)
         if repair and not report.clean:
             with screen.bar("mending") as progress:
-                await maintenance.repair(store, report, progress)
+                await maintenance.repair(parts, report, progress)
             with screen.bar("comparing") as progress:
-                report = await maintenance.doctor(store, progress)
+                report = await maintenance.doctor(parts, progress)
     shown = asdict(report)
     if as_json:
         screen.document({**shown, "clean": report.clean})
@@ -275,19 +286,18 @@ async def doctor(
 
 @command
 async def reindex() -> None:
-    """Embed every fact anew, with the embedder that EMBEDDER names, into as many shards as CHROMA_SHARDS says.
+    """Build the search index again, as EMBEDDER and CHROMA_SHARDS say.
 
-    Broken off, it goes on where it was.
+    Every fact is embedded anew. A run that was interrupted continues where it was.
     """
-    async with opened() as store:
+    async with opened() as services:
         from agent.persistence import configured_embedder
-        from agent.settings import read_settings
         from memory import maintenance
 
-        settings = read_settings()
+        settings, parts = services.settings, await brought_up(services)
         embedder = configured_embedder(settings)
         with screen.bar("embedding") as progress:
-            await maintenance.reindex(store, embedder, progress, shards=settings.chroma_shards)
+            await maintenance.reindex(parts, embedder, progress, shards=settings.chroma_shards)
     screen.note(f"the collection holds the vectors of {embedder.name} in {settings.chroma_shards} shards")
 
 
@@ -300,14 +310,14 @@ async def stop() -> None:
     screen.note(f"{' and '.join(stopped)} stopped" if stopped else "no server of this project is running")
 
 
-async def named(memory: "UserMemory", prefix: str) -> Fact:
+async def named(memory: "UserMemory", prefix: str) -> "Fact":
     """The user's fact whose id begins with `prefix`, current or not. Raises BadInput where that is not one."""
     if len(prefix) < SHORTEST_ID:
         raise BadInput(f"The id {prefix!r} is too short: give at least {SHORTEST_ID} characters of it.")
     found = [fact for fact in await memory.all() if fact.id.startswith(prefix.lower())]
     if len(found) != 1:
         problem = "No fact has an id that begins" if not found else f"{len(found)} facts have an id that begins"
-        raise BadInput(f"{problem} with {prefix!r}: `memories --all` lists them.")
+        raise BadInput(f"{problem} with {quoted(prefix)}: `memories --all` lists them.")
     return found[0]
 
 
@@ -323,53 +333,50 @@ async def confirmed(what: str) -> bool:
 
 def moment_of(text: str) -> datetime:
     """The moment that an ISO date or time names. Raises BadInput."""
+    from memory.fact import in_utc, iso_moment
+
     try:
         return in_utc(iso_moment(text))
     except ValueError as error:
-        raise BadInput(f"{text!r} is no moment: write 2026-11-22, or 2026-11-22T12:00+01:00.") from error
+        raise BadInput(f"{quoted(text)} is no moment: write 2026-11-22, or 2026-11-22T12:00+01:00.") from error
 
 
-def category_of(text: str) -> Category:
+def category_of(text: str) -> "Category":
+    from memory.fact import Category
+
     for category in get_args(Category):
         if category == text:
             return category  # type: ignore[no-any-return] # mypy does not know what get_args gives
-    raise BadInput(f"Unknown category {text!r}: one of {', '.join(get_args(Category))}.")
+    raise BadInput(f"Unknown category {quoted(text)}: one of {', '.join(get_args(Category))}.")
 
 
-def lines_of(file: str) -> list[str]:
-    """The lines of a file, or of standard input for "-". Raises BadInput."""
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode("utf-8-sig").removesuffix("\n").split("\n") if data else []
-    except OSError as error:
-        raise BadInput(f"The file {file!r} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
-        raise BadInput(f"Line {number} of {file!r} is not UTF-8.") from error
-
-
-def write_whole(path: Path, lines: list[str]) -> None:
-    """Write the file, readable by its owner alone; a process that dies on the way leaves the old one as it was."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600)
-    part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    part.replace(path)
-
-
-def json_of(fact: Fact) -> dict[str, Any]:
+def json_of(fact: "Fact") -> dict[str, Any]:
     return fact.model_dump(mode="json")
 
 
-def row_of(fact: Fact) -> list[str]:
-    return [fact.id[:SHORT_ID], f"{fact.observed_at:%Y-%m-%d}", fact.category, state_of(fact), fact.text]
+def row_of(fact: "Fact") -> list[str]:
+    said, state = f"{fact.observed_at:%Y-%m-%d}", state_of(fact, datetime.now(UTC))
+    return [fact.id[:SHORT_ID], said, fact.category, state, fact.text]
 
 
-def state_of(fact: Fact) -> str:
-    """ "current", "expired", or why it was retired and when it stopped holding: "superseded 2026-11-22"."""
-    if fact.retired_reason:
-        return f"{fact.retired_reason} {fact.ended_at:%Y-%m-%d}" if fact.ended_at else fact.retired_reason
-    return "expired" if fact.valid_until and fact.valid_until <= utc_now() else "current"
+def state_of(fact: "Fact", now: datetime) -> str:
+    """Whether a fact holds: "current", "from 2027-01-05" for a plan, or "until 2026-10-28".
+
+    Of what was over when it was said, and nobody knows since when: "before 2026-10-28". What never held, as far as is
+    known, is "retracted" or "cancelled", and what was only said more exactly later is "refined".
+    """
+    withdrawn = fact.ended_at or fact.retired_at or now
+    end = min((end for end in (fact.valid_until, fact.ended_at) if end), default=withdrawn)
+    match fact.retired_reason:
+        case None if end >= now:
+            return f"from {fact.starts_at:%Y-%m-%d}" if fact.starts_at > now else "current"
+        case "refined":
+            return "refined"
+        case "retracted":
+            return f"retracted {withdrawn:%Y-%m-%d}"
+        case "superseded" if fact.is_planned and withdrawn <= fact.starts_at:
+            return f"cancelled {withdrawn:%Y-%m-%d}"
+    return f"{'before' if fact.is_past and end == fact.observed_at else 'until'} {end:%Y-%m-%d}"
 
 
 def finding_of(value: Any) -> str:

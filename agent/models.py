@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from langchain_core.language_models import BaseChatModel
 
-from agent.offline import OfflineChatModel
+from agent.offline.model import OfflineChatModel
 from agent.settings import OFFLINE, Settings
 from memory.errors import BadInput
 

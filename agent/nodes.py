@@ -277,7 +277,8 @@ def reason_of(hit: Hit) -> Reason:
 def summary_of(changes: Changes) -> MemoryChanges:
     """What happened to memory, as texts for people."""
     return MemoryChanges(
-        remembered=[fact.text for fact in changes.added if not fact.retired_at],
+        remembered=[fact.text for fact in changes.added if not fact.retired_reason],
+        history=[fact.text for fact in changes.added if fact.retired_reason],
         reinforced=[repeat.fact.text for repeat in changes.reinforced],
         retired=[retirement.fact.text for retirement in changes.retired],
     )

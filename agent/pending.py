@@ -6,32 +6,41 @@ from agent.program import FAILED, JsonOption, UserOption, command, memory_of, op
 
 @command
 async def remember(as_json: JsonOption = False, user: UserOption = None) -> int:
-    """Learn from the messages of the user's threads that no facts were taken from yet.
+    """Learn from messages that no facts were taken from yet.
 
     The exit code is 1 while some are left.
     """
     user_id = user_of(user)
-    async with opened() as store:
+    async with opened() as services:
+        from agent.persistence import memory_parts
         from agent.remembering import remember_thread
         from memory.errors import AgentMemoryError
         from memory.reconcile import Changes
         from memory.threads import list_threads
 
-        memory, saver = memory_of(store, user_id), saver_of(store)
-        threads = await list_threads(store.ledger.pool, user_id, limit=None)
+        parts, saver = await memory_parts(services), saver_of(services)
+        memory = memory_of(parts, user_id)
+        threads = await list_threads(services.pool, user_id, limit=None)
         total, failed = Changes(), 0
         with screen.bar("remembering") as progress:
             for number, thread in enumerate(reversed(threads), 1):  # what was said first is learnt first
                 try:
-                    total += await remember_thread(store, saver, memory, thread.id)
+                    total += await remember_thread(parts, saver, memory, thread.id)
                 except AgentMemoryError as error:
                     screen.error(f"thread {thread.id}: {error}")
                     failed += 1
                 progress(number, len(threads))
-    counts = {"added": len(total.added), "reinforced": len(total.reinforced), "retired": len(total.retired)}
+    history = sum(bool(fact.retired_reason) for fact in total.added)
+    counts = {
+        "added": len(total.added) - history,
+        "history": history,
+        "reinforced": len(total.reinforced),
+        "retired": len(total.retired),
+    }
     if as_json:
         screen.document({"threads": len(threads), "failed": failed, **counts})
     else:
-        screen.line(", ".join(f"{number} {what}" for what, number in counts.items()))
+        shown = {"history": "added as history"}
+        screen.line(", ".join(f"{number} {shown.get(what, what)}" for what, number in counts.items()))
         screen.note(f"{failed} of {len(threads)} threads are left: run it again" if failed else "nothing is left")
     return FAILED if failed else 0

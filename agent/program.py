@@ -4,9 +4,13 @@ The imports inside functions cost three seconds, which --help and wrong input sa
 """
 
 import asyncio
+import io
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+import signal
+import sys
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
@@ -15,30 +19,80 @@ from typer.core import TyperGroup
 
 from agent import screen
 from memory.errors import AgentMemoryError, BadInput
-from memory.fact import check_user_id
 
 if TYPE_CHECKING:
+    from agent.persistence import Services
     from agent.saver import ThreadSaver
     from agent.settings import Settings
     from memory.parts import Parts
-    from memory.store import FactStore
     from memory.user_memory import UserMemory
 
 P = ParamSpec("P")
 
-FAILED, BAD_INPUT = 1, 2
-"""Exit codes: it went wrong, or is not as it should be; what was given has to be put right. Ctrl-C gives 130."""
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+"""Exit codes: it went wrong, or is not as it should be; what was given has to be put right; Ctrl-C."""
 
 
 class Program(TyperGroup):
-    """All commands: errors that are the caller's to mend are one line and an exit code."""
+    """All commands: what goes wrong is one line on standard error and an exit code, and never the text of a fact."""
 
-    def invoke(self, ctx: Any) -> Any:  # a click.Context, of typer's own copy of click or of click, by its version
+    def main(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().invoke(ctx)
-        except AgentMemoryError as error:
-            screen.error(str(error))
-            raise typer.Exit(BAD_INPUT if isinstance(error, BadInput) else FAILED) from error
+            try:
+                return super().main(*args, **options)
+            finally:
+                if sys.stdout:
+                    sys.stdout.flush()  # a full disk or a closed pipe shows here, and not once Python exits
+        except asyncio.CancelledError:
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:  # whoever reads the output has seen enough
+            drop_output()
+            sys.exit(FAILED)
+        except Exception as error:
+            if isinstance(error, OSError):
+                drop_output()
+            screen.error(failure_of(error) or mistake(error))
+            sys.exit(BAD_INPUT if isinstance(error, BadInput) else FAILED)
+
+
+def drop_output() -> None:
+    """Give up what standard output did not take: Python would try again when it exits, and print a traceback."""
+    sys.stdout = io.StringIO()
+
+
+def failure_of(error: Exception) -> str | None:
+    """What went wrong, as a line for the user; None for an error that only a mistake in this program explains.
+
+    The texts of database errors are left out, since they may quote facts.
+    """
+    name = type(error).__name__
+    match error:
+        case AgentMemoryError():
+            return str(error)
+        case ConnectionError() | TimeoutError():
+            return f"A connection was lost ({name}): try again."
+        case OSError(filename=str(file)):
+            return f"{screen.quoted(file)}: {error.strerror}."
+        case OSError():
+            return f"The output cannot be written: {error.strerror}."
+    from psycopg import Error, OperationalError
+    from psycopg.errors import DiskFull
+
+    match error:
+        case DiskFull():
+            return "The database's disk is full: free some space and try again."
+        case OperationalError():
+            return f"The connection to the database was lost, or it refused to work ({name}): try again."
+        case Error():
+            return f"The database refused this ({name})."
+    return None
+
+
+def mistake(error: Exception) -> str:
+    """An error that this program should not have raised, with where it came from but without its text, which may
+    quote a fact."""
+    frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+    return f"{type(error).__name__}, which is a mistake in this program:\n{frames}"
 
 
 app = typer.Typer(cls=Program, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -63,35 +117,74 @@ def start() -> "Settings":
     from agent.settings import read_settings
 
     settings = read_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    start_logging(settings.log_level)
     return settings
 
 
+@contextmanager
+def cancelled_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C cancel the task, so that what is open is closed. Before and after, and the second time, it ends the
+    process at once: an exception that comes up in the middle of an import or an exit prints a traceback."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def cancel(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if task:
+            loop.call_soon_threadsafe(task.cancel)
+
+    before = signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def start_logging(level: str) -> None:
+    """Log to standard error: this project from `level` on, and libraries, some of which log requests, no more than
+    warnings."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger().setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    for package in ("agent", "memory", "graphs"):
+        logging.getLogger(package).setLevel(level)
+
+
 @asynccontextmanager
-async def opened() -> AsyncIterator["FactStore"]:
-    """The store that the settings name. Raises BadInput before anything is started, or Unavailable."""
+async def opened() -> AsyncIterator["Services"]:
+    """The servers that the settings name. Raises BadInput before anything is started, or Unavailable."""
     settings = start()
-    from agent.persistence import open_store
+    from agent.persistence import open_services
 
-    async with open_store(settings, screen.note) as store:
-        yield store
+    with cancelled_by_ctrl_c():
+        async with open_services(settings, screen.note) as services:
+            yield services
 
 
 @asynccontextmanager
-async def remembering(user: str | None, *, learns: bool = False) -> AsyncIterator["UserMemory"]:
-    """The memory of one user; one that `learns` has the model that takes facts from what is observed."""
-    user_id, settings = user_of(user), start()
-    from agent.persistence import memory_parts, open_services
-    from memory.user_memory import UserMemory
+async def remembering(user: str | None, *, writes: bool = False) -> AsyncIterator["UserMemory"]:
+    """The memory of one user; `writes` is for a command that changes it, and with it the collection."""
+    user_id = user_of(user)
+    async with opened() as services:
+        from agent.persistence import memory_parts
+        from memory.user_memory import UserMemory
 
-    async with open_services(settings, screen.note) as services:
-        parts = await memory_parts(services)
-        yield memory_of(parts, user_id) if learns else UserMemory(parts, user_id)
+        yield UserMemory(await (brought_up if writes else memory_parts)(services), user_id)
+
+
+async def brought_up(services: "Services") -> "Parts":
+    """Memory's parts, once the collection holds what the ledger does. Raises Unavailable where there is no Chroma."""
+    from agent.persistence import memory_parts
+    from memory.maintenance import bring_up
+
+    await services.chroma.check()
+    parts = await memory_parts(services)
+    await bring_up(parts, screen.note)
+    return parts
 
 
 def user_of(option: str | None) -> str:
     """The user that --user names. Raises BadInput."""
     from agent.settings import DEFAULT_USER
+    from memory.fact import check_user_id
 
     return check_user_id(DEFAULT_USER if option is None else option)
 
@@ -107,9 +200,8 @@ def memory_of(parts: "Parts", user_id: str) -> "UserMemory":
     return UserMemory(parts, user_id, model=model, method=settings.structured_output)
 
 
-def saver_of(store: "FactStore") -> "ThreadSaver":
-    """The checkpointer beside a store."""
+def saver_of(services: "Services") -> "ThreadSaver":
+    """The checkpointer, in the database that the facts are in."""
     from agent.saver import ThreadSaver
-    from agent.settings import read_settings
 
-    return ThreadSaver(store.ledger.pool, read_settings().langgraph_aes_key)
+    return ThreadSaver(services.pool, services.settings.langgraph_aes_key)

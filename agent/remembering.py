@@ -18,9 +18,9 @@ from agent.settings import When, read_settings
 from agent.state import Waiting
 from memory.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, utterances_of
 from memory.fact import owner_key, utc_now
+from memory.parts import Parts
 from memory.reconcile import Changes
 from memory.small_talk import says_nothing
-from memory.store import FactStore
 from memory.threads import background_thread, ends_of
 from memory.user_memory import UserMemory
 
@@ -123,7 +123,7 @@ def handed_over(thread_id: str, utterances: Sequence[Utterance]) -> Waiting:
     return {"conversation": thread_id, "waiting": waiting, "begun": utc_now().isoformat()}
 
 
-async def ask_process(store: FactStore, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]) -> None:
+async def ask_process(store: Parts, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]) -> None:
     """The same as a task of this process, which is finished before the store closes."""
     begun, memory = utc_now(), await with_model(memory)
     key = f"{owner_key(memory.user_id)} {thread_id}"
@@ -131,16 +131,14 @@ async def ask_process(store: FactStore, memory: UserMemory, thread_id: str, utte
     store.later.ask(key, read_settings().remember_after, lambda: memory.take_in(utterances, begun=begun), on=ids)
 
 
-async def remember_thread(
-    store: FactStore, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str
-) -> Changes:
+async def remember_thread(store: Parts, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str) -> Changes:
     """Learn from what waits in a thread, between two of its runs. Raises ExtractionFailed, or Unavailable."""
     async with store.runs.one(thread_id):
         begun = utc_now()
         return await memory.take_in(await left_in(store, saver, thread_id), begun=begun)
 
 
-async def left_in(store: FactStore, saver: BaseCheckpointSaver[str], thread_id: str) -> list[Utterance]:
+async def left_in(store: Parts, saver: BaseCheckpointSaver[str], thread_id: str) -> list[Utterance]:
     """What may wait in a thread, by when it was said: at its end, and at the end of what was forked from, which no
     turn comes back to. The ledger knows what of it was extracted."""
     left: dict[str | None, Utterance] = {}

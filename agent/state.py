@@ -98,6 +98,8 @@ class MemoryChanges(TypedDict):
     """What a turn did to long-term memory, as the texts of facts; clients show it."""
 
     remembered: list[str]
+    history: list[str]
+    """New facts that no longer held when they were recorded."""
     reinforced: list[str]
     retired: list[str]
 

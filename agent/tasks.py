@@ -25,10 +25,10 @@ async def tasks(
 ) -> None:
     """List the tasks that the user's threads are in the middle of."""
     user_id = user_of(user)
-    async with opened() as store:
+    async with opened() as services:
         from memory.tasks import active_tasks, latest_tasks
 
-        saver = saver_of(store)
+        saver = saver_of(services)
         found = await (latest_tasks if everything else active_tasks)(saver.pool, saver.serde, user_id)
     if as_json:
         screen.document([{**entry.task, "thread_id": entry.thread_id} for entry in found])

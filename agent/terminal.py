@@ -1,10 +1,7 @@
 """The chat in a terminal: one line a message, the reply as it is made, then what memory did."""
 
-import asyncio
 import logging
 import shlex
-import signal
-import sys
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -14,23 +11,21 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-from prompt_toolkit import PromptSession
 from rich.console import Console
 
 from agent.context import Context
 from agent.graph import Graph
 from agent.nodes import summary_of
 from agent.remembering import left_in, message_fault, remember_thread
-from agent.screen import cell, counted, printable
+from agent.screen import cell, counted, printable, quoted
 from agent.settings import read_settings
 from agent.state import MemoryChanges
 from agent.tasks import row_of
 from memory.errors import AgentMemoryError, BadInput, cause_of
-from memory.fact import owner_key
 from memory.postgres import Pool
 from memory.store import FactStore
 from memory.tasks import active_tasks
-from memory.threads import Thread, list_threads, thread_owner
+from memory.threads import Thread, check_thread_is_own, list_threads
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
@@ -89,8 +84,7 @@ class Chat:
 
     async def resume(self, thread_id: str) -> None:
         """Go on in a thread of this user; an id that nobody has used begins one. Raises BadInput."""
-        if await thread_owner(self.pool, thread_id) not in (None, "", owner_key(self.memory.user_id)):
-            raise BadInput(f"No thread {thread_id!r} of yours: /threads lists them.")
+        await check_thread_is_own(self.pool, self.memory.user_id, thread_id)
         self.thread_id = thread_id
 
     async def _command(self, text: str) -> bool:
@@ -112,7 +106,7 @@ class Chat:
             case "/quit":
                 return False
             case _:
-                raise BadInput(f"Unknown command {name!r}: /help lists them.")
+                raise BadInput(f"Unknown command {quoted(name)}: /help lists them.")
         return True
 
     async def _turn(self, text: str) -> None:
@@ -204,7 +198,7 @@ class Chat:
         found = [t.id for t in await list_threads(self.pool, self.memory.user_id, 1_000) if t.id.startswith(prefix)]
         if len(found) != 1:
             problem = "No thread" if not found else "More than one thread"
-            raise BadInput(f"{problem} of yours begins with {prefix!r}: /threads lists them.")
+            raise BadInput(f"{problem} of yours begins with {quoted(prefix)}: /threads lists them.")
         await self.resume(found[0])
         self.note(f"thread {self.thread_id}")
 
@@ -249,44 +243,16 @@ def beginning(saved: CheckpointTuple | None) -> str:
     return next((str(message.text) for message in values.get("messages", []) if isinstance(message, HumanMessage)), "")
 
 
-async def talk(chat: Chat) -> None:
-    """Read messages from the keyboard until the person leaves. Ctrl-C breaks off a reply and nothing else."""
-    session: PromptSession[str] = PromptSession()
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            line = await session.prompt_async("> ")
-        except KeyboardInterrupt:
-            chat.note("/quit or Ctrl-D leaves")
-            continue
-        except EOFError:
-            return
-        if not line.strip():
-            continue
-        turn = asyncio.ensure_future(chat.handle(line))
-        loop.add_signal_handler(signal.SIGINT, turn.cancel)
-        try:
-            if not await turn:
-                return
-        except asyncio.CancelledError:
-            chat.out.out("")
-            chat.note("broken off; the thread goes on from here")
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
-
-
-async def read(chat: Chat) -> None:
-    """Read messages from a pipe or a file, one a line, until it ends."""
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        if not await chat.handle(line.rstrip("\n")):
-            return
-
-
 def changes_line(changes: MemoryChanges | BaseMessage | None) -> str:
     """ "remembered: lives in Austin; retired: lives in San Francisco"; "" when nothing changed."""
     if not changes or isinstance(changes, BaseMessage):
         return ""
-    shown = {"remembered": changes["remembered"], "known already": changes["reinforced"], "retired": changes["retired"]}
+    shown = {
+        "remembered": changes["remembered"],
+        "remembered as history": changes["history"],
+        "known already": changes["reinforced"],
+        "retired": changes["retired"],
+    }
     return "; ".join(f"{verb}: {', '.join(map(lower_first, texts))}" for verb, texts in shown.items() if texts)
 
 

@@ -1,7 +1,7 @@
 """The terminal's commands for threads: `threads` lists a user's, `threads prune` drops the history of old ones."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,6 @@ from agent import screen
 from agent.program import JsonOption, UserOption, app, command, opened, saver_of, user_of
 from agent.screen import counted
 from memory.errors import BadInput, Unavailable
-from memory.fact import utc_now
 
 if TYPE_CHECKING:
     from agent.saver import ThreadSaver
@@ -20,13 +19,18 @@ if TYPE_CHECKING:
 AT_REST = timedelta(minutes=5)
 """A thread that was saved since then may be in the middle of a run on a server."""
 
+MOST_DAYS = 36_500
+
 group = typer.Typer(rich_markup_mode=None)
 app.add_typer(group, name="threads")
 
 
 @group.callback(invoke_without_command=True)
 def threads(context: typer.Context, as_json: JsonOption = False, user: UserOption = None) -> None:
-    """List the user's threads, the one used last first; or `threads prune` them."""
+    """List the user's threads, or delete the history of old ones.
+
+    The thread used last comes first.
+    """
     if context.invoked_subcommand is None:
         asyncio.run(listing(user, as_json=as_json))
     elif as_json or user is not None:
@@ -36,10 +40,10 @@ def threads(context: typer.Context, as_json: JsonOption = False, user: UserOptio
 
 async def listing(user: str | None, *, as_json: bool) -> None:
     user_id = user_of(user)
-    async with opened() as store:
+    async with opened() as services:
         from agent.terminal import titled_threads
 
-        listed = await titled_threads(saver_of(store), user_id)
+        listed = await titled_threads(saver_of(services), user_id)
     if as_json:
         screen.document([{"id": t.id, "last_at": t.last_at.isoformat(), "title": title} for t, title in listed])
     elif listed:
@@ -51,16 +55,21 @@ async def listing(user: str | None, *, as_json: bool) -> None:
 
 @partial(command, group=group)
 async def prune(
-    older_than: Annotated[float, typer.Option("--older-than", min=0, help="Days since it was last used.")] = 30,
+    older_than: Annotated[float, typer.Option("--older-than", help="Days since it was last used.")] = 30,
     as_json: JsonOption = False,
     user: UserOption = None,
 ) -> None:
-    """Delete the history of old threads: each goes on as before, but cannot be taken back to an earlier turn."""
+    """Delete the history of threads that are no longer used.
+
+    Each goes on as before, but cannot be taken back to an earlier turn.
+    """
+    if not 0 <= older_than <= MOST_DAYS:  # nan is not, either
+        raise BadInput(f"--older-than is {older_than:g}: give a number of days from 0 to {MOST_DAYS:,}.")
     user_id = user_of(user)
-    async with opened() as store:
+    async with opened() as services:
         from memory.threads import list_threads
 
-        saver, until = saver_of(store), utc_now() - max(timedelta(days=older_than), AT_REST)
+        saver, until = saver_of(services), datetime.now(UTC) - max(timedelta(days=older_than), AT_REST)
         old = [thread for thread in await list_threads(saver.pool, user_id, None) if thread.last_at < until]
         outcome: list[Size | None] = []
         with screen.bar("pruning") as progress:

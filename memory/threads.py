@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from memory.errors import BadInput
 from memory.fact import check_text, check_user_id, is_storable, owner_key
 from memory.postgres import Pool, lock_key, take_locks
 from memory.runs import RUN_TIMEOUT
@@ -113,6 +114,12 @@ async def thread_owner(pool: Pool, thread_id: object) -> str | None:
         )
         row = await cursor.fetchone()
         return row["owner"] if row else None
+
+
+async def check_thread_is_own(pool: Pool, user_id: str, thread_id: str) -> None:
+    """Raise BadInput where the thread is another user's, or the id is one that no thread can have."""
+    if await thread_owner(pool, thread_id) not in (None, "", owner_key(user_id)):
+        raise BadInput(f"No thread {thread_id!r} of yours: /threads lists them.")
 
 
 async def has_checkpoint(pool: Pool, thread_id: str, checkpoint_id: str) -> bool:

@@ -25,13 +25,11 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import JsonValue
 
 from agent.offline.extract import ExtractionInput, extract_by_rules
-from agent.offline.replies import OFFLINE_NOTICE, reply, reply_from_tools, search_query
+from agent.offline.replies import reply, reply_from_tools, search_query
 from agent.offline.summary import summarize
 from agent.offline.tasks import TASK_TOOLS, Call, open_task_in, reply_on_task, work_on
 from memory.extract import Extraction
 from memory.summary import SUMMARY_PROMPT
-
-__all__ = ["OFFLINE_NOTICE", "OfflineChatModel"]
 
 EXTRACTION_TOOL = Extraction.__name__
 SEARCH_TOOL = "search_memory"

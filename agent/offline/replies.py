@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from agent.offline import OFFLINE_NOTICE
 from agent.offline.answers import (
     DONT_KNOW,
     FOOD_REQUEST,
@@ -21,11 +22,6 @@ from agent.offline.reader import Reading, read
 from memory.extract import Extraction
 from memory.fact import normalize, utc_now
 
-OFFLINE_NOTICE = (
-    "This is the built-in rule-based model: it needs no key and understands plain statements and questions "
-    "about you only. "
-    "For a real model, set OPENAI_API_KEY, and CHAT_MODEL=openai:<name>, in .env."
-)
 NOT_UNDERSTOOD = (
     "I hear you. I'm the built-in rule-based model: I follow plain statements about you, and questions about them."
 )

@@ -73,12 +73,13 @@ def test_the_terminal_takes_what_is_left_when_it_ends_and_the_command_what_was_l
 
     unreachable.remove("shells")
     some = chat("", variables, tmp_path, "remember", "--user", user)
-    assert (some.returncode, some.stdout) == (1, "1 added, 0 reinforced, 0 retired\n")
+    assert (some.returncode, some.stdout) == (1, "1 added, 0 added as history, 0 reinforced, 0 retired\n")
     assert "1 of 3 threads are left" in some.stderr
 
     unreachable.clear()
     rest = chat("", variables, tmp_path, "remember", "--user", user, "--json")
-    assert json.loads(rest.stdout) == {"threads": 3, "failed": 0, "added": 1, "reinforced": 0, "retired": 0}
+    counts = {"added": 1, "history": 0, "reinforced": 0, "retired": 0}
+    assert json.loads(rest.stdout) == {"threads": 3, "failed": 0, **counts}
     assert rest.returncode == 0
 
 

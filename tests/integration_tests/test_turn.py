@@ -41,6 +41,7 @@ async def test_a_fact_told_in_one_thread_is_known_and_updated_in_the_next(
     turn = await say(graph, user, "I moved to Austin last month.")
     assert turn.changes == {
         "remembered": ["Lives in Austin"],
+        "history": [],
         "reinforced": [],
         "retired": ["Lives in San Francisco"],
     }

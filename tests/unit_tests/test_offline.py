@@ -9,7 +9,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from agent.offline.model import OFFLINE_NOTICE, OfflineChatModel
+from agent.offline import OFFLINE_NOTICE
+from agent.offline.model import OfflineChatModel
 from memory.extract import ExtractionFailed, StructuredOutputMethod, Utterance, extract
 from memory.fact import Fact, Source, utc_now
 from memory.render import render
