@@ -23,8 +23,13 @@ LOCK = Path("requirements.lock")
 
 USAGE = "Name the packages to add: make add PACKAGE=langchain-anthropic, or make add PACKAGE='httpx>=0.27 rich'"
 STALE = "requirements.lock does not match the dependencies in pyproject.toml. Run `make lock` to lock and install them."
-NOT_ADDED = """Nothing was changed; the lines above say why. Check the package's name and the connection to the index.
-`make add` moves no pinned version. If one is in the way, write the package into pyproject.toml and run `make lock`."""
+FAILED = {
+    "setup": "Setting up .venv failed: {why}. Then run the same command again.",
+    "add": """Nothing was changed: {why}. Check the package's name and the connection to the package index.
+`make add` moves no pinned version: if one is in the way, write the package into pyproject.toml and run `make lock`.""",
+    "lock": "requirements.lock is as it was: {why}. Check pyproject.toml and the connection to the package index.",
+    "upgrade": "requirements.lock is as it was: {why}. Check the connection to the package index.",
+}
 NO_PIP = """{python} cannot make a virtual environment with pip, because its module ensurepip is missing.
 On Debian or Ubuntu: apt install python3-venv. Elsewhere, install uv or name another Python: make setup PYTHON=..."""
 
@@ -157,7 +162,7 @@ def install(uv: list[str], *options: str) -> None:
     READY.unlink(missing_ok=True)
     here = ["--python", str(PYTHON)]
     run(*uv, "pip", "sync", *here, *options, "--require-hashes", str(LOCK))
-    run(*uv, "pip", "install", *here, "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+    run(*uv, "pip", "install", *here, *options, "--no-deps", "--no-build-isolation", "--editable", ".")
     READY.write_text("\n".join(wanted()))
 
 
@@ -194,6 +199,14 @@ def resolve(uv: list[str], command: str, added: list[str], folder: str) -> None:
     lock.write_text(header(pyproject) + lock.read_text(encoding="utf-8"), encoding="utf-8")
 
 
+def set_up() -> None:
+    """Install what requirements.lock pins, unless it is stale."""
+    if is_stale(PYPROJECT.read_text(encoding="utf-8"), read_lock()):
+        sys.exit(STALE)
+    sys.stderr.write("Setting up .venv; the first time, this may take a minute (700 MB on disk) ...\n")
+    install(prepare(), *([] if sys.stderr.isatty() else ["--quiet"]))
+
+
 def change(command: str, added: list[str]) -> None:
     """Resolve the lock again and install it. When that fails, both files are as they were."""
     before = {path: path.read_bytes() for path in (PYPROJECT, LOCK) if path.exists()}
@@ -224,24 +237,21 @@ def main(command: str = "setup", text: str = "") -> None:
     if command == "setup" and installed() == wanted():
         return
     lock_folder()
-    if command in ("add", "lock", "upgrade"):
-        change(command, added)
-    elif installed() != wanted():
-        if is_stale(PYPROJECT.read_text(encoding="utf-8"), read_lock()):
-            sys.exit(STALE)
-        sys.stderr.write("Setting up .venv; the first time, this may take a minute (700 MB on disk) ...\n")
-        install(prepare(), *([] if sys.stderr.isatty() else ["--quiet"]))
-
-
-if __name__ == "__main__":
     try:
-        main(*sys.argv[1:])
+        if command != "setup":
+            change(command, added)
+        elif installed() != wanted():
+            set_up()
+    except subprocess.CalledProcessError as error:
+        killed = f"{Path(error.cmd[0]).name} was killed by signal {-error.returncode}"
+        sys.exit(FAILED[command].format(why="the lines above say why" if error.returncode > 0 else killed))
     except KeyboardInterrupt:
         sys.exit("Interrupted. Run the same command again.")
-    except subprocess.CalledProcessError as error:
-        failed = f"This failed: {' '.join(error.cmd)}"
-        sys.exit(NOT_ADDED if sys.argv[1:2] == ["add"] else f"{failed}\nThe lines above say why.")
     except ValueError as error:
         sys.exit(f"{PYPROJECT} cannot be read: {error}")
     except OSError as error:
         sys.exit(f"Setting up .venv failed: {error}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
