@@ -243,7 +243,7 @@ def main(command: str = "setup", text: str = "") -> None:
         elif installed() != wanted():
             set_up()
     except subprocess.CalledProcessError as error:
-        killed = f"{Path(error.cmd[0]).name} was killed by signal {-error.returncode}"
+        killed = f"the installer was killed by signal {-error.returncode}"
         sys.exit(FAILED[command].format(why="the lines above say why" if error.returncode > 0 else killed))
     except KeyboardInterrupt:
         sys.exit("Interrupted. Run the same command again.")
