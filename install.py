@@ -111,7 +111,8 @@ def environment() -> dict[str, str]:
         cache.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=cache).close()
     except (OSError, RuntimeError):  # RuntimeError: no home directory
-        return {**os.environ, "XDG_CACHE_HOME": str(VENV.absolute() / "cache")}
+        cache = VENV.absolute() / "cache"
+        return {"UV_CACHE_DIR": str(cache), "PIP_CACHE_DIR": str(cache / "pip"), **os.environ}
     return {**os.environ}
 
 
