@@ -1,60 +1,68 @@
-# Every command of this project. `make help` lists them; each sets up .venv first, when it is not there yet.
+# Every command of this project. `make help` lists them; each sets up .venv first, unless it is up to date.
 # Only relative paths are used, so that a path with a space in it works.
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+# The Python of .venv, or the newest one on the PATH that runs (one of pyenv's shims may not). To change it, name another:
+# make setup PYTHON=/path/to/python3
+PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done)
+NO_PYTHON := echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3" >&2; false
+INSTALL = $(or $(PYTHON),$(NO_PYTHON)) install.py
 BIN := .venv/bin/python
-READY := .venv/.ready
 ARGS ?=
 PORT ?= 2024
 KILLS ?= 60
 
+# langgraph_cli sends a record of each command that it runs, unless it is told not to.
+export LANGGRAPH_CLI_NO_ANALYTICS := 1
+
 .DEFAULT_GOAL := help
-.PHONY: help setup chat dev test unit torture bench evals lint format lock clean
+.PHONY: help setup chat dev test unit torture bench evals lint format add lock upgrade clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: $(READY)  ## make .venv with the pinned packages (done by the others when needed)
+setup:  ## make .venv with the pinned packages (done by the others when needed)
+	@$(INSTALL)
 
-$(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. Install one, or name it: make chat PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) install.py
-
-chat: $(READY)  ## talk to the agent in this terminal (make chat ARGS="--user ada")
+chat: setup  ## talk to the agent in this terminal (make chat ARGS="--user ada")
 	@$(BIN) -m agent $(ARGS)
 
-dev: $(READY)  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
+dev: setup  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
 	@$(BIN) -m langgraph_cli dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
 
-test: $(READY)  ## run every test
+test: setup  ## run every test
 	@$(BIN) -m pytest -n 2 --dist loadfile $(ARGS)
 
-unit: $(READY)  ## run the tests that open no socket
+unit: setup  ## run the tests that open no socket
 	@$(BIN) -m pytest tests/unit_tests $(ARGS)
 
-torture: $(READY)  ## kill everything at every step and count what was lost (make torture KILLS=200)
+torture: setup  ## kill everything at every step and count what was lost (make torture KILLS=200)
 	@$(BIN) -m tests.torture --kills $(KILLS) $(ARGS)
 
-bench: $(READY)  ## measure recall, writes, freshness, bytes, start-up, tasks and threads (make bench ARGS=--quick)
+bench: setup  ## measure recall, writes, freshness, bytes, start-up, tasks and threads (make bench ARGS=--quick)
 	@$(BIN) -m tests.benchmarks $(ARGS)
 
-evals: $(READY)  ## measure how well recall finds labelled answers (make evals ARGS=--json)
+evals: setup  ## measure how well recall finds labelled answers (make evals ARGS=--json)
 	@$(BIN) -m tests.evals $(ARGS)
 
-lint: $(READY)  ## ruff, mypy --strict, langgraph validate
+lint: setup  ## ruff, mypy --strict, langgraph validate
 	@$(BIN) -m ruff check .
 	@$(BIN) -m ruff format --check .
 	@$(BIN) -m mypy
 	@$(BIN) -m langgraph_cli validate
 
-format: $(READY)  ## put the code into shape
+format: setup  ## put the code into shape
 	@$(BIN) -m ruff check --fix .
 	@$(BIN) -m ruff format .
 
-lock: $(READY)  ## resolve requirements.lock again from pyproject.toml
-	@$(BIN) -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-		--no-emit-index-url --generate-hashes --upgrade --quiet --output-file requirements.lock
+add:  ## add packages, moving no other pin (make add PACKAGE=langchain-anthropic, PACKAGE="httpx>=0.27 rich")
+	@$(INSTALL) add "$$PACKAGE"
+
+lock:  ## lock and install what pyproject.toml asks for, moving no pin that need not move
+	@$(INSTALL) lock
+
+upgrade:  ## move every pin to the newest version that pyproject.toml allows, and install it
+	@$(INSTALL) upgrade
 
 clean:  ## remove .venv and the caches; .data (what the agent remembers) stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .langgraph_api

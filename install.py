@@ -1,56 +1,258 @@
-"""Make .venv with the pinned packages of requirements.lock; `make` runs it, with nothing but the standard library."""
+"""Set up .venv with the packages that requirements.lock pins, and change these pins; `make` runs it.
+
+It uses the standard library alone, because nothing is installed yet when it runs.
+"""
 
 import fcntl
+import hashlib
+import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 VENV = Path(".venv")
 PYTHON = VENV / "bin" / "python"
 READY = VENV / ".ready"
-SOURCES = (Path("requirements.lock"), Path("pyproject.toml"))
+PYPROJECT = Path("pyproject.toml")
+LOCK = Path("requirements.lock")
+
+USAGE = "Name the packages to add: make add PACKAGE=langchain-anthropic, or make add PACKAGE='httpx>=0.27 rich'"
+STALE = "requirements.lock does not match the dependencies in pyproject.toml. Run `make lock` to lock and install them."
+FAILED = {
+    "setup": "Setting up .venv failed: {why}. Then run the same command again.",
+    "add": """Nothing was changed: {why}. Check the package's name and the connection to the package index.
+`make add` moves no pinned version: if one is in the way, write the package into pyproject.toml and run `make lock`.""",
+    "lock": "requirements.lock is as it was: {why}. Check pyproject.toml and the connection to the package index.",
+    "upgrade": "requirements.lock is as it was: {why}. Check the connection to the package index.",
+}
+NO_PIP = """{python} cannot make a virtual environment with pip, because its module ensurepip is missing.
+On Debian or Ubuntu: apt install python3-venv. Elsewhere, install uv or name another Python: make setup PYTHON=..."""
 
 
-def is_ready() -> bool:
-    """Whether the last installation ended well and nothing it was made from has changed since."""
-    return READY.exists() and all(READY.stat().st_mtime >= source.stat().st_mtime for source in SOURCES)
+def header(pyproject: str) -> str:
+    """Return the first line of the lock for this pyproject.toml: a digest of all that the lock is resolved from."""
+    import tomllib  # Python 3.10, which main() refuses, has none
+
+    tables = tomllib.loads(pyproject)
+    project = tables["project"]
+    groups = [*project.get("optional-dependencies", {}).items(), *tables.get("dependency-groups", {}).items()]
+    resolved_from = [
+        project.get("requires-python"),
+        sorted(project.get("dependencies", [])),
+        sorted((name, sorted(map(str, group))) for name, group in groups),
+        tables.get("tool", {}).get("uv"),
+    ]
+    digest = hashlib.sha256(json.dumps(resolved_from, sort_keys=True).encode()).hexdigest()
+    return f"# Resolved from the dependencies in pyproject.toml with the digest {digest}\n"
 
 
-def install() -> None:
+def is_stale(pyproject: str, lock: str) -> bool:
+    """Whether the lock was resolved from other dependencies than those in pyproject.toml."""
+    return not lock.startswith(header(pyproject))
+
+
+def pins(lock: str) -> list[str]:
+    """Return the pinned versions in a lock, such as "numpy==2.4.6 ; python_full_version < '3.15'"."""
+    return re.findall(r"^[a-z0-9-]+==.*?(?= *\\?$)", lock, re.MULTILINE)
+
+
+def requirements(text: str) -> list[str]:
+    """Split "httpx >= 0.27 psycopg[c]" into its requirements. A text with a marker (after ;) is a single one."""
+    parts = [text] if ";" in text else re.split(r"(?<![\s,<>=!~@\[])\s+(?=[A-Za-z0-9])", text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def package(requirement: str) -> str:
+    """Return the normalized name of the package that a requirement or a pin is for."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement, maxsplit=1)[0]).lower()
+
+
+def read_lock() -> str:
+    """Return the text of requirements.lock, with both sides of a merge conflict; empty when there is no lock."""
+    text = LOCK.read_text(encoding="utf-8") if LOCK.exists() else ""
+    return re.sub(r"^([<=>|])\1{6}.*\n", "", text, flags=re.MULTILINE)
+
+
+def wanted() -> list[str]:
+    """Return what .venv should be made from: the folder and Python, and a digest of both files."""
+    content = PYPROJECT.read_bytes() + (LOCK.read_bytes() if LOCK.exists() else b"")
+    major, minor, *_ = sys.version_info
+    return [f"Python {major}.{minor} in {str(Path.cwd())!a}", hashlib.sha256(content).hexdigest()]
+
+
+def installed() -> list[str]:
+    """Return what .venv was made from; empty when it was never completed, or an installation was interrupted."""
+    return READY.read_text().splitlines() if READY.exists() and PYTHON.exists() else []
+
+
+def lock_folder() -> None:
+    """Keep other installations out of this folder until this process ends and the programs that it started end.
+
+    Its children inherit the lock, so an installer that outlives a killed install.py is waited for as well.
+    """
+    lock = os.open(__file__, os.O_RDWR)
+    os.set_inheritable(lock, True)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.stderr.write("Waiting for another set-up of this folder to end ...\n")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment for pip and uv: their caches go below .venv when the usual place is not writable."""
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "uv"
+        cache.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=cache).close()
+    except (OSError, RuntimeError):  # RuntimeError: no home directory
+        cache = VENV.absolute() / "cache"
+        return {"UV_CACHE_DIR": str(cache), "PIP_CACHE_DIR": str(cache / "pip"), **os.environ}
+    return {**os.environ}
+
+
+def run(*command: str, folder: str = ".", quiet: bool = False) -> None:
+    """Run a program; raise subprocess.CalledProcessError when it fails."""
+    errors = subprocess.DEVNULL if quiet else None
+    # close_fds=False hands down the lock, and only it: Python opens its other files as not inheritable.
+    subprocess.run(command, cwd=folder, stderr=errors, env=environment(), close_fds=False, check=True)  # noqa: S603
+
+
+def uv_on_path() -> str | None:
+    """Return the uv on the PATH if it runs; one of pyenv's shims may not."""
     uv = shutil.which("uv")
-    if uv:
-        run(uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(VENV))
+    return uv if uv and not subprocess.run([uv, "--version"], capture_output=True).returncode else None  # noqa: S603
+
+
+def make_venv() -> None:
+    """Make .venv anew, with nothing in it but the uv that requirements.lock pins."""
+    if VENV.exists():
+        shutil.rmtree(VENV)
+    python = sys._base_executable  # sys.executable may be the one in .venv
+    pinned = re.search(r"^uv==.*\n(?: +--hash=.*\n)+", read_lock(), re.MULTILINE)
+    if uv := uv_on_path():
+        run(uv, "venv", "--quiet", "--python", python, str(VENV))
+        install = [uv, "pip", "install", "--python", str(PYTHON)]
+    elif importlib.util.find_spec("ensurepip"):
+        run(python, "-m", "venv", str(VENV))
+        install = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
     else:
-        run(sys.executable, "-m", "venv", str(VENV))
-        run(str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv")
-    tool = [uv] if uv else [str(PYTHON), "-m", "uv"]
-    here = ["--quiet", "--python", str(PYTHON)]
-    run(*tool, "pip", "sync", *here, "--require-hashes", "requirements.lock")
-    run(*tool, "pip", "install", *here, "--no-deps", "--no-build-isolation", "--editable", ".")
+        sys.exit(NO_PIP.format(python=python))
+    (VENV / "uv.txt").write_text(pinned[0] if pinned else "uv\n")
+    run(*install, "--quiet", "--requirement", str(VENV / "uv.txt"))
 
 
-def run(*command: str) -> None:
-    if subprocess.run(command).returncode:  # noqa: S603 - our own commands
-        sys.exit(
-            f"Setting up .venv failed at: {' '.join(command)}\nThe lines above say why; `make clean` starts afresh."
-        )
+def prepare() -> list[str]:
+    """Return the command of .venv's uv.
+
+    A .venv that is not complete, or was made in another place or by another Python, is made anew: a package that was
+    half written when its installer was killed looks installed to uv.
+    """
+    if installed()[:1] != wanted()[:1]:
+        make_venv()
+    return [str(PYTHON.absolute()), "-m", "uv"]
 
 
-def main() -> None:
+def install(uv: list[str], *options: str) -> None:
+    """Make .venv hold the packages of requirements.lock and this project, and nothing else."""
+    READY.unlink(missing_ok=True)
+    here = ["--python", str(PYTHON)]
+    run(*uv, "pip", "sync", *here, *options, "--require-hashes", str(LOCK))
+    run(*uv, "pip", "install", *here, *options, "--no-deps", "--no-build-isolation", "--editable", ".")
+    READY.write_text("\n".join(wanted()))
+
+
+def resolve(uv: list[str], command: str, added: list[str], folder: str) -> None:
+    """Write pyproject.toml, with what is added, and the lock for it into an empty folder."""
+    shutil.copy(PYPROJECT, folder)
+    if added:
+        run(*uv, "add", "--frozen", "--quiet", *added, folder=folder)
+    pyproject = Path(folder, PYPROJECT).read_text(encoding="utf-8")
+    oldest = re.search(r"^requires-python\D+([\d.]+)", pyproject, re.MULTILINE)
+    lock = Path(folder, LOCK)
+    lock.write_text(read_lock(), encoding="utf-8")
+    compile_lock = [*uv, "pip", "compile", str(PYPROJECT), "--output-file", str(LOCK), "--quiet", "--group", "dev"]
+    compile_lock += ["--universal", "--python-version", oldest[1] if oldest else "3.11"]
+    compile_lock += [
+        "--fork-strategy",
+        "fewest",
+    ]  # one version for all Pythons where there is one, to check and test once
+    compile_lock += ["--generate-hashes", "--no-emit-index-url", "--custom-compile-command", "make lock"]
+    if command == "upgrade":
+        run(*compile_lock, "--upgrade", folder=folder)
+    else:
+        # uv keeps the versions in the output file, unless a newer version of a new package needs others. So they are
+        # constraints at first; the second run writes the file without a note about them at each package.
+        names = {package(requirement) for requirement in added}
+        kept = [pin for pin in pins(read_lock()) if package(pin) not in names]
+        Path(folder, "pins.txt").write_text("\n".join(kept))
+        try:
+            run(*compile_lock, "--constraints", "pins.txt", folder=folder, quiet=not added)
+        except subprocess.CalledProcessError:
+            if added:
+                raise
+        run(*compile_lock, folder=folder)
+    lock.write_text(header(pyproject) + lock.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def set_up() -> None:
+    """Install what requirements.lock pins, unless it is stale."""
+    if is_stale(PYPROJECT.read_text(encoding="utf-8"), read_lock()):
+        sys.exit(STALE)
+    sys.stderr.write("Setting up .venv; the first time, this may take a minute (700 MB on disk) ...\n")
+    install(prepare(), *([] if sys.stderr.isatty() else ["--quiet"]))
+
+
+def change(command: str, added: list[str]) -> None:
+    """Resolve the lock again and install it. When that fails, both files are as they were."""
+    before = {path: path.read_bytes() for path in (PYPROJECT, LOCK) if path.exists()}
+    was_ready = installed() == wanted()
+    uv = prepare()
+    with tempfile.TemporaryDirectory(dir=VENV) as folder:
+        resolve(uv, command, added, folder)
+        for path in (PYPROJECT, LOCK):
+            Path(folder, path).replace(path)
+    try:
+        install(uv)
+    except BaseException as error:
+        for path, content in before.items():
+            path.write_bytes(content)
+        # The old packages can be put back when uv ended by itself. When it was killed, it may have left half of one.
+        if was_ready and isinstance(error, subprocess.CalledProcessError) and error.returncode > 0:
+            install(uv, "--quiet")
+        raise
+
+
+def main(command: str = "setup", text: str = "") -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - this file is what says so
         sys.exit(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}.")
     os.chdir(Path(__file__).parent)
-    VENV.mkdir(exist_ok=True)
-    # Two terminals that start together share one .venv: the second waits. The kernel frees the lock of a killed one.
-    with (VENV / ".installing").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not is_ready():
-            sys.stderr.write("Setting up .venv (once; the packages are about 700 MB on disk) ...\n")
-            install()
-            READY.touch()
+    added = requirements(text)
+    if command == "add" and not added:
+        sys.exit(USAGE)
+    if command == "setup" and installed() == wanted():
+        return
+    lock_folder()
+    try:
+        if command != "setup":
+            change(command, added)
+        elif installed() != wanted():
+            set_up()
+    except subprocess.CalledProcessError as error:
+        killed = f"the installer was killed by signal {-error.returncode}"
+        sys.exit(FAILED[command].format(why="the lines above say why" if error.returncode > 0 else killed))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted. Run the same command again.")
+    except ValueError as error:
+        sys.exit(f"{PYPROJECT} cannot be read: {error}")
+    except OSError as error:
+        sys.exit(f"Setting up .venv failed: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
