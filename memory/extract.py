@@ -35,7 +35,7 @@ from memory.guard import is_command, is_secret
 from memory.reconcile import Proposal, RelationKind, is_exclusive
 from memory.small_talk import says_nothing
 
-StructuredOutputMethod = Literal["json_schema", "function_calling", "json_mode"]
+StructuredOutputMethod = Literal["auto", "json_schema", "function_calling", "json_mode"]
 
 MAX_CANDIDATES = 20
 """Facts one message may yield; one that holds more is a document, not a statement."""
@@ -253,7 +253,7 @@ async def extract(
     utterances: Sequence[Utterance],
     known: Sequence[Fact],
     *,
-    method: StructuredOutputMethod = "json_schema",
+    method: StructuredOutputMethod = "auto",
     config: RunnableConfig | None = None,
 ) -> Extraction:
     """One model call: what the user said, next to what is known, to candidate facts.
@@ -263,7 +263,8 @@ async def extract(
     """
     # As JSON, not as a class: OpenAI's client warns about a parsed object it cannot serialize.
     schema = answer_schema()
-    structured = model.with_structured_output(schema, method=method)
+    asked: dict[str, Any] = {} if method == "auto" else {"method": method}
+    structured = model.with_structured_output(schema, **asked)
     instructions = EXTRACTION_PROMPT
     if method == "json_mode":  # the only one in which the model is not told the schema anyway
         instructions += f"\n\nAnswer with one JSON object of this schema:\n{json.dumps(schema)}"

@@ -6,7 +6,7 @@ import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from psycopg import AsyncConnection, OperationalError, conninfo
+from psycopg import AsyncConnection, OperationalError, ProgrammingError, conninfo
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -22,6 +22,10 @@ SETUP_LOCK = 0x6D656D6F7279
 SETUP_TIMEOUT = 120
 LOCK_POLL = 0.05
 """Seconds to wait for it, and between two tries for a lock."""
+
+RETRY_FOR = {"Connection refused": 2, "No such file": 2, "starting up": 60, "not yet accepting": 60}
+"""Seconds for which a first connection is tried again, by what it meets while a server is being started."""
+CONNECT_POLL = 0.2
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -189,18 +193,64 @@ def shown(url: str) -> str:
     return " ".join(f"{key}={parts[key]}" for key in ("host", "port", "dbname", "user") if parts.get(key))
 
 
+URL_FORM = (
+    "write postgresql://user:password@host:5432/database, with %40 for @, %2F for / and %3A for : in the password"
+)
+
+
+def is_postgres_url(url: str) -> bool:
+    """Whether `url` is a connection string; not whether anything answers there."""
+    try:
+        parts = conninfo.conninfo_to_dict(url)
+    except (OperationalError, ProgrammingError):
+        return False
+    host, ports = str(parts.get("host") or ""), str(parts.get("port") or "").split(",")
+    split_in_password = "@" in host and not host.startswith("/")
+    return not split_in_password and all(not port or port.isdecimal() for port in ports)
+
+
+async def _try_connection(url: str, timeout: float) -> None:
+    """Connect once, since a pool does not say why it gets no connection. Raises Unavailable with the reason.
+
+    What is not in RETRY_FOR is raised at once, such as a wrong password.
+    """
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    while True:
+        try:
+            async with asyncio.timeout_at(begun + timeout):
+                await (await AsyncConnection.connect(url)).close()
+                return
+        except TimeoutError as error:
+            raise _no_connection(url, f"no answer within {timeout:g} s") from error
+        except OperationalError as error:
+            reason = str(error).partition("\n")[0]
+            retry_for = next((seconds for sign, seconds in RETRY_FOR.items() if sign in reason), 0)
+            if clock() - begun >= min(retry_for, timeout):
+                raise _no_connection(url, reason) from error
+        await asyncio.sleep(CONNECT_POLL)
+
+
+def _no_connection(url: str, reason: str) -> Unavailable:
+    reason, refused, said_by_server = reason.rpartition("failed: ")[2].partition("FATAL:")
+    if refused:
+        advice = "Check POSTGRES_URL and the server's settings."
+        return Unavailable(f"Postgres refuses the connection ({shown(url)}): {said_by_server.strip()}. {advice}")
+    return Unavailable(
+        f"Postgres does not answer ({shown(url)}): {reason}. Check that it runs and that POSTGRES_URL is right, "
+        "or leave POSTGRES_URL empty for the embedded one."
+    )
+
+
 @asynccontextmanager
 async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> AsyncIterator[Pool]:
     """A pool of connections to `url`, as LangGraph's saver and store want them (autocommit, dict rows).
 
-    `timeout` is in seconds, for the first connection and for each later wait. Raises Unavailable.
+    `timeout` is in seconds, for the first connection and for each later wait. Raises Unavailable, or BadInput.
     """
-    try:
-        conninfo.conninfo_to_dict(url)
-    except Exception as error:
-        raise BadInput(
-            "POSTGRES_URL is no Postgres connection string: write postgresql://user:password@host:5432/database"
-        ) from error
+    if not is_postgres_url(url):
+        raise BadInput(f"POSTGRES_URL is no Postgres connection string: {URL_FORM}.")
+    await _try_connection(url, timeout)
 
     async def check(connection: Connection) -> None:
         """Where one connection is dead the server was restarted, and so all are: left to itself, the pool would try
@@ -225,10 +275,7 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
         await pool.open(wait=True, timeout=timeout)
     except PoolTimeout as error:
         await pool.close()
-        raise Unavailable(
-            f"Postgres does not answer ({shown(url)}) within {timeout:g} s: check that it runs and that "
-            "POSTGRES_URL is right, or leave POSTGRES_URL empty for the embedded one."
-        ) from error
+        raise _no_connection(url, f"no second connection within {timeout:g} s") from error
     try:
         yield pool
     finally:

@@ -277,7 +277,7 @@ async def test_each_message_keeps_the_time_at_which_it_was_said(
     assert said[0] == first.additional_kwargs["said_at"] < said[1]
 
 
-@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+@pytest.mark.parametrize("method", ["auto", "json_schema", "function_calling", "json_mode"])
 async def test_each_way_of_asking_for_structured_output_yields_facts(
     graph: Graph,
     openai: ScriptedOpenAI,
