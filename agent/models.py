@@ -12,7 +12,7 @@ from agent.providers import CannotOpen, init_model, model_problem, split_name
 from agent.settings import OFFLINE, Settings
 
 MODEL_RETRIES = 2
-"""Times a call is repeated after a 429, a 5xx or a broken connection."""
+"""Times a call is repeated after a 429, a 5xx or a broken connection, by the packages that can; Ollama's cannot."""
 
 
 def open_model(name: str, settings: Settings) -> BaseChatModel:

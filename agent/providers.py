@@ -120,8 +120,10 @@ FAILURES_BY_CLASS = {
     "APIConnectionError": "connection",
     "TransportError": "connection",
     "ConnectionError": "connection",
+    "ServerTimeoutError": "timeout",
+    "ClientConnectionError": "connection",
 }
-"""By the class of the error, or one it descends from: LangChain's, the OpenAI-like clients', httpx's, Python's own."""
+"""By the class of the error, or one it descends from: of LangChain, OpenAI-like clients, httpx, Python and aiohttp."""
 
 
 def model_failure(error: BaseException, name: str) -> str | None:
@@ -145,7 +147,7 @@ def model_failure(error: BaseException, name: str) -> str | None:
         case "connection":
             return f"the model's server cannot be reached: check {address} and the network."
         case "request":
-            return f"the model's server does not accept the request; does {name!r} support tools?"
+            return f"the model's server does not accept the request: check {key}, and that {name!r} supports tools."
         case "server":
             return "the model's server has an internal error."
     return None

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     structured_output: StructuredOutputMethod = "auto"
     """How the extraction model is asked for its answer's shape; auto: as its package does by default."""
     model_timeout: float = Field(default=60, gt=0)
-    """Seconds a model call may take; it is tried three times in all where the server says to try again."""
+    """Seconds a model call may take; it is tried up to three times where the server says to try again."""
 
     remember: When = "inline"
     """When facts are taken from what was said: after each reply, every so many messages, or once it has been quiet."""

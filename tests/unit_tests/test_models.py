@@ -1,5 +1,6 @@
 """Chat models by name: of any provider, and errors that name that provider's package and variables."""
 
+import subprocess
 import sys
 from typing import cast
 
@@ -16,6 +17,7 @@ from agent.offline import OfflineChatModel
 from agent.providers import PROVIDERS, Provider, model_failure, model_problem
 from agent.settings import Settings
 from memory.errors import BadInput
+from tests.processes import environment
 
 REQUEST = httpx.Request("POST", "http://127.0.0.1/v1")
 
@@ -44,8 +46,15 @@ def test_an_openai_model_opens_with_our_address_timeout_and_retries() -> None:
         assert (model.max_retries, model.use_responses_api) == (2, False)
 
 
-def test_the_offline_model_needs_nothing() -> None:
+def test_the_offline_model_needs_nothing_and_imports_no_provider() -> None:
     assert isinstance(open_model("offline", Settings()), OfflineChatModel)
+    program = (
+        "import sys; from agent.models import open_model; from agent.settings import read_settings as r; "
+        "open_model('offline', r()); print({'langchain', 'langchain_openai', 'openai'} & set(sys.modules))"
+    )
+    variables = environment({name.upper(): "" for name in Settings.model_fields})
+    found = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("name", ["gpt-4", "openai:", ":gpt-4", "", "Offline"])
@@ -120,7 +129,7 @@ UNAUTHORIZED = httpx2.Response(401, request=OPENAI_REQUEST)
         (ResponseError(404), "ollama:x", "does not know 'ollama:x': check CHAT_MODEL and OLLAMA_HOST."),
         (ClientError(429), "google_genai:x", "is asked too often"),
         (ClientError(503), "google_genai:x", "has an internal error"),
-        (status_error(400), "ollama:x", "does not accept the request; does 'ollama:x' support tools?"),
+        (status_error(400), "google_genai:x", "does not accept the request: check GOOGLE_API_KEY, and that 'google_"),
         (OpenAITimeoutError(OPENAI_REQUEST), "openai:x", "did not answer in time (MODEL_TIMEOUT)"),
         (httpx.ReadTimeout("secret words"), "ollama:x", "did not answer in time (MODEL_TIMEOUT)"),
         (openai.APIConnectionError(request=OPENAI_REQUEST), "openai:x", "cannot be reached: check OPENAI_BASE_URL"),
