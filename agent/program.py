@@ -35,7 +35,7 @@ class Program(TyperGroup):
         try:
             return super().invoke(ctx)
         except AgentMemoryError as error:
-            screen.error(str(error))
+            screen.error(explained(error))
             raise typer.Exit(BAD_INPUT if isinstance(error, BadInput) else FAILED) from error
 
 
@@ -54,6 +54,20 @@ def command(function: Callable[P, Coroutine[Any, Any, int | None]], group: typer
 
     group.command(name=function.__name__.rstrip("_").replace("_", "-"))(run)
     return run
+
+
+def explained(error: AgentMemoryError) -> str:
+    """The error's text; where the extraction model's server is the cause, also which settings to check."""
+    if error.__cause__ is None:
+        return str(error)
+    from agent.providers import model_failure
+    from agent.settings import read_settings
+    from memory.extract import ExtractionFailed
+
+    if isinstance(error, ExtractionFailed):
+        failure = model_failure(error.__cause__, read_settings().extraction_model_name)
+        return f"{error}: {failure}" if failure else str(error)
+    return str(error)
 
 
 @asynccontextmanager

@@ -72,7 +72,7 @@ async def test_a_run_in_somebody_elses_thread_is_refused_and_leaves_nothing_ther
     assert not any("Bobtown" in json.dumps(request.body) for request in openai.requests)
 
 
-async def test_a_model_that_cannot_be_opened_stops_the_run_before_anything_is_saved(
+async def test_a_model_that_cannot_be_opened_stops_the_run_and_nothing_is_saved(
     graph: Graph, openai: ScriptedOpenAI, user: str
 ) -> None:
     thread = str(uuid.uuid4())

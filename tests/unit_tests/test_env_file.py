@@ -27,7 +27,7 @@ def loaded(env_file: Path, **environment: str) -> dict[str, str]:
     return environment
 
 
-def test_its_variables_reach_the_environment_unless_they_are_there_be_it_empty(env_file: Path) -> None:
+def test_its_variables_are_set_unless_the_environment_has_them_even_empty(env_file: Path) -> None:
     env_file.write_text(
         "# mine\nCHAT_MODEL=offline\nexport ANTHROPIC_API_KEY='k'  # a key\nLOG_LEVEL=INFO\nOPENAI_BASE_URL=\n"
     )
