@@ -112,7 +112,7 @@ async def open_chat(services: "Services", user_id: str, thread_id: str, stack: A
     return Chat(graph, saver, memory_of(store, user_id), screen.out(), screen.err(), thread_id)
 
 
-async def cancelled(task: "asyncio.Task[None]") -> None:
+async def cancelled(task: "asyncio.Task[Chat] | asyncio.Task[None]") -> None:
     """Cancel the task, and wait for its end."""
     task.cancel()
     await asyncio.wait([task])

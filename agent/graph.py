@@ -1,5 +1,6 @@
 """The graph as it is run: by the user whose thread it is, and, where no server queues them, one run at a time."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Generic, Self, TypeAlias
@@ -14,6 +15,8 @@ from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from agent.context import Context
 from agent.identity import user_told
+from agent.models import open_model
+from agent.settings import read_settings
 from agent.state import Input, State
 from memory.errors import BadInput
 from memory.fact import owner_key
@@ -41,6 +44,7 @@ class OneRunGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic
         """As LangGraph's own, which `ainvoke` and `astream_events` go through, too."""
         given = config or RunnableConfig()
         told = merge_configs(self.config, given).get("configurable", {})
+        await asyncio.to_thread(_check_model, options.get("context"))
         async with self._alone(told):
             if isinstance(self.store, FactStore) and told.get("thread_id") is not None:
                 begun_by = await _admitted(self.store.ledger.pool, told, options.get("context"))
@@ -75,6 +79,13 @@ class OneRunGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic
         if thread_id is not None and saves and not on_a_server and isinstance(self.store, FactStore):
             return self.store.runs.one(check_thread_id(thread_id), timeout=self.patience)
         return nullcontext()
+
+
+def _check_model(context: object) -> None:
+    """Raise BadInput where the run is to be answered by a model that cannot be opened, before anything is saved."""
+    named = context.get("model") if isinstance(context, Mapping) else getattr(context, "model", "")
+    if named:
+        open_model(str(named), read_settings())
 
 
 def _marked(config: RunnableConfig, begun_by: str) -> RunnableConfig:

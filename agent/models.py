@@ -1,43 +1,45 @@
-"""A model's name to a chat model: "openai:<name>", or "offline" for the rule-based one that needs no key."""
+"""A model's name to a chat model: "<provider>:<name>" through LangChain, or "offline" for the built-in one."""
 
+import math
 from functools import lru_cache
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr
 
 from agent.offline.model import OfflineChatModel
+from agent.providers import CannotOpen, init_model, model_problem, split_name
 from agent.settings import OFFLINE, Settings
-from memory.errors import BadInput
 
 MODEL_RETRIES = 2
-"""Times a call is repeated after a 429, a 5xx or a broken connection."""
+"""Times a call is repeated after a 429, a 5xx or a broken connection, by the packages that can; Ollama's cannot."""
 
 
 def open_model(name: str, settings: Settings) -> BaseChatModel:
-    """The chat model called `name`. Raises BadInput for an unknown name, or an openai one without a key."""
-    match name.split(":", 1):
-        case [kind] if kind == OFFLINE:
-            return OfflineChatModel()
-        case ["openai", model] if model:
-            if settings.openai_api_key is None:
-                raise BadInput(
-                    f"The model {name!r} needs a key: set OPENAI_API_KEY, or CHAT_MODEL=offline for the built-in one."
-                )
-            return _openai(
-                model, settings.openai_api_key.get_secret_value(), settings.openai_base_url, settings.model_timeout
-            )
-    raise BadInput(f"Unknown model {name!r}: write openai:<name>, such as openai:gpt-4.1-mini, or offline.")
+    """The chat model called `name`. Raises CannotOpen, a BadInput, for a wrong name, a missing package or key."""
+    if name == OFFLINE:
+        return OfflineChatModel()
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
+    if problem := model_problem(name, openai_key=bool(key)):
+        raise CannotOpen(name, problem)
+    return _open(name, settings.model_timeout, key, settings.openai_base_url)
 
 
 @lru_cache(maxsize=16)
-def _openai(model: str, api_key: str, base_url: str | None, timeout: float) -> BaseChatModel:
-    from langchain_openai import ChatOpenAI  # a second of imports that the offline model does not need
-    from pydantic import SecretStr
-
-    return ChatOpenAI(
-        model_name=model,
-        openai_api_key=SecretStr(api_key),
-        openai_api_base=base_url,
-        request_timeout=timeout,
-        max_retries=MODEL_RETRIES,
-        use_responses_api=False,  # OpenAI-compatible servers speak Chat Completions
-    )
+def _open(name: str, timeout: float, openai_key: str, openai_base_url: str | None) -> BaseChatModel:
+    provider, _ = split_name(name)
+    arguments: dict[str, Any] = {"timeout": timeout, "max_retries": MODEL_RETRIES}
+    match provider:
+        case "openai":
+            arguments |= {
+                "api_key": SecretStr(openai_key),
+                "base_url": openai_base_url,
+                "use_responses_api": False,  # OpenAI-compatible servers speak Chat Completions
+            }
+        case "ollama":
+            arguments = {"client_kwargs": {"timeout": timeout}}
+        case "bedrock" | "bedrock_converse":
+            arguments = {}  # they pass on to the model what they do not know; boto3 has its own variables
+        case "mistralai":
+            arguments["timeout"] = math.ceil(timeout)
+    return init_model(name, **arguments)

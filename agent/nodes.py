@@ -33,8 +33,8 @@ from agent.settings import read_settings
 from agent.state import MemoryChanges, Reason, Remembering, State
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of
-from memory.extract import Utterance, parse_date, utterances_of
-from memory.fact import owner_key, utc_now
+from memory.extract import Utterance, utterances_of
+from memory.fact import owner_key, parse_date, utc_now
 from memory.rank import Hit
 from memory.reconcile import Changes
 from memory.session import foldable, window

@@ -1,7 +1,7 @@
 """The command that learns from whatever waits in a user's threads: after a crash, or a model that was away for long."""
 
 from agent import screen
-from agent.program import FAILED, JsonOption, UserOption, command, memory_of, opened, saver_of, user_of
+from agent.program import FAILED, JsonOption, UserOption, command, explained, memory_of, opened, saver_of, user_of
 
 
 @command
@@ -27,7 +27,7 @@ async def remember(as_json: JsonOption = False, user: UserOption = None) -> int:
                 try:
                     total += await remember_thread(parts, saver, memory, thread.id)
                 except AgentMemoryError as error:
-                    screen.error(f"thread {thread.id}: {error}")
+                    screen.error(f"thread {thread.id}: {explained(error)}")
                     failed += 1
                 progress(number, len(threads))
     history = sum(bool(fact.retired_reason) for fact in total.added)

@@ -68,7 +68,7 @@ def failure_of(error: Exception) -> str | None:
     name = type(error).__name__
     match error:
         case AgentMemoryError():
-            return str(error)
+            return explained(error)
         case ConnectionError() | TimeoutError():
             return f"A connection was lost ({name}): try again."
         case OSError(filename=str(file)):
@@ -110,6 +110,20 @@ def command(function: Callable[P, Coroutine[Any, Any, int | None]], group: typer
 
     group.command(name=function.__name__.rstrip("_").replace("_", "-"))(run)
     return run
+
+
+def explained(error: AgentMemoryError) -> str:
+    """The error's text; where the extraction model's server is the cause, also which settings to check."""
+    if error.__cause__ is None:
+        return str(error)
+    from agent.providers import model_failure
+    from agent.settings import read_settings
+    from memory.extract import ExtractionFailed
+
+    if isinstance(error, ExtractionFailed):
+        failure = model_failure(error.__cause__, read_settings().extraction_model_name)
+        return f"{error}: {failure}" if failure else str(error)
+    return str(error)
 
 
 def start() -> "Settings":

@@ -1,39 +1,48 @@
-"""What one process is told by its environment: read once, checked, with errors that name the variable and the fix."""
+"""The settings of one process: read from the environment and `.env` once, and checked before anything starts."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from memory.errors import BadInput
+from agent.env_file import load_env_file
+from agent.providers import model_problem
+from memory.errors import BadInput, problems_of
 from memory.extract import StructuredOutputMethod
 from memory.rank import PRESETS, Weights, weights_of
 
 When = Literal["inline", "batched", "background"]
 
 DEFAULT_USER = "default"
+PROJECT = Path(__file__).parents[1]
+"""The folder that holds agent/: `.env` and a relative DATA_DIR are looked for there, not in the working directory."""
+
 OFFLINE = "offline"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
 
 class Settings(BaseSettings):
-    """Each field is an environment variable of the same name in capitals; `.env` is read too, the environment wins."""
+    """Each field is an environment variable of the same name in capitals; an empty one means the default."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True
+    )
 
-    chat_model: str = ""
-    """ "openai:<name>" or "offline"; empty: openai when OPENAI_API_KEY is set, otherwise offline."""
-    extraction_model: str = ""
-    """The model that takes facts from messages and sums up long threads; empty: the chat model."""
-    structured_output: StructuredOutputMethod = "json_schema"
-    """How the extraction model is asked for its answer's shape; OpenAI-compatible servers differ in what they take."""
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
     """Address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; empty: OpenAI's own."""
+    chat_model: str = ""
+    """ "<provider>:<name>" or "offline"; empty: OpenAI's when OPENAI_API_KEY is set, otherwise offline."""
+    extraction_model: str = ""
+    """The model that takes facts from messages and sums up long threads; empty: the chat model."""
+    structured_output: StructuredOutputMethod = "auto"
+    """How the extraction model is asked for its answer's shape; auto: as its package does by default."""
     model_timeout: float = Field(default=60, gt=0)
-    """Seconds a model call may take; it is tried three times in all where the server says to try again."""
+    """Seconds a model call may take; it is tried up to three times where the server says to try again."""
 
     remember: When = "inline"
     """When facts are taken from what was said: after each reply, every so many messages, or once it has been quiet."""
@@ -53,8 +62,8 @@ class Settings(BaseSettings):
     """Collections that the facts are spread over, by users: one for every few thousand facts. `reindex` changes it."""
     langgraph_aes_key: SecretStr | None = None
     """Key of 16, 24 or 32 bytes with which threads are encrypted in Postgres; empty: they are not."""
-    data_dir: Path = Path(".data")
-    """Where the embedded servers keep their data."""
+    data_dir: Path = PROJECT / ".data"
+    """Where the embedded servers keep their data; a relative path is relative to the project."""
     embedded_idle_timeout: float = Field(default=60, ge=0)
     """Seconds that the embedded servers stay up after their last use, so that the next command need not start them."""
 
@@ -72,6 +81,67 @@ class Settings(BaseSettings):
     """Characters a message may have."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
+    @field_validator("structured_output", "remember", "ranking", mode="before")
+    @classmethod
+    def _lower_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper_case(cls, value: object) -> object:
+        return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("chat_model", "extraction_model")
+    @classmethod
+    def _model(cls, name: str, info: ValidationInfo) -> str:
+        openai_key = info.data.get("openai_api_key") is not None
+        if name not in ("", OFFLINE) and (problem := model_problem(name, openai_key=openai_key)):
+            raise ValueError(f"the model {problem}")
+        return name
+
+    @field_validator("embedder")
+    @classmethod
+    def _embedder(cls, name: str, info: ValidationInfo) -> str:
+        if name == "local":
+            return name
+        if not name.startswith("openai:") or name == "openai:":
+            raise ValueError("write local, or openai:<name> such as openai:text-embedding-3-small")
+        if info.data.get("openai_api_key") is None:
+            raise ValueError("it needs a key: set OPENAI_API_KEY, or EMBEDDER=local")
+        return name
+
+    @field_validator("postgres_url")
+    @classmethod
+    def _postgres_url(cls, url: str) -> str:
+        if url:
+            from memory.postgres import URL_FORM, is_postgres_url  # the driver, which not every command needs
+
+            if not is_postgres_url(url):
+                raise ValueError(f"it is no Postgres connection string: {URL_FORM}")
+        return url
+
+    @field_validator("chroma_url")
+    @classmethod
+    def _chroma_url(cls, url: str) -> str:
+        if url and not (_is_http(url) and not urlsplit(url).username and not urlsplit(url).path.strip("/")):
+            raise ValueError("write http://host:8000 or https://host, and nothing behind it")
+        return url
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _openai_base_url(cls, url: str | None) -> str | None:
+        if url and not _is_http(url):
+            raise ValueError("write an address such as http://127.0.0.1:8000/v1")
+        return url
+
+    @field_validator("data_dir")
+    @classmethod
+    def _data_dir(cls, path: Path) -> Path:
+        path = PROJECT / path.expanduser()
+        if file := next((part for part in (path, *path.parents) if part.is_file()), None):
+            raise ValueError(f"{file} is a file: name a directory")
+        return path
+
     @field_validator("ranking", mode="before")
     @classmethod
     def _ranking(cls, ranking: str | Weights) -> Weights:
@@ -82,7 +152,7 @@ class Settings(BaseSettings):
     def _aes_key(cls, key: SecretStr | None) -> SecretStr | None:
         size = len(key.get_secret_value().encode()) if key else 16
         if size not in (16, 24, 32):
-            raise ValueError(f"It has {size} bytes, and must have 16, 24 or 32: `openssl rand -hex 16` makes one")
+            raise ValueError(f"it has {size} bytes, and must have 16, 24 or 32: `openssl rand -hex 16` makes one")
         return key
 
     @property
@@ -97,15 +167,24 @@ class Settings(BaseSettings):
 
 @cache
 def read_settings() -> Settings:
-    """The settings of this process. Raises BadInput that names each wrong variable, its value and what it takes."""
+    """The settings of this process. Raises BadInput that names every wrong variable and what it takes."""
+    load_env_file(PROJECT / ".env", os.environ, [name.upper() for name in Settings.model_fields])
     try:
         return Settings()
     except ValidationError as error:
-        problems = []
-        for problem in error.errors():
-            name = str(problem["loc"][0])
-            shown = "secret" if name.endswith("_key") else repr(problem["input"])
-            problems.append(f"{name.upper()} is {shown}: {problem['msg']}.")
-        raise BadInput(
-            "\n".join([*problems, "Set it in the environment or in .env; .env.example explains each."])
-        ) from error
+        wrong = [f"{_shown(field.upper())}: {problem}." for field, problem in problems_of(error.errors())]
+        raise BadInput("\n".join([*wrong, "Set it in .env or the environment; .env.example explains each."])) from None
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, say
+        return False
+
+
+def _shown(name: str) -> str:
+    """ "NAME is 'value'", or the name alone where the value may hold a password."""
+    value = os.environ.get(name, "")
+    return name if not value or name.endswith(("_KEY", "POSTGRES_URL")) or "@" in value else f"{name} is {value!r}"

@@ -16,6 +16,7 @@ from rich.console import Console
 from agent.context import Context
 from agent.graph import Graph
 from agent.nodes import summary_of
+from agent.providers import model_failure
 from agent.remembering import left_in, message_fault, remember_thread
 from agent.screen import cell, counted, printable, quoted
 from agent.settings import read_settings
@@ -262,22 +263,14 @@ def lower_first(text: str) -> str:
 
 
 KEPT = "Your message is kept; go on, or ask again."
-EXPLANATIONS = {
-    "AuthenticationError": f"the model's server refused the key: check OPENAI_API_KEY. {KEPT}",
-    "PermissionDeniedError": f"the model's server refused the key: check OPENAI_API_KEY. {KEPT}",
-    "NotFoundError": f"the model's server does not know this model: check CHAT_MODEL and OPENAI_BASE_URL. {KEPT}",
-    "RateLimitError": f"the model's server is asked too often, or the account has no quota left. {KEPT}",
-    "APITimeoutError": f"the model did not answer in time (MODEL_TIMEOUT). {KEPT}",
-    "APIConnectionError": f"the model's server cannot be reached: check OPENAI_BASE_URL and the network. {KEPT}",
-    "InternalServerError": f"the model's server has a fault of its own. {KEPT}",
-    "OperationalError": "the database does not answer; what you wrote may not be saved.",
-    "PoolTimeout": "the database does not answer; what you wrote may not be saved.",
-}
-"""By the name of an error's class or of one it descends from: importing the classes takes a second."""
+DATABASE_ERRORS = {"OperationalError", "PoolTimeout"}
 
 
 def explain(error: Exception) -> str:
     """An error of a turn as a sentence, without what was said in it."""
     names = [kind.__name__ for kind in type(error).__mro__]
-    known = next((EXPLANATIONS[name] for name in names if name in EXPLANATIONS), None)
-    return known or f"{names[0]} from a part of the turn; LOG_LEVEL=WARNING shows where."
+    if DATABASE_ERRORS.intersection(names):
+        return "the database does not answer; what you wrote may not be saved."
+    if failure := model_failure(error, read_settings().chat_model_name):
+        return f"{failure} {KEPT}"
+    return f"{names[0]} from a part of the turn; LOG_LEVEL=WARNING shows where."

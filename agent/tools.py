@@ -14,7 +14,7 @@ from agent.context import Context, memory_tokens
 from agent.identity import memory_of
 from agent.state import State
 from memory import working
-from memory.errors import AgentMemoryError, BadInput, cause_of
+from memory.errors import AgentMemoryError, BadInput, cause_of, listed, problems_of
 from memory.fact import utc_now
 from memory.past import asks_about_past
 from memory.render import render
@@ -72,8 +72,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, AgentMemoryError):
         return str(error)
     if isinstance(error, ToolInvocationError):
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.filtered_errors or []]
-        return f"The arguments do not fit: {'; '.join(faults)}."
+        return f"The arguments do not fit: {listed(problems_of(error.filtered_errors or []))}."
     log.warning("tool failed cause=%s", cause_of(error))
     return "The tool failed. Answer without it."
 

@@ -20,11 +20,10 @@ from memory.fact import (
     Fact,
     Source,
     fact_id,
-    in_utc,
     is_storable,
-    iso_moment,
     mended,
     normalize,
+    parse_date,
     slot_name,
     utc_now,
 )
@@ -37,7 +36,7 @@ if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model c
     from langchain_core.messages import MessageLikeRepresentation
     from langchain_core.runnables import RunnableConfig
 
-StructuredOutputMethod = Literal["json_schema", "function_calling", "json_mode"]
+StructuredOutputMethod = Literal["auto", "json_schema", "function_calling", "json_mode"]
 
 MAX_CANDIDATES = 20
 """Facts one message may yield; one that holds more is a document, not a statement."""
@@ -259,7 +258,7 @@ async def extract(
     utterances: Sequence[Utterance],
     known: Sequence[Fact],
     *,
-    method: StructuredOutputMethod = "json_schema",
+    method: StructuredOutputMethod = "auto",
     config: "RunnableConfig | None" = None,
 ) -> Extraction:
     """One model call: what the user said, next to what is known, to candidate facts.
@@ -270,7 +269,8 @@ async def extract(
     from langchain_core.messages import HumanMessage, SystemMessage
 
     schema = answer_schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize
-    structured = model.with_structured_output(schema, method=method)
+    asked: dict[str, Any] = {} if method == "auto" else {"method": method}
+    structured = model.with_structured_output(schema, **asked)
     instructions = EXTRACTION_PROMPT
     if method == "json_mode":  # the only one in which the model is not told the schema anyway
         instructions += f"\n\nAnswer with one JSON object of this schema:\n{json.dumps(schema)}"
@@ -394,13 +394,3 @@ def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) ->
         observed_at=said.said_at,
         recorded_at=now,
     )
-
-
-def parse_date(text: str | None) -> datetime | None:
-    """An ISO date or moment in UTC, as which it counts where it names no zone; None for what is neither."""
-    if not text:
-        return None
-    try:
-        return in_utc(iso_moment(text))
-    except ValueError:
-        return None

@@ -207,6 +207,16 @@ class Repeat(BaseModel):
     observed_at: Instant
 
 
+def parse_date(text: str | None) -> datetime | None:
+    """An ISO date or moment in UTC, as which it counts where it names no zone; None for what is neither."""
+    if not text:
+        return None
+    try:
+        return in_utc(iso_moment(text))
+    except ValueError:
+        return None
+
+
 def check_user_id(user_id: str) -> str:
     """`user_id` as it is, or BadInput: ids are opaque, but must be storable in Postgres and of a sane size."""
     if not isinstance(user_id, str) or not user_id.strip():

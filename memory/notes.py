@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from memory.errors import BadInput
+from memory.errors import BadInput, listed, problems_of
 from memory.fact import MAX_FACT_TEXT, NOTE, Fact, Source, check_text, fact_id
 from memory.guard import is_secret
 
@@ -53,5 +53,5 @@ def fact_of_text(user_id: str, memory: Memory, now: datetime) -> Fact:
             recorded_at=now,
         )
     except ValidationError as error:
-        (problem, *_) = error.errors(include_input=False)
-        raise BadInput(f"The text {text[:60]!r} cannot be kept: {problem['loc'][0]}: {problem['msg']}.") from error
+        problems = listed(problems_of(error.errors(include_input=False)))
+        raise BadInput(f"The text {text[:60]!r} cannot be kept: {problems}.") from error

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from memory.errors import BadInput
+from memory.errors import BadInput, listed, problems_of
 from memory.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_storable
 from memory.reconcile import Changes, Retirement, same_words
 
@@ -165,7 +165,7 @@ def _problem(error: Exception) -> str:
         case BadInput():
             return str(error)
         case ValidationError():
-            return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+            return listed(problems_of(error.errors(include_input=False)))
         case json.JSONDecodeError():
             return "it is not JSON"
     return type(error).__name__

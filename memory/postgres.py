@@ -5,8 +5,9 @@ import hashlib
 import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from psycopg import AsyncConnection, OperationalError, conninfo
+from psycopg import AsyncConnection, OperationalError, ProgrammingError, conninfo
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -23,161 +24,12 @@ SETUP_TIMEOUT = 120
 LOCK_POLL = 0.05
 """Seconds to wait for it, and between two tries for a lock."""
 
-MIGRATIONS: tuple[str, ...] = (
-    """
-    create sequence memory.versions;
-    create table memory.users (
-        owner text primary key,            -- owner_key(user_id)
-        user_id text not null,
-        version bigint not null            -- a new one with each write, never used before: caches compare it
-            default nextval('memory.versions')
-    );
+RETRY_FOR = {"Connection refused": 2, "No such file": 2, "starting up": 60, "not yet accepting": 60}
+"""Seconds for which a first connection is tried again, by what it meets while a server is being started."""
+CONNECT_POLL = 0.2
 
-    create table memory.facts (
-        owner text not null references memory.users,
-        number bigint generated always as identity,  -- the order in which facts came
-        id text not null,
-        key text not null,
-        text text not null,
-        digest text not null,              -- of the normalized text: finds exact repeats
-        subject text not null,
-        attribute text not null,
-        exclusive boolean not null,
-        category text not null,
-        importance double precision not null,
-        quote text not null,
-        thread_id text,
-        message_id text,
-        previous text[] not null,
-        valid_from timestamptz,
-        valid_until timestamptz,
-        observed_at timestamptz not null,
-        recorded_at timestamptz not null,
-        retired_at timestamptz,
-        retired_reason text,
-        successor text,
-        ended_at timestamptz,
-        primary key (owner, id)
-    );
-    create index facts_slot on memory.facts (owner, subject, attribute);
-    create index facts_digest on memory.facts (owner, digest) where retired_at is null;
-    create unique index facts_one_per_key on memory.facts (owner, key) where retired_at is null;
-    -- Whatever the code believes, a slot that holds one value holds one, and plans for a later one beside it.
-    create unique index facts_one_per_slot on memory.facts (owner, subject, attribute)
-        where retired_at is null and exclusive and (valid_from is null or valid_from <= observed_at);
-
-    -- A fact is never edited: it is retired, once, and forgets its successor when that is erased.
-    create function memory.refuse_edit() returns trigger language plpgsql as $$
-    declare
-        retiring text[] := '{retired_at,retired_reason,successor,ended_at}';
-    begin
-        if old.successor is not null and new.successor is null
-            and to_jsonb(old) - 'successor' = to_jsonb(new) - 'successor'
-        then
-            return new;
-        end if;
-        if old.retired_at is not null or new.retired_at is null
-            or to_jsonb(old) - retiring is distinct from to_jsonb(new) - retiring
-        then
-            raise exception 'fact % may not be edited', old.id;
-        end if;
-        return new;
-    end $$;
-    create trigger facts_are_not_edited before update on memory.facts
-        for each row execute function memory.refuse_edit();
-
-    -- Each time a known fact was said again.
-    create table memory.reinforcements (
-        owner text not null,
-        fact_id text not null,
-        thread_id text not null,
-        message_id text not null,
-        observed_at timestamptz not null,
-        primary key (owner, fact_id, thread_id, message_id),
-        foreign key (owner, fact_id) references memory.facts on delete cascade
-    );
-
-    -- The messages facts were already taken from: each counts once, whatever is run again.
-    create table memory.extracted_messages (
-        owner text not null references memory.users,
-        thread_id text not null,
-        message_id text not null,
-        primary key (owner, thread_id, message_id)
-    );
-
-    -- How often the model's answer was of no use for a message, of those that wait to be extracted.
-    create table memory.failed_extractions (
-        owner text not null references memory.users,
-        thread_id text not null,
-        message_id text not null,
-        failures int not null,
-        primary key (owner, thread_id, message_id)
-    );
-
-    -- The collections that hold facts for recall to search: one answers ("active"), one may be made by a reindex
-    -- ("building"), and those that were replaced ("dropped") are named here until they are deleted.
-    create table memory.indexes (
-        name text primary key,
-        embedder text not null,
-        shards int not null,
-        state text not null check (state in ('active', 'building', 'dropped'))
-    );
-    create unique index indexes_one_active on memory.indexes (state) where state = 'active';
-    create unique index indexes_one_building on memory.indexes (state) where state = 'building';
-
-    -- Each fact's vector, by embedder: four bytes a dimension, little-endian. From here they come in a seventh of
-    -- the processor time that a collection takes to tell them, and no rebuild of one has to embed anything again.
-    create table memory.vectors (
-        owner text not null,
-        embedder text not null,
-        fact_id text not null,
-        vector bytea not null,
-        primary key (owner, embedder, fact_id),
-        foreign key (owner, fact_id) references memory.facts on delete cascade
-    );
-    alter table memory.vectors alter vector set storage external;  -- floats do not compress
-
-    -- When a thread of a user was forgotten, or, with '' for the thread, everything: what was said until then and is
-    -- still under way is not learnt any more.
-    create table memory.forgotten (
-        owner text not null,
-        thread_id text not null,
-        forgotten_at timestamptz not null,
-        primary key (owner, thread_id)
-    );
-
-    -- Facts whose state in an index is older than here; they may be gone here. `change` tells a later entry from the
-    -- one that was read.
-    create table memory.index_queue (
-        index_name text not null references memory.indexes on delete cascade,
-        owner text not null,
-        fact_id text not null,
-        change bigint generated always as identity,
-        primary key (index_name, owner, fact_id)
-    );
-
-    -- Whatever writes to facts, the indexes come to know.
-    create function memory.queue_for_indexes() returns trigger language plpgsql as $$
-    begin
-        insert into memory.index_queue (index_name, owner, fact_id)
-        select name, coalesce(new.owner, old.owner), coalesce(new.id, old.id)
-        from memory.indexes where state <> 'dropped'
-        on conflict (index_name, owner, fact_id) do update set change = default;
-        return null;
-    end $$;
-    create trigger facts_are_queued after insert or update or delete on memory.facts
-        for each row execute function memory.queue_for_indexes();
-
-    -- What a run saved, for a server to take it back.
-    create index checkpoints_by_run on checkpoints ((metadata->>'run_id')) where metadata ? 'run_id';
-
-    -- A user's threads, without reading every checkpoint there is.
-    create index checkpoints_by_owner on checkpoints
-        (coalesce(checkpoint->'channel_values'->>'owner', metadata->>'begun_by'), thread_id, checkpoint_id desc)
-        where checkpoint_ns = '';
-    """,
-)
-"""Each runs once, in order; a released one is never changed, only followed by another."""
+MIGRATIONS = Path(__file__).parent / "migrations"
+"""SQL files; each runs once, in the order of their names. A released one is never changed, only followed by another."""
 
 
 def shown(url: str) -> str:
@@ -189,18 +41,64 @@ def shown(url: str) -> str:
     return " ".join(f"{key}={parts[key]}" for key in ("host", "port", "dbname", "user") if parts.get(key))
 
 
+URL_FORM = (
+    "write postgresql://user:password@host:5432/database, with %40 for @, %2F for / and %3A for : in the password"
+)
+
+
+def is_postgres_url(url: str) -> bool:
+    """Whether `url` is a connection string; not whether anything answers there."""
+    try:
+        parts = conninfo.conninfo_to_dict(url)
+    except (OperationalError, ProgrammingError):
+        return False
+    host, ports = str(parts.get("host") or ""), str(parts.get("port") or "").split(",")
+    split_in_password = "@" in host and not host.startswith("/")
+    return not split_in_password and all(not port or port.isdecimal() for port in ports)
+
+
+async def _try_connection(url: str, timeout: float) -> None:
+    """Connect once, since a pool does not say why it gets no connection. Raises Unavailable with the reason.
+
+    What is not in RETRY_FOR is raised at once, such as a wrong password.
+    """
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    while True:
+        try:
+            async with asyncio.timeout_at(begun + timeout):
+                await (await AsyncConnection.connect(url)).close()
+                return
+        except TimeoutError as error:
+            raise _no_connection(url, f"no answer within {timeout:g} s") from error
+        except OperationalError as error:
+            reason = str(error).partition("\n")[0]
+            retry_for = next((seconds for sign, seconds in RETRY_FOR.items() if sign in reason), 0)
+            if clock() - begun >= min(retry_for, timeout):
+                raise _no_connection(url, reason) from error
+        await asyncio.sleep(CONNECT_POLL)
+
+
+def _no_connection(url: str, reason: str) -> Unavailable:
+    reason, refused, said_by_server = reason.rpartition("failed: ")[2].partition("FATAL:")
+    if refused:
+        advice = "Check POSTGRES_URL and the server's settings."
+        return Unavailable(f"Postgres refuses the connection ({shown(url)}): {said_by_server.strip()}. {advice}")
+    return Unavailable(
+        f"Postgres does not answer ({shown(url)}): {reason}. Check that it runs and that POSTGRES_URL is right, "
+        "or leave POSTGRES_URL empty for the embedded one."
+    )
+
+
 @asynccontextmanager
 async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> AsyncIterator[Pool]:
     """A pool of connections to `url`, as LangGraph's saver and store want them (autocommit, dict rows).
 
-    `timeout` is in seconds, for the first connection and for each later wait. Raises Unavailable.
+    `timeout` is in seconds, for the first connection and for each later wait. Raises Unavailable, or BadInput.
     """
-    try:
-        conninfo.conninfo_to_dict(url)
-    except Exception as error:
-        raise BadInput(
-            "POSTGRES_URL is no Postgres connection string: write postgresql://user:password@host:5432/database"
-        ) from error
+    if not is_postgres_url(url):
+        raise BadInput(f"POSTGRES_URL is no Postgres connection string: {URL_FORM}.")
+    await _try_connection(url, timeout)
 
     async def check(connection: Connection) -> None:
         """Where one connection is dead the server was restarted, and so all are: left to itself, the pool would try
@@ -225,10 +123,7 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
         await pool.open(wait=True, timeout=timeout)
     except PoolTimeout as error:
         await pool.close()
-        raise Unavailable(
-            f"Postgres does not answer ({shown(url)}) within {timeout:g} s: check that it runs and that "
-            "POSTGRES_URL is right, or leave POSTGRES_URL empty for the embedded one."
-        ) from error
+        raise _no_connection(url, f"no second connection within {timeout:g} s") from error
     try:
         yield pool
     finally:
@@ -285,12 +180,17 @@ async def _try_lock(connection: Connection, key: int) -> bool:
     return bool(row and row["taken"])
 
 
+async def migrations() -> list[bytes]:
+    """What each of MIGRATIONS runs."""
+    return await asyncio.to_thread(lambda: [file.read_bytes() for file in sorted(MIGRATIONS.glob("*.sql"))])
+
+
 async def is_migrated(pool: Pool) -> bool:
     """Whether memory's tables are there, and as this version knows them."""
     async with pool.connection() as connection:
         cursor = await connection.execute("select to_regclass('memory.migrations') is not null as there")
         row = await cursor.fetchone()
-        return bool(row and row["there"]) and await _migrations_done(connection) == len(MIGRATIONS)
+        return bool(row and row["there"]) and await _migrations_done(connection) == len(await migrations())
 
 
 async def _migrations_done(connection: Connection) -> int:
@@ -312,12 +212,12 @@ async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
             "(number int primary key, applied_at timestamptz not null default now())"
         )
         done = await _migrations_done(connection)
-        if done > len(MIGRATIONS):
+        known = await migrations()
+        if done > len(known):
             raise Unavailable(
-                f"The database was made by a newer version (migration {done}; "
-                f"this one knows {len(MIGRATIONS)}): upgrade."
+                f"The database was made by a newer version (migration {done}; this one knows {len(known)}): upgrade."
             )
-        for number, migration in enumerate(MIGRATIONS[done:], done + 1):
+        for number, migration in enumerate(known[done:], done + 1):
             async with connection.transaction():
                 await connection.execute(migration, prepare=False)  # several statements in one
                 await connection.execute("insert into memory.migrations (number) values (%s)", (number,))

@@ -26,7 +26,7 @@ from langgraph.store.base import (
 )
 from pydantic import ValidationError
 
-from memory.errors import BadInput
+from memory.errors import BadInput, listed, problems_of
 from memory.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
 from memory.guard import is_secret
 from memory.hot import breathe
@@ -192,7 +192,7 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
     except OverflowError as error:
         raise BadInput(f"The value under {key!r} holds a time that is out of range.") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        problems = listed(problems_of(error.errors(include_input=False)))
         raise BadInput(f"The value under {key!r} is no fact ({problems}): give at least a `text`.") from error
     for name in ("text", "subject", "attribute", "quote"):
         check_text(name, getattr(fact, name), MAX_FACT_TEXT)

@@ -67,7 +67,7 @@ class UserMemory:
         user_id: str,
         *,
         model: "BaseChatModel | None" = None,
-        method: StructuredOutputMethod = "json_schema",
+        method: StructuredOutputMethod = "auto",
     ) -> None:
         """`model` and its structured-output `method` are needed to learn from what was said, and for nothing else.
 

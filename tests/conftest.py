@@ -56,11 +56,12 @@ def openai() -> Iterator[ScriptedOpenAI]:
         yield server
 
 
-def variables_for(servers: Addresses, openai: ScriptedOpenAI) -> dict[str, str]:
-    """Every setting, as environment variables: these servers, this model, and defaults."""
+def variables_for(servers: Addresses, openai: ScriptedOpenAI, directory: Path) -> dict[str, str]:
+    """Every setting, as environment variables: these servers, this model, data in `directory`, and defaults."""
     return dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
         "POSTGRES_URL": servers.postgres or "",
         "CHROMA_URL": servers.chroma or "",
+        "DATA_DIR": str(directory / ".data"),
         "OPENAI_API_KEY": "test",
         "OPENAI_BASE_URL": openai.url,
         "CHAT_MODEL": "openai:scripted",
@@ -75,8 +76,8 @@ def environment(
     servers: Addresses, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[dict[str, str]]:
     """Environment variables that point at this session's servers and this test's model; in force, and returned."""
-    variables = variables_for(servers, openai)
-    monkeypatch.chdir(tmp_path)  # no .env of the developer's
+    variables = variables_for(servers, openai, tmp_path)
+    monkeypatch.chdir(tmp_path)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     read_settings.cache_clear()

@@ -21,7 +21,7 @@ from memory.errors import Unavailable
 from memory.extract import Extraction, Utterance
 from memory.fact import Source, owner_key, utc_now
 from memory.ledger import Ledger
-from memory.postgres import MIGRATIONS, lock_key
+from memory.postgres import lock_key, migrations
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, say
@@ -174,7 +174,7 @@ async def test_processes_that_start_at_once_on_an_empty_database_all_find_it_set
         assert [await result(first), await result(second)] == [6, 6]
     with psycopg.connect(url) as connection:
         numbers = connection.execute("select number from memory.migrations order by number").fetchall()
-        assert numbers == [(number,) for number in range(1, len(MIGRATIONS) + 1)]
+        assert numbers == [(number,) for number in range(1, len(await migrations()) + 1)]
         assert connection.execute("select count(*) from memory.indexes").fetchone() == (1,)
 
 

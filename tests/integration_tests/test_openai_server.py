@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Literal
 from urllib.parse import urlsplit
 
 import openai
@@ -20,11 +21,12 @@ from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import SecretStr
 
-from memory.extract import Extraction, ExtractionFailed, StructuredOutputMethod, Utterance, extract
+from memory.extract import Extraction, ExtractionFailed, Utterance, extract
 from memory.fact import Source, utc_now
 from tests.openai_server import After, Hang, Json, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
 
-METHODS: list[StructuredOutputMethod] = ["json_schema", "function_calling", "json_mode"]
+Method = Literal["json_schema", "function_calling", "json_mode"]
+METHODS: list[Method] = ["json_schema", "function_calling", "json_mode"]
 
 TAKEN_BACK = {"known": 2, "message": 1, "quote": "I live"}
 LIVES_IN_AUSTIN = {
@@ -209,9 +211,7 @@ async def test_tool_calls_and_results_torn_apart_are_refused(
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_structured_output_comes_in_the_way_it_was_asked_for(
-    server: ScriptedOpenAI, method: StructuredOutputMethod
-) -> None:
+async def test_structured_output_comes_in_the_way_it_was_asked_for(server: ScriptedOpenAI, method: Method) -> None:
     server.extraction(Json({"facts": [LIVES_IN_AUSTIN], "retracted": [TAKEN_BACK]}))
     model = chat(server).with_structured_output(Extraction, method=method)
     extraction = await model.ainvoke("Answer in JSON: I live in Austin")
@@ -224,7 +224,7 @@ async def test_structured_output_comes_in_the_way_it_was_asked_for(
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # the client's own, about its `parsed` field
 @pytest.mark.parametrize("method", METHODS)
-async def test_structured_output_can_be_streamed(server: ScriptedOpenAI, method: StructuredOutputMethod) -> None:
+async def test_structured_output_can_be_streamed(server: ScriptedOpenAI, method: Method) -> None:
     server.extraction(Json({"facts": [LIVES_IN_AUSTIN], "retracted": []}))
     model = chat(server).with_structured_output(Extraction, method=method)
     extractions = [extraction async for extraction in model.astream("Answer in JSON: I live in Austin")]
@@ -235,9 +235,7 @@ async def test_structured_output_can_be_streamed(server: ScriptedOpenAI, method:
 
 @pytest.mark.parametrize("text", ['{"facts": [', '{"facts": "many"}'], ids=["not JSON", "another shape"])
 @pytest.mark.parametrize("method", METHODS)
-async def test_malformed_output_fails_the_extraction(
-    server: ScriptedOpenAI, method: StructuredOutputMethod, text: str
-) -> None:
+async def test_malformed_output_fails_the_extraction(server: ScriptedOpenAI, method: Method, text: str) -> None:
     server.extraction(Malformed(text))
     said = Utterance(text="I live in Austin", said_at=utc_now(), source=Source())
     with pytest.raises(ExtractionFailed):

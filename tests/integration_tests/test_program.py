@@ -16,7 +16,8 @@ def test_help_imports_neither_langgraph_nor_chroma(tmp_path: Path) -> None:
     program = (
         "import sys; from typer.testing import CliRunner; from agent.__main__ import app; "
         "print(CliRunner().invoke(app, ['--help']).stdout); "
-        "print([name for name in ('langgraph', 'chromadb', 'langchain_core', 'numpy') if name in sys.modules])"
+        "print([name for name in ('langgraph', 'chromadb', 'langchain', 'langchain_core', 'langchain_openai', 'numpy') "
+        "if name in sys.modules])"
     )
     shown = subprocess.run(
         [sys.executable, "-c", program],

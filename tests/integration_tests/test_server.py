@@ -74,7 +74,7 @@ async def test_a_client_streams_replies_and_what_was_told_outlives_the_server(
         assert [item["value"]["text"] for item in items] == ["Lives in Austin"]
 
 
-async def test_studio_finds_a_chat_graph_and_a_form_for_its_context(
+async def test_studio_finds_a_form_for_the_context_and_wrong_models_save_nothing(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     with langgraph_dev(tmp_path, environment) as url:
@@ -85,6 +85,11 @@ async def test_studio_finds_a_chat_graph_and_a_form_for_its_context(
         form = schemas["context_schema"]["properties"]
         assert set(form) == {"user_id", "model", "system_prompt", "memory_tokens"}
         assert all(field["description"] for field in form.values())
+        thread = (await client.threads.create())["thread_id"]
+        said: Any = {"messages": [{"role": "user", "content": "Hello"}]}
+        outcome: Any = await client.runs.wait(thread, "chat", input=said, context={"model": "gpt"}, raise_error=False)
+        assert "The model 'gpt' names no provider" in outcome["__error__"]["message"]
+        assert not (await client.threads.get_state(thread))["values"]
 
 
 async def test_two_terminals_and_a_server_share_one_data_directory_and_leave_nothing_running(

@@ -66,7 +66,7 @@ def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iter
     (directory / "langgraph.json").write_text(json.dumps(config | {"auth": {"path": "./auth.py:auth"}}))
     with ScriptedOpenAI() as openai:
         openai.defaults |= {"extraction": script.extraction}
-        variables = variables_for(servers, openai) | {"REMEMBER": "background", "REMEMBER_AFTER": "5"}
+        variables = variables_for(servers, openai, directory) | {"REMEMBER": "background", "REMEMBER_AFTER": "5"}
         with langgraph_dev(directory, variables, directory / "langgraph.json") as url:
             yield Server(url, openai)
 

@@ -58,9 +58,10 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("server")
     with ScriptedOpenAI() as openai:
-        variables = variables_for(servers, openai) | {"MODEL_TIMEOUT": "60"}
-        with langgraph_dev(tmp_path_factory.mktemp("server"), variables) as url:
+        variables = variables_for(servers, openai, directory) | {"MODEL_TIMEOUT": "60"}
+        with langgraph_dev(directory, variables) as url:
             server = Server(url, openai)
             openai.defaults["extraction"] = server.extraction
             yield server

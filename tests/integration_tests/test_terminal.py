@@ -120,12 +120,14 @@ def test_threads_are_listed_and_gone_on_in_and_belong_to_their_user(
 @pytest.mark.parametrize(
     ("variables", "code", "words"),
     [
-        ({"CHAT_MODEL": "openai:gpt-4.1-mini"}, 2, "set OPENAI_API_KEY"),
-        ({"CHAT_MODEL": "gpt"}, 2, "Unknown model 'gpt': write openai:<name>"),
-        ({"EMBEDDER": "big"}, 2, "EMBEDDER is 'big': write local"),
-        ({"RANKING": "best"}, 2, "RANKING is 'best'"),
-        ({"POSTGRES_URL": "what?"}, 2, "POSTGRES_URL is no Postgres connection string"),
+        ({"CHAT_MODEL": "openai:gpt-4.1-mini"}, 2, "the model needs a key: set OPENAI_API_KEY in .env"),
+        ({"CHAT_MODEL": "gpt"}, 2, "CHAT_MODEL is 'gpt': the model names no provider: write <provider>:<name>"),
+        ({"EXTRACTION_MODEL": "foo:bar"}, 2, "EXTRACTION_MODEL is 'foo:bar': the model names an unknown provider"),
+        ({"EMBEDDER": "big", "RANKING": "best"}, 2, "EMBEDDER is 'big': write local"),
+        ({"EMBEDDER": "big", "RANKING": "best"}, 2, "RANKING is 'best'"),
+        ({"POSTGRES_URL": "what?"}, 2, "POSTGRES_URL: it is no Postgres connection string"),
         ({"CHROMA_URL": "localhost"}, 2, "CHROMA_URL is 'localhost': write http://"),
+        ({"POSTGRES_URL": "{postgres}&dbname=nowhere"}, 1, 'database "nowhere" does not exist. Check POSTGRES_URL'),
         ({"POSTGRES_URL": "postgresql://u:sesame@127.0.0.1:{port}/x"}, 1, "Postgres does not answer"),
         ({"CHROMA_URL": "http://127.0.0.1:{port}"}, 1, "Chroma does not answer at http://127.0.0.1:{port}"),
         ({"POSTGRES_URL": "", "DATA_DIR": "/proc/nowhere"}, 1, "/proc/nowhere"),
@@ -136,11 +138,13 @@ def test_a_wrong_setting_or_a_part_that_is_away_is_one_clear_error_and_an_exit_c
     offline: dict[str, str], tmp_path: Path, variables: dict[str, str], code: int, words: str
 ) -> None:
     port = str(free_port())
-    filled = {name: value.replace("{port}", port) for name, value in variables.items()}
+    postgres = offline["POSTGRES_URL"]
+    filled = {n: value.replace("{port}", port).replace("{postgres}", postgres) for n, value in variables.items()}
     result = chat("Hello\n", {**offline, **filled}, tmp_path)
     assert result.returncode == code, result.stderr
     assert words.replace("{port}", port) in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
+    assert "Value error" not in result.stderr
     assert "sesame" not in result.stderr
     assert result.stdout == ""
 

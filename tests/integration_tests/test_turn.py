@@ -73,6 +73,19 @@ async def test_a_run_in_somebody_elses_thread_is_refused_and_leaves_nothing_ther
     assert not any("Bobtown" in json.dumps(request.body) for request in openai.requests)
 
 
+async def test_a_model_that_cannot_be_opened_stops_the_run_and_nothing_is_saved(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    thread = str(uuid.uuid4())
+    said: Any = {"messages": [HumanMessage("Hello")]}
+    contexts: list[Any] = [Context(user_id=user, model="gpt"), {"user_id": user, "model": "gpt"}]
+    for context in contexts:
+        with pytest.raises(BadInput, match="The model 'gpt' names no provider: write <provider>:<name>"):
+            await graph.ainvoke(said, config_of(thread), context=context)
+    assert (await graph.aget_state(config_of(thread))).values == {}
+    assert openai.requests == []
+
+
 @pytest.mark.parametrize("trick", ["replace", "remove", "remove all", "hello"])
 async def test_somebody_else_can_neither_replace_nor_remove_what_was_said(
     graph: Graph, openai: ScriptedOpenAI, user: str, trick: str
@@ -278,7 +291,7 @@ async def test_each_message_keeps_the_time_at_which_it_was_said(
     assert said[0] == first.additional_kwargs["said_at"] < said[1]
 
 
-@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+@pytest.mark.parametrize("method", ["auto", "json_schema", "function_calling", "json_mode"])
 async def test_each_way_of_asking_for_structured_output_yields_facts(
     graph: Graph,
     openai: ScriptedOpenAI,

@@ -288,7 +288,7 @@ async def opened(connection: Connection) -> AsyncIterator[tuple[Graph, FactStore
 def live(connection: Connection, orders: Orders) -> None:
     """A victim's life, from its orders to its end."""
     os.environ.update(orders.environment)
-    os.chdir(orders.directory)  # no .env of the developer's
+    os.chdir(orders.directory)
     logging.basicConfig(
         filename="victims.log", level="INFO", format="%(asctime)s %(process)d %(levelname)s %(message)s"
     )

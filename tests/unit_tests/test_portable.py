@@ -68,7 +68,7 @@ def broken(line: str, old: str = "", new: str = "") -> list[str]:
         (broken("[]"), "Line 3 "),
         (broken("7"), "Line 3 "),
         (broken('"fact"'), "Line 3 "),
-        (broken('{"fact": {}, "said_again": []}'), "Line 3 .*text: Field required"),
+        (broken('{"fact": {}, "said_again": []}'), "Line 3 .*text: is missing"),
         (broken(json_line({"fact": json.loads(LINES[2])["fact"]})), "Line 3 .*KeyError"),
         (broken("", '"text": "Lives in Austin"', '"text": ""'), "Line 3 .*text"),
         (broken("", "Lives in Austin", "Lives\\u0000"), "Line 3 .*fact.text.*NUL"),

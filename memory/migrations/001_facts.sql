@@ -1,0 +1,150 @@
+create sequence memory.versions;
+create table memory.users (
+    owner text primary key,            -- owner_key(user_id)
+    user_id text not null,
+    version bigint not null            -- a new one with each write, never used before: caches compare it
+        default nextval('memory.versions')
+);
+
+create table memory.facts (
+    owner text not null references memory.users,
+    number bigint generated always as identity,  -- the order in which facts came
+    id text not null,
+    key text not null,
+    text text not null,
+    digest text not null,              -- of the normalized text: finds exact repeats
+    subject text not null,
+    attribute text not null,
+    exclusive boolean not null,
+    category text not null,
+    importance double precision not null,
+    quote text not null,
+    thread_id text,
+    message_id text,
+    previous text[] not null,
+    valid_from timestamptz,
+    valid_until timestamptz,
+    observed_at timestamptz not null,
+    recorded_at timestamptz not null,
+    retired_at timestamptz,
+    retired_reason text,
+    successor text,
+    ended_at timestamptz,
+    primary key (owner, id)
+);
+create index facts_slot on memory.facts (owner, subject, attribute);
+create index facts_digest on memory.facts (owner, digest) where retired_at is null;
+create unique index facts_one_per_key on memory.facts (owner, key) where retired_at is null;
+-- Whatever the code believes, a slot that holds one value holds one, and plans for a later one beside it.
+create unique index facts_one_per_slot on memory.facts (owner, subject, attribute)
+    where retired_at is null and exclusive and (valid_from is null or valid_from <= observed_at);
+
+-- A fact is never edited: it is retired, once, and forgets its successor when that is erased.
+create function memory.refuse_edit() returns trigger language plpgsql as $$
+declare
+    retiring text[] := '{retired_at,retired_reason,successor,ended_at}';
+begin
+    if old.successor is not null and new.successor is null
+        and to_jsonb(old) - 'successor' = to_jsonb(new) - 'successor'
+    then
+        return new;
+    end if;
+    if old.retired_at is not null or new.retired_at is null
+        or to_jsonb(old) - retiring is distinct from to_jsonb(new) - retiring
+    then
+        raise exception 'fact % may not be edited', old.id;
+    end if;
+    return new;
+end $$;
+create trigger facts_are_not_edited before update on memory.facts
+    for each row execute function memory.refuse_edit();
+
+-- Each time a known fact was said again.
+create table memory.reinforcements (
+    owner text not null,
+    fact_id text not null,
+    thread_id text not null,
+    message_id text not null,
+    observed_at timestamptz not null,
+    primary key (owner, fact_id, thread_id, message_id),
+    foreign key (owner, fact_id) references memory.facts on delete cascade
+);
+
+-- The messages facts were already taken from: each counts once, whatever is run again.
+create table memory.extracted_messages (
+    owner text not null references memory.users,
+    thread_id text not null,
+    message_id text not null,
+    primary key (owner, thread_id, message_id)
+);
+
+-- How often the model's answer was of no use for a message, of those that wait to be extracted.
+create table memory.failed_extractions (
+    owner text not null references memory.users,
+    thread_id text not null,
+    message_id text not null,
+    failures int not null,
+    primary key (owner, thread_id, message_id)
+);
+
+-- The collections that hold facts for recall to search: one answers ("active"), one may be made by a reindex
+-- ("building"), and those that were replaced ("dropped") are named here until they are deleted.
+create table memory.indexes (
+    name text primary key,
+    embedder text not null,
+    shards int not null,
+    state text not null check (state in ('active', 'building', 'dropped'))
+);
+create unique index indexes_one_active on memory.indexes (state) where state = 'active';
+create unique index indexes_one_building on memory.indexes (state) where state = 'building';
+
+-- Each fact's vector, by embedder: four bytes a dimension, little-endian. From here they come in a seventh of
+-- the processor time that a collection takes to tell them, and no rebuild of one has to embed anything again.
+create table memory.vectors (
+    owner text not null,
+    embedder text not null,
+    fact_id text not null,
+    vector bytea not null,
+    primary key (owner, embedder, fact_id),
+    foreign key (owner, fact_id) references memory.facts on delete cascade
+);
+alter table memory.vectors alter vector set storage external;  -- floats do not compress
+
+-- When a thread of a user was forgotten, or, with '' for the thread, everything: what was said until then and is
+-- still under way is not learnt any more.
+create table memory.forgotten (
+    owner text not null,
+    thread_id text not null,
+    forgotten_at timestamptz not null,
+    primary key (owner, thread_id)
+);
+
+-- Facts whose state in an index is older than here; they may be gone here. `change` tells a later entry from the
+-- one that was read.
+create table memory.index_queue (
+    index_name text not null references memory.indexes on delete cascade,
+    owner text not null,
+    fact_id text not null,
+    change bigint generated always as identity,
+    primary key (index_name, owner, fact_id)
+);
+
+-- Whatever writes to facts, the indexes come to know.
+create function memory.queue_for_indexes() returns trigger language plpgsql as $$
+begin
+    insert into memory.index_queue (index_name, owner, fact_id)
+    select name, coalesce(new.owner, old.owner), coalesce(new.id, old.id)
+    from memory.indexes where state <> 'dropped'
+    on conflict (index_name, owner, fact_id) do update set change = default;
+    return null;
+end $$;
+create trigger facts_are_queued after insert or update or delete on memory.facts
+    for each row execute function memory.queue_for_indexes();
+
+-- What a run saved, for a server to take it back.
+create index checkpoints_by_run on checkpoints ((metadata->>'run_id')) where metadata ? 'run_id';
+
+-- A user's threads, without reading every checkpoint there is.
+create index checkpoints_by_owner on checkpoints
+    (coalesce(checkpoint->'channel_values'->>'owner', metadata->>'begun_by'), thread_id, checkpoint_id desc)
+    where checkpoint_ns = '';

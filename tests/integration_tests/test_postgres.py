@@ -1,0 +1,105 @@
+"""The first connection to Postgres: what the server refuses is said at once, and a server that starts is awaited."""
+
+import asyncio
+import struct
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from memory.embedded import Addresses
+from memory.errors import Unavailable
+from memory.postgres import open_pool
+from tests.processes import free_port
+
+AT_ONCE = 5
+"""Seconds; to wait for a connection until the timeout takes 10."""
+
+
+async def refusal(url: str) -> str:
+    begun = time.monotonic()
+    with pytest.raises(Unavailable) as error:
+        async with open_pool(url):
+            pass
+    assert time.monotonic() - begun < AT_ONCE
+    return str(error.value)
+
+
+@pytest.fixture
+def url(servers: Addresses) -> str:
+    return servers.postgres or ""
+
+
+@pytest.fixture
+def role(url: str) -> Iterator[str]:
+    """A role that has to give its password, "sesame", and may not connect more than once."""
+    name = f"role_{uuid.uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"create role {name} login password 'sesame' connection limit 1".encode())
+        (rules,) = connection.execute("show hba_file").fetchone() or ("",)
+        path = Path(rules)
+        before = path.read_text()
+        path.write_text(f"local all {name} scram-sha-256\n{before}")
+        connection.execute("select pg_reload_conf()")
+        yield name
+        path.write_text(before)
+        connection.execute("select pg_reload_conf()")
+
+
+async def test_an_unknown_database_and_an_unknown_role_are_said_at_once(url: str) -> None:
+    assert 'database "nowhere" does not exist. Check POSTGRES_URL' in await refusal(
+        make_conninfo(url, dbname="nowhere")
+    )
+    assert 'role "nobody" does not exist. Check POSTGRES_URL' in await refusal(make_conninfo(url, user="nobody"))
+
+
+async def test_a_wrong_password_is_said_at_once_and_never_shown(url: str, role: str) -> None:
+    async with open_pool(make_conninfo(url, user=role, password="sesame"), max_size=1):
+        pass
+    told = await refusal(make_conninfo(url, user=role, password="open it"))
+    assert f'password authentication failed for user "{role}"' in told
+    assert "open it" not in told
+    assert f"user={role}" in told
+
+
+async def test_too_many_connections_are_said_at_once(url: str, role: str) -> None:
+    with psycopg.connect(make_conninfo(url, user=role, password="sesame")):
+        assert "too many connections for role" in await refusal(make_conninfo(url, user=role, password="sesame"))
+
+
+async def test_where_nothing_listens_host_and_port_are_named() -> None:
+    port = free_port()
+    told = await refusal(f"postgresql://ada:sesame@127.0.0.1:{port}/x")
+    assert f"Postgres does not answer (host=127.0.0.1 port={port} dbname=x user=ada): Connection refused." in told
+    assert "sesame" not in told
+    assert "failed to resolve host 'no.such.host.invalid'" in await refusal("postgresql://ada@no.such.host.invalid/x")
+
+
+async def test_a_server_that_begins_to_listen_is_waited_for(url: str, tmp_path: Path) -> None:
+    sockets = tmp_path / "sockets"
+    late = make_conninfo(url, host=str(sockets))
+    asyncio.get_running_loop().call_later(0.3, sockets.symlink_to, str(conninfo_to_dict(url)["host"]))
+    async with open_pool(late) as pool, pool.connection() as connection:
+        assert await (await connection.execute("select 1 as one")).fetchone() == {"one": 1}
+
+
+async def test_a_server_that_is_starting_up_is_asked_again() -> None:
+    """Postgres's own protocol: each connection is told FATAL, the first two that the server is starting up."""
+    reasons = ["the database system is starting up"] * 2 + ["the disk is full"]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(struct.unpack("!i", await reader.readexactly(4))[0] - 4)
+        fields = f"SFATAL\0VFATAL\0C57P03\0M{reasons.pop(0)}\0\0".encode()
+        writer.write(b"E" + struct.pack("!i", len(fields) + 4) + fields)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        told = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
+    assert "the disk is full" in told
+    assert reasons == []

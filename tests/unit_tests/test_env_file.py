@@ -1,0 +1,117 @@
+"""`.env`: what of it reaches the environment, and what is said about the rest."""
+
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.env_file import DISABLED, load_env_file, name_warning
+from agent.settings import PROJECT
+from memory.errors import BadInput
+from tests.processes import environment
+
+SETTINGS = ["CHAT_MODEL", "POSTGRES_URL", "LOG_LEVEL", "REMEMBER_EVERY"]
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Path:
+    return tmp_path / ".env"
+
+
+def loaded(env_file: Path, **environment: str) -> dict[str, str]:
+    """The environment once the file is loaded."""
+    load_env_file(env_file, environment, SETTINGS)
+    return environment
+
+
+def test_its_variables_are_set_unless_the_environment_has_them_even_empty(env_file: Path) -> None:
+    env_file.write_text(
+        "# mine\nCHAT_MODEL=offline\nexport ANTHROPIC_API_KEY='k'  # a key\nLOG_LEVEL=INFO\nOPENAI_BASE_URL=\n"
+    )
+    assert loaded(env_file, LOG_LEVEL="") == {"CHAT_MODEL": "offline", "ANTHROPIC_API_KEY": "k", "LOG_LEVEL": ""}
+
+
+def test_no_file_and_the_switch_of_python_dotenv_load_nothing(env_file: Path) -> None:
+    assert loaded(env_file) == {}
+    env_file.write_text("CHAT_MODEL=offline")
+    assert loaded(env_file, **{DISABLED: "1"}) == {DISABLED: "1"}
+
+
+def test_an_unknown_name_is_one_warning_without_its_value(env_file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    env_file.write_text("CHAT_MODLE=sesame\nCHAT_MODEL=offline\n")
+    with caplog.at_level(logging.WARNING):
+        loaded(env_file)
+    assert caplog.messages == ["CHAT_MODLE in .env is unknown: did you mean CHAT_MODEL?"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("CHAT_MODLE", "CHAT_MODEL"),
+        ("chat_model", "CHAT_MODEL"),
+        ("POSTGRES_URI", "POSTGRES_URL"),
+        ("REMEMBER_EVRY", "REMEMBER_EVERY"),
+        ("OPENAI_APIKEY", "OPENAI_API_KEY"),
+        ("OLAMA_HOST", "OLLAMA_HOST"),
+    ],
+)
+def test_a_mistyped_name_is_told_the_nearest_known_one(name: str, meant: str) -> None:
+    assert name_warning(name, SETTINGS) == f"{name} in .env is unknown: did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CHAT_MODEL", "ANTHROPIC_API_KEY", "TAVILY_API_KEY", "OLLAMA_HOST", "LANGSMITH_TRACING", "LANGCHAIN_PROJECT",
+        "LANGGRAPH_STRICT_MSGPACK", "HTTPS_PROXY", "no_proxy", "AWS_REGION", "OPENAI_ORG_ID", "MISTRAL_BASE_URL",
+    ],
+)  # fmt: skip
+def test_names_that_libraries_read_are_no_reason_to_warn(name: str) -> None:
+    assert name_warning(name, SETTINGS) is None
+
+
+def test_a_name_that_nothing_here_reads_is_said_to_be_passed_on() -> None:
+    assert name_warning("WEATHER_TOKEN", SETTINGS) == (
+        "WEATHER_TOKEN in .env is no setting of this project; it is in the environment, for whatever else reads it."
+    )
+
+
+def test_lines_that_cannot_be_read_are_named_by_number_and_not_quoted(env_file: Path) -> None:
+    env_file.write_text("# fine\n\nsesame open\nCHAT_MODEL=offline\n\nLOG_LEVEL\n")
+    with pytest.raises(BadInput, match=r"\.env: lines 3, 6 cannot be read: write NAME=value") as error:
+        loaded(env_file)
+    assert "sesame" not in str(error.value)
+
+
+def test_a_file_that_is_not_utf_8_or_a_directory_is_named(env_file: Path) -> None:
+    env_file.write_bytes(b"CHAT_MODEL=offline\nNAME=caf\xe9\n")
+    with pytest.raises(BadInput, match=r"\.env: line 2 is not UTF-8"):
+        loaded(env_file)
+    env_file.unlink()
+    env_file.mkdir()
+    with pytest.raises(BadInput, match=r"\.env cannot be read \(Is a directory\)"):
+        loaded(env_file)
+
+
+def test_a_script_run_from_elsewhere_finds_the_projects_settings(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for package in ("agent", "memory"):
+        shutil.copytree(PROJECT / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
+    elsewhere.mkdir()
+    (project / ".env").write_text("DATA_DIR=facts\nREMEMBER_EVERY=7\nCHAT_MODLE=x\n")
+    (elsewhere / ".env").write_text("REMEMBER_EVERY=3\n")
+    program = "from agent.settings import read_settings as r; print(r().data_dir, r().remember_every)"
+    variables = environment({"PYTHONPATH": str(project), "DATA_DIR": "", DISABLED: ""})
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=elsewhere,
+        env={name: value for name, value in variables.items() if name not in ("DATA_DIR", "REMEMBER_EVERY")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == f"{project / 'facts'} 7\n"
+    assert found.stderr == "CHAT_MODLE in .env is unknown: did you mean CHAT_MODEL?\n"

@@ -1,0 +1,151 @@
+"""Chat models by name: of any provider, and errors that name that provider's package and variables."""
+
+import subprocess
+import sys
+from typing import cast
+
+import httpx
+import httpx2  # what the openai package speaks HTTP with
+import openai
+import pytest
+from langchain_openai import ChatOpenAI
+from langchain_openai.chat_models.base import OpenAIAuthenticationError, OpenAITimeoutError
+from pydantic import SecretStr
+
+from agent.models import open_model
+from agent.offline.model import OfflineChatModel
+from agent.providers import PROVIDERS, Provider, model_failure, model_problem
+from agent.settings import Settings
+from memory.errors import BadInput
+from tests.processes import environment
+
+REQUEST = httpx.Request("POST", "http://127.0.0.1/v1")
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*Settings.model_fields, *(key for provider in PROVIDERS.values() for key in provider.keys)):
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider whose package is not installed, and one whose package is."""
+    monkeypatch.setitem(PROVIDERS, "nowhere", Provider("langchain-nowhere", ("NOWHERE_API_KEY",)))
+    monkeypatch.setitem(PROVIDERS, "installed", Provider("langchain-core", ("FIRST_KEY", "SECOND_KEY"), "SOME_HOST"))
+    monkeypatch.setitem(PROVIDERS, "keyless", Provider("langchain-core", address="SOME_HOST"))
+
+
+def test_an_openai_model_opens_with_our_address_timeout_and_retries() -> None:
+    settings = Settings(openai_api_key=SecretStr("k"), openai_base_url="http://127.0.0.1:9/v1", model_timeout=7.5)
+    for name in ("openai:gpt-4.1-mini", "OpenAI: gpt-4.1-mini"):
+        model = cast(ChatOpenAI, open_model(name, settings))
+        assert (model.model_name, model.openai_api_base, model.request_timeout) == (
+            "gpt-4.1-mini", "http://127.0.0.1:9/v1", 7.5,
+        )  # fmt: skip
+        assert (model.max_retries, model.use_responses_api) == (2, False)
+
+
+def test_the_offline_model_needs_nothing_and_imports_no_provider() -> None:
+    assert isinstance(open_model("offline", Settings()), OfflineChatModel)
+    program = (
+        "import sys; from agent.models import open_model; from agent.settings import read_settings as r; "
+        "open_model('offline', r()); print({'langchain', 'langchain_openai', 'openai'} & set(sys.modules))"
+    )
+    variables = environment({name.upper(): "" for name in Settings.model_fields})
+    found = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("name", ["gpt-4", "openai:", ":gpt-4", "", "Offline"])
+def test_a_name_without_a_provider_is_an_error_with_examples(name: str) -> None:
+    with pytest.raises(BadInput, match=r"names no provider: write <provider>:<name>, such as openai:gpt.*or offline"):
+        open_model(name, Settings(openai_api_key=SecretStr("k")))
+
+
+def test_an_unknown_provider_is_an_error_with_examples() -> None:
+    with pytest.raises(BadInput, match=r"'foo:bar' names an unknown provider, 'foo': write .*openai:gpt.*or offline"):
+        open_model("foo:bar", Settings())
+
+
+def test_a_missing_package_is_named_with_the_command_that_adds_it(nowhere: None) -> None:
+    needs = "The model 'nowhere:x' needs a package that is not installed: `make add PACKAGE=langchain-nowhere` adds it."
+    with pytest.raises(BadInput) as error:
+        open_model("nowhere:x", Settings())
+    assert str(error.value) == needs
+
+
+def test_a_missing_package_of_a_provider_that_only_langchain_knows_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "langchain_baseten", None)
+    problem = model_problem("baseten:x", openai_key=False)
+    assert problem == "needs a package that is not installed: `make add PACKAGE=langchain-baseten` adds it"
+
+
+def test_a_missing_key_names_that_providers_variable(nowhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match=r"'installed:x' needs a key: set FIRST_KEY in \.env or the environment"):
+        open_model("installed:x", Settings(openai_api_key=SecretStr("k")))
+    with pytest.raises(BadInput, match="'openai:x' needs a key: set OPENAI_API_KEY"):
+        open_model("openai:x", Settings())
+    monkeypatch.setenv("SECOND_KEY", "k")
+    assert model_problem("installed:x", openai_key=False) is None
+    assert model_problem("keyless:x", openai_key=False) is None
+
+
+def status_error(status: int) -> httpx.HTTPStatusError:
+    return httpx.HTTPStatusError("secret words", request=REQUEST, response=httpx.Response(status, request=REQUEST))
+
+
+class ResponseError(Exception):
+    """As of the ollama package."""
+
+    def __init__(self, status_code: int) -> None:
+        super().__init__("secret words")
+        self.status_code = status_code
+
+
+class ClientError(Exception):
+    """As of the google-genai package."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__("secret words")
+        self.code = code
+
+
+OPENAI_REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1")
+UNAUTHORIZED = httpx2.Response(401, request=OPENAI_REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "sentence"),
+    [
+        (
+            OpenAIAuthenticationError("secret words", response=UNAUTHORIZED, body=None),
+            "openai:x",
+            "refused the key: check OPENAI_API_KEY.",
+        ),
+        (status_error(401), "mistralai:x", "refused the key: check MISTRAL_API_KEY."),
+        (status_error(403), "anthropic:x", "refused the key: check ANTHROPIC_API_KEY."),
+        (status_error(401), "cohere:x", "refused the key: check the key of cohere."),
+        (ResponseError(404), "ollama:x", "does not know 'ollama:x': check CHAT_MODEL and OLLAMA_HOST."),
+        (ClientError(429), "google_genai:x", "is asked too often"),
+        (ClientError(503), "google_genai:x", "has an internal error"),
+        (status_error(400), "google_genai:x", "does not accept the request: check GOOGLE_API_KEY, and that 'google_"),
+        (OpenAITimeoutError(OPENAI_REQUEST), "openai:x", "did not answer in time (MODEL_TIMEOUT)"),
+        (httpx.ReadTimeout("secret words"), "ollama:x", "did not answer in time (MODEL_TIMEOUT)"),
+        (openai.APIConnectionError(request=OPENAI_REQUEST), "openai:x", "cannot be reached: check OPENAI_BASE_URL"),
+        (httpx.ConnectError("secret words"), "mistralai:x", "cannot be reached: check MISTRAL_BASE_URL"),
+        (ConnectionError("secret words"), "ollama:x", "cannot be reached: check OLLAMA_HOST"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_a_failure_of_a_models_server_names_that_providers_variables(
+    error: Exception, name: str, sentence: str
+) -> None:
+    told = model_failure(error, name)
+    assert told
+    assert sentence in told
+    assert "secret" not in told
+
+
+def test_an_error_that_is_no_models_is_none() -> None:
+    assert model_failure(ValueError("secret words"), "openai:x") is None
