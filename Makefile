@@ -25,7 +25,7 @@ chat: $(READY)  ## talk to the agent in this terminal (make chat ARGS="--user ad
 	@$(BIN) -m agent $(ARGS)
 
 dev: $(READY)  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
-	@$(BIN) -m langgraph_cli dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
+	@$(BIN) -m agent.dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
 
 test: $(READY)  ## run every test
 	@$(BIN) -m pytest -n 2 --dist loadfile $(ARGS)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import chromadb
+import httpx
 import numpy as np
 from chromadb.api import AsyncClientAPI
 from chromadb.api.async_fastapi import AsyncFastAPI
@@ -18,6 +19,7 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 from chromadb.config import Settings
 from chromadb.errors import InternalError, NotFoundError
 
+from memory.environment import LOOPBACK
 from memory.errors import BadInput, Unavailable
 from memory.fact import Fact
 from memory.index import Damaged, Entry, FactKey, Vectors
@@ -231,7 +233,7 @@ async def open_chroma(url: str) -> AsyncIterator[AsyncClientAPI]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
         shown = url if "@" not in url else "an address with a user's name in it"
         raise BadInput(f"CHROMA_URL is {shown!r}: write http://host:8000 or https://host, and no more.")
-    async with _connections():
+    async with _connections(direct=parts.scheme == "http" and parts.hostname in LOOPBACK):
         try:
             client = await chromadb.AsyncHttpClient(
                 host=parts.hostname,
@@ -251,13 +253,18 @@ _in_use: Counter[int] = Counter()
 
 
 @asynccontextmanager
-async def _connections() -> AsyncIterator[None]:
+async def _connections(direct: bool) -> AsyncIterator[None]:
     """Closes this event loop's connections once nobody has them any more.
 
-    The library keeps one pool for all clients of a loop, by the loop's hash, and closes none by itself.
+    The library keeps one pool for all clients of a loop, by the loop's hash, and closes none by itself. A `direct` pool
+    does not read the proxy variables: httpx fails at one that it cannot use, even where NO_PROXY names the host.
     """
     loop = hash(asyncio.get_running_loop())
     _in_use[loop] += 1
+    if direct and loop not in AsyncFastAPI._clients:
+        json = {"Content-Type": "application/json"}
+        limits = httpx.Limits(keepalive_expiry=AsyncFastAPI.DEFAULT_KEEPALIVE_SECS)
+        AsyncFastAPI._clients[loop] = httpx.AsyncClient(trust_env=False, headers=json, timeout=None, limits=limits)
     try:
         yield
     finally:
