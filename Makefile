@@ -10,7 +10,7 @@ PORT ?= 2024
 KILLS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat dev test unit torture bench evals lint format lock clean
+.PHONY: help setup chat dev test unit fresh torture bench evals lint format lock clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ test: $(READY)  ## run every test
 
 unit: $(READY)  ## run the tests that open no socket
 	@$(BIN) -m pytest tests/unit_tests $(ARGS)
+
+fresh: $(READY)  ## set up copies of this project on every kind of machine, and use them (ARGS=--tests: and test them)
+	@$(BIN) -m pytest tests/fresh -v -m "" $(ARGS)
 
 torture: $(READY)  ## kill everything at every step and count what was lost (make torture KILLS=200)
 	@$(BIN) -m tests.torture --kills $(KILLS) $(ARGS)

@@ -264,7 +264,7 @@ async def _connections(direct: bool) -> AsyncIterator[None]:
     if direct and loop not in AsyncFastAPI._clients:
         json = {"Content-Type": "application/json"}
         limits = httpx.Limits(keepalive_expiry=AsyncFastAPI.DEFAULT_KEEPALIVE_SECS)
-        AsyncFastAPI._clients[loop] = httpx.AsyncClient(trust_env=False, headers=json, timeout=None, limits=limits)
+        AsyncFastAPI._clients[loop] = httpx.AsyncClient(trust_env=False, headers=json, timeout=None, limits=limits)  # noqa: S113 - calls have their own
     try:
         yield
     finally:
