@@ -16,7 +16,7 @@ KILLS ?= 60
 export LANGGRAPH_CLI_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat dev test unit torture bench evals lint format add lock upgrade clean
+.PHONY: help setup chat dev test unit fresh torture bench evals lint format add lock upgrade clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,13 +28,16 @@ chat: setup  ## talk to the agent in this terminal (make chat ARGS="--user ada")
 	@$(BIN) -m agent $(ARGS)
 
 dev: setup  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
-	@$(BIN) -m langgraph_cli dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
+	@$(BIN) -m agent.dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
 
 test: setup  ## run every test
 	@$(BIN) -m pytest -n 2 --dist loadfile $(ARGS)
 
 unit: setup  ## run the tests that open no socket
 	@$(BIN) -m pytest tests/unit_tests $(ARGS)
+
+fresh: setup  ## set up copies of this project on every kind of machine, and use them (ARGS=--tests: and test them)
+	@$(BIN) -m pytest tests/fresh -v -m "" $(ARGS)
 
 torture: setup  ## kill everything at every step and count what was lost (make torture KILLS=200)
 	@$(BIN) -m tests.torture --kills $(KILLS) $(ARGS)

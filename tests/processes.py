@@ -6,13 +6,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from memory.embedded import ServerName
+from memory.environment import NO_TELEMETRY
 from memory.keeper import Home, State
 
 ROOT = Path(__file__).parents[1]
@@ -28,8 +29,13 @@ def free_port() -> int:
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, with `variables` in place of whatever the developer has set."""
-    return {**os.environ, "LANGSMITH_TRACING": "false", **variables}
+    """This process's environment, with `variables` in place of whatever the developer has set.
+
+    What importing `memory` set here is left out: the program has to set it again.
+    """
+    set_here = {*NO_TELEMETRY, "no_proxy", "NO_PROXY"}
+    inherited = {name: value for name, value in os.environ.items() if name not in set_here}
+    return {**inherited, "LANGSMITH_TRACING": "false", **variables}
 
 
 def processes(directory: Path, kind: str = "") -> dict[int, str]:
@@ -75,12 +81,21 @@ def chat(
 
 @contextmanager
 def langgraph_dev(
-    directory: Path, variables: Mapping[str, str], config: Path = ROOT / "langgraph.json"
+    directory: Path,
+    variables: Mapping[str, str],
+    config: Path = ROOT / "langgraph.json",
+    *,
+    reload: bool = False,
+    prefix: Sequence[str] = (),
 ) -> Iterator[str]:
-    """A real `langgraph dev`, with its records in `directory`; yields its URL once it answers, and ends it."""
+    """A real `langgraph dev`, with its records in `directory`; yields its URL once it answers, and ends it.
+
+    `reload` starts it again when code in `directory` changes, as `make dev` does. `prefix` is a program that runs it.
+    """
     port = free_port()
     log = directory / "server.log"
-    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "10"]
+    command = [*prefix, sys.executable, "-m", "agent.dev", "--no-browser", "--n-jobs-per-worker", "10"]
+    command += [] if reload else ["--no-reload"]
     with log.open("ab") as output:
         server = subprocess.Popen(
             [*command, "--port", str(port), "--config", str(config)],
@@ -93,7 +108,7 @@ def langgraph_dev(
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + READY_TIMEOUT
-        while not _answers(f"{url}/ok"):
+        while not answers(f"{url}/ok"):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"langgraph dev did not start:\n{log.read_text()[-4000:]}")
             time.sleep(0.1)
@@ -108,7 +123,8 @@ def langgraph_dev(
             server.wait()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a server answers at `url` with status 200."""
     try:
         with urlopen(url, timeout=5) as response:  # noqa: S310 - loopback
             return bool(response.status == 200)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from memory.environment import LOOPBACK
 from memory.errors import BadInput, Unavailable
 from memory.fact import Fact
 from memory.index import Damaged, Entry, FactKey, Vectors
@@ -275,6 +276,8 @@ class ChromaServer:
         from chromadb.config import Settings
 
         settings = Settings(anonymized_telemetry=False, chroma_server_ssl_verify=True)
+        if self._host in LOOPBACK and not self._ssl:
+            _use_no_proxy()
         try:
             return await chromadb.AsyncHttpClient(host=self._host, port=self._port, ssl=self._ssl, settings=settings)
         except Exception as error:  # it raises ValueError for anything that goes wrong
@@ -315,3 +318,18 @@ async def _connections() -> AsyncIterator[None]:
             library = sys.modules.get("chromadb.api.async_fastapi")
             if library and (pool := library.AsyncFastAPI._clients.pop(loop, None)):
                 await pool.aclose()
+
+
+def _use_no_proxy() -> None:
+    """Give this event loop's clients connections that do not read the proxy variables.
+
+    httpx fails at a proxy that it cannot use, even where NO_PROXY names the host.
+    """
+    import httpx
+    from chromadb.api.async_fastapi import AsyncFastAPI
+
+    loop = hash(asyncio.get_running_loop())
+    if loop not in AsyncFastAPI._clients:
+        json = {"Content-Type": "application/json"}
+        limits = httpx.Limits(keepalive_expiry=AsyncFastAPI.DEFAULT_KEEPALIVE_SECS)
+        AsyncFastAPI._clients[loop] = httpx.AsyncClient(trust_env=False, headers=json, timeout=None, limits=limits)  # noqa: S113 - calls have their own

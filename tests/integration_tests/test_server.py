@@ -14,7 +14,7 @@ from langgraph_sdk.client import LangGraphClient
 from memory.store import facts_namespace
 from tests.conversation import HOME, candidate, found
 from tests.openai_server import ScriptedOpenAI, Text
-from tests.processes import chat, langgraph_dev
+from tests.processes import chat, free_port, langgraph_dev
 
 AUSTIN = candidate("Lives in Austin", "I moved to Austin", "home city", category="location")
 
@@ -62,7 +62,8 @@ async def test_a_client_streams_replies_and_what_was_told_outlives_the_server(
         ]
         assert values["extracted_until"] == values["messages"][0]["id"]
         assert "recalled" not in values
-    with langgraph_dev(tmp_path, environment) as url:
+    dead = f"http://127.0.0.1:{free_port()}"  # a proxy that is down, in front of everything but loopback
+    with langgraph_dev(tmp_path, {**environment, "HTTP_PROXY": dead, "ALL_PROXY": dead}) as url:
         client = get_client(url=url)
         third = (await client.threads.create())["thread_id"]
         await reply(client, third, user, "Where do I live?")

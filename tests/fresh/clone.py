@@ -1,0 +1,122 @@
+"""A copy of this project, with a real set-up of its own, and the accounts and Pythons it is tried with."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT
+
+SETUP_TIMEOUT = 600
+"""Seconds a set-up or a chat may take, with an empty package cache on a busy machine."""
+TESTS_TIMEOUT = 3600
+INSTALLING = ("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_")
+"""How the names of the variables begin that say where packages come from; they are handed on."""
+FREE_USER_ID = 54321
+"""A user id that no account has."""
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A copy in `directory`; what runs in it has no settings of the developer's."""
+
+    directory: Path
+    home: Path | None
+    """Its user's home; None leaves HOME unset."""
+    prefix: Sequence[str] = ()
+    """The words before each command: a program that changes the user or a limit."""
+    python: str = ""
+    """The Python to set up with; "": the one that the Makefile finds."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def make(self, target: str, *arguments: str, typed: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run `make target` to its end, with `typed` as its input."""
+        return subprocess.run(
+            self.command(target, *arguments),
+            input=typed,
+            capture_output=True,
+            text=True,
+            cwd=self.directory,
+            env={**self.environment(), **variables},
+            timeout=TESTS_TIMEOUT if target == "test" else SETUP_TIMEOUT,
+            check=False,
+        )
+
+    def command(self, target: str, *arguments: str) -> list[str]:
+        python = [f"PYTHON={self.python}"] if self.python else []
+        return [*self.prefix, "make", "--no-print-directory", target, *python, *arguments]
+
+    def environment(self) -> dict[str, str]:
+        """Where programs and packages come from, and nothing else; embedded servers end with their last user."""
+        path = [part for part in os.environ["PATH"].split(os.pathsep) if not Path(part).is_relative_to(ROOT)]
+        handed_on = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(INSTALLING) or name.lower().endswith("_proxy")
+        }
+        home = {"HOME": str(self.home)} if self.home else {}
+        return {**handed_on, "PATH": os.pathsep.join(path), "EMBEDDED_IDLE_TIMEOUT": "0", **home, **self.variables}
+
+
+def copy_project(to: Path) -> Path:
+    """Copy this project as it is now, changes that are not committed included, without what .gitignore names."""
+    ignored = [line.strip().rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line.strip()]
+    shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(".git", *ignored))
+    return to
+
+
+def package_cache() -> dict[str, str]:
+    """The variables that share this developer's cache of packages: a set-up then takes seconds."""
+    shown = subprocess.run([sys.executable, "-m", "uv", "cache", "dir"], capture_output=True, text=True, check=True)
+    return {"UV_CACHE_DIR": shown.stdout.strip()}
+
+
+def as_user(user_id: int) -> list[str]:
+    """The words before a command that run it as another user. Skips the test where that is impossible."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can try it as another user")
+    if not shutil.which("setpriv"):
+        pytest.skip("there is no setpriv to become another user with")
+    return ["setpriv", f"--reuid={user_id}", f"--regid={user_id}", "--clear-groups", "--"]
+
+
+def ordinary_user() -> int:
+    """The id of a user that is not root and has an account: this one, where possible."""
+    return os.geteuid() or pwd.getpwnam("nobody").pw_uid
+
+
+def free_user() -> int:
+    """The id of a user without an account."""
+    with pytest.raises(KeyError):
+        pwd.getpwuid(FREE_USER_ID)
+    return FREE_USER_ID
+
+
+def give(directory: Path, user_id: int) -> None:
+    """Make a directory and all in it another user's."""
+    if user_id != os.geteuid():
+        for path in (directory, *directory.rglob("*")):
+            os.chown(path, user_id, user_id, follow_symlinks=False)
+
+
+def find_python(version: str = "", prefix: Sequence[str] = ()) -> str:
+    """A Python of this version ("3.12"; "": any that serves) that the user of `prefix` can run, or a skipped test."""
+    versions = [version] if version else ["3.11", "3.12", "3.13"]
+    folders = [*map(Path, os.environ["PATH"].split(os.pathsep)), *Path.home().glob(".pyenv/versions/*/bin")]
+    for candidate in (folder / f"python{name}" for name in versions for folder in folders):
+        program = "import ensurepip, sys, venv; print(sys.version_info[:2] >= (3, 11) and sys.executable)"
+        try:
+            tried = subprocess.run(
+                [*prefix, str(candidate), "-c", program], capture_output=True, text=True, cwd="/", check=False
+            )
+        except OSError:
+            continue
+        if tried.returncode == 0 and (found := tried.stdout.strip()) != "False":
+            return found
+    pytest.skip(f"no Python {version or '3.11 or newer'} found that this user can run")

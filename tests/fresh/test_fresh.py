@@ -1,0 +1,179 @@
+"""`make chat` on the machines people have: each test is one of them, with a set-up of its own.
+
+`make test` runs the first few; `make fresh` runs all, and `make fresh ARGS=--tests` also each copy's own tests.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fresh.clone import (
+    SETUP_TIMEOUT,
+    Clone,
+    as_user,
+    copy_project,
+    find_python,
+    free_user,
+    give,
+    ordinary_user,
+    package_cache,
+)
+from tests.fresh.conftest import Check
+from tests.processes import ROOT, free_port
+
+LONG_NAME = "a café in a path with spaces, which is longer than the name of a unix socket may be"
+ONLY_IN_FRESH = pytest.mark.fresh
+NEW_PACKAGE = "humanize"
+"""A small package on PyPI that this project does not have."""
+
+
+def clone_in(directory: Path, **variables: str) -> Clone:
+    """A copy in `directory`, with an empty home beside it, that shares the developer's cache of packages."""
+    home = directory / "home"
+    home.mkdir(parents=True)
+    return Clone(copy_project(directory / "project"), home, variables={**package_cache(), **variables})
+
+
+def clone_of(user_id: int, place: Path) -> Clone:
+    """A copy in the private home of another user, whose cache of packages is empty."""
+    prefix = as_user(user_id) if user_id != os.geteuid() else []
+    home = place / "home"
+    home.mkdir(mode=0o700)
+    project = copy_project(home / "project")
+    give(home, user_id)
+    return Clone(project, home, prefix, find_python(prefix=prefix))
+
+
+@pytest.fixture(scope="module")
+def long_path(shared_place: Path) -> Clone:
+    clone = clone_in(shared_place / LONG_NAME)
+    assert len(os.fsencode(clone.directory)) > 107
+    return clone
+
+
+def test_root_below_a_private_directory(place: Path, remembers: Check) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can try what happens to root")
+    private = place / "root"
+    private.mkdir(mode=0o700)
+    remembers(clone_in(private))
+
+
+def test_an_ordinary_user_in_a_private_home_with_no_packages_yet(place: Path, remembers: Check) -> None:
+    remembers(clone_of(ordinary_user(), place))
+
+
+def test_a_long_path_with_a_space_and_an_accent(long_path: Clone, remembers: Check) -> None:
+    remembers(long_path)
+
+
+def test_a_proxy_that_is_down_after_the_set_up(long_path: Clone) -> None:
+    made = long_path.make("setup")
+    assert made.returncode == 0, made.stderr
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    dead = dict.fromkeys([*names, *(name.lower() for name in names)], f"http://127.0.0.1:{free_port()}")
+    told = long_path.make("chat", "ARGS=--user ada", typed="I like tea.\nWhat do I like?\n", **dead)
+    assert (told.returncode, told.stdout.splitlines()[-1]) == (0, "You like tea."), told.stderr
+
+
+@ONLY_IN_FRESH
+def test_a_user_without_an_account_and_without_a_home(place: Path, remembers: Check) -> None:
+    clone = clone_of(free_user(), place)
+    remembers(Clone(clone.directory, None, clone.prefix, clone.python))
+
+
+@ONLY_IN_FRESH
+def test_a_home_that_cannot_be_written(place: Path, remembers: Check) -> None:
+    clone = clone_of(ordinary_user(), place)
+    read_only = place / "read-only"
+    read_only.mkdir()
+    read_only.chmod(0o500)
+    give(read_only, ordinary_user())
+    remembers(Clone(clone.directory, read_only, clone.prefix, clone.python))
+    assert list(read_only.iterdir()) == []
+
+
+@ONLY_IN_FRESH
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_each_python_with_lint_and_unit_tests(version: str, place: Path, remembers: Check) -> None:
+    clone = clone_in(place / "here")
+    clone = Clone(clone.directory, clone.home, python=find_python(version), variables=clone.variables)
+    remembers(clone)
+    for target in ("lint", "unit"):
+        done = clone.make(target)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+@ONLY_IN_FRESH
+def test_a_machine_without_setpriv(place: Path, remembers: Check) -> None:
+    programs = place / "programs"
+    programs.mkdir()
+    clone = clone_in(place / "here")
+    for folder in map(Path, clone.environment()["PATH"].split(os.pathsep)):
+        for program in folder.glob("*"):
+            if program.name != "setpriv" and not os.path.lexists(programs / program.name):
+                (programs / program.name).symlink_to(program)
+    clone = Clone(clone.directory, clone.home, variables={**clone.variables, "PATH": str(programs)})
+    remembers(clone)
+
+
+@ONLY_IN_FRESH
+def test_a_small_limit_of_open_files(place: Path, remembers: Check) -> None:
+    clone = clone_in(place / "here")
+    limited = ["sh", "-c", 'ulimit -n 256 && exec "$@"', "sh"]
+    remembers(Clone(clone.directory, clone.home, limited, variables=clone.variables))
+
+
+@ONLY_IN_FRESH
+def test_two_set_ups_at_once(place: Path, remembers: Check) -> None:
+    clone = clone_in(place / "here")
+    both = [start(clone, "setup") for _ in range(2)]
+    assert [one.wait(SETUP_TIMEOUT) for one in both] == [0, 0]
+    remembers(clone)
+
+
+@ONLY_IN_FRESH
+def test_a_set_up_that_was_killed_and_repeated(place: Path, remembers: Check) -> None:
+    clone = clone_in(place / "here")
+    whole = entries(ROOT / ".venv")
+    for part in (0.00001, 0.02, 0.3, 0.9):
+        making = start(clone, "setup")
+        while making.poll() is None and entries(clone.directory / ".venv") < part * whole:
+            time.sleep(0.01)
+        if making.poll() is None:
+            os.killpg(making.pid, signal.SIGKILL)
+        making.wait()
+    remembers(clone)
+
+
+@ONLY_IN_FRESH
+def test_a_lock_that_is_older_than_pyproject_is_an_error_and_make_add_locks(place: Path, remembers: Check) -> None:
+    clone = clone_in(place / "here")
+    remembers(clone)
+    pyproject = clone.directory / "pyproject.toml"
+    before = pyproject.read_text()
+    pyproject.write_text(before.replace("dependencies = [", f'dependencies = [\n    "{NEW_PACKAGE}",', 1))
+    stale = clone.make("chat", typed="Where do I live?\n")
+    assert (stale.returncode != 0, stale.stdout) == (True, "")
+    assert "requirements.lock" in stale.stderr
+    pyproject.write_text(before)
+    pinned = (clone.directory / "requirements.lock").read_text()
+    added = clone.make("add", f"PACKAGE={NEW_PACKAGE}")
+    assert added.returncode == 0, added.stderr
+    locked = (clone.directory / "requirements.lock").read_text()
+    assert [line for line in pinned.splitlines() if line[:1].isalpha() and line not in locked] == []
+    subprocess.run([clone.directory / ".venv" / "bin" / "python", "-c", f"import {NEW_PACKAGE}"], check=True)
+
+
+def start(clone: Clone, target: str) -> "subprocess.Popen[bytes]":
+    """`make target` as a process group of its own."""
+    return subprocess.Popen(clone.command(target), cwd=clone.directory, env=clone.environment(), start_new_session=True)
+
+
+def entries(directory: Path) -> int:
+    """Files and folders in a directory, at any depth."""
+    return sum(len(folders) + len(files) for _, folders, files in os.walk(directory))

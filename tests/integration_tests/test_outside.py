@@ -1,0 +1,101 @@
+"""Without a key nothing leaves the machine, and `make dev` stays quiet: one run of everything, seen from outside."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from langgraph_sdk import get_client
+
+from agent.settings import Settings
+from tests.processes import READY_TIMEOUT, environment, langgraph_dev
+from tests.strace import outbound, strace
+
+COMMANDS = """
+set -e
+printf 'I live in Oslo.\\nWhere do I live?\\n' | "$PYTHON" -m agent
+"$PYTHON" -m agent memories
+"$PYTHON" -m agent memories --query "Where do I live?"
+"$PYTHON" -m agent doctor
+"$PYTHON" -m agent export
+"$PYTHON" -m agent forget --category location --yes
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one run of everything did."""
+
+    commands: str
+    """What the commands printed."""
+    log: str
+    """What `langgraph dev` logged."""
+    traces: list[Path]
+    home: Path
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """A development server that reloads, with its data in the folder that it watches, and the commands beside it."""
+    directory, home = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home")
+    traces = [home.parent / f"{home.name}.dev", home.parent / f"{home.name}.commands"]
+    variables = dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
+        "LOG_LEVEL": "INFO",
+        "DATA_DIR": str(directory / ".data"),
+        "HOME": str(home),
+        "XDG_CACHE_HOME": "",
+        "XDG_CONFIG_HOME": "",
+        "PYTHON": sys.executable,
+    }
+    with langgraph_dev(directory, variables, reload=True, prefix=strace(traces[0])) as url:
+        asyncio.run(talk(url))
+        commands = subprocess.run(
+            [*strace(traces[1]), "sh", "-c", COMMANDS],
+            capture_output=True,
+            text=True,
+            cwd=directory,
+            env=environment(variables),
+            check=False,
+        )
+        assert commands.returncode == 0, commands.stderr
+        (directory / "changed.py").touch()
+        log = directory / "server.log"
+        deadline = time.monotonic() + READY_TIMEOUT
+        while log.read_text().count("Application started up") < 2:
+            assert time.monotonic() < deadline, log.read_text()[-4000:]
+            time.sleep(0.1)
+    return Seen(commands.stdout, log.read_text(), traces, home)
+
+
+async def talk(url: str) -> None:
+    client = get_client(url=url)
+    thread, replies = (await client.threads.create())["thread_id"], list[str]()
+    for text in ("I like tea.", "What do I like?"):
+        said = {"messages": [{"role": "user", "content": text}]}
+        state = await client.runs.wait(thread, "chat", input=said)  # type: ignore[arg-type]  # JSON, as the docs show it
+        assert isinstance(state, dict)
+        assert "__error__" not in state
+        replies.append(state["messages"][-1]["content"])
+    assert replies[-1] == "You like tea."
+
+
+def test_without_a_key_nothing_connects_or_looks_a_host_up_but_on_loopback(seen: Seen) -> None:
+    assert "You live in Oslo." in seen.commands
+    for trace in seen.traces:
+        text = trace.read_text()
+        assert "connect(" in text
+        assert outbound(text) == []
+
+
+def test_a_run_writes_nothing_below_the_users_home(seen: Seen) -> None:
+    assert list(seen.home.rglob("*")) == []
+
+
+def test_the_development_server_reloads_code_and_logs_neither_calls_to_chroma_nor_changes_of_data(seen: Seen) -> None:
+    assert "changed.py" in seen.log
+    assert "Reloading" in seen.log
+    noise = [line for line in seen.log.splitlines() if "HTTP Request: " in line or "watchfiles.main" in line]
+    assert noise == []
