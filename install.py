@@ -170,19 +170,17 @@ def install(uv: list[str], *options: str) -> None:
 def resolve(uv: list[str], command: str, added: list[str], folder: str) -> None:
     """Write pyproject.toml, with what is added, and the lock for it into an empty folder."""
     shutil.copy(PYPROJECT, folder)
+    python = ["--python", str(PYTHON.absolute())]
     if added:
-        run(*uv, "add", "--frozen", "--quiet", *added, folder=folder)
-    pyproject = Path(folder, PYPROJECT).read_text(encoding="utf-8")
-    oldest = re.search(r"^requires-python\D+([\d.]+)", pyproject, re.MULTILINE)
+        run(*uv, "add", "--frozen", "--quiet", *python, *added, folder=folder)
     lock = Path(folder, LOCK)
     lock.write_text(read_lock(), encoding="utf-8")
-    compile_lock = [*uv, "pip", "compile", str(PYPROJECT), "--output-file", str(LOCK), "--quiet", "--group", "dev"]
-    compile_lock += ["--universal", "--python-version", oldest[1] if oldest else "3.11"]
-    compile_lock += [
-        "--fork-strategy",
-        "fewest",
-    ]  # one version for all Pythons where there is one, to check and test once
-    compile_lock += ["--generate-hashes", "--no-emit-index-url", "--custom-compile-command", "make lock"]
+    pyproject = Path(folder, PYPROJECT).read_text(encoding="utf-8")
+    oldest = re.search(r"^requires-python\D+([\d.]+)", pyproject, re.MULTILINE)
+    # "fewest": one version of a package for all Pythons where there is one, so that it is checked and tested once
+    options = "--group dev --universal --fork-strategy fewest --generate-hashes --no-emit-index-url --quiet".split()
+    options += ["--python-version", oldest[1] if oldest else "3.11", "--custom-compile-command", "make lock", *python]
+    compile_lock = [*uv, "pip", "compile", str(PYPROJECT), "--output-file", str(LOCK), *options]
     if command == "upgrade":
         run(*compile_lock, "--upgrade", folder=folder)
     else:
