@@ -106,14 +106,15 @@ def lock_folder() -> None:
 
 def environment() -> dict[str, str]:
     """Return the environment for pip and uv: their caches go below .venv when the usual place is not writable."""
+    defaults = {"UV_CONCURRENT_DOWNLOADS": "12"}  # uv's 50 pass a limit of 256 open files
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "uv"
         cache.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=cache).close()
     except (OSError, RuntimeError):  # RuntimeError: no home directory
         cache = VENV.absolute() / "cache"
-        return {"UV_CACHE_DIR": str(cache), "PIP_CACHE_DIR": str(cache / "pip"), **os.environ}
-    return {**os.environ}
+        defaults |= {"UV_CACHE_DIR": str(cache), "PIP_CACHE_DIR": str(cache / "pip")}
+    return defaults | os.environ
 
 
 def run(*command: str, folder: str = ".", quiet: bool = False) -> None:
@@ -178,9 +179,9 @@ def resolve(uv: list[str], command: str, added: list[str], folder: str) -> None:
     pyproject = Path(folder, PYPROJECT).read_text(encoding="utf-8")
     oldest = re.search(r"^requires-python\D+([\d.]+)", pyproject, re.MULTILINE)
     # "fewest": one version of a package for all Pythons where there is one, so that it is checked and tested once
-    options = "--group dev --universal --fork-strategy fewest --generate-hashes --no-emit-index-url --quiet".split()
-    options += ["--python-version", oldest[1] if oldest else "3.11", "--custom-compile-command", "make lock", *python]
-    compile_lock = [*uv, "pip", "compile", str(PYPROJECT), "--output-file", str(LOCK), *options]
+    options = ["--universal", "--python-version", oldest[1] if oldest else "3.11", "--fork-strategy", "fewest"]
+    options += ["--group", "dev", "--generate-hashes", "--no-emit-index-url", "--custom-compile-command", "make lock"]
+    compile_lock = [*uv, "pip", "compile", str(PYPROJECT), "--output-file", str(LOCK), "--quiet", *python, *options]
     if command == "upgrade":
         run(*compile_lock, "--upgrade", folder=folder)
     else:
