@@ -236,8 +236,8 @@ def main(command: str = "setup", text: str = "") -> None:
         sys.exit(USAGE)
     if command == "setup" and installed() == wanted():
         return
-    lock_folder()
     try:
+        lock_folder()
         if command != "setup":
             change(command, added)
         elif installed() != wanted():
