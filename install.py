@@ -106,14 +106,15 @@ def lock_folder() -> None:
 
 def environment() -> dict[str, str]:
     """Return the environment for pip and uv: their caches go below .venv when the usual place is not writable."""
+    defaults = {"UV_CONCURRENT_DOWNLOADS": "12"}  # uv's 50 pass a limit of 256 open files
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "uv"
         cache.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=cache).close()
     except (OSError, RuntimeError):  # RuntimeError: no home directory
         cache = VENV.absolute() / "cache"
-        return {"UV_CACHE_DIR": str(cache), "PIP_CACHE_DIR": str(cache / "pip"), **os.environ}
-    return {**os.environ}
+        defaults |= {"UV_CACHE_DIR": str(cache), "PIP_CACHE_DIR": str(cache / "pip")}
+    return defaults | os.environ
 
 
 def run(*command: str, folder: str = ".", quiet: bool = False) -> None:
@@ -170,19 +171,17 @@ def install(uv: list[str], *options: str) -> None:
 def resolve(uv: list[str], command: str, added: list[str], folder: str) -> None:
     """Write pyproject.toml, with what is added, and the lock for it into an empty folder."""
     shutil.copy(PYPROJECT, folder)
+    python = ["--python", str(PYTHON.absolute())]
     if added:
-        run(*uv, "add", "--frozen", "--quiet", *added, folder=folder)
-    pyproject = Path(folder, PYPROJECT).read_text(encoding="utf-8")
-    oldest = re.search(r"^requires-python\D+([\d.]+)", pyproject, re.MULTILINE)
+        run(*uv, "add", "--frozen", "--quiet", *python, *added, folder=folder)
     lock = Path(folder, LOCK)
     lock.write_text(read_lock(), encoding="utf-8")
-    compile_lock = [*uv, "pip", "compile", str(PYPROJECT), "--output-file", str(LOCK), "--quiet", "--group", "dev"]
-    compile_lock += ["--universal", "--python-version", oldest[1] if oldest else "3.11"]
-    compile_lock += [
-        "--fork-strategy",
-        "fewest",
-    ]  # one version for all Pythons where there is one, to check and test once
-    compile_lock += ["--generate-hashes", "--no-emit-index-url", "--custom-compile-command", "make lock"]
+    pyproject = Path(folder, PYPROJECT).read_text(encoding="utf-8")
+    oldest = re.search(r"^requires-python\D+([\d.]+)", pyproject, re.MULTILINE)
+    # "fewest": one version of a package for all Pythons where there is one, so that it is checked and tested once
+    options = ["--universal", "--python-version", oldest[1] if oldest else "3.11", "--fork-strategy", "fewest"]
+    options += ["--group", "dev", "--generate-hashes", "--no-emit-index-url", "--custom-compile-command", "make lock"]
+    compile_lock = [*uv, "pip", "compile", str(PYPROJECT), "--output-file", str(LOCK), "--quiet", *python, *options]
     if command == "upgrade":
         run(*compile_lock, "--upgrade", folder=folder)
     else:
@@ -237,8 +236,8 @@ def main(command: str = "setup", text: str = "") -> None:
         sys.exit(USAGE)
     if command == "setup" and installed() == wanted():
         return
-    lock_folder()
     try:
+        lock_folder()
         if command != "setup":
             change(command, added)
         elif installed() != wanted():
