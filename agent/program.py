@@ -158,6 +158,7 @@ def start_logging(level: str) -> None:
     warnings."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it warns of what a command then ends with
     for package in ("agent", "memory", "graphs"):
         logging.getLogger(package).setLevel(level)
 

@@ -113,14 +113,28 @@ def _fits(rows: Sequence[Sequence[str]], texts: int, width: int) -> bool:
 
 
 def _print_below(columns: Sequence[str], rows: Sequence[Sequence[str]], texts: int) -> None:
-    """Each row as a line, and its texts below it, indented."""
+    """Each row as a line, or several where the screen is that narrow, and its texts below, indented."""
     from rich.padding import Padding
     from rich.text import Text
 
     for row, style in ((columns, "dim"), *((row, "") for row in rows)):
-        out().print(Text("  ".join(row[:-texts]), style, overflow="fold"))
+        for filled in _filled(row[:-texts], out().width):
+            out().print(Text(filled, style, overflow="fold"))
         for text in row[-texts:]:
             out().print(Padding(Text(text, style, overflow="fold"), (0, 0, 0, 2), expand=False))
+
+
+def _filled(cells: Sequence[str], width: int) -> list[str]:
+    """The cells in lines of that width; none is broken that fits into one."""
+    from rich.cells import cell_len
+
+    lines: list[str] = []
+    for text in filter(None, cells):
+        if lines and cell_len(lines[-1]) + 2 + cell_len(text) <= width:
+            lines[-1] += f"  {text}"
+        else:
+            lines.append(text)
+    return lines
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.processes import environment
@@ -56,3 +56,10 @@ class Screen:
             if select.select([self._descriptor], [], [], left)[0]:
                 self.seen += os.read(self._descriptor, 65_536).decode(errors="replace")
         self.seen = self.seen.partition(text)[2]
+
+    def rest(self) -> str:
+        """What is shown since the last wait until the program has ended."""
+        with suppress(OSError):  # which tells the end, on Linux
+            while select.select([self._descriptor], [], [], 0)[0] and (shown := os.read(self._descriptor, 65_536)):
+                self.seen += shown.decode(errors="replace")
+        return self.seen

@@ -16,6 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph import START, StateGraph
 
+from agent.files import replacing
 from agent.graph import Graph
 from agent.persistence import open_store
 from agent.saver import ThreadSaver
@@ -148,7 +149,8 @@ def draw(costs: list[Cost]) -> Path:
         axes.set_ylabel(UNITS[what])
         axes.set_ylim(bottom=0)
     axes.set_xlabel("turn")
-    figure.savefig(PICTURE)
+    with replacing(PICTURE) as out:
+        figure.savefig(out, format="png")
     return PICTURE.resolve()
 
 

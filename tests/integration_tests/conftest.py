@@ -34,6 +34,7 @@ def run(environment: dict[str, str], user: str) -> Run:
         result = CliRunner().invoke(app, [*arguments, *who], input=typed)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
+        assert "a mistake in this program" not in result.stderr, result.stderr
         return Outcome(result.exit_code, result.stdout, result.stderr)
 
     return invoke

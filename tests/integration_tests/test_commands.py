@@ -28,6 +28,14 @@ def test_observe_tells_what_memory_did(offline: dict[str, str], run: Run) -> Non
     assert (nothing.out, nothing.err.strip(), nothing.code) == ("", "nothing new to remember", 0)
 
 
+def test_observe_tells_what_it_recorded_as_history(offline: dict[str, str], run: Run) -> None:
+    run("observe", "I live in Austin.", "--at", "2021-01-01")
+    assert run("observe", "I live in Lima.", "--at", "2020-01-01").out == "remembered as history: lives in Lima\n"
+    earlier = run("observe", "I live in Bonn.", "--at", "2019-01-01", "--json").json
+    assert [fact["text"] for fact in earlier["history"]] == ["Lives in Bonn"]
+    assert (earlier["added"], earlier["reinforced"], earlier["retired"]) == ([], [], [])
+
+
 def test_observe_takes_each_line_of_a_file_or_of_standard_input(
     offline: dict[str, str], run: Run, tmp_path: Path
 ) -> None:
@@ -56,6 +64,12 @@ def test_an_export_goes_to_standard_output_or_a_file_and_comes_back(told: Run, t
     assert (tmp_path / "mine.jsonl").read_text() == exported.out
     assert (tmp_path / "mine.jsonl").stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [tmp_path / "mine.jsonl"]
+
+    (tmp_path / "mine.jsonl").chmod(0o640)
+    (tmp_path / "link.jsonl").symlink_to("mine.jsonl")
+    told("export", "link.jsonl")
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert (tmp_path / "mine.jsonl").stat().st_mode & 0o777 == 0o640
 
     assert told("import", "mine.jsonl", as_user=f"{user}2").out == "4 new facts\n"
     assert told("export", as_user=f"{user}2").out == exported.out
@@ -158,6 +172,9 @@ def test_reindex_says_whose_vectors_the_collection_holds(told: Run) -> None:
         (["observe", "x" * 40_000], "The message has 40,000 characters"),
         (["import", "nowhere.jsonl"], "The file 'nowhere.jsonl' cannot be read"),
         (["export", "no/where.jsonl"], "The file 'no/where.jsonl' cannot be written"),
+        (["export", "/dev/full"], "The file '/dev/full' cannot be written: No space left on device"),
+        (["history", "f" * 10_000_000], "No fact has an id that begins with 'ffff"),
+        (["memories", "--user", "a\0b"], "holds a NUL"),
         (["forget", "--yes"], "Name one of"),
         (["forget", "abcd", "--everything", "--yes"], "Name one of"),
         (["forget", "--category", "food", "--yes"], "Unknown category 'food': one of identity, location"),
@@ -170,6 +187,7 @@ def test_bad_input_is_one_clear_error_and_exit_code_2(run: Run, arguments: list[
     failed = run(*arguments)
     assert (failed.code, failed.out) == (2, "")
     assert problem in " ".join(failed.err.split())
+    assert len(failed.err) < 1_000
 
 
 def test_an_id_that_several_facts_begin_with_is_refused(told: Run, run: Run, tmp_path: Path) -> None:

@@ -4,20 +4,27 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
-from tests.openai_server import Hang, ScriptedOpenAI
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from tests.conversation import candidate, found
+from tests.openai_server import After, Hang, ScriptedOpenAI
 from tests.processes import chat
 from tests.processes import environment as environment_of
+from tests.screen import terminal
 
 
 def test_help_imports_neither_langgraph_nor_chroma(tmp_path: Path) -> None:
     program = (
         "import sys; from typer.testing import CliRunner; from agent.__main__ import app; "
         "print(CliRunner().invoke(app, ['--help']).stdout); "
-        "print([name for name in ('langgraph', 'chromadb', 'langchain', 'langchain_core', 'langchain_openai', 'numpy') "
-        "if name in sys.modules])"
+        "heavy = ('langgraph', 'chromadb', 'langchain', 'langchain_core', 'numpy', 'pydantic', 'psycopg', 'rich'); "
+        "print([name for name in heavy if name in sys.modules])"
     )
     shown = subprocess.run(
         [sys.executable, "-c", program],
@@ -44,14 +51,14 @@ def test_an_export_is_alone_on_standard_output_even_if_servers_start(
     assert "Starting Chroma" in shown.stderr
 
 
-def test_ctrl_c_ends_a_command_with_130(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
-) -> None:
-    openai.extraction(Hang())
+def observing(
+    environment: dict[str, str], openai: ScriptedOpenAI, directory: Path, user: str
+) -> "subprocess.Popen[bytes]":
+    """A process that observes "I like tea.", and waits for the model's answer by now."""
     program = subprocess.Popen(
         [sys.executable, "-m", "agent", "observe", "I like tea.", "--user", user],
-        cwd=tmp_path,
-        env=environment_of({**environment, "MODEL_TIMEOUT": "60"}),
+        cwd=directory,
+        env=environment_of({**environment, "MODEL_TIMEOUT": "60", "LOG_LEVEL": "WARNING"}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -59,7 +66,93 @@ def test_ctrl_c_ends_a_command_with_130(
     while not openai.calls("extraction"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    return program
+
+
+def test_ctrl_c_ends_a_command_with_130(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+) -> None:
+    openai.extraction(Hang())
+    program = observing(environment, openai, tmp_path, user)
     os.kill(program.pid, signal.SIGINT)
     out, err = program.communicate(timeout=60)
-    assert (program.returncode, out) == (130, b"")
-    assert b"Traceback" not in err
+    assert (program.returncode, out, err) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("module", ["typer", "pydantic", "psycopg", "agent.persistence"])
+def test_ctrl_c_in_the_middle_of_the_imports_prints_no_traceback(
+    environment: dict[str, str], tmp_path: Path, module: str
+) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "agent", "profile"],
+        cwd=tmp_path,
+        env=environment_of(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stderr
+    assert any(line.endswith(f" {module}\n") for line in program.stderr)  # it is imported now
+    os.kill(program.pid, signal.SIGINT)
+    out, err = program.communicate(timeout=60)
+    assert (program.returncode in (-signal.SIGINT, 130), out) == (True, "")
+    assert [line for line in err.splitlines() if not line.startswith("import time:")] == []
+
+
+def test_ctrl_c_while_servers_start_ends_the_command(environment: dict[str, str], tmp_path: Path) -> None:
+    fresh = {**environment, "CHROMA_URL": "", "DATA_DIR": str(tmp_path / "data")}
+    with terminal(fresh, tmp_path, "profile") as screen:
+        screen.wait_for("Starting Chroma")
+        os.kill(screen.program.pid, signal.SIGINT)
+        assert screen.program.wait(60) == 130
+        assert "Traceback" not in screen.rest()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["export"], ["profile", "--json"]])
+def test_a_full_disk_below_standard_output_is_one_line(
+    environment: dict[str, str], tmp_path: Path, arguments: list[str]
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        program = subprocess.run(
+            [sys.executable, "-m", "agent", *arguments],
+            cwd=tmp_path,
+            env=environment_of(environment),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert program.stderr == b"error: The output cannot be written: No space left on device.\n"
+    assert program.returncode == 1
+
+
+def test_a_reader_that_has_seen_enough_ends_an_export_quietly(environment: dict[str, str], tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    program = subprocess.run(
+        [sys.executable, "-m", "agent", "export"],
+        cwd=tmp_path,
+        env=environment_of(environment),
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(theirs)
+    assert (program.returncode, program.stderr) == (1, b"")
+
+
+def test_a_lost_connection_is_one_line(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+) -> None:
+    lost = threading.Event()
+    openai.extraction(After(lost, found(candidate("Likes tea", "I like tea", "likes"))))
+    shared = environment["POSTGRES_URL"]
+    with psycopg.connect(shared, autocommit=True) as connection:
+        connection.execute(f'create database "{user}"')
+        program = observing({**environment, "POSTGRES_URL": make_conninfo(shared, dbname=user)}, openai, tmp_path, user)
+        connection.execute(f'drop database "{user}" with (force)')
+    lost.set()
+    out, err = program.communicate(timeout=60)
+    assert (program.returncode, out) == (1, b"")
+    assert err.startswith(b"error: ")
+    assert err.count(b"\n") == 1
+    assert b"tea" not in err

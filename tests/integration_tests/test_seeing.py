@@ -19,7 +19,7 @@ def test_memories_lists_what_is_current_and_with_all_the_rest(told: Run) -> None
         ["2020-06-15", "location", "current", "Lives in Austin"],
     ]
     everything = told("memories", "--all")
-    assert ["2020-03-01", "location", "superseded 2020-05-15", "Lives in Lima"] in [r[1:] for r in everything.rows]
+    assert ["2020-03-01", "location", "until 2020-05-15", "Lives in Lima"] in [r[1:] for r in everything.rows]
     assert listed.code == everything.code == 0
     facts = told("memories", "--json").json
     assert [fact["text"] for fact in facts] == [row[4] for row in listed.rows]
@@ -35,7 +35,7 @@ def test_history_is_told_by_id_and_by_slot_newest_first(told: Run) -> None:
     shown = told("history", "--slot", "user/home city")
     assert [(row[0], row[4], row[5]) for row in shown.rows] == [
         ("2", "current", "Lives in Austin"),
-        ("1", "superseded 2020-05-15", "Lives in Lima"),
+        ("1", "until 2020-05-15", "Lives in Lima"),
     ]
     assert told("history", "--slot", "Home_City").out == shown.out
     assert told("history", shown.rows[1][1][:4]).out == shown.out
@@ -68,13 +68,27 @@ def test_profile_and_context_tell_who_the_user_is(told: Run) -> None:
     assert (nothing.out, nothing.code) == ("", 0)
 
 
-def test_what_is_not_there_is_said_beside_the_output(run: Run) -> None:
-    for arguments in (["memories"], ["threads"]):
-        shown = run(*arguments)
-        assert (shown.code, shown.out) == (0, "")
-        assert "yet" in shown.err
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["memories"], "nothing is remembered yet"),
+        (["memories", "--all"], "nothing is remembered yet"),
+        (["memories", "--query", "Where?"], "nothing that answers this is remembered"),
+        (["memories", "--why", "Where?"], "nothing that answers this is remembered"),
+        (["history", "--slot", "user/car"], "nothing was ever known about 'user/car'"),
+        (["as-of", "2020-04-01"], "nothing is known of 2020-04-01 00:00 UTC, and nothing was known then"),
+        (["profile"], "nothing is known about the user yet"),
+        (["context", "Where?"], "nothing matters for this, or fits"),
+        (["tasks"], "no task is open"),
+        (["tasks", "--all"], "no tasks yet"),
+        (["threads"], "no threads yet"),
+    ],
+)
+def test_an_empty_result_says_so_in_words_beside_the_output(run: Run, arguments: list[str], words: str) -> None:
+    shown = run(*arguments)
+    assert (shown.code, shown.out, shown.err.strip()) == (0, "", words)
+    if arguments[0] in ("memories", "history", "tasks", "threads"):
         assert run(*arguments, "--json").json == []
-    assert run("profile").out == ""
 
 
 def test_threads_lists_whose_they_are(offline: dict[str, str], run: Run, tmp_path: Path, user: str) -> None:
@@ -126,9 +140,12 @@ def test_why_tells_no_fact_that_is_not_recalled_though_the_profile_answers(told:
     assert (nothing.code, nothing.out, "nothing that answers this" in nothing.err) == (0, "", True)
 
 
-def test_why_can_be_read_on_a_narrow_screen(told: Run, offline: dict[str, str], tmp_path: Path, user: str) -> None:
+def test_tables_can_be_read_on_a_narrow_screen(told: Run, offline: dict[str, str], tmp_path: Path, user: str) -> None:
     with terminal(offline, tmp_path, "memories", "--why", "Where do I live?", "--user", user, columns=80) as screen:
         screen.wait_for("recalled")
         screen.wait_for("Lives in Austin")
         screen.wait_for("importance")
+        assert screen.program.wait(60) == 0
+    with terminal(offline, tmp_path, "memories", "--all", "--user", user, columns=45) as screen:
+        screen.wait_for("2020-06-15  location  current\r\n  Lives in Austin\r\n")
         assert screen.program.wait(60) == 0

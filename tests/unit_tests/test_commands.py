@@ -1,0 +1,104 @@
+"""The terminal program without a server: a fact's state in words, errors as lines, its help and version."""
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.errors import DiskFull
+from typer.testing import CliRunner
+
+from agent.__main__ import app
+from agent.commands import state_of
+from agent.program import failure_of, mistake
+from memory.errors import Unavailable
+from tests.facts import NOON, make_fact
+
+BEFORE, AFTER = NOON - timedelta(days=100), NOON + timedelta(days=100)  # 2026-08-14 and 2027-03-02
+TOMORROW = NOON + timedelta(days=1)
+NOW = NOON + timedelta(days=10)  # 2026-12-02
+
+
+@pytest.mark.parametrize(
+    ("values", "state"),
+    [
+        ({}, "current"),
+        ({"valid_from": BEFORE, "valid_until": AFTER}, "current"),
+        ({"valid_from": AFTER}, "from 2027-03-02"),
+        ({"valid_from": AFTER, "valid_until": AFTER + timedelta(days=7)}, "from 2027-03-02"),
+        ({"valid_until": TOMORROW}, "until 2026-11-23"),
+        ({"retired_reason": "superseded", "ended_at": BEFORE}, "until 2026-08-14"),
+        ({"retired_reason": "superseded", "ended_at": NOON, "valid_until": BEFORE}, "until 2026-08-14"),
+        ({"retired_reason": "superseded", "ended_at": AFTER, "valid_from": BEFORE}, "until 2027-03-02"),
+        ({"retired_reason": "superseded"}, "until 2026-12-01"),
+        ({"retired_reason": "superseded", "valid_from": AFTER, "ended_at": NOON}, "cancelled 2026-11-22"),
+        ({"retired_reason": "superseded", "valid_from": TOMORROW, "ended_at": AFTER}, "until 2027-03-02"),
+        ({"retired_reason": "expired", "ended_at": BEFORE, "valid_until": BEFORE}, "until 2026-08-14"),
+        ({"retired_reason": "expired", "ended_at": NOON, "valid_until": NOON}, "before 2026-11-22"),
+        ({"retired_reason": "retracted", "ended_at": NOON}, "retracted 2026-11-22"),
+        ({"retired_reason": "retracted", "ended_at": NOON, "valid_until": BEFORE}, "retracted 2026-11-22"),
+        ({"retired_reason": "refined", "ended_at": BEFORE}, "refined"),
+    ],
+)  # fmt: skip
+def test_a_fact_says_in_words_whether_and_until_when_it_held(values: dict[str, Any], state: str) -> None:
+    retired_at = NOW - timedelta(days=1) if "retired_reason" in values else None
+    assert state_of(make_fact("Lives in Lima", retired_at=retired_at, **values), NOW) == state
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (DiskFull("could not extend file: Lives in Lima"), "The database's disk is full: free some space"),
+        (psycopg.OperationalError("Lives in Lima"), "The connection to the database was lost"),
+        (psycopg.DataError("Lives in Lima"), "The database refused this (DataError)."),
+        (OSError(28, "No space left on device"), "The output cannot be written: No space left on device."),
+        (PermissionError(13, "Permission denied", "/a/b"), "'/a/b': Permission denied."),
+        (ConnectionResetError(104, "Connection reset by peer"), "A connection was lost (ConnectionResetError)"),
+        (Unavailable("Chroma does not answer."), "Chroma does not answer."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_goes_wrong_is_one_line_without_the_text_of_facts(error: Exception, line: str) -> None:
+    shown = failure_of(error) or ""
+    assert shown.startswith(line)
+    assert "Lima" not in shown
+    assert "\n" not in shown
+
+
+def test_a_mistake_shows_where_it_was_made_without_the_text_of_facts() -> None:
+    fact = make_fact(" ".join(["Lives", "in", "Lima"]))
+    with pytest.raises(KeyError) as raised:
+        raise KeyError(fact.text)
+    assert failure_of(raised.value) is None
+    shown = mistake(raised.value)
+    assert shown.startswith("KeyError, which is a mistake in this program:\n")
+    assert "test_commands.py" in shown
+    assert "Lives in Lima" not in shown
+
+
+@pytest.mark.parametrize("arguments", [[], ["threads"]])
+def test_no_summary_in_the_help_is_cut(arguments: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*arguments, "--help"], env={"COLUMNS": "80"}).stdout
+    assert "Commands:" in shown
+    assert "..." not in shown.partition("Options:")[2]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert (shown.exit_code, shown.stdout) == (0, "0.1.0\n")
+
+
+@pytest.mark.parametrize("days", ["inf", "-inf", "nan", "1e300", "-1", "36501"])
+def test_an_absurd_number_of_days_is_one_line_that_names_it(days: str) -> None:
+    refused = CliRunner().invoke(app, ["threads", "prune", f"--older-than={days}"])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("error: --older-than is ")
+    assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("when", ["99999-01-01", "0001-01-01T00:00+05:00", "x" * 10_000_000, "2026\0"])
+def test_an_absurd_moment_is_one_short_line(when: str) -> None:
+    refused = CliRunner().invoke(app, ["as-of", when])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "is no moment" in refused.stderr
+    assert len(refused.stderr) < 200
