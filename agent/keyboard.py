@@ -18,14 +18,23 @@ if TYPE_CHECKING:
 
 
 async def talk(opening: "asyncio.Task[Chat]") -> None:
-    """Read messages from the keyboard until the person leaves, or the chat cannot be opened.
+    """Read messages from the keyboard until the person leaves. Ctrl-C breaks off a reply and nothing else.
 
-    Ctrl-C breaks off a reply and nothing else.
+    Raises the error of a chat that cannot be opened as soon as that is known.
     """
     session: PromptSession[str] = PromptSession()
+
+    def end_prompt(opened: "asyncio.Task[Chat]") -> None:
+        if not opened.cancelled() and (error := opened.exception()) and session.app.is_running:
+            session.app.exit(exception=error)
+
+    opening.add_done_callback(end_prompt)
     while True:
+        if opening.done():
+            opening.result()
         try:
-            line = await _next_line(session, opening)
+            with patch_stdout(raw=True):  # what is printed meanwhile appears above the prompt
+                line = await session.prompt_async("> ")
         except KeyboardInterrupt:
             screen.note("/quit or Ctrl-D leaves")
             continue
@@ -33,19 +42,6 @@ async def talk(opening: "asyncio.Task[Chat]") -> None:
             return
         if line.strip() and not await _answer(await opening, line):
             return
-
-
-async def _next_line(session: PromptSession[str], opening: "asyncio.Task[Chat]") -> str:
-    """What the person types next. Raises the error of a chat that could not be opened, as soon as that is known."""
-    with patch_stdout(raw=True):  # what is printed meanwhile appears above the prompt
-        typing = asyncio.ensure_future(session.prompt_async("> "))
-        if not opening.done():
-            await asyncio.wait([typing, opening], return_when=asyncio.FIRST_COMPLETED)
-        if opening.done() and opening.exception():
-            typing.cancel()
-            await asyncio.wait([typing])
-            opening.result()
-        return await typing
 
 
 async def _answer(chat: "Chat", line: str) -> bool:
