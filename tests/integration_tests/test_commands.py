@@ -174,7 +174,7 @@ def test_reindex_says_whose_vectors_the_collection_holds(told: Run) -> None:
         (["export", "no/where.jsonl"], "The file 'no/where.jsonl' cannot be written"),
         (["export", "/dev/full"], "The file '/dev/full' cannot be written: No space left on device"),
         (["history", "f" * 10_000_000], "No fact has an id that begins with 'ffff"),
-        (["memories", "--user", "a\0b"], "holds a NUL"),
+        (["export", "a\0b"], "holds a NUL"),
         (["forget", "--yes"], "Name one of"),
         (["forget", "abcd", "--everything", "--yes"], "Name one of"),
         (["forget", "--category", "food", "--yes"], "Unknown category 'food': one of identity, location"),
