@@ -1,8 +1,9 @@
-"""What libraries read from the environment: no telemetry, and no proxy between this machine and itself."""
+"""What libraries read from the environment: no telemetry, no proxy between this machine and itself, and some home."""
 
 import logging
 import os
 from collections.abc import MutableMapping
+from pathlib import Path
 
 NO_TELEMETRY = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime looks up a host and writes a device id below the user's cache
@@ -23,9 +24,20 @@ def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
         environ.setdefault(name, value)
     if uses_proxy(environ):
         environ.update({name: without_proxy(environ, name) for name in ("no_proxy", "NO_PROXY")})
+    if not has_home():
+        environ["HOME"] = "/"  # as Docker does; chromadb cannot be imported without one
     http = logging.getLogger("httpx")
     if http.level == logging.NOTSET:
         http.setLevel(logging.WARNING)  # at INFO it logs a line for each call to Chroma
+
+
+def has_home() -> bool:
+    """Whether this user has a home directory: HOME, or the one that the account names, where there is an account."""
+    try:
+        Path.home()
+    except RuntimeError:
+        return False
+    return True
 
 
 def uses_proxy(environ: MutableMapping[str, str]) -> bool:

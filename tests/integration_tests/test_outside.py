@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langgraph_sdk import get_client
@@ -75,9 +76,7 @@ async def talk(url: str) -> None:
     thread = (await client.threads.create())["thread_id"]
     for text in ("I like tea.", "What do I like?"):
         said = {"messages": [{"role": "user", "content": text}]}
-        state = await client.runs.wait(thread, "chat", input=said)  # type: ignore[arg-type]  # JSON, as the docs show it
-        assert isinstance(state, dict)
-        assert "__error__" not in state
+        state: Any = await client.runs.wait(thread, "chat", input=said)  # type: ignore[arg-type]  # JSON, as in the docs
     assert state["messages"][-1]["content"] == "You like tea."
 
 
