@@ -45,6 +45,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     traces = [home.parent / f"{home.name}.dev", home.parent / f"{home.name}.commands"]
     variables = dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
         "LOG_LEVEL": "INFO",
+        "EMBEDDED_IDLE_TIMEOUT": "0",  # strace waits for every child
         "DATA_DIR": str(directory / ".data"),
         "HOME": str(home),
         "XDG_CACHE_HOME": "",
