@@ -24,15 +24,15 @@ def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
         environ.setdefault(name, value)
     if uses_proxy(environ):
         environ.update({name: without_proxy(environ, name) for name in ("no_proxy", "NO_PROXY")})
-    if "HOME" not in environ and not has_home():
-        environ["HOME"] = os.sep  # chromadb looks for it when it is imported, and fails without
+    if not has_home():
+        environ["HOME"] = "/"  # as Docker does; chromadb cannot be imported without one
     http = logging.getLogger("httpx")
     if http.level == logging.NOTSET:
         http.setLevel(logging.WARNING)  # at INFO it logs a line for each call to Chroma
 
 
 def has_home() -> bool:
-    """Whether this user has a home directory: one without an entry in the user database has only what HOME says."""
+    """Whether this user has a home directory: HOME, or the one that the account names, where there is an account."""
     try:
         Path.home()
     except RuntimeError:

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langgraph_sdk import get_client
@@ -44,6 +45,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     traces = [home.parent / f"{home.name}.dev", home.parent / f"{home.name}.commands"]
     variables = dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
         "LOG_LEVEL": "INFO",
+        "EMBEDDED_IDLE_TIMEOUT": "0",  # strace waits for every child
         "DATA_DIR": str(directory / ".data"),
         "HOME": str(home),
         "XDG_CACHE_HOME": "",
@@ -72,14 +74,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
 async def talk(url: str) -> None:
     client = get_client(url=url)
-    thread, replies = (await client.threads.create())["thread_id"], list[str]()
+    thread = (await client.threads.create())["thread_id"]
     for text in ("I like tea.", "What do I like?"):
         said = {"messages": [{"role": "user", "content": text}]}
-        state = await client.runs.wait(thread, "chat", input=said)  # type: ignore[arg-type]  # JSON, as the docs show it
-        assert isinstance(state, dict)
-        assert "__error__" not in state
-        replies.append(state["messages"][-1]["content"])
-    assert replies[-1] == "You like tea."
+        state: Any = await client.runs.wait(thread, "chat", input=said)  # type: ignore[arg-type]  # JSON, as in the docs
+    assert state["messages"][-1]["content"] == "You like tea."
 
 
 def test_without_a_key_nothing_connects_or_looks_a_host_up_but_on_loopback(seen: Seen) -> None:

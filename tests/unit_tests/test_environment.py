@@ -83,3 +83,14 @@ def test_the_hosts_that_need_no_proxy_are_kept(before: dict[str, str], after: di
 def test_without_a_proxy_nothing_is_said_about_proxies() -> None:
     """A NO_PROXY alone would make Python overlook macOS's own proxy settings."""
     assert not {"no_proxy", "NO_PROXY"} & prepared(http_proxy="").keys()
+
+
+def test_a_user_with_neither_home_nor_account_gets_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "HOME" not in prepared()
+
+    def no_account(user_id: int) -> None:
+        raise KeyError(user_id)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", no_account)
+    assert prepared()["HOME"] == "/"
