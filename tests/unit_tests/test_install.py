@@ -167,5 +167,6 @@ def test_exported_memories_get_into_no_commit_and_no_image(file: str, folder: st
 
 def test_make_turns_the_analytics_of_langgraph_cli_off() -> None:
     rule = "include Makefile\nprint-it:\n\t@echo $$LANGGRAPH_CLI_NO_ANALYTICS\n"
-    done = subprocess.run(["make", "-f", "-", "print-it"], input=rule, cwd=ROOT, capture_output=True, text=True)
+    command = ["make", "--no-print-directory", "-f", "-", "print-it"]
+    done = subprocess.run(command, input=rule, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "1\n"
