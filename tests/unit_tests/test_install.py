@@ -1,4 +1,4 @@
-"""Tests of the parts of install.py that need no network: which lock is stale, and what is asked for by `make add`."""
+"""Tests of set-up that need no network: which lock is stale, what `make add` is asked for, what is ignored."""
 
 import subprocess
 import sys
@@ -157,3 +157,16 @@ def test_adding_without_a_package_says_how_to_name_one() -> None:
     done = subprocess.run([sys.executable, ROOT / "install.py", "add", ""], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == install.USAGE + "\n"
+
+
+@pytest.mark.parametrize(("file", "folder"), [(".gitignore", ""), (".dockerignore", "**/")])
+def test_exported_memories_get_into_no_commit_and_no_image(file: str, folder: str) -> None:
+    ignored = (ROOT / file).read_text().splitlines()
+    assert {f"{folder}*.jsonl", f"{folder}*.part"} <= set(ignored)
+
+
+def test_make_turns_the_analytics_of_langgraph_cli_off() -> None:
+    rule = "include Makefile\nprint-it:\n\t@echo $$LANGGRAPH_CLI_NO_ANALYTICS\n"
+    command = ["make", "--no-print-directory", "-f", "-", "print-it"]
+    done = subprocess.run(command, input=rule, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "1\n"
