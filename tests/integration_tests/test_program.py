@@ -36,10 +36,31 @@ def test_help_imports_neither_langgraph_nor_chroma(tmp_path: Path) -> None:
     )
     for name in (
         "memories", "history", "as-of", "profile", "observe", "context", "export", "import", "forget", "threads",
-        "tasks", "doctor", "reindex",
+        "tasks", "remember", "doctor", "reindex", "stop",
     ):  # fmt: skip
         assert f"\n  {name} " in shown.stdout
     assert shown.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("command", ["memories", "history --slot user/name", "profile", "as-of 2026-01-01", "export"])
+def test_what_reads_the_ledger_imports_neither_langgraph_nor_chroma(
+    environment: dict[str, str], tmp_path: Path, command: str
+) -> None:
+    program = (
+        "import sys; from typer.testing import CliRunner; from agent.__main__ import app; "
+        f"result = CliRunner().invoke(app, {command.split()}); "
+        "heavy = ('langgraph', 'chromadb', 'langchain_core', 'langsmith', 'onnxruntime', 'httpx'); "
+        "print(result.exit_code, [name for name in heavy if name in sys.modules])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment_of(environment),
+        check=True,
+    )
+    assert shown.stdout == "0 []\n"
 
 
 def test_an_export_is_alone_on_standard_output_even_if_servers_start(
