@@ -8,6 +8,7 @@ import io
 import logging
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -139,6 +140,9 @@ def start() -> "Settings":
 def cancelled_by_ctrl_c() -> Iterator[None]:
     """Let Ctrl-C cancel the task, so that what is open is closed. Before and after, and the second time, it ends the
     process at once: an exception that comes up in the middle of an import or an exit prints a traceback."""
+    if threading.current_thread() is not threading.main_thread():  # only that one is told of signals
+        yield
+        return
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def cancel(*_: object) -> None:

@@ -299,4 +299,7 @@ def raise_open_file_limit() -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except OSError as error:
+        sys.exit(str(error))  # such as a full disk: the line is shown to whoever started this
