@@ -303,7 +303,10 @@ async def reindex() -> None:
 
 @command
 async def stop() -> None:
-    """End the embedded servers at once, instead of a while after their last use."""
+    """End the embedded servers now.
+
+    Otherwise they stay up for a while after their last use (EMBEDDED_IDLE_TIMEOUT).
+    """
     from memory.embedded import stop_servers
 
     stopped = await stop_servers(start().data_dir)

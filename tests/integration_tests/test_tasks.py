@@ -118,11 +118,11 @@ async def test_an_open_task_is_never_replaced_and_the_model_is_told_how_to_end_i
     [
         (("start_task", {"type": "t" * 1_000, "data": {}}), "at most 100"),
         (("start_task", {"type": "trip", "data": {"x": "y" * 10_000}}), "at most 4,000"),
-        (("start_task", {"type": "trip", "data": "Lisbon"}), "data: Input should be a valid dictionary"),
-        (("start_task", {"type": "trip"}), "data: Field required"),
+        (("start_task", {"type": "trip", "data": "Lisbon"}), "data: must be a valid dictionary"),
+        (("start_task", {"type": "trip"}), "data: is missing"),
         (("start_task", {"type": "trip", "data": {}, "hours": -1}), "more than 0"),
         (("start_task", {"type": "trip", "data": {}, "hours": math.inf}), "more than 0"),
-        (("finish_task", {"status": "finished"}), "status: Input should be 'done', 'failed' or 'cancelled'"),
+        (("finish_task", {"status": "finished"}), "status: must be 'done', 'failed' or 'cancelled'"),
     ],
     ids=lambda value: str(value)[:40],
 )

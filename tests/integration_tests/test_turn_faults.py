@@ -146,7 +146,7 @@ async def test_a_call_whose_arguments_are_no_json_is_told_what_is_missing_and_th
     openai.reply(ToolCalls([*beside, ("search_memory", arguments)]), Text("Found nothing."))
     assert (await say(graph, user, "Tell me a story.", thread)).reply == "Found nothing."
     told = [m["content"] for r in openai.requests if r.kind == "reply" for m in r.messages if m["role"] == "tool"]
-    assert (len(told), told[-1]) == (1 + len(beside), "The arguments do not fit: query: Field required.")
+    assert (len(told), told[-1]) == (1 + len(beside), "The arguments do not fit: query: is missing.")
     assert (await say(graph, user, "Another one.", thread)).reply == "OK."
     assert [request.status for request in openai.requests if request.status != 200] == []
 
