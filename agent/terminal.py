@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from rich.console import Console
 
@@ -22,11 +21,12 @@ from agent.screen import cell, counted, printable, quoted
 from agent.settings import read_settings
 from agent.state import MemoryChanges
 from agent.tasks import row_of
+from agent.threads import titled_threads
 from memory.errors import AgentMemoryError, BadInput, cause_of
 from memory.postgres import Pool
 from memory.store import FactStore
 from memory.tasks import active_tasks
-from memory.threads import Thread, check_thread_is_own, list_threads
+from memory.threads import check_thread_is_own, list_threads
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
@@ -227,23 +227,6 @@ class Chat:
         (on or self.out).print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-async def titled_threads(saver: AsyncPostgresSaver, user_id: str) -> list[tuple[Thread, str]]:
-    """The user's threads, the one used last first, each with the beginning of its first message."""
-    titled = []
-    for thread in await list_threads(cast(Pool, saver.conn), user_id):
-        saved = await saver.aget_tuple({"configurable": {"thread_id": thread.id}})
-        titled.append((thread, printable(" ".join(beginning(saved).split()))[:60]))
-    return titled
-
-
-def beginning(saved: CheckpointTuple | None) -> str:
-    """What a thread began with: its first message, which the summary keeps the beginning of once it is folded."""
-    values = saved.checkpoint["channel_values"] if saved else {}
-    if summary := values.get("summary"):
-        return str(summary["begins_with"])
-    return next((str(message.text) for message in values.get("messages", []) if isinstance(message, HumanMessage)), "")
-
-
 def changes_line(changes: MemoryChanges | BaseMessage | None) -> str:
     """ "remembered: lives in Austin; retired: lives in San Francisco"; "" when nothing changed."""
     if not changes or isinstance(changes, BaseMessage):
@@ -269,6 +252,8 @@ DATABASE_ERRORS = {"OperationalError", "PoolTimeout"}
 def explain(error: Exception) -> str:
     """An error of a turn as a sentence, without what was said in it."""
     names = [kind.__name__ for kind in type(error).__mro__]
+    if "DiskFull" in names:
+        return "the disk of the database is full; what you wrote may not be saved."
     if DATABASE_ERRORS.intersection(names):
         return "the database does not answer; what you wrote may not be saved."
     if failure := model_failure(error, read_settings().chat_model_name):

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,8 +13,12 @@ from agent.screen import counted
 from memory.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
+    from langgraph.checkpoint.base import CheckpointTuple
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
     from agent.saver import ThreadSaver
-    from memory.threads import Size
+    from memory.postgres import Pool
+    from memory.threads import Size, Thread
 
 AT_REST = timedelta(minutes=5)
 """A thread that was saved since then may be in the middle of a run on a server."""
@@ -41,8 +45,6 @@ def threads(context: typer.Context, as_json: JsonOption = False, user: UserOptio
 async def listing(user: str | None, *, as_json: bool) -> None:
     user_id = user_of(user)
     async with opened() as services:
-        from agent.terminal import titled_threads
-
         listed = await titled_threads(saver_of(services), user_id)
     if as_json:
         screen.document([{"id": t.id, "last_at": t.last_at.isoformat(), "title": title} for t, title in listed])
@@ -51,6 +53,25 @@ async def listing(user: str | None, *, as_json: bool) -> None:
         screen.table(["id", "last used", "begins with"], rows)
     else:
         screen.note("no threads yet")
+
+
+async def titled_threads(saver: "AsyncPostgresSaver", user_id: str) -> "list[tuple[Thread, str]]":
+    """The user's threads, the one used last first, each with the beginning of its first message."""
+    from memory.threads import list_threads
+
+    titled = []
+    for thread in await list_threads(cast("Pool", saver.conn), user_id):
+        saved = await saver.aget_tuple({"configurable": {"thread_id": thread.id}})
+        titled.append((thread, screen.printable(" ".join(beginning(saved).split()))[:60]))
+    return titled
+
+
+def beginning(saved: "CheckpointTuple | None") -> str:
+    """What a thread began with: its first message, which the summary keeps the beginning of once it is folded."""
+    values = saved.checkpoint["channel_values"] if saved else {}
+    if summary := values.get("summary"):
+        return str(summary["begins_with"])
+    return next((str(message.text) for message in values.get("messages", []) if message.type == "human"), "")
 
 
 @partial(command, group=group)

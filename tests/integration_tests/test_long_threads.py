@@ -16,7 +16,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from agent.context import Context
 from agent.graph import Graph
 from agent.settings import read_settings
-from agent.terminal import titled_threads
+from agent.threads import titled_threads
 from graphs.chat import builder
 from memory.store import FactStore
 from memory.summary import SUMMARY_PROMPT, SUMMARY_TOKENS

@@ -19,7 +19,7 @@ from agent.graph import Graph
 from agent.persistence import open_checkpointer
 from agent.saver import ThreadSaver
 from agent.settings import read_settings
-from agent.terminal import titled_threads
+from agent.threads import titled_threads
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore
