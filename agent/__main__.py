@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+CHECK_TIMEOUT = 5
+"""Seconds after which a person is answered although the collection is still being compared or rebuilt."""
+
 
 def print_version(asked: bool) -> None:
     if asked:
@@ -65,14 +68,11 @@ async def _chat(user: str | None, thread: str) -> bool:
     async with opened() as services, AsyncExitStack() as stack:
         # Imports that --help and a wrong setting do not wait for.
         from agent import keyboard
-        from agent.offline import OFFLINE_NOTICE
-        from agent.settings import OFFLINE
         from memory.threads import check_thread_is_own
 
         await services.chroma.check()
         await check_thread_is_own(services.pool, user_id, thread_id)
-        model = services.settings.chat_model_name
-        screen.note(OFFLINE_NOTICE if model == OFFLINE else f"Talking to {model}.")
+        screen.note(introduction(services.settings.chat_model_name))
         opening = asyncio.create_task(open_chat(services, user_id, thread_id, stack))
         try:
             if sys.stdin.isatty():
@@ -87,11 +87,22 @@ async def _chat(user: str | None, thread: str) -> bool:
         return session.failed and not sys.stdin.isatty()
 
 
+def introduction(model: str) -> str:
+    """What a person is told about the model they talk to."""
+    from agent.settings import OFFLINE
+
+    if model != OFFLINE:
+        return f"Talking to {model}."
+    from agent.offline import OFFLINE_NOTICE
+
+    return OFFLINE_NOTICE
+
+
 async def open_chat(services: "Services", user_id: str, thread_id: str, stack: AsyncExitStack) -> "Chat":
     """A conversation, which closes with `stack`.
 
-    LangGraph is imported by a thread, while a person may type already. Nor do they wait until the collection has been
-    compared with the ledger; a script does, so that it prints the same each time.
+    LangGraph is imported by a thread, while a person may type already. The collection is compared with the ledger
+    meanwhile, too; a rebuild that takes long goes on during the chat, and only a script waits for its end.
     """
     for module in ("agent.terminal", "graphs.chat"):
         await asyncio.to_thread(importlib.import_module, module)
@@ -105,8 +116,7 @@ async def open_chat(services: "Services", user_id: str, thread_id: str, stack: A
     spare_the_collector()
     checking = asyncio.create_task(bring_up(store, screen.note))
     stack.push_async_callback(cancelled, checking)
-    if not sys.stdin.isatty():
-        await checking
+    await asyncio.wait([checking], timeout=CHECK_TIMEOUT if sys.stdin.isatty() else None)
     saver = saver_of(services)
     graph = builder.compile(checkpointer=saver, store=store)
     return Chat(graph, saver, memory_of(store, user_id), screen.out(), screen.err(), thread_id)
