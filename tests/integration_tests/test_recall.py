@@ -1,8 +1,8 @@
 """What recall gives: the facts that hold, the past, why; the same each time, and without holding anybody up."""
 
 import asyncio
+import itertools
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -147,14 +147,14 @@ async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> N
             await asyncio.sleep(0)
             longest = max(longest, time.thread_time() - before)
 
-    memory = UserMemory(store, user)
+    memory, numbers = UserMemory(store, user), itertools.count()
 
     async def recall_anew() -> None:
         store.hot.forget(user)
         await memory.recall("Where is the violin?")
 
     async def recall_after_a_write() -> None:
-        await put(store, user, "a", f"Likes {uuid.uuid4()}")
+        await put(store, user, "a", f"Likes tea number {next(numbers)}")
         await memory.recall("Where is the violin?")
 
     async def recall_beyond_what_is_held() -> None:
