@@ -77,10 +77,25 @@ def test_every_wrong_value_is_listed_with_its_variable_and_what_it_takes(problem
         "REMEMBER_EVERY is '2.5': must be a whole number.",
         "EMBEDDER is 'word2vec': write local, or openai:<name> such as openai:text-embedding-3-small.",
         "CHROMA_URL is 'localhost:8000': write http://host:8000 or https://host, and nothing behind it.",
-        f"DATA_DIR is '{__file__}/data': {__file__} is a file: name a directory.",
+        f"DATA_DIR is '{__file__}/data': {__file__} is no directory: name one.",
         "RANKING is 'best': write 'default' or 'guide', and weights of your own after it, as in 'guide, recency=0.1'.",
         "MEMORY_TOKENS is '-1': must be at least 0.",
         "LOG_LEVEL is 'loud': must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'.",
+    ]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e308", "1" + "0" * 20, "9" * 5_000])
+@pytest.mark.parametrize("name", ["MODEL_TIMEOUT", "EMBEDDED_IDLE_TIMEOUT", "REMEMBER_AFTER", "MEMORY_TOKENS"])
+def test_an_absurd_number_is_refused_in_plain_words(problems: Problems, name: str, value: str) -> None:
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"{name} is ")
+    assert ": must be " in problem or ": is too large" in problem
+
+
+def test_a_data_directory_below_what_is_none_is_refused(problems: Problems) -> None:
+    assert problems(DATA_DIR="/dev/null") == ["DATA_DIR is '/dev/null': /dev/null is no directory: name one."]
+    assert problems(DATA_DIR="~nobodyhere/x") == [
+        "DATA_DIR is '~nobodyhere/x': ~nobodyhere is nobody's home directory here: write the path in full."
     ]
 
 
