@@ -77,11 +77,18 @@ def failure_of(error: Exception) -> str | None:
         case OSError():
             return f"The output cannot be written: {error.strerror}."
     from psycopg import Error, OperationalError
-    from psycopg.errors import DiskFull
+    from psycopg.errors import DiskFull, InsufficientPrivilege, ReadOnlySqlTransaction
 
     match error:
         case DiskFull():
             return "The database's disk is full: free some space and try again."
+        case InsufficientPrivilege():
+            return (
+                "The role in POSTGRES_URL may not do this: name the one that owns the database, or grant it the rights "
+                "to make schemas and tables there."
+            )
+        case ReadOnlySqlTransaction():
+            return "The database is read-only: name a server in POSTGRES_URL that takes writes, not a standby."
         case OperationalError():
             return f"The connection to the database was lost, or it refused to work ({name}): try again."
         case Error():

@@ -119,10 +119,10 @@ class Settings(BaseSettings):
     @classmethod
     def _postgres_url(cls, url: str) -> str:
         if url:
-            from memory.postgres import URL_FORM, is_postgres_url  # the driver, which not every command needs
+            from memory.postgres import url_problem  # the driver, which not every command needs
 
-            if not is_postgres_url(url):
-                raise ValueError(f"it is no Postgres connection string: {URL_FORM}")
+            if problem := url_problem(url):
+                raise ValueError(problem)
         return url
 
     @field_validator("chroma_url")

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.errors import DiskFull
+from psycopg.errors import DiskFull, InsufficientPrivilege, ReadOnlySqlTransaction
 from typer.testing import CliRunner
 
 from agent.__main__ import app
@@ -49,6 +49,8 @@ def test_a_fact_says_in_words_whether_and_until_when_it_held(values: dict[str, A
     ("error", "line"),
     [
         (DiskFull("could not extend file: Lives in Lima"), "The database's disk is full: free some space"),
+        (InsufficientPrivilege("Lives in Lima"), "The role in POSTGRES_URL may not do this: name the one that owns"),
+        (ReadOnlySqlTransaction("Lives in Lima"), "The database is read-only: name a server in POSTGRES_URL"),
         (psycopg.OperationalError("Lives in Lima"), "The connection to the database was lost"),
         (psycopg.DataError("Lives in Lima"), "The database refused this (DataError)."),
         (OSError(28, "No space left on device"), "The output cannot be written: No space left on device."),

@@ -109,6 +109,24 @@ def test_an_address_that_is_no_postgres_url_is_refused_and_not_shown(problems: P
     assert "ses" not in problem
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "5432,k:99999", "9" * 5_000])
+def test_a_port_that_is_none_is_refused(problems: Problems, port: str) -> None:
+    (problem,) = problems(POSTGRES_URL=f"postgresql://u:sesame@h:{port}/x")
+    assert problem.startswith("POSTGRES_URL: its port is not from 1 to 65535: write postgresql://")
+
+
+def test_a_mistyped_parameter_of_the_postgres_url_is_named(problems: Problems) -> None:
+    assert problems(POSTGRES_URL="postgresql://u:sesame@h/x?sslmod=require") == [
+        'POSTGRES_URL: invalid URI query parameter: "sslmod".'
+    ]
+    assert problems(POSTGRES_URL="host=h sslmod=require") == ['POSTGRES_URL: invalid connection option "sslmod".']
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:a/b?sesame=d@h/x", "host=h password=a sesame=d"])
+def test_a_piece_of_a_password_is_not_shown_as_a_parameter(problems: Problems, url: str) -> None:
+    assert "sesame" not in problems(POSTGRES_URL=url)[0]
+
+
 @pytest.mark.parametrize("url", ["postgresql://u:p%40ss@h:5432/x", "host=h dbname=x", "postgresql:///x?host=/a@b"])
 def test_every_form_of_a_postgres_url_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("POSTGRES_URL", url)
