@@ -35,8 +35,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 NO_ANSWER = (
     "Connection refused", "Connection reset", "Connection timed out", "Network is unreachable", "No route to host",
-    "No such file", "connection timeout expired", "could not translate host name", "failed to resolve host", "no answer",
-    "no second connection", "server closed the connection", "timeout expired",
+    "No such file", "connection timeout expired", "could not translate host name", "failed to resolve host",
+    "no answer", "no second connection", "server closed the connection", "timeout expired",
 )  # fmt: skip
 """How the reason begins where nothing answers; with any other one, the connection is refused by one of both sides."""
 
