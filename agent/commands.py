@@ -13,18 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, get_args
 import typer
 
 from agent import files, screen
-from agent.program import (
-    FAILED,
-    JsonOption,
-    UserOption,
-    app,
-    brought_up,
-    command,
-    number_of,
-    opened,
-    remembering,
-    start,
-)
+from agent.program import FAILED, JsonOption, UserOption, app, brought_up, command, in_range, opened, remembering, start
 from agent.screen import counted, quoted
 from memory.errors import BadInput
 
@@ -195,7 +184,7 @@ async def context(
     """Print the block of a prompt for a question."""
     from agent.settings import MOST_TOKENS, read_settings
 
-    given = number_of("--tokens", tokens, int, MOST_TOKENS) if tokens else None
+    given = in_range("--tokens", tokens, int, MOST_TOKENS) if tokens else None
     async with remembering(user) as memory:
         block = await memory.context(query, read_settings().memory_tokens if given is None else given)
     if block:

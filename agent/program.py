@@ -41,7 +41,7 @@ class Program(TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         try:
-            replace_closed_streams()
+            check_streams()
             try:
                 return super().main(*args, **options)
             finally:
@@ -58,15 +58,13 @@ class Program(TyperGroup):
             sys.exit(BAD_INPUT if isinstance(error, BadInput) else FAILED)
 
 
-def replace_closed_streams() -> None:
-    """Read and log nothing where that stream was closed before the start (`<&-`, `2>&-`), which Python sets to None.
+def check_streams() -> None:
+    """Read nothing from a standard input that was closed before the start (`<&-`), for which Python has None.
 
     Raises OSError for a closed standard output, which a command would work for in vain.
     """
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BytesIO())
-    if sys.stderr is None:
-        sys.stderr = io.StringIO()
     if sys.stdout is None:
         raise OSError(errno.EBADF, "it is closed")
 
@@ -230,8 +228,8 @@ def user_of(option: str | None) -> str:
     return check_user_id(DEFAULT_USER if option is None else option)
 
 
-def number_of(option: str, text: str, kind: type[Number], most: int) -> Number:
-    """The number from 0 to `most` that an option gives. Raises BadInput."""
+def in_range(option: str, text: str, kind: type[Number], most: int) -> Number:
+    """The number that an option gives, if it is in the range from 0 to `most`. Raises BadInput."""
     with suppress(ValueError):
         number = kind(text)
         if 0 <= number <= most:  # nan is not

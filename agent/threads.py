@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from agent import screen
-from agent.program import JsonOption, UserOption, app, command, number_of, opened, saver_of, user_of
+from agent.program import JsonOption, UserOption, app, command, in_range, opened, saver_of, user_of
 from agent.screen import counted
 from memory.errors import BadInput, Unavailable
 
@@ -86,7 +86,7 @@ async def prune(
 
     Each goes on as before, but cannot be taken back to an earlier turn.
     """
-    unused_for = timedelta(days=number_of("--older-than", older_than, float, MOST_DAYS))
+    unused_for = timedelta(days=in_range("--older-than", older_than, float, MOST_DAYS))
     user_id = user_of(user)
     async with opened() as services:
         from memory.threads import list_threads
