@@ -6,7 +6,9 @@
 PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done)
 NO_PYTHON := echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3" >&2; false
-INSTALL = $(or $(PYTHON),$(NO_PYTHON)) install.py
+# Ctrl-C while Python starts is a traceback: it is ignored until the program's first statement, which changes that.
+QUIETLY := trap '' INT; exec
+INSTALL = $(if $(PYTHON),$(QUIETLY) $(PYTHON) install.py,$(NO_PYTHON))
 BIN := .venv/bin/python
 ARGS ?=
 PORT ?= 2024
@@ -25,7 +27,7 @@ setup:  ## make .venv with the pinned packages (done by the others when needed)
 	@$(INSTALL)
 
 chat: setup  ## talk to the agent in this terminal (make chat ARGS="--user ada")
-	@$(BIN) -m agent $(ARGS)
+	@$(QUIETLY) $(BIN) -m agent $(ARGS)
 
 dev: setup  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
 	@$(BIN) -m agent.dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)

@@ -3,6 +3,12 @@
 It uses the standard library alone, because nothing is installed yet when it runs.
 """
 
+import _signal  # type: ignore[import-not-found]
+
+if __name__ == "__main__":
+    # Ctrl-C during the imports ends the process without a traceback. `_signal` is built in, `signal` takes time.
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 import fcntl
 import hashlib
 import importlib.util
@@ -237,6 +243,7 @@ def main(command: str = "setup", text: str = "") -> None:
     if command == "setup" and installed() == wanted():
         return
     try:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)  # KeyboardInterrupt, see below
         lock_folder()
         if command != "setup":
             change(command, added)

@@ -1,9 +1,11 @@
 """The terminal program: `python -m agent`. It stands on top of graphs/, and nothing imports it."""
 
-import signal
+import _signal  # type: ignore[import-not-found]
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the process, without a traceback; see agent.program
+    # Ctrl-C ends the process without a traceback; see agent.program. `_signal` is built in, while the import of
+    # `signal` runs other modules' code, in which Ctrl-C would still be an exception.
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 import asyncio
 import importlib

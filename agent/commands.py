@@ -1,7 +1,7 @@
 """The terminal program's commands besides the chat: see, search, teach, export and forget what is remembered.
 
 Each prints to standard output what a script may want, as lines or with --json as one document, and the rest to
-standard error. The imports inside functions cost three seconds, which --help and wrong input save.
+standard error. Heavy imports are inside functions, so that --help and wrong input answer at once.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, get_args
 import typer
 
 from agent import files, screen
-from agent.program import FAILED, JsonOption, UserOption, app, brought_up, command, opened, remembering, start
+from agent.program import FAILED, JsonOption, UserOption, app, brought_up, command, in_range, opened, remembering, start
 from agent.screen import counted, quoted
 from memory.errors import BadInput
 
@@ -178,14 +178,15 @@ async def observe(
 @command
 async def context(
     query: Annotated[str, typer.Argument(help="What is asked.")],
-    tokens: Annotated[int | None, typer.Option(min=0, help="Its budget; MEMORY_TOKENS by default.")] = None,
+    tokens: Annotated[str, typer.Option(metavar="NUMBER", help="Its budget; MEMORY_TOKENS by default.")] = "",
     user: UserOption = None,
 ) -> None:
     """Print the block of a prompt for a question."""
-    from agent.settings import read_settings
+    from agent.settings import MOST_TOKENS, read_settings
 
+    given = in_range("--tokens", tokens, int, MOST_TOKENS) if tokens else None
     async with remembering(user) as memory:
-        block = await memory.context(query, read_settings().memory_tokens if tokens is None else tokens)
+        block = await memory.context(query, read_settings().memory_tokens if given is None else given)
     if block:
         screen.line(block)
     else:

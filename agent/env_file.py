@@ -29,8 +29,8 @@ LIBRARY_PREFIXES = (
 def load_env_file(path: Path, environment: MutableMapping[str, str], settings: Collection[str]) -> None:
     """Put the variables of `path` into the environment, unless they are there, be it empty. Raises BadInput.
 
-    An empty value stands for the default and is left out. A name that is none of `settings` and of no library known
-    here is a warning in the log; no value ever is.
+    An empty value stands for the default and is left out. The names of settings may be in any case. A name that is none
+    of `settings` and of no library known here is a warning in the log; no value ever is.
     """
     if environment.get(DISABLED):
         return
@@ -38,18 +38,25 @@ def load_env_file(path: Path, environment: MutableMapping[str, str], settings: C
     if bad := _unreadable_lines(text):
         lines = f"line{'s' * (len(bad) > 1)} {', '.join(map(str, bad))}"
         raise BadInput(f"{path}: {lines} cannot be read: write NAME=value, one to a line.")
+    there = {setting_name(name, settings) for name in environment}
+    found = {}
     for name, value in dotenv_values(stream=StringIO(text)).items():
         if warning := name_warning(name, settings):
             log.warning(warning)
-        if value:
-            environment.setdefault(name, value)
+        found[setting_name(name, settings)] = value
+    environment.update({name: value for name, value in found.items() if value and name not in there})
+
+
+def setting_name(name: str, settings: Collection[str]) -> str:
+    """The name of a variable; a setting's is in capitals, although it may be written in any case."""
+    return name.upper() if name.upper() in settings else name
 
 
 def name_warning(name: str, settings: Collection[str]) -> str | None:
     """What to say of a name in `.env`: that it is unknown, and which was meant; None where there is nothing to say."""
     known = {*settings, *PROVIDER_VARIABLES}
     upper = name.upper()
-    if name in known or upper.endswith(LIBRARY_SUFFIXES):
+    if name in known or upper in settings or (upper not in known and upper.endswith(LIBRARY_SUFFIXES)):
         return None
     if near := get_close_matches(upper, sorted(known), n=1, cutoff=0.8):
         return f"{name} in .env is unknown: did you mean {near[0]}?"

@@ -94,7 +94,11 @@ def descriptor_of(path: Path) -> int | None:
 
 
 def path_of(file: str) -> Path:
-    """The path that a name from the command line stands for. Raises BadInput where it holds a NUL."""
+    """The path that a name from the command line stands for. Raises BadInput where it can be no file's."""
+    if not file:
+        raise BadInput("The file name is empty: name a file, or - for standard input or output.")
     if "\0" in file:
         raise BadInput(f"The file name {quoted(file)} holds a NUL: remove it.")
+    if file.endswith(("/", "/.")):  # which Path drops
+        raise BadInput(f"{quoted(file)} names a directory: name a file.")
     return Path(file)

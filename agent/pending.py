@@ -41,6 +41,9 @@ async def remember(as_json: JsonOption = False, user: UserOption = None) -> int:
         screen.document({"threads": len(threads), "failed": failed, **counts})
     else:
         shown = {"history": "added as history"}
-        screen.line(", ".join(f"{number} {shown.get(what, what)}" for what, number in counts.items()))
+        if learnt := [f"{number} {shown.get(what, what)}" for what, number in counts.items() if number]:
+            screen.line(", ".join(learnt))
+        elif not failed:
+            screen.note("nothing new to remember")
         screen.note(f"{failed} of {len(threads)} threads are left: run it again" if failed else "nothing is left")
     return FAILED if failed else 0

@@ -1,9 +1,10 @@
 """What the commands of the terminal program share: its options, exit codes, and what opens a user's memory.
 
-The imports inside functions cost three seconds, which --help and wrong input save.
+Heavy imports are inside functions, so that --help and wrong input answer at once.
 """
 
 import asyncio
+import errno
 import io
 import logging
 import signal
@@ -11,9 +12,9 @@ import sys
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from memory.user_memory import UserMemory
 
 P = ParamSpec("P")
+Number = TypeVar("Number", int, float)
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 """Exit codes: it went wrong, or is not as it should be; what was given has to be put right; Ctrl-C."""
@@ -39,11 +41,11 @@ class Program(TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         try:
+            check_streams()
             try:
                 return super().main(*args, **options)
             finally:
-                if sys.stdout:
-                    sys.stdout.flush()  # a full disk or a closed pipe shows here, and not once Python exits
+                sys.stdout.flush()  # a full disk or a closed pipe shows here, and not once Python exits
         except asyncio.CancelledError:
             sys.exit(INTERRUPTED)
         except BrokenPipeError:  # whoever reads the output has seen enough
@@ -54,6 +56,17 @@ class Program(TyperGroup):
                 drop_output()
             screen.error(failure_of(error) or mistake(error))
             sys.exit(BAD_INPUT if isinstance(error, BadInput) else FAILED)
+
+
+def check_streams() -> None:
+    """Read nothing from a standard input that was closed before the start (`<&-`), for which Python has None.
+
+    Raises OSError for a closed standard output, which a command would work for in vain.
+    """
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.BytesIO())
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "it is closed")
 
 
 def drop_output() -> None:
@@ -77,11 +90,18 @@ def failure_of(error: Exception) -> str | None:
         case OSError():
             return f"The output cannot be written: {error.strerror}."
     from psycopg import Error, OperationalError
-    from psycopg.errors import DiskFull
+    from psycopg.errors import DiskFull, InsufficientPrivilege, ReadOnlySqlTransaction
 
     match error:
         case DiskFull():
             return "The database's disk is full: free some space and try again."
+        case InsufficientPrivilege():
+            return (
+                "The role in POSTGRES_URL may not do this: name the one that owns the database, or grant it the rights "
+                "to make schemas and tables there."
+            )
+        case ReadOnlySqlTransaction():
+            return "The database is read-only: name a server in POSTGRES_URL that takes writes, not a standby."
         case OperationalError():
             return f"The connection to the database was lost, or it refused to work ({name}): try again."
         case Error():
@@ -206,6 +226,16 @@ def user_of(option: str | None) -> str:
     from memory.fact import check_user_id
 
     return check_user_id(DEFAULT_USER if option is None else option)
+
+
+def in_range(option: str, text: str, kind: type[Number], most: int) -> Number:
+    """The number that an option gives, if it is in the range from 0 to `most`. Raises BadInput."""
+    with suppress(ValueError):
+        number = kind(text)
+        if 0 <= number <= most:  # nan is not
+            return number
+    what = "a whole number" if kind is int else "a number"
+    raise BadInput(f"{option} is {screen.quoted(text)}: give {what} from 0 to {most:,}.")
 
 
 def memory_of(parts: "Parts", user_id: str) -> "UserMemory":

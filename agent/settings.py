@@ -24,6 +24,11 @@ PROJECT = Path(__file__).parents[1]
 OFFLINE = "offline"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
+DAY = 86_400
+"""Seconds that a timeout may be set to at most."""
+MOST_TOKENS = 1_000_000
+"""Tokens that a budget may have at most."""
+
 
 class Settings(BaseSettings):
     """Each field is an environment variable of the same name in capitals; an empty one means the default."""
@@ -41,14 +46,14 @@ class Settings(BaseSettings):
     """The model that takes facts from messages and sums up long threads; empty: the chat model."""
     structured_output: StructuredOutputMethod = "auto"
     """How the extraction model is asked for its answer's shape; auto: as its package does by default."""
-    model_timeout: float = Field(default=60, gt=0)
+    model_timeout: float = Field(default=60, gt=0, le=DAY, allow_inf_nan=False)
     """Seconds a model call may take; it is tried up to three times where the server says to try again."""
 
     remember: When = "inline"
     """When facts are taken from what was said: after each reply, every so many messages, or once it has been quiet."""
     remember_every: int = Field(default=10, ge=1, le=100)
     """Messages that make up a batch."""
-    remember_after: int = Field(default=30, ge=0)
+    remember_after: int = Field(default=30, ge=0, le=DAY)
     """Seconds of quiet before messages are extracted in the background."""
 
     embedder: str = "local"
@@ -64,20 +69,20 @@ class Settings(BaseSettings):
     """Key of 16, 24 or 32 bytes with which threads are encrypted in Postgres; empty: they are not."""
     data_dir: Path = PROJECT / ".data"
     """Where the embedded servers keep their data; a relative path is relative to the project."""
-    embedded_idle_timeout: float = Field(default=60, ge=0)
+    embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)
     """Seconds that the embedded servers stay up after their last use, so that the next command need not start them."""
 
     ranking: Annotated[Weights, NoDecode] = PRESETS["default"]
     """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25; single ones can be set."""
     hot_facts: int = Field(default=2_000, ge=1, le=10_000)
     """Facts of one user that are held in memory at most; the collection searches the others."""
-    hot_megabytes: int = Field(default=256, ge=1)
+    hot_megabytes: int = Field(default=256, ge=1, le=1_000_000)
     """Memory that the facts of the users who talk now may take in one process."""
-    memory_tokens: int = Field(default=1_500, ge=0)
+    memory_tokens: int = Field(default=1_500, ge=0, le=MOST_TOKENS)
     """About how many tokens of recalled facts a prompt may carry."""
-    window_tokens: int = Field(default=4_000, ge=100)
+    window_tokens: int = Field(default=4_000, ge=100, le=MOST_TOKENS)
     """About how many tokens of the thread's messages a prompt may carry; past it, the older half is summed up."""
-    max_message_chars: int = Field(default=32_000, ge=1)
+    max_message_chars: int = Field(default=32_000, ge=1, le=10_000_000)
     """Characters a message may have."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
@@ -114,10 +119,10 @@ class Settings(BaseSettings):
     @classmethod
     def _postgres_url(cls, url: str) -> str:
         if url:
-            from memory.postgres import URL_FORM, is_postgres_url  # the driver, which not every command needs
+            from memory.postgres import url_problem  # the driver, which not every command needs
 
-            if not is_postgres_url(url):
-                raise ValueError(f"it is no Postgres connection string: {URL_FORM}")
+            if problem := url_problem(url):
+                raise ValueError(problem)
         return url
 
     @field_validator("chroma_url")
@@ -137,9 +142,12 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _data_dir(cls, path: Path) -> Path:
-        path = PROJECT / path.expanduser()
-        if file := next((part for part in (path, *path.parents) if part.is_file()), None):
-            raise ValueError(f"{file} is a file: name a directory")
+        try:
+            path = PROJECT / path.expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"{path.parts[0]} is nobody's home directory here: write the path in full") from error
+        if file := next(filter(_is_no_directory, (path, *path.parents)), None):
+            raise ValueError(f"{file} is no directory: name one")
         return path
 
     @field_validator("ranking", mode="before")
@@ -174,6 +182,14 @@ def read_settings() -> Settings:
     except ValidationError as error:
         wrong = [f"{_shown(field.upper())}: {problem}." for field, problem in problems_of(error.errors())]
         raise BadInput("\n".join([*wrong, "Set it in .env or the environment; .env.example explains each."])) from None
+
+
+def _is_no_directory(path: Path) -> bool:
+    """Whether something else than a directory is there."""
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:  # below a directory that may not be entered, say
+        return False
 
 
 def _is_http(url: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from agent import screen
-from agent.program import JsonOption, UserOption, app, command, opened, saver_of, user_of
+from agent.program import JsonOption, UserOption, app, command, in_range, opened, saver_of, user_of
 from agent.screen import counted
 from memory.errors import BadInput, Unavailable
 
@@ -76,7 +76,9 @@ def beginning(saved: "CheckpointTuple | None") -> str:
 
 @partial(command, group=group)
 async def prune(
-    older_than: Annotated[float, typer.Option("--older-than", help="Days since it was last used.")] = 30,
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="DAYS", help="Days since it was last used.")
+    ] = "30",
     as_json: JsonOption = False,
     user: UserOption = None,
 ) -> None:
@@ -84,13 +86,12 @@ async def prune(
 
     Each goes on as before, but cannot be taken back to an earlier turn.
     """
-    if not 0 <= older_than <= MOST_DAYS:  # nan is not, either
-        raise BadInput(f"--older-than is {older_than:g}: give a number of days from 0 to {MOST_DAYS:,}.")
+    unused_for = timedelta(days=in_range("--older-than", older_than, float, MOST_DAYS))
     user_id = user_of(user)
     async with opened() as services:
         from memory.threads import list_threads
 
-        saver, until = saver_of(services), datetime.now(UTC) - max(timedelta(days=older_than), AT_REST)
+        saver, until = saver_of(services), datetime.now(UTC) - max(unused_for, AT_REST)
         old = [thread for thread in await list_threads(saver.pool, user_id, None) if thread.last_at < until]
         outcome: list[Size | None] = []
         with screen.bar("pruning") as progress:
@@ -102,10 +103,13 @@ async def prune(
     if as_json:
         screen.document({"threads": len(gone), "in_use": in_use, "checkpoints": checkpoints, "bytes": size})
         return
-    if timedelta(days=older_than) < AT_REST:
+    if unused_for < AT_REST:
         screen.note(f"threads used in the last {AT_REST.seconds // 60} minutes are left as they are")
-    went = f"{counted(checkpoints, 'checkpoint')} ({size / 1e6:,.1f} MB)"
-    screen.line(f"{went} deleted from {counted(len(gone), 'thread')}")
+    if gone:
+        went = f"{counted(checkpoints, 'checkpoint')} ({size / 1e6:,.1f} MB)"
+        screen.line(f"{went} deleted from {counted(len(gone), 'thread')}")
+    else:
+        screen.note("nothing to delete")
     if in_use:
         screen.note(f"{counted(in_use, 'thread')} in use left as it was")
 

@@ -45,8 +45,10 @@ PLAIN = {
     "missing": "is missing",
     "extra_forbidden": "is unknown here",
     "int_parsing": "must be a whole number",
+    "int_parsing_size": "is too large",
     "int_from_float": "must be a whole number",
     "float_parsing": "must be a number",
+    "finite_number": "must be a number that is not infinite",
 }
 """By pydantic's type of problem, where its own words would not do."""
 

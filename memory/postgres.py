@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -32,6 +33,16 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 """SQL files; each runs once, in the order of their names. A released one is never changed, only followed by another."""
 
 
+NO_ANSWER = (
+    "Connection refused", "Connection reset", "Connection timed out", "Network is unreachable", "No route to host",
+    "No such file", "connection timeout expired", "could not translate host name", "failed to resolve host",
+    "no answer", "no second connection", "server closed the connection", "timeout expired",
+)  # fmt: skip
+"""How the reason begins where nothing answers; with any other one, the connection is refused by one of both sides."""
+
+MOST_PORT = 65_535
+
+
 def shown(url: str) -> str:
     """Where `url` points, for messages: no password is among it."""
     try:
@@ -46,15 +57,23 @@ URL_FORM = (
 )
 
 
-def is_postgres_url(url: str) -> bool:
-    """Whether `url` is a connection string; not whether anything answers there."""
+def url_problem(url: str) -> str | None:
+    """What is wrong with a connection string, without any part of a password; None where it can be one."""
+    no_url = f"it is no Postgres connection string: {URL_FORM}"
     try:
         parts = conninfo.conninfo_to_dict(url)
-    except (OperationalError, ProgrammingError):
-        return False
-    host, ports = str(parts.get("host") or ""), str(parts.get("port") or "").split(",")
-    split_in_password = "@" in host and not host.startswith("/")
-    return not split_in_password and all(not port or port.isdecimal() for port in ports)
+    except (OperationalError, ProgrammingError) as error:
+        reason = str(error).strip()
+        # libpq quotes the name that it does not know, unless that is a piece of a password.
+        names_parameter = reason.startswith(("invalid URI query parameter:", "invalid connection option"))
+        return reason if names_parameter and not re.search(r"password|\?.*@", url) else no_url
+    host = str(parts.get("host") or "")
+    ports = [port for port in str(parts.get("port") or "").split(",") if port]
+    if ("@" in host and not host.startswith("/")) or not all(map(str.isdecimal, ports)):
+        return no_url
+    if not all(1 <= float(port) <= MOST_PORT for port in ports):
+        return f"its port is not from 1 to {MOST_PORT}: {URL_FORM}"
+    return None
 
 
 async def _try_connection(url: str, timeout: float) -> None:
@@ -81,9 +100,11 @@ async def _try_connection(url: str, timeout: float) -> None:
 
 def _no_connection(url: str, reason: str) -> Unavailable:
     reason, refused, said_by_server = reason.rpartition("failed: ")[2].partition("FATAL:")
+    advice = "Check POSTGRES_URL and the server's settings."
     if refused:
-        advice = "Check POSTGRES_URL and the server's settings."
         return Unavailable(f"Postgres refuses the connection ({shown(url)}): {said_by_server.strip()}. {advice}")
+    if not reason.startswith(NO_ANSWER):
+        return Unavailable(f"Postgres cannot be used ({shown(url)}): {reason.strip()}. {advice}")
     return Unavailable(
         f"Postgres does not answer ({shown(url)}): {reason}. Check that it runs and that POSTGRES_URL is right, "
         "or leave POSTGRES_URL empty for the embedded one."
@@ -96,8 +117,8 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
 
     `timeout` is in seconds, for the first connection and for each later wait. Raises Unavailable, or BadInput.
     """
-    if not is_postgres_url(url):
-        raise BadInput(f"POSTGRES_URL is no Postgres connection string: {URL_FORM}.")
+    if problem := url_problem(url):
+        raise BadInput(f"POSTGRES_URL: {problem}.")
     await _try_connection(url, timeout)
 
     async def check(connection: Connection) -> None:

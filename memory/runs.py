@@ -69,7 +69,9 @@ class Runs:
                 connection = self._connection
                 self._users[connection] += 1
         except (TimeoutError, PoolTimeout, OperationalError) as error:
-            raise Unavailable("The database has no connection free for the thread's lock: try again.") from error
+            raise Unavailable(
+                "The database does not answer, or has no connection free for the thread's lock: try again."
+            ) from error
         try:
             yield connection
         finally:

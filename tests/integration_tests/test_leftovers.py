@@ -73,7 +73,7 @@ def test_the_terminal_takes_what_is_left_when_it_ends_and_the_command_what_was_l
 
     unreachable.remove("shells")
     some = chat("", variables, tmp_path, "remember", "--user", user)
-    assert (some.returncode, some.stdout) == (1, "1 added, 0 added as history, 0 reinforced, 0 retired\n")
+    assert (some.returncode, some.stdout) == (1, "1 added\n")
     assert "1 of 3 threads are left" in some.stderr
 
     unreachable.clear()

@@ -66,6 +66,27 @@ async def test_a_wrong_password_is_said_at_once_and_never_shown(url: str, role: 
     assert f"user={role}" in told
 
 
+async def test_a_missing_password_is_told_from_a_server_that_does_not_answer(url: str, role: str) -> None:
+    told = await refusal(make_conninfo(url, user=role))
+    assert told.startswith("Postgres cannot be used (")
+    assert "no password supplied. Check POSTGRES_URL" in told
+
+
+async def test_a_server_without_ssl_is_told_from_one_that_does_not_answer() -> None:
+    async def without_ssl(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # the request for SSL
+        writer.write(b"N")
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(without_ssl, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        told = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=require&gssencmode=disable")
+    assert told.startswith("Postgres cannot be used (")
+    assert "server does not support SSL" in told
+
+
 async def test_too_many_connections_are_said_at_once(url: str, role: str) -> None:
     with psycopg.connect(make_conninfo(url, user=role, password="sesame")):
         assert "too many connections for role" in await refusal(make_conninfo(url, user=role, password="sesame"))

@@ -1,11 +1,13 @@
 """The terminal program without a server: a fact's state in words, errors as lines, its help and version."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.errors import DiskFull
+from psycopg.errors import DiskFull, InsufficientPrivilege, ReadOnlySqlTransaction
 from typer.testing import CliRunner
 
 from agent.__main__ import app
@@ -49,6 +51,8 @@ def test_a_fact_says_in_words_whether_and_until_when_it_held(values: dict[str, A
     ("error", "line"),
     [
         (DiskFull("could not extend file: Lives in Lima"), "The database's disk is full: free some space"),
+        (InsufficientPrivilege("Lives in Lima"), "The role in POSTGRES_URL may not do this: name the one that owns"),
+        (ReadOnlySqlTransaction("Lives in Lima"), "The database is read-only: name a server in POSTGRES_URL"),
         (psycopg.OperationalError("Lives in Lima"), "The connection to the database was lost"),
         (psycopg.DataError("Lives in Lima"), "The database refused this (DataError)."),
         (OSError(28, "No space left on device"), "The output cannot be written: No space left on device."),
@@ -88,12 +92,39 @@ def test_the_version_is_that_of_the_package() -> None:
     assert (shown.exit_code, shown.stdout) == (0, "0.1.0\n")
 
 
-@pytest.mark.parametrize("days", ["inf", "-inf", "nan", "1e300", "-1", "36501"])
+@pytest.mark.parametrize("days", ["inf", "-inf", "nan", "1e300", "-1", "36501", "abc", ""])
 def test_an_absurd_number_of_days_is_one_line_that_names_it(days: str) -> None:
     refused = CliRunner().invoke(app, ["threads", "prune", f"--older-than={days}"])
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert refused.stderr.startswith("error: --older-than is ")
-    assert refused.stderr.count("\n") == 1
+    assert refused.stderr == f"error: --older-than is {days!r}: give a number from 0 to 36,500.\n"
+
+
+@pytest.mark.parametrize("tokens", ["-1", "abc", "2.5", "1" + "0" * 20])
+def test_an_absurd_number_of_tokens_is_one_line_that_names_it(tokens: str) -> None:
+    refused = CliRunner().invoke(app, ["context", "hi", f"--tokens={tokens}"])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr == f"error: --tokens is {tokens!r}: give a whole number from 0 to 1,000,000.\n"
+
+
+@pytest.mark.parametrize("command", ["export", "memories", "--version"])
+def test_a_closed_standard_output_is_one_line(command: str) -> None:
+    program = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "agent", command], capture_output=True, check=False
+    )
+    assert (program.returncode, program.stderr) == (1, b"error: The output cannot be written: it is closed.\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-"])
+def test_a_closed_standard_input_or_error_is_an_empty_one(closed: str) -> None:
+    program = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "agent", "forget", "--everything"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (program.returncode, program.stdout) == (2, "")
+    assert ("say --yes" in program.stderr) == (closed == "<&-")
 
 
 @pytest.mark.parametrize("when", ["99999-01-01", "0001-01-01T00:00+05:00", "x" * 10_000_000, "2026\0"])

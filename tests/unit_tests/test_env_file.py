@@ -34,6 +34,14 @@ def test_its_variables_are_set_unless_the_environment_has_them_even_empty(env_fi
     assert loaded(env_file, LOG_LEVEL="") == {"CHAT_MODEL": "offline", "ANTHROPIC_API_KEY": "k", "LOG_LEVEL": ""}
 
 
+def test_the_name_of_a_setting_may_be_in_any_case(env_file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    env_file.write_text("chat_model=offline\nLog_Level=INFO\nCHAT_MODEL=openai:x\nno_proxy=h\n")
+    assert loaded(env_file) == {"CHAT_MODEL": "openai:x", "LOG_LEVEL": "INFO", "no_proxy": "h"}
+    assert loaded(env_file, CHAT_MODEL="openai:y")["CHAT_MODEL"] == "openai:y"  # the environment wins
+    assert "CHAT_MODEL" not in loaded(env_file, chat_model="openai:y")
+    assert caplog.messages == []
+
+
 def test_no_file_and_the_switch_of_python_dotenv_load_nothing(env_file: Path) -> None:
     assert loaded(env_file) == {}
     env_file.write_text("CHAT_MODEL=offline")
@@ -51,7 +59,7 @@ def test_an_unknown_name_is_one_warning_without_its_value(env_file: Path, caplog
     ("name", "meant"),
     [
         ("CHAT_MODLE", "CHAT_MODEL"),
-        ("chat_model", "CHAT_MODEL"),
+        ("anthropic_api_key", "ANTHROPIC_API_KEY"),
         ("POSTGRES_URI", "POSTGRES_URL"),
         ("REMEMBER_EVRY", "REMEMBER_EVERY"),
         ("OPENAI_APIKEY", "OPENAI_API_KEY"),

@@ -95,7 +95,9 @@ def test_names_of_descriptors_are_known() -> None:
         ("x" * 10_000_000, "cannot be written: File name too long"),
         ("a\0b", "holds a NUL"),
         ("/dev/fd/999999", "Bad file descriptor"),
-        ("", "Is a directory"),
+        ("", "The file name is empty"),
+        ("new/", "names a directory"),
+        ("file/.", "names a directory"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -110,6 +112,7 @@ def test_a_file_that_cannot_be_written_is_one_short_line(
     assert problem in str(refused.value)
     assert len(str(refused.value)) < 200
     assert "\n" not in str(refused.value)
+    assert sorted(Path().iterdir()) == [Path("file"), Path("folder")]
 
 
 def test_a_full_disk_is_one_line_that_names_the_file() -> None:
@@ -123,8 +126,8 @@ def test_errors_of_others_pass_through_unchanged(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["nowhere", "a\0b", "x" * 10_000])
+@pytest.mark.parametrize("name", ["nowhere", "a\0b", "x" * 10_000, "", f"{__file__}/"], ids=lambda name: name[:20])
 def test_a_file_that_cannot_be_read_is_one_short_line(name: str) -> None:
-    with pytest.raises(BadInput, match=r"cannot be read|holds a NUL") as refused:
+    with pytest.raises(BadInput, match=r"cannot be read|holds a NUL|is empty|names a directory") as refused:
         read_lines(name)
     assert len(str(refused.value)) < 200

@@ -77,10 +77,25 @@ def test_every_wrong_value_is_listed_with_its_variable_and_what_it_takes(problem
         "REMEMBER_EVERY is '2.5': must be a whole number.",
         "EMBEDDER is 'word2vec': write local, or openai:<name> such as openai:text-embedding-3-small.",
         "CHROMA_URL is 'localhost:8000': write http://host:8000 or https://host, and nothing behind it.",
-        f"DATA_DIR is '{__file__}/data': {__file__} is a file: name a directory.",
+        f"DATA_DIR is '{__file__}/data': {__file__} is no directory: name one.",
         "RANKING is 'best': write 'default' or 'guide', and weights of your own after it, as in 'guide, recency=0.1'.",
         "MEMORY_TOKENS is '-1': must be at least 0.",
         "LOG_LEVEL is 'loud': must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'.",
+    ]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e308", "1" + "0" * 20, "9" * 5_000])
+@pytest.mark.parametrize("name", ["MODEL_TIMEOUT", "EMBEDDED_IDLE_TIMEOUT", "REMEMBER_AFTER", "MEMORY_TOKENS"])
+def test_an_absurd_number_is_refused_in_plain_words(problems: Problems, name: str, value: str) -> None:
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"{name} is ")
+    assert ": must be " in problem or ": is too large" in problem
+
+
+def test_a_data_directory_below_what_is_none_is_refused(problems: Problems) -> None:
+    assert problems(DATA_DIR="/dev/null") == ["DATA_DIR is '/dev/null': /dev/null is no directory: name one."]
+    assert problems(DATA_DIR="~nobodyhere/x") == [
+        "DATA_DIR is '~nobodyhere/x': ~nobodyhere is nobody's home directory here: write the path in full."
     ]
 
 
@@ -92,6 +107,24 @@ def test_an_address_that_is_no_postgres_url_is_refused_and_not_shown(problems: P
     (problem,) = problems(POSTGRES_URL=url)
     assert problem.startswith("POSTGRES_URL: it is no Postgres connection string: write postgresql://user:password@")
     assert "ses" not in problem
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "5432,k:99999", "9" * 5_000])
+def test_a_port_that_is_none_is_refused(problems: Problems, port: str) -> None:
+    (problem,) = problems(POSTGRES_URL=f"postgresql://u:sesame@h:{port}/x")
+    assert problem.startswith("POSTGRES_URL: its port is not from 1 to 65535: write postgresql://")
+
+
+def test_a_mistyped_parameter_of_the_postgres_url_is_named(problems: Problems) -> None:
+    assert problems(POSTGRES_URL="postgresql://u:sesame@h/x?sslmod=require") == [
+        'POSTGRES_URL: invalid URI query parameter: "sslmod".'
+    ]
+    assert problems(POSTGRES_URL="host=h sslmod=require") == ['POSTGRES_URL: invalid connection option "sslmod".']
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:a/b?sesame=d@h/x", "host=h password=a sesame=d"])
+def test_a_piece_of_a_password_is_not_shown_as_a_parameter(problems: Problems, url: str) -> None:
+    assert "sesame" not in problems(POSTGRES_URL=url)[0]
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:p%40ss@h:5432/x", "host=h dbname=x", "postgresql:///x?host=/a@b"])

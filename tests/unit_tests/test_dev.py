@@ -1,0 +1,44 @@
+"""`make dev`: wrong settings are told before the server starts, and its log level is one that it can read."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from agent import dev
+from agent.settings import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    read_settings.cache_clear()
+    yield
+    read_settings.cache_clear()
+
+
+@pytest.mark.parametrize(("name", "value"), [("LOG_LEVEL", "loud"), ("CHAT_MODEL", "foo")])
+def test_wrong_settings_are_named_before_the_server_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["dev", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        dev.main()
+    shown = capsys.readouterr()
+    assert (ended.value.code, shown.out) == (2, "")
+    assert shown.err.startswith(f"error: {name} is {value!r}: ")
+
+
+@pytest.mark.parametrize(("level", "read"), [(" info ", "INFO"), ("", None), (None, None)])
+def test_the_server_reads_the_log_level_in_any_case_or_none(
+    monkeypatch: pytest.MonkeyPatch, level: str | None, read: str | None
+) -> None:
+    if level is not None:
+        monkeypatch.setenv("LOG_LEVEL", level)
+    before = dict(os.environ)
+    dev.check_settings()
+    assert os.environ.get("LOG_LEVEL") == read
+    assert {**os.environ, "LOG_LEVEL": ""} == {**before, "LOG_LEVEL": ""}
