@@ -72,9 +72,10 @@ def copy_project(to: Path) -> Path:
 
 
 def package_cache() -> dict[str, str]:
-    """The variables that share this developer's cache of packages: a set-up then takes seconds."""
+    """The variables that share this developer's cache of packages, if there is one: a set-up then takes seconds."""
     shown = subprocess.run([sys.executable, "-m", "uv", "cache", "dir"], capture_output=True, text=True, check=True)
-    return {"UV_CACHE_DIR": shown.stdout.strip()}
+    cache = shown.stdout.strip()
+    return {"UV_CACHE_DIR": cache} if os.access(cache, os.W_OK) else {}
 
 
 def as_user(user_id: int) -> list[str]:
