@@ -75,7 +75,7 @@ async def test_a_client_streams_replies_and_what_was_told_outlives_the_server(
         assert [item["value"]["text"] for item in items] == ["Lives in Austin"]
 
 
-async def test_studio_finds_a_form_for_the_context_and_what_fails_of_a_model_is_told(
+async def test_studio_finds_a_form_and_what_fails_of_a_model_is_told(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path
 ) -> None:
     """A model that cannot be opened saves nothing; of one that refuses, neither client nor log gets the answer."""
