@@ -2,7 +2,7 @@
 
 import math
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
@@ -13,6 +13,24 @@ from agent.settings import OFFLINE, Settings
 
 MODEL_RETRIES = 2
 """Times a call is repeated after a 429, a 5xx or a broken connection, by the packages that can; Ollama's cannot."""
+
+
+class Choice(NamedTuple):
+    """A model's name, and the setting that gives it."""
+
+    name: str
+    setting: str
+
+
+def chat_choice(settings: Settings, asked_for: str = "") -> Choice:
+    """The model that replies; `asked_for` is the one that the run's context names."""
+    return Choice(asked_for, "the run's `model`") if asked_for else Choice(settings.chat_model_name, "CHAT_MODEL")
+
+
+def extraction_choice(settings: Settings) -> Choice:
+    """The model that takes facts from messages and sums up long threads."""
+    setting = "EXTRACTION_MODEL" if settings.extraction_model else "CHAT_MODEL"
+    return Choice(settings.extraction_model_name, setting)
 
 
 def open_model(name: str, settings: Settings) -> BaseChatModel:

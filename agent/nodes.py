@@ -11,14 +11,16 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, Literal
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage
 from langchain_core.messages.tool import tool_call
 from langgraph.runtime import Runtime
 
 from agent.context import Context, memory_tokens
 from agent.identity import memory_of, user_of
-from agent.models import open_model
+from agent.models import chat_choice, open_model
 from agent.prompts import system_message
+from agent.providers import NoReply, model_failure
 from agent.remembering import (
     ask_process,
     ask_server,
@@ -32,7 +34,7 @@ from agent.remembering import (
 from agent.settings import read_settings
 from agent.state import MemoryChanges, Reason, Remembering, State
 from agent.tools import TOOLS
-from memory.errors import BadInput, cause_of
+from memory.errors import BadInput, cause_of, quoted
 from memory.extract import Utterance, utterances_of
 from memory.fact import owner_key, parse_date, utc_now
 from memory.rank import Hit
@@ -62,7 +64,7 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
 
 
 async def respond(state: State, runtime: Runtime[Context]) -> Update:
-    """Answer: one model call, with the thread's window, the recalled facts and the open task.
+    """Answer: one model call, with the thread's window, the recalled facts and the open task. Raises NoReply.
 
     Recalled facts are never saved: a run that goes on from a checkpoint after `recall`, as a fork does, or one that was
     broken off, finds today's here.
@@ -72,7 +74,8 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     last = state["messages"][-1]
     if isinstance(last, HumanMessage) and (fault := message_fault(text_of(last))):
         return {"messages": [AIMessage(fault)]}
-    model = await asyncio.to_thread(open_model, context.model or settings.chat_model_name, settings)
+    choice = chat_choice(settings, context.model)
+    model = await asyncio.to_thread(open_model, choice.name, settings)
     found: Update = {} if "recalled" in state else await _recalled(state, runtime)
     prompt = system_message(
         context.system_prompt,
@@ -81,12 +84,22 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
         task=open_task(state.get("task"), utc_now()),
     )
     messages = window(_readable(state["messages"]), settings.window_tokens)
-    if _rounds_of_tools(messages) < MOST_ROUNDS:
-        reply = _with_readable_calls(await model.bind_tools(TOOLS).ainvoke([prompt, *messages]))
-    else:
-        given = await model.ainvoke([prompt, *messages])
-        reply = given.model_copy(update={"tool_calls": [], "invalid_tool_calls": []})
+    try:
+        reply = await _reply(model, [prompt, *messages], tools=_rounds_of_tools(messages) < MOST_ROUNDS)
+    except Exception as error:  # each provider has its own
+        log.warning("no reply %s cause=%s", _where(runtime), cause_of(error))
+        reason = model_failure(error, *choice) or f"{type(error).__name__} from the model {quoted(choice.name)}."
+        # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
+        raise NoReply(reason) from None
     return found | {"messages": [reply]}
+
+
+async def _reply(model: BaseChatModel, prompt: Sequence[BaseMessage], *, tools: bool) -> AIMessage:
+    """The model's reply to the prompt, which calls tools only where it may."""
+    if tools:
+        return _with_readable_calls(await model.bind_tools(TOOLS).ainvoke([*prompt]))
+    given = await model.ainvoke([*prompt])
+    return given.model_copy(update={"tool_calls": [], "invalid_tool_calls": []})
 
 
 def _rounds_of_tools(messages: Sequence[BaseMessage]) -> int:

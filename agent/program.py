@@ -137,12 +137,13 @@ def explained(error: AgentMemoryError) -> str:
     """The error's text; where the extraction model's server is the cause, also which settings to check."""
     if error.__cause__ is None:
         return str(error)
+    from agent.models import extraction_choice
     from agent.providers import model_failure
     from agent.settings import read_settings
     from memory.extract import ExtractionFailed
 
     if isinstance(error, ExtractionFailed):
-        failure = model_failure(error.__cause__, read_settings().extraction_model_name)
+        failure = model_failure(error.__cause__, *extraction_choice(read_settings()))
         return f"{error}: {failure}" if failure else str(error)
     return str(error)
 

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from memory.errors import BadInput, listed, problems_of
+from memory.errors import BadInput, Unavailable, listed, problems_of, quoted, server_failure
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 EXAMPLES = "write <provider>:<name>, such as openai:gpt-4.1-mini or anthropic:claude-sonnet-4-5, or offline"
+
+
+MOST_OF_A_REASON = 300
+"""Characters of a package's error that are repeated."""
 
 
 class Provider(NamedTuple):
@@ -22,15 +26,17 @@ class Provider(NamedTuple):
     """Environment variables, one of which has to be set; empty where it works without a key."""
     address: str = ""
     """Environment variable for the address of its server."""
+    unread: str = ""
+    """Environment variable for that address which the package does not read: the key would go to the usual server."""
 
 
 PROVIDERS = {
     "openai": Provider("langchain-openai", ("OPENAI_API_KEY",), "OPENAI_BASE_URL"),
     "anthropic": Provider("langchain-anthropic", ("ANTHROPIC_API_KEY",), "ANTHROPIC_BASE_URL"),
     "google_genai": Provider(
-        "langchain-google-genai",
-        ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"),
-        "GOOGLE_GEMINI_BASE_URL",
+        "langchain-google-genai",  # version 3: chromadb's pin of tenacity keeps out version 4, which reads the address
+        ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        unread="GOOGLE_GEMINI_BASE_URL",
     ),
     "ollama": Provider("langchain-ollama", address="OLLAMA_HOST"),
     "mistralai": Provider("langchain-mistralai", ("MISTRAL_API_KEY",), "MISTRAL_BASE_URL"),
@@ -65,6 +71,8 @@ def model_problem(name: str, *, openai_key: bool) -> str | None:
         return None
     if find_spec(known.package.replace("-", "_")) is None:
         return _package_missing(known.package)
+    if known.unread and os.environ.get(known.unread):
+        return f"cannot be reached at another address: {known.package} does not read {known.unread}, leave it out"
     has_key = openai_key if provider == "openai" else any(os.environ.get(key) for key in known.keys)
     if known.keys and not has_key:
         return f"needs a key: set {known.keys[0]} in .env or the environment, or use the built-in model, offline"
@@ -75,8 +83,16 @@ class CannotOpen(BadInput):
     """A model that its package refuses to open."""
 
     def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"The model {name!r} {problem}.")
+        super().__init__(f"The model {quoted(name)} {problem}.")
         self.problem = problem
+
+
+class NoReply(Unavailable, RuntimeError):
+    """A call of the chat model failed. A RuntimeError, since LangGraph's server hides the texts of most other errors
+    from its clients."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"No reply: {reason}")
 
 
 def init_model(name: str, **arguments: Any) -> "BaseChatModel":
@@ -94,71 +110,19 @@ def init_model(name: str, **arguments: Any) -> "BaseChatModel":
         raise CannotOpen(name, f"cannot be opened: {listed(problems_of(error.errors()))}") from None
     except Exception as error:  # each package has its own
         if str(error).startswith("Unsupported provider"):
-            raise CannotOpen(name, f"names an unknown provider, {provider!r}: {EXAMPLES}") from error
-        raise CannotOpen(name, f"cannot be opened: {type(error).__name__}: {error}".splitlines()[0]) from error
+            raise CannotOpen(name, f"names an unknown provider, {quoted(provider)}: {EXAMPLES}") from error
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:MOST_OF_A_REASON].rstrip(": .")
+        raise CannotOpen(name, f"cannot be opened: {reason}") from error
 
 
 def _package_missing(package: str) -> str:
     return f"needs a package that is not installed: `make add PACKAGE={package}` adds it"
 
 
-FAILURES_BY_STATUS = {401: "key", 403: "key", 404: "model", 408: "timeout", 429: "quota", 504: "timeout"}
-"""By the HTTP status of the answer."""
-
-FAILURES_BY_CLASS = {
-    "ModelAuthenticationError": "key",
-    "ModelPermissionDeniedError": "key",
-    "ModelNotFoundError": "model",
-    "ModelRateLimitError": "quota",
-    "ModelAPIError": "server",
-    "ModelInvalidRequestError": "request",
-    "ModelTimeoutError": "timeout",
-    "ModelConnectionError": "connection",
-    "APITimeoutError": "timeout",
-    "TimeoutException": "timeout",
-    "TimeoutError": "timeout",
-    "APIConnectionError": "connection",
-    "TransportError": "connection",
-    "ConnectionError": "connection",
-    "ServerTimeoutError": "timeout",
-    "ClientConnectionError": "connection",
-}
-"""By the class of the error, or one it descends from: of LangChain, OpenAI-like clients, httpx, Python and aiohttp."""
-
-
-def model_failure(error: BaseException, name: str) -> str | None:
-    """What went wrong between us and the server of the model called `name`, and which settings to check.
-
-    None for an error that is not known as a model's. The text of the error, which may quote the user, is left out.
-    """
+def model_failure(error: BaseException, name: str, setting: str) -> str | None:
+    """What went wrong with the model called `name`, which `setting` names, and what to check (see `server_failure`)."""
     provider, _ = split_name(name)
-    known = PROVIDERS.get(provider, Provider(""))
-    key = known.keys[0] if known.keys else f"the key of {provider}"
-    address = known.address or f"the address of {provider}"
-    match _kind_of_failure(error):
-        case "key":
-            return f"the model's server refused the key: check {key}."
-        case "model":
-            return f"the model's server does not know {name!r}: check CHAT_MODEL and {address}."
-        case "quota":
-            return "the model's server is asked too often, or the account has no quota left."
-        case "timeout":
-            return "the model did not answer in time (MODEL_TIMEOUT)."
-        case "connection":
-            return f"the model's server cannot be reached: check {address} and the network."
-        case "request":
-            return f"the model's server does not accept the request: check {key}, and that {name!r} supports tools."
-        case "server":
-            return "the model's server has an internal error."
-    return None
-
-
-def _kind_of_failure(error: BaseException) -> str | None:
-    for kind in type(error).__mro__:
-        if failure := FAILURES_BY_CLASS.get(kind.__name__):
-            return failure
-    places = (error, "status_code"), (error, "code"), (getattr(error, "response", None), "status_code")
-    status = next((value for where, name in places if isinstance(value := getattr(where, name, None), int)), 0)
-    if status >= 400:
-        return FAILURES_BY_STATUS.get(status) or ("server" if status >= 500 else "request")
-    return None
+    known = PROVIDERS.get(provider)
+    key = known.keys[0] if known and known.keys else "" if known else f"the key of {provider}"
+    address = known.address if known else ""
+    return server_failure(error, name=name, setting=setting, key=key, address=address, ability="supports tools")

@@ -126,9 +126,14 @@ def handed_over(thread_id: str, utterances: Sequence[Utterance]) -> Waiting:
 async def ask_process(store: Parts, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]) -> None:
     """The same as a task of this process, which is finished before the store closes."""
     begun, memory = utc_now(), await with_model(memory)
-    key = f"{owner_key(memory.user_id)} {thread_id}"
     ids = frozenset(str(said.source.message_id) for said in utterances)
-    store.later.ask(key, read_settings().remember_after, lambda: memory.take_in(utterances, begun=begun), on=ids)
+    key, seconds = key_of(memory.user_id, thread_id), read_settings().remember_after
+    store.later.ask(key, seconds, lambda: memory.take_in(utterances, begun=begun), on=ids)
+
+
+def key_of(user_id: str, thread_id: str) -> str:
+    """What a thread's work in the background is kept under."""
+    return f"{owner_key(user_id)} {thread_id}"
 
 
 async def remember_thread(store: Parts, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str) -> Changes:

@@ -8,13 +8,14 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from memory.errors import MOST_QUOTED as MOST_QUOTED
+from memory.errors import quoted as quoted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 SHORTEST_TEXT = 20
 """Columns that a table leaves for a text at least; with less, the text goes on lines of its own."""
-MOST_QUOTED = 60
-"""Characters of a value that an error repeats."""
 
 
 @cache
@@ -41,11 +42,6 @@ def printable(text: str) -> str:
 def cell(text: str) -> str:
     """The text on one line, as a row of a table has it."""
     return printable(" ".join(text.split()))
-
-
-def quoted(text: str) -> str:
-    """The text in quotes for an error message, shortened where it is long."""
-    return repr(text if len(text) <= MOST_QUOTED else f"{text[: MOST_QUOTED - 3]}...")
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,7 +3,7 @@
 import logging
 import shlex
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -15,8 +15,9 @@ from rich.console import Console
 from agent.context import Context
 from agent.graph import Graph
 from agent.nodes import summary_of
-from agent.providers import model_failure
-from agent.remembering import left_in, message_fault, remember_thread
+from agent.program import explained
+from agent.providers import NoReply
+from agent.remembering import key_of, left_in, message_fault, remember_thread
 from agent.screen import cell, counted, printable, quoted
 from agent.settings import read_settings
 from agent.state import MemoryChanges
@@ -72,6 +73,8 @@ class Chat:
             if fault := message_fault(text):
                 raise BadInput(fault)
             await self._turn(text)
+        except NoReply as error:
+            self.fail(f"{error} Your message is kept; go on, or ask again.")
         except AgentMemoryError as error:
             self.fail(str(error))
         except Exception as error:
@@ -138,22 +141,28 @@ class Chat:
         if not left:
             return
         self.note("remembering what was said; Ctrl-C leaves it for `python -m agent remember`", self.err)
-        if read_settings().remember == "background":
-            await store.later.finish()
-        else:
-            for thread_id in left:
-                await self._take_in_thread(store, thread_id)
+        failures = await self._take_in_threads(store, left)
         for thread_id, count in (await self._left(store)).items():
+            failure = failures.get(thread_id)
+            reason = f" ({explained(failure).rstrip('.')})" if isinstance(failure, AgentMemoryError) else ""
             self.fail(
-                f"Nothing was learnt yet from {counted(count, 'message')} of thread {thread_id}: "
+                f"Nothing was learnt yet from {counted(count, 'message')} of thread {thread_id}{reason}: "
                 f"`python -m agent remember --user {shlex.quote(self.memory.user_id)}` tries again."
             )
 
-    async def _take_in_thread(self, store: FactStore, thread_id: str) -> None:
-        try:
-            self._note_changes(summary_of(await remember_thread(store, self.saver, self.memory, thread_id)))
-        except AgentMemoryError as error:
-            log.warning("not remembered thread=%r cause=%s", thread_id, cause_of(error))
+    async def _take_in_threads(self, store: FactStore, threads: Iterable[str]) -> dict[str, Exception | None]:
+        """Learn from what waits in the threads; why that failed, by thread."""
+        if read_settings().remember == "background":
+            failed = await store.later.finish()
+            return {thread_id: failed.get(key_of(self.memory.user_id, thread_id)) for thread_id in threads}
+        failures: dict[str, Exception | None] = {}
+        for thread_id in threads:
+            try:
+                self._note_changes(summary_of(await remember_thread(store, self.saver, self.memory, thread_id)))
+            except AgentMemoryError as error:
+                log.warning("not remembered thread=%r cause=%s", thread_id, cause_of(error))
+                failures[thread_id] = error
+        return failures
 
     async def _left(self, store: FactStore) -> dict[str, int]:
         """The threads of this chat in which messages wait to be learnt from, and how many."""
@@ -245,7 +254,6 @@ def lower_first(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
-KEPT = "Your message is kept; go on, or ask again."
 DATABASE_ERRORS = {"OperationalError", "PoolTimeout"}
 
 
@@ -256,6 +264,4 @@ def explain(error: Exception) -> str:
         return "the disk of the database is full; what you wrote may not be saved."
     if DATABASE_ERRORS.intersection(names):
         return "the database does not answer; what you wrote may not be saved."
-    if failure := model_failure(error, read_settings().chat_model_name):
-        return f"{failure} {KEPT}"
     return f"{names[0]} from a part of the turn; LOG_LEVEL=WARNING shows where."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.errors import BadInput, Unavailable
+from memory.errors import BadInput, Unavailable, server_failure
 from memory.fact import Fact
 from memory.index import Vectors, unit
 
@@ -33,7 +33,7 @@ class Embedder:
         self._cache_size = cache_size
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """One row a text: shape (len(texts), dimension). Raises Unavailable when the model does not answer."""
+        """One row a text: shape (len(texts), dimension). Raises Unavailable when the model gives none."""
         found = {text: self._cache[text] for text in texts if text in self._cache}
         missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:
@@ -43,7 +43,8 @@ class Embedder:
             except Unavailable:
                 raise
             except Exception as error:  # every provider has its own errors; the caller needs only one
-                raise Unavailable(f"The embedder {self.name!r} does not answer: {type(error).__name__}.") from error
+                # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
+                raise Unavailable(self._failure(error)) from None
         for text in texts:
             self._cache[text] = found[text]
             self._cache.move_to_end(text)
@@ -60,6 +61,14 @@ class Embedder:
         texts = [*(fact.searchable for fact in facts), *(fact.searchable_with_previous for fact in facts)]
         vectors = await self.embed(texts)
         return unit(vectors[: len(facts)] + vectors[len(facts) :])
+
+    def _failure(self, error: Exception) -> str:
+        """What went wrong, in words."""
+        if self.name.startswith("openai:"):
+            of_openai = {"key": "OPENAI_API_KEY", "address": "OPENAI_BASE_URL", "ability": "makes embeddings"}
+            if failure := server_failure(error, name=self.name, setting="EMBEDDER", **of_openai):
+                return f"The embedder {self.name!r} failed: {failure}"
+        return f"The embedder {self.name!r} gave no vectors: {type(error).__name__}."
 
     async def _opened(self) -> "Embeddings":
         async with self._loading:

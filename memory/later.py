@@ -18,7 +18,7 @@ class Later:
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[asyncio.TimerHandle, Work, Set[str]]] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[Exception | None]] = {}
 
     def ask(self, key: str, seconds: float, work: Work, on: Set[str] = frozenset()) -> None:
         """Do this in so many seconds, in place of what was asked for this key and has not begun.
@@ -30,11 +30,16 @@ class Later:
         self._forget(key)
         self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self._begin, key), work, on
 
-    async def finish(self) -> None:
-        """Do now what waits, and wait until all is done; broken off, it leaves the rest undone."""
+    async def finish(self) -> dict[str, Exception]:
+        """Do now what waits, and wait until all is done; broken off, it leaves the rest undone.
+
+        The keys whose work failed, and why.
+        """
         for key in [*self._waiting]:
             self._begin(key)
-        await asyncio.gather(*self._running.values())
+        running = {**self._running}
+        done = await asyncio.gather(*running.values())
+        return {key: error for key, error in zip(running, done, strict=True) if error}
 
     def _forget(self, key: str) -> Work | None:
         timer, work, _ = self._waiting.pop(key, (None, None, None))
@@ -49,16 +54,18 @@ class Later:
             self._running[key] = begun
             begun.add_done_callback(partial(self._ended, key))
 
-    def _ended(self, key: str, done: asyncio.Task[None]) -> None:
+    def _ended(self, key: str, done: asyncio.Task[Exception | None]) -> None:
         if self._running.get(key) is done:
             del self._running[key]
 
 
-async def _do(work: Work, before: asyncio.Task[None] | None) -> None:
-    """Do it after what was begun before it; where it comes to nothing, the log tells why."""
+async def _do(work: Work, before: asyncio.Task[Exception | None] | None) -> Exception | None:
+    """Do it after what was begun before it; where it fails, log the reason and return the error."""
     if before:
         await asyncio.wait([before])
     try:
         await work()
     except Exception as error:
         log.warning("not done in the background cause=%s", cause_of(error))
+        return error
+    return None

@@ -118,11 +118,14 @@ async def test_the_terminal_finishes_the_background_before_it_ends_unless_that_i
 def test_a_chat_whose_last_messages_were_not_remembered_says_which_and_how_to_go_on_and_ends_with_1(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str, when: str
 ) -> None:
-    openai.defaults["extraction"] = Status(401)
+    openai.defaults["extraction"] = Status(404)
     lines = f"{items('stamps')}\nThanks!\n{items('coins')}\n"
-    talked = chat(lines, {**environment, "REMEMBER": when}, tmp_path, "--user", user)
+    variables = {**environment, "REMEMBER": when, "EXTRACTION_MODEL": "openai:small"}
+    talked = chat(lines, variables, tmp_path, "--user", user)
     assert (talked.returncode, talked.stdout) == (1, "OK.\n" * 3)
     assert "error: Nothing was learnt yet from 2 messages of thread" in talked.stderr
+    reason = "the model's server does not know 'openai:small': check EXTRACTION_MODEL and OPENAI_BASE_URL): `python"
+    assert f"from the extraction model: {reason}" in talked.stderr
     assert talked.stderr.count("error:") == 1
     openai.defaults["extraction"] = script.extraction
     rest = chat("", environment, tmp_path, "remember", "--user", user, "--json")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import SecretStr
 
+from memory.embeddings import open_embedder
+from memory.errors import Unavailable
 from memory.extract import Extraction, ExtractionFailed, Utterance, extract
 from memory.fact import Source, utc_now
 from tests.openai_server import After, Hang, Json, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
@@ -395,3 +398,23 @@ async def test_leaving_async_ends_the_thread_too() -> None:
     async with ScriptedOpenAI():
         assert "scripted-openai" in thread_names()
     assert "scripted-openai" not in thread_names()
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (Status(401, "Zanzibar"), "the model's server refused the key: check OPENAI_API_KEY."),
+        (Status(404, "Zanzibar"), "the model's server does not know 'openai:x': check EMBEDDER and OPENAI_BASE_URL."),
+        (Status(400, "Zanzibar"), "check OPENAI_API_KEY, and that 'openai:x' makes embeddings."),
+    ],
+    ids=["key", "model", "request"],
+)
+async def test_an_embedder_that_is_refused_says_what_to_check_and_quotes_no_answer(
+    server: ScriptedOpenAI, answer: Status, sentence: str
+) -> None:
+    server.embedding(answer)
+    with pytest.raises(Unavailable) as error:
+        await open_embedder("openai:x", api_key="k", base_url=server.url).embed(["tea"])
+    assert str(error.value).startswith("The embedder 'openai:x' failed: the model's server ")
+    assert str(error.value).endswith(sentence)
+    assert "Zanzibar" not in "".join(traceback.format_exception(error.value))

@@ -13,7 +13,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from memory.store import facts_namespace
 from tests.conversation import HOME, candidate, found
-from tests.openai_server import ScriptedOpenAI, Text
+from tests.openai_server import ScriptedOpenAI, Status, Text
 from tests.processes import chat, free_port, langgraph_dev
 
 AUSTIN = candidate("Lives in Austin", "I moved to Austin", "home city", category="location")
@@ -75,9 +75,10 @@ async def test_a_client_streams_replies_and_what_was_told_outlives_the_server(
         assert [item["value"]["text"] for item in items] == ["Lives in Austin"]
 
 
-async def test_studio_finds_a_form_for_the_context_and_wrong_models_save_nothing(
-    environment: dict[str, str], tmp_path: Path
+async def test_studio_finds_a_form_and_what_fails_of_a_model_is_told(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path
 ) -> None:
+    """A model that cannot be opened saves nothing; of one that refuses, neither client nor log gets the answer."""
     with langgraph_dev(tmp_path, environment) as url:
         client = get_client(url=url)
         (assistant,) = await client.assistants.search(graph_id="chat")
@@ -91,6 +92,13 @@ async def test_studio_finds_a_form_for_the_context_and_wrong_models_save_nothing
         outcome: Any = await client.runs.wait(thread, "chat", input=said, context={"model": "gpt"}, raise_error=False)
         assert "The model 'gpt' names no provider" in outcome["__error__"]["message"]
         assert not (await client.threads.get_state(thread))["values"]
+        openai.reply(Status(401, "Zanzibar is no key."))
+        outcome = await client.runs.wait(thread, "chat", input=said, raise_error=False)
+        reason = "No reply: the model's server refused the key: check OPENAI_API_KEY."
+        assert outcome["__error__"] == {"error": "NoReply", "message": reason}
+        log = (tmp_path / "server.log").read_text()
+        assert reason in log
+        assert "Zanzibar" not in log
 
 
 async def test_two_terminals_and_a_server_share_one_data_directory_and_leave_nothing_running(

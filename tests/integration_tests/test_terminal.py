@@ -190,7 +190,8 @@ def test_a_reply_that_fails_is_said_and_what_was_told_is_kept(
     openai.reply(Status(500), Status(500), Status(500), Text("I am back."))
     openai.extraction(found(candidate("Likes tea", "I like tea", "likes")))
     result = chat("I like tea.\nHello?\n", environment, tmp_path, "--user", user)
-    assert "error: No reply:" in result.stderr
+    reason = "the model's server has an internal error. Your message is kept; go on, or ask again."
+    assert f"error: No reply: {reason}" in result.stderr
     assert result.stdout.splitlines() == ["I am back.", "remembered: likes tea"]
     assert result.returncode == 1
 

@@ -1,15 +1,20 @@
 """A turn in which something goes wrong: the model, its answers, or what is sent. The reply and the thread go on."""
 
 import json
+import traceback
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatResult
 
 from agent.context import Context
 from agent.graph import Graph
 from agent.nodes import MOST_ROUNDS
+from agent.offline.model import OfflineChatModel
+from agent.providers import NoReply
 from memory.errors import BadInput
 from memory.store import FactStore
 from tests.collecting import asked, known
@@ -127,11 +132,53 @@ async def test_a_reply_that_failed_leaves_the_thread_usable_and_the_message_to_b
 ) -> None:
     thread = str(uuid.uuid4())
     openai.reply(*[Status(500)] * 3)
-    with pytest.raises(Exception, match="500"):
+    with pytest.raises(NoReply, match=r"^No reply: the model's server has an internal error\."):
         await say(graph, user, INTRODUCTION, thread)
     openai.extraction(found(HOME))
     assert (await say(graph, user, "Are you there?", thread)).reply == "OK."
     assert await known(store, user) == ["Lives in San Francisco"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "context", "reason"),
+    [
+        (Status(401, "zanzibar"), {}, "refused the key: check OPENAI_API_KEY."),
+        (Status(404, "zanzibar"), {}, "'openai:scripted': check CHAT_MODEL and OPENAI_BASE_URL."),
+        (Status(404, "zanzibar"), {"model": "openai:z"}, "'openai:z': check the run's `model` and OPENAI_BASE_URL."),
+    ],
+    ids=["key", "model", "model of the run"],
+)
+async def test_a_failed_reply_names_what_to_check_and_quotes_no_answer(
+    graph: Graph, openai: ScriptedOpenAI, user: str, caplog: pytest.LogCaptureFixture,
+    answer: Answer, context: dict[str, str], reason: str,
+) -> None:  # fmt: skip
+    openai.defaults["reply"] = answer
+    with caplog.at_level("INFO"), pytest.raises(NoReply) as error:
+        await say(graph, user, "Hello", **context)
+    assert str(error.value).endswith(reason)
+    assert "zanzibar" not in "".join(traceback.format_exception(error.value))
+    assert "zanzibar" not in caplog.text
+    assert "no reply thread=" in caplog.text
+
+
+class Odd(OfflineChatModel):
+    """A model whose package raises an error that nobody knows, and that quotes what was sent."""
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        raise KeyError(messages[-1].text)
+
+
+async def test_an_unknown_error_of_a_model_is_told_and_logged_without_its_text(
+    graph: Graph, user: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = str(uuid.uuid4())  # a traceback shows literals of this file
+    monkeypatch.setattr("agent.nodes.open_model", lambda *_: Odd())
+    with caplog.at_level("INFO"), pytest.raises(NoReply) as error:
+        await say(graph, user, said)
+    assert str(error.value) == "No reply: KeyError from the model 'openai:scripted'."
+    assert said not in "".join(traceback.format_exception(error.value))
+    assert said not in caplog.text
+    assert f"cause=KeyError at {Path(__file__).name}:" in caplog.text
 
 
 @pytest.mark.parametrize("arguments", ["nonsense", '{"changes": ', "[]", "null"])

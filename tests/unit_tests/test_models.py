@@ -12,10 +12,11 @@ from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import OpenAIAuthenticationError, OpenAITimeoutError
 from pydantic import SecretStr
 
-from agent.models import open_model
+from agent.models import chat_choice, extraction_choice, open_model
 from agent.offline.model import OfflineChatModel
 from agent.providers import PROVIDERS, Provider, model_failure, model_problem
 from agent.settings import Settings
+from agent.terminal import explain
 from memory.errors import BadInput
 from tests.processes import environment
 
@@ -91,6 +92,48 @@ def test_a_missing_key_names_that_providers_variable(nowhere: None, monkeypatch:
     assert model_problem("keyless:x", openai_key=False) is None
 
 
+def test_an_address_that_a_providers_package_does_not_read_is_refused(
+    nowhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert PROVIDERS["google_genai"].unread == "GOOGLE_GEMINI_BASE_URL"
+    monkeypatch.setitem(PROVIDERS, "deaf", Provider("langchain-core", unread="DEAF_URL"))
+    assert model_problem("deaf:x", openai_key=False) is None
+    monkeypatch.setenv("DEAF_URL", "http://127.0.0.1:9")
+    with pytest.raises(BadInput, match="langchain-core does not read DEAF_URL, leave it out"):
+        open_model("deaf:x", Settings())
+
+
+@pytest.mark.parametrize("name", ["x" * 3_000, f"{'x' * 3_000}:y", f"openai:{'x' * 3_000}"], ids=["bare", "p", "m"])
+def test_a_long_name_is_shortened_in_errors(name: str) -> None:
+    with pytest.raises(BadInput) as error:
+        open_model(name, Settings())
+    assert len(str(error.value)) < 400
+    assert len(model_failure(status_error(404), name, "CHAT_MODEL") or "") < 200
+
+
+@pytest.mark.parametrize("rest", ["", "\nMore.", "x" * 3_000], ids=["short", "two lines", "long"])
+def test_a_packages_own_error_is_one_short_line_that_ends_with_one_dot(
+    monkeypatch: pytest.MonkeyPatch, rest: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError(f"No region: see the guide for more information.{rest}")
+
+    monkeypatch.setattr("langchain.chat_models.init_chat_model", refuse)
+    with pytest.raises(BadInput) as error:
+        open_model("bedrock:x", Settings())
+    told = str(error.value)
+    assert told.startswith("The model 'bedrock:x' cannot be opened: RuntimeError: No region: see the guide")
+    assert (told[-1], told[-2].isalpha(), len(told) < 400) == (".", True, True)
+
+
+def test_the_setting_that_names_a_model_is_known() -> None:
+    settings = Settings(chat_model="offline")
+    assert chat_choice(settings) == extraction_choice(settings) == ("offline", "CHAT_MODEL")
+    assert chat_choice(settings, "openai:x") == ("openai:x", "the run's `model`")
+    named = Settings(chat_model="offline", extraction_model="openai:x", openai_api_key=SecretStr("k"))
+    assert extraction_choice(named) == ("openai:x", "EXTRACTION_MODEL")
+
+
 def status_error(status: int) -> httpx.HTTPStatusError:
     return httpx.HTTPStatusError("secret words", request=REQUEST, response=httpx.Response(status, request=REQUEST))
 
@@ -126,13 +169,17 @@ UNAUTHORIZED = httpx2.Response(401, request=OPENAI_REQUEST)
         (status_error(401), "mistralai:x", "refused the key: check MISTRAL_API_KEY."),
         (status_error(403), "anthropic:x", "refused the key: check ANTHROPIC_API_KEY."),
         (status_error(401), "cohere:x", "refused the key: check the key of cohere."),
-        (ResponseError(404), "ollama:x", "does not know 'ollama:x': check CHAT_MODEL and OLLAMA_HOST."),
+        (ResponseError(401), "ollama:x", "refused access: check OLLAMA_HOST."),
+        (ResponseError(400), "ollama:x", "check OLLAMA_HOST, and that 'ollama:x' supports tools."),
+        (ResponseError(404), "ollama:x", "does not know 'ollama:x': check EXTRACTION_MODEL and OLLAMA_HOST."),
+        (ResponseError(404), "cohere:x", "does not know 'cohere:x': check EXTRACTION_MODEL."),
         (ClientError(429), "google_genai:x", "is asked too often"),
         (ClientError(503), "google_genai:x", "has an internal error"),
         (status_error(400), "google_genai:x", "does not accept the request: check GOOGLE_API_KEY, and that 'google_"),
         (OpenAITimeoutError(OPENAI_REQUEST), "openai:x", "did not answer in time (MODEL_TIMEOUT)"),
         (httpx.ReadTimeout("secret words"), "ollama:x", "did not answer in time (MODEL_TIMEOUT)"),
         (openai.APIConnectionError(request=OPENAI_REQUEST), "openai:x", "cannot be reached: check OPENAI_BASE_URL"),
+        (httpx.ConnectError("secret words"), "google_genai:x", "cannot be reached: check the network."),
         (httpx.ConnectError("secret words"), "mistralai:x", "cannot be reached: check MISTRAL_BASE_URL"),
         (ConnectionError("secret words"), "ollama:x", "cannot be reached: check OLLAMA_HOST"),
     ],
@@ -141,11 +188,16 @@ UNAUTHORIZED = httpx2.Response(401, request=OPENAI_REQUEST)
 def test_a_failure_of_a_models_server_names_that_providers_variables(
     error: Exception, name: str, sentence: str
 ) -> None:
-    told = model_failure(error, name)
+    told = model_failure(error, name, "EXTRACTION_MODEL")
     assert told
     assert sentence in told
     assert "secret" not in told
 
 
 def test_an_error_that_is_no_models_is_none() -> None:
-    assert model_failure(ValueError("secret words"), "openai:x") is None
+    assert model_failure(ValueError("secret words"), "openai:x", "CHAT_MODEL") is None
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionRefusedError(), httpx.ConnectError("secret words")])
+def test_the_chat_blames_no_model_for_what_the_rest_of_a_turn_raised(error: Exception) -> None:
+    assert explain(error) == f"{type(error).__name__} from a part of the turn; LOG_LEVEL=WARNING shows where."
