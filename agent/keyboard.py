@@ -51,14 +51,17 @@ async def _answer(chat: "Chat", line: str) -> bool:
     before = signal.getsignal(signal.SIGINT)
     loop.add_signal_handler(signal.SIGINT, turn.cancel)
     try:
-        return await turn
+        goes_on = await turn
     except asyncio.CancelledError:
-        chat.out.out("")
-        chat.note("broken off; the thread goes on from here")
-        return True
+        goes_on = None
     finally:
         loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, before)
+    if goes_on is None:
+        chat.out.out("")
+        chat.note("broken off; the thread goes on from here")
+        return True
+    return goes_on
 
 
 async def read(chat: "Chat") -> None:
