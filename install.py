@@ -171,6 +171,10 @@ def install(uv: list[str], *options: str) -> None:
     here = ["--python", str(PYTHON)]
     run(*uv, "pip", "sync", *here, *options, "--require-hashes", str(LOCK))
     run(*uv, "pip", "install", *here, *options, "--no-deps", "--no-build-isolation", "--editable", ".")
+    for link in VENV.glob("lib/*/site-packages/*.pth"):
+        # uv writes the absolute path, which Python 3.11 cannot read with an accent in it where LC_ALL is C.
+        if link.read_bytes().strip() == os.fsencode(Path.cwd()):
+            link.write_text(os.path.relpath(Path.cwd(), link.parent))
     READY.write_text("\n".join(wanted()))
 
 

@@ -3,6 +3,7 @@
 The imports inside functions cost a tenth of a second, which --help saves.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -59,12 +60,17 @@ def error(message: str) -> None:
 
 def _say(text: str, style: str) -> None:
     with suppress(OSError):  # a log on a full disk stops no work
+        if not sys.stderr:  # closed
+            return
+        if not sys.stderr.isatty():
+            sys.stderr.write(f"{printable(text)}\n")
+            return
         err().print(printable(text), style=style, markup=False, soft_wrap=True)
 
 
 def line(text: str) -> None:
     """A line of output, as it is: rich would turn tabs into spaces."""
-    out().file.write(f"{printable(text)}\n")
+    sys.stdout.write(f"{printable(text)}\n")
 
 
 def document(value: Any) -> None:
@@ -80,7 +86,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int =
     The last columns are `texts`, and the only ones that may be broken. Where the screen is too narrow for them beside
     the others, they go below, indented.
     """
-    if not out().is_terminal:
+    if not sys.stdout.isatty():
         for row in rows:
             line("\t".join(map(cell, row)))
         return

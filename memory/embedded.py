@@ -174,16 +174,17 @@ class _Use:
         """End the idle server, and return whether there was one. Raises Unavailable."""
         if self.has_no_keeper():
             return False
+        described = f"The embedded {self.server.title} in {self.home.directory}"
+        in_use = f"{described} is in use: first end the program that uses it, such as a chat or `make dev`."
         if not can_lock(self.home.users_lock, fcntl.LOCK_EX):
-            raise Unavailable(
-                f"The embedded {self.server.title} in {self.home.directory} is in use: first end the program that uses "
-                "it, such as a chat or `make dev`."
-            )
+            raise Unavailable(in_use)
         self.home.stop_file.touch()
-        if not wait_for(lambda: self.has_no_keeper() or None, STOP_TIMEOUT + LEAVE_TIMEOUT):
-            raise Unavailable(
-                f"The embedded {self.server.title} in {self.home.directory} does not end: see {self.home.log_file}."
-            )
+        # The keeper removes the file again when a new user came first.
+        decided = lambda: self.has_no_keeper() or not self.home.stop_file.exists() or None  # noqa: E731
+        if not wait_for(decided, STOP_TIMEOUT + LEAVE_TIMEOUT):
+            raise Unavailable(f"{described} does not end: see {self.home.log_file}.")
+        if not self.has_no_keeper():
+            raise Unavailable(in_use)
         return True
 
     def has_no_keeper(self) -> bool:

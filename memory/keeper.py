@@ -166,18 +166,22 @@ class Keeper:
 
     def publish(self, state: State) -> None:
         self.state = state
-        state.write(self.home.state_file)
+        if self.home.users_lock.exists():  # otherwise the directory is being deleted
+            state.write(self.home.state_file)
 
     def should_end(self) -> bool:
         """Whether the server has been idle for long enough, or was told to stop and is not in use.
 
-        A server that is not ready ends with its last user. Once true this stays true: the exclusive lock is held until
-        this process ends, and a new user waits for that.
+        A server that is not ready ends with its last user. Once this is true it stays true: the keeper holds the
+        exclusive lock until it ends, and a new user waits for its end.
         """
         if self._users is not None:
             return True
         modified = self.home.users_lock.stat().st_mtime_ns
-        if modified != self._last_modified or not can_lock(self.home.users_lock, fcntl.LOCK_EX):
+        in_use = not can_lock(self.home.users_lock, fcntl.LOCK_EX)
+        if in_use:
+            self.home.stop_file.unlink(missing_ok=True)
+        if in_use or modified != self._last_modified:
             self._last_modified, self._last_use = modified, time.monotonic()
         idle_timeout = self.state.idle_timeout if self.state.ready else 0
         if time.monotonic() - self._last_use >= idle_timeout or self.home.stop_file.exists():
@@ -205,7 +209,6 @@ class Keeper:
                 log.error("%s", reason)
             wait_for(lambda: self.should_end() or None, min(MAX_BACKOFF, POLL * 2**failures))
         self.publish(replace(self.state, error=None))
-        self.home.stop_file.unlink(missing_ok=True)
         self.server.clean_up()
 
     def run_server_once(self) -> None:

@@ -1,8 +1,8 @@
 """Where Postgres's programs run from: the wheel's own folder, or a copy that the user who runs them can execute.
 
-initdb and postgres look for each other with access(2), which goes by mode bits alone. So a user other than root cannot
-start them below a directory of mode 700, whatever capabilities it has. And initdb gives up where its user has no entry
-in the user database, as in containers that assign a user id. A copy solves both.
+initdb and postgres look for each other with access(2), which goes by mode bits alone. So another user cannot start them
+below a private directory of root's, not even with a capability to pass it. And initdb gives up where its user has no
+entry in the user database, as in containers that assign a user id. A copy solves both.
 """
 
 import fcntl
@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from memory.errors import Unavailable
@@ -28,28 +29,37 @@ COPIES = "agent-memory-postgres"
 def postgres_programs(directory: Path, uid: int) -> Path:
     """The directory that holds `initdb` and `postgres`, ready to be run by the user `uid`.
 
-    A copy takes 40 MB and is made once for each version of the wheel: below `directory` where it is for this user, in
-    a public directory where it is for another. Raises Unavailable where there are no programs, or is no place for them.
+    A copy takes 40 MB and is made once for each version of the wheel: below `directory` where it is for this user and
+    that will do, otherwise in a public directory. Raises Unavailable where there are no programs, or is no place.
     """
     wheel = packaged()
     own = uid == os.geteuid()
     reachable = os.access(programs_in(wheel) / "postgres", os.X_OK) if own else everyone_can_pass(wheel)
-    if reachable and has_name(uid):
+    if reachable and has_name(uid) and is_plain(wheel):
         return programs_in(wheel)
-    if own:
-        return programs_in(copied(wheel, directory / "programs"))
-    for public in PUBLIC_DIRECTORIES:
-        if everyone_can_pass(public) and os.access(public, os.W_OK) and not os.statvfs(public).f_flag & os.ST_NOEXEC:
-            copies = public / COPIES
-            copies.mkdir(exist_ok=True)
-            if is_own(copies):
-                copies.chmod(0o755)  # whatever the umask is
-                return programs_in(copied(wheel, copies))
+    places = [public / (f"{COPIES}-{uid}" if own else COPIES) for public in PUBLIC_DIRECTORIES]
+    for place in [directory / "programs", *places] if own else places:
+        if is_plain(place) and holds_programs(place.parent) and (own or everyone_can_pass(place.parent)):
+            with suppress(FileExistsError):
+                place.mkdir()
+            if is_own(place):
+                place.chmod(0o755)  # whatever the umask is
+                return programs_in(copied(wheel, place))
     raise Unavailable(
-        f"Postgres runs as another user, which cannot pass {wheel}, and there is no place for a copy of its programs: "
-        f"make one of {', '.join(map(str, PUBLIC_DIRECTORIES))} writable, move this project below a directory that "
-        "every user can pass, run it as an ordinary user, or set POSTGRES_URL"
+        f"Postgres cannot be run from {wheel} by the user {uid}, and there is no place for a copy of its programs: make "
+        f"one of {', '.join(map(str, PUBLIC_DIRECTORIES))} writable, move this project below a directory that every "
+        "user can pass, run it as an ordinary user, or set POSTGRES_URL"
     )
+
+
+def is_plain(path: Path) -> bool:
+    """Whether the path is the same between a shell's double quotes, in which initdb names postgres."""
+    return not any(char in str(path) for char in '"$`\\')
+
+
+def holds_programs(directory: Path) -> bool:
+    """Whether this user can write programs to the directory, and run them there."""
+    return os.access(directory, os.W_OK) and not os.statvfs(directory).f_flag & os.ST_NOEXEC
 
 
 def programs_in(tree: Path) -> Path:

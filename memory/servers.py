@@ -102,6 +102,7 @@ class Postgres(Server):
     def prepare(self, last_url: str | None, lock: int) -> str:  # noqa: ARG002 - the URL follows from the directory
         if not self.data.exists():
             self._create_data(lock)
+        give_tree_to_server_user(self.data)
         version = (self.data / "PG_VERSION").read_text().strip()
         if version != POSTGRES_MAJOR:
             raise Unavailable(
@@ -199,7 +200,9 @@ class Chroma(Server):
         chroma = [sys.executable, "-P", "-c", run, "run", "--path", str(self.data), "--host", "127.0.0.1"]
         return [*self.launcher(), *chroma, "--port", port]
 
-    def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - its port is its own
+    def answers(self, pid: int, url: str) -> bool:
+        if not listens(pid, urlsplit(url).port or 0):  # another project's Chroma may have taken the port meanwhile
+            return False
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=2)
         try:
             connection.request("GET", "/api/v2/heartbeat")
@@ -234,6 +237,13 @@ def give_to_server_user(path: Path) -> None:
     """Make the user that runs Postgres the owner of `path`, where that is not this one."""
     if os.geteuid() == 0:
         os.chown(path, *server_account())
+
+
+def give_tree_to_server_user(tree: Path) -> None:
+    """Make that user the owner of a whole data directory that root owns, as after a copy or a restore by root."""
+    if os.geteuid() == 0 and tree.stat().st_uid == 0:
+        for path in (tree, *tree.rglob("*")):
+            os.chown(path, *server_account(), follow_symlinks=False)
 
 
 def socket_directory(directory: Path) -> Path:
@@ -309,6 +319,24 @@ def free_port(preferred: int | None) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise Unavailable("no port of the loopback interface is free")
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether the process itself listens on the port of the loopback interface; where /proc cannot tell, True."""
+    if sys.platform != "linux":
+        return True
+    address, listening = f"0100007F:{port:04X}", "0A"
+    rows = [line.split() for line in lines_of(Path("/proc/net/tcp"))[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] == address and row[3] == listening}
+    return any(link_of(descriptor) in sockets for descriptor in Path(f"/proc/{pid}/fd").glob("*"))
+
+
+def link_of(path: Path) -> str:
+    """What a symbolic link points to, or "" where it is gone."""
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""
 
 
 def process_info(pid: int, field: str) -> str:

@@ -13,6 +13,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -256,7 +257,7 @@ class ChromaServer:
         """Raise Unavailable where the server does not answer; this costs no import and no connection that stays."""
         try:
             await asyncio.to_thread(self._heartbeat)
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             raise self._unavailable() from error
 
     def _heartbeat(self) -> None:

@@ -50,7 +50,7 @@ def clone_of(user_id: int, place: Path) -> Clone:
 
 @pytest.fixture(scope="module")
 def long_path(shared_place: Path) -> Clone:
-    clone = clone_in(shared_place / LONG_NAME)
+    clone = clone_in(shared_place / LONG_NAME, LC_ALL="C")
     assert len(os.fsencode(clone.directory)) > 107
     return clone
 

@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -21,9 +22,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from memory.embedded import embedded_servers
 from memory.errors import Unavailable
+from memory.index.chroma import ChromaServer
 from memory.keeper import Home, State, try_lock
 from memory.programs import has_name
-from memory.servers import Chroma, server_environment, socket_directory
+from memory.servers import Chroma, listens, server_environment, socket_directory
 from tests.embedded import (
     BOTH,
     CHROMA,
@@ -321,3 +323,34 @@ def test_a_directory_that_an_ordinary_user_cannot_write_is_named(tmp_path: Path,
     locked.mkdir(mode=0o500)
     answer = start_client(locked / "data", prefix=as_ordinary_user()).answer()
     assert f"The data directory {locked / 'data'} cannot be used (Permission denied)" in answer["unavailable"]
+
+
+def test_a_port_counts_only_for_the_process_that_listens_on_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert listens(os.getpid(), port)
+        with subprocess.Popen(["sleep", "60"]) as stranger:
+            assert listens(stranger.pid, port) == (sys.platform != "linux")
+            stranger.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as another user")
+async def test_a_data_directory_that_root_has_copied_is_given_to_postgres(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, POSTGRES) as addresses:
+        postgres_query(addresses.postgres, "create table facts as select 'Austin' as city")
+    for path in (data_dir / "postgres").rglob("*"):
+        os.chown(path, 0, 0)
+    async with embedded_servers(data_dir, POSTGRES) as addresses:
+        assert postgres_query(addresses.postgres, "select city from facts") == "Austin"
+
+
+async def test_a_port_where_no_http_server_listens_is_no_chroma() -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example.org ready\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unavailable, match=f"Chroma does not answer at http://127.0.0.1:{port}"):
+            await ChromaServer(f"http://127.0.0.1:{port}").check()

@@ -63,7 +63,8 @@ async def test_deleting_the_directory_of_idle_servers_ends_them(data_dir: Path) 
     async with embedded_servers(data_dir, BOTH, idle_timeout=60):
         pass
     await asyncio.to_thread(delete, data_dir)
+    await asyncio.to_thread(eventually, lambda: not processes(data_dir), "keepers and servers are gone")
+    assert not await asyncio.to_thread(data_dir.exists)
     async with embedded_servers(data_dir, BOTH) as addresses:
         assert postgres_query(addresses.postgres, "select 1") == 1
         assert chroma_listens(addresses.chroma)
-    await asyncio.to_thread(eventually, lambda: not processes(data_dir), "the old servers are gone")

@@ -58,6 +58,18 @@ def test_a_user_without_a_name_gets_a_copy_of_its_own(
     assert (found / "initdb").read_bytes() == b"code\0getpwent\0getpwuid_r\0"
 
 
+@pytest.mark.parametrize("name", ['the "data"', "$HOME", "`id`", "a\\b"])
+def test_a_path_that_a_shell_would_change_is_not_used(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(programs, "has_name", lambda _: False)
+    assert postgres_programs(tmp_path / name, OWN).is_relative_to(tmp_path / "public" / f"{COPIES}-{OWN}")
+    monkeypatch.setattr(programs, "has_name", lambda _: True)
+    monkeypatch.setattr(programs, "packaged", lambda: site.rename(tmp_path / name / "site"))
+    assert postgres_programs(tmp_path, OWN).is_relative_to(tmp_path / "programs")
+
+
 def test_a_copy_is_made_once_and_again_when_a_file_of_it_is_gone(site: Path, tmp_path: Path) -> None:
     copy = postgres_programs(tmp_path, OTHER)
     (copy / "mark").touch()
@@ -76,14 +88,19 @@ def test_a_copy_that_was_cut_short_is_not_whole(site: Path, tmp_path: Path) -> N
     assert not is_whole(tmp_path / "copy", site)
 
 
-@pytest.mark.parametrize("squatted", ["link", "writable"])
+@pytest.mark.parametrize("squatted", ["link", "dangling link", "file", "writable"])
 def test_a_place_that_others_can_write_to_is_never_used(site: Path, tmp_path: Path, squatted: str) -> None:
     copies = tmp_path / "public" / COPIES
-    if squatted == "link":
-        copies.symlink_to(tmp_path)
-    else:
-        copies.mkdir()
-        copies.chmod(0o777)
+    match squatted:
+        case "link":
+            copies.symlink_to(tmp_path)
+        case "dangling link":
+            copies.symlink_to(tmp_path / "nowhere")
+        case "file":
+            copies.touch()
+        case "writable":
+            copies.mkdir()
+            copies.chmod(0o777)
     assert not is_own(copies)
     with pytest.raises(Unavailable, match=r"no place for a copy.*set POSTGRES_URL"):
         postgres_programs(tmp_path, OTHER)

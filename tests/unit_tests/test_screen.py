@@ -1,6 +1,7 @@
 """What the terminal program prints: tables on a wide and on a narrow screen, and values in errors."""
 
 import io
+import sys
 
 import pytest
 from rich.console import Console
@@ -18,6 +19,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[list[str]], 
     """The lines that a table of these rows takes on a screen of so many columns."""
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, highlight=False)
     monkeypatch.setattr(screen, "out", lambda: console)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     screen.table(COLUMNS[: len(rows[0])], rows, texts=texts)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
