@@ -46,9 +46,9 @@ def postgres_programs(directory: Path, uid: int) -> Path:
                 place.chmod(0o755)  # whatever the umask is
                 return programs_in(copied(wheel, place))
     raise Unavailable(
-        f"Postgres cannot be run from {wheel} by the user {uid}, and there is no place for a copy of its programs: make "
-        f"one of {', '.join(map(str, PUBLIC_DIRECTORIES))} writable, move this project below a directory that every "
-        "user can pass, run it as an ordinary user, or set POSTGRES_URL"
+        f"Postgres cannot be run from {wheel} by the user {uid}, and there is no place for a copy of its programs: "
+        f"make one of {', '.join(map(str, PUBLIC_DIRECTORIES))} writable, move this project below a directory that "
+        "every user can pass, run it as an ordinary user, or set POSTGRES_URL"
     )
 
 
