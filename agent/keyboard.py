@@ -6,6 +6,8 @@ A person sees the prompt while LangGraph is still being imported, and can begin 
 import asyncio
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
@@ -15,6 +17,8 @@ from agent import screen
 
 if TYPE_CHECKING:
     from agent.terminal import Chat
+
+HOW_TO_LEAVE = "/quit or Ctrl-D leaves"
 
 
 async def talk(opening: "asyncio.Task[Chat]") -> None:
@@ -29,39 +33,55 @@ async def talk(opening: "asyncio.Task[Chat]") -> None:
             session.app.exit(exception=error)
 
     opening.add_done_callback(end_prompt)
-    while True:
-        if opening.done():
-            opening.result()
-        try:
-            with patch_stdout(raw=True):  # what is printed meanwhile appears above the prompt
-                line = await session.prompt_async("> ")
-        except KeyboardInterrupt:
-            screen.note("/quit or Ctrl-D leaves")
-            continue
-        except EOFError:
-            return
-        if line.strip() and not await _answer(await opening, line):
-            return
+    with _ctrl_c_breaks_off() as turns:
+        while True:
+            if opening.done():
+                opening.result()
+            try:
+                with patch_stdout(raw=True):  # what is printed meanwhile appears above the prompt
+                    line = await session.prompt_async("> ")
+            except KeyboardInterrupt:
+                screen.note(HOW_TO_LEAVE)
+                continue
+            except EOFError:
+                return
+            if not line.strip():
+                continue
+            turns.append(asyncio.ensure_future(_answer(opening, line)))
+            try:
+                if not await turns[-1]:
+                    return
+            except asyncio.CancelledError:
+                screen.note("broken off; the thread goes on from here")
 
 
-async def _answer(chat: "Chat", line: str) -> bool:
-    """Carry out one line, which Ctrl-C breaks off; False when it was the last."""
-    loop = asyncio.get_running_loop()
-    turn = asyncio.ensure_future(chat.handle(line))
-    before = signal.getsignal(signal.SIGINT)
-    loop.add_signal_handler(signal.SIGINT, turn.cancel)
+async def _answer(opening: "asyncio.Task[Chat]", line: str) -> bool:
+    """Carry out one line, once the chat is open; False when it was the last."""
+    chat = await asyncio.shield(opening)
     try:
-        goes_on = await turn
+        return await chat.handle(line)
     except asyncio.CancelledError:
-        goes_on = None
+        chat.out.out("")  # ends the line of the reply
+        raise
+
+
+@contextmanager
+def _ctrl_c_breaks_off() -> Iterator[list["asyncio.Future[bool]"]]:
+    """Until the block ends, Ctrl-C cancels the last of the turns that it yields; at the prompt, prompt-toolkit acts."""
+    turns: list[asyncio.Future[bool]] = []
+    loop = asyncio.get_running_loop()
+
+    def interrupt(*_: object) -> None:
+        if turns and not turns[-1].done():
+            loop.call_soon_threadsafe(turns[-1].cancel)
+        else:
+            loop.call_soon_threadsafe(screen.note, HOW_TO_LEAVE)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield turns
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, before)
-    if goes_on is None:
-        chat.out.out("")
-        chat.note("broken off; the thread goes on from here")
-        return True
-    return goes_on
 
 
 async def read(chat: "Chat") -> None:
