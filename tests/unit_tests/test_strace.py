@@ -4,7 +4,7 @@ import pytest
 
 from tests.strace import outbound
 
-UNIX = '{sa_family=AF_UNIX, sun_path="/work/.data/postgres/run/.s.PGSQL.5432"}'
+UNIX = '{sa_family=AF_UNIX, sun_path="/project/.data/postgres/run/.s.PGSQL.5432"}'
 
 
 def inet(address: str, port: int) -> str:
