@@ -74,7 +74,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield out
             out.flush()
             if existing:
-                with suppress(PermissionError):  # of a file of somebody else
+                with suppress(PermissionError):  # the file may belong to another user
                     os.fchown(number, existing.st_uid, existing.st_gid)
                 os.fchmod(number, stat.S_IMODE(existing.st_mode))
             os.fsync(number)

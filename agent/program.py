@@ -45,10 +45,10 @@ class Program(TyperGroup):
             try:
                 return super().main(*args, **options)
             finally:
-                sys.stdout.flush()  # a full disk or a closed pipe shows here, and not once Python exits
+                sys.stdout.flush()  # so that a full disk or a closed pipe raises here, before Python exits
         except asyncio.CancelledError:
             sys.exit(INTERRUPTED)
-        except BrokenPipeError:  # whoever reads the output has seen enough
+        except BrokenPipeError:  # the reader has closed the pipe
             drop_output()
             sys.exit(FAILED)
         except Exception as error:
