@@ -30,7 +30,7 @@ chat: setup  ## talk to the agent in this terminal (make chat ARGS="--user ada")
 	@$(QUIETLY) $(BIN) -m agent $(ARGS)
 
 dev: setup  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
-	@$(BIN) -m agent.dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
+	@$(BIN) -m agent.terminal.dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
 
 test: setup  ## run every test
 	@$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

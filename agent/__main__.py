@@ -3,7 +3,7 @@
 import _signal  # type: ignore[import-not-found]
 
 if __name__ == "__main__":
-    # Ctrl-C ends the process without a traceback; see agent.program. `_signal` is built in, while the import of
+    # Ctrl-C ends the process without a traceback; see agent/terminal/app.py. `_signal` is built in, while the import of
     # `signal` runs other modules' code, in which Ctrl-C would still be an exception.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent import (
-    commands,  # noqa: F401 - adds its commands to the app
-    pending,  # noqa: F401 - and this one more
-    screen,
+from agent.terminal import (
+    catch_up,  # noqa: F401 - adds its command to the app
+    facts,  # noqa: F401 - and these
+    output,
     tasks,  # noqa: F401 - and this
     threads,  # noqa: F401 - and a group of them
 )
-from agent.program import FAILED, UserOption, app, memory_of, opened, saver_of, user_of
+from agent.terminal.app import FAILED, UserOption, app, memory_of, opened, saver_of, user_of
 from memory.errors import BadInput
 
 if TYPE_CHECKING:
     from agent.persistence import Services
-    from agent.terminal import Chat
+    from agent.terminal.chat import Chat
 
 __all__ = ["app"]
 
@@ -41,7 +41,7 @@ def print_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        screen.line(version("remembering-agent"))
+        output.line(version("remembering-agent"))
         raise typer.Exit
 
 
@@ -69,16 +69,16 @@ async def _chat(user: str | None, thread: str) -> bool:
     user_id, thread_id = user_of(user), thread or str(uuid.uuid4())
     async with opened() as services, AsyncExitStack() as stack:
         # Imports that --help and a wrong setting do not wait for.
-        from agent import keyboard
-        from memory.threads import check_thread_is_own
+        from agent.terminal import keyboard
+        from memory.threads.threads import check_thread_is_own
 
         await services.chroma.check()
         await check_thread_is_own(services.pool, user_id, thread_id)
-        screen.note(introduction(services.settings.chat_model_name))
+        output.note(introduction(services.settings.chat_model_name))
         opening = asyncio.create_task(open_chat(services, user_id, thread_id, stack))
         try:
             if sys.stdin.isatty():
-                screen.note(f"You are {user_id!r}, in thread {thread_id}. /help lists the commands.")
+                output.note(f"You are {user_id!r}, in thread {thread_id}. /help lists the commands.")
                 await keyboard.talk(opening)
             else:
                 await keyboard.read(await opening)
@@ -106,22 +106,22 @@ async def open_chat(services: "Services", user_id: str, thread_id: str, stack: A
     LangGraph is imported by a thread, while a person may type already. The collection is compared with the ledger
     meanwhile, too; a rebuild that takes long goes on during the chat, and only a script waits for its end.
     """
-    for module in ("agent.terminal", "graphs.chat"):
+    for module in ("agent.terminal.chat", "graphs.chat"):
         await asyncio.to_thread(importlib.import_module, module)
     from agent.persistence import fact_store, spare_the_collector
-    from agent.terminal import Chat
+    from agent.terminal.chat import Chat
     from graphs.chat import builder
     from memory.maintenance import bring_up
 
     store = await stack.enter_async_context(fact_store(services))
     await store.embedder.warm_up()
     spare_the_collector()
-    checking = asyncio.create_task(bring_up(store, screen.note))
+    checking = asyncio.create_task(bring_up(store, output.note))
     stack.push_async_callback(cancelled, checking)
     await asyncio.wait([checking], timeout=CHECK_TIMEOUT if sys.stdin.isatty() else None)
     saver = saver_of(services)
     graph = builder.compile(checkpointer=saver, store=store)
-    return Chat(graph, saver, memory_of(store, user_id), screen.out(), screen.err(), thread_id)
+    return Chat(graph, saver, memory_of(store, user_id), output.out(), output.err(), thread_id)
 
 
 async def cancelled(task: "asyncio.Task[Chat] | asyncio.Task[None]") -> None:

@@ -8,7 +8,7 @@ from langgraph.store.base import BaseStore
 
 from agent.context import Context
 from memory.errors import BadInput
-from memory.fact import check_user_id
+from memory.facts.fact import check_user_id
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 

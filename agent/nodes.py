@@ -17,11 +17,7 @@ from langchain_core.messages.tool import tool_call
 from langgraph.runtime import Runtime
 
 from agent.context import Context, memory_tokens
-from agent.identity import memory_of, user_of
-from agent.models import chat_choice, open_model
-from agent.prompts import system_message
-from agent.providers import NoReply, model_failure
-from agent.remembering import (
+from agent.extraction_schedule import (
     ask_process,
     ask_server,
     human_messages_after,
@@ -31,18 +27,22 @@ from agent.remembering import (
     waiting,
     with_model,
 )
+from agent.identity import memory_of, user_of
+from agent.models import chat_choice, open_model
+from agent.prompts import system_message
+from agent.providers import NoReply, model_failure
 from agent.settings import read_settings
 from agent.state import MemoryChanges, Reason, Remembering, State
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
-from memory.extract import Utterance, utterances_of
-from memory.fact import owner_key, parse_date, utc_now
-from memory.rank import Hit
-from memory.reconcile import Changes
-from memory.session import foldable, window
+from memory.facts.fact import owner_key, parse_date, utc_now
+from memory.learn.extract import Utterance, utterances_of
+from memory.learn.reconcile import Changes
+from memory.recall.rank import Hit
 from memory.store import FactStore
-from memory.summary import sum_up
-from memory.working import open_task
+from memory.threads.summary import sum_up
+from memory.threads.task import open_task
+from memory.threads.window import foldable, window
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def _question(state: State) -> str | None:
 
 
 def _refuse_others(state: State | Remembering, runtime: Runtime[Context]) -> None:
-    """Raise BadInput where the thread is another user's. `agent.graph` refuses sooner, but it is not all there is."""
+    """Raise BadInput where the thread is another user's. The graph refuses sooner, but not everywhere."""
     owner = owner_key(user_of(runtime))
     if state.get("owner", owner) != owner:
         raise BadInput(f"The thread {_thread_of(runtime)!r} belongs to another user: start one of your own.")

@@ -13,22 +13,22 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from agent.settings import Settings, read_settings
-from memory.embedded import Addresses, ServerName, embedded_servers
-from memory.embeddings import Embedder, open_embedder
+from memory.embedded.connect import Addresses, ServerName, embedded_servers
 from memory.errors import BadInput
 from memory.index.chroma import ChromaIndex, ChromaServer, open_chroma
+from memory.index.embeddings import Embedder, open_embedder
 from memory.index.queue import IndexQueue
 from memory.index.registry import active_index
-from memory.ledger import Ledger
+from memory.ledger.ledger import Ledger
+from memory.ledger.postgres import Pool, is_migrated, migrate, open_pool
 from memory.maintenance import bring_up
 from memory.parts import Parts, RecallOptions
-from memory.postgres import Pool, is_migrated, migrate, open_pool
 
 if TYPE_CHECKING:
     from langgraph.store.base import TTLConfig
 
-    from agent.saver import ThreadSaver
     from memory.store import FactStore
+    from memory.threads.saver import ThreadSaver
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ async def open_checkpointer(
     settings: Settings | None = None, progress: Progress | None = None
 ) -> "AsyncIterator[ThreadSaver]":
     """The saver that keeps session and working memory per thread. Raises BadInput or Unavailable."""
-    from agent.saver import ThreadSaver
+    from memory.threads.saver import ThreadSaver
 
     if settings is None:
         settings = await asyncio.to_thread(read_settings)

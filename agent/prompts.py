@@ -4,8 +4,8 @@ import json
 
 from langchain_core.messages import SystemMessage
 
-from memory.render import escape
-from memory.working import Task
+from memory.recall.render import escape
+from memory.threads.task import Task
 
 SYSTEM_PROMPT = """\
 You are a helpful assistant with a memory that lasts across conversations.

@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from agent.env_file import load_env_file
 from agent.providers import model_problem
 from memory.errors import BadInput, problems_of
-from memory.extract import StructuredOutputMethod
-from memory.rank import PRESETS, Weights, weights_of
+from memory.learn.extract import StructuredOutputMethod
+from memory.recall.rank import PRESETS, Weights, weights_of
 
 When = Literal["inline", "batched", "background"]
 
@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     @classmethod
     def _postgres_url(cls, url: str) -> str:
         if url:
-            from memory.postgres import url_problem  # the driver, which not every command needs
+            from memory.ledger.postgres import url_problem  # the driver, which not every command needs
 
             if problem := url_problem(url):
                 raise ValueError(problem)

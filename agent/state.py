@@ -16,10 +16,10 @@ from langgraph.channels import UntrackedValue
 from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
 
-from memory.extract import SAID_AT, Extracted
-from memory.fact import is_storable, mended, utc_now
-from memory.summary import Summary
-from memory.working import Task, change_task, last_set
+from memory.facts.fact import is_storable, mended, utc_now
+from memory.learn.extract import SAID_AT, Extracted
+from memory.threads.summary import Summary
+from memory.threads.task import Task, change_task, last_set
 
 REWRITES = "rewrites"
 """Key in a human message's `additional_kwargs`: the id of the message whose place it took."""
@@ -125,7 +125,7 @@ class State(Input):
     task: Annotated[Task | None, change_task]
     """Working memory: the task this thread is in the middle of."""
     task_open_until: Annotated[str, last_set]
-    """When the task expires, "" once it has ended: a plain value beside it, by which `memory.tasks` finds it."""
+    """When the task expires, "" once it has ended: a plain value, by which `memory.threads.tasks` finds it."""
 
     recalled: Annotated[str, UntrackedValue]
     """The block of recalled facts for this reply; never saved, since tomorrow's facts may differ."""

@@ -13,11 +13,11 @@ from pydantic import JsonValue
 from agent.context import Context, memory_tokens
 from agent.identity import memory_of
 from agent.state import State
-from memory import working
 from memory.errors import AgentMemoryError, BadInput, cause_of, listed, problems_of
-from memory.fact import utc_now
-from memory.past import asks_about_past
-from memory.render import render
+from memory.facts.fact import utc_now
+from memory.recall.past import asks_about_past
+from memory.recall.render import render
+from memory.threads import task as working
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from langgraph.graph import END, START
 from langgraph.prebuilt import ToolNode
 
 from agent.context import Context
-from agent.graph import Builder
 from agent.nodes import after_respond, extract_memories, recall, reconcile, remember_later, respond, summarize
 from agent.state import Input, State
+from agent.thread_lock import Builder
 from agent.tools import TOOLS, explain
 
 builder = Builder(State, context_schema=Context, input_schema=Input)

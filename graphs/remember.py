@@ -3,9 +3,9 @@
 from langgraph.graph import START
 
 from agent.context import Context
-from agent.graph import Builder
 from agent.nodes import after_extract_waiting, after_reconcile_waiting, extract_waiting, reconcile
 from agent.state import Remembering, Waiting
+from agent.thread_lock import Builder
 
 builder = Builder(Remembering, context_schema=Context, input_schema=Waiting)
 builder.add_node("extract_memories", extract_waiting)

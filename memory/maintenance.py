@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 
 from psycopg.errors import ForeignKeyViolation
 
-from memory.embeddings import Embedder
 from memory.errors import Unavailable
-from memory.fact import utc_now
-from memory.index import Damaged, FactKey
+from memory.facts.fact import utc_now
+from memory.index.embeddings import Embedder
+from memory.index.protocol import Damaged, FactKey
 from memory.index.queue import PAGE, IndexQueue, Progress, queue_all, quiet
 from memory.index.registry import activate, building_index, dropped_indexes, forget_index
+from memory.ledger.postgres import Connection, locked_transaction
 from memory.parts import Parts
-from memory.postgres import Connection, locked_transaction
 
 log = logging.getLogger(__name__)
 

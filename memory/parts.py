@@ -6,15 +6,15 @@
 import logging
 from dataclasses import dataclass
 
-from memory.embeddings import Embedder
 from memory.errors import cause_of
-from memory.hot import HotTier
-from memory.index import Index
+from memory.index.embeddings import Embedder
+from memory.index.protocol import Index
 from memory.index.queue import IndexQueue
-from memory.later import Later
-from memory.ledger import Ledger
-from memory.rank import PRESETS, Weights
-from memory.runs import Runs
+from memory.learn.debounce import Later
+from memory.ledger.ledger import Ledger
+from memory.recall.cache import HotTier
+from memory.recall.rank import PRESETS, Weights
+from memory.threads.run_lock import Runs
 
 log = logging.getLogger(__name__)
 

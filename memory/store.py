@@ -27,13 +27,13 @@ from langgraph.store.base import (
 from pydantic import ValidationError
 
 from memory.errors import BadInput, listed, problems_of
-from memory.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
-from memory.guard import is_secret
-from memory.hot import breathe
+from memory.facts.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
 from memory.index.queue import IndexQueue
-from memory.ledger import Ledger
+from memory.learn.guard import is_secret
+from memory.learn.reconcile import is_exclusive
+from memory.ledger.ledger import Ledger
 from memory.parts import Parts, RecallOptions
-from memory.reconcile import is_exclusive
+from memory.recall.cache import breathe
 from memory.user_memory import UserMemory
 
 FACTS = "facts"

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memory.bm25 import Floats
-from memory.columns import Mask
 from memory.errors import BadInput, Unavailable, cause_of
-from memory.extract import (
+from memory.facts.fact import Category, Fact, Source, check_user_id, owner_key, slot_name, utc_now
+from memory.facts.portable import dump, load
+from memory.facts.timeline import AsOf, Version, as_of, chain, versions
+from memory.index.protocol import Vectors, vectors_of
+from memory.learn.extract import (
     MAX_FAILURES,
     Extracted,
     Extraction,
@@ -24,19 +26,17 @@ from memory.extract import (
     proposals,
     utterances_of,
 )
-from memory.fact import Category, Fact, Source, check_user_id, owner_key, slot_name, utc_now
-from memory.hot import Snapshot, best_of, breathe, in_columns
-from memory.index import Vectors, vectors_of
-from memory.notes import Memory, facts_of_texts
+from memory.learn.reconcile import Changes
+from memory.learn.verbatim import Memory, facts_of_texts
 from memory.parts import Parts
-from memory.past import asks_about_past
-from memory.portable import dump, load
-from memory.rank import Hit
-from memory.recalled import PROFILE, Profile, Recalled, profile_of
-from memory.reconcile import Changes
-from memory.threads import delete_threads
-from memory.timeline import AsOf, Version, as_of, chain, versions
-from memory.words import asked, without_names
+from memory.recall.bm25 import Floats
+from memory.recall.cache import Snapshot, best_of, breathe, in_columns
+from memory.recall.columns import Mask
+from memory.recall.past import asks_about_past
+from memory.recall.rank import Hit
+from memory.recall.recalled import PROFILE, Profile, Recalled, profile_of
+from memory.recall.words import asked, without_names
+from memory.threads.threads import delete_threads
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -287,7 +287,7 @@ class UserMemory:
         return as_of(await self._store.ledger.all(self.user_id), when)
 
     async def export(self) -> AsyncIterator[str]:
-        """All that is known, with history and provenance, as JSON lines (see `memory.portable`)."""
+        """All that is known, with history and provenance, as JSON lines (see `memory.facts.portable`)."""
         ledger = self._store.ledger
         facts = await ledger.all(self.user_id)
         repeats, extracted = await ledger.reinforcements(self.user_id), await ledger.extracted_messages(self.user_id)

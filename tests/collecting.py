@@ -10,8 +10,8 @@ from typing import Any
 from langchain_core.messages import HumanMessage
 
 from agent.context import Context
-from agent.graph import Graph
-from memory.fact import Fact
+from agent.thread_lock import Graph
+from memory.facts.fact import Fact
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import config_of, say

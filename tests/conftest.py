@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.graph import Graph
 from agent.persistence import open_checkpointer, open_store
-from agent.saver import ThreadSaver
 from agent.settings import Settings, read_settings
+from agent.thread_lock import Graph
 from graphs.chat import builder
-from memory.embedded import Addresses, embedded_servers
+from memory.embedded.connect import Addresses, embedded_servers
 from memory.store import FactStore
+from memory.threads.saver import ThreadSaver
 from tests.openai_server import ScriptedOpenAI
 
 Setting = Callable[..., None]

@@ -9,8 +9,8 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
 from agent.context import Context
-from agent.graph import Graph
 from agent.state import MemoryChanges
+from agent.thread_lock import Graph
 from tests.openai_server import Json
 
 

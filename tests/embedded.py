@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from memory.embedded import Addresses, ServerName
+from memory.embedded.connect import Addresses, ServerName
 
 BOTH: frozenset[ServerName] = frozenset({"postgres", "chroma"})
 POSTGRES: frozenset[ServerName] = frozenset({"postgres"})
@@ -23,7 +23,7 @@ CHROMA: frozenset[ServerName] = frozenset({"chroma"})
 CLIENT = """
 import asyncio, json, os, sys
 from pathlib import Path
-from memory.embedded import embedded_servers
+from memory.embedded.connect import embedded_servers
 from memory.errors import Unavailable
 
 async def main():
@@ -126,7 +126,7 @@ def run_as(uid: int, gid: int) -> list[str]:
     dac_read_search (2) lets that user reach an interpreter below root's home; it may write only what is its own."""
     if os.geteuid() != 0:
         return []
-    program = f"import os, sys; from memory.launch import become; become({uid}, {gid}, 2)"
+    program = f"import os, sys; from memory.embedded.launch import become; become({uid}, {gid}, 2)"
     return [sys.executable, "-c", f"{program}; os.execvp(sys.argv[1], sys.argv[1:])"]
 
 

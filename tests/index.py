@@ -12,11 +12,11 @@ from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from agent.settings import Settings
-from memory.embedded import Addresses
+from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
-from memory.fact import owner_key
-from memory.index import Entry, FactKey, Vectors
+from memory.facts.fact import owner_key
 from memory.index.chroma import ChromaIndex
+from memory.index.protocol import Entry, FactKey, Vectors
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.openai_server import ScriptedOpenAI

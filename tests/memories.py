@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from agent.models import open_model
 from agent.persistence import open_store
 from agent.settings import read_settings
-from memory.fact import Fact
+from memory.facts.fact import Fact
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 

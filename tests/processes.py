@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from memory.embedded import ServerName
+from memory.embedded.connect import ServerName
+from memory.embedded.supervisor import Home, State
 from memory.environment import NO_TELEMETRY
-from memory.keeper import Home, State
 
 ROOT = Path(__file__).parents[1]
 READY_TIMEOUT = 120
@@ -94,7 +94,7 @@ def langgraph_dev(
     """
     port = free_port()
     log = directory / "server.log"
-    command = [*prefix, sys.executable, "-m", "agent.dev", "--no-browser", "--n-jobs-per-worker", "10"]
+    command = [*prefix, sys.executable, "-m", "agent.terminal.dev", "--no-browser", "--n-jobs-per-worker", "10"]
     command += [] if reload else ["--no-reload"]
     with log.open("ab") as output:
         server = subprocess.Popen(

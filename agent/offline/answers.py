@@ -9,7 +9,7 @@ from agent.offline.extract import Known, classify, given_up, relation, subject_l
 from agent.offline.reader import plain
 from agent.offline.rules import RELATIVE, parse
 from agent.offline.words import base_form, stems, word_set
-from memory.fact import normalize
+from memory.facts.fact import normalize
 
 DONT_KNOW = "I don't know that yet."
 

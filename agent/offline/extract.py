@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from agent.offline.reader import Reading, read
 from agent.offline.rules import RELATIVE, Statement, parse, parse_denial, slot_of
 from agent.offline.words import base_form, stems
-from memory.extract import MAX_CANDIDATES, Candidate, Extraction, Relation, Retraction
-from memory.fact import normalize, slot_name
+from memory.facts.fact import normalize, slot_name
+from memory.learn.extract import MAX_CANDIDATES, Candidate, Extraction, Relation, Retraction
 
 
 class Message(BaseModel):
-    """One of `messages` in the input that `memory.extract.extraction_input` writes."""
+    """One of `messages` in the input that `memory.learn.extract.extraction_input` writes."""
 
     number: int
     said_at: str
@@ -38,7 +38,7 @@ class Known(BaseModel):
 
 
 class ExtractionInput(BaseModel):
-    """What `memory.extract.extraction_input` writes, read back."""
+    """What `memory.learn.extract.extraction_input` writes, read back."""
 
     messages: list[Message]
     known: list[Known]

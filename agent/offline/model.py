@@ -28,8 +28,8 @@ from agent.offline.extract import ExtractionInput, extract_by_rules
 from agent.offline.replies import reply, reply_from_tools, search_query
 from agent.offline.summary import summarize
 from agent.offline.tasks import TASK_TOOLS, Call, open_task_in, reply_on_task, work_on
-from memory.extract import Extraction
-from memory.summary import SUMMARY_PROMPT
+from memory.learn.extract import Extraction
+from memory.threads.summary import SUMMARY_PROMPT
 
 EXTRACTION_TOOL = Extraction.__name__
 SEARCH_TOOL = "search_memory"

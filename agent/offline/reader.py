@@ -12,7 +12,7 @@ from datetime import date
 from agent.offline.dates import When, pin_down, take_dates
 from agent.offline.rules import RELATIVE, Statement, parse, parse_denial
 from agent.offline.words import base_form, third_form, third_person
-from memory.guard import is_command, is_secret
+from memory.learn.guard import is_command, is_secret
 
 MAX_SENTENCE, MAX_CLAUSE = 2_000, 300
 """Characters; what is longer is prose, and the bounds keep every pattern linear in the message."""

@@ -19,8 +19,8 @@ from agent.offline.answers import (
 )
 from agent.offline.extract import Known, concerns, extract_from, what_of
 from agent.offline.reader import Reading, read
-from memory.extract import Extraction
-from memory.fact import normalize, utc_now
+from memory.facts.fact import normalize, utc_now
+from memory.learn.extract import Extraction
 
 NOT_UNDERSTOOD = (
     "I hear you. I'm the built-in rule-based model: I follow plain statements about you, and questions about them."

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from agent.offline.words import HOLES, base_form, plural_form, third_form
-from memory.fact import Category, normalize, slot_name
+from memory.facts.fact import Category, normalize, slot_name
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 import json
 import textwrap
 
-from memory.summary import bounded
+from memory.threads.summary import bounded
 
 SAID_CHARS = 300
 """Characters of one message that are kept, in whole words."""
 
 
 def summarize(request: str) -> str:
-    """The answer to `memory.summary.summary_input`."""
+    """The answer to `memory.threads.summary.summary_input`."""
     given = json.loads(request)
     said = [message["text"] for message in given["messages"] if message["from"] == "user"]
     lines = [f"The user said: {textwrap.shorten(text, SAID_CHARS, placeholder=' …')}" for text in said]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from Stemmer import Stemmer
 
-from memory.words import STOP_WORDS
+from memory.recall.words import STOP_WORDS
 
 
 def word_set(text: str) -> frozenset[str]:

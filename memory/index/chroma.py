@@ -21,8 +21,8 @@ import numpy as np
 
 from memory.environment import LOOPBACK
 from memory.errors import BadInput, Unavailable
-from memory.fact import Fact
-from memory.index import Damaged, Entry, FactKey, Vectors
+from memory.facts.fact import Fact
+from memory.index.protocol import Damaged, Entry, FactKey, Vectors
 
 if TYPE_CHECKING:
     from chromadb.api import AsyncClientAPI

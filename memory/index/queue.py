@@ -7,12 +7,12 @@ once the index has the fact's state, and only if the fact was not written again 
 import asyncio
 from collections.abc import Callable, Sequence
 
-from memory.embeddings import Embedder
 from memory.errors import Unavailable
-from memory.fact import Fact
-from memory.index import FactKey, Index, Vectors, bytes_of, vectors_of
-from memory.postgres import Connection, Pool, lock_key, other_writer, take_locks
-from memory.rows import COLUMNS, fact_of_row
+from memory.facts.fact import Fact
+from memory.index.embeddings import Embedder
+from memory.index.protocol import FactKey, Index, Vectors, bytes_of, vectors_of
+from memory.ledger.postgres import Connection, Pool, lock_key, other_writer, take_locks
+from memory.ledger.statements import COLUMNS, fact_of_row
 
 PAGE = 500
 """Facts embedded and sent to the index at a time; Chroma takes at most 5,461."""

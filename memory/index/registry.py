@@ -8,9 +8,9 @@ import re
 import secrets
 from typing import NamedTuple
 
-from memory.embeddings import Embedder
+from memory.index.embeddings import Embedder
 from memory.index.queue import queue_all
-from memory.postgres import Connection, Pool, locked_transaction
+from memory.ledger.postgres import Connection, Pool, locked_transaction
 
 TIMEOUT = 60
 """Seconds to wait for another process that is at the same."""

@@ -14,13 +14,13 @@ from langgraph.store.base import BaseStore, PutOp
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.postgres.base import PostgresIndexConfig
 
-from memory.fact import owner_key
-from memory.index import bytes_of
+from memory.facts.fact import owner_key
 from memory.index.chroma import SYNC_THRESHOLD
-from memory.ledger import Ledger
-from memory.local_model import DIMENSION
-from memory.postgres import Pool
-from memory.rows import insert_facts
+from memory.index.local_model import DIMENSION
+from memory.index.protocol import bytes_of
+from memory.ledger.ledger import Ledger
+from memory.ledger.postgres import Pool
+from memory.ledger.statements import insert_facts
 from memory.store import FactStore
 from tests.benchmarks.made_up import K, Person, Question, nearest
 

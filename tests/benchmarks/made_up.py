@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.fact import Fact, Source, fact_id, utc_now
-from memory.index import Vectors, unit
-from memory.local_model import DIMENSION
+from memory.facts.fact import Fact, Source, fact_id, utc_now
+from memory.index.local_model import DIMENSION
+from memory.index.protocol import Vectors, unit
 
 SPREAD = 1.0
 """Standard deviation of the logarithm of a user's number of facts: one in a hundred has ten times the median."""

@@ -14,11 +14,11 @@ from langchain_core.embeddings import Embeddings
 
 from agent.persistence import open_store
 from agent.settings import Settings, read_settings
-from memory.embeddings import Embedder
-from memory.fact import Fact, Source, fact_id, utc_now
+from memory.facts.fact import Fact, Source, fact_id, utc_now
+from memory.facts.portable import dump
+from memory.index.embeddings import Embedder
+from memory.index.local_model import DIMENSION
 from memory.index.queue import IndexQueue
-from memory.local_model import DIMENSION
-from memory.portable import dump
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.openai_server import ScriptedOpenAI, hashed_words

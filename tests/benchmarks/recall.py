@@ -17,14 +17,14 @@ from langchain_core.embeddings import Embeddings
 from langgraph.store.memory import InMemoryStore
 
 from agent.persistence import open_store
-from memory.embedded import ServerName
-from memory.embeddings import Embedder
-from memory.fact import owner_key
+from memory.embedded.connect import ServerName
+from memory.embedded.supervisor import Home, State
+from memory.facts.fact import owner_key
 from memory.index.chroma import shard_of
+from memory.index.embeddings import Embedder
 from memory.index.queue import IndexQueue
-from memory.keeper import Home, State
 from memory.parts import RecallOptions
-from memory.rank import Weights
+from memory.recall.rank import Weights
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.layouts import (

@@ -7,10 +7,10 @@ from typing import cast
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.persistence import open_checkpointer
-from memory.fact import owner_key, utc_now
-from memory.postgres import Pool
-from memory.tasks import active_tasks
-from memory.working import start_task
+from memory.facts.fact import owner_key, utc_now
+from memory.ledger.postgres import Pool
+from memory.threads.task import start_task
+from memory.threads.tasks import active_tasks
 from tests.benchmarks.place import Bench
 
 STEPS = 50

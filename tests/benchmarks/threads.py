@@ -16,17 +16,17 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph import START, StateGraph
 
-from agent.files import replacing
-from agent.graph import Graph
 from agent.persistence import open_store
-from agent.saver import ThreadSaver
 from agent.settings import read_settings
 from agent.state import Input
+from agent.terminal.files import replacing
+from agent.thread_lock import Graph
 from graphs.chat import builder
-from memory.embedded import embedded_servers
-from memory.postgres import Pool, open_pool
+from memory.embedded.connect import embedded_servers
+from memory.ledger.postgres import Pool, open_pool
 from memory.store import FactStore
-from memory.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
+from memory.threads.saver import ThreadSaver
+from memory.threads.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
 from tests.benchmarks.distance import far_away
 from tests.benchmarks.place import WORDS, Bench
 from tests.conversation import config_of, say

@@ -6,8 +6,8 @@ import uuid
 from itertools import count
 
 from agent.persistence import open_store
-from memory.extract import Extraction, Utterance
-from memory.fact import Source, utc_now
+from memory.facts.fact import Source, utc_now
+from memory.learn.extract import Extraction, Utterance
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import FACTS_PER_USER, Bench, fill, store_with_hashed_words

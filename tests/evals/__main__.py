@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from memory.embeddings import Embedder, open_embedder
-from memory.fact import Fact
+from memory.facts.fact import Fact
+from memory.index.embeddings import Embedder, open_embedder
 from tests.evals.conversations import FOLDER, names, open_talks, score_talks
 from tests.evals.dataset import Split, load_facts, load_questions
 from tests.evals.measure import ABLATIONS, DEFAULT, RANKINGS, Score, embed_questions, open_people, score

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from memory.columns import Columns
-from memory.embeddings import Embedder
-from memory.fact import Fact, Source
-from memory.index import Vectors
-from memory.notes import Memory, fact_of_text
-from memory.rank import Weights, rank
-from memory.words import document, question, without_names
+from memory.facts.fact import Fact, Source
+from memory.index.embeddings import Embedder
+from memory.index.protocol import Vectors
+from memory.learn.verbatim import Memory, fact_of_text
+from memory.recall.columns import Columns
+from memory.recall.rank import Weights, rank
+from memory.recall.words import document, question, without_names
 from tests.evals.dataset import Split
 from tests.evals.measure import LIMIT, Outcome, Score, mean_score, share
 

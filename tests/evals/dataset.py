@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from memory.fact import Fact
+from memory.facts.fact import Fact
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 """When the questions are asked."""

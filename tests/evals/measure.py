@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from memory.columns import Columns
-from memory.embeddings import Embedder
-from memory.fact import Fact
-from memory.index import Vectors
-from memory.rank import PRESETS, Weights, rank
-from memory.recalled import PROFILE
-from memory.words import document, question, without_names
+from memory.facts.fact import Fact
+from memory.index.embeddings import Embedder
+from memory.index.protocol import Vectors
+from memory.recall.columns import Columns
+from memory.recall.rank import PRESETS, Weights, rank
+from memory.recall.recalled import PROFILE
+from memory.recall.words import document, question, without_names
 from tests.evals.dataset import NOW, LabelledQuestion, Split
 
 LIMIT = 10

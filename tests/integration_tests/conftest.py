@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.__main__ import app
-from memory.embedded import ServerName
+from memory.embedded.connect import ServerName
 from tests.commands import Outcome, Run
 from tests.embedded import BOTH, Client, StartClient, eventually
 from tests.processes import processes

@@ -12,18 +12,18 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from rich.console import Console
 
 from agent.context import Context
-from agent.graph import Graph
 from agent.persistence import open_store
 from agent.settings import read_settings
-from agent.terminal import Chat
+from agent.terminal.chat import Chat
+from agent.thread_lock import Graph
 from graphs.chat import builder
-from memory import threads
 from memory.errors import BadInput, Unavailable
-from memory.fact import owner_key
-from memory.postgres import open_pool
-from memory.runs import Runs
+from memory.facts.fact import owner_key
+from memory.ledger.postgres import open_pool
 from memory.store import FactStore
-from memory.threads import BEGUN_BY, list_threads
+from memory.threads import threads
+from memory.threads.run_lock import Runs
+from memory.threads.threads import BEGUN_BY, list_threads
 from memory.user_memory import UserMemory
 from tests.conversation import config_of
 from tests.openai_server import After, Hang, ScriptedOpenAI, Text

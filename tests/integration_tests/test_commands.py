@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from agent.__main__ import app
 from agent.persistence import open_store
-from memory.fact import owner_key, utc_now
+from memory.facts.fact import owner_key, utc_now
 from tests.commands import Run
 from tests.openai_server import ScriptedOpenAI, Status
 from tests.processes import chat

@@ -20,12 +20,12 @@ import pytest
 from blockbuster import blockbuster_ctx
 from psycopg_pool import AsyncConnectionPool
 
-from memory.embedded import embedded_servers
+from memory.embedded.connect import embedded_servers
+from memory.embedded.programs import has_name
+from memory.embedded.servers import Chroma, listens, server_environment, socket_directory
+from memory.embedded.supervisor import Home, State, try_lock
 from memory.errors import Unavailable
 from memory.index.chroma import ChromaServer
-from memory.keeper import Home, State, try_lock
-from memory.programs import has_name
-from memory.servers import Chroma, listens, server_environment, socket_directory
 from tests.embedded import (
     BOTH,
     CHROMA,
@@ -143,7 +143,12 @@ def test_five_processes_that_start_at_once_on_an_empty_directory_get_one_pair_of
 ) -> None:
     clients = [start_client(data_dir) for _ in range(5)]
     assert len({client.addresses() for client in clients}) == 1
-    kinds = ("memory.keeper postgres", "memory.keeper chroma", "/postgres -D", "chromadb_rust_bindings")
+    kinds = (
+        "memory.embedded.supervisor postgres",
+        "memory.embedded.supervisor chroma",
+        "/postgres -D",
+        "chromadb_rust_bindings",
+    )
     eventually(lambda: [len(processes(data_dir, kind)) for kind in kinds] == [1, 1, 1, 1], "one process of each kind")
 
 
@@ -169,7 +174,7 @@ def test_the_servers_end_when_their_users_are_killed(data_dir: Path, start_clien
 def test_the_servers_end_when_their_users_and_keepers_are_killed(data_dir: Path, start_client: StartClient) -> None:
     client = start_client(data_dir)
     client.addresses()
-    for pid in (client.process.pid, *processes(data_dir, "memory.keeper")):
+    for pid in (client.process.pid, *processes(data_dir, "memory.embedded.supervisor")):
         os.kill(pid, signal.SIGKILL)
     if sys.platform != "linux":  # no death signal: then the next use ends them
         client = start_client(data_dir)
@@ -191,7 +196,7 @@ async def test_connections_work_again_after_the_keepers_are_killed(data_dir: Pat
         postgres_query(addresses.postgres, "create table facts as select 'Austin' as city")
         assert await count_in_chroma(addresses.chroma, "a", "b") == 2
         servers = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
-        for pid in processes(data_dir, "memory.keeper"):
+        for pid in processes(data_dir, "memory.embedded.supervisor"):
             os.kill(pid, signal.SIGKILL)
 
         def is_back() -> bool:
@@ -204,7 +209,7 @@ async def test_connections_work_again_after_the_keepers_are_killed(data_dir: Pat
 
         await asyncio.to_thread(eventually, is_back, "both servers answer at their old addresses")
         assert await count_in_chroma(addresses.chroma) == 2
-        assert len(processes(data_dir, "memory.keeper")) == 2
+        assert len(processes(data_dir, "memory.embedded.supervisor")) == 2
 
 
 async def test_killed_servers_come_back_at_the_same_address(data_dir: Path) -> None:

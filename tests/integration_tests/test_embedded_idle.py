@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedded import embedded_servers, stop_servers
+from memory.embedded.connect import embedded_servers, stop_servers
 from memory.errors import Unavailable
 from tests.embedded import BOTH, POSTGRES, StartClient, chroma_listens, eventually, postgres_query
 from tests.processes import processes, server_pid

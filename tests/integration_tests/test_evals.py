@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from memory.embeddings import open_embedder
+from memory.index.embeddings import open_embedder
 from tests.evals.conversations import Kind, load, names, open_talks, score_talks
 from tests.evals.dataset import NOW, Split, load_facts, load_questions
 from tests.evals.measure import RANKINGS, Score, embed_questions, open_people, score

@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from agent.graph import Graph
+from agent.thread_lock import Graph
 from memory.errors import BadInput
-from memory.fact import owner_key
-from memory.postgres import Pool
+from memory.facts.fact import owner_key
+from memory.ledger.postgres import Pool
 from memory.store import FactStore, facts_namespace
-from memory.threads import list_threads
+from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, config_of, found, say
 from tests.memories import day, remembering, store_of_its_own, texts

@@ -15,10 +15,10 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
-from agent.graph import Graph
-from agent.remembering import remember_thread
+from agent.extraction_schedule import remember_thread
+from agent.thread_lock import Graph
 from memory.store import FactStore
-from memory.threads import list_threads
+from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
 from tests.collecting import COLLECTED, asked, assert_own_times, becomes, collects, known, tell_in_forks
 from tests.conftest import Setting

@@ -14,12 +14,12 @@ from langchain_core.messages.utils import convert_to_messages, count_tokens_appr
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
-from agent.graph import Graph
 from agent.settings import read_settings
-from agent.threads import titled_threads
+from agent.terminal.threads import titled_threads
+from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.store import FactStore
-from memory.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
+from memory.threads.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, config_of, found, say
 from tests.openai_server import After, Answer, Request, ScriptedOpenAI, Status, Text, ToolCalls

@@ -12,15 +12,15 @@ from chromadb.api.models.AsyncCollection import AsyncCollection
 from chromadb.api.types import GetResult, Include
 from chromadb.errors import InternalError
 
+import memory.index.queue as index_queue
 from agent.persistence import open_store
 from agent.settings import Settings
 from memory import maintenance
-from memory.embedded import Addresses
-from memory.embeddings import Embedder
-from memory.fact import Fact, owner_key
-from memory.index import Damaged, Entry, FactKey, Vectors
-from memory.index import queue as index_queue
+from memory.embedded.connect import Addresses
+from memory.facts.fact import Fact, owner_key
 from memory.index.chroma import ChromaIndex, entry_id
+from memory.index.embeddings import Embedder
+from memory.index.protocol import Damaged, Entry, FactKey, Vectors
 from memory.maintenance import Finding, doctor, repair
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory

@@ -16,12 +16,12 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from agent.persistence import open_checkpointer, open_store
 from agent.settings import read_settings
 from graphs.chat import builder
-from memory.embedded import Addresses
+from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
-from memory.extract import Extraction, Utterance
-from memory.fact import Source, owner_key, utc_now
-from memory.ledger import Ledger
-from memory.postgres import lock_key, migrations
+from memory.facts.fact import Source, owner_key, utc_now
+from memory.learn.extract import Extraction, Utterance
+from memory.ledger.ledger import Ledger
+from memory.ledger.postgres import lock_key, migrations
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, say

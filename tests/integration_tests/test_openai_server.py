@@ -22,10 +22,10 @@ from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import SecretStr
 
-from memory.embeddings import open_embedder
 from memory.errors import Unavailable
-from memory.extract import Extraction, ExtractionFailed, Utterance, extract
-from memory.fact import Source, utc_now
+from memory.facts.fact import Source, utc_now
+from memory.index.embeddings import open_embedder
+from memory.learn.extract import Extraction, ExtractionFailed, Utterance, extract
 from tests.openai_server import After, Hang, Json, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
 
 Method = Literal["json_schema", "function_calling", "json_mode"]

@@ -7,9 +7,9 @@ import pytest
 from psycopg.rows import DictRow
 
 from memory.errors import BadInput
-from memory.fact import Fact, Source, utc_now
-from memory.notes import Memory
-from memory.rows import facts_of
+from memory.facts.fact import Fact, Source, utc_now
+from memory.learn.verbatim import Memory
+from memory.ledger.statements import facts_of
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 
@@ -55,7 +55,7 @@ async def test_to_remember_one_text_reads_none_of_the_others(
         read.append(len(rows))
         return await facts_of(rows)
 
-    monkeypatch.setattr("memory.rows.facts_of", count)
+    monkeypatch.setattr("memory.ledger.statements.facts_of", count)
     assert await memory.remember("Move 50 was good") == 1
     assert read == [0]
 

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from memory.embedded import Addresses
+from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
-from memory.postgres import open_pool
+from memory.ledger.postgres import open_pool
 from tests.processes import free_port
 
 AT_ONCE = 5

@@ -12,13 +12,13 @@ import pytest
 from langchain_core.messages import HumanMessage
 from typer.testing import CliRunner, Result
 
-from agent import threads
 from agent.__main__ import app
 from agent.context import Context
-from agent.graph import Graph
-from agent.saver import ThreadSaver
+from agent.terminal import threads
+from agent.thread_lock import Graph
 from memory.store import FactStore
-from memory.threads import thread_size
+from memory.threads.saver import ThreadSaver
+from memory.threads.threads import thread_size
 from tests.conversation import config_of, say
 from tests.openai_server import Hang, ScriptedOpenAI, Status, Text
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from memory.embeddings import Embedder
-from memory.fact import utc_now
+from memory.facts.fact import utc_now
+from memory.facts.portable import dump
 from memory.index.chroma import ChromaIndex
+from memory.index.embeddings import Embedder
 from memory.index.queue import IndexQueue
-from memory.portable import dump
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import HashedWords, facts

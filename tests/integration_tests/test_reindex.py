@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+import memory.index.queue as index_queue
 from agent.persistence import configured_embedder, open_store
 from agent.settings import Settings
 from memory import maintenance
-from memory.embedded import Addresses
-from memory.embeddings import Embedder
+from memory.embedded.connect import Addresses
 from memory.errors import BadInput, Unavailable
-from memory.fact import owner_key
-from memory.index import Damaged, Entry
-from memory.index import queue as index_queue
+from memory.facts.fact import owner_key
+from memory.index.embeddings import Embedder
+from memory.index.protocol import Damaged, Entry
 from memory.index.registry import activate
 from memory.maintenance import doctor, reindex
 from memory.store import FactStore, facts_namespace

@@ -8,13 +8,13 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
-from agent.remembering import handed_over
+from agent.extraction_schedule import handed_over
 from graphs.remember import builder as remember_builder
 from memory.errors import BadInput
-from memory.extract import EXTRACTION_MESSAGES, utterances_of
-from memory.fact import utc_now
+from memory.facts.fact import utc_now
+from memory.learn.extract import EXTRACTION_MESSAGES, utterances_of
 from memory.store import FactStore
-from memory.threads import background_thread, list_threads
+from memory.threads.threads import background_thread, list_threads
 from memory.user_memory import UserMemory
 from tests.collecting import asked, collects, known
 from tests.conversation import config_of

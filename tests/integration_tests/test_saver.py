@@ -15,15 +15,15 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph_sdk import get_client
 
 from agent.context import Context
-from agent.graph import Graph
 from agent.persistence import open_checkpointer
-from agent.saver import ThreadSaver
 from agent.settings import read_settings
-from agent.threads import titled_threads
+from agent.terminal.threads import titled_threads
+from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore
-from memory.summary import SUMMARY_PROMPT
+from memory.threads.saver import ThreadSaver
+from memory.threads.summary import SUMMARY_PROMPT
 from tests.conversation import config_of, say
 from tests.openai_server import Answer, Hang, Request, ScriptedOpenAI, Text, ToolCalls
 from tests.processes import langgraph_dev

@@ -13,12 +13,12 @@ from langchain_core.messages import HumanMessage
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from agent.remembering import handed_over
-from memory.embedded import Addresses
-from memory.extract import utterances_of
-from memory.fact import utc_now
+from agent.extraction_schedule import handed_over
+from memory.embedded.connect import Addresses
+from memory.facts.fact import utc_now
+from memory.learn.extract import utterances_of
 from memory.store import FactStore
-from memory.threads import background_thread
+from memory.threads.threads import background_thread
 from memory.user_memory import UserMemory
 from tests.conftest import variables_for
 from tests.openai_server import ScriptedOpenAI

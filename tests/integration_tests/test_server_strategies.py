@@ -13,7 +13,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import MultitaskStrategy
 
-from memory.embedded import Addresses
+from memory.embedded.connect import Addresses
 from memory.store import FactStore
 from tests.collecting import known
 from tests.conftest import variables_for

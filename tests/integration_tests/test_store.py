@@ -10,8 +10,8 @@ import pytest
 from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 
 from memory.errors import BadInput
-from memory.extract import Extraction, Utterance
-from memory.fact import Source
+from memory.facts.fact import Source
+from memory.learn.extract import Extraction, Utterance
 from memory.store import FactStore, facts_namespace, matches
 from memory.user_memory import UserMemory
 
@@ -227,7 +227,7 @@ async def test_a_hit_that_the_ledger_does_not_confirm_is_never_shown(store: Fact
     (theirs,) = await UserMemory(store, other).current()
     vectors = await store.embedder.embed([mine.text, theirs.text])
     await store.adelete(facts_namespace(user), "mine")
-    from memory.fact import owner_key
+    from memory.facts.fact import owner_key
 
     await store.index.put([owner_key(user)] * 2, [mine, theirs], vectors)
     assert len(await store.index.search(owner_key(user), vectors[0], 10)) == 2
@@ -296,7 +296,7 @@ def test_an_unknown_filter_operator_is_an_error_that_names_the_known_ones() -> N
 
 async def history(store: FactStore, user: str) -> list[dict[str, Any]]:
     """All rows of a user, in the order they were written."""
-    from memory.fact import owner_key
+    from memory.facts.fact import owner_key
 
     async with store.ledger.pool.connection() as connection:
         cursor = await connection.execute(

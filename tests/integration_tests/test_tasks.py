@@ -15,14 +15,14 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from agent.__main__ import app
-from agent.graph import Graph
-from agent.terminal import Chat
+from agent.terminal.chat import Chat
+from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.store import FactStore
-from memory.tasks import ThreadTask, active_tasks, latest_tasks
-from memory.threads import delete_threads
+from memory.threads.task import Task
+from memory.threads.tasks import ThreadTask, active_tasks, latest_tasks
+from memory.threads.threads import delete_threads
 from memory.user_memory import UserMemory
-from memory.working import Task
 from tests.conversation import config_of, say
 from tests.openai_server import JsonObject, ScriptedOpenAI, Text, ToolCalls
 

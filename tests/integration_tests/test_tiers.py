@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import pytest
 from psycopg.rows import DictRow
 
-from memory import hot
 from memory.errors import Unavailable
-from memory.fact import Fact, owner_key, utc_now
-from memory.hot import HotTier, Snapshot
+from memory.facts.fact import Fact, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
-from memory.rows import facts_of
+from memory.ledger.statements import facts_of
+from memory.recall import cache
+from memory.recall.cache import HotTier, Snapshot
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.index import refuse
@@ -103,7 +103,7 @@ async def test_only_what_is_new_is_read_again(store: FactStore, user: str, monke
         read.append(len(rows))
         return await facts_of(rows)
 
-    monkeypatch.setattr("memory.ledger.facts_of", count)
+    monkeypatch.setattr("memory.ledger.ledger.facts_of", count)
     for number, city in enumerate(CITIES):
         await put(store, user, city, f"Has been to {city}")
         assert len(await UserMemory(store, user).search("Where have I been?")) == number + 1
@@ -154,7 +154,7 @@ async def test_a_user_whose_facts_have_no_vectors_yet_is_recalled_by_words(
         away.setattr(ChromaIndex, "put", refuse)
         for city in CITIES:
             await put(store, user, city, f"Has been to {city}")
-    monkeypatch.setattr(hot, "EMBED_AT_MOST", 3)
+    monkeypatch.setattr(cache, "EMBED_AT_MOST", 3)
     with pytest.raises(Unavailable, match="4 facts have no vector yet"):
         await store.hot.open(user)
     assert (await UserMemory(store, user).search("Rome"))[0].fact.text == "Has been to Rome"

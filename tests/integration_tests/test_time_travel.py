@@ -11,12 +11,12 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.types import StateSnapshot
 
 from agent.context import Context
-from agent.graph import Graph
+from agent.thread_lock import Graph
 from memory.errors import BadInput
-from memory.fact import owner_key
+from memory.facts.fact import owner_key
 from memory.store import FactStore
-from memory.tasks import active_tasks
-from memory.threads import list_threads
+from memory.threads.tasks import active_tasks
+from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, config_of, found, say
 from tests.openai_server import Request, ScriptedOpenAI, Text, ToolCalls

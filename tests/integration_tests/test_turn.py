@@ -12,8 +12,8 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from agent.context import Context
-from agent.graph import Graph
 from agent.settings import read_settings
+from agent.thread_lock import Graph
 from memory.errors import BadInput
 from memory.store import FactStore
 from memory.user_memory import UserMemory

@@ -11,10 +11,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.outputs import ChatResult
 
 from agent.context import Context
-from agent.graph import Graph
 from agent.nodes import MOST_ROUNDS
 from agent.offline.model import OfflineChatModel
 from agent.providers import NoReply
+from agent.thread_lock import Graph
 from memory.errors import BadInput
 from memory.store import FactStore
 from tests.collecting import asked, known

@@ -6,6 +6,6 @@ import langchain_openai  # noqa: F401
 import openai.resources.beta.beta  # noqa: F401
 
 import tests.torture.victim  # noqa: F401
-from memory.embeddings import open_embedder
+from memory.index.embeddings import open_embedder
 
 asyncio.run(open_embedder("local").warm_up())

@@ -116,18 +116,18 @@ def strike(pids: Sequence[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-SAVE = "agent.saver:ThreadSaver.aput"
-SAVE_WRITES = "agent.saver:ThreadSaver.aput_writes"
-COMMIT = "agent.committer:Committer._write"
+SAVE = "memory.threads.saver:ThreadSaver.aput"
+SAVE_WRITES = "memory.threads.saver:ThreadSaver.aput_writes"
+COMMIT = "memory.threads.group_commit:Committer._write"
 TOKEN = "tests.torture.victim:show"  # noqa: S105 - a function's name
 RECALL = "memory.user_memory:UserMemory.recall"
 HAND_OVER = "agent.nodes:ask_process"
 EXTRACT = "memory.user_memory:extract"
 LEARN = "memory.user_memory:UserMemory.learn"
-RETIRE = "memory.rows:retire_facts"
-INSERT = "memory.ledger:insert_facts"
-WRITE = "memory.ledger:write_changes"
-RESTORE = "memory.ledger:Ledger.restore"
+RETIRE = "memory.ledger.statements:retire_facts"
+INSERT = "memory.ledger.ledger:insert_facts"
+WRITE = "memory.ledger.ledger:write_changes"
+RESTORE = "memory.ledger.ledger:Ledger.restore"
 INDEX = "memory.store:FactStore.bring_index_up_to_date"
 PUT = "memory.index.chroma:ChromaIndex.put"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from agent.settings import Settings
-from memory.embedded import ServerName
+from memory.embedded.connect import ServerName
 from tests.openai_server import ScriptedOpenAI
 from tests.processes import alive, processes, server_pid
 from tests.torture import script
@@ -144,7 +144,7 @@ class Rig:
         elif target == "process":
             servers = []
         pids = [] if target == "keepers" else [server_pid(self.data, name) for name in servers]
-        pids += [pid for name in servers for pid in processes(self.data / name, "memory.keeper")]
+        pids += [pid for name in servers for pid in processes(self.data / name, "memory.embedded.supervisor")]
         if target in ("process", "everything") and victim.pid:
             pids.append(victim.pid)
         return pids

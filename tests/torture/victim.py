@@ -22,21 +22,21 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 import memory.index.chroma
 import memory.index.queue
 from agent.context import Context
-from agent.graph import Graph, OneRunGraph
+from agent.extraction_schedule import handed_over, human_messages_after
 from agent.persistence import open_checkpointer, open_store
-from agent.remembering import handed_over, human_messages_after
-from agent.saver import ThreadSaver
 from agent.settings import read_settings
 from agent.state import MemoryChanges, Remembering, Waiting
+from agent.thread_lock import Graph, OneRunGraph
 from graphs.chat import builder
 from graphs.remember import builder as remember_builder
-from memory.embedded import embedded_servers
+from memory.embedded.connect import embedded_servers
 from memory.errors import cause_of
-from memory.extract import Extraction, Utterance, utterances_of
-from memory.fact import Fact, Source, fact_id, owner_key, utc_now
-from memory.portable import dump
+from memory.facts.fact import Fact, Source, fact_id, owner_key, utc_now
+from memory.facts.portable import dump
+from memory.learn.extract import Extraction, Utterance, utterances_of
 from memory.store import FactStore
-from memory.threads import background_thread
+from memory.threads.saver import ThreadSaver
+from memory.threads.threads import background_thread
 from memory.user_memory import UserMemory
 from tests.conversation import config_of
 from tests.torture.points import Moment, Part

@@ -9,12 +9,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from memory.bm25 import K1, B, Bm25
-from memory.columns import Columns
-from memory.fact import Fact, Source
-from memory.packed import Facts
-from memory.rank import PRESETS, RECENCY_DAYS, THREAD_HALF, WORDS_HALF, Weights, rank
-from memory.words import document, question
+from memory.facts.fact import Fact, Source
+from memory.recall.bm25 import K1, B, Bm25
+from memory.recall.columns import Columns
+from memory.recall.packed import Facts
+from memory.recall.rank import PRESETS, RECENCY_DAYS, THREAD_HALF, WORDS_HALF, Weights, rank
+from memory.recall.words import document, question
 from tests.benchmarks.place import WORDS
 from tests.facts import NOON, make_fact
 

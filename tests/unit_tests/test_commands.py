@@ -11,8 +11,8 @@ from psycopg.errors import DiskFull, InsufficientPrivilege, ReadOnlySqlTransacti
 from typer.testing import CliRunner
 
 from agent.__main__ import app
-from agent.commands import state_of
-from agent.program import failure_of, mistake
+from agent.terminal.app import failure_of, mistake
+from agent.terminal.facts import state_of
 from memory.errors import Unavailable
 from tests.facts import NOON, make_fact
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent import dev
 from agent.settings import Settings, read_settings
+from agent.terminal import dev
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from memory import servers
-from memory.embedded import embedded_servers
-from memory.errors import Unavailable
-from memory.keeper import Home, State, can_lock, try_lock
-from memory.programs import POSTGRES_MAJOR
-from memory.servers import (
+from memory.embedded import servers
+from memory.embedded.connect import embedded_servers
+from memory.embedded.programs import POSTGRES_MAJOR
+from memory.embedded.servers import (
     LAUNCH,
     MAX_SOCKET_PATH,
     Chroma,
@@ -23,6 +21,8 @@ from memory.servers import (
     socket_directory,
     socket_url,
 )
+from memory.embedded.supervisor import Home, State, can_lock, try_lock
+from memory.errors import Unavailable
 
 ODD_NAMES = ["a b", "100%", 'O\'Brien "the" tester', "Größe-日本", "$HOME `id`", "a\\b"]
 

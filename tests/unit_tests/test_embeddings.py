@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
 
-from memory.embeddings import Embedder
 from memory.errors import Unavailable
-from memory.fact import Source
+from memory.facts.fact import Source
+from memory.index.embeddings import Embedder
 from tests.facts import make_fact
 
 

@@ -31,7 +31,7 @@ def proxied(url: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
     return client._transport_for_url(httpx.URL(url)) is not client._transport
 
 
-@pytest.mark.parametrize("module", ["memory.fact", "agent.dev"])
+@pytest.mark.parametrize("module", ["memory.facts.fact", "agent.terminal.dev"])
 def test_telemetry_is_off_before_a_module_of_this_project_is_used(module: str) -> None:
     shown = subprocess.run(
         [sys.executable, "-c", f"import {module}, os; print([os.environ.get(name) for name in {[*NO_TELEMETRY]}])"],

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from memory.errors import BadInput
-from memory.fact import Source, check_user_id, fact_id, normalize, owner_key, slot_name
+from memory.facts.fact import Source, check_user_id, fact_id, normalize, owner_key, slot_name
 from tests.facts import make_fact
 
 

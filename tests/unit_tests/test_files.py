@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.files import descriptor_of, read_lines, replacing, writing
+from agent.terminal.files import descriptor_of, read_lines, replacing, writing
 from memory.errors import BadInput
 
 

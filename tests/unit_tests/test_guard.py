@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.guard import is_command, is_secret
+from memory.learn.guard import is_command, is_secret
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from agent.keyboard import talk
-from agent.terminal import Chat
+from agent.terminal.chat import Chat
+from agent.terminal.keyboard import talk
 from memory.errors import Unavailable
 
 

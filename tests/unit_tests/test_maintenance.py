@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from memory.index import FactKey
+from memory.embedded.servers import chroma_damage
 from memory.index.chroma import entry_id, fact_key
+from memory.index.protocol import FactKey
 from memory.index.registry import index_name
 from memory.maintenance import Finding, Report
-from memory.servers import chroma_damage
 
 SOUND = Report(collection="facts-local-384-0", embedder="local", facts=7, queued=0, indexed=7)
 

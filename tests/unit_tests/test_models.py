@@ -16,7 +16,7 @@ from agent.models import chat_choice, extraction_choice, open_model
 from agent.offline.model import OfflineChatModel
 from agent.providers import PROVIDERS, Provider, model_failure, model_problem
 from agent.settings import Settings
-from agent.terminal import explain
+from agent.terminal.chat import explain
 from memory.errors import BadInput
 from tests.processes import environment
 

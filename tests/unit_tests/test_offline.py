@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from agent.offline import OFFLINE_NOTICE
 from agent.offline.model import OfflineChatModel
-from memory.extract import ExtractionFailed, StructuredOutputMethod, Utterance, extract
-from memory.fact import Fact, Source, utc_now
-from memory.render import render
+from memory.facts.fact import Fact, Source, utc_now
+from memory.learn.extract import ExtractionFailed, StructuredOutputMethod, Utterance, extract
+from memory.recall.render import render
 
 MEMORY = """\
 You are a helpful assistant.

@@ -10,7 +10,7 @@ from agent.offline.extract import ExtractionInput, Known, Message, classify, ext
 from agent.offline.reader import read
 from agent.offline.replies import reply
 from agent.offline.rules import RULES, SLOTS
-from memory.extract import Extraction
+from memory.learn.extract import Extraction
 
 SAID_ON = date(2026, 11, 22)  # a Sunday
 

@@ -10,7 +10,7 @@ from agent.offline.model import OfflineChatModel
 from agent.offline.tasks import TRIP, Call, OpenTask, open_task_in, reply_on_task, work_on
 from agent.prompts import system_message
 from agent.tools import TOOLS
-from memory.working import Task
+from memory.threads.task import Task
 from tests.facts import NOON
 
 LISBON = OpenTask(TRIP, {"destination": "Lisbon"})

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.errors import BadInput
-from memory.fact import Fact, Repeat, Source
-from memory.portable import FORMAT, dump, json_line, load, merge
+from memory.facts.fact import Fact, Repeat, Source
+from memory.facts.portable import FORMAT, dump, json_line, load, merge
 from tests.facts import NOON, make_fact
 
 LATER = NOON + timedelta(days=1)

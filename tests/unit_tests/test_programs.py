@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from memory import programs
+from memory.embedded import programs
+from memory.embedded.programs import (
+    COPIES,
+    everyone_can_pass,
+    is_own,
+    is_whole,
+    need_no_name,
+    postgres_programs,
+    programs_in,
+)
 from memory.errors import Unavailable
-from memory.programs import COPIES, everyone_can_pass, is_own, is_whole, need_no_name, postgres_programs, programs_in
 
 OWN, OTHER = os.geteuid(), os.geteuid() + 1
 

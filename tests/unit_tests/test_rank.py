@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memory.bm25 import Bm25
-from memory.columns import Columns, Document
-from memory.fact import Fact
-from memory.rank import PRESETS, Hit, Question, Weights, rank, recency
-from memory.words import document, question, stems
+from memory.facts.fact import Fact
+from memory.recall.bm25 import Bm25
+from memory.recall.columns import Columns, Document
+from memory.recall.rank import PRESETS, Hit, Question, Weights, rank, recency
+from memory.recall.words import document, question, stems
 from tests.facts import NOON, make_fact
 
 DAY = 86_400

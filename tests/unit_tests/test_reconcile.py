@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from memory.fact import Fact
-from memory.reconcile import Changes, Proposal, RelationKind, is_exclusive, put, reconcile
+from memory.facts.fact import Fact
+from memory.learn.reconcile import Changes, Proposal, RelationKind, is_exclusive, put, reconcile
 from tests.facts import NOON, make_fact
 
 SF = make_fact("Lives in San Francisco", "home city", message_id="m0")

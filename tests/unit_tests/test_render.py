@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.render import HEADER, count_tokens, render
+from memory.recall.render import HEADER, count_tokens, render
 from tests.facts import NOON, make_fact
 
 

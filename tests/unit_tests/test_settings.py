@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent.settings import PROJECT, Settings, read_settings
-from memory.embeddings import open_embedder
 from memory.errors import BadInput
-from memory.rank import PRESETS
+from memory.index.embeddings import open_embedder
+from memory.recall.rank import PRESETS
 
 EXAMPLE = PROJECT / ".env.example"
 

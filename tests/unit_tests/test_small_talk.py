@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.small_talk import LONGEST, says_nothing
+from memory.learn.small_talk import LONGEST, says_nothing
 
 
 @pytest.mark.parametrize(

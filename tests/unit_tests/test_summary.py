@@ -7,7 +7,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
 from agent.offline.model import OfflineChatModel
-from memory.summary import SUMMARY_CHARS, Summary, bounded, sum_up, summary_input
+from memory.threads.summary import SUMMARY_CHARS, Summary, bounded, sum_up, summary_input
 
 SAID: list[AnyMessage] = [
     HumanMessage("Book me   a trip\nto Lisbon."),

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from memory.fact import Fact
-from memory.timeline import as_of, believed, chain, held, versions
+from memory.facts.fact import Fact
+from memory.facts.timeline import as_of, believed, chain, held, versions
 from tests.facts import make_fact
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from memory.columns import Columns
-from memory.fact import Source
-from memory.words import document, without_names
+from memory.facts.fact import Source
+from memory.recall.columns import Columns
+from memory.recall.words import document, without_names
 from tests.facts import make_fact
 
 

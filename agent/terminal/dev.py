@@ -1,0 +1,51 @@
+"""`langgraph dev`, quieter: no telemetry, and no log line for each file that changes in .data; for `make dev`.
+
+    python -m agent.terminal.dev --port 2024
+
+It takes the options of `langgraph dev`.
+"""
+
+import logging
+import os
+import sys
+
+import memory  # noqa: F401 - turns telemetry off before the server starts
+
+
+def check_settings() -> None:
+    """Check the settings before the server starts, and give it a log level that it can read. Raises BadInput.
+
+    Otherwise the environment stays as it is: the server reads `.env` again each time it reloads.
+    """
+    from agent.settings import read_settings
+
+    before = dict(os.environ)
+    try:
+        level = read_settings().log_level
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    if os.environ.pop("LOG_LEVEL", ""):
+        os.environ["LOG_LEVEL"] = level
+
+
+def main() -> None:
+    # Not imported in the reloaded processes, which import this module, too.
+    from langgraph_cli.cli import cli
+
+    from agent.terminal import output
+    from agent.terminal.app import BAD_INPUT
+    from memory.errors import BadInput
+
+    try:
+        check_settings()
+    except BadInput as error:
+        output.error(str(error))
+        sys.exit(BAD_INPUT)
+    # The reloader watches the whole folder, and reports each change in it before it looks whether it is code.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    cli(["dev", *sys.argv[1:]], prog_name="langgraph")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Reads and writes the files that a user names on the command line."""
+
+import os
+import re
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from agent.terminal.output import quoted
+from memory.errors import BadInput
+
+DESCRIPTORS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+
+
+def read_lines(file: str) -> list[str]:
+    """The lines of a file, or of standard input for "-". Raises BadInput."""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else path_of(file).read_bytes()
+        return data.decode("utf-8-sig").removesuffix("\n").split("\n") if data else []
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise BadInput(f"Line {number} of {quoted(file)} is not UTF-8.") from error
+    except OSError as error:
+        raise BadInput(f"The file {quoted(file)} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def writing(file: str) -> Iterator[BinaryIO]:
+    """The same as `replacing`, for a name from the command line, or standard output for "-". Raises BadInput."""
+    if file == "-":
+        yield sys.stdout.buffer
+        return
+    path = path_of(file)
+    try:
+        with replacing(path) as out:
+            yield out
+    except BrokenPipeError:
+        raise  # the reader has seen enough
+    except OSError as error:
+        raise BadInput(f"The file {quoted(file)} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Write a regular file all at once when the block ends, or leave it as it was when the block fails.
+
+    A new file is readable by its owner alone; an existing one keeps its mode and owner, and a symbolic link to it stays
+    a link. A device, a pipe and an open descriptor such as /dev/stdout are written to directly. Raises OSError.
+    """
+    if (descriptor := descriptor_of(path)) is not None:
+        with os.fdopen(os.dup(descriptor), "wb") as out:
+            yield out
+        return
+    try:
+        existing = path.stat()
+    except FileNotFoundError:
+        existing = None
+    if existing:
+        # Not created and not truncated; this also finds a file that may not be written.
+        opened = os.open(path, os.O_WRONLY)
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            with os.fdopen(opened, "wb") as out:
+                yield out
+            return
+        os.close(opened)
+    target = path.resolve()
+    number, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix[:20])  # of mode 0600
+    try:
+        with os.fdopen(number, "wb") as out:
+            yield out
+            out.flush()
+            if existing:
+                with suppress(PermissionError):  # the file may belong to another user
+                    os.fchown(number, existing.st_uid, existing.st_gid)
+                os.fchmod(number, stat.S_IMODE(existing.st_mode))
+            os.fsync(number)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def descriptor_of(path: Path) -> int | None:
+    """The number of the open descriptor that a path such as /dev/stdout or /dev/fd/3 stands for.
+
+    Opened by its name, a file behind it would be written from its beginning again.
+    """
+    numbered = re.fullmatch(r"/(?:dev|proc/self)/fd/([0-9]{1,9})", str(path))
+    return int(numbered[1]) if numbered else DESCRIPTORS.get(str(path))
+
+
+def path_of(file: str) -> Path:
+    """The path that a name from the command line stands for. Raises BadInput where it can be no file's."""
+    if not file:
+        raise BadInput("The file name is empty: name a file, or - for standard input or output.")
+    if "\0" in file:
+        raise BadInput(f"The file name {quoted(file)} holds a NUL: remove it.")
+    if file.endswith(("/", "/.")):  # which Path drops
+        raise BadInput(f"{quoted(file)} names a directory: name a file.")
+    return Path(file)

@@ -1,0 +1,171 @@
+"""A user's memory as JSON lines, to take along or to back up: facts with history and provenance. Pure.
+
+The first line names the format. Each further line is a fact, in the order they were recorded, with the times it was
+said again; then come the messages that facts were taken from, so that they are not extracted twice elsewhere.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from memory.errors import BadInput, listed, problems_of
+from memory.facts.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_storable
+from memory.learn.reconcile import Changes, Retirement, same_words
+
+FORMAT = {"format": "remembering-agent memory", "version": 1}
+
+Claim = tuple[str, ...]
+"""What no two current facts hold at once: an id, a key, a slot of one value."""
+
+
+def json_line(value: Any) -> str:
+    """The value as JSON on one line; whatever could break the line or steer a terminal is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+
+
+def dump(facts: Iterable[Fact], repeats: Mapping[str, Sequence[Repeat]], extracted: Iterable[Source]) -> Iterator[str]:
+    """The lines, each without its line break."""
+    yield json_line(FORMAT)
+    for fact in facts:
+        again = [repeat.model_dump(mode="json") for repeat in repeats.get(fact.id, ())]
+        yield json_line({"fact": fact.model_dump(mode="json"), "said_again": again})
+    for source in extracted:
+        yield json_line({"extracted": source.model_dump(mode="json")})
+
+
+def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], list[Source]]:
+    """What `dump` wrote. Raises BadInput that names the line."""
+    facts: list[Fact] = []
+    repeats: dict[str, list[Repeat]] = {}
+    extracted: list[Source] = []
+    number_of: dict[Claim, int] = {}
+    number = 0
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            if number == 1:
+                _check_format(record)
+            elif "fact" in record:
+                fact = Fact.model_validate(record["fact"])
+                _check_fact(fact)
+                for claim in _claims(fact):
+                    if number_of.setdefault(claim, number) != number:
+                        raise BadInput(f"line {number_of[claim]} has the same {claim[0]}")
+                repeats[fact.id] = [Repeat.model_validate(repeat) for repeat in record["said_again"]]
+                last = max((repeat.observed_at for repeat in repeats[fact.id]), default=None)
+                facts.append(fact.model_copy(update={"said_again_at": last}))
+            else:
+                extracted.append(_message(record["extracted"]))
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise BadInput(f"Line {number} is no line of an exported memory: {_problem(error)}.") from error
+    if not number:
+        raise BadInput("The export is empty: not even its first line is there.")
+    for fact in facts:
+        if fact.successor and ("id", fact.successor) not in number_of:
+            raise BadInput(f"Line {number_of['id', fact.id]} names a successor that is on no line: lines are missing.")
+    return facts, repeats, extracted
+
+
+def merge(facts: Iterable[Fact], known: Iterable[Fact]) -> Changes:
+    """Fit facts of elsewhere into a memory that has its own: the facts to be added, and those here that they retire.
+
+    Nothing is lost: of two current facts that cannot both be, the one that was said later stays current and the other
+    is history. What is here already stays as it is, unless it was retired elsewhere.
+    """
+    here = {fact.id: fact for fact in known}
+    holders: dict[Claim, dict[str, Fact]] = {}
+    for fact in here.values():
+        if fact.retired_at is None:
+            for claim in (*_claims(fact), _words(fact)):
+                holders.setdefault(claim, {})[fact.id] = fact
+    added: list[Fact] = []
+    retired: dict[str, Retirement] = {}
+
+    for fact in facts:
+        mine = here.get(fact.id)
+        if mine is None and fact.retired_at:
+            added.append(fact)
+        elif mine is None:
+            rivals = {
+                other.id: other
+                for claim in (*_claims(fact), _words(fact))
+                for other in holders.get(claim, {}).values()
+                if other.id not in retired
+            }
+            later = max((o for o in rivals.values() if o.last_said_at >= fact.last_said_at), key=_said, default=None)
+            if later is None:
+                retired |= {o.id: Retirement(o, _reason(o, fact), fact.starts_at, fact.id) for o in rivals.values()}
+                added.append(fact)
+            else:
+                overtaken = {"retired_at": fact.recorded_at, "retired_reason": _reason(fact, later)}
+                added.append(fact.model_copy(update={**overtaken, "ended_at": later.starts_at, "successor": later.id}))
+        elif fact.retired_at and fact.retired_reason and not mine.retired_at and mine.id not in retired:
+            ended_at = fact.ended_at or fact.retired_at
+            if mine.last_said_at > ended_at:
+                continue  # it was said again here since
+            retired[mine.id] = Retirement(mine, fact.retired_reason, ended_at, fact.successor)
+    return Changes(tuple(added), retired=tuple(retired.values()))
+
+
+def _claims(fact: Fact) -> Iterator[Claim]:
+    yield "id", fact.id
+    if fact.retired_at is None:
+        yield "key", fact.key
+        if fact.exclusive and not fact.is_planned:
+            yield "slot", *fact.slot
+
+
+def _words(fact: Fact) -> Claim:
+    return "words", fact.subject, *same_words(fact.text)
+
+
+def _reason(earlier: Fact, later: Fact) -> RetiredReason:
+    """Why a fact gives way to a later one: what is only said again is no past, unless it was over in between."""
+    over = earlier.valid_until is not None and earlier.valid_until <= later.observed_at
+    return "refined" if _words(earlier) == _words(later) and not over else "superseded"
+
+
+def _said(fact: Fact) -> tuple[datetime, str]:
+    return fact.last_said_at, fact.id
+
+
+def _check_format(record: object) -> None:
+    if record != FORMAT:
+        raise BadInput(f"it is not {json.dumps(FORMAT)}")
+
+
+def _check_fact(fact: Fact) -> None:
+    """Raise BadInput where the fact could not have come out of a ledger."""
+    if not re.fullmatch(r"[0-9a-f]{32}", fact.id):
+        raise BadInput("fact.id: not 32 hexadecimal digits")
+    if not 0 < len(fact.key) <= MAX_KEY:
+        raise BadInput(f"fact.key: not 1 to {MAX_KEY} characters")
+    if (fact.retired_at is None) != (fact.retired_reason is None):
+        raise BadInput("fact.retired_at: there without fact.retired_reason, or the other way round")
+    for name, value in fact:
+        if isinstance(value, str) and not is_storable(value):
+            raise BadInput(f"fact.{name}: holds a NUL or a lone surrogate")
+
+
+def _message(record: object) -> Source:
+    source = Source.model_validate(record)
+    if source.thread_id is None or source.message_id is None:
+        raise BadInput("extracted: names no message")
+    return source
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong, without quoting the line."""
+    match error:
+        case BadInput():
+            return str(error)
+        case ValidationError():
+            return listed(problems_of(error.errors(include_input=False)))
+        case json.JSONDecodeError():
+            return "it is not JSON"
+    return type(error).__name__

@@ -1,0 +1,114 @@
+"""Text to vectors: the local model or OpenAI's, behind LangChain's `Embeddings`, with a cache for repeated texts.
+
+A model is loaded, and its library imported, when the first vector is asked for: most commands need none.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.errors import BadInput, Unavailable, server_failure
+from memory.facts.fact import Fact
+from memory.index.protocol import Vectors, unit
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+
+class Embedder:
+    """Texts to unit vectors, off the event loop, each text once while it is in the cache."""
+
+    def __init__(self, name: str, load: "Callable[[], Embeddings]", *, cache_size: int = 4096) -> None:
+        """`load` gives the model; it is called once, in a thread, when the first vector is asked for."""
+        self.name = name
+        self._load = load
+        self._loading = asyncio.Lock()
+        self._model: Embeddings | None = None
+        self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._cache_size = cache_size
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """One row a text: shape (len(texts), dimension). Raises Unavailable when the model gives none."""
+        found = {text: self._cache[text] for text in texts if text in self._cache}
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        if missing:
+            try:
+                rows = await (await self._opened()).aembed_documents(missing)
+                found |= zip(missing, unit(np.array(rows, dtype=np.float32)), strict=True)
+            except Unavailable:
+                raise
+            except Exception as error:  # every provider has its own errors; the caller needs only one
+                # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
+                raise Unavailable(self._failure(error)) from None
+        for text in texts:
+            self._cache[text] = found[text]
+            self._cache.move_to_end(text)
+        while len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+        return np.stack([found[text] for text in texts]) if texts else np.empty((0, 0), dtype=np.float32)
+
+    async def embed_facts(self, facts: Sequence[Fact]) -> Vectors:
+        """One row a fact: the middle between its vector by itself and that with what was said just before it.
+
+        Without the latter an answer such as "The second." is not found, and with it alone the answer's own words are
+        drowned. Raises Unavailable.
+        """
+        texts = [*(fact.searchable for fact in facts), *(fact.searchable_with_previous for fact in facts)]
+        vectors = await self.embed(texts)
+        return unit(vectors[: len(facts)] + vectors[len(facts) :])
+
+    def _failure(self, error: Exception) -> str:
+        """What went wrong, in words."""
+        if self.name.startswith("openai:"):
+            of_openai = {"key": "OPENAI_API_KEY", "address": "OPENAI_BASE_URL", "ability": "makes embeddings"}
+            if failure := server_failure(error, name=self.name, setting="EMBEDDER", **of_openai):
+                return f"The embedder {self.name!r} failed: {failure}"
+        return f"The embedder {self.name!r} gave no vectors: {type(error).__name__}."
+
+    async def _opened(self) -> "Embeddings":
+        async with self._loading:
+            if self._model is None:
+                self._model = await asyncio.to_thread(self._load)
+            return self._model
+
+    async def warm_up(self) -> None:
+        """Load what the first call would load."""
+        await self._opened()
+
+
+def open_embedder(
+    name: str, *, api_key: str | None = None, base_url: str | None = None, timeout: float = 60
+) -> Embedder:
+    """ "local" or "openai:<name>" to an embedder. Raises BadInput for another name, or for openai without a key."""
+    match name.split(":", 1):
+        case ["local"]:
+            return Embedder("local", _load_local)
+        case ["openai", model] if model:
+            if not api_key:
+                raise BadInput(f"EMBEDDER is {name!r} but OPENAI_API_KEY is empty: set the key, or EMBEDDER=local.")
+            return Embedder(name, partial(_load_openai, model, api_key, base_url, timeout))
+    raise BadInput(f"EMBEDDER is {name!r}: write local, or openai:<name> such as openai:text-embedding-3-small.")
+
+
+def _load_local() -> "Embeddings":
+    from memory.index.local_model import LocalEmbeddings
+
+    return LocalEmbeddings()
+
+
+def _load_openai(model: str, api_key: str, base_url: str | None, timeout: float) -> "Embeddings":
+    from langchain_openai import OpenAIEmbeddings
+    from pydantic import SecretStr
+
+    return OpenAIEmbeddings(
+        model=model,
+        openai_api_key=SecretStr(api_key),
+        openai_api_base=base_url,
+        check_embedding_ctx_length=False,  # otherwise it downloads a tokenizer
+        request_timeout=timeout,
+    )

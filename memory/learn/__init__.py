@@ -1,0 +1,1 @@
+"""From messages to facts: extract candidates with a model, then decide in code what changes."""

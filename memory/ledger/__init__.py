@@ -1,0 +1,1 @@
+"""The facts and their history in Postgres: connections, locks, migrations and SQL."""

@@ -1,0 +1,65 @@
+"""What recall gives: the facts that matter for a question, and a user's profile. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memory.facts.fact import Category, Fact
+from memory.recall.rank import Hit
+from memory.recall.render import render
+
+PROFILE: tuple[Category, ...] = ("identity", "constraint")
+"""What is recalled whatever is asked: who the user is, and what must never be overlooked."""
+
+RECENT_TOPICS = 10
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What was recalled for a question: the profile, the hits besides it, best first, and what was before."""
+
+    profile: tuple[Fact, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    past: tuple[Hit, ...] = ()
+    """What answers and does not hold any more, where the question is about that."""
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """What holds now."""
+        return (*self.profile, *(hit.fact for hit in self.hits))
+
+    def block(self, token_budget: int) -> str:
+        """The block of a prompt that carries it, within `token_budget` tokens; "" for nothing."""
+        return render(self.facts, token_budget, past=[hit.fact for hit in self.past])
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known about a user, by kind, as sentences."""
+
+    name: str | None
+    preferences: list[str]
+    constraints: list[str]
+    """What must never be overlooked: allergies, diets."""
+    facts: list[str]
+    decisions: list[str]
+    recent_topics: list[str]
+    """What the facts that were said last are about, the newest first."""
+
+
+def profile_of(current: Sequence[Fact]) -> Profile:
+    """The profile that a user's current facts, oldest first, make."""
+    facts = current[::-1]
+
+    def of(*categories: Category) -> list[str]:
+        return [fact.text for fact in facts if fact.category in categories]
+
+    named = next((fact for fact in facts if fact.slot == ("user", "name")), None)
+    return Profile(
+        name=re.sub(r"^(?:is called|is named|name is|goes by) ", "", named.text, flags=re.I) if named else None,
+        preferences=of("preference"),
+        constraints=of("constraint"),
+        facts=[f.text for f in facts if f.category not in ("preference", "constraint", "decision") and f is not named],
+        decisions=of("decision"),
+        recent_topics=list(dict.fromkeys(fact.attribute for fact in facts))[:RECENT_TOPICS],
+    )

@@ -1,0 +1,161 @@
+"""Working memory: the task a thread is in the middle of, kept with the thread's state and never as a fact. Pure."""
+
+import json
+import uuid
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, cast
+
+from pydantic import AfterValidator, JsonValue, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
+
+from memory.errors import BadInput
+from memory.facts.fact import check_text, iso_moment
+
+Ending = Literal["done", "failed", "cancelled"]
+TaskStatus = Literal["in_progress", "expired"] | Ending
+
+TASK_HOURS = 24
+"""How long a task stays open when nobody ends it and nothing else was said."""
+
+MAX_HOURS, MAX_TYPE, MAX_DATA = 24 * 365, 100, 4_000
+"""Bounds: hours; characters of a task's type; characters of its data as JSON, since every prompt carries them."""
+
+
+def _moment(text: str) -> str:
+    """An ISO moment with its time zone."""
+    return iso_moment(text).isoformat()
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+
+
+class Task(TypedDict):
+    """A multi-step task, as plain JSON, so that every checkpointer can keep it."""
+
+    id: str
+    type: str
+    status: TaskStatus
+    """As it was last set: that a task has expired is found by the clock (`status_of`)."""
+    data: dict[str, JsonValue]
+    created_at: Moment
+    expires_at: Moment
+
+
+_TASK = TypeAdapter(Task)
+
+
+class TaskChange(TypedDict):
+    """What is to become of a task; changes of one step are applied one after another, so that none is lost."""
+
+    id: str
+    ending: Ending | None
+    """None while it goes on."""
+    data: dict[str, JsonValue]
+    """Merged into what the task holds; null takes a key out."""
+
+
+def task_of(value: object) -> Task | None:
+    """The task that a thread's state holds; None where there is none, or a client put something else there."""
+    try:
+        return _TASK.validate_python(value)
+    except ValidationError:
+        return None
+
+
+def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task | None:
+    """The reducer of the state's `task`: a whole task takes the place of what is there, a change is merged into it.
+
+    Changes of one step count in the order of their calls: of two values for one key the later stands, and what an end
+    and an update say is both kept, whichever comes first. A change of another task than the one that is there comes
+    too late, and is dropped.
+    """
+    if change is None or "created_at" in change:
+        return cast(Task | None, change)
+    task = task_of(task)
+    if task is None or task["id"] != change["id"]:
+        return task
+    return {**task, "status": change["ending"] or task["status"], "data": _merged(task["data"], change["data"])}
+
+
+def last_set(_: str, value: str) -> str:
+    """The reducer of `task_open_until`, as two calls of one step may end the same task."""
+    return value
+
+
+def start_task(
+    task: Task | None, kind: str, data: dict[str, JsonValue], now: datetime, hours: float = TASK_HOURS
+) -> Task:
+    """A new open task, in place of one that has ended or expired.
+
+    Raises BadInput while another is open, and says how to end it: a thread has one task at a time, so that "cancel it"
+    has one meaning, and to replace the open one would lose what the user has told of it so far.
+    """
+    if current := open_task(task, now):
+        raise BadInput(
+            f"The task {current['type']!r} ({current['id']}) is still open in this thread: go on with it by "
+            "update_task, or end it by finish_task before you start another."
+        )
+    if not kind.strip():
+        raise BadInput("The task's type is empty: say in a word or two what it is, such as 'trip booking'.")
+    if not 0 < hours <= MAX_HOURS:
+        raise BadInput(f"The hours are {hours!r}: give more than 0 and at most {MAX_HOURS:,}.")
+    return Task(
+        id=uuid.uuid4().hex[:8],
+        type=check_text("task's type", kind, MAX_TYPE),
+        status="in_progress",
+        data=_checked(_merged({}, data)),
+        created_at=now.isoformat(),
+        expires_at=(now + timedelta(hours=hours)).isoformat(),
+    )
+
+
+def open_task(task: Task | None, now: datetime) -> Task | None:
+    """`task` while it is in progress and has not expired, otherwise None."""
+    task = task_of(task)
+    return task if task and status_of(task, now) == "in_progress" else None
+
+
+def status_of(task: Task, now: datetime) -> TaskStatus:
+    """The task's status at `now`: one that nobody ended in time is expired."""
+    late = task["status"] == "in_progress" and now >= datetime.fromisoformat(task["expires_at"])
+    return "expired" if late else task["status"]
+
+
+def update_task(task: Task | None, data: dict[str, JsonValue], now: datetime) -> TaskChange:
+    """`data` merged into the open task's. Raises BadInput when none is open, or it would hold too much."""
+    current = _need_open(task, now)
+    # Each call of a step is checked by itself: together they may pass the bound by what one message of a model holds.
+    _checked(_merged(current["data"], data))
+    return TaskChange(id=current["id"], ending=None, data=data)
+
+
+def finish_task(task: Task | None, ending: Ending, now: datetime) -> TaskChange:
+    """The open task, ended. Raises BadInput when none is open."""
+    return TaskChange(id=_need_open(task, now)["id"], ending=ending, data={})
+
+
+def _need_open(task: Task | None, now: datetime) -> Task:
+    current, task = open_task(task, now), task_of(task)
+    if current is None:
+        last = f" (the last one, {task['type']!r}, is {status_of(task, now)})" if task else ""
+        raise BadInput(f"No task is open in this thread{last}: start one first, in a step of its own.")
+    return current
+
+
+def _merged(data: dict[str, JsonValue], changes: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {key: value for key, value in {**data, **changes}.items() if value is not None}
+
+
+def _checked(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The data as they are. Raises BadInput where they are no JSON that can be kept, or too much of it."""
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInput("The task's data are no plain JSON: give texts, finite numbers, lists and objects.") from error
+    if len(text) > MAX_DATA:
+        raise BadInput(
+            f"The task's data would have {len(text):,} characters as JSON: at most {MAX_DATA:,} are kept. Say it "
+            "shorter, or take keys out by setting them to null."
+        )
+    check_text("task's data", text, MAX_DATA)
+    return data

@@ -1,0 +1,119 @@
+"""Work that waits until it is quiet: done once, in order, and before the end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+
+import pytest
+
+from memory.learn.debounce import Later
+
+HOUR = 3_600
+
+
+def noting(done: list[str], name: str) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        done.append(name)
+
+    return work
+
+
+async def test_the_last_of_what_is_asked_for_a_key_is_done_and_other_keys_are_not_touched() -> None:
+    later, done = Later(), list[str]()
+    for number in range(10):
+        later.ask("a", HOUR, noting(done, f"a{number}"))
+    later.ask("b", HOUR, noting(done, "b"))
+    assert done == []
+    await later.finish()
+    assert done == ["a9", "b"]
+    await later.finish()
+    assert done == ["a9", "b"]
+
+
+async def test_it_is_done_by_itself_after_the_pause() -> None:
+    later, finished = Later(), asyncio.Event()
+
+    async def work() -> None:
+        finished.set()
+
+    later.ask("a", 0.01, work)
+    async with asyncio.timeout(10):
+        await finished.wait()
+
+
+async def test_what_is_asked_for_while_it_is_being_done_is_done_after_it() -> None:
+    later, done, begun, go = Later(), list[str](), asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await go.wait()
+        done.append("first")
+
+    later.ask("a", 0, slow)
+    await begun.wait()
+    later.ask("a", 0, noting(done, "second"))
+    finishing = asyncio.ensure_future(later.finish())
+    await asyncio.sleep(0)
+    assert done == []
+    go.set()
+    await finishing
+    assert done == ["first", "second"]
+
+
+async def test_a_failure_is_logged_without_its_words_and_the_rest_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    later, done = Later(), list[str]()
+
+    async def broken() -> None:
+        raise RuntimeError("Zanzibar")
+
+    later.ask("a", HOUR, broken)
+    later.ask("b", HOUR, noting(done, "b"))
+    await later.finish()
+    assert done == ["b"]
+    assert "cause=RuntimeError" in caplog.text
+    assert "Zanzibar" not in caplog.text
+
+
+async def test_it_is_done_in_a_context_of_its_own_and_not_in_that_of_the_run_that_asked() -> None:
+    run: ContextVar[str] = ContextVar("run", default="none")
+    later, seen = Later(), list[str]()
+
+    async def work() -> None:
+        seen.append(run.get())
+
+    run.set("a run that streams to a user")
+    later.ask("a", HOUR, work)
+    await later.finish()
+    assert seen == ["none"]
+
+
+async def test_broken_off_it_stops_what_it_waits_for() -> None:
+    later, begun, stopped = Later(), asyncio.Event(), asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    later.ask("a", HOUR, endless)
+    finishing = asyncio.ensure_future(later.finish())
+    await begun.wait()
+    finishing.cancel()
+    await asyncio.wait([finishing])
+    async with asyncio.timeout(10):
+        await stopped.wait()
+
+
+async def test_what_was_asked_for_something_else_is_done_at_once_and_not_replaced() -> None:
+    """As with a thread that is run again from an earlier checkpoint, and holds other messages then."""
+    later, done = Later(), list[str]()
+    later.ask("a", HOUR, noting(done, "1"), on={"1"})
+    later.ask("a", HOUR, noting(done, "1 2"), on={"1", "2"})
+    later.ask("a", HOUR, noting(done, "1 3"), on={"1", "3"})
+    later.ask("a", HOUR, noting(done, "1 3 4"), on={"1", "3", "4"})
+    await asyncio.sleep(0)
+    assert done == ["1 2"]
+    await later.finish()
+    assert done == ["1 2", "1 3 4"]
