@@ -15,7 +15,7 @@ class Context(BaseModel):
         default=DEFAULT_USER,
         description="Whose memory this is. For development only: where the server authenticates, that identity counts.",
         json_schema_extra={
-            "langgraph_nodes": ["recall", "tools", "extract_memories", "remember_later", "reconcile", "summarize"]
+            "langgraph_nodes": ["recall", "tools", "extract_memories", "extract_later", "reconcile", "summarize"]
         },
     )
     model: str = Field(

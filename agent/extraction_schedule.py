@@ -14,8 +14,8 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
 from agent.models import open_model
-from agent.settings import When, read_settings
-from agent.state import Waiting
+from agent.settings import ExtractWhen, read_settings
+from agent.state import BackgroundInput
 from memory.facts.fact import owner_key, utc_now
 from memory.learn.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, utterances_of
 from memory.learn.reconcile import Changes
@@ -26,14 +26,14 @@ from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
 
-REMEMBER = "remember"
+BACKGROUND_GRAPH = "background_extraction"
 """The graph's name in langgraph.json."""
 
-MOST_AT_ONCE = 10 * EXTRACTION_MESSAGES
+MAX_BACKGROUND_MESSAGES = 10 * EXTRACTION_MESSAGES
 """Messages that one background run is handed; what more there is waits for the next."""
 
 
-def next_step(when: When, waiting: int, every: int) -> Literal["extract_memories", "remember_later", "__end__"]:
+def next_step(when: ExtractWhen, waiting: int, every: int) -> Literal["extract_memories", "extract_later", "__end__"]:
     """Where a turn goes once the reply is given, with so many messages that wait to be extracted."""
     match when:
         case "inline":
@@ -41,7 +41,7 @@ def next_step(when: When, waiting: int, every: int) -> Literal["extract_memories
         case "batched":
             return "extract_memories" if waiting >= every else "__end__"
         case "background":
-            return "remember_later" if waiting else "__end__"
+            return "extract_later" if waiting else "__end__"
 
 
 def human_messages_after(messages: Sequence[AnyMessage], watermark: str) -> list[HumanMessage]:
@@ -59,9 +59,9 @@ def _said_at(message: AnyMessage) -> str:
     return str(message.additional_kwargs.get(SAID_AT, ""))
 
 
-def waiting(said: Sequence[HumanMessage]) -> list[HumanMessage]:
+def worth_extracting(said: Sequence[HumanMessage]) -> list[HumanMessage]:
     """Those of the messages that something may be learnt from."""
-    return [m for m in said if not message_fault(text_of(m)) and not says_nothing(text_of(m))]
+    return [m for m in said if not message_problem(text_of(m)) and not says_nothing(text_of(m))]
 
 
 def text_of(message: AnyMessage) -> str:
@@ -69,7 +69,7 @@ def text_of(message: AnyMessage) -> str:
     return str(message.text)
 
 
-def message_fault(text: str) -> str | None:
+def message_problem(text: str) -> str | None:
     """Why a message cannot be answered, as a sentence for the user; None where it can."""
     if not text.strip():
         return "The message is empty: write something."
@@ -86,8 +86,8 @@ async def with_model(memory: UserMemory) -> UserMemory:
     return memory.with_model(model, settings.structured_output)
 
 
-async def ask_server(user_id: str, thread_id: str, utterances: Sequence[Utterance]) -> None:
-    """Have a server's `remember` graph run over the utterances, once it has been quiet.
+async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance]) -> None:
+    """Have a server's `background_extraction` graph run over the utterances, once it has been quiet.
 
     Each call takes the place of the one before it, so that ten quick messages make one run; unless that one has
     messages that this has not, since the thread was forked from before them. It is made as the user of the run that
@@ -98,12 +98,12 @@ async def ask_server(user_id: str, thread_id: str, utterances: Sequence[Utteranc
         takes_place = await _waiting_in(client, background) <= {said.source.message_id for said in utterances}
         await client.runs.create(
             background,
-            REMEMBER,
-            input=dict[str, Any](handed_over(thread_id, utterances)),
+            BACKGROUND_GRAPH,
+            input=dict[str, Any](background_input(thread_id, utterances)),
             context={"user_id": user_id},
             multitask_strategy="rollback" if takes_place else "enqueue",
             if_not_exists="create",
-            after_seconds=read_settings().remember_after,
+            after_seconds=read_settings().extract_after,
             durability="exit",
         )
 
@@ -112,38 +112,42 @@ async def _waiting_in(client: LangGraphClient, background: str) -> set[str | Non
     """Ids of the messages that the runs which have not begun yet were handed."""
     try:
         runs = cast(list[Any], await client.runs.list(background, status="pending", select=["kwargs"]))
-        return {said["source"]["message_id"] for run in runs for said in run["kwargs"]["input"]["waiting"]}
+        return {said["source"]["message_id"] for run in runs for said in run["kwargs"]["input"]["utterances"]}
     except (APIStatusError, LookupError, TypeError):  # no such thread yet, or a run that somebody else made
         return set()
 
 
-def handed_over(thread_id: str, utterances: Sequence[Utterance]) -> Waiting:
-    """The input of a run of `remember`."""
-    waiting = [said.model_dump(mode="json") for said in utterances[:MOST_AT_ONCE]]
-    return {"conversation": thread_id, "waiting": waiting, "begun": utc_now().isoformat()}
+def background_input(thread_id: str, utterances: Sequence[Utterance]) -> BackgroundInput:
+    """The input of a run of the graph `background_extraction`."""
+    waiting = [said.model_dump(mode="json") for said in utterances[:MAX_BACKGROUND_MESSAGES]]
+    return {"conversation": thread_id, "utterances": waiting, "started_at": utc_now().isoformat()}
 
 
-async def ask_process(store: Parts, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]) -> None:
+async def schedule_in_process(
+    store: Parts, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]
+) -> None:
     """The same as a task of this process, which is finished before the store closes."""
-    begun, memory = utc_now(), await with_model(memory)
+    started_at, memory = utc_now(), await with_model(memory)
     ids = frozenset(str(said.source.message_id) for said in utterances)
-    key, seconds = key_of(memory.user_id, thread_id), read_settings().remember_after
-    store.later.ask(key, seconds, lambda: memory.take_in(utterances, begun=begun), on=ids)
+    key, seconds = background_key(memory.user_id, thread_id), read_settings().extract_after
+    store.debouncer.ask(key, seconds, lambda: memory.extract_and_learn(utterances, started_at=started_at), on=ids)
 
 
-def key_of(user_id: str, thread_id: str) -> str:
+def background_key(user_id: str, thread_id: str) -> str:
     """What a thread's work in the background is kept under."""
     return f"{owner_key(user_id)} {thread_id}"
 
 
-async def remember_thread(store: Parts, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str) -> Changes:
+async def catch_up_thread(store: Parts, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str) -> Changes:
     """Learn from what waits in a thread, between two of its runs. Raises ExtractionFailed, or Unavailable."""
-    async with store.runs.one(thread_id):
-        begun = utc_now()
-        return await memory.take_in(await left_in(store, saver, thread_id), begun=begun)
+    async with store.run_locks.hold(thread_id):
+        started_at = utc_now()
+        return await memory.extract_and_learn(
+            await unextracted_utterances(store, saver, thread_id), started_at=started_at
+        )
 
 
-async def left_in(store: Parts, saver: BaseCheckpointSaver[str], thread_id: str) -> list[Utterance]:
+async def unextracted_utterances(store: Parts, saver: BaseCheckpointSaver[str], thread_id: str) -> list[Utterance]:
     """What may wait in a thread, by when it was said: at its end, and at the end of what was forked from, which no
     turn comes back to. The ledger knows what of it was extracted."""
     left: dict[str | None, Utterance] = {}
@@ -152,5 +156,5 @@ async def left_in(store: Parts, saver: BaseCheckpointSaver[str], thread_id: str)
         if saved := await saver.aget_tuple(ended):
             values, at = saved.checkpoint["channel_values"], datetime.fromisoformat(saved.checkpoint["ts"])
             said = human_messages_after(values.get("messages", []), values.get("extracted_until", ""))
-            left |= {u.source.message_id: u for u in utterances_of(waiting(said), at, thread_id)}
+            left |= {u.source.message_id: u for u in utterances_of(worth_extracting(said), at, thread_id)}
     return sorted(left.values(), key=lambda said: said.said_at)

@@ -18,21 +18,21 @@ from langgraph.runtime import Runtime
 
 from agent.context import Context, memory_tokens
 from agent.extraction_schedule import (
-    ask_process,
-    ask_server,
     human_messages_after,
-    message_fault,
+    message_problem,
     next_step,
+    schedule_in_process,
+    schedule_on_server,
     text_of,
-    waiting,
     with_model,
+    worth_extracting,
 )
 from agent.identity import memory_of, user_of
 from agent.models import chat_choice, open_model
 from agent.prompts import system_message
 from agent.providers import NoReply, model_failure
 from agent.settings import read_settings
-from agent.state import MemoryChanges, Reason, Remembering, State
+from agent.state import BackgroundState, MemoryChanges, Reason, State
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
 from memory.facts.fact import owner_key, parse_date, utc_now
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 Update = dict[str, Any]
 """What a node returns: new values of some of the state's keys."""
 
-MOST_ROUNDS = 10
+MAX_TOOL_ROUNDS = 10
 """Times that a model may call tools before it has to reply without them: LangGraph itself stops after thousands."""
 
 NOTHING: Update = {"extracted": None, "changes": None}
@@ -72,7 +72,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     _refuse_others(state, runtime)
     settings, context = read_settings(), runtime.context or Context()
     last = state["messages"][-1]
-    if isinstance(last, HumanMessage) and (fault := message_fault(text_of(last))):
+    if isinstance(last, HumanMessage) and (fault := message_problem(text_of(last))):
         return {"messages": [AIMessage(fault)]}
     choice = chat_choice(settings, context.model)
     model = await asyncio.to_thread(open_model, choice.name, settings)
@@ -85,7 +85,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     )
     messages = window(_readable(state["messages"]), settings.window_tokens)
     try:
-        reply = await _reply(model, [prompt, *messages], tools=_rounds_of_tools(messages) < MOST_ROUNDS)
+        reply = await _reply(model, [prompt, *messages], tools=_rounds_of_tools(messages) < MAX_TOOL_ROUNDS)
     except Exception as error:  # each provider has its own
         log.warning("no reply %s cause=%s", _where(runtime), cause_of(error))
         reason = model_failure(error, *choice) or f"{type(error).__name__} from the model {quoted(choice.name)}."
@@ -123,7 +123,7 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     """What is known that matters for the user's last message; nothing where that fails or is not to be read."""
     nothing: Update = {"recalled": "", "why": []}
     query = _question(state)
-    if query is None or message_fault(query):
+    if query is None or message_problem(query):
         return nothing
     try:
         recalled = await memory_of(runtime).recall(query, explain=True)
@@ -143,7 +143,7 @@ def _question(state: State) -> str | None:
     return next((text_of(m) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), None)
 
 
-def _refuse_others(state: State | Remembering, runtime: Runtime[Context]) -> None:
+def _refuse_others(state: State | BackgroundState, runtime: Runtime[Context]) -> None:
     """Raise BadInput where the thread is another user's. The graph refuses sooner, but not everywhere."""
     owner = owner_key(user_of(runtime))
     if state.get("owner", owner) != owner:
@@ -152,13 +152,13 @@ def _refuse_others(state: State | Remembering, runtime: Runtime[Context]) -> Non
 
 def after_respond(
     state: State,
-) -> list[Literal["tools", "extract_memories", "remember_later", "summarize", "__end__"]]:
+) -> list[Literal["tools", "extract_memories", "extract_later", "summarize", "__end__"]]:
     """To the tools the model asked for, or on to remembering, now or later, and to the summary of a long thread."""
     last, settings = state["messages"][-1], read_settings()
     if isinstance(last, AIMessage) and last.tool_calls:
         return ["tools"]
     said = human_messages_after(state["messages"], state.get("extracted_until", ""))
-    remembering = next_step(settings.remember, len(waiting(said)), settings.remember_every)
+    remembering = next_step(settings.extract, len(worth_extracting(said)), settings.extract_every)
     long = foldable(state["messages"], settings.window_tokens)
     return [remembering, "summarize"] if long else [remembering]
 
@@ -170,13 +170,13 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     """
     _refuse_others(state, runtime)
     said = human_messages_after(state["messages"], state.get("extracted_until", ""))
-    update = await _extract(runtime, utterances_of(waiting(said), utc_now(), _thread_of(runtime)))
+    update = await _extract(runtime, utterances_of(worth_extracting(said), utc_now(), _thread_of(runtime)))
     if update is None:
         return NOTHING | ({"extracted_until": said[-1].id} if said else {})
     return update
 
 
-async def remember_later(state: State, runtime: Runtime[Context]) -> Update:
+async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
     """Have the messages that wait extracted once it is quiet: by a run of the server, or by a task of this process.
 
     The watermark moves up to the first of them: what the ledger has is done. What is not scheduled here, or is lost
@@ -185,14 +185,14 @@ async def remember_later(state: State, runtime: Runtime[Context]) -> Update:
     _refuse_others(state, runtime)
     memory, thread_id = memory_of(runtime), _thread_of(runtime)
     said = human_messages_after(state["messages"], state.get("extracted_until", ""))
-    utterances = utterances_of(waiting(said), utc_now(), thread_id)
+    utterances = utterances_of(worth_extracting(said), utc_now(), thread_id)
     try:
         due = await memory.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
         left = [utterance for utterance in utterances if utterance.source.message_id in due]
         if left and runtime.server_info and runtime.server_info.graph_id:
-            await ask_server(memory.user_id, thread_id, left)
+            await schedule_on_server(memory.user_id, thread_id, left)
         elif left and isinstance(runtime.store, FactStore):
-            await ask_process(runtime.store, memory, thread_id, left)
+            await schedule_in_process(runtime.store, memory, thread_id, left)
     except Exception as error:
         log.warning("not scheduled %s cause=%s", _where(runtime), cause_of(error))
         return {}
@@ -200,52 +200,52 @@ async def remember_later(state: State, runtime: Runtime[Context]) -> Update:
     return {"extracted_until": done[-1].id} if done else {}
 
 
-async def extract_waiting(state: Remembering, runtime: Runtime[Context]) -> Update:
+async def extract_in_background(state: BackgroundState, runtime: Runtime[Context]) -> Update:
     """The same as extract_memories for messages that were handed over, as many as one call takes."""
     _refuse_others(state, runtime)
     now = utc_now()
     utterances = [
         said.model_copy(update={"said_at": min(said.said_at, now)})
-        for said in map(Utterance.model_validate, state.get("waiting", []))
+        for said in map(Utterance.model_validate, state.get("utterances", []))
     ]
-    begun = min(parse_date(state.get("begun")) or utc_now(), utc_now())
+    started_at = min(parse_date(state.get("started_at")) or utc_now(), utc_now())
     owner: Update = {"owner": owner_key(user_of(runtime))}
     # A server keeps the values that a run ends with.
-    return owner | (await _extract(runtime, utterances, begun) or NOTHING | {"waiting": []})
+    return owner | (await _extract(runtime, utterances, started_at) or NOTHING | {"utterances": []})
 
 
-def after_extract_waiting(state: Remembering) -> Literal["reconcile", "__end__"]:
+def after_background_extraction(state: BackgroundState) -> Literal["reconcile", "__end__"]:
     """On to reconcile, where there is something to it."""
     return "reconcile" if state.get("extracted") else "__end__"
 
 
-def after_reconcile_waiting(state: Remembering) -> Literal["extract_memories", "__end__"]:
+def after_background_reconcile(state: BackgroundState) -> Literal["extract_memories", "__end__"]:
     """To the messages that were too many for one call, unless this one came to nothing."""
     return "extract_memories" if state.get("changes") else "__end__"
 
 
 async def _extract(
-    runtime: Runtime[Context], utterances: Sequence[Utterance], begun: datetime | None = None
+    runtime: Runtime[Context], utterances: Sequence[Utterance], started_at: datetime | None = None
 ) -> Update | None:
     """What an extraction gave, for reconcile; None where none of the utterances is due."""
     try:
         memory = await with_model(memory_of(runtime))
         # Untagged, its tokens would stream to the user as part of the reply.
-        extracted = await memory.extract(utterances, begun=begun, config={"tags": ["nostream"]})
+        extracted = await memory.extract(utterances, started_at=started_at, config={"tags": ["nostream"]})
     except Exception as error:
         log.warning("extraction failed %s cause=%s", _where(runtime), cause_of(error))
         return NOTHING
     return {"extracted": extracted, "changes": None} if extracted else None
 
 
-async def reconcile(state: State | Remembering, runtime: Runtime[Context]) -> Update:
+async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
     """Decide in code what becomes of the candidates, write it, and move the watermark past their messages."""
     extracted = state.get("extracted")
     if extracted is None:
         return {}
     try:
         changes = await memory_of(runtime).learn(
-            extracted.extraction, extracted.utterances, extracted.known, begun=extracted.begun
+            extracted.extraction, extracted.utterances, extracted.known, started_at=extracted.started_at
         )
     except Exception as error:
         log.warning("reconcile failed %s cause=%s", _where(runtime), cause_of(error))
@@ -267,7 +267,9 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
     settings, messages = read_settings(), state["messages"]
     said = human_messages_after(messages, state.get("extracted_until", ""))
     try:
-        due = await memory_of(runtime).unextracted(_thread_of(runtime), [str(message.id) for message in waiting(said)])
+        due = await memory_of(runtime).unextracted(
+            _thread_of(runtime), [str(message.id) for message in worth_extracting(said)]
+        )
         folded = foldable(messages, settings.window_tokens, due)
         if not folded:
             return {}
@@ -283,14 +285,14 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
 
 def reason_of(hit: Hit) -> Reason:
     """Why a fact was recalled, for people."""
-    gave = {signal.name: f"{signal.gave:.3f}, {signal.because}" for signal in hit.why if signal.weight}
-    return Reason(fact=hit.fact.text, score=round(hit.score, 3), gave=gave)
+    contributions = {signal.name: f"{signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight}
+    return Reason(fact=hit.fact.text, score=round(hit.score, 3), contributions=contributions)
 
 
 def summary_of(changes: Changes) -> MemoryChanges:
     """What happened to memory, as texts for people."""
     return MemoryChanges(
-        remembered=[fact.text for fact in changes.added if not fact.retired_reason],
+        added=[fact.text for fact in changes.added if not fact.retired_reason],
         history=[fact.text for fact in changes.added if fact.retired_reason],
         reinforced=[repeat.fact.text for repeat in changes.reinforced],
         retired=[retirement.fact.text for retirement in changes.retired],
@@ -303,7 +305,7 @@ def _readable(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     refused = False
     for message in messages:
         is_refusal = refused and isinstance(message, AIMessage)
-        refused = isinstance(message, HumanMessage) and bool(message_fault(text_of(message)))
+        refused = isinstance(message, HumanMessage) and bool(message_problem(text_of(message)))
         if not refused and not is_refusal:
             readable.append(message)
     return readable

@@ -128,7 +128,7 @@ async def fact_store(services: Services) -> "AsyncIterator[FactStore]":
         yield store
     finally:
         try:
-            await store.later.finish()
+            await store.debouncer.finish()
         finally:
             await items.stop_ttl_sweeper()
 
@@ -150,7 +150,7 @@ async def _index_queue(services: Services) -> IndexQueue:
 
 def _recall_options(settings: Settings) -> RecallOptions:
     return RecallOptions(
-        weights=settings.ranking, hot_facts=settings.hot_facts, hot_bytes=settings.hot_megabytes * 1_000_000
+        weights=settings.ranking, cached_facts=settings.cached_facts, cache_bytes=settings.cache_megabytes * 1_000_000
     )
 
 

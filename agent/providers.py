@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 EXAMPLES = "write <provider>:<name>, such as openai:gpt-4.1-mini or anthropic:claude-sonnet-4-5, or offline"
 
 
-MOST_OF_A_REASON = 300
+MAX_REASON = 300
 """Characters of a package's error that are repeated."""
 
 
@@ -111,7 +111,7 @@ def init_model(name: str, **arguments: Any) -> "BaseChatModel":
     except Exception as error:  # each package has its own
         if str(error).startswith("Unsupported provider"):
             raise CannotOpen(name, f"names an unknown provider, {quoted(provider)}: {EXAMPLES}") from error
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:MOST_OF_A_REASON].rstrip(": .")
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:MAX_REASON].rstrip(": .")
         raise CannotOpen(name, f"cannot be opened: {reason}") from error
 
 

@@ -15,7 +15,7 @@ from memory.errors import BadInput, problems_of
 from memory.learn.extract import StructuredOutputMethod
 from memory.recall.rank import PRESETS, Weights, weights_of
 
-When = Literal["inline", "batched", "background"]
+ExtractWhen = Literal["inline", "batched", "background"]
 
 DEFAULT_USER = "default"
 PROJECT = Path(__file__).parents[1]
@@ -26,7 +26,7 @@ DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
 DAY = 86_400
 """Seconds that a timeout may be set to at most."""
-MOST_TOKENS = 1_000_000
+MAX_TOKENS = 1_000_000
 """Tokens that a budget may have at most."""
 
 
@@ -49,11 +49,11 @@ class Settings(BaseSettings):
     model_timeout: float = Field(default=60, gt=0, le=DAY, allow_inf_nan=False)
     """Seconds a model call may take; it is tried up to three times where the server says to try again."""
 
-    remember: When = "inline"
+    extract: ExtractWhen = "inline"
     """When facts are taken from what was said: after each reply, every so many messages, or once it has been quiet."""
-    remember_every: int = Field(default=10, ge=1, le=100)
+    extract_every: int = Field(default=10, ge=1, le=100)
     """Messages that make up a batch."""
-    remember_after: int = Field(default=30, ge=0, le=DAY)
+    extract_after: int = Field(default=30, ge=0, le=DAY)
     """Seconds of quiet before messages are extracted in the background."""
 
     embedder: str = "local"
@@ -74,19 +74,19 @@ class Settings(BaseSettings):
 
     ranking: Annotated[Weights, NoDecode] = PRESETS["default"]
     """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25; single ones can be set."""
-    hot_facts: int = Field(default=2_000, ge=1, le=10_000)
+    cached_facts: int = Field(default=2_000, ge=1, le=10_000)
     """Facts of one user that are held in memory at most; the collection searches the others."""
-    hot_megabytes: int = Field(default=256, ge=1, le=1_000_000)
+    cache_megabytes: int = Field(default=256, ge=1, le=1_000_000)
     """Memory that the facts of the users who talk now may take in one process."""
-    memory_tokens: int = Field(default=1_500, ge=0, le=MOST_TOKENS)
+    memory_tokens: int = Field(default=1_500, ge=0, le=MAX_TOKENS)
     """About how many tokens of recalled facts a prompt may carry."""
-    window_tokens: int = Field(default=4_000, ge=100, le=MOST_TOKENS)
+    window_tokens: int = Field(default=4_000, ge=100, le=MAX_TOKENS)
     """About how many tokens of the thread's messages a prompt may carry; past it, the older half is summed up."""
     max_message_chars: int = Field(default=32_000, ge=1, le=10_000_000)
     """Characters a message may have."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
-    @field_validator("structured_output", "remember", "ranking", mode="before")
+    @field_validator("structured_output", "extract", "ranking", mode="before")
     @classmethod
     def _lower_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value

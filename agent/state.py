@@ -97,7 +97,7 @@ class Input(TypedDict):
 class MemoryChanges(TypedDict):
     """What a turn did to long-term memory, as the texts of facts; clients show it."""
 
-    remembered: list[str]
+    added: list[str]
     history: list[str]
     """New facts that no longer held when they were recorded."""
     reinforced: list[str]
@@ -109,7 +109,7 @@ class Reason(TypedDict):
 
     fact: str
     score: float
-    gave: dict[str, str]
+    contributions: dict[str, str]
     """Signal -> its part of the score, and because of what: "0.12, shares restaurant"."""
 
 
@@ -136,20 +136,20 @@ class State(Input):
     changes: Annotated[MemoryChanges | None, UntrackedValue]
 
 
-class Waiting(TypedDict):
-    """What a run of the graph `remember` is asked for."""
+class BackgroundInput(TypedDict):
+    """What a run of the graph `background_extraction` is asked for."""
 
     conversation: str
     """The thread whose messages these are; a plain value, by which the run's own thread is told from a conversation."""
-    waiting: Annotated[list[dict[str, Any]], UntrackedValue]
+    utterances: Annotated[list[dict[str, Any]], UntrackedValue]
     """Utterances, as JSON; in no checkpoint, since nobody would look for what a user said here. A server's own record
     of the run has them."""
-    begun: Annotated[str, UntrackedValue]
+    started_at: Annotated[str, UntrackedValue]
     """When they were handed over, as an ISO moment: what was forgotten since then is not learnt."""
 
 
-class Remembering(Waiting):
-    """A run of the graph `remember`, in a thread of its own."""
+class BackgroundState(BackgroundInput):
+    """A run of the graph `background_extraction`, in a thread of its own."""
 
     owner: str
     """As in a conversation: `owner_key` of the user."""

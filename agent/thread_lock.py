@@ -77,7 +77,7 @@ class OneRunGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic
         saves, on_a_server = isinstance(self.checkpointer, BaseCheckpointSaver), "graph_id" in told
         thread_id = told.get("thread_id")
         if thread_id is not None and saves and not on_a_server and isinstance(self.store, FactStore):
-            return self.store.runs.one(check_thread_id(thread_id), timeout=self.patience)
+            return self.store.run_locks.hold(check_thread_id(thread_id), timeout=self.patience)
         return nullcontext()
 
 

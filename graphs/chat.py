@@ -4,7 +4,7 @@ from langgraph.graph import END, START
 from langgraph.prebuilt import ToolNode
 
 from agent.context import Context
-from agent.nodes import after_respond, extract_memories, recall, reconcile, remember_later, respond, summarize
+from agent.nodes import after_respond, extract_later, extract_memories, recall, reconcile, respond, summarize
 from agent.state import Input, State
 from agent.thread_lock import Builder
 from agent.tools import TOOLS, explain
@@ -15,17 +15,17 @@ builder.add_node(respond)
 builder.add_node("tools", ToolNode(TOOLS, handle_tool_errors=explain))
 builder.add_node(extract_memories)
 builder.add_node(reconcile, input_schema=State)
-builder.add_node(remember_later)
+builder.add_node(extract_later)
 builder.add_node(summarize)
 builder.add_edge(START, "recall")
 builder.add_edge("recall", "respond")
 builder.add_conditional_edges(
-    "respond", after_respond, ["tools", "extract_memories", "remember_later", "summarize", END]
+    "respond", after_respond, ["tools", "extract_memories", "extract_later", "summarize", END]
 )
 builder.add_edge("tools", "respond")
 builder.add_edge("extract_memories", "reconcile")
 builder.add_edge("reconcile", END)
-builder.add_edge("remember_later", END)
+builder.add_edge("extract_later", END)
 builder.add_edge("summarize", END)
 
 graph = builder.compile(name="remembering agent")

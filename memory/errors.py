@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-MOST_QUOTED = 60
+MAX_QUOTED = 60
 """Characters of a value that an error repeats."""
 
 
@@ -37,7 +37,7 @@ def cause_of(error: BaseException) -> str:
 
 def quoted(text: str) -> str:
     """The text in quotes for an error message, shortened where it is long."""
-    return repr(text if len(text) <= MOST_QUOTED else f"{text[: MOST_QUOTED - 3]}...")
+    return repr(text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}...")
 
 
 def problems_of(errors: "Iterable[Mapping[str, Any]]") -> list[tuple[str, str]]:

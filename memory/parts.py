@@ -10,11 +10,11 @@ from memory.errors import cause_of
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Index
 from memory.index.queue import IndexQueue
-from memory.learn.debounce import Later
+from memory.learn.debounce import Debouncer
 from memory.ledger.ledger import Ledger
-from memory.recall.cache import HotTier
+from memory.recall.cache import FactCache
 from memory.recall.rank import PRESETS, Weights
-from memory.threads.run_lock import Runs
+from memory.threads.run_lock import RunLocks
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,9 @@ class RecallOptions:
     """How recall searches, and how much of it this process keeps in memory."""
 
     weights: Weights = PRESETS["default"]
-    hot_facts: int = 2_000
+    cached_facts: int = 2_000
     """Facts of one user that the cache holds at most."""
-    hot_bytes: int = 256_000_000
+    cache_bytes: int = 256_000_000
     """Bytes that the cache may take for all users."""
     timeout: float = 3.0
     """Seconds until recall goes on without vectors, or without the collection."""
@@ -37,7 +37,7 @@ class Parts:
 
     def __init__(self, ledger: Ledger, queue: IndexQueue, options: RecallOptions | None = None) -> None:
         self.ledger = ledger
-        self.runs, self.later = Runs(ledger.pool), Later()
+        self.run_locks, self.debouncer = RunLocks(ledger.pool), Debouncer()
         self.options = options or RecallOptions()
         self.queue = queue
 
@@ -49,8 +49,8 @@ class Parts:
     @queue.setter
     def queue(self, queue: IndexQueue) -> None:
         self._queue = queue
-        max_facts, max_bytes = self.options.hot_facts, self.options.hot_bytes
-        self.hot = HotTier(self.ledger, queue.embedder, max_facts=max_facts, max_bytes=max_bytes)
+        max_facts, max_bytes = self.options.cached_facts, self.options.cache_bytes
+        self.cache = FactCache(self.ledger, queue.embedder, max_facts=max_facts, max_bytes=max_bytes)
 
     @property
     def index(self) -> Index:
@@ -62,7 +62,7 @@ class Parts:
         """What makes the vectors that the index holds."""
         return self.queue.embedder
 
-    async def bring_index_up_to_date(self, owner: str) -> None:
+    async def update_index(self, owner: str) -> None:
         """Let the index learn what the ledger has queued for one user; what fails stays queued, and is no error."""
         try:
             await self.queue.drain(owner)

@@ -33,7 +33,7 @@ from memory.learn.guard import is_secret
 from memory.learn.reconcile import is_exclusive
 from memory.ledger.ledger import Ledger
 from memory.parts import Parts, RecallOptions
-from memory.recall.cache import breathe
+from memory.recall.cache import yield_to_loop
 from memory.user_memory import UserMemory
 
 FACTS = "facts"
@@ -119,7 +119,7 @@ class FactStore(Parts, BaseStore):
                 await self.ledger.put(user_id, fact_from_value(key, cast(Value, value), now, ttl=op.ttl), now)
             case SearchOp():
                 return await self._search(user_id, op)
-        await self.bring_index_up_to_date(owner_key(user_id))
+        await self.update_index(owner_key(user_id))
         return None
 
     async def _search(self, user_id: str, op: SearchOp) -> list[SearchItem]:
@@ -137,12 +137,12 @@ class FactStore(Parts, BaseStore):
             for number, fact in enumerate(reversed(await memory.current())):
                 if meets(fact):
                     scored.append((fact, None))
-                await breathe(number)
+                await yield_to_loop(number)
         items = []
         for number, (fact, score) in enumerate(scored[op.offset : op.offset + op.limit]):
             value, written = fact_value(fact), fact.recorded_at
             items.append(SearchItem(op.namespace_prefix, fact.key, value, written, written, score))
-            await breathe(number)
+            await yield_to_loop(number)
         return items
 
     async def _namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:

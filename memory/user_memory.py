@@ -30,7 +30,7 @@ from memory.learn.reconcile import Changes
 from memory.learn.verbatim import Memory, facts_of_texts
 from memory.parts import Parts
 from memory.recall.bm25 import Floats
-from memory.recall.cache import Snapshot, best_of, breathe, in_columns
+from memory.recall.cache import Snapshot, best_of, in_columns, yield_to_loop
 from memory.recall.columns import Mask
 from memory.recall.past import asks_about_past
 from memory.recall.rank import Hit
@@ -136,7 +136,7 @@ class UserMemory:
         nearest: dict[str, tuple[float, Fact]] = {}
         try:
             vectors = await self._store.embedder.embed([*map(asked, texts)])
-            held = await self._store.hot.open(self.user_id)
+            held = await self._store.cache.open(self.user_id)
         except Unavailable:  # words find some of them, and what is learnt is not put off
             return [hit.fact for hit in await self.search("\n".join(texts), limit)]
         for part, cosines, current in await self._parts(held, vectors, now):
@@ -162,7 +162,7 @@ class UserMemory:
         self,
         utterances: Sequence[Utterance],
         *,
-        begun: datetime | None = None,
+        started_at: datetime | None = None,
         config: "RunnableConfig | None" = None,
     ) -> Extracted | None:
         """One model call: as many utterances of one thread as it takes, of those that no facts were taken from yet.
@@ -172,14 +172,14 @@ class UserMemory:
         """
         if self._model is None:
             raise BadInput("Facts are taken from messages by a model: UserMemory(store, user_id, model=...).")
-        begun, thread_id = begun or utc_now(), utterances[0].source.thread_id if utterances else None
+        started_at, thread_id = started_at or utc_now(), utterances[0].source.thread_id if utterances else None
         failures = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances])
         batch = next_batch(utterances, failures)
         if not batch:
             return None
         if failures[str(batch[0].source.message_id)] >= MAX_FAILURES:
             log.warning("extraction given up user=%r source=%r", self.user_id, batch[0].source)
-            return Extracted(batch, [], Extraction(facts=[], retracted=[]), begun)
+            return Extracted(batch, [], Extraction(facts=[], retracted=[]), started_at)
         known = await self.near([said.text for said in batch])
         try:
             extraction = await extract(self._model, batch, known, method=self._method, config=config)
@@ -187,7 +187,7 @@ class UserMemory:
             if not error.transient:
                 await self._store.ledger.note_failures(self.user_id, [said.source for said in batch])
             raise
-        return Extracted(batch, known, extraction, begun)
+        return Extracted(batch, known, extraction, started_at)
 
     async def learn(
         self,
@@ -195,19 +195,19 @@ class UserMemory:
         utterances: Sequence[Utterance],
         known: Sequence[Fact],
         *,
-        begun: datetime | None = None,
+        started_at: datetime | None = None,
     ) -> Changes:
         """Reconcile what a model took from `utterances`, shown next to `known`, and write the outcome.
 
         When this returns the facts are in the ledger, and in the index unless that does not answer; then they
         follow when it does. The messages are marked as extracted, and learning from them again changes nothing. What
-        was forgotten since the extraction had `begun` is not learnt.
+        was forgotten since the extraction had `started_at` is not learnt.
         """
         now = utc_now()
         proposed, retracted = proposals(self.user_id, extraction, utterances, known, now)
         sources = [said.source for said in utterances]
         changes = await self._store.ledger.learn(
-            self.user_id, proposed, now, retracted=retracted, sources=sources, begun=begun
+            self.user_id, proposed, now, retracted=retracted, sources=sources, started_at=started_at
         )
         log.info(
             "learned user=%r added=%d reinforced=%d retired=%d dropped=%d",
@@ -217,7 +217,7 @@ class UserMemory:
             len(changes.retired),
             len(extraction.facts) - len(proposed),
         )
-        await self._store.bring_index_up_to_date(owner_key(self.user_id))
+        await self._store.update_index(owner_key(self.user_id))
         return changes
 
     async def observe(
@@ -231,16 +231,18 @@ class UserMemory:
         """
         if at and at.tzinfo is None:
             raise BadInput(f"The moment {at.isoformat()} has no time zone: nobody can say which it is.")
-        return await self.take_in(utterances_of(content, at or utc_now(), thread_id))
+        return await self.extract_and_learn(utterances_of(content, at or utc_now(), thread_id))
 
-    async def take_in(self, utterances: Sequence[Utterance], *, begun: datetime | None = None) -> Changes:
+    async def extract_and_learn(
+        self, utterances: Sequence[Utterance], *, started_at: datetime | None = None
+    ) -> Changes:
         """Learn from those of the utterances, all of one thread, that facts were not taken from yet.
 
-        What was forgotten since `begun` is not learnt. Raises ExtractionFailed; what was learnt until then stays.
+        What was forgotten since `started_at` is not learnt. Raises ExtractionFailed; what was learnt until then stays.
         """
         total = Changes()
-        while found := await self.extract(utterances, begun=begun):
-            total += await self.learn(found.extraction, found.utterances, found.known, begun=found.begun)
+        while found := await self.extract(utterances, started_at=started_at):
+            total += await self.learn(found.extraction, found.utterances, found.known, started_at=found.started_at)
         return total
 
     async def remember(
@@ -258,10 +260,10 @@ class UserMemory:
         now, facts = utc_now(), dict[str, Fact]()
         for number, fact in enumerate(facts_of_texts(self.user_id, memories, now)):
             facts[fact.id] = fact
-            await breathe(number)
+            await yield_to_loop(number)
         added = await self._store.ledger.restore(self.user_id, [*facts.values()], {}, [], now)
         log.info("remembered user=%r facts=%d", self.user_id, added)
-        await self._store.bring_index_up_to_date(owner_key(self.user_id))
+        await self._store.update_index(owner_key(self.user_id))
         return added
 
     async def context(self, query: str, token_budget: int = 1_500) -> str:
@@ -298,7 +300,7 @@ class UserMemory:
         """Write exported lines back, all or none; how many facts are new here. Raises BadInput that names the line."""
         added = await self._store.ledger.restore(self.user_id, *load(lines), utc_now())
         log.info("imported user=%r facts=%d", self.user_id, added)
-        await self._store.bring_index_up_to_date(owner_key(self.user_id))
+        await self._store.update_index(owner_key(self.user_id))
         return added
 
     async def forget(
@@ -314,9 +316,9 @@ class UserMemory:
         if thread is not None:
             await delete_threads(ledger.pool, self.user_id, [thread])
         gone = await ledger.erase(self.user_id, ids=[fact] if fact else (), category=category, thread_id=thread)
-        self._store.hot.forget(self.user_id)
+        self._store.cache.forget(self.user_id)
         log.info("forgot user=%r facts=%d", self.user_id, gone)
-        await self._store.bring_index_up_to_date(owner_key(self.user_id))
+        await self._store.update_index(owner_key(self.user_id))
         return gone
 
     async def forget_everything(self) -> int:
@@ -324,22 +326,22 @@ class UserMemory:
         ledger = self._store.ledger
         await delete_threads(ledger.pool, self.user_id)
         gone = await ledger.erase_user(self.user_id)
-        self._store.hot.forget(self.user_id)
+        self._store.cache.forget(self.user_id)
         log.info("forgot everything user=%r facts=%d", self.user_id, gone)
-        await self._store.bring_index_up_to_date(owner_key(self.user_id))
+        await self._store.update_index(owner_key(self.user_id))
         return gone
 
     async def _open(self, query: str) -> tuple[Snapshot, Vectors | None]:
         """The user's facts as they are now, and the question's vector; no vectors where they cannot be had in time."""
         try:
             async with asyncio.timeout(self._store.options.timeout):
-                held = await self._store.hot.open(self.user_id)
+                held = await self._store.cache.open(self.user_id)
                 (vector,) = await self._store.embedder.embed([without_names(query, held.columns.common_names)])
                 return held, vector
         except (Unavailable, TimeoutError) as error:
             # Worse recall beats none: without vectors the words, recency and importance of all facts decide.
             log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
-            return await self._store.hot.whole(self.user_id), None
+            return await self._store.cache.whole(self.user_id), None
 
     async def _parts(
         self, held: Snapshot, vectors: Iterable[Vectors | None], now: datetime, *, every: bool = False
@@ -357,7 +359,7 @@ class UserMemory:
             if vector is not None and not held.complete:
                 near = None if every else await self._in_collection(vector)
                 if near is None:
-                    held = await self._store.hot.whole(self.user_id, len(vector))
+                    held = await self._store.cache.whole(self.user_id, len(vector))
                     current = held.columns.current(now)
                 else:
                     older, cosines = await self._older(held, near, now)

@@ -87,7 +87,7 @@ def environment(
 
 @pytest.fixture
 def setting(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Setting:
-    """Settings for the rest of the test: setting(REMEMBER="batched")."""
+    """Settings for the rest of the test: setting(EXTRACT="batched")."""
 
     def put(**variables: str) -> None:
         for name, value in variables.items():

@@ -5,14 +5,14 @@ from agent.terminal.app import FAILED, JsonOption, UserOption, command, explaine
 
 
 @command
-async def remember(as_json: JsonOption = False, user: UserOption = None) -> int:
+async def catch_up(as_json: JsonOption = False, user: UserOption = None) -> int:
     """Learn from messages that no facts were taken from yet.
 
     The exit code is 1 while some are left.
     """
     user_id = user_of(user)
     async with opened() as services:
-        from agent.extraction_schedule import remember_thread
+        from agent.extraction_schedule import catch_up_thread
         from agent.persistence import memory_parts
         from memory.errors import AgentMemoryError
         from memory.learn.reconcile import Changes
@@ -25,7 +25,7 @@ async def remember(as_json: JsonOption = False, user: UserOption = None) -> int:
         with output.bar("remembering") as progress:
             for number, thread in enumerate(reversed(threads), 1):  # what was said first is learnt first
                 try:
-                    total += await remember_thread(parts, saver, memory, thread.id)
+                    total += await catch_up_thread(parts, saver, memory, thread.id)
                 except AgentMemoryError as error:
                     output.error(f"thread {thread.id}: {explained(error)}")
                     failed += 1

@@ -13,7 +13,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from rich.console import Console
 
 from agent.context import Context
-from agent.extraction_schedule import key_of, left_in, message_fault, remember_thread
+from agent.extraction_schedule import background_key, catch_up_thread, message_problem, unextracted_utterances
 from agent.nodes import summary_of
 from agent.providers import NoReply
 from agent.settings import read_settings
@@ -70,7 +70,7 @@ class Chat:
         try:
             if text.startswith("/"):
                 return await self._command(text)
-            if fault := message_fault(text):
+            if fault := message_problem(text):
                 raise BadInput(fault)
             await self._turn(text)
         except NoReply as error:
@@ -140,25 +140,25 @@ class Chat:
         left = await self._left(store)
         if not left:
             return
-        self.note("remembering what was said; Ctrl-C leaves it for `python -m agent remember`", self.err)
+        self.note("remembering what was said; Ctrl-C leaves it for `python -m agent catch-up`", self.err)
         failures = await self._take_in_threads(store, left)
         for thread_id, count in (await self._left(store)).items():
             failure = failures.get(thread_id)
             reason = f" ({explained(failure).rstrip('.')})" if isinstance(failure, AgentMemoryError) else ""
             self.fail(
                 f"Nothing was learnt yet from {counted(count, 'message')} of thread {thread_id}{reason}: "
-                f"`python -m agent remember --user {shlex.quote(self.memory.user_id)}` tries again."
+                f"`python -m agent catch-up --user {shlex.quote(self.memory.user_id)}` tries again."
             )
 
     async def _take_in_threads(self, store: FactStore, threads: Iterable[str]) -> dict[str, Exception | None]:
         """Learn from what waits in the threads; why that failed, by thread."""
-        if read_settings().remember == "background":
-            failed = await store.later.finish()
-            return {thread_id: failed.get(key_of(self.memory.user_id, thread_id)) for thread_id in threads}
+        if read_settings().extract == "background":
+            failed = await store.debouncer.finish()
+            return {thread_id: failed.get(background_key(self.memory.user_id, thread_id)) for thread_id in threads}
         failures: dict[str, Exception | None] = {}
         for thread_id in threads:
             try:
-                self._note_changes(summary_of(await remember_thread(store, self.saver, self.memory, thread_id)))
+                self._note_changes(summary_of(await catch_up_thread(store, self.saver, self.memory, thread_id)))
             except AgentMemoryError as error:
                 log.warning("not remembered thread=%r cause=%s", thread_id, cause_of(error))
                 failures[thread_id] = error
@@ -168,7 +168,7 @@ class Chat:
         """The threads of this chat in which messages wait to be learnt from, and how many."""
         left = {}
         for thread_id in self._used:
-            ids = [str(said.source.message_id) for said in await left_in(store, self.saver, thread_id)]
+            ids = [str(said.source.message_id) for said in await unextracted_utterances(store, self.saver, thread_id)]
             if waits := await self.memory.unextracted(thread_id, ids):
                 left[thread_id] = len(waits)
         return left
@@ -241,7 +241,7 @@ def changes_line(changes: MemoryChanges | BaseMessage | None) -> str:
     if not changes or isinstance(changes, BaseMessage):
         return ""
     shown = {
-        "remembered": changes["remembered"],
+        "remembered": changes["added"],
         "remembered as history": changes["history"],
         "known already": changes["reinforced"],
         "retired": changes["retired"],

@@ -75,13 +75,13 @@ def show_why(recalled: "Recalled", *, as_json: bool) -> None:
             {"recalled": "profile", "fact": json_of(fact), "score": None, "why": []} for fact in recalled.profile
         ]
         for when, hit in found:
-            why = [signal._asdict() | {"gave": signal.gave} for signal in hit.why]
+            why = [signal._asdict() | {"contribution": signal.contribution} for signal in hit.why]
             documents.append({"recalled": when, "fact": json_of(hit.fact), "score": hit.score, "why": why})
         output.document(documents)
         return
     rows = [["profile", "", fact.text, f"{fact.category}, whatever is asked"] for fact in recalled.profile]
     for when, hit in found:
-        gave = [f"{signal.name} {signal.gave:.3f}, {signal.because}" for signal in hit.why if signal.weight]
+        gave = [f"{signal.name} {signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight]
         rows.append([when, f"{hit.score:.3f}", hit.fact.text, "; ".join(gave)])
     if rows:
         output.table(["recalled", "score", "text", "why"], rows, texts=2)
@@ -163,12 +163,12 @@ async def observe(
     said_at = moment_of(at) if at else datetime.now(UTC)
     from langchain_core.messages import HumanMessage
 
-    from agent.extraction_schedule import message_fault, with_model
+    from agent.extraction_schedule import message_problem, with_model
     from agent.nodes import summary_of
     from agent.terminal.chat import changes_line
 
     for number, line in enumerate(said, 1):
-        if fault := message_fault(line):
+        if fault := message_problem(line):
             raise BadInput(f"Line {number}: {fault}" if file else fault)
     async with remembering(user, writes=True) as memory:
         memory = await with_model(memory)
@@ -193,9 +193,9 @@ async def context(
     user: UserOption = None,
 ) -> None:
     """Print the block of a prompt for a question."""
-    from agent.settings import MOST_TOKENS, read_settings
+    from agent.settings import MAX_TOKENS, read_settings
 
-    given = in_range("--tokens", tokens, int, MOST_TOKENS) if tokens else None
+    given = in_range("--tokens", tokens, int, MAX_TOKENS) if tokens else None
     async with remembering(user) as memory:
         block = await memory.context(query, read_settings().memory_tokens if given is None else given)
     if block:

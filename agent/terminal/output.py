@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from memory.errors import MOST_QUOTED as MOST_QUOTED
+from memory.errors import MAX_QUOTED as MAX_QUOTED
 from memory.errors import quoted as quoted
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 AT_REST = timedelta(minutes=5)
 """A thread that was saved since then may be in the middle of a run on a server."""
 
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 group = typer.Typer(rich_markup_mode=None)
 app.add_typer(group, name="threads")
@@ -86,7 +86,7 @@ async def prune(
 
     Each goes on as before, but cannot be taken back to an earlier turn.
     """
-    unused_for = timedelta(days=in_range("--older-than", older_than, float, MOST_DAYS))
+    unused_for = timedelta(days=in_range("--older-than", older_than, float, MAX_DAYS))
     user_id = user_of(user)
     async with opened() as services:
         from memory.threads.threads import list_threads
@@ -118,11 +118,11 @@ async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":
     """Delete all but the newest checkpoint of a thread; how much went, None where the thread is in use."""
     from psycopg.errors import SerializationFailure
 
-    from memory.threads.run_lock import Runs
+    from memory.threads.run_lock import RunLocks
     from memory.threads.threads import Size, thread_size
 
     try:
-        async with Runs(saver.pool).one(thread_id, timeout=1):
+        async with RunLocks(saver.pool).hold(thread_id, timeout=1):
             before = await thread_size(saver.pool, thread_id)
             await saver.aprune([thread_id])
             after = await thread_size(saver.pool, thread_id)

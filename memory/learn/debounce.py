@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 Work = Callable[[], Awaitable[object]]
 
 
-class Later:
+class Debouncer:
     """For each key the work that was asked for last, once nothing more was asked for it for a while."""
 
     def __init__(self) -> None:

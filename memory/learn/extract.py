@@ -203,7 +203,7 @@ class Extracted:
     utterances: list[Utterance]
     known: list[Fact]
     extraction: Extraction
-    begun: datetime
+    started_at: datetime
     """What was forgotten since then is not learnt."""
 
 

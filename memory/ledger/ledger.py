@@ -46,7 +46,7 @@ from memory.ledger.statements import (
     write_changes,
 )
 
-MOST_PAST = 2_000
+MAX_PAST = 2_000
 """Past facts that are looked at where the collection does not say which."""
 
 VECTORS_PAGE = 100
@@ -128,9 +128,9 @@ class Ledger:
     ) -> list[tuple[Fact, bytes | None]]:
         """What was true and is not any more, the newest first, each with its vector by that embedder.
 
-        Of what is retired those of `ids`, or all, of which the newest MOST_PAST.
+        Of what is retired those of `ids`, or all, of which the newest MAX_PAST.
         """
-        given = {"all": ids is None, "ids": list(ids or ()), "limit": MOST_PAST}
+        given = {"all": ids is None, "ids": list(ids or ()), "limit": MAX_PAST}
         rows = await self._rows(PAST, user_id, now=now, embedder=embedder, **given)
         facts = zip(await facts_of(rows), (row["vector"] for row in rows), strict=True)
         return [(fact, vector) for fact, vector in facts if fact.retired_at is None or fact.was_true]
@@ -168,18 +168,18 @@ class Ledger:
         *,
         retracted: Mapping[str, datetime] = NOTHING,
         sources: Sequence[Source] = (),
-        begun: datetime | None = None,
+        started_at: datetime | None = None,
     ) -> Changes:
         """Reconcile proposals with what is known, and write the outcome, in one transaction.
 
         `sources` are the messages this completes: proposals of a message that was completed before are ignored, so
         that an extraction that is run again changes nothing; likewise those of a message that was forgotten since
-        the extraction had `begun`.
+        the extraction had `started_at`.
         """
         async with self._writing(user_id) as (connection, owner):
             fresh = await complete_messages(connection, owner, sources)
-            if begun:
-                fresh -= await forgotten_since(connection, owner, fresh, begun)
+            if started_at:
+                fresh -= await forgotten_since(connection, owner, fresh, started_at)
             proposals = [p for p in proposals if p.fact.source.message_id is None or p.fact.source in fresh]
             known = await known_to_reconcile(connection, owner, proposals, [*retracted])
             changes = reconcile.reconcile(proposals, retracted if fresh or not sources else NOTHING, known)

@@ -40,7 +40,7 @@ NO_ANSWER = (
 )  # fmt: skip
 """How the reason begins where nothing answers; with any other one, the connection is refused by one of both sides."""
 
-MOST_PORT = 65_535
+MAX_PORT = 65_535
 
 
 def shown(url: str) -> str:
@@ -71,8 +71,8 @@ def url_problem(url: str) -> str | None:
     ports = [port for port in str(parts.get("port") or "").split(",") if port]
     if ("@" in host and not host.startswith("/")) or not all(map(str.isdecimal, ports)):
         return no_url
-    if not all(1 <= float(port) <= MOST_PORT for port in ports):
-        return f"its port is not from 1 to {MOST_PORT}: {URL_FORM}"
+    if not all(1 <= float(port) <= MAX_PORT for port in ports):
+        return f"its port is not from 1 to {MAX_PORT}: {URL_FORM}"
     return None
 
 

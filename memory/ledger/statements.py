@@ -115,11 +115,11 @@ async def note_forgotten(connection: Connection, owner: str, thread_id: str) -> 
 
 
 async def forgotten_since(
-    connection: Connection, owner: str, sources: Iterable[Source], begun: datetime
+    connection: Connection, owner: str, sources: Iterable[Source], started_at: datetime
 ) -> set[Source]:
-    """Those of the messages whose thread was forgotten after `begun`."""
+    """Those of the messages whose thread was forgotten after `started_at`."""
     cursor = await connection.execute(
-        "select thread_id from memory.forgotten where owner = %s and forgotten_at >= %s", (owner, begun)
+        "select thread_id from memory.forgotten where owner = %s and forgotten_at >= %s", (owner, started_at)
     )
     threads = {row["thread_id"] for row in await cursor.fetchall()}
     return {source for source in sources if {EVERY_THREAD, storable_id(source.thread_id)} & threads}

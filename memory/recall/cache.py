@@ -69,7 +69,7 @@ class Snapshot:
         mask = np.zeros(len(self.columns.facts), dtype=bool)
         for position, fact in enumerate(self.columns.facts):
             mask[position] = test(fact)
-            await breathe(position)
+            await yield_to_loop(position)
         return mask
 
     def cosines(self, vector: Vectors | None) -> Floats | None:
@@ -100,7 +100,7 @@ class Snapshot:
             yield hit._replace(why=why(hit, query, weights, now)) if explain else hit
 
 
-class HotTier:
+class FactCache:
     """Snapshots of the users who were asked about last, up to a number of bytes."""
 
     def __init__(self, ledger: Ledger, embedder: Embedder, *, max_facts: int, max_bytes: int) -> None:
@@ -241,11 +241,11 @@ async def best_of(rankings: Iterable[Iterator[Hit]], limit: int) -> list[Hit]:
         if number == limit:
             break
         best.append(hit)
-        await breathe(number)
+        await yield_to_loop(number)
     return best
 
 
-async def breathe(number: int) -> None:
+async def yield_to_loop(number: int) -> None:
     """Let others have their turn, once a slice."""
     if number % SLICE == SLICE - 1:
         await asyncio.sleep(0)

@@ -106,11 +106,11 @@ class Signal(NamedTuple):
     value: float
     """0 to 1."""
     weight: float
-    because: str
+    reason: str
     """In words, such as "shares the words: restaurant"."""
 
     @property
-    def gave(self) -> float:
+    def contribution(self) -> float:
         """Its part of the score."""
         return self.value * self.weight
 

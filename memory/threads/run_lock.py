@@ -16,7 +16,7 @@ RUN_TIMEOUT = 30.0
 """Seconds to wait for a run of the thread that is under way."""
 
 
-class Runs:
+class RunLocks:
     """The runs that this process has under way. Other processes see them as advisory locks.
 
     One connection of the pool holds the locks of all of them, while there are any: with one for each run, ten runs
@@ -32,7 +32,7 @@ class Runs:
         self._users = Counter[Connection]()
 
     @asynccontextmanager
-    async def one(self, thread_id: str, *, timeout: float = RUN_TIMEOUT) -> AsyncIterator[None]:
+    async def hold(self, thread_id: str, *, timeout: float = RUN_TIMEOUT) -> AsyncIterator[None]:
         """The only run of the thread while this is entered: two at once would lose one's messages.
 
         Raises Unavailable when another run is under way for longer than `timeout` seconds, or the database does not

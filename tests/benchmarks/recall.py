@@ -225,7 +225,7 @@ def recalling(store: FactStore, *, hot: bool = True) -> Ask:
 
     async def ask(asking: Question) -> Collection[str]:
         if not hot:
-            store.hot.forget(asking.user_id)
+            store.cache.forget(asking.user_id)
         recalled = await UserMemory(store, asking.user_id).recall(asking.text, K)
         return [hit.fact.id for hit in recalled.hits]
 

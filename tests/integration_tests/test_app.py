@@ -37,7 +37,7 @@ def test_help_imports_neither_langgraph_nor_chroma() -> None:
     shown = run_and_list_imports(["--help"], libraries, {})
     for name in (
         "memories", "history", "as-of", "profile", "observe", "context", "export", "import", "forget", "threads",
-        "tasks", "remember", "doctor", "reindex", "stop",
+        "tasks", "catch-up", "doctor", "reindex", "stop",
     ):  # fmt: skip
         assert f"\n  {name} " in shown
     assert shown.endswith(" 0 []\n")

@@ -22,7 +22,7 @@ from memory.facts.fact import owner_key
 from memory.ledger.postgres import open_pool
 from memory.store import FactStore
 from memory.threads import threads
-from memory.threads.run_lock import Runs
+from memory.threads.run_lock import RunLocks
 from memory.threads.threads import BEGUN_BY, list_threads
 from memory.user_memory import UserMemory
 from tests.conversation import config_of
@@ -60,7 +60,7 @@ async def test_a_run_that_waits_too_long_for_another_is_told_so_and_other_thread
     busy, free = str(uuid.uuid4()), str(uuid.uuid4())
     waiting, going = chat(saver, store, user, busy), chat(saver, store, user, free)
     waiting.graph.patience = 0.2
-    async with store.runs.one(busy):
+    async with store.run_locks.hold(busy):
         await asyncio.gather(waiting.handle("Hello"), going.handle("Hello"))
     assert f"Another run has been under way in thread '{busy}' for 0.2 s" in " ".join(written(waiting.err).split())
     assert written(going.out) == "OK.\n"
@@ -71,7 +71,7 @@ async def test_a_run_that_waits_too_long_for_another_is_told_so_and_other_thread
 async def test_where_no_connection_is_free_a_run_is_told_so_within_its_time(store: FactStore) -> None:
     async with open_pool(read_settings().postgres_url, max_size=1) as pool, pool.connection():
         with pytest.raises(Unavailable, match="no connection free"):
-            async with asyncio.timeout(8), Runs(pool).one("t", timeout=0.2):
+            async with asyncio.timeout(8), RunLocks(pool).hold("t", timeout=0.2):
                 pass
 
 
@@ -87,7 +87,7 @@ async def test_a_compiled_graph_lets_the_runs_of_a_thread_follow_each_other_and_
         said = ((graph, "First."), (graph, "Second."), (elsewhere, "Third."))
         await asyncio.gather(*(run(by, user, thread, text) for by, text in said))
         elsewhere.patience = 0.2
-        async with store.runs.one(thread):
+        async with store.run_locks.hold(thread):
             with pytest.raises(Unavailable, match=f"under way in thread '{thread}' for 0.2 s: try again"):
                 await run(elsewhere, user, thread, "Fourth.")
     messages = (await graph.aget_state(config_of(thread))).values["messages"]
@@ -140,12 +140,12 @@ async def run(graph: Graph, user: str, thread: str, text: str) -> dict[str, Any]
 
 async def test_a_broken_connection_of_the_locks_keeps_no_thread_taken(store: FactStore) -> None:
     thread, pool = str(uuid.uuid4()), store.ledger.pool
-    async with store.runs.one(thread):
+    async with store.run_locks.hold(thread):
         async with pool.connection() as connection:
             await connection.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
-        async with store.runs.one(str(uuid.uuid4()), timeout=5):  # while the first one goes on
+        async with store.run_locks.hold(str(uuid.uuid4()), timeout=5):  # while the first one goes on
             pass
-    async with store.runs.one(thread, timeout=5):
+    async with store.run_locks.hold(thread, timeout=5):
         pass
 
 
@@ -154,7 +154,7 @@ async def test_the_patience_of_a_graph_stays_with_its_copies(
 ) -> None:
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
     graph.patience = 0.2
-    async with store.runs.one(thread):
+    async with store.run_locks.hold(thread):
         with pytest.raises(Unavailable, match=r"for 0.2 s"):
             await run(graph.with_config(tags=["mine"]), user, thread, "Hello")
 
@@ -217,7 +217,7 @@ async def test_a_thread_in_which_a_run_is_under_way_is_not_deleted_and_who_asks_
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
     await run(graph, user, thread, "Hello")
     monkeypatch.setattr(threads, "RUN_TIMEOUT", 0.2)
-    async with store.runs.one(thread):
+    async with store.run_locks.hold(thread):
         with pytest.raises(Unavailable, match=r"run has been under way .* nothing was deleted, try again"):
             await UserMemory(store, user).forget(thread=thread)
     assert len((await graph.aget_state(config_of(thread))).values["messages"]) == 2

@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
-from agent.extraction_schedule import remember_thread
+from agent.extraction_schedule import catch_up_thread
 from agent.persistence import open_store
 from agent.thread_lock import Graph
 from graphs.chat import builder
@@ -78,7 +78,7 @@ async def test_an_extraction_next_to_ten_known_facts_costs_1500_tokens_at_most(
 async def test_a_batch_waits_for_its_messages_and_takes_them_all_at_once_each_with_its_time(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(REMEMBER="batched", REMEMBER_EVERY="3")
+    setting(EXTRACT="batched", EXTRACT_EVERY="3")
     thread = str(uuid.uuid4())
     for name in ("stamps", "coins"):
         turn = await say(graph, user, items(name), thread)
@@ -87,7 +87,7 @@ async def test_a_batch_waits_for_its_messages_and_takes_them_all_at_once_each_wi
     assert openai.calls("extraction") == 0
     turn = await say(graph, user, items("shells"), thread)
     assert turn.changes is not None
-    assert turn.changes["remembered"] == collects("stamps", "coins", "shells")
+    assert turn.changes["added"] == collects("stamps", "coins", "shells")
     assert asked(openai) == [[items("stamps"), items("coins"), items("shells")]]
     await assert_own_times(graph, store, user, thread)
     assert (await say(graph, user, items("cups"), thread)).nodes == ["recall", "respond"]
@@ -96,13 +96,13 @@ async def test_a_batch_waits_for_its_messages_and_takes_them_all_at_once_each_wi
 async def test_ten_quick_messages_make_one_extraction_in_the_background_and_are_known_once_it_has_run(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(REMEMBER="background", REMEMBER_AFTER="3600")
+    setting(EXTRACT="background", EXTRACT_AFTER="3600")
     thread, names = str(uuid.uuid4()), [f"stamps{number}" for number in range(10)]
     for name in names:
         turn = await say(graph, user, items(name), thread)
-        assert turn.nodes == ["recall", "respond", "remember_later"]
+        assert turn.nodes == ["recall", "respond", "extract_later"]
     assert openai.calls("extraction") == 0
-    await store.later.finish()
+    await store.debouncer.finish()
     assert asked(openai) == [[items(name) for name in names]]
     await assert_own_times(graph, store, user, thread)
     await say(graph, user, "What do I collect?", str(uuid.uuid4()))
@@ -111,14 +111,14 @@ async def test_ten_quick_messages_make_one_extraction_in_the_background_and_are_
     await say(graph, user, items("coins"), thread)  # the watermark follows what the ledger has
     state = (await graph.aget_state(config_of(thread))).values
     assert state["extracted_until"] == state["messages"][-4].id
-    await store.later.finish()
+    await store.debouncer.finish()
     assert sorted(asked(openai)[1:]) == sorted([["What do I collect?"], [items("coins")]])
 
 
 async def test_no_token_of_a_background_extraction_reaches_a_stream_that_is_open(
     graph: Graph, openai: ScriptedOpenAI, user: str, setting: Setting
 ) -> None:
-    setting(REMEMBER="background", REMEMBER_AFTER="0")
+    setting(EXTRACT="background", EXTRACT_AFTER="0")
     thread = str(uuid.uuid4())
     await say(graph, user, items("stamps"), thread)
     openai.reply(Text("A long reply. " * 20, delay=0.01))
@@ -130,7 +130,7 @@ async def test_no_token_of_a_background_extraction_reaches_a_stream_that_is_open
 async def test_a_store_that_closes_finishes_what_waits_in_the_background(
     graph: Graph, saver: AsyncPostgresSaver, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(REMEMBER="background", REMEMBER_AFTER="3600")
+    setting(EXTRACT="background", EXTRACT_AFTER="3600")
     async with open_store() as closing:
         await say(builder.compile(checkpointer=saver, store=closing), user, items("stamps"))
     assert await known(store, user) == collects("stamps")
@@ -139,14 +139,14 @@ async def test_a_store_that_closes_finishes_what_waits_in_the_background(
 async def test_what_the_background_did_not_get_to_is_picked_up_by_the_threads_next_turn(
     graph: Graph, saver: AsyncPostgresSaver, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(REMEMBER="background", REMEMBER_AFTER="3600")
+    setting(EXTRACT="background", EXTRACT_AFTER="3600")
     thread = str(uuid.uuid4())
     openai.extraction(Status(401))
     await say(graph, user, items("stamps"), thread)
-    await store.later.finish()
+    await store.debouncer.finish()
     assert await known(store, user) == []
     await say(graph, user, items("coins"), thread)
-    await store.later.finish()
+    await store.debouncer.finish()
     assert sorted(await known(store, user)) == collects("coins", "stamps")
     await assert_own_times(graph, store, user, thread)
 
@@ -154,11 +154,11 @@ async def test_what_the_background_did_not_get_to_is_picked_up_by_the_threads_ne
 async def test_what_is_forgotten_before_the_background_gets_to_it_is_not_learnt(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(REMEMBER="background", REMEMBER_AFTER="3600")
+    setting(EXTRACT="background", EXTRACT_AFTER="3600")
     thread = str(uuid.uuid4())
     await say(graph, user, items("stamps"), thread)
     await UserMemory(store, user).forget(thread=thread)
-    await store.later.finish()
+    await store.debouncer.finish()
     assert await known(store, user) == []
 
 
@@ -174,7 +174,7 @@ async def test_a_model_that_fails_for_many_turns_is_told_everything_once_it_answ
     before = len(asked(openai))
     await say(graph, user, items("coins"), thread)
     await say(graph, user, "Thanks!", thread)
-    await remember_thread(store, saver, remembering(store, user), thread)
+    await catch_up_thread(store, saver, remembering(store, user), thread)
     parts = asked(openai)[before:]
     assert [len(part) for part in parts] == [EXTRACTION_MESSAGES, EXTRACTION_MESSAGES, 5]
     assert [text for part in parts for text in part] == [items(name) for name in (*names, "coins")]
@@ -221,14 +221,14 @@ async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothin
 async def test_what_waits_is_not_folded_into_the_summary_of_a_long_thread(
     graph: Graph, store: FactStore, user: str, setting: Setting, when: str
 ) -> None:
-    setting(REMEMBER=when, REMEMBER_AFTER="3600", REMEMBER_EVERY="100", WINDOW_TOKENS="100")
+    setting(EXTRACT=when, EXTRACT_AFTER="3600", EXTRACT_EVERY="100", WINDOW_TOKENS="100")
     thread, names = str(uuid.uuid4()), [f"{'very-' * 20}large-stamps{number}" for number in range(6)]
     for name in names:
         await say(graph, user, items(name), thread)
     messages = (await graph.aget_state(config_of(thread))).values["messages"]
     assert [m.text for m in messages if isinstance(m, HumanMessage)] == [items(name) for name in names]
     if when == "background":
-        await store.later.finish()
+        await store.debouncer.finish()
         assert sorted(await known(store, user)) == sorted(collects(*names))
         await say(graph, user, "Tell me a story.", thread)
         await say(graph, user, "Tell me another one.", thread)
@@ -260,8 +260,8 @@ async def test_what_is_rewritten_behind_the_watermark_is_extracted_as_what_it_sa
 async def test_what_is_said_in_two_forks_is_extracted_from_both_in_the_background(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(REMEMBER="background", REMEMBER_AFTER="3600")
+    setting(EXTRACT="background", EXTRACT_AFTER="3600")
     await tell_in_forks(graph, user)
-    await store.later.finish()
+    await store.debouncer.finish()
     assert sorted(await known(store, user)) == sorted(collects(*COLLECTED))
     assert sorted(text for part in asked(openai) for text in part) == sorted(map(items, COLLECTED))

@@ -15,7 +15,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
-from agent.extraction_schedule import remember_thread
+from agent.extraction_schedule import catch_up_thread
 from agent.thread_lock import Graph
 from memory.store import FactStore
 from memory.threads.threads import list_threads
@@ -41,14 +41,14 @@ def graph(graph: Graph, openai: ScriptedOpenAI) -> Graph:
 async def test_what_is_left_of_a_batch_is_taken_once_and_by_whoever_asks_for_it(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver, user: str, setting: Setting
 ) -> None:
-    setting(REMEMBER="batched")
+    setting(EXTRACT="batched")
     thread = str(uuid.uuid4())
     await say(graph, user, items("stamps"), thread)
     memory = remembering(store, user)
-    changes = await remember_thread(store, saver, memory, thread)
+    changes = await catch_up_thread(store, saver, memory, thread)
     assert [fact.text for fact in changes.added] == collects("stamps")
-    assert not (await remember_thread(store, saver, memory, thread)).added
-    assert not (await remember_thread(store, saver, memory, "no such thread")).added
+    assert not (await catch_up_thread(store, saver, memory, thread)).added
+    assert not (await catch_up_thread(store, saver, memory, "no such thread")).added
     await assert_own_times(graph, store, user, thread)
     assert openai.calls("extraction") == 1
 
@@ -63,21 +63,21 @@ def test_the_terminal_takes_what_is_left_when_it_ends_and_the_command_what_was_l
         return Status(401) if any(name in told for name in unreachable) else script.extraction(request)
 
     openai.defaults["extraction"] = answer
-    variables = {**environment, "REMEMBER": "batched"}
+    variables = {**environment, "EXTRACT": "batched"}
     lines = f"{items('stamps')}\nThanks!\n/new\n{items('shells')}\n/new\n{items('coins')}\n"
     talked = chat(lines, variables, tmp_path, "--user", user)
     assert talked.stdout.splitlines()[-1] == "remembered: collects stamps"
     assert talked.stderr.count("Nothing was learnt yet from 1 message of thread") == 2
-    assert f"`python -m agent remember --user {user}` tries again" in talked.stderr
+    assert f"`python -m agent catch-up --user {user}` tries again" in talked.stderr
     assert talked.returncode == 1
 
     unreachable.remove("shells")
-    some = chat("", variables, tmp_path, "remember", "--user", user)
+    some = chat("", variables, tmp_path, "catch-up", "--user", user)
     assert (some.returncode, some.stdout) == (1, "1 added\n")
     assert "1 of 3 threads are left" in some.stderr
 
     unreachable.clear()
-    rest = chat("", variables, tmp_path, "remember", "--user", user, "--json")
+    rest = chat("", variables, tmp_path, "catch-up", "--user", user, "--json")
     counts = {"added": 1, "history": 0, "reinforced": 0, "retired": 0}
     assert json.loads(rest.stdout) == {"threads": 3, "failed": 0, **counts}
     assert rest.returncode == 0
@@ -88,7 +88,7 @@ async def test_the_terminal_finishes_the_background_before_it_ends_unless_that_i
     tmp_path: Path, user: str,
 ) -> None:  # fmt: skip
     """At Ctrl-D it stays until all is remembered; Ctrl-C leaves the rest for the command, or for another turn."""
-    variables = {**environment, "REMEMBER": "background", "REMEMBER_AFTER": "3600"}
+    variables = {**environment, "EXTRACT": "background", "EXTRACT_AFTER": "3600"}
     for name, interrupts in (("stamps", False), ("coins", True)):
         go = threading.Event()
         openai.extraction(After(go, script.extraction))
@@ -110,7 +110,7 @@ async def test_the_terminal_finishes_the_background_before_it_ends_unless_that_i
     assert await known(store, user) == collects("stamps")
     openai.defaults["extraction"] = script.extraction
     for thread in await list_threads(store.ledger.pool, user):
-        await remember_thread(store, saver, remembering(store, user), thread.id)
+        await catch_up_thread(store, saver, remembering(store, user), thread.id)
     assert await known(store, user) == collects("stamps", "coins")
 
 
@@ -120,7 +120,7 @@ def test_a_chat_whose_last_messages_were_not_remembered_says_which_and_how_to_go
 ) -> None:
     openai.defaults["extraction"] = Status(404)
     lines = f"{items('stamps')}\nThanks!\n{items('coins')}\n"
-    variables = {**environment, "REMEMBER": when, "EXTRACTION_MODEL": "openai:small"}
+    variables = {**environment, "EXTRACT": when, "EXTRACTION_MODEL": "openai:small"}
     talked = chat(lines, variables, tmp_path, "--user", user)
     assert (talked.returncode, talked.stdout) == (1, "OK.\n" * 3)
     assert "error: Nothing was learnt yet from 2 messages of thread" in talked.stderr
@@ -128,7 +128,7 @@ def test_a_chat_whose_last_messages_were_not_remembered_says_which_and_how_to_go
     assert f"from the extraction model: {reason}" in talked.stderr
     assert talked.stderr.count("error:") == 1
     openai.defaults["extraction"] = script.extraction
-    rest = chat("", environment, tmp_path, "remember", "--user", user, "--json")
+    rest = chat("", environment, tmp_path, "catch-up", "--user", user, "--json")
     assert (rest.returncode, json.loads(rest.stdout)["added"]) == (0, 2)
 
 
@@ -147,13 +147,13 @@ async def test_what_was_said_in_a_fork_that_nobody_goes_on_with_is_learnt_by_who
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver, user: str,
     setting: Setting, when: str,
 ) -> None:  # fmt: skip
-    setting(REMEMBER=when)
+    setting(EXTRACT=when)
     openai.defaults["extraction"] = Status(401)
     thread = await tell_in_forks(graph, user)
     openai.defaults["extraction"] = script.extraction
     openai.requests.clear()
     for _ in range(2):
-        await remember_thread(store, saver, remembering(store, user), thread)
+        await catch_up_thread(store, saver, remembering(store, user), thread)
     assert asked(openai) == [[items(name) for name in COLLECTED]]
     assert await known(store, user) == collects(*COLLECTED)
 
@@ -173,7 +173,7 @@ async def test_what_was_said_in_a_first_run_that_died_before_its_first_step_is_i
         await cast(AsyncGenerator[Any, None], run).aclose()
         assert "owner" not in (await graph.aget_state(config_of(thread))).values
     assert {thread.id for thread in await list_threads(store.ledger.pool, user)} == set(lost)
-    await remember_thread(store, saver, remembering(store, user), lost[0])
+    await catch_up_thread(store, saver, remembering(store, user), lost[0])
     assert await known(store, user) == collects(lost[0])
     await UserMemory(store, user).forget_everything()
     assert await list_threads(store.ledger.pool, user) == []

@@ -61,7 +61,7 @@ async def test_what_is_erased_from_the_ledger_leaves_the_collection(store: FactS
     ids = await keys(store, user)
     await store.ledger.erase(user, ids=[ids["Lima"].fact_id])
     assert len(await entries(store)) == 2
-    await store.bring_index_up_to_date(owner_key(user))
+    await store.update_index(owner_key(user))
     assert await entries(store) == [Entry(ids["Austin"], True)]
     assert await store.queue.size() == 0
 
@@ -90,7 +90,7 @@ async def test_what_the_index_does_not_take_stays_queued_and_is_recalled_meanwhi
         await remember(store, user, "Lima")
         assert await store.queue.size() == 1
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
-    await store.bring_index_up_to_date(owner_key(user))
+    await store.update_index(owner_key(user))
     assert len(await entries(store)) == 2
 
 

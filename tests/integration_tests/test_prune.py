@@ -98,7 +98,7 @@ async def test_only_old_threads_at_rest_of_the_named_user_are_pruned(
     result = await asyncio.to_thread(invoke, "--older-than", "0", "--user", f"{user}2")
     assert (result.stdout, result.stderr.splitlines()[-1]) == ("", "nothing to delete")
     assert len(await history(graph, thread)) == whole
-    async with store.runs.one(thread):
+    async with store.run_locks.hold(thread):
         assert await prune("--older-than", "0") == nothing | {"in_use": 1}
     assert len(await history(graph, thread)) == whole
     assert (await prune("--older-than", "0"))["threads"] == 1

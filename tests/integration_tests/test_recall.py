@@ -74,7 +74,7 @@ async def test_the_past_is_found_by_similarity_without_the_collection_and_after_
     with monkeypatch.context() as away:
         away.setattr(ChromaIndex, "search", refuse)
         assert await found() == before
-    monkeypatch.setattr(store.queue, "waiting", refuse)
+    monkeypatch.setattr(store.queue, "utterances", refuse)
     assert await found() == before
 
 
@@ -101,8 +101,8 @@ async def test_the_constraints_come_first_in_the_profile(store: FactStore, user:
 async def test_each_hit_says_what_each_signal_gave_and_they_add_up(store: FactStore, user: str) -> None:
     await put(store, user, "a", "Likes green tea")
     (hit,) = await UserMemory(store, user).search("Which tea do I like?", explain=True)
-    assert sum(signal.gave for signal in hit.why) == pytest.approx(hit.score)
-    assert "shares like, tea" in [signal.because for signal in hit.why]
+    assert sum(signal.contribution for signal in hit.why) == pytest.approx(hit.score)
+    assert "shares like, tea" in [signal.reason for signal in hit.why]
     assert (await UserMemory(store, user).search("tea"))[0].why == ()
 
 
@@ -123,7 +123,7 @@ async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(sto
     memory = UserMemory(store, user)
     hot_block = (await memory.recall("Where is the violin?")).block(900)
     assert (await memory.recall("Where is the violin?")).block(900) == hot_block
-    store.hot.forget(user)
+    store.cache.forget(user)
     assert (await memory.recall("Where is the violin?")).block(900) == hot_block
     assert hot_block.count("\n- ") == 10
 
@@ -134,7 +134,7 @@ async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> N
     before = ("What do you keep beside it, and for how long have you had all of these things in the house? " * 2,)
     hinted = [
         fact.model_copy(update={"source": fact.source.model_copy(update={"previous": before * 2})})
-        for fact in facts(user, store.hot.max_facts - 5)
+        for fact in facts(user, store.cache.max_facts - 5)
     ]
     await UserMemory(store, user).import_(dump(hinted, {}, []))
     longest = 0.0
@@ -150,7 +150,7 @@ async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> N
     memory, numbers = UserMemory(store, user), itertools.count()
 
     async def recall_anew() -> None:
-        store.hot.forget(user)
+        store.cache.forget(user)
         await memory.recall("Where is the violin?")
 
     async def recall_after_a_write() -> None:
@@ -158,11 +158,11 @@ async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> N
         await memory.recall("Where is the violin?")
 
     async def recall_beyond_what_is_held() -> None:
-        store.hot.max_facts = 500
+        store.cache.max_facts = 500
         await recall_anew()
 
     async def search_all_there_is() -> None:
-        store.hot.max_facts = 500
+        store.cache.max_facts = 500
         await memory.search("violin", 100)
 
     reads: dict[str, Callable[[], Awaitable[object]]] = {

@@ -125,8 +125,8 @@ def test_why_gives_programs_the_numbers_which_add_up(told: Run) -> None:
         ("past", "Lives in Lima"),
     ]
     for one in found:
-        assert sum(signal["gave"] for signal in one["why"]) == pytest.approx(one["score"])
-        assert all(signal["value"] * signal["weight"] == pytest.approx(signal["gave"]) for signal in one["why"])
+        assert sum(signal["contribution"] for signal in one["why"]) == pytest.approx(one["score"])
+        assert all(signal["value"] * signal["weight"] == pytest.approx(signal["contribution"]) for signal in one["why"])
 
 
 def test_why_tells_no_fact_that_is_not_recalled_though_the_profile_answers(told: Run) -> None:

@@ -1,4 +1,4 @@
-"""Remembering in the background on a server that authenticates: one run once it is quiet, and always as who spoke."""
+"""Extracting in the background on a server that authenticates: one run once it is quiet, and always as who spoke."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from langchain_core.messages import HumanMessage
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from agent.extraction_schedule import handed_over
+from agent.extraction_schedule import background_input
 from memory.embedded.connect import Addresses
 from memory.facts.fact import utc_now
 from memory.learn.extract import utterances_of
@@ -66,7 +66,7 @@ def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iter
     (directory / "langgraph.json").write_text(json.dumps(config | {"auth": {"path": "./auth.py:auth"}}))
     with ScriptedOpenAI() as openai:
         openai.defaults |= {"extraction": script.extraction}
-        variables = variables_for(servers, openai, directory) | {"REMEMBER": "background", "REMEMBER_AFTER": "5"}
+        variables = variables_for(servers, openai, directory) | {"EXTRACT": "background", "EXTRACT_AFTER": "5"}
         with langgraph_dev(directory, variables, directory / "langgraph.json") as url:
             yield Server(url, openai)
 
@@ -138,14 +138,16 @@ async def test_mallory_reaches_nobody_elses_memory_through_the_background(
     thread = (await hers.threads.create())["thread_id"]
     await tell(hers, thread, items("stamps"))
     await becomes(["Collects stamps"], lambda: facts(store, alice))
-    given: Any = handed_over(thread, utterances_of([HumanMessage(items("lies"), id="lie")], utc_now(), thread))
+    given: Any = background_input(thread, utterances_of([HumanMessage(items("lies"), id="lie")], utc_now(), thread))
 
     client = server.client(mallory)
     own = (await client.threads.create())["thread_id"]
     await tell(client, own, items("coins"), user_id=alice)
-    await client.runs.wait(None, "remember", input=given, context={"user_id": alice})
+    await client.runs.wait(None, "background_extraction", input=given, context={"user_id": alice})
     with pytest.raises(httpx.HTTPStatusError, match="404"):
-        await client.runs.wait(background_thread(alice, thread), "remember", input=given, context={"user_id": alice})
+        await client.runs.wait(
+            background_thread(alice, thread), "background_extraction", input=given, context={"user_id": alice}
+        )
     await becomes(["Collects coins", "Collects lies"], lambda: facts(store, mallory))
     assert await facts(store, alice) == ["Collects stamps"]
 

@@ -13,7 +13,7 @@ from memory.facts.fact import Fact, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
 from memory.ledger.statements import facts_of
 from memory.recall import cache
-from memory.recall.cache import HotTier, Snapshot
+from memory.recall.cache import FactCache, Snapshot
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.index import refuse
@@ -29,15 +29,15 @@ async def test_a_plan_that_is_not_held_overtakes_what_is(store: FactStore, user:
     await put(store, user, "home", "Lives in Austin", **home, observed_at=(utc_now() - 5 * day).isoformat())
     memory = UserMemory(store, user)
     for held in (10, 1):
-        store.hot.max_facts = held
-        store.hot.forget(user)
+        store.cache.max_facts = held
+        store.cache.forget(user)
         assert [fact.text for fact in (await memory.recall("Where do I live?")).facts] == ["Lives in Berlin"]
         assert [hit.fact.text for hit in await memory.search("Where do I live?")] == ["Lives in Berlin"]
 
 
 async def test_a_fact_that_was_erased_and_has_come_again_is_read_again(store: FactStore, user: str) -> None:
     memory, day = UserMemory(store, user), timedelta(days=1)
-    other = HotTier(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
+    other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
     await memory.remember("Likes tea", at=utc_now() - 700 * day)
     await other.open(user)
     await memory.forget_everything()
@@ -55,13 +55,13 @@ async def test_what_is_forgotten_while_it_is_loaded_is_not_held(
 
     async def forgetting(user_id: str, count: int, embedder: str) -> object:
         found = await newest(user_id, count, embedder)
-        store.hot.forget(user_id)
+        store.cache.forget(user_id)
         return found
 
-    store.hot.forget(user)
+    store.cache.forget(user)
     monkeypatch.setattr(store.ledger, "newest", forgetting)
-    await store.hot.open(user)
-    assert owner_key(user) not in store.hot._held
+    await store.cache.open(user)
+    assert owner_key(user) not in store.cache._held
 
 
 async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer(
@@ -74,21 +74,21 @@ async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer
         await go.wait()
         return await newest(user_id, count, embedder)
 
-    store.hot.forget(user)
+    store.cache.forget(user)
     monkeypatch.setattr(store.ledger, "newest", slow)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await store.hot.open(user)
+            await store.cache.open(user)
     monkeypatch.undo()
     go.set()
-    assert len((await store.hot.open(user)).columns.facts) == 1
+    assert len((await store.cache.open(user)).columns.facts) == 1
 
 
 async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     await put(store, user, "a", "Likes tea")
     assert [hit.fact.text for hit in await memory.search("tea")] == ["Likes tea"]
-    other = HotTier(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
+    other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
     await other.open(user)
     await put(store, user, "b", "Likes green tea")
     assert len((await other.open(user)).columns.facts) == 2
@@ -116,19 +116,19 @@ async def test_facts_beyond_those_that_are_held_are_found_through_the_collection
     for city in CITIES:
         await put(store, user, city, f"Has been to {city}")
     everything = await UserMemory(store, user).recall("Have I been to Austin?")
-    store.hot.max_facts = 2
-    store.hot.forget(user)
+    store.cache.max_facts = 2
+    store.cache.forget(user)
     memory = UserMemory(store, user)
-    assert not (await store.hot.open(user)).complete
+    assert not (await store.cache.open(user)).complete
     recalled = await memory.recall("Have I been to Austin?")
     assert [fact.text for fact in recalled.profile] == ["Is allergic to shellfish"]
     assert recalled.hits[0].fact.text == "Has been to Austin"
     assert {hit.fact.id for hit in recalled.hits} == {hit.fact.id for hit in everything.hits}
     await put(store, user, "Bonn", "Has been to Bonn")
-    held = await store.hot.open(user)
+    held = await store.cache.open(user)
     assert [fact.text for fact in held.columns.facts] == ["Has been to Oslo", "Has been to Bonn"]
     await store.adelete(facts_namespace(user), "Bonn")
-    held = await store.hot.open(user)
+    held = await store.cache.open(user)
     assert [fact.text for fact in held.columns.facts] == ["Has been to Rome", "Has been to Oslo"]
     only = await memory.search("Where have I been?", only=lambda fact: "Lima" in fact.text)
     assert [hit.fact.text for hit in only] == ["Has been to Lima"]
@@ -139,9 +139,9 @@ async def test_what_is_held_is_bounded_and_the_users_asked_about_last_stay(store
     users = [f"{user} {number}" for number in range(4)]
     for name in users:
         await put(store, name, "a", "Likes tea")
-    tier = HotTier(store.ledger, store.embedder, max_facts=10, max_bytes=0)
+    tier = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=0)
     one = (await tier.open(users[0])).size
-    tier = HotTier(store.ledger, store.embedder, max_facts=10, max_bytes=2 * one)
+    tier = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=2 * one)
     for name in (users[0], users[1], users[0], users[2]):
         await tier.open(name)
     assert [len(tier._held), tier._held.keys() == {owner_key(users[0]), owner_key(users[2])}] == [2, True]
@@ -156,7 +156,7 @@ async def test_a_user_whose_facts_have_no_vectors_yet_is_recalled_by_words(
             await put(store, user, city, f"Has been to {city}")
     monkeypatch.setattr(cache, "EMBED_AT_MOST", 3)
     with pytest.raises(Unavailable, match="4 facts have no vector yet"):
-        await store.hot.open(user)
+        await store.cache.open(user)
     assert (await UserMemory(store, user).search("Rome"))[0].fact.text == "Has been to Rome"
 
 
@@ -167,7 +167,7 @@ async def test_a_snapshot_holds_what_the_ledger_calls_current_at_any_time(store:
     plan = {"valid_from": (start + 5 * day).isoformat()}
     await put(store, user, "2", "Moves to Oslo", **home, **plan, valid_until=(start + 9 * day).isoformat())
     await put(store, user, "3", "Is in Lima", valid_until=(start + 3 * day).isoformat())
-    snapshot = await store.hot.open(user)
+    snapshot = await store.cache.open(user)
     assert len(snapshot.columns.facts) == 3
     for number in range(1, 12):
         moment = start + number * day
@@ -178,8 +178,8 @@ async def ready_to_search_beyond(store: FactStore, user: str) -> UserMemory:
     """The memory of a user of whose four facts one is held."""
     for city in CITIES:
         await put(store, user, city, f"Has been to {city}")
-    store.hot.max_facts = 1
-    store.hot.forget(user)
+    store.cache.max_facts = 1
+    store.cache.forget(user)
     return UserMemory(store, user)
 
 
@@ -232,13 +232,13 @@ async def test_a_search_of_the_store_reads_every_fact_only_to_filter_them(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ready_to_search_beyond(store, user)
-    whole, read = store.hot.whole, []
+    whole, read = store.cache.whole, []
 
     async def count(user_id: str, dimension: int = 0) -> Snapshot:
         read.append(user_id)
         return await whole(user_id, dimension)
 
-    monkeypatch.setattr(store.hot, "whole", count)
+    monkeypatch.setattr(store.cache, "whole", count)
     space = facts_namespace(user)
     assert [item.key for item in await store.asearch(space, query="Have I been to Austin?", limit=1)] == ["Austin"]
     assert read == []
@@ -270,5 +270,5 @@ async def test_a_fact_that_is_over_while_it_is_held_is_not_recalled(
     memory = UserMemory(store, user)
     assert len((await memory.recall("Am I in Rome?")).facts) == 2
     monkeypatch.setattr("memory.user_memory.utc_now", lambda: moment)
-    assert owner_key(user) in store.hot._held
+    assert owner_key(user) in store.cache._held
     assert (await memory.recall("Am I in Rome?")).facts == ()

@@ -40,7 +40,7 @@ async def test_a_fact_told_in_one_thread_is_known_and_updated_in_the_next(
     await say(graph, user, INTRODUCTION)
     turn = await say(graph, user, "I moved to Austin last month.")
     assert turn.changes == {
-        "remembered": ["Lives in Austin"],
+        "added": ["Lives in Austin"],
         "history": [],
         "reinforced": [],
         "retired": ["Lives in San Francisco"],
@@ -241,8 +241,8 @@ async def test_recall_says_why_to_who_watches_and_the_thread_does_not_keep_it(
     updates: list[Any] = [update async for update in stream]
     (reason,) = next(update["recall"]["why"] for update in updates if "recall" in update)
     assert reason["fact"] == "Lives in San Francisco"
-    assert reason["gave"]["words"].endswith("shares citi, live")
-    assert sum(float(gave.split(",")[0]) for gave in reason["gave"].values()) == pytest.approx(
+    assert reason["contributions"]["words"].endswith("shares citi, live")
+    assert sum(float(gave.split(",")[0]) for gave in reason["contributions"].values()) == pytest.approx(
         reason["score"], abs=0.005
     )
     assert "why" not in (await graph.aget_state(config)).values

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.outputs import ChatResult
 
 from agent.context import Context
-from agent.nodes import MOST_ROUNDS
+from agent.nodes import MAX_TOOL_ROUNDS
 from agent.offline.model import OfflineChatModel
 from agent.providers import NoReply
 from agent.thread_lock import Graph
@@ -205,7 +205,7 @@ async def test_a_model_that_calls_tools_without_end_has_to_reply_without_them(
     thread, call = str(uuid.uuid4()), ToolCalls([("search_memory", {"query": "tea"})], "Let me see.")
     openai.defaults["reply"] = lambda request: Text("OK.") if obeys and "tools" not in request.body else call
     turn = await say(graph, user, "Tell me a story.", thread)
-    assert turn.nodes.count("tools") == MOST_ROUNDS
+    assert turn.nodes.count("tools") == MAX_TOOL_ROUNDS
     assert turn.reply.endswith("OK." if obeys else "Let me see.")
     openai.defaults["reply"] = Text("OK.")
     assert (await say(graph, user, "Another one.", thread)).reply == "OK."

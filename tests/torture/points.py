@@ -121,14 +121,14 @@ SAVE_WRITES = "memory.threads.saver:ThreadSaver.aput_writes"
 COMMIT = "memory.threads.group_commit:Committer._write"
 TOKEN = "tests.torture.victim:show"  # noqa: S105 - a function's name
 RECALL = "memory.user_memory:UserMemory.recall"
-HAND_OVER = "agent.nodes:ask_process"
+HAND_OVER = "agent.nodes:schedule_in_process"
 EXTRACT = "memory.user_memory:extract"
 LEARN = "memory.user_memory:UserMemory.learn"
 RETIRE = "memory.ledger.statements:retire_facts"
 INSERT = "memory.ledger.ledger:insert_facts"
 WRITE = "memory.ledger.ledger:write_changes"
 RESTORE = "memory.ledger.ledger:Ledger.restore"
-INDEX = "memory.store:FactStore.bring_index_up_to_date"
+INDEX = "memory.store:FactStore.update_index"
 PUT = "memory.index.chroma:ChromaIndex.put"
 
 CHECKPOINTS = ("the input", "the message", "recall", "respond", "extraction", "reconcile")

@@ -22,13 +22,13 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 import memory.index.chroma
 import memory.index.queue
 from agent.context import Context
-from agent.extraction_schedule import handed_over, human_messages_after
+from agent.extraction_schedule import background_input, human_messages_after
 from agent.persistence import open_checkpointer, open_store
 from agent.settings import read_settings
-from agent.state import MemoryChanges, Remembering, Waiting
+from agent.state import BackgroundInput, BackgroundState, MemoryChanges
 from agent.thread_lock import Graph, OneRunGraph
+from graphs.background_extraction import builder as background_builder
 from graphs.chat import builder
-from graphs.remember import builder as remember_builder
 from memory.embedded.connect import embedded_servers
 from memory.errors import cause_of
 from memory.facts.fact import Fact, Source, fact_id, owner_key, utc_now
@@ -50,7 +50,7 @@ EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 """When the batch was said: before the turns, so that its home city arrives late."""
 log = logging.getLogger(__name__)
 
-RememberGraph: TypeAlias = OneRunGraph[Remembering, Context, Waiting, Remembering]
+BackgroundGraph: TypeAlias = OneRunGraph[BackgroundState, Context, BackgroundInput, BackgroundState]
 
 AckKind = Literal["kept", "shown", "remembered", "retired"]
 
@@ -118,9 +118,9 @@ class Round:
         return f"user {self.number}"
 
     @property
-    def remember(self) -> RememberGraph:
+    def remember(self) -> BackgroundGraph:
         """What a server runs in the background."""
-        return remember_builder.compile(checkpointer=self.graph.checkpointer, store=self.store)
+        return background_builder.compile(checkpointer=self.graph.checkpointer, store=self.store)
 
     @property
     def memory(self) -> UserMemory:
@@ -152,22 +152,22 @@ class Round:
                 if node == "respond":
                     self.tell("shown", text)
                 if changes := cast(MemoryChanges | None, (update or {}).get("changes")):
-                    self.tell("remembered", *changes["remembered"])
+                    self.tell("remembered", *changes["added"])
                     self.tell("retired", *changes["retired"])
 
     async def background(self) -> None:
         """A message that is extracted later, by the graph that a server runs for that, in its own thread."""
-        os.environ |= {"REMEMBER": "background", "REMEMBER_AFTER": "3600"}
+        os.environ |= {"EXTRACT": "background", "EXTRACT_AFTER": "3600"}
         read_settings.cache_clear()
         try:
             await self.turn("b", items(self.name("later")))
         finally:
-            os.environ |= {"REMEMBER": "inline"}
+            os.environ |= {"EXTRACT": "inline"}
             read_settings.cache_clear()
         thread, graph = self.thread("b"), self.remember
         state = (await self.graph.aget_state(config_of(thread))).values
         said = human_messages_after(state["messages"], state.get("extracted_until", ""))
-        given: Any = handed_over(thread, utterances_of(said, utc_now(), thread))
+        given: Any = background_input(thread, utterances_of(said, utc_now(), thread))
         config, context = config_of(background_thread(self.user, thread)), Context(user_id=self.user)
         if (await graph.ainvoke(given, config, context=context))["extracted_until"] == said[-1].id:
             self.tell("remembered", *(fact for message in said for fact in facts_of(str(message.text))))

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from memory.learn.debounce import Later
+from memory.learn.debounce import Debouncer
 
 HOUR = 3_600
 
@@ -19,7 +19,7 @@ def noting(done: list[str], name: str) -> Callable[[], Awaitable[None]]:
 
 
 async def test_the_last_of_what_is_asked_for_a_key_is_done_and_other_keys_are_not_touched() -> None:
-    later, done = Later(), list[str]()
+    later, done = Debouncer(), list[str]()
     for number in range(10):
         later.ask("a", HOUR, noting(done, f"a{number}"))
     later.ask("b", HOUR, noting(done, "b"))
@@ -31,7 +31,7 @@ async def test_the_last_of_what_is_asked_for_a_key_is_done_and_other_keys_are_no
 
 
 async def test_it_is_done_by_itself_after_the_pause() -> None:
-    later, finished = Later(), asyncio.Event()
+    later, finished = Debouncer(), asyncio.Event()
 
     async def work() -> None:
         finished.set()
@@ -42,7 +42,7 @@ async def test_it_is_done_by_itself_after_the_pause() -> None:
 
 
 async def test_what_is_asked_for_while_it_is_being_done_is_done_after_it() -> None:
-    later, done, begun, go = Later(), list[str](), asyncio.Event(), asyncio.Event()
+    later, done, begun, go = Debouncer(), list[str](), asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
         begun.set()
@@ -61,7 +61,7 @@ async def test_what_is_asked_for_while_it_is_being_done_is_done_after_it() -> No
 
 
 async def test_a_failure_is_logged_without_its_words_and_the_rest_is_done(caplog: pytest.LogCaptureFixture) -> None:
-    later, done = Later(), list[str]()
+    later, done = Debouncer(), list[str]()
 
     async def broken() -> None:
         raise RuntimeError("Zanzibar")
@@ -76,7 +76,7 @@ async def test_a_failure_is_logged_without_its_words_and_the_rest_is_done(caplog
 
 async def test_it_is_done_in_a_context_of_its_own_and_not_in_that_of_the_run_that_asked() -> None:
     run: ContextVar[str] = ContextVar("run", default="none")
-    later, seen = Later(), list[str]()
+    later, seen = Debouncer(), list[str]()
 
     async def work() -> None:
         seen.append(run.get())
@@ -88,7 +88,7 @@ async def test_it_is_done_in_a_context_of_its_own_and_not_in_that_of_the_run_tha
 
 
 async def test_broken_off_it_stops_what_it_waits_for() -> None:
-    later, begun, stopped = Later(), asyncio.Event(), asyncio.Event()
+    later, begun, stopped = Debouncer(), asyncio.Event(), asyncio.Event()
 
     async def endless() -> None:
         begun.set()
@@ -108,7 +108,7 @@ async def test_broken_off_it_stops_what_it_waits_for() -> None:
 
 async def test_what_was_asked_for_something_else_is_done_at_once_and_not_replaced() -> None:
     """As with a thread that is run again from an earlier checkpoint, and holds other messages then."""
-    later, done = Later(), list[str]()
+    later, done = Debouncer(), list[str]()
     later.ask("a", HOUR, noting(done, "1"), on={"1"})
     later.ask("a", HOUR, noting(done, "1 2"), on={"1", "2"})
     later.ask("a", HOUR, noting(done, "1 3"), on={"1", "3"})

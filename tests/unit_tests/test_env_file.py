@@ -13,7 +13,7 @@ from agent.settings import PROJECT
 from memory.errors import BadInput
 from tests.processes import environment
 
-SETTINGS = ["CHAT_MODEL", "POSTGRES_URL", "LOG_LEVEL", "REMEMBER_EVERY"]
+SETTINGS = ["CHAT_MODEL", "POSTGRES_URL", "LOG_LEVEL", "EXTRACT_EVERY"]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_an_unknown_name_is_one_warning_without_its_value(env_file: Path, caplog
         ("CHAT_MODLE", "CHAT_MODEL"),
         ("anthropic_api_key", "ANTHROPIC_API_KEY"),
         ("POSTGRES_URI", "POSTGRES_URL"),
-        ("REMEMBER_EVRY", "REMEMBER_EVERY"),
+        ("EXTRACT_EVRY", "EXTRACT_EVERY"),
         ("OPENAI_APIKEY", "OPENAI_API_KEY"),
         ("OLAMA_HOST", "OLLAMA_HOST"),
     ],
@@ -109,14 +109,14 @@ def test_a_script_run_from_elsewhere_finds_the_projects_settings(tmp_path: Path)
     for package in ("agent", "memory"):
         shutil.copytree(PROJECT / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
     elsewhere.mkdir()
-    (project / ".env").write_text("DATA_DIR=facts\nREMEMBER_EVERY=7\nCHAT_MODLE=x\n")
-    (elsewhere / ".env").write_text("REMEMBER_EVERY=3\n")
-    program = "from agent.settings import read_settings as r; print(r().data_dir, r().remember_every)"
+    (project / ".env").write_text("DATA_DIR=facts\nEXTRACT_EVERY=7\nCHAT_MODLE=x\n")
+    (elsewhere / ".env").write_text("EXTRACT_EVERY=3\n")
+    program = "from agent.settings import read_settings as r; print(r().data_dir, r().extract_every)"
     variables = environment({"PYTHONPATH": str(project), "DATA_DIR": "", DISABLED: ""})
     found = subprocess.run(
         [sys.executable, "-c", program],
         cwd=elsewhere,
-        env={name: value for name, value in variables.items() if name not in ("DATA_DIR", "REMEMBER_EVERY")},
+        env={name: value for name, value in variables.items() if name not in ("DATA_DIR", "EXTRACT_EVERY")},
         capture_output=True,
         text=True,
         check=True,

@@ -1,10 +1,16 @@
-"""When facts are taken from what was said, and from which messages."""
+"""ExtractWhen facts are taken from what was said, and from which messages."""
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from agent.extraction_schedule import MOST_AT_ONCE, handed_over, human_messages_after, next_step, waiting
-from agent.settings import When
+from agent.extraction_schedule import (
+    MAX_BACKGROUND_MESSAGES,
+    background_input,
+    human_messages_after,
+    next_step,
+    worth_extracting,
+)
+from agent.settings import ExtractWhen
 from memory.facts.fact import Source
 from memory.learn.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, next_batch
 from memory.threads.threads import background_thread
@@ -21,10 +27,10 @@ from tests.facts import NOON
         ("batched", 3, "extract_memories"),
         ("batched", 4, "extract_memories"),
         ("background", 0, "__end__"),
-        ("background", 1, "remember_later"),
+        ("background", 1, "extract_later"),
     ],
 )
-def test_where_a_turn_goes_after_the_reply(when: When, number: int, step: str) -> None:
+def test_where_a_turn_goes_after_the_reply(when: ExtractWhen, number: int, step: str) -> None:
     assert next_step(when, number, every=3) == step
 
 
@@ -43,7 +49,7 @@ CONVERSATION: list[AnyMessage] = [
 def test_what_waits_is_what_the_human_said_after_the_watermark_and_says_something(
     watermark: str, ids: list[str]
 ) -> None:
-    assert [message.id for message in waiting(human_messages_after(CONVERSATION, watermark))] == ids
+    assert [message.id for message in worth_extracting(human_messages_after(CONVERSATION, watermark))] == ids
 
 
 def test_what_was_rewritten_since_the_watermark_waits_again_until_that_moves_on() -> None:
@@ -89,7 +95,7 @@ def test_an_extraction_takes_what_is_due_and_what_failed_before_alone(
 def test_an_extraction_and_a_background_run_are_bounded() -> None:
     many = said(*map(str, range(300)))
     assert len(next_batch(many, {str(number): 0 for number in range(300)})) == EXTRACTION_MESSAGES
-    assert len(handed_over("t", many)["waiting"]) == MOST_AT_ONCE
+    assert len(background_input("t", many)["utterances"]) == MAX_BACKGROUND_MESSAGES
 
 
 def test_the_thread_of_the_background_is_the_same_each_time_and_another_for_each_conversation() -> None:

@@ -73,5 +73,5 @@ def test_two_texts_each_go_below_where_they_do_not_fit(monkeypatch: pytest.Monke
 
 def test_an_error_repeats_no_more_than_the_beginning_of_a_value() -> None:
     assert output.quoted("ffff") == "'ffff'"
-    assert len(output.quoted("x" * 10_000_000)) == output.MOST_QUOTED + 2
+    assert len(output.quoted("x" * 10_000_000)) == output.MAX_QUOTED + 2
     assert output.quoted("a\0\x1b[2J") == r"'a\x00\x1b[2J'"

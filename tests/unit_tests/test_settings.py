@@ -62,7 +62,7 @@ def test_every_wrong_value_is_listed_with_its_variable_and_what_it_takes(problem
         RANKING="best",
         MEMORY_TOKENS="-1",
         MODEL_TIMEOUT="soon",
-        REMEMBER_EVERY="2.5",
+        EXTRACT_EVERY="2.5",
         LOG_LEVEL="loud",
         EMBEDDER="word2vec",
         CHROMA_URL="localhost:8000",
@@ -74,7 +74,7 @@ def test_every_wrong_value_is_listed_with_its_variable_and_what_it_takes(problem
         "CHAT_MODEL is 'gpt-4': the model names no provider: write <provider>:<name>, such as openai:gpt-4.1-mini or "
         "anthropic:claude-sonnet-4-5, or offline.",
         "MODEL_TIMEOUT is 'soon': must be a number.",
-        "REMEMBER_EVERY is '2.5': must be a whole number.",
+        "EXTRACT_EVERY is '2.5': must be a whole number.",
         "EMBEDDER is 'word2vec': write local, or openai:<name> such as openai:text-embedding-3-small.",
         "CHROMA_URL is 'localhost:8000': write http://host:8000 or https://host, and nothing behind it.",
         f"DATA_DIR is '{__file__}/data': {__file__} is no directory: name one.",
@@ -85,7 +85,7 @@ def test_every_wrong_value_is_listed_with_its_variable_and_what_it_takes(problem
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "1e308", "1" + "0" * 20, "9" * 5_000])
-@pytest.mark.parametrize("name", ["MODEL_TIMEOUT", "EMBEDDED_IDLE_TIMEOUT", "REMEMBER_AFTER", "MEMORY_TOKENS"])
+@pytest.mark.parametrize("name", ["MODEL_TIMEOUT", "EMBEDDED_IDLE_TIMEOUT", "EXTRACT_AFTER", "MEMORY_TOKENS"])
 def test_an_absurd_number_is_refused_in_plain_words(problems: Problems, name: str, value: str) -> None:
     (problem,) = problems(**{name: value})
     assert problem.startswith(f"{name} is ")
@@ -141,10 +141,10 @@ def test_an_address_that_chroma_cannot_have_is_refused(problems: Problems, url: 
 
 
 def test_closed_choices_are_taken_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"LOG_LEVEL": "info", "REMEMBER": "Batched", "STRUCTURED_OUTPUT": " JSON_Mode"}.items():
+    for name, value in {"LOG_LEVEL": "info", "EXTRACT": "Batched", "STRUCTURED_OUTPUT": " JSON_Mode"}.items():
         monkeypatch.setenv(name, value)
     settings = read_settings()
-    assert (settings.log_level, settings.remember, settings.structured_output) == ("INFO", "batched", "json_mode")
+    assert (settings.log_level, settings.extract, settings.structured_output) == ("INFO", "batched", "json_mode")
 
 
 def test_single_weights_of_the_ranking_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

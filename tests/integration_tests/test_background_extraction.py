@@ -8,8 +8,8 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.context import Context
-from agent.extraction_schedule import handed_over
-from graphs.remember import builder as remember_builder
+from agent.extraction_schedule import background_input
+from graphs.background_extraction import builder as background_builder
 from memory.errors import BadInput
 from memory.facts.fact import utc_now
 from memory.learn.extract import EXTRACTION_MESSAGES, utterances_of
@@ -27,11 +27,11 @@ async def test_the_graph_remember_learns_all_it_is_handed_and_its_thread_belongs
     saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     openai.defaults["extraction"] = script.extraction
-    graph = remember_builder.compile(checkpointer=saver, store=store)
+    graph = background_builder.compile(checkpointer=saver, store=store)
     thread, names = str(uuid.uuid4()), [f"stamps{number:02}" for number in range(23)]
     utterances = utterances_of([HumanMessage(items(name), id=name) for name in names], utc_now(), thread)
     config, pool = config_of(background_thread(user, thread)), store.ledger.pool
-    given: Any = handed_over(thread, utterances)
+    given: Any = background_input(thread, utterances)
     await graph.ainvoke(given, config, context=Context(user_id=user))
     assert [len(part) for part in asked(openai)] == [EXTRACTION_MESSAGES, EXTRACTION_MESSAGES, 3]
     assert await known(store, user) == collects(*names)
@@ -50,10 +50,10 @@ async def test_the_graph_remember_learns_all_it_is_handed_and_its_thread_belongs
 async def test_forgetting_everything_takes_the_threads_of_the_background_with_it_and_no_saved_one_quotes_a_user(
     saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
-    graph = remember_builder.compile(checkpointer=saver, store=store)
+    graph = background_builder.compile(checkpointer=saver, store=store)
     thread = str(uuid.uuid4())
     config = config_of(background_thread(user, thread))
-    given: Any = handed_over(thread, utterances_of("Zanzibar it is.", utc_now(), thread))
+    given: Any = background_input(thread, utterances_of("Zanzibar it is.", utc_now(), thread))
     await graph.ainvoke(given, config, context=Context(user_id=user), durability="exit")
     saved = [saved async for saved in saver.alist(config)]
     assert len(saved) == 1
@@ -66,10 +66,10 @@ async def test_the_graph_remember_takes_nothing_for_said_in_the_future(
     saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     openai.defaults["extraction"] = script.extraction
-    graph = remember_builder.compile(checkpointer=saver, store=store)
+    graph = background_builder.compile(checkpointer=saver, store=store)
     thread = str(uuid.uuid4())
-    given: Any = handed_over(thread, utterances_of([HumanMessage(items("stamps"), id="1")], utc_now(), thread))
-    given["waiting"][0]["said_at"] = given["begun"] = "2999-01-01T00:00:00Z"
+    given: Any = background_input(thread, utterances_of([HumanMessage(items("stamps"), id="1")], utc_now(), thread))
+    given["utterances"][0]["said_at"] = given["started_at"] = "2999-01-01T00:00:00Z"
     await graph.ainvoke(given, config_of(background_thread(user, thread)), context=Context(user_id=user))
     (fact,) = await UserMemory(store, user).current()
     assert fact.observed_at <= utc_now()
