@@ -16,9 +16,9 @@ from langgraph_sdk.errors import APIStatusError
 from agent.models import open_model
 from agent.settings import ExtractWhen, read_settings
 from agent.state import BackgroundInput
+from memory.facts.changes import Changes
 from memory.facts.fact import owner_key, utc_now
 from memory.learn.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, utterances_of
-from memory.learn.reconcile import Changes
 from memory.learn.small_talk import says_nothing
 from memory.parts import Parts
 from memory.threads.threads import background_thread, ends_of

@@ -35,9 +35,9 @@ from agent.settings import read_settings
 from agent.state import BackgroundState, MemoryChanges, Reason, State
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
+from memory.facts.changes import Changes
 from memory.facts.fact import owner_key, parse_date, utc_now
 from memory.learn.extract import Utterance, utterances_of
-from memory.learn.reconcile import Changes
 from memory.recall.rank import Hit
 from memory.store import FactStore
 from memory.threads.summary import sum_up
@@ -295,7 +295,7 @@ def summary_of(changes: Changes) -> MemoryChanges:
         added=[fact.text for fact in changes.added if not fact.retired_reason],
         history=[fact.text for fact in changes.added if fact.retired_reason],
         reinforced=[repeat.fact.text for repeat in changes.reinforced],
-        retired=[retirement.fact.text for retirement in changes.retired],
+        retired=[fact.text for fact in changes.retired],
     )
 
 

@@ -29,6 +29,7 @@ from pydantic import ValidationError
 from memory.errors import BadInput, listed, problems_of
 from memory.facts.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
 from memory.index.queue import IndexQueue
+from memory.learn import writes
 from memory.learn.guard import is_secret
 from memory.learn.reconcile import is_exclusive
 from memory.ledger.ledger import Ledger
@@ -111,12 +112,12 @@ class FactStore(Parts, BaseStore):
         now = utc_now()
         match op:
             case GetOp(key=key):
-                facts = await self.ledger.by_key(user_id, [key], now)
-                return _item(op.namespace, facts[key]) if key in facts else None
+                facts = await self.ledger.current(user_id, now, keys=[key])
+                return _item(op.namespace, facts[0]) if facts else None
             case PutOp(key=key, value=None):
-                await self.ledger.retract_key(user_id, key, now)
+                await writes.retract(self.ledger, user_id, key, now)
             case PutOp(key=key, value=value):
-                await self.ledger.put(user_id, fact_from_value(key, cast(Value, value), now, ttl=op.ttl), now)
+                await writes.put(self.ledger, user_id, fact_from_value(key, cast(Value, value), now, ttl=op.ttl), now)
             case SearchOp():
                 return await self._search(user_id, op)
         await self.update_index(owner_key(user_id))

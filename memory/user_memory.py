@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memory.errors import BadInput, Unavailable, cause_of
+from memory.facts.changes import Changes
 from memory.facts.fact import Category, Fact, Source, check_user_id, owner_key, slot_name, utc_now
 from memory.facts.portable import dump, load
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
 from memory.index.protocol import Vectors, vectors_of
+from memory.learn import writes
 from memory.learn.extract import (
     MAX_FAILURES,
     Extracted,
@@ -26,7 +28,6 @@ from memory.learn.extract import (
     proposals,
     utterances_of,
 )
-from memory.learn.reconcile import Changes
 from memory.learn.verbatim import Memory, facts_of_texts
 from memory.parts import Parts
 from memory.recall.bm25 import Floats
@@ -185,7 +186,8 @@ class UserMemory:
             extraction = await extract(self._model, batch, known, method=self._method, config=config)
         except ExtractionFailed as error:
             if not error.transient:
-                await self._store.ledger.note_failures(self.user_id, [said.source for said in batch])
+                async with self._store.ledger.transaction(self.user_id) as transaction:
+                    await transaction.count_failures([said.source for said in batch])
             raise
         return Extracted(batch, known, extraction, started_at)
 
@@ -206,17 +208,12 @@ class UserMemory:
         now = utc_now()
         proposed, retracted = proposals(self.user_id, extraction, utterances, known, now)
         sources = [said.source for said in utterances]
-        changes = await self._store.ledger.learn(
-            self.user_id, proposed, now, retracted=retracted, sources=sources, started_at=started_at
+        changes = await writes.learn(
+            self._store.ledger, self.user_id, proposed, now, retracted=retracted, sources=sources, started_at=started_at
         )
-        log.info(
-            "learned user=%r added=%d reinforced=%d retired=%d dropped=%d",
-            self.user_id,
-            len(changes.added),
-            len(changes.reinforced),
-            len(changes.retired),
-            len(extraction.facts) - len(proposed),
-        )
+        counts = map(len, (changes.added, changes.reinforced, changes.retired))
+        dropped = len(extraction.facts) - len(proposed)
+        log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%d", self.user_id, *counts, dropped)
         await self._store.update_index(owner_key(self.user_id))
         return changes
 
@@ -261,7 +258,7 @@ class UserMemory:
         for number, fact in enumerate(facts_of_texts(self.user_id, memories, now)):
             facts[fact.id] = fact
             await yield_to_loop(number)
-        added = await self._store.ledger.restore(self.user_id, [*facts.values()], {}, [], now)
+        added = await writes.restore(self._store.ledger, self.user_id, [*facts.values()], {}, [], now)
         log.info("remembered user=%r facts=%d", self.user_id, added)
         await self._store.update_index(owner_key(self.user_id))
         return added
@@ -298,7 +295,7 @@ class UserMemory:
 
     async def import_(self, lines: Iterable[str]) -> int:
         """Write exported lines back, all or none; how many facts are new here. Raises BadInput that names the line."""
-        added = await self._store.ledger.restore(self.user_id, *load(lines), utc_now())
+        added = await writes.restore(self._store.ledger, self.user_id, *load(lines), utc_now())
         log.info("imported user=%r facts=%d", self.user_id, added)
         await self._store.update_index(owner_key(self.user_id))
         return added
@@ -315,7 +312,8 @@ class UserMemory:
         ledger = self._store.ledger
         if thread is not None:
             await delete_threads(ledger.pool, self.user_id, [thread])
-        gone = await ledger.erase(self.user_id, ids=[fact] if fact else (), category=category, thread_id=thread)
+        async with ledger.transaction(self.user_id) as transaction:
+            gone = await transaction.erase(ids=[fact] if fact else (), category=category, thread_id=thread)
         self._store.cache.forget(self.user_id)
         log.info("forgot user=%r facts=%d", self.user_id, gone)
         await self._store.update_index(owner_key(self.user_id))
@@ -325,7 +323,8 @@ class UserMemory:
         """Delete all of the user's facts, their history, threads with their checkpoints and tasks; how many facts."""
         ledger = self._store.ledger
         await delete_threads(ledger.pool, self.user_id)
-        gone = await ledger.erase_user(self.user_id)
+        async with ledger.transaction(self.user_id) as transaction:
+            gone = await transaction.erase_user()
         self._store.cache.forget(self.user_id)
         log.info("forgot everything user=%r facts=%d", self.user_id, gone)
         await self._store.update_index(owner_key(self.user_id))
@@ -353,8 +352,8 @@ class UserMemory:
         parts: list[Part] = []
         current = held.columns.current(now)
         if not held.complete:
-            over = await self._store.ledger.over(self.user_id, now)  # by a plan, maybe, that is not among those held
-            current &= [fact_id not in over for fact_id in held.columns.facts.ids()]
+            others = await self._store.ledger.in_planned_slots(self.user_id)  # some may not be among those held
+            current = held.columns.current(now, others)
         for vector in vectors:
             if vector is not None and not held.complete:
                 near = None if every else await self._in_collection(vector)

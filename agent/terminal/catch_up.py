@@ -15,7 +15,7 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = None) -> int:
         from agent.extraction_schedule import catch_up_thread
         from agent.persistence import memory_parts
         from memory.errors import AgentMemoryError
-        from memory.learn.reconcile import Changes
+        from memory.facts.changes import Changes
         from memory.threads.threads import list_threads
 
         parts, saver = await memory_parts(services), saver_of(services)

@@ -178,7 +178,7 @@ async def observe(
             "added": [json_of(fact) for fact in changes.added if not fact.retired_reason],
             "history": [json_of(fact) for fact in changes.added if fact.retired_reason],
             "reinforced": [json_of(repeat.fact) for repeat in changes.reinforced],
-            "retired": [json_of(retirement.fact) for retirement in changes.retired],
+            "retired": [json_of(fact) for fact in changes.retired],
         })  # fmt: skip
     elif shown := changes_line(summary_of(changes)):
         output.line(shown)

@@ -52,6 +52,14 @@ def normalize(text: str) -> str:
     return re.sub(r"\s+", " ", folded).strip().rstrip(".!?,;: ")
 
 
+def same_words(text: str) -> tuple[str, ...]:
+    """The words that two texts have to share, in order, to say the same: without case, closing marks and articles.
+
+    No more is left out: "Likes C" and "Likes C++", "Likes jazz" and "Likes no jazz" are not the same.
+    """
+    return tuple(word for word in normalize(text).split() if word not in ("a", "an", "the"))
+
+
 def slot_name(text: str) -> str:
     """A subject or attribute in the form slots are compared in: "Home_City " and "home city" are one."""
     return _short_slot_name(text) if len(text) <= MAX_SLOT_NAME else _slot_name(text)

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from memory.errors import BadInput, listed, problems_of
-from memory.facts.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_storable
-from memory.learn.reconcile import Changes, Retirement, same_words
+from memory.facts.changes import Changes, Reinforcement, retired
+from memory.facts.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_storable, same_words
 
 FORMAT = {"format": "remembering-agent memory", "version": 1}
 
@@ -71,11 +71,11 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
     return facts, repeats, extracted
 
 
-def merge(facts: Iterable[Fact], known: Iterable[Fact]) -> Changes:
-    """Fit facts of elsewhere into a memory that has its own: the facts to be added, and those here that they retire.
+def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Sequence[Repeat]]) -> Changes:
+    """Fit exported facts into a memory that has its own: what is added to it, retired in it and said again.
 
-    Nothing is lost: of two current facts that cannot both be, the one that was said later stays current and the other
-    is history. What is here already stays as it is, unless it was retired elsewhere.
+    Nothing is lost: of two current facts that exclude each other, the one that was said later stays current and the
+    other becomes history. What is here already stays as it is, unless it was retired elsewhere.
     """
     here = {fact.id: fact for fact in known}
     holders: dict[Claim, dict[str, Fact]] = {}
@@ -84,7 +84,7 @@ def merge(facts: Iterable[Fact], known: Iterable[Fact]) -> Changes:
             for claim in (*_claims(fact), _words(fact)):
                 holders.setdefault(claim, {})[fact.id] = fact
     added: list[Fact] = []
-    retired: dict[str, Retirement] = {}
+    gone: dict[str, Fact] = {}
 
     for fact in facts:
         mine = here.get(fact.id)
@@ -95,21 +95,25 @@ def merge(facts: Iterable[Fact], known: Iterable[Fact]) -> Changes:
                 other.id: other
                 for claim in (*_claims(fact), _words(fact))
                 for other in holders.get(claim, {}).values()
-                if other.id not in retired
+                if other.id not in gone
             }
             later = max((o for o in rivals.values() if o.last_said_at >= fact.last_said_at), key=_said, default=None)
             if later is None:
-                retired |= {o.id: Retirement(o, _reason(o, fact), fact.starts_at, fact.id) for o in rivals.values()}
+                gone |= {o.id: retired(o, _reason(o, fact), fact.starts_at, fact.id) for o in rivals.values()}
                 added.append(fact)
             else:
-                overtaken = {"retired_at": fact.recorded_at, "retired_reason": _reason(fact, later)}
-                added.append(fact.model_copy(update={**overtaken, "ended_at": later.starts_at, "successor": later.id}))
-        elif fact.retired_at and fact.retired_reason and not mine.retired_at and mine.id not in retired:
+                overtaken = retired(fact, _reason(fact, later), later.starts_at, later.id)
+                added.append(overtaken.model_copy(update={"retired_at": fact.recorded_at}))
+        elif fact.retired_at and fact.retired_reason and not mine.retired_at and mine.id not in gone:
             ended_at = fact.ended_at or fact.retired_at
-            if mine.last_said_at > ended_at:
-                continue  # it was said again here since
-            retired[mine.id] = Retirement(mine, fact.retired_reason, ended_at, fact.successor)
-    return Changes(tuple(added), retired=tuple(retired.values()))
+            if mine.last_said_at <= ended_at:  # otherwise it was said again here since
+                gone[mine.id] = retired(mine, fact.retired_reason, ended_at, fact.successor)
+    reinforced = [
+        Reinforcement(fact, Source(thread_id=repeat.thread_id, message_id=repeat.message_id), repeat.observed_at)
+        for fact in facts
+        for repeat in repeats.get(fact.id, ())
+    ]
+    return Changes(tuple(added), tuple(reinforced), tuple(gone.values()))
 
 
 def _claims(fact: Fact) -> Iterator[Claim]:

@@ -32,28 +32,38 @@ def as_of(facts: Sequence[Fact], when: datetime) -> AsOf:
 
 
 def held(facts: Iterable[Fact], when: datetime) -> list[Fact]:
-    """The facts whose valid time includes `when`; of a slot that holds one value, the one that began last.
-
-    Of what was over when it was said ("I lived in Lima until 2019") nobody knows when it began: it holds until then,
-    where nothing else is known.
-    """
-    holding = [
-        fact for fact in facts if (fact.starts_at <= when or _began_some_time(fact)) and not _is_over(fact, when)
-    ]
-    by_weight = sorted(holding, key=lambda fact: (not _began_some_time(fact), fact.starts_at, fact.observed_at))
-    last = {fact.slot: fact for fact in by_weight if fact.exclusive}
-    return [fact for fact in holding if not fact.exclusive or last[fact.slot] is fact]
+    """The facts whose valid time includes `when`; of a slot that holds one value, the one that began last."""
+    return _without_overtaken(
+        [
+            fact
+            for fact in facts
+            if _has_begun(fact, when) and not any(end <= when for end in (fact.valid_until, fact.ended_at) if end)
+        ],
+        when,
+    )
 
 
 def believed(facts: Iterable[Fact], when: datetime) -> list[Fact]:
-    """The facts that were current at `when`: recorded, not yet retired, not yet over."""
-    return [
-        fact
-        for fact in facts
-        if fact.recorded_at <= when
-        and (fact.retired_at is None or when < fact.retired_at)
-        and (fact.valid_until is None or when < fact.valid_until)
-    ]
+    """The facts that were current at `when`, as far as was known then."""
+    known = [f for f in facts if f.recorded_at <= when and (f.retired_at is None or when < f.retired_at)]
+    return current_at(known, when)
+
+
+def current_at(unretired: Iterable[Fact], now: datetime) -> list[Fact]:
+    """The current facts at `now`: not over, and not overtaken by another of their slot. Plans for later are current.
+
+    `unretired` has to hold all facts of a slot or none. This is the one definition of what is current: ledger and
+    recall narrow down the candidates, and ask here.
+    """
+    return _without_overtaken([fact for fact in unretired if not fact.valid_until or now < fact.valid_until], now)
+
+
+def _without_overtaken(facts: Sequence[Fact], when: datetime) -> list[Fact]:
+    """Of the facts of a slot that holds one value, the one that began last and those that have yet to begin."""
+    begun = [fact for fact in facts if fact.exclusive and _has_begun(fact, when)]
+    begun.sort(key=lambda fact: (not _began_some_time(fact), fact.starts_at, fact.observed_at))
+    last = {fact.slot: fact for fact in begun}
+    return [f for f in facts if not f.exclusive or last.get(f.slot, f) is f or not _has_begun(f, when)]
 
 
 def versions(facts: Iterable[Fact]) -> list[Version]:
@@ -81,10 +91,10 @@ def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
         linked |= more
 
 
+def _has_begun(fact: Fact, when: datetime) -> bool:
+    return fact.starts_at <= when or _began_some_time(fact)
+
+
 def _began_some_time(fact: Fact) -> bool:
+    """Whether it was over when it was said, without a beginning: "I lived in Lima until 2019"."""
     return fact.is_past and fact.valid_from is None
-
-
-def _is_over(fact: Fact, when: datetime) -> bool:
-    ends = [end for end in (fact.valid_until, fact.ended_at) if end]
-    return bool(ends) and min(ends) <= when

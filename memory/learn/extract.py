@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from memory.errors import AgentMemoryError
+from memory.facts.changes import Proposal, RelationKind
 from memory.facts.fact import (
     MAX_FACT_TEXT,
     Category,
@@ -28,7 +29,7 @@ from memory.facts.fact import (
     utc_now,
 )
 from memory.learn.guard import is_command, is_secret
-from memory.learn.reconcile import Proposal, RelationKind, is_exclusive
+from memory.learn.reconcile import is_exclusive
 from memory.learn.small_talk import says_nothing
 
 if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it

@@ -19,7 +19,7 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Vectors, bytes_of, vectors_of
-from memory.ledger.ledger import Held, Ledger
+from memory.ledger.ledger import Ledger, Revision
 from memory.recall.bm25 import Floats
 from memory.recall.columns import Columns, Mask
 from memory.recall.explain import why
@@ -186,13 +186,13 @@ class FactCache:
             complete = len(facts) <= self.max_facts
             kept = Snapshot(version=version, complete=complete)
             return await self._grown(kept, facts[: self.max_facts], vectors[: self.max_facts])
-        there = await self._ledger.held(user_id, self.max_facts + 1)
+        there = await self._ledger.revisions(user_id, self.max_facts + 1)
         newest = dict(islice(there.items(), self.max_facts))
         recorded = before.columns.facts.recorded()
         new = [fact_id for fact_id, held in newest.items() if recorded.get(fact_id) != held.recorded_at]
         if new != [*newest][: len(new)]:  # an older one took the place of one that was retired
             return await self._load(user_id, version, None)
-        facts, vectors = await self._ledger.these(user_id, new, self._embedder.name)
+        facts, vectors = await self._ledger.newest(user_id, len(new), self._embedder.name, ids=new)
         kept = await asyncio.to_thread(_kept, before, newest, version, len(there) <= self.max_facts)
         return await self._grown(kept, facts, vectors)
 
@@ -211,7 +211,7 @@ class FactCache:
         return replace(snapshot, columns=await in_columns(facts[::-1], snapshot.columns), vectors=vectors)
 
 
-def _kept(before: Snapshot, newest: Mapping[str, Held], version: int, complete: bool) -> Snapshot:
+def _kept(before: Snapshot, newest: Mapping[str, Revision], version: int, complete: bool) -> Snapshot:
     """What is still there of `before`, each fact with when it was last said again."""
     recorded = before.columns.facts.recorded()
     stays = [

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.facts.fact import Category, Fact
+from memory.facts.timeline import current_at
 from memory.recall.bm25 import Bm25, Floats
 from memory.recall.packed import Facts
 
@@ -118,14 +119,18 @@ class Columns:
             said_at[position] = facts[position].last_said_at.timestamp()
         return replace(self, facts=facts, said_at=said_at)
 
-    def current(self, now: datetime) -> Mask:
-        """Which of the facts hold at `now`: those not over, nor overtaken by a plan whose time has come."""
+    def current(self, now: datetime, others: Sequence[Fact] = ()) -> Mask:
+        """Which of the facts are current at `now`; `others` are facts of slots with plans that may be missing here."""
         mask: Mask = self.until > now.timestamp()
-        begun = [plan for at in self.plans if mask[at] and (plan := self.facts[at]).starts_at <= now]
-        for plan in begun:
-            for at in self.facts.slots[plan.slot]:
-                other = self.facts[at]
-                mask[at] &= not other.exclusive or other.starts_at >= plan.starts_at
+        slots: dict[tuple[str, str], dict[str, Fact]] = {self.facts[plan].slot: {} for plan in self.plans}
+        for other in others:
+            slots.setdefault(other.slot, {})[other.id] = other
+        for slot, facts in slots.items():
+            positions = self.facts.slots.get(slot, [])
+            facts |= {(fact := self.facts[at]).id: fact for at in positions}
+            current = {fact.id for fact in current_at(facts.values(), now)}
+            for at in positions:
+                mask[at] &= self.facts.id_at(at) in current
         return mask
 
     def of(self, categories: Collection[Category]) -> Mask:

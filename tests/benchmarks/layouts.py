@@ -20,7 +20,7 @@ from memory.index.local_model import DIMENSION
 from memory.index.protocol import bytes_of
 from memory.ledger.ledger import Ledger
 from memory.ledger.postgres import Pool
-from memory.ledger.statements import insert_facts
+from memory.ledger.transaction import Transaction
 from memory.store import FactStore
 from tests.benchmarks.made_up import K, Person, Question, nearest
 
@@ -82,7 +82,7 @@ async def fill_ledger(store: FactStore, page: Sequence[Person]) -> None:
             [(owner_key(person.user_id), person.user_id) for person in page],
         )
         for person in page:
-            await insert_facts(connection, owner_key(person.user_id), person.facts)
+            await Transaction(connection, owner_key(person.user_id)).add(person.facts)
         async with cursor.copy(
             "copy memory.vectors (owner, embedder, fact_id, vector) from stdin (format binary)"
         ) as copy:

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from agent.persistence import open_store
 from memory.errors import BadInput
-from memory.facts.fact import Source, owner_key, utc_now
+from memory.facts.fact import Source, owner_key, same_words, utc_now
 from memory.learn.extract import Extraction, Utterance
-from memory.learn.reconcile import same_words
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.conversation import candidate

@@ -21,6 +21,7 @@ from memory.facts.fact import Fact, owner_key
 from memory.index.chroma import ChromaIndex, entry_id
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Damaged, Entry, FactKey, Vectors
+from memory.learn import writes
 from memory.maintenance import Finding, doctor, repair
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
@@ -59,7 +60,8 @@ async def collection(store: FactStore) -> AsyncCollection:
 async def test_what_is_erased_from_the_ledger_leaves_the_collection(store: FactStore, user: str) -> None:
     await remember(store, user, "Austin", "Lima")
     ids = await keys(store, user)
-    await store.ledger.erase(user, ids=[ids["Lima"].fact_id])
+    async with store.ledger.transaction(user) as transaction:
+        await transaction.erase(ids=[ids["Lima"].fact_id])
     assert len(await entries(store)) == 2
     await store.update_index(owner_key(user))
     assert await entries(store) == [Entry(ids["Austin"], True)]
@@ -105,7 +107,7 @@ async def test_a_fact_that_is_retired_while_it_is_being_indexed_stays_queued(
     ) -> None:
         await put(index, owners, facts, vectors)
         monkeypatch.undo()
-        await store.ledger.retract_key(user, "Austin", facts[0].recorded_at)
+        await writes.retract(store.ledger, user, "Austin", facts[0].recorded_at)
 
     monkeypatch.setattr(ChromaIndex, "put", retire_meanwhile)
     await store.queue.drain(owner_key(user))

@@ -55,7 +55,7 @@ async def test_to_remember_one_text_reads_none_of_the_others(
         read.append(len(rows))
         return await facts_of(rows)
 
-    monkeypatch.setattr("memory.ledger.statements.facts_of", count)
+    monkeypatch.setattr("memory.ledger.transaction.facts_of", count)
     assert await memory.remember("Move 50 was good") == 1
     assert read == [0]
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from psycopg.rows import DictRow
@@ -250,13 +250,13 @@ async def test_a_search_of_the_store_reads_every_fact_only_to_filter_them(
 async def test_the_ledger_is_asked_once_which_of_the_held_facts_are_over(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory, over, asked = await ready_to_search_beyond(store, user), store.ledger.over, []
+    memory, read, asked = await ready_to_search_beyond(store, user), store.ledger.in_planned_slots, []
 
-    async def count(user_id: str, now: datetime) -> set[str]:
-        asked.append(now)
-        return await over(user_id, now)
+    async def count(user_id: str) -> list[Fact]:
+        asked.append(user_id)
+        return await read(user_id)
 
-    monkeypatch.setattr(store.ledger, "over", count)
+    monkeypatch.setattr(store.ledger, "in_planned_slots", count)
     assert len(await memory.near([f"I have been to {city}" for city in CITIES])) == len(CITIES)
     assert len(asked) == 1
 

@@ -115,7 +115,8 @@ async def test_what_is_forgotten_while_it_is_being_extracted_is_not_learnt(
     async with asyncio.timeout(30):
         while openai.calls("extraction") == 0:  # noqa: ASYNC110 - the server has a thread of its own
             await asyncio.sleep(0.01)
-    await store.ledger.erase_user(user)
+    async with store.ledger.transaction(user) as transaction:
+        await transaction.erase_user()
     forgotten.set()
     await turn
     assert await known(store, user) == []

@@ -268,7 +268,7 @@ async def test_what_the_user_asks_to_forget_is_retracted_and_nothing_else(
     openai.extraction(found(candidate("Likes jazz", "I like jazz", "likes"), home("Lima")), retract("Likes jazz"))
     await memory.observe("I like jazz. I live in Lima.", at=day("2020-01-01"))
     changes = await memory.observe("Forget that I like jazz.", at=day("2020-02-01"))
-    assert [(r.fact.text, r.reason) for r in changes.retired] == [("Likes jazz", "retracted")]
+    assert [(fact.text, fact.retired_reason) for fact in changes.retired] == [("Likes jazz", "retracted")]
     assert await known(memory) == ["Lives in Lima"]
     assert texts((await memory.as_of(day("2020-01-15"))).held) == ["Likes jazz", "Lives in Lima"]
 

@@ -180,7 +180,7 @@ class Round:
         extraction = Extraction.model_validate({"facts": list(candidates(text)), "retracted": []})
         changes = await self.memory.learn(extraction, [said], [])
         self.tell("remembered", *facts_of(text))  # also where they were there before
-        self.tell("retired", *(retirement.fact.text for retirement in changes.retired))
+        self.tell("retired", *(fact.text for fact in changes.retired))
 
     async def import_batch(self) -> None:
         """The lines of an export that was made elsewhere."""

@@ -11,6 +11,9 @@ ROOT = Path(__file__).parents[2]
 LAYERS = ["memory", "agent", "graphs"]
 PURE = [
     "facts.fact",
+    "facts.changes",
+    "facts.timeline",
+    "facts.portable",
     "recall.packed",
     "recall.bm25",
     "recall.columns",

@@ -97,59 +97,59 @@ def current(facts: tuple[Fact, ...]) -> list[str]:
 
 
 def test_into_an_empty_memory_everything_goes_as_it_is() -> None:
-    changes = merge([OVERTAKEN, AUSTIN, TEA], [])
+    changes = merge([OVERTAKEN, AUSTIN, TEA], [], {})
     assert (changes.added, changes.retired) == ((OVERTAKEN, AUSTIN, TEA), ())
 
 
 def test_what_is_here_already_is_not_added_again() -> None:
-    assert not merge([OVERTAKEN, AUSTIN, TEA], [TEA, AUSTIN, OVERTAKEN])
+    assert not merge([OVERTAKEN, AUSTIN, TEA], [TEA, AUSTIN, OVERTAKEN], {})
 
 
 def test_of_two_values_the_one_that_was_said_later_stays_current() -> None:
-    newer = merge([AUSTIN], [SF])
+    newer = merge([AUSTIN], [SF], {})
     assert current(newer.added) == ["Lives in Austin"]
-    assert [(r.fact, r.reason, r.successor) for r in newer.retired] == [(SF, "superseded", AUSTIN.id)]
-    older = merge([SF], [AUSTIN])
+    assert [(f.id, f.retired_reason, f.successor) for f in newer.retired] == [(SF.id, "superseded", AUSTIN.id)]
+    older = merge([SF], [AUSTIN], {})
     assert [(f.id, f.retired_reason, f.successor) for f in older.added] == [(SF.id, "superseded", AUSTIN.id)]
     assert older.retired == ()
 
 
 def test_of_two_values_of_the_same_instant_the_one_that_is_here_stays() -> None:
     rome = make_fact("Lives in Rome", "home city", message_id="m0")
-    assert [f.successor for f in merge([SF], [rome]).added] == [rome.id]
-    assert [f.successor for f in merge([rome], [SF]).added] == [SF.id]
+    assert [f.successor for f in merge([SF], [rome], {}).added] == [rome.id]
+    assert [f.successor for f in merge([rome], [SF], {}).added] == [SF.id]
 
 
 def test_what_was_said_again_counts_from_then() -> None:
     said_again = SF.model_copy(update={"said_again_at": LATER + timedelta(days=1)})
-    assert current(merge([AUSTIN], [said_again]).added) == []
+    assert current(merge([AUSTIN], [said_again], {}).added) == []
 
 
 def test_the_same_words_and_the_same_key_stand_once_and_both_are_kept() -> None:
     theirs = make_fact("likes tea.", "likes", message_id="m7", observed_at=LATER)
-    changes = merge([theirs], [TEA])
-    assert (current(changes.added), [r.fact.id for r in changes.retired]) == (["likes tea."], [TEA.id])
-    assert [r.reason for r in changes.retired] == ["refined"]  # it is no past: it still holds
-    assert [f.retired_reason for f in merge([TEA], [theirs]).added] == ["refined"]
+    changes = merge([theirs], [TEA], {})
+    assert (current(changes.added), [fact.id for fact in changes.retired]) == (["likes tea."], [TEA.id])
+    assert [fact.retired_reason for fact in changes.retired] == ["refined"]  # it is no past: it still holds
+    assert [f.retired_reason for f in merge([TEA], [theirs], {}).added] == ["refined"]
     visit = TEA.model_copy(update={"valid_until": LATER})
-    assert [r.reason for r in merge([theirs], [visit]).retired] == ["superseded"]
+    assert [fact.retired_reason for fact in merge([theirs], [visit], {}).retired] == ["superseded"]
     red, blue = make_fact("Car is red", key="car"), make_fact("Car is blue", key="car", observed_at=LATER)
-    assert [f.successor for f in merge([red], [blue]).added] == [blue.id]
+    assert [f.successor for f in merge([red], [blue], {}).added] == [blue.id]
 
 
 def test_facts_of_slots_that_hold_many_and_plans_stand_side_by_side() -> None:
     jazz = make_fact("Likes jazz", "likes", observed_at=LATER)
     plan = make_fact("Lives in Berlin", "home city", observed_at=LATER, valid_from=LATER + timedelta(days=30))
-    changes = merge([jazz, plan], [TEA, SF])
+    changes = merge([jazz, plan], [TEA, SF], {})
     assert (current(changes.added), changes.retired) == (["Likes jazz", "Lives in Berlin"], ())
 
 
 def test_what_was_retired_elsewhere_is_retired_here_and_never_the_other_way_round() -> None:
-    changes = merge([OVERTAKEN, AUSTIN], [SF])
-    assert [(r.fact, r.reason, r.successor, r.ended_at) for r in changes.retired] == [
-        (SF, "superseded", AUSTIN.id, LATER)
+    changes = merge([OVERTAKEN, AUSTIN], [SF], {})
+    assert [(f.id, f.retired_reason, f.successor, f.ended_at) for f in changes.retired] == [
+        (SF.id, "superseded", AUSTIN.id, LATER)
     ]
-    assert not merge([SF], [OVERTAKEN])
+    assert not merge([SF], [OVERTAKEN], {})
 
 
 def test_a_merge_leaves_room_for_one_current_fact_in_each_place() -> None:
@@ -159,8 +159,8 @@ def test_a_merge_leaves_room_for_one_current_fact_in_each_place() -> None:
         make_fact("Likes tea", "likes", message_id="x"),
         make_fact("Name is Eve", "name", message_id="x", observed_at=LATER),
     ]
-    changes = merge(imported, here)
-    gone = {r.fact.id for r in changes.retired}
+    changes = merge(imported, here, {})
+    gone = {fact.id for fact in changes.retired}
     together = [f for f in (*here, *changes.added) if f.retired_at is None and f.id not in gone]
     assert sorted(f.text for f in together) == ["Likes tea", "Lives in Austin", "Name is Eve"]
     assert len(changes.added) == len(imported)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from memory.facts.changes import Changes, Proposal, RelationKind
 from memory.facts.fact import Fact
-from memory.learn.reconcile import Changes, Proposal, RelationKind, is_exclusive, put, reconcile
+from memory.learn.reconcile import is_exclusive, put, reconcile
 from tests.facts import NOON, make_fact
 
 SF = make_fact("Lives in San Francisco", "home city", message_id="m0")
@@ -23,11 +24,11 @@ def decide(*proposals: Proposal, known: tuple[Fact, ...] = (), retracted: tuple[
     return reconcile(proposals, dict.fromkeys(retracted, NOON), known)
 
 
-def texts(changes: Changes) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+def texts(changes: Changes) -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
     return (
         [fact.text for fact in changes.added],
         [repeat.fact.text for repeat in changes.reinforced],
-        [(r.fact.text, r.reason) for r in changes.retired],
+        [(fact.text, fact.retired_reason) for fact in changes.retired],
     )
 
 
@@ -77,7 +78,7 @@ def test_two_values_in_one_message_leave_the_last_one_current() -> None:
         ("Lives in Lima", "superseded", AUSTIN.id),
         ("Lives in Austin", None, None),
     ]
-    assert [(r.fact.text, r.successor) for r in changes.retired] == [("Lives in San Francisco", lima.id)]
+    assert [(fact.text, fact.successor) for fact in changes.retired] == [("Lives in San Francisco", lima.id)]
 
 
 def test_the_same_write_again_changes_nothing_even_when_it_was_retired_since() -> None:
@@ -172,7 +173,7 @@ def test_of_a_hundred_pairs_the_half_that_has_nothing_to_do_with_each_other_stay
         assert (changes.added, changes.retired, changes.reinforced) == ((said,), (), ()), (known.text, said.text)
     for known, said in rivals:
         changes = decide(Proposal(said, {known.id: relation} if relation else {}), known=(known,))
-        assert [(r.fact, r.successor) for r in changes.retired] == [(known, said.id)], (known.text, said.text)
+        assert [(fact.id, fact.successor) for fact in changes.retired] == [(known.id, said.id)], (known.text, said.text)
 
 
 def test_all_strangers_at_once_stand_side_by_side() -> None:
@@ -191,8 +192,8 @@ TEA = make_fact("Likes tea", "likes", message_id="m0")
 def test_the_end_of_what_is_known_retires_it() -> None:
     lima = make_fact("Lives in Lima", "home city", message_id="m0")
     changes = decide(Proposal(LIMA_UNTIL_MAY), known=(lima, TEA))
-    assert [(r.fact, r.reason, r.ended_at) for r in changes.retired] == [
-        (lima, "expired", datetime(2026, 5, 1, tzinfo=UTC))
+    assert [(fact.id, fact.retired_reason, fact.ended_at) for fact in changes.retired] == [
+        (lima.id, "expired", datetime(2026, 5, 1, tzinfo=UTC))
     ]
     assert [(f.text, f.retired_reason) for f in changes.added] == [("Lives in Lima", "expired")]
 
@@ -255,8 +256,7 @@ def arrive(*said: Fact, retracted: dict[str, datetime] | None = None) -> list[Fa
         for repeat in changes.reinforced:
             known[repeat.fact.id] = repeat.fact.model_copy(update={"said_again_at": repeat.observed_at})
         for gone in changes.retired:
-            update = {"retired_at": NOON, "retired_reason": gone.reason, "ended_at": gone.ended_at}
-            known[gone.fact.id] = known[gone.fact.id].model_copy(update={**update, "successor": gone.successor})
+            known[gone.id] = gone.model_copy(update={"retired_at": NOON})
     return list(known.values())
 
 

@@ -34,6 +34,8 @@ create table memory.facts (
 );
 create index facts_slot on memory.facts (owner, subject, attribute);
 create index facts_digest on memory.facts (owner, digest) where retired_at is null;
+create index facts_plans on memory.facts (owner, subject, attribute)
+    where retired_at is null and exclusive and valid_from > observed_at;
 create unique index facts_one_per_key on memory.facts (owner, key) where retired_at is null;
 -- Whatever the code believes, a slot that holds one value holds one, and plans for a later one beside it.
 create unique index facts_one_per_slot on memory.facts (owner, subject, attribute)

@@ -1,0 +1,50 @@
+"""What one write does to a user's memory, and what it is decided from. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from memory.facts.fact import Fact, RetiredReason, Source
+
+RelationKind = Literal["unrelated", "duplicate", "refines", "replaces"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A fact that may be added."""
+
+    fact: Fact
+    relations: Mapping[str, RelationKind] = field(default_factory=dict)
+    """Id of a known fact -> how the model relates the proposed fact to it."""
+
+
+@dataclass(frozen=True)
+class Reinforcement:
+    """A known fact that was said again."""
+
+    fact: Fact
+    source: Source
+    observed_at: datetime
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The outcome of one decision; a fact with a `retired_reason` and no `retired_at` is retired by the write."""
+
+    added: tuple[Fact, ...] = ()
+    """New facts; one with a `retired_reason` is history from the start."""
+    reinforced: tuple[Reinforcement, ...] = ()
+    retired: tuple[Fact, ...] = ()
+    """Known facts that stop being current."""
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.reinforced or self.retired)
+
+    def __add__(self, other: "Changes") -> "Changes":
+        return Changes(self.added + other.added, self.reinforced + other.reinforced, self.retired + other.retired)
+
+
+def retired(fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None = None) -> Fact:
+    """The fact with the reason for its retirement, when it stopped holding, and the id of what took its place."""
+    return fact.model_copy(update={"retired_reason": reason, "ended_at": ended_at, "successor": successor})

@@ -1,0 +1,77 @@
+"""The writes to a user's memory: each reads what is known, decides by the rules and writes, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from memory.facts import portable
+from memory.facts.changes import Changes, Proposal, retired
+from memory.facts.fact import Fact, Repeat, Source
+from memory.learn import reconcile
+from memory.ledger.ledger import Ledger
+
+
+async def learn(
+    ledger: Ledger,
+    user_id: str,
+    proposals: Sequence[Proposal],
+    now: datetime,
+    *,
+    retracted: Mapping[str, datetime],
+    sources: Sequence[Source],
+    started_at: datetime | None = None,
+) -> Changes:
+    """Reconcile proposals with what is known, and mark the messages they come from, `sources`, as extracted.
+
+    Messages that were marked before are ignored, so that an extraction that is run again changes nothing; and so are
+    those whose thread was forgotten since the extraction `started_at`.
+    """
+    async with ledger.transaction(user_id) as transaction:
+        fresh = await transaction.mark_extracted(sources, started_at)
+        proposals = [proposal for proposal in proposals if proposal.fact.source in fresh]
+        retracted = retracted if fresh else {}
+        facts = [proposal.fact for proposal in proposals]
+        known = await transaction.known(
+            ids={*retracted, *(fact.id for fact in facts), *(known for p in proposals for known in p.relations)},
+            texts={fact.text for fact in facts},
+            slots={fact.slot for fact in facts},
+            ended_after=min((fact.observed_at for fact in facts), default=None),
+        )
+        return await transaction.write(reconcile.reconcile(proposals, retracted, known), now)
+
+
+async def put(ledger: Ledger, user_id: str, fact: Fact, now: datetime) -> Changes:
+    """Write one fact under its key, in place of the one that has that key (see `reconcile.put`)."""
+    async with ledger.transaction(user_id) as transaction:
+        known = await transaction.known(keys=[fact.key], slots=[fact.slot])
+        return await transaction.write(reconcile.put(fact, known), now)
+
+
+async def retract(ledger: Ledger, user_id: str, key: str, now: datetime) -> Changes:
+    """Retract the unretired fact under `key`, if there is one."""
+    async with ledger.transaction(user_id) as transaction:
+        known = await transaction.known(keys=[key])
+        return await transaction.write(Changes(retired=tuple(retired(fact, "retracted", now) for fact in known)), now)
+
+
+async def restore(
+    ledger: Ledger,
+    user_id: str,
+    facts: Sequence[Fact],
+    repeats: Mapping[str, Sequence[Repeat]],
+    extracted: Sequence[Source],
+    now: datetime,
+) -> int:
+    """Add facts as they are, all or none (see `portable.merge`). Returns how many are new here.
+
+    `repeats` maps their ids to the times they were said again, `extracted` are the messages to mark as extracted.
+    """
+    async with ledger.transaction(user_id) as transaction:
+        await transaction.mark_extracted(extracted)
+        known = await transaction.known(
+            ids={fact.id for fact in facts},
+            keys={fact.key for fact in facts},
+            texts={fact.text for fact in facts},
+            slots={fact.slot for fact in facts if fact.exclusive},
+        )
+        changes = await transaction.write(portable.merge(facts, known, repeats), now)
+        return len(changes.added)
