@@ -1,9 +1,8 @@
-"""A fact: one sentence that is known about a user, about what, since when, and from where.
+"""A fact: one sentence known about a user, with its subject, its dates and its source.
 
-A fact is never edited. What changes is that it is retired, once, with a reason and often a successor. Two clocks run on
-it: *valid time*, when it held in the world (`valid_from`, `valid_until`), and *record time*, when it was known here
-(`recorded_at`, `retired_at`) - the bitemporal model of Snodgrass, "Developing Time-Oriented Database Applications in
-SQL" (1999).
+A fact is never edited, only retired, once, with a reason and often a successor. It has a *valid time*, when it held in
+the world (`valid_from`, `valid_until`), and a *record time*, when it was known here (`recorded_at`, `retired_at`): the
+bitemporal model of Snodgrass, "Developing Time-Oriented Database Applications in SQL" (1999).
 """
 
 import hashlib
@@ -11,7 +10,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,9 +19,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
 )
 
 from memory.errors import BadInput
@@ -35,13 +31,13 @@ MAX_PREVIOUS = 3
 MAX_HINT = 300
 
 NOTE = "note"
-"""The attribute of what was put in without one."""
+"""The attribute of a fact that was stored without one."""
 
 Category = Literal[
     "identity", "location", "preference", "constraint", "work", "skill", "project", "relationship", "decision",
     "event", "fact",
 ]  # fmt: skip
-"""What kind of thing is known. `constraint` is what must never be overlooked: an allergy, a diet, a disability."""
+"""`constraint` is for what must never be overlooked: an allergy, a diet, a disability."""
 
 RetiredReason = Literal["superseded", "refined", "retracted", "expired"]
 
@@ -60,28 +56,25 @@ def same_words(text: str) -> tuple[str, ...]:
     return tuple(word for word in normalize(text).split() if word not in ("a", "an", "the"))
 
 
-def slot_name(text: str) -> str:
-    """A subject or attribute in the form slots are compared in: "Home_City " and "home city" are one."""
-    return _short_slot_name(text) if len(text) <= MAX_SLOT_NAME else _slot_name(text)
-
-
-def _slot_name(text: str) -> str:
+@lru_cache(maxsize=4_096)
+def _cached_slot_name(text: str) -> str:
     return normalize(re.sub(r"[_\-\s]+", " ", unicodedata.normalize("NFKC", text)))
 
 
-_short_slot_name = lru_cache(maxsize=4_096)(_slot_name)
-"""Few names are on many facts, each of which has two."""
+def slot_name(text: str) -> str:
+    """A subject or attribute in the form in which slots are compared: "Home_City " becomes "home city"."""
+    return _cached_slot_name(text) if len(text) <= MAX_SLOT_NAME else _cached_slot_name.__wrapped__(text)
+
 
 SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=MAX_SLOT_NAME)]
 
-
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-"""Between these every time zone has a date. What Postgres tells in a zone without one can never be read again."""
+"""Between these every time zone has a date; Python cannot read others back from Postgres."""
 
 
 def in_utc(moment: datetime) -> datetime:
     """The same moment in UTC. Raises ValueError before FIRST and after LAST."""
-    if not (1 < moment.year < 9999 or FIRST <= moment <= LAST):  # the year tells at once, almost always
+    if not (1 < moment.year < 9999 or FIRST <= moment <= LAST):  # comparing years is faster
         raise ValueError(f"{moment.isoformat()} is before {FIRST.date()} or after {LAST.date()}")
     return moment.astimezone(UTC)
 
@@ -92,29 +85,33 @@ def iso_moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def parse_date(text: str | None) -> datetime | None:
+    """An ISO date or time in UTC; None for anything else."""
+    try:
+        return in_utc(iso_moment(text or ""))
+    except ValueError:
+        return None
+
+
 Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
-"""A moment in UTC; a naive one is refused, since nobody can say which it is."""
+"""A moment in UTC; one without a time zone is refused."""
+
+
+def _last_messages(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text[:MAX_HINT] for text in texts[-MAX_PREVIOUS:])
 
 
 class Source(BaseModel):
-    """Where a fact was said; both are None for one that was put in by hand."""
+    """The message a fact was said in; both ids are None for a fact that was stored by hand."""
 
     model_config = ConfigDict(frozen=True)
 
     thread_id: str | None = None
     message_id: str | None = None
-    previous: tuple[str, ...] = ()
-    """What was said just before, the latest last: it helps to find an answer ("Since May.") and is never shown. The
-    last MAX_PREVIOUS are kept, each cut at MAX_HINT characters."""
-
-    @field_validator("previous")
-    @classmethod
-    def _bounded(cls, previous: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(text[:MAX_HINT] for text in previous[-MAX_PREVIOUS:])
-
-    @model_serializer(mode="wrap")
-    def _without_nothing(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in serialize(self).items() if name != "previous" or value}
+    previous: Annotated[tuple[str, ...], AfterValidator(_last_messages)] = Field(
+        default=(), exclude_if=lambda texts: not texts
+    )
+    """The messages just before, the latest last: they help to find an answer ("Since May.") and are never shown."""
 
 
 class Fact(BaseModel):
@@ -125,11 +122,11 @@ class Fact(BaseModel):
     id: str
     """Derived from user, source message and text (`fact_id`), so that a repeated write is the same write."""
     key: str
-    """The name under which a LangGraph store knows the fact; its id, unless somebody put it under another."""
+    """The fact's key in a LangGraph store; its id, unless it was put under another."""
     text: str = Field(pattern=r"\S", max_length=MAX_FACT_TEXT)
     """One declarative sentence in the user's language, without the user as subject: "Lives in Austin"."""
     subject: SlotName = "user"
-    """Whom or what it is about: "user", or the name of somebody or something else."""
+    """ "user", or the name of the person or thing it is about."""
     attribute: SlotName
     """What it says about the subject: "home city". Subject and attribute together are the *slot*."""
     exclusive: bool = False
@@ -137,25 +134,23 @@ class Fact(BaseModel):
     category: Category = "fact"
     importance: float = Field(default=0.5, ge=0, le=1)
     quote: str = ""
-    """The user's own words it was taken from."""
+    """The user's own words."""
     source: Source = Source()
     valid_from: Instant | None = None
-    """Since when it holds, where that was said."""
+    """Since when it holds, if that was said."""
     valid_until: Instant | None = None
-    """Until when it holds, where that was said; it is not recalled after."""
+    """Until when it holds, if that was said; it is not current after."""
     observed_at: Instant
     """When the user said it."""
     recorded_at: Instant
-    """When it was written here."""
     retired_at: Instant | None = None
-    """When it stopped being believed here."""
     retired_reason: RetiredReason | None = None
     successor: str | None = None
-    """Id of the fact that took its place."""
+    """Id of the fact that replaced it."""
     ended_at: Instant | None = None
-    """When it stopped holding in the world, as far as that became known with its retirement."""
+    """When it stopped holding in the world, as far as is known since it was retired."""
     said_again_at: Instant | None = Field(default=None, exclude=True)
-    """When it was last said again, as its reinforcements tell."""
+    """When it was last said again."""
 
     @property
     def slot(self) -> tuple[str, str]:
@@ -163,7 +158,7 @@ class Fact(BaseModel):
 
     @property
     def starts_at(self) -> datetime:
-        """Since when it holds, as far as is known: an undated fact holds since it was said."""
+        """Since when it holds; an undated fact holds since it was said."""
         return self.valid_from or self.observed_at
 
     @property
@@ -172,41 +167,40 @@ class Fact(BaseModel):
 
     @property
     def is_planned(self) -> bool:
-        """Whether it was said of a time to come ("I move to Berlin in January")."""
+        """Whether it began after it was said: "I move to Berlin in January"."""
         return self.starts_at > self.observed_at
 
     @property
     def is_past(self) -> bool:
-        """Whether it was over when it was said ("I lived in Lima until 2019")."""
+        """Whether it was over when it was said: "I lived in Lima until 2019"."""
         return self.valid_until is not None and self.valid_until <= self.observed_at
 
     @property
     def was_true(self) -> bool:
-        """Whether it is retired and held until then: not taken back, not only said better since, no plan given up."""
+        """Whether it is retired and once held: it was not taken back, refined, or a plan that was given up."""
         given_up = self.is_planned and self.ended_at is not None and self.ended_at <= self.starts_at
         return self.retired_reason in ("superseded", "expired") and not given_up
 
     @property
     def speaker(self) -> str:
-        """Who says the text, where it was put in as it is and is somebody else's; otherwise ""."""
+        """Who wrote the text, if it is kept verbatim and the user did not write it; otherwise ""."""
         return self.subject if self.attribute == NOTE and self.subject != "user" else ""
 
     @property
     def searchable(self) -> str:
-        """What is embedded: the slot's name before the sentence, and the user's own words after it, bring questions
-        nearer to it."""
+        """What is embedded: the slot's name before the sentence and the quote after it bring questions nearer to it."""
         about = self.speaker or (self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}")
         said = f" ({self.quote})" if normalize(self.quote) != normalize(self.text) and self.quote else ""
         return f"{about}: {self.text}{said}"
 
     @property
     def searchable_with_previous(self) -> str:
-        """The same with what was said just before, at the end, where it draws the vector away least."""
+        """The same with the messages before it at the end, where they change the vector least."""
         return f"{self.searchable} ({' '.join(self.source.previous)})" if self.source.previous else self.searchable
 
 
 class Repeat(BaseModel):
-    """A time at which a known fact was said again."""
+    """One time that a known fact was said again."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -215,25 +209,15 @@ class Repeat(BaseModel):
     observed_at: Instant
 
 
-def parse_date(text: str | None) -> datetime | None:
-    """An ISO date or moment in UTC, as which it counts where it names no zone; None for what is neither."""
-    if not text:
-        return None
-    try:
-        return in_utc(iso_moment(text))
-    except ValueError:
-        return None
-
-
 def check_user_id(user_id: str) -> str:
-    """`user_id` as it is, or BadInput: ids are opaque, but must be storable in Postgres and of a sane size."""
+    """Return `user_id`. Raises BadInput if it is empty, too long, or cannot be stored in Postgres."""
     if not isinstance(user_id, str) or not user_id.strip():
         raise BadInput(f"The user id {user_id!r} is empty: give each user a non-empty id.")
     return check_text("user id", user_id, MAX_USER_ID)
 
 
 def check_text(name: str, text: str, max_length: int) -> str:
-    """`text` as it is, or BadInput where Postgres could not keep it (NUL, lone surrogates) or it is too long."""
+    """Return `text`. Raises BadInput if it is too long or cannot be stored in Postgres."""
     shown = repr(text if len(text) <= 60 else text[:57] + "...")
     if len(text) > max_length:
         raise BadInput(f"The {name} {shown} has {len(text):,} characters: at most {max_length:,} are accepted.")
@@ -243,30 +227,27 @@ def check_text(name: str, text: str, max_length: int) -> str:
 
 
 def is_storable(text: str) -> bool:
-    """Whether Postgres can keep the text: no NUL, no lone surrogates."""
+    """Whether Postgres can store the text: it has no NUL and no lone surrogates."""
     return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def mended(text: str) -> str:
-    """The text with surrogates, which no model or database takes, joined to characters, and lone ones replaced."""
+    """The text with pairs of surrogates joined to characters, and lone ones replaced by U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def owner_key(user_id: str) -> str:
-    """32 hex digits that stand for the user outside the ledger, so that no user id becomes searchable text."""
+    """32 hex digits that identify the user in tables and indexes, so that no user id becomes searchable text."""
     return hashlib.sha256(user_id.encode()).hexdigest()[:32]
 
 
 def fact_id(user_id: str, source: Source, text: str, *about: str) -> str:
-    """32 hex digits derived from who said what, about what, and where: SHA-256 over the length-prefixed parts."""
+    """32 hex digits derived from the user, the message and what is said: SHA-256 of the length-prefixed parts."""
     parts = (user_id, source.thread_id or "", source.message_id or "", *about, normalize(text))
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode()
-        digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.hexdigest()[:32]
+    prefixed = (len(data).to_bytes(8, "big") + data for data in map(str.encode, parts))
+    return hashlib.sha256(b"".join(prefixed)).hexdigest()[:32]
 
 
 def utc_now() -> datetime:
-    """The present, with its time zone."""
+    """The current time, in UTC."""
     return datetime.now(UTC)

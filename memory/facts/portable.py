@@ -1,13 +1,12 @@
-"""A user's memory as JSON lines, to take along or to back up: facts with history and provenance. Pure.
+"""A user's memory as JSON lines, for backups and moves: facts with their history and sources. Pure.
 
-The first line names the format. Each further line is a fact, in the order they were recorded, with the times it was
-said again; then come the messages that facts were taken from, so that they are not extracted twice elsewhere.
+The first line names the format. Each further line is a fact, in the order they were recorded, with the times it was said
+again; then come the messages that were extracted, so that they are not extracted again elsewhere.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,17 +18,17 @@ from memory.facts.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_s
 FORMAT = {"format": "remembering-agent memory", "version": 1}
 
 Claim = tuple[str, ...]
-"""What no two current facts hold at once: an id, a key, a slot of one value."""
+"""Something that only one current fact may have: an id, a key, a slot of one value."""
 
 
 def json_line(value: Any) -> str:
-    """The value as JSON on one line; whatever could break the line or steer a terminal is escaped."""
+    """The value as JSON on one line, with characters escaped that break lines or control a terminal."""
     text = json.dumps(value, ensure_ascii=False)
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def dump(facts: Iterable[Fact], repeats: Mapping[str, Sequence[Repeat]], extracted: Iterable[Source]) -> Iterator[str]:
-    """The lines, each without its line break."""
+    """The lines, without line breaks. `repeats` maps the facts' ids to the times they were said again."""
     yield json_line(FORMAT)
     for fact in facts:
         again = [repeat.model_dump(mode="json") for repeat in repeats.get(fact.id, ())]
@@ -49,10 +48,10 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
         try:
             record = json.loads(line)
             if number == 1:
-                _check_format(record)
+                if record != FORMAT:
+                    raise BadInput(f"it is not {json.dumps(FORMAT)}")
             elif "fact" in record:
-                fact = Fact.model_validate(record["fact"])
-                _check_fact(fact)
+                fact = _checked(Fact.model_validate(record["fact"]))
                 for claim in _claims(fact):
                     if number_of.setdefault(claim, number) != number:
                         raise BadInput(f"line {number_of[claim]} has the same {claim[0]}")
@@ -60,11 +59,14 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
                 last = max((repeat.observed_at for repeat in repeats[fact.id]), default=None)
                 facts.append(fact.model_copy(update={"said_again_at": last}))
             else:
-                extracted.append(_message(record["extracted"]))
+                source = Source.model_validate(record["extracted"])
+                if source.thread_id is None or source.message_id is None:
+                    raise BadInput("extracted: names no message")
+                extracted.append(source)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise BadInput(f"Line {number} is no line of an exported memory: {_problem(error)}.") from error
     if not number:
-        raise BadInput("The export is empty: not even its first line is there.")
+        raise BadInput("The export is empty: its first line is missing.")
     for fact in facts:
         if fact.successor and ("id", fact.successor) not in number_of:
             raise BadInput(f"Line {number_of['id', fact.id]} names a successor that is on no line: lines are missing.")
@@ -72,47 +74,40 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
 
 
 def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Sequence[Repeat]]) -> Changes:
-    """Fit exported facts into a memory that has its own: what is added to it, retired in it and said again.
+    """Fit exported facts into a memory that has facts of its own, `known`.
 
     Nothing is lost: of two current facts that exclude each other, the one that was said later stays current and the
-    other becomes history. What is here already stays as it is, unless it was retired elsewhere.
+    other becomes history. A known fact stays as it is, unless it was retired elsewhere.
     """
     here = {fact.id: fact for fact in known}
     holders: dict[Claim, dict[str, Fact]] = {}
     for fact in here.values():
-        if fact.retired_at is None:
-            for claim in (*_claims(fact), _words(fact)):
-                holders.setdefault(claim, {})[fact.id] = fact
+        for claim in (*_claims(fact), _words(fact)) if fact.retired_at is None else ():
+            holders.setdefault(claim, {})[fact.id] = fact
     added: list[Fact] = []
     gone: dict[str, Fact] = {}
-
     for fact in facts:
-        mine = here.get(fact.id)
-        if mine is None and fact.retired_at:
-            added.append(fact)
-        elif mine is None:
-            rivals = {
-                other.id: other
-                for claim in (*_claims(fact), _words(fact))
-                for other in holders.get(claim, {}).values()
-                if other.id not in gone
-            }
-            later = max((o for o in rivals.values() if o.last_said_at >= fact.last_said_at), key=_said, default=None)
-            if later is None:
-                gone |= {o.id: retired(o, _reason(o, fact), fact.starts_at, fact.id) for o in rivals.values()}
-                added.append(fact)
-            else:
-                overtaken = retired(fact, _reason(fact, later), later.starts_at, later.id)
-                added.append(overtaken.model_copy(update={"retired_at": fact.recorded_at}))
-        elif fact.retired_at and fact.retired_reason and not mine.retired_at and mine.id not in gone:
+        if mine := here.get(fact.id):
             ended_at = fact.ended_at or fact.retired_at
-            if mine.last_said_at <= ended_at:  # otherwise it was said again here since
+            is_current = mine.retired_at is None and mine.id not in gone
+            if is_current and fact.retired_reason and ended_at and mine.last_said_at <= ended_at:
                 gone[mine.id] = retired(mine, fact.retired_reason, ended_at, fact.successor)
-    reinforced = [
+            continue
+        if fact.retired_at is None:
+            found = (holders.get(claim, {}) for claim in (*_claims(fact), _words(fact)))
+            rivals = [rival for holder in found for rival in holder.values() if rival.id not in gone]
+            later = [rival for rival in rivals if rival.last_said_at >= fact.last_said_at]
+            if later:
+                latest = max(later, key=lambda rival: (rival.last_said_at, rival.id))
+                fact = retired(fact, _reason(fact, latest), latest.starts_at, latest.id)
+            else:
+                gone |= {rival.id: retired(rival, _reason(rival, fact), fact.starts_at, fact.id) for rival in rivals}
+        added.append(fact)
+    reinforced = (
         Reinforcement(fact, Source(thread_id=repeat.thread_id, message_id=repeat.message_id), repeat.observed_at)
         for fact in facts
         for repeat in repeats.get(fact.id, ())
-    ]
+    )
     return Changes(tuple(added), tuple(reinforced), tuple(gone.values()))
 
 
@@ -129,22 +124,13 @@ def _words(fact: Fact) -> Claim:
 
 
 def _reason(earlier: Fact, later: Fact) -> RetiredReason:
-    """Why a fact gives way to a later one: what is only said again is no past, unless it was over in between."""
+    """A fact that was said again in the same words is refined, unless it was over in between."""
     over = earlier.valid_until is not None and earlier.valid_until <= later.observed_at
     return "refined" if _words(earlier) == _words(later) and not over else "superseded"
 
 
-def _said(fact: Fact) -> tuple[datetime, str]:
-    return fact.last_said_at, fact.id
-
-
-def _check_format(record: object) -> None:
-    if record != FORMAT:
-        raise BadInput(f"it is not {json.dumps(FORMAT)}")
-
-
-def _check_fact(fact: Fact) -> None:
-    """Raise BadInput where the fact could not have come out of a ledger."""
+def _checked(fact: Fact) -> Fact:
+    """The fact. Raises BadInput if it cannot come from a ledger."""
     if not re.fullmatch(r"[0-9a-f]{32}", fact.id):
         raise BadInput("fact.id: not 32 hexadecimal digits")
     if not 0 < len(fact.key) <= MAX_KEY:
@@ -154,13 +140,7 @@ def _check_fact(fact: Fact) -> None:
     for name, value in fact:
         if isinstance(value, str) and not is_storable(value):
             raise BadInput(f"fact.{name}: holds a NUL or a lone surrogate")
-
-
-def _message(record: object) -> Source:
-    source = Source.model_validate(record)
-    if source.thread_id is None or source.message_id is None:
-        raise BadInput("extracted: names no message")
-    return source
+    return fact
 
 
 def _problem(error: Exception) -> str:

@@ -1,45 +1,48 @@
-"""Facts in time: what held at a moment, what was believed then, and the versions of a slot. Pure."""
+"""Facts in time: which are current, which held or were believed at a moment, and the versions of a slot. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from memory.facts.fact import Fact
 
 
-@dataclass(frozen=True)
-class AsOf:
-    """A user's facts at a moment, by both clocks."""
+class AsOf(NamedTuple):
+    """A user's facts at a moment."""
 
     held: list[Fact]
     """What held in the world then, as far as is known today."""
     believed: list[Fact]
-    """What was taken to hold then, by what was known then."""
+    """What was current then, as far as was known then."""
 
 
-@dataclass(frozen=True)
-class Version:
-    """A fact in the chain of those that took each other's place."""
+class Version(NamedTuple):
+    """One fact of the several that a slot had over time."""
 
     number: int
     """1 for the oldest."""
     fact: Fact
 
 
+def current_at(unretired: Iterable[Fact], now: datetime) -> list[Fact]:
+    """The current facts at `now`: not over, and not overtaken by another of their slot. Plans for later are current.
+
+    `unretired` has to hold all facts of a slot or none. This is the only definition of "current": the ledger and recall
+    select candidates, and call it.
+    """
+    return _without_overtaken([fact for fact in unretired if not fact.valid_until or now < fact.valid_until], now)
+
+
 def as_of(facts: Sequence[Fact], when: datetime) -> AsOf:
-    """The user's facts at `when`; `facts` are all there ever were, in the order they were recorded."""
+    """The user's facts at `when`. `facts` are all there ever were, in the order in which they were recorded."""
     return AsOf(held(facts, when), believed(facts, when))
 
 
 def held(facts: Iterable[Fact], when: datetime) -> list[Fact]:
     """The facts whose valid time includes `when`; of a slot that holds one value, the one that began last."""
+    begun = (fact for fact in facts if _has_begun(fact, when))
     return _without_overtaken(
-        [
-            fact
-            for fact in facts
-            if _has_begun(fact, when) and not any(end <= when for end in (fact.valid_until, fact.ended_at) if end)
-        ],
-        when,
+        [fact for fact in begun if not any(end <= when for end in (fact.valid_until, fact.ended_at) if end)], when
     )
 
 
@@ -49,23 +52,6 @@ def believed(facts: Iterable[Fact], when: datetime) -> list[Fact]:
     return current_at(known, when)
 
 
-def current_at(unretired: Iterable[Fact], now: datetime) -> list[Fact]:
-    """The current facts at `now`: not over, and not overtaken by another of their slot. Plans for later are current.
-
-    `unretired` has to hold all facts of a slot or none. This is the one definition of what is current: ledger and
-    recall narrow down the candidates, and ask here.
-    """
-    return _without_overtaken([fact for fact in unretired if not fact.valid_until or now < fact.valid_until], now)
-
-
-def _without_overtaken(facts: Sequence[Fact], when: datetime) -> list[Fact]:
-    """Of the facts of a slot that holds one value, the one that began last and those that have yet to begin."""
-    begun = [fact for fact in facts if fact.exclusive and _has_begun(fact, when)]
-    begun.sort(key=lambda fact: (not _began_some_time(fact), fact.starts_at, fact.observed_at))
-    last = {fact.slot: fact for fact in begun}
-    return [f for f in facts if not f.exclusive or last.get(f.slot, f) is f or not _has_begun(f, when)]
-
-
 def versions(facts: Iterable[Fact]) -> list[Version]:
     """The facts as versions, newest first: by when they were said, then by when they were recorded."""
     ordered = sorted(facts, key=lambda fact: (fact.observed_at, fact.recorded_at))
@@ -73,7 +59,7 @@ def versions(facts: Iterable[Fact]) -> list[Version]:
 
 
 def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
-    """The fact with this id and those it is linked to: what it took the place of, and what took its place.
+    """The fact with this id, those it replaced and those that replaced it; [] for an unknown id.
 
     In a slot that holds one value that is the whole slot.
     """
@@ -82,13 +68,21 @@ def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
         return []
     if start.exclusive:
         return [fact for fact in facts if fact.slot == start.slot]
-    linked = {fact_id}
-    while True:
+    linked: set[str] = set()
+    more = {fact_id}
+    while more - linked:
+        linked |= more
         more = {fact.id for fact in facts if fact.successor in linked}
         more |= {fact.successor for fact in facts if fact.id in linked and fact.successor}
-        if more <= linked:
-            return [fact for fact in facts if fact.id in linked]
-        linked |= more
+    return [fact for fact in facts if fact.id in linked]
+
+
+def _without_overtaken(facts: Sequence[Fact], when: datetime) -> list[Fact]:
+    """Of the facts of a slot that holds one value, the one that began last, and those that begin later."""
+    begun = [fact for fact in facts if fact.exclusive and _has_begun(fact, when)]
+    begun.sort(key=lambda fact: (not _began_some_time(fact), fact.starts_at, fact.observed_at))
+    last = {fact.slot: fact for fact in begun}
+    return [f for f in facts if not f.exclusive or last.get(f.slot, f) is f or not _has_begun(f, when)]
 
 
 def _has_begun(fact: Fact, when: datetime) -> bool:
@@ -96,5 +90,5 @@ def _has_begun(fact: Fact, when: datetime) -> bool:
 
 
 def _began_some_time(fact: Fact) -> bool:
-    """Whether it was over when it was said, without a beginning: "I lived in Lima until 2019"."""
+    """Whether it was over when it was said, without a known beginning: "I lived in Lima until 2019"."""
     return fact.is_past and fact.valid_from is None

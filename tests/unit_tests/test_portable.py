@@ -93,7 +93,7 @@ def test_a_broken_line_is_named_with_what_is_wrong_and_never_quoted(lines: list[
 
 
 def current(facts: tuple[Fact, ...]) -> list[str]:
-    return [fact.text for fact in facts if fact.retired_at is None]
+    return [fact.text for fact in facts if fact.retired_reason is None]
 
 
 def test_into_an_empty_memory_everything_goes_as_it_is() -> None:
@@ -161,7 +161,7 @@ def test_a_merge_leaves_room_for_one_current_fact_in_each_place() -> None:
     ]
     changes = merge(imported, here, {})
     gone = {fact.id for fact in changes.retired}
-    together = [f for f in (*here, *changes.added) if f.retired_at is None and f.id not in gone]
+    together = [f for f in (*here, *changes.added) if f.retired_reason is None and f.id not in gone]
     assert sorted(f.text for f in together) == ["Likes tea", "Lives in Austin", "Name is Eve"]
     assert len(changes.added) == len(imported)
 

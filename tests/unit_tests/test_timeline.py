@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from memory.facts.fact import Fact
-from memory.facts.timeline import as_of, believed, chain, held, versions
+from memory.facts.timeline import as_of, believed, chain, current_at, held, versions
+from memory.recall.columns import Columns
+from memory.recall.words import document
 from tests.facts import make_fact
 
 
@@ -73,6 +75,38 @@ FACTS = [TRIP, LIMA, AUSTIN, OSLO, LATE]
 def test_both_clocks_tell_their_own_time(when: str, held: list[str], believed: list[str]) -> None:
     then = as_of(FACTS, moment(when))
     assert (texts(then.held), texts(then.believed)) == (held, believed)
+
+
+HOME = fact("Rome", said="2019-01-01")
+PLAN = fact("Oslo", said="2019-06-01", since="2020-01-01")
+SHORT_PLAN = fact("Oslo", said="2019-06-01", since="2020-01-01", until="2020-03-01")
+SECOND_PLAN = fact("Bonn", said="2019-07-01", since="2020-02-01")
+BACK = fact("Lima", said="2020-05-01")
+
+
+@pytest.mark.parametrize(
+    ("facts", "when", "current"),
+    [
+        ([HOME], "2019-06-01", ["Rome"]),
+        ([TRIP], "2020-01-07", ["Trip"]),
+        ([TRIP], "2020-01-08", []),
+        ([HOME, PLAN], "2019-12-31", ["Rome", "Oslo"]),  # a plan is current before its time
+        ([HOME, PLAN], "2020-01-01", ["Oslo"]),
+        ([HOME, SHORT_PLAN], "2020-02-01", ["Oslo"]),
+        ([HOME, SHORT_PLAN], "2020-03-01", ["Rome"]),
+        ([HOME, PLAN, SECOND_PLAN], "2020-01-15", ["Oslo", "Bonn"]),
+        ([HOME, PLAN, SECOND_PLAN], "2020-02-01", ["Bonn"]),
+        ([PLAN, BACK], "2020-05-02", ["Lima"]),
+        ([HOME, fact("Jazz", "likes", said="2019-02-01"), PLAN], "2020-01-01", ["Jazz", "Oslo"]),
+    ],
+)
+def test_what_is_current_is_the_same_for_facts_and_for_columns(
+    facts: list[Fact], when: str, current: list[str]
+) -> None:
+    assert texts(current_at(facts, moment(when))) == current
+    mask = Columns().extended([*map(document, facts)]).current(moment(when))
+    assert [fact.text for fact, is_current in zip(facts, mask, strict=True) if is_current] == current
+    assert texts(believed(facts, moment(when))) == current
 
 
 def test_a_plan_holds_from_its_day_on_in_place_of_what_held() -> None:
