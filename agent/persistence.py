@@ -20,7 +20,8 @@ from memory.index.embeddings import Embedder, open_embedder
 from memory.index.queue import IndexQueue
 from memory.index.registry import active_index
 from memory.ledger.ledger import Ledger
-from memory.ledger.postgres import Pool, is_migrated, migrate, open_pool
+from memory.ledger.migrate import is_migrated, migrate
+from memory.ledger.pool import Pool, open_pool
 from memory.maintenance import bring_up
 from memory.parts import Parts, RecallOptions
 

@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     @classmethod
     def _postgres_url(cls, url: str) -> str:
         if url:
-            from memory.ledger.postgres import url_problem  # the driver, which not every command needs
+            from memory.ledger.pool import url_problem  # the driver, which not every command needs
 
             if problem := url_problem(url):
                 raise ValueError(problem)

@@ -20,7 +20,7 @@ from agent.settings import read_settings
 from agent.state import Input, State
 from memory.errors import BadInput
 from memory.facts.fact import owner_key
-from memory.ledger.postgres import Pool
+from memory.ledger.pool import Pool
 from memory.store import FactStore
 from memory.threads.run_lock import RUN_TIMEOUT
 from memory.threads.threads import BEGUN_BY, check_thread_id, has_checkpoint, thread_owner

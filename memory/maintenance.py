@@ -21,7 +21,8 @@ from memory.index.embeddings import Embedder
 from memory.index.protocol import Damaged, FactKey
 from memory.index.queue import PAGE, IndexQueue, Progress, queue_all, quiet
 from memory.index.registry import activate, building_index, dropped_indexes, forget_index
-from memory.ledger.postgres import Connection, locked_transaction
+from memory.ledger.locks import locked_transaction
+from memory.ledger.pool import Connection
 from memory.parts import Parts
 
 log = logging.getLogger(__name__)

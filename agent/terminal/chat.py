@@ -24,7 +24,7 @@ from agent.terminal.tasks import row_of
 from agent.terminal.threads import titled_threads
 from agent.thread_lock import Graph
 from memory.errors import AgentMemoryError, BadInput, cause_of
-from memory.ledger.postgres import Pool
+from memory.ledger.pool import Pool
 from memory.store import FactStore
 from memory.threads.tasks import active_tasks
 from memory.threads.threads import check_thread_is_own, list_threads

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import CheckpointTuple
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
-    from memory.ledger.postgres import Pool
+    from memory.ledger.pool import Pool
     from memory.threads.saver import ThreadSaver
     from memory.threads.threads import Size, Thread
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 import unicodedata
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -155,6 +155,11 @@ class Fact(BaseModel):
     @property
     def slot(self) -> tuple[str, str]:
         return self.subject, self.attribute
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The subject and the words of the text; facts of the same words say the same."""
+        return self.subject, *same_words(self.text)
 
     @property
     def starts_at(self) -> datetime:

@@ -1,7 +1,7 @@
 """A user's memory as JSON lines, for backups and moves: facts with their history and sources. Pure.
 
-The first line names the format. Each further line is a fact, in the order they were recorded, with the times it was said
-again; then come the messages that were extracted, so that they are not extracted again elsewhere.
+The first line names the format. Each further line is a fact, in the order they were recorded, with the times it was
+said again; then come the messages that were extracted, so that they are not extracted again elsewhere.
 """
 
 import json
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from memory.errors import BadInput, listed, problems_of
 from memory.facts.changes import Changes, Reinforcement, retired
-from memory.facts.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_storable, same_words
+from memory.facts.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_storable
 
 FORMAT = {"format": "remembering-agent memory", "version": 1}
 
@@ -82,7 +82,7 @@ def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Se
     here = {fact.id: fact for fact in known}
     holders: dict[Claim, dict[str, Fact]] = {}
     for fact in here.values():
-        for claim in (*_claims(fact), _words(fact)) if fact.retired_at is None else ():
+        for claim in (*_claims(fact), ("words", *fact.words)) if fact.retired_at is None else ():
             holders.setdefault(claim, {})[fact.id] = fact
     added: list[Fact] = []
     gone: dict[str, Fact] = {}
@@ -94,7 +94,7 @@ def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Se
                 gone[mine.id] = retired(mine, fact.retired_reason, ended_at, fact.successor)
             continue
         if fact.retired_at is None:
-            found = (holders.get(claim, {}) for claim in (*_claims(fact), _words(fact)))
+            found = (holders.get(claim, {}) for claim in (*_claims(fact), ("words", *fact.words)))
             rivals = [rival for holder in found for rival in holder.values() if rival.id not in gone]
             later = [rival for rival in rivals if rival.last_said_at >= fact.last_said_at]
             if later:
@@ -119,14 +119,10 @@ def _claims(fact: Fact) -> Iterator[Claim]:
             yield "slot", *fact.slot
 
 
-def _words(fact: Fact) -> Claim:
-    return "words", fact.subject, *same_words(fact.text)
-
-
 def _reason(earlier: Fact, later: Fact) -> RetiredReason:
     """A fact that was said again in the same words is refined, unless it was over in between."""
     over = earlier.valid_until is not None and earlier.valid_until <= later.observed_at
-    return "refined" if _words(earlier) == _words(later) and not over else "superseded"
+    return "refined" if earlier.words == later.words and not over else "superseded"
 
 
 def _checked(fact: Fact) -> Fact:

@@ -11,8 +11,9 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact
 from memory.index.embeddings import Embedder
 from memory.index.protocol import FactKey, Index, Vectors, bytes_of, vectors_of
-from memory.ledger.postgres import Connection, Pool, lock_key, other_writer, take_locks
-from memory.ledger.statements import COLUMNS, fact_of_row
+from memory.ledger.locks import lock_key, other_writer, take_locks
+from memory.ledger.pool import Connection, Pool
+from memory.ledger.rows import COLUMNS, fact_of_row
 
 PAGE = 500
 """Facts embedded and sent to the index at a time; Chroma takes at most 5,461."""

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from memory.index.embeddings import Embedder
 from memory.index.queue import queue_all
-from memory.ledger.postgres import Connection, Pool, locked_transaction
+from memory.ledger.locks import locked_transaction
+from memory.ledger.pool import Connection, Pool
 
 TIMEOUT = 60
 """Seconds to wait for another process that is at the same."""

@@ -1,10 +1,9 @@
-"""Work that waits until it has been quiet, as tasks of this process, all of which are finished before it ends."""
+"""Background work that starts once things have been quiet, as tasks of this process; all is done before it ends."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Set
 from contextvars import Context
-from functools import partial
 
 from memory.errors import cause_of
 
@@ -14,58 +13,52 @@ Work = Callable[[], Awaitable[object]]
 
 
 class Debouncer:
-    """For each key the work that was asked for last, once nothing more was asked for it for a while."""
+    """Runs the work that was last scheduled for a key, once nothing more was scheduled for it for a while."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[asyncio.TimerHandle, Work, Set[str]]] = {}
         self._running: dict[str, asyncio.Task[Exception | None]] = {}
 
     def ask(self, key: str, seconds: float, work: Work, on: Set[str] = frozenset()) -> None:
-        """Do this in so many seconds, in place of what was asked for this key and has not begun.
+        """Start the work in this many seconds, in place of what is waiting under the key.
 
-        What was to be done on anything that this is not is begun now, and not replaced.
+        `on` is what the work is done on. Waiting work on anything that the new work leaves out is not replaced, but
+        started now.
         """
-        if key in self._waiting and not self._waiting[key][2] <= on:
-            self._begin(key)
-        self._forget(key)
-        self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self._begin, key), work, on
+        if key in self._waiting:
+            timer, _, waiting_on = self._waiting[key]
+            timer.cancel()
+            if not waiting_on <= on:
+                self._start(key)
+        self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self._start, key), work, on
 
     async def finish(self) -> dict[str, Exception]:
-        """Do now what waits, and wait until all is done; broken off, it leaves the rest undone.
+        """Start what is waiting and wait until all is done. Returns the keys whose work failed, with the error.
 
-        The keys whose work failed, and why.
+        Cancelling this cancels the work.
         """
         for key in [*self._waiting]:
-            self._begin(key)
+            self._start(key)
         running = {**self._running}
         done = await asyncio.gather(*running.values())
         return {key: error for key, error in zip(running, done, strict=True) if error}
 
-    def _forget(self, key: str) -> Work | None:
-        timer, work, _ = self._waiting.pop(key, (None, None, None))
-        if timer:
-            timer.cancel()
-        return work
-
-    def _begin(self, key: str) -> None:
-        if work := self._forget(key):
-            # In a context of its own: within that of the run it was asked in, its tokens would stream to the user.
-            begun = asyncio.get_running_loop().create_task(_do(work, self._running.get(key)), context=Context())
-            self._running[key] = begun
-            begun.add_done_callback(partial(self._ended, key))
-
-    def _ended(self, key: str, done: asyncio.Task[Exception | None]) -> None:
-        if self._running.get(key) is done:
-            del self._running[key]
+    def _start(self, key: str) -> None:
+        timer, work, _ = self._waiting.pop(key)
+        timer.cancel()
+        # In a context of its own: in that of the run that scheduled it, its tokens would stream to the user.
+        task = asyncio.get_running_loop().create_task(_run(work, self._running.get(key)), context=Context())
+        self._running[key] = task
+        task.add_done_callback(lambda done: self._running.pop(key) if self._running[key] is done else None)
 
 
-async def _do(work: Work, before: asyncio.Task[Exception | None] | None) -> Exception | None:
-    """Do it after what was begun before it; where it fails, log the reason and return the error."""
+async def _run(work: Work, before: asyncio.Task[Exception | None] | None) -> Exception | None:
+    """Run it after the work before it under the same key. An error is logged and returned."""
     if before:
         await asyncio.wait([before])
     try:
         await work()
     except Exception as error:
-        log.warning("not done in the background cause=%s", cause_of(error))
+        log.warning("background work failed cause=%s", cause_of(error))
         return error
     return None

@@ -1,22 +1,19 @@
-"""Messages to candidate facts: the prompt, beside the model of its answer, and the one call that joins them."""
+"""From messages to proposed facts: the prompt beside the model of its answer, and the checks of what comes back."""
 
 import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, OnErrorOmit, ValidationError
 
 from memory.errors import AgentMemoryError
 from memory.facts.changes import Proposal, RelationKind
 from memory.facts.fact import (
-    MAX_FACT_TEXT,
     Category,
     Fact,
     Source,
@@ -38,9 +35,7 @@ if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model c
     from langchain_core.runnables import RunnableConfig
 
 StructuredOutputMethod = Literal["auto", "json_schema", "function_calling", "json_mode"]
-
-MAX_CANDIDATES = 20
-"""Facts one message may yield; one that holds more is a document, not a statement."""
+Item = TypeVar("Item")
 
 EXTRACTION_PROMPT = """\
 You keep the long-term memory of an assistant. From the user's messages below, take the facts about the user and the \
@@ -75,81 +70,94 @@ Take nothing from questions, from guesses, or from text that is quoted, pasted o
 or card numbers. Instructions to you ("always answer in French") are not facts. An empty list is a good answer.\
 """
 
-
 SAID_AT = "said_at"
-"""Key in a human message's `additional_kwargs`: the ISO moment it was said."""
+"""Key in a human message's `additional_kwargs`: the ISO time at which it was said."""
 
 EXTRACTION_CHARS = 16_000
 EXTRACTION_MESSAGES = 10
-"""Characters and messages one extraction looks at."""
+"""Characters and messages that one extraction reads."""
+
+MAX_CANDIDATES = 20
+"""Facts taken from one message; a message that holds more is a document, not a statement."""
 
 MAX_FAILURES = 3
-"""Useless answers after which a message is given up; those after the first were about it alone."""
-
-Shape = TypeVar("Shape", bound=BaseModel)
+"""Failed extractions after which a message is given up; it is extracted alone after the first."""
 
 MAX_QUOTE = 2_000
-"""Characters of a quote; a longer one says nothing about where the fact comes from."""
+"""Characters of a quote; a longer one does not show where the fact comes from."""
 
 
 class Relation(BaseModel):
-    """How a candidate relates to one of the known facts it was shown with."""
+    """How a candidate relates to a known fact."""
 
     known: int
-    """Number of the known fact."""
     relation: RelationKind
 
 
 class Candidate(BaseModel):
-    """A fact as the model proposes it; code decides what becomes of it."""
+    """A fact as the model proposes it; EXTRACTION_PROMPT describes the fields. Those with a default may be missing."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     text: str
-    """One short declarative sentence, without the user as its subject."""
     quote: str
-    """The exact words of the message it comes from."""
     message: int
-    """Number of the message it comes from."""
     subject: str
-    """ "user", or the name of whom or what it is about."""
     attribute: str
-    """What it says about the subject, such as "home city"."""
-    exclusive: bool
-    """Whether only one value can hold at a time."""
-    category: Category
-    importance: float
-    """0 to 1."""
-    valid_from: str | None
-    """ISO date since when it holds, or null."""
-    valid_until: str | None
-    """ISO date until when it holds, or null."""
-    relations: list[Relation]
-    """How it relates to known facts; unrelated ones left out."""
+    exclusive: bool = False
+    category: Annotated[Category, BeforeValidator(lambda value: value if value in get_args(Category) else "fact")] = (
+        "fact"
+    )
+    importance: float = 0.5
+    valid_from: str | None = None
+    valid_until: str | None = None
+    relations: Annotated[
+        list[OnErrorOmit[Relation]], BeforeValidator(lambda value: value if isinstance(value, list) else [])
+    ] = []
 
 
 class Retraction(BaseModel):
     """A known fact that the user took back, or asked to forget."""
 
     known: int
-    """Number of the known fact."""
     message: int
-    """Number of the message that takes it back."""
     quote: str
-    """The exact words of the message that take it back."""
 
 
 class Extraction(BaseModel):
-    """The answer of the extraction call."""
+    """The model's answer. Items that do not fit are dropped, and the rest is kept; both lists have to be there, since
+    LangChain reads an answer that was cut off as far as it goes."""
 
-    facts: list[Candidate]
-    retracted: list[Retraction]
+    facts: list[OnErrorOmit[Candidate]]
+    retracted: list[OnErrorOmit[Retraction]]
 
 
 class Utterance(BaseModel):
-    """Something the user said, with when and where."""
+    """A message of the user, with its time and source."""
 
     text: str
     said_at: AwareDatetime
     source: Source
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """An extraction and what it was asked about."""
+
+    utterances: list[Utterance]
+    known: list[Fact]
+    extraction: Extraction
+    started_at: datetime
+    """What was forgotten after it is not learned."""
+
+
+class ExtractionFailed(AgentMemoryError):
+    """The model gave no usable answer; the messages are to be extracted later."""
+
+    def __init__(self, text: str, *, transient: bool) -> None:
+        super().__init__(text)
+        self.transient = transient
+        """Whether the same messages may succeed later: the model did not answer, or is configured wrongly."""
 
 
 def utterances_of(
@@ -172,49 +180,25 @@ def utterances_of(
     return utterances
 
 
-def batches(utterances: Iterable[Utterance]) -> Iterator[list[Utterance]]:
-    """The utterances in order, as many together as one extraction takes, and at least one."""
-    batch: list[Utterance] = []
-    for said in utterances:
-        full = len(batch) == EXTRACTION_MESSAGES or sum(map(len, (u.text for u in (*batch, said)))) > EXTRACTION_CHARS
-        if batch and full:
-            yield batch
-            batch = []
-        batch.append(said)
-    if batch:
-        yield batch
+def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
+    """What the next extraction reads: the first of the utterances that are in `failures`, message id -> failures.
 
-
-def next_batch(utterances: Iterable[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
-    """What the next extraction takes of the utterances: the first of those that `failures` has as not extracted yet.
-
-    One for which an answer was of no use before is tried alone, so that a message no model can read does not keep the
-    rest waiting. What says nothing is passed over.
+    An utterance whose extraction failed before is extracted alone, so that a message no model can read does not hold
+    up the rest. Small talk is left out.
     """
-    due = [u for u in utterances if u.source.message_id in failures and not says_nothing(u.text)]
-    if due and failures[str(due[0].source.message_id)]:
-        return due[:1]
-    return next(batches(takewhile(lambda said: not failures[str(said.source.message_id)], due)), [])
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """What one extraction gave, next to what it was asked about."""
-
-    utterances: list[Utterance]
-    known: list[Fact]
-    extraction: Extraction
-    started_at: datetime
-    """What was forgotten since then is not learnt."""
-
-
-class ExtractionFailed(AgentMemoryError):
-    """The model gave no usable answer; the messages are to be extracted later."""
-
-    def __init__(self, text: str, *, transient: bool) -> None:
-        super().__init__(text)
-        self.transient = transient
-        """Whether the model may do better with the same messages another time: it was away, or is set up wrongly."""
+    batch: list[Utterance] = []
+    characters = 0
+    for said in utterances:
+        failed = failures.get(str(said.source.message_id))
+        if failed is None or says_nothing(said.text):
+            continue
+        characters += len(said.text)
+        if batch and (failed or characters > EXTRACTION_CHARS):
+            break
+        batch.append(said)
+        if failed or len(batch) == EXTRACTION_MESSAGES:
+            break
+    return batch
 
 
 def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> str:
@@ -239,19 +223,11 @@ def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> 
 
 
 def answer_schema() -> dict[str, Any]:
-    """The shape of the answer as JSON schema, without the titles and descriptions, which the prompt gives: each call
-    pays for it."""
-
-    def bare(part: Any, *, named: bool = False) -> Any:
-        """`named` is for an object whose keys are names that are free, such as a fact's fields."""
-        if isinstance(part, list):
-            return [bare(item) for item in part]
-        if not isinstance(part, dict):
-            return part
-        kept = part if named else {key: value for key, value in part.items() if key not in ("title", "description")}
-        return {key: bare(value, named=key in ("properties", "$defs")) for key, value in kept.items()}
-
-    return {"title": Extraction.__name__, **bare(Extraction.model_json_schema())}
+    """The JSON schema of the answer, without what the prompt says already: it is part of every call."""
+    schema = json.dumps(Extraction.model_json_schema(mode="serialization"))
+    left_out = ("title", "description", "default")
+    bare = json.loads(schema, object_hook=lambda part: {k: v for k, v in part.items() if k not in left_out})
+    return {"title": Extraction.__name__, **bare}
 
 
 async def extract(
@@ -262,56 +238,24 @@ async def extract(
     method: StructuredOutputMethod = "auto",
     config: "RunnableConfig | None" = None,
 ) -> Extraction:
-    """One model call: what the user said, next to what is known, to candidate facts.
+    """One model call: candidate facts from what the user said, related to what is known.
 
-    A fact that the model gives in another shape is dropped, and the rest kept. Raises ExtractionFailed when the model
-    refuses, times out, or answers in another shape altogether.
+    Raises ExtractionFailed when the model refuses, times out, or gives an answer of another shape.
     """
     from langchain_core.messages import HumanMessage, SystemMessage
 
     schema = answer_schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize
-    asked: dict[str, Any] = {} if method == "auto" else {"method": method}
-    structured = model.with_structured_output(schema, **asked)
+    options: dict[str, Any] = {} if method == "auto" else {"method": method}
+    structured = model.with_structured_output(schema, **options)
     instructions = EXTRACTION_PROMPT
-    if method == "json_mode":  # the only one in which the model is not told the schema anyway
+    if method == "json_mode":  # with the other methods the model is told the schema anyway
         instructions += f"\n\nAnswer with one JSON object of this schema:\n{json.dumps(schema)}"
     prompt = [SystemMessage(instructions), HumanMessage(extraction_input(utterances, known))]
     try:
-        return usable(await structured.ainvoke(prompt, config))
-    except Exception as error:  # every provider has its own errors; the caller needs only one
+        return Extraction.model_validate(await structured.ainvoke(prompt, config))
+    except Exception as error:  # each provider has its own errors
         useless = isinstance(error, ValueError | TypeError) or getattr(error, "code", None) == "content_filter"
         raise ExtractionFailed(f"{type(error).__name__} from the extraction model", transient=not useless) from error
-
-
-def usable(answer: object) -> Extraction:
-    """What of a model's answer has the right shape, small faults mended. Raises ValueError where it has none at all.
-
-    Both lists have to be there: LangChain reads what was cut off in the middle as far as it goes.
-    """
-    if not isinstance(answer, dict) or not all(isinstance(answer.get(name), list) for name in Extraction.model_fields):
-        raise ValueError("the answer is not whole")
-    facts = [mended for raw in answer["facts"] if (mended := _mended_candidate(raw))]
-    return Extraction(facts=facts, retracted=_each(Retraction, answer["retracted"]))
-
-
-def _mended_candidate(raw: object) -> Candidate | None:
-    """The candidate, with what small models leave out or make up replaced by what says nothing."""
-    if not isinstance(raw, dict):
-        return None
-    category = raw.get("category")
-    mended = {"valid_from": None, "valid_until": None, "exclusive": False, "importance": 0.5, **raw}
-    mended["category"] = category if category in get_args(Category) else "fact"
-    mended["relations"] = _each(Relation, raw.get("relations"))
-    return next(iter(_each(Candidate, [mended])), None)
-
-
-def _each(kind: type[Shape], raw: object) -> list[Shape]:
-    """Those of the items that have the shape."""
-    items = []
-    for item in raw if isinstance(raw, list) else []:
-        with suppress(ValidationError):
-            items.append(kind.model_validate(item))
-    return items
 
 
 def proposals(
@@ -321,49 +265,44 @@ def proposals(
     known: Sequence[Fact],
     now: datetime,
 ) -> tuple[list[Proposal], dict[str, datetime]]:
-    """What of the model's answer may be considered: proposals, and which known facts were taken back, and when.
-
-    Dropped are: a candidate or a retraction whose quote the user did not write, a candidate that is a secret or a
-    command, numbers of messages or known facts that were not shown, and what is past MAX_CANDIDATES.
-    """
-    kept = []
-    taken_from: Counter[int] = Counter()
+    """The candidates that may become facts; and the ids of the known facts that were taken back, each with when."""
+    kept: list[Proposal] = []
+    kept_of: Counter[int] = Counter()
     for candidate in extraction.facts:
-        if not 1 <= candidate.message <= len(utterances):
+        said = _numbered(utterances, candidate.message)
+        if said is None or rejection(candidate, said) or kept_of[candidate.message] == MAX_CANDIDATES:
             continue
-        said = utterances[candidate.message - 1]
-        if taken_from[candidate.message] == MAX_CANDIDATES or not is_admissible(candidate, said):
+        try:
+            fact = _fact(user_id, candidate, said, now)
+        except ValidationError:  # a text, subject or attribute that is empty or too long
             continue
-        taken_from[candidate.message] += 1
-        relations = {known[r.known - 1].id: r.relation for r in candidate.relations if 1 <= r.known <= len(known)}
-        kept.append(Proposal(_fact(user_id, candidate, said, now), relations))
+        kept_of[candidate.message] += 1
+        relations = {shown.id: r.relation for r in candidate.relations if (shown := _numbered(known, r.known))}
+        kept.append(Proposal(fact, relations))
     retracted = {
-        known[taken.known - 1].id: utterances[taken.message - 1].said_at
+        shown.id: said.said_at
         for taken in extraction.retracted
-        if 1 <= taken.known <= len(known)
-        and 1 <= taken.message <= len(utterances)
-        and is_quoted(taken.quote, utterances[taken.message - 1])
+        if (shown := _numbered(known, taken.known)) and (said := _numbered(utterances, taken.message))
+        if is_quoted(taken.quote, said)
     }
     return kept, retracted
 
 
+def rejection(candidate: Candidate, said: Utterance) -> str | None:
+    """Why the candidate is not kept, or None: it has to be the user's own words, and neither secret nor command."""
+    if not is_quoted(candidate.quote, said):
+        return "quote not found in the message"
+    texts = (candidate.text, candidate.quote, candidate.subject, candidate.attribute)
+    if not all(map(is_storable, texts)):
+        return "characters that cannot be stored"
+    if is_secret(candidate.text, candidate.attribute, sentence_around(candidate.quote, said.text)):
+        return "secret"
+    return "command" if is_command(candidate.text, candidate.quote) else None
+
+
 def is_quoted(quote: str, said: Utterance) -> bool:
     """Whether the user wrote these words in this message, but for case and spacing."""
-    return 0 < len(quote) <= MAX_QUOTE and normalize(quote) in normalize(said.text) and bool(normalize(quote))
-
-
-def is_admissible(candidate: Candidate, said: Utterance) -> bool:
-    """Whether the candidate can be a fact: said by the user in this message, whole, and neither secret nor command."""
-    texts = (candidate.text, candidate.quote, candidate.subject, candidate.attribute)
-    return (
-        is_quoted(candidate.quote, said)
-        and 0 < len(candidate.text.strip()) <= MAX_FACT_TEXT
-        and 0 < len(slot_name(candidate.subject)) <= 100
-        and 0 < len(slot_name(candidate.attribute)) <= 100
-        and all(is_storable(text) for text in texts)
-        and not is_secret(candidate.text, candidate.attribute, sentence_around(candidate.quote, said.text))
-        and not is_command(candidate.text, candidate.quote)
-    )
+    return len(quote) <= MAX_QUOTE and bool(normalize(quote)) and normalize(quote) in normalize(said.text)
 
 
 def sentence_around(quote: str, text: str) -> str:
@@ -376,16 +315,18 @@ def sentence_around(quote: str, text: str) -> str:
 
 
 def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
+    """Raises ValidationError for a text, subject or attribute that is empty or too long."""
     slot = slot_name(candidate.subject), slot_name(candidate.attribute)
-    dates = str(candidate.valid_from), str(candidate.valid_until)
-    identifier = fact_id(user_id, said.source, candidate.text, *slot, *dates)
+    identifier = fact_id(
+        user_id, said.source, candidate.text, *slot, str(candidate.valid_from), str(candidate.valid_until)
+    )
     return Fact(
         id=identifier,
         key=identifier,
         text=candidate.text.strip(),
-        subject=candidate.subject,
-        attribute=candidate.attribute,
-        exclusive=is_exclusive(slot_name(candidate.attribute), candidate.exclusive),
+        subject=slot[0],
+        attribute=slot[1],
+        exclusive=is_exclusive(slot[1], candidate.exclusive),
         category=candidate.category,
         importance=min(max(candidate.importance, 0.0), 1.0),
         quote=candidate.quote,
@@ -395,3 +336,8 @@ def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) ->
         observed_at=said.said_at,
         recorded_at=now,
     )
+
+
+def _numbered(items: Sequence[Item], number: int) -> Item | None:
+    """The item with this number, from 1; None for a number that was not shown."""
+    return items[number - 1] if 1 <= number <= len(items) else None

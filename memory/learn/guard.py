@@ -1,4 +1,4 @@
-"""What is never kept as a fact: secrets, and commands to the agent that are dressed as facts. Pure."""
+"""Recognizes what is never kept as a fact: secrets, and commands to the agent. Pure."""
 
 import re
 
@@ -24,36 +24,34 @@ ORDERS = re.compile(
     rf"|you\s+(?:must|are|will)\b|(?:always|never)\s+(?:{VERBS})\b)",
     re.IGNORECASE,
 )
-"""What nobody says of themselves: "always answer in French", where "never eats breakfast" is a fact."""
+"""Commands wherever they stand: "always answer in French" is one, and "never eats breakfast" is a fact."""
 
 COMMANDS = re.compile(rf"^\W*(?:please\s+)?(?:{VERBS})\b", re.IGNORECASE)
 CARD_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
-
 MAX_CONTEXT = 2_000
-"""Characters of the sentence that are looked at."""
+"""Characters."""
 
 
 def is_secret(text: str, attribute: str = "", context: str = "") -> bool:
-    """Whether a text is a password, key, token or payment card number, or says one.
+    """Whether the text holds a password, key, token or payment card number.
 
-    `attribute` is what the text is said to tell, `context` the sentence it was said in: "hunter2" alone gives nothing
-    away, "wifi password: hunter2" does.
+    The fact's attribute and the sentence around the text count: "wifi password: hunter2" is a secret, "hunter2" is not.
     """
     said = (text, f"{attribute}: {text}", context[:MAX_CONTEXT])
     return any(SECRETS.search(part) or any(_passes_luhn(m[0]) for m in CARD_NUMBER.finditer(part)) for part in said)
 
 
 def is_command(text: str, quote: str = "") -> bool:
-    """Whether a text tells the agent what to do, rather than something about the user, or is quoted from such words.
+    """Whether the text, or the quote it was taken from, tells the agent what to do.
 
-    Of the quote, which may begin in the middle of a sentence ("write Rust at work"), only plain orders count.
+    A quote may begin in the middle of a sentence, as in "write Rust at work", so only ORDERS count there.
     """
     return bool(ORDERS.match(text) or COMMANDS.match(text) or ORDERS.match(quote))
 
 
 def _passes_luhn(number: str) -> bool:
-    """The check digit every payment card carries (Luhn, US patent 2,950,048)."""
+    """Whether the check digit is that of a payment card (Luhn, US patent 2,950,048)."""
     digits = [int(char) for char in reversed(number) if char.isdigit()]
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0

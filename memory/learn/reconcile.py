@@ -4,12 +4,11 @@ The model proposes relations, this code decides. Only a fact in the same slot (s
 when in doubt, both facts are kept.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from memory.facts.changes import Changes, Proposal, Reinforcement, retired
-from memory.facts.fact import Fact, RetiredReason, same_words
+from memory.facts.fact import Fact, RetiredReason
 from memory.facts.timeline import current_at
 
 SINGLE_VALUED = frozenset({
@@ -30,29 +29,6 @@ def is_exclusive(attribute: str, proposed: bool) -> bool:
     return attribute in SINGLE_VALUED or (proposed and attribute not in MANY_VALUED)
 
 
-class _Current:
-    """The unretired facts during a reconciliation, found by slot and by (subject, words)."""
-
-    def __init__(self, facts: Iterable[Fact]) -> None:
-        self._found: defaultdict[object, dict[str, Fact]] = defaultdict(dict)
-        for fact in facts:
-            self.put(fact)
-
-    def put(self, fact: Fact) -> None:
-        for key in (fact.slot, _words(fact)):
-            self._found[key][fact.id] = fact
-
-    def remove(self, fact: Fact) -> None:
-        for key in (fact.slot, _words(fact)):
-            del self._found[key][fact.id]
-
-    def in_slot(self, fact: Fact) -> list[Fact]:
-        return list(self._found[fact.slot].values())
-
-    def with_words(self, fact: Fact) -> list[Fact]:
-        return list(self._found[_words(fact)].values())
-
-
 def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], known: Iterable[Fact]) -> Changes:
     """Decide on each proposal, in order; each sees the outcome of those before it.
 
@@ -61,42 +37,41 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
     not, that has a proposal's id. What was said later wins, in whatever order it arrives.
     """
     by_id = {fact.id: fact for fact in known}
-    current = _Current(fact for fact in by_id.values() if fact.retired_at is None)
+    current = {fact.id: fact for fact in by_id.values() if fact.retired_at is None}
     history = [fact for fact in by_id.values() if fact.retired_at is not None]
     added: dict[str, Fact] = {}
     reinforced: list[Reinforcement] = []
     gone: dict[str, Fact] = {}
 
     def retire(fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None = None) -> None:
-        current.remove(fact)
+        del current[fact.id]
         outcome = added if fact.id in added else gone
         outcome[fact.id] = retired(fact, reason, ended_at, successor)
 
     for fact_id, said_at in retracted.items():
-        if (taken := by_id.get(fact_id)) and taken.retired_at is None and taken.last_said_at <= said_at:
+        if (taken := current.get(fact_id)) and taken.last_said_at <= said_at:
             retire(taken, "retracted", said_at)
 
     for proposal in proposals:
         fact = proposal.fact
         if fact.id in by_id or fact.id in added:
             continue  # the same write again
-        if repeated := _repeated(proposal, current):
+        slot = [other for other in current.values() if other.slot == fact.slot]
+        if repeated := _repeated(proposal, slot, [other for other in current.values() if other.words == fact.words]):
             if repeated.id not in added:
                 reinforced.append(Reinforcement(repeated, fact.source, fact.observed_at))
                 said_again_at = max(repeated.last_said_at, fact.observed_at)
-                current.put(repeated.model_copy(update={"said_again_at": said_again_at}))
+                current[repeated.id] = repeated.model_copy(update={"said_again_at": said_again_at})
         elif ended := _ended_before_it_arrived(fact, history):
             added[fact.id] = ended
         elif fact.is_past:
             ended_at = fact.valid_until or fact.observed_at
-            for other in current.in_slot(fact):
+            for other in slot:
                 if _tells_end_of(proposal, other):
                     retire(other, "expired", ended_at, fact.id)
             added[fact.id] = retired(fact, "expired", ended_at)
         else:
-            rivals = [
-                (other, reason) for other in current.in_slot(fact) if (reason := _reason_to_retire(proposal, other))
-            ]
+            rivals = [(other, reason) for other in slot if (reason := _reason_to_retire(proposal, other))]
             if later := _said_later((other for other, _ in rivals), fact):
                 ended_at = later.starts_at if later.starts_at > fact.starts_at else later.last_said_at
                 added[fact.id] = retired(fact, "superseded", ended_at, later.id)
@@ -104,8 +79,7 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
             for other, reason in rivals:  # a plan that gives way to another one was given up when that was said
                 ended_at = min(fact.observed_at, fact.starts_at) if other.is_planned else fact.starts_at
                 retire(other, reason, ended_at, fact.id)
-            added[fact.id] = fact
-            current.put(fact)
+            added[fact.id] = current[fact.id] = fact
 
     return Changes(tuple(added.values()), tuple(reinforced), tuple(gone.values()))
 
@@ -137,10 +111,6 @@ def _content(fact: Fact) -> dict[str, object]:
     return fact.model_dump(exclude={"id", "observed_at", "recorded_at", "said_again_at"})
 
 
-def _words(fact: Fact) -> tuple[str, tuple[str, ...]]:
-    return fact.subject, same_words(fact.text)
-
-
 def _said_later(others: Iterable[Fact], fact: Fact) -> Fact | None:
     """The latest of the others that were said after the fact: the fact arrives late, and was already overtaken."""
     later = (other for other in others if other.last_said_at > fact.observed_at)
@@ -152,7 +122,7 @@ def _ended_before_it_arrived(fact: Fact, history: Iterable[Fact]) -> Fact | None
     for other in history:
         if other.ended_at is None or other.retired_reason is None or other.slot != fact.slot:
             continue
-        if _words(other) == _words(fact) and fact.observed_at < other.ended_at:
+        if other.words == fact.words and fact.observed_at < other.ended_at:
             return retired(fact, other.retired_reason, other.ended_at, other.successor)
         said_later = other.last_said_at > fact.observed_at and not (other.is_past or other.is_planned)
         if fact.exclusive and other.exclusive and said_later and not fact.is_planned:
@@ -160,15 +130,14 @@ def _ended_before_it_arrived(fact: Fact, history: Iterable[Fact]) -> Fact | None
     return None
 
 
-def _repeated(proposal: Proposal, current: _Current) -> Fact | None:
+def _repeated(proposal: Proposal, slot: Sequence[Fact], same_words: Sequence[Fact]) -> Fact | None:
     """The known fact that the proposal only says again, if there is one.
 
     The known fact has to have been current when the proposal was said, no plan, and of the same dates.
     """
-    fact, slot = proposal.fact, current.in_slot(proposal.fact)
-    duplicates = [other for other in slot if proposal.relations.get(other.id) == "duplicate"]
-    candidates = [*current.with_words(fact), *duplicates]
-    current_then = {other.id for other in current_at([*slot, *candidates], fact.observed_at)}
+    fact = proposal.fact
+    candidates = [*same_words, *(other for other in slot if proposal.relations.get(other.id) == "duplicate")]
+    current_then = {other.id for other in current_at([*slot, *candidates], fact.observed_at)} if candidates else set()
     for other in candidates:
         same_dates = fact.valid_from in (None, other.valid_from) and fact.valid_until in (None, other.valid_until)
         if same_dates and other.id in current_then and (fact.is_planned or not other.is_planned):
@@ -178,7 +147,7 @@ def _repeated(proposal: Proposal, current: _Current) -> Fact | None:
 
 def _tells_end_of(proposal: Proposal, other: Fact) -> bool:
     """Whether a fact that was over when it was said tells that a known one has ended."""
-    fact, same = proposal.fact, _words(proposal.fact) == _words(other)
+    fact, same = proposal.fact, proposal.fact.words == other.words
     related = proposal.relations.get(other.id, "unrelated") != "unrelated"
     ends_it = same or (related and (fact.valid_until or fact.observed_at) > other.starts_at)
     return ends_it and other.last_said_at <= fact.observed_at
@@ -197,7 +166,7 @@ def _reason_to_retire(proposal: Proposal, other: Fact) -> RetiredReason | None:
     over = other.valid_until is not None and other.valid_until <= fact.observed_at
     if fact.exclusive and other.exclusive:
         return "expired" if over else "superseded"
-    if _words(fact) == _words(other):  # and yet no repeat: it says other dates
+    if fact.words == other.words:  # and yet no repeat: it says other dates
         if fact.valid_from and other.valid_from and fact.valid_from != other.valid_from:
             return None  # two dentist's appointments are two
         return "expired" if over else "refined"

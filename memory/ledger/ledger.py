@@ -16,8 +16,9 @@ from psycopg.rows import DictRow
 from memory.errors import Unavailable
 from memory.facts.fact import Fact, Repeat, Source, check_user_id, owner_key
 from memory.facts.timeline import current_at
-from memory.ledger.postgres import Pool, locked_transaction, other_writer
-from memory.ledger.statements import ROWS_PER_SLICE, SELECT, facts_of, stored_id
+from memory.ledger.locks import locked_transaction, other_writer
+from memory.ledger.pool import Pool
+from memory.ledger.rows import ROWS_PER_SLICE, SELECT, facts_of, stored_id
 from memory.ledger.transaction import Transaction
 
 MAX_PAST = 2_000

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg_pool import PoolTimeout
 
 from memory.errors import cause_of
-from memory.ledger.postgres import Pool
+from memory.ledger.pool import Pool
 
 log = logging.getLogger(__name__)
 

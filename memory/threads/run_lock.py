@@ -10,7 +10,8 @@ from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import Unavailable
-from memory.ledger.postgres import Connection, Pool, lock_key, wait_for_lock
+from memory.ledger.locks import lock_key, wait_for_lock
+from memory.ledger.pool import Connection, Pool
 
 RUN_TIMEOUT = 30.0
 """Seconds to wait for a run of the thread that is under way."""

@@ -24,7 +24,7 @@ from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from memory.errors import BadInput
-from memory.ledger.postgres import Pool
+from memory.ledger.pool import Pool
 from memory.threads.group_commit import Committer, Rows
 
 SPARED = 2

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from memory.facts.fact import check_user_id, owner_key, utc_now
-from memory.ledger.postgres import Pool
+from memory.ledger.pool import Pool
 from memory.threads.task import Task, open_task, status_of, task_of
 from memory.threads.threads import NEWEST
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from memory.errors import BadInput
 from memory.facts.fact import check_text, check_user_id, is_storable, owner_key
-from memory.ledger.postgres import Pool, lock_key, take_locks
+from memory.ledger.locks import lock_key, take_locks
+from memory.ledger.pool import Pool
 from memory.threads.run_lock import RUN_TIMEOUT
 
 BEGUN_BY = "begun_by"

@@ -19,7 +19,7 @@ from memory.index.chroma import SYNC_THRESHOLD
 from memory.index.local_model import DIMENSION
 from memory.index.protocol import bytes_of
 from memory.ledger.ledger import Ledger
-from memory.ledger.postgres import Pool
+from memory.ledger.pool import Pool
 from memory.ledger.transaction import Transaction
 from memory.store import FactStore
 from tests.benchmarks.made_up import K, Person, Question, nearest

@@ -8,7 +8,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.persistence import open_checkpointer
 from memory.facts.fact import owner_key, utc_now
-from memory.ledger.postgres import Pool
+from memory.ledger.pool import Pool
 from memory.threads.task import start_task
 from memory.threads.tasks import active_tasks
 from tests.benchmarks.place import Bench

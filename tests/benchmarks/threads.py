@@ -23,7 +23,7 @@ from agent.terminal.files import replacing
 from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.embedded.connect import embedded_servers
-from memory.ledger.postgres import Pool, open_pool
+from memory.ledger.pool import Pool, open_pool
 from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.summary import SUMMARY_PROMPT, SUMMARY_TOKENS

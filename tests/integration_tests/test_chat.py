@@ -19,7 +19,7 @@ from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.errors import BadInput, Unavailable
 from memory.facts.fact import owner_key
-from memory.ledger.postgres import open_pool
+from memory.ledger.pool import open_pool
 from memory.store import FactStore
 from memory.threads import threads
 from memory.threads.run_lock import RunLocks

@@ -9,7 +9,7 @@ import pytest
 from agent.thread_lock import Graph
 from memory.errors import BadInput
 from memory.facts.fact import owner_key
-from memory.ledger.postgres import Pool
+from memory.ledger.pool import Pool
 from memory.store import FactStore, facts_namespace
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
@@ -58,7 +58,7 @@ async def lead_a_life(memory: UserMemory, openai: ScriptedOpenAI) -> None:
 # --- export and import ---------------------------------------------------------------------------------------
 
 
-async def test_an_export_that_is_imported_elsewhere_is_exported_again_to_the_letter(
+async def test_an_imported_export_is_exported_again_to_the_letter(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await lead_a_life(memory, openai)
@@ -93,7 +93,7 @@ async def test_messages_that_an_import_brings_are_not_extracted_again(
     assert openai.calls() == calls
 
 
-async def test_an_import_into_a_memory_that_has_facts_merges_the_later_wins_and_nothing_is_lost(
+async def test_an_import_merges_the_later_fact_wins_and_nothing_is_lost(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
     other = remembering(store, memory.user_id + "-other")
@@ -116,7 +116,7 @@ async def test_an_import_into_a_memory_that_has_facts_merges_the_later_wins_and_
     assert texts(await memory.current()) == current
 
 
-async def test_a_retraction_reaches_a_memory_that_had_the_fact(
+async def test_an_imported_retraction_retires_the_known_fact(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
     await store.aput(facts_namespace(memory.user_id), "car", {"text": "Car is red"})
@@ -171,7 +171,7 @@ async def indexed(store: FactStore, user: str) -> set[str]:
     return {entry.key.fact_id async for page in pages for entry in page if entry.key.owner == owner_key(user)}
 
 
-async def test_a_forgotten_fact_is_gone_from_everywhere_and_its_predecessor_stays_as_it_was(
+async def test_a_forgotten_fact_is_gone_everywhere_and_its_predecessor_stays(
     city: str, memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
     openai.extraction(found(home("Lima"), likes("tea")), found(home(city)), found(home(city)))
@@ -198,7 +198,7 @@ async def test_a_forgotten_fact_is_gone_from_everywhere_and_its_predecessor_stay
     assert await memory.import_(await exported(memory)) == 0
 
 
-async def test_a_forgotten_category_takes_its_history_along_and_leaves_other_users_theirs(
+async def test_forgetting_a_category_deletes_its_history_but_no_other_users(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
     other = remembering(store, memory.user_id + "-other")
@@ -213,7 +213,7 @@ async def test_a_forgotten_category_takes_its_history_along_and_leaves_other_use
     assert len(await indexed(store, other.user_id)) == 3
 
 
-async def test_a_forgotten_thread_goes_with_its_messages_and_facts_and_other_threads_stay(
+async def test_forgetting_a_thread_deletes_its_messages_and_facts_only(
     city: str, graph: Graph, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     memory, other = remembering(store, user), remembering(store, user + "-other")
@@ -236,7 +236,7 @@ async def test_a_forgotten_thread_goes_with_its_messages_and_facts_and_other_thr
     assert (await graph.aget_state(config_of(f"{user}/2"))).values == {}
 
 
-async def test_who_forgets_everything_leaves_no_trace_and_may_begin_anew(
+async def test_forgetting_everything_leaves_no_trace_and_allows_a_new_start(
     city: str, graph: Graph, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     memory, other = remembering(store, user), remembering(store, user + "-other")
@@ -262,7 +262,7 @@ async def test_who_forgets_everything_leaves_no_trace_and_may_begin_anew(
     assert texts(await memory.all()) == ["Lives in Oslo"]
 
 
-async def test_a_thread_that_somebody_else_began_is_not_to_be_read_nor_forgotten(
+async def test_another_users_thread_can_be_neither_read_nor_forgotten(
     graph: Graph, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     await say(graph, user, "My thread.", f"{user}/1")
@@ -280,7 +280,7 @@ async def test_forget_takes_one_thing_at_a_time(memory: UserMemory, what: dict[s
 
 
 @pytest.mark.parametrize("identifier", ["", "f" * 32, "%", "a\x00b", "\ud800"])
-async def test_forgetting_what_is_not_there_changes_nothing(
+async def test_forgetting_something_unknown_changes_nothing(
     memory: UserMemory, openai: ScriptedOpenAI, identifier: str
 ) -> None:
     openai.extraction(found(likes("tea")))

@@ -22,7 +22,7 @@ from psycopg.errors import InvalidTextRepresentation, UntranslatableCharacter
 from psycopg_pool import PoolTimeout
 
 from memory.embedded.connect import Addresses
-from memory.ledger.postgres import Pool, open_pool
+from memory.ledger.pool import Pool, open_pool
 from memory.threads import group_commit
 from memory.threads.saver import ThreadSaver
 

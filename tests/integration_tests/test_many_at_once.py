@@ -21,7 +21,8 @@ from memory.errors import Unavailable
 from memory.facts.fact import Source, owner_key, utc_now
 from memory.learn.extract import Extraction, Utterance
 from memory.ledger.ledger import Ledger
-from memory.ledger.postgres import lock_key, migrations
+from memory.ledger.locks import lock_key
+from memory.ledger.migrate import migrations
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, say
@@ -98,7 +99,7 @@ async def open_everything(times: str) -> int:
         return len(opened)
 
 
-async def test_twenty_sessions_in_two_processes_that_change_one_slot_leave_one_current_fact_and_a_whole_chain(
+async def test_twenty_sessions_on_one_slot_leave_one_current_fact_and_a_chain(
     environment: dict[str, str], openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
     openai.defaults |= {"extraction": script.extraction, "reply": script.reply}
@@ -131,7 +132,7 @@ async def test_sessions_that_change_the_same_slots_in_other_orders_all_succeed(s
     assert set(await store.index.search(owner_key(user), vector, 100)) == {fact.id for fact in current}
 
 
-async def test_a_user_whose_memory_is_being_written_keeps_nobody_else_waiting(
+async def test_a_write_to_one_users_memory_does_not_delay_another_user(
     store: FactStore, servers: Addresses, user: str
 ) -> None:
     other = user + "-other"
@@ -146,7 +147,7 @@ async def test_a_user_whose_memory_is_being_written_keeps_nobody_else_waiting(
     assert [fact.text for fact in await UserMemory(store, user).current()] == ["Lives in Lima"]
 
 
-async def test_who_waits_too_long_for_the_same_users_memory_is_told_so_and_nothing_is_written(
+async def test_a_writer_that_waits_too_long_fails_and_nothing_is_written(
     store: FactStore, servers: Addresses, user: str
 ) -> None:
     store.ledger = Ledger(store.ledger.pool, lock_timeout=0.2)
@@ -157,7 +158,7 @@ async def test_who_waits_too_long_for_the_same_users_memory_is_told_so_and_nothi
     assert await UserMemory(store, user).all() == []
 
 
-async def test_processes_that_start_at_once_on_an_empty_database_all_find_it_set_up(
+async def test_processes_that_start_at_once_set_up_an_empty_database_once(
     environment: dict[str, str], servers: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"empty_{uuid.uuid4().hex}"

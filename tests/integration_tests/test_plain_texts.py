@@ -9,14 +9,12 @@ from psycopg.rows import DictRow
 from memory.errors import BadInput
 from memory.facts.fact import Fact, Source, utc_now
 from memory.learn.verbatim import Memory
-from memory.ledger.statements import facts_of
+from memory.ledger.rows import facts_of
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 
 
-async def test_plain_texts_are_remembered_by_the_hundred_and_found_by_what_was_said_before(
-    store: FactStore, user: str
-) -> None:
+async def test_hundreds_of_texts_are_found_by_the_messages_before_them(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     at = datetime(2023, 5, 7, tzinfo=UTC)
     texts = [Memory(f"Move {n} was good", at, "Ana", Source(thread_id="s1", message_id=str(n))) for n in range(300)]
@@ -29,9 +27,7 @@ async def test_plain_texts_are_remembered_by_the_hundred_and_found_by_what_was_s
     assert (await memory.all())[-1].source == answer
 
 
-async def test_whose_texts_half_of_a_memory_is_does_not_make_them_alike_a_question_about_them(
-    store: FactStore, user: str
-) -> None:
+async def test_a_common_subject_does_not_dominate_similarity(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     await memory.remember_all(
         [Memory(text, subject=who) for text in ("I paint boats.", "I sing.") for who in ("Ana", "Ben")]
@@ -44,7 +40,7 @@ async def test_whose_texts_half_of_a_memory_is_does_not_make_them_alike_a_questi
     assert about_both != without
 
 
-async def test_to_remember_one_text_reads_none_of_the_others(
+async def test_remembering_one_text_reads_no_other(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = UserMemory(store, user)
@@ -60,7 +56,7 @@ async def test_to_remember_one_text_reads_none_of_the_others(
     assert read == [0]
 
 
-async def test_a_text_that_cannot_be_kept_is_named_and_nothing_is_remembered(store: FactStore, user: str) -> None:
+async def test_one_text_that_cannot_be_kept_stops_all_and_is_named(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     never = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
     bad = [Memory(text) for text in ("", " \n", "a\0b", "a\ud800b", "x" * 1_001, "My password is hunter2!")]
@@ -72,7 +68,7 @@ async def test_a_text_that_cannot_be_kept_is_named_and_nothing_is_remembered(sto
     assert await memory.all() == []
 
 
-async def test_what_is_said_again_in_the_same_words_is_not_told_as_past(store: FactStore, user: str) -> None:
+async def test_a_repeat_in_the_same_words_is_not_recalled_as_past(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     for days, thread in ((300, "a"), (3, "b"), (30, "c")):
         at, source = utc_now() - timedelta(days=days), Source(thread_id=thread)

@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
-from memory.ledger.postgres import open_pool
+from memory.ledger.pool import open_pool
 from tests.processes import free_port
 
 AT_ONCE = 5
@@ -50,14 +50,14 @@ def role(url: str) -> Iterator[str]:
         connection.execute("select pg_reload_conf()")
 
 
-async def test_an_unknown_database_and_an_unknown_role_are_said_at_once(url: str) -> None:
+async def test_an_unknown_database_or_role_is_reported_at_once(url: str) -> None:
     assert 'database "nowhere" does not exist. Check POSTGRES_URL' in await refusal(
         make_conninfo(url, dbname="nowhere")
     )
     assert 'role "nobody" does not exist. Check POSTGRES_URL' in await refusal(make_conninfo(url, user="nobody"))
 
 
-async def test_a_wrong_password_is_said_at_once_and_never_shown(url: str, role: str) -> None:
+async def test_a_wrong_password_is_reported_at_once_and_never_shown(url: str, role: str) -> None:
     async with open_pool(make_conninfo(url, user=role, password="sesame"), max_size=1):
         pass
     told = await refusal(make_conninfo(url, user=role, password="open it"))
@@ -66,13 +66,13 @@ async def test_a_wrong_password_is_said_at_once_and_never_shown(url: str, role: 
     assert f"user={role}" in told
 
 
-async def test_a_missing_password_is_told_from_a_server_that_does_not_answer(url: str, role: str) -> None:
+async def test_a_missing_password_is_not_reported_as_no_answer(url: str, role: str) -> None:
     told = await refusal(make_conninfo(url, user=role))
     assert told.startswith("Postgres cannot be used (")
     assert "no password supplied. Check POSTGRES_URL" in told
 
 
-async def test_a_server_without_ssl_is_told_from_one_that_does_not_answer() -> None:
+async def test_a_server_without_ssl_is_not_reported_as_no_answer() -> None:
     async def without_ssl(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(8)  # the request for SSL
         writer.write(b"N")
@@ -87,12 +87,12 @@ async def test_a_server_without_ssl_is_told_from_one_that_does_not_answer() -> N
     assert "server does not support SSL" in told
 
 
-async def test_too_many_connections_are_said_at_once(url: str, role: str) -> None:
+async def test_too_many_connections_are_reported_at_once(url: str, role: str) -> None:
     with psycopg.connect(make_conninfo(url, user=role, password="sesame")):
         assert "too many connections for role" in await refusal(make_conninfo(url, user=role, password="sesame"))
 
 
-async def test_where_nothing_listens_host_and_port_are_named() -> None:
+async def test_the_host_and_port_that_do_not_answer_are_named() -> None:
     port = free_port()
     told = await refusal(f"postgresql://ada:sesame@127.0.0.1:{port}/x")
     assert f"Postgres does not answer (host=127.0.0.1 port={port} dbname=x user=ada): Connection refused." in told
@@ -108,7 +108,7 @@ async def test_a_server_that_begins_to_listen_is_waited_for(url: str, tmp_path: 
         assert await (await connection.execute("select 1 as one")).fetchone() == {"one": 1}
 
 
-async def test_a_server_that_is_starting_up_is_asked_again() -> None:
+async def test_a_server_that_is_starting_up_is_retried() -> None:
     """Postgres's own protocol: each connection is told FATAL, the first two that the server is starting up."""
     reasons = ["the database system is starting up"] * 2 + ["the disk is full"]
 

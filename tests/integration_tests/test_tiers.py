@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
-from memory.ledger.statements import facts_of
+from memory.ledger.rows import facts_of
 from memory.recall import cache
 from memory.recall.cache import FactCache, Snapshot
 from memory.store import FactStore, facts_namespace

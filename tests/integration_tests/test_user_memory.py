@@ -45,7 +45,7 @@ async def versions(memory: UserMemory) -> list[tuple[int, str, str | None]]:
 # --- time ----------------------------------------------------------------------------------------------------
 
 
-async def test_an_older_message_that_arrives_late_overturns_nothing_and_enters_the_history_in_its_place(
+async def test_an_older_message_that_arrives_late_enters_the_history(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     await live_in(memory, openai, "Oslo", "2018-01-01")
@@ -57,7 +57,7 @@ async def test_an_older_message_that_arrives_late_overturns_nothing_and_enters_t
     assert texts((await memory.as_of(day("2021-01-01"))).held) == ["Lives in Lima"]
 
 
-async def test_of_facts_said_at_the_same_instant_the_last_to_arrive_holds(
+async def test_of_facts_said_at_the_same_time_the_last_to_arrive_holds(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     for city in ("Oslo", "Lima", "Rome"):
@@ -86,7 +86,7 @@ async def test_a_correction_of_a_correction_holds(memory: UserMemory, openai: Sc
     assert [version.number for version in await memory.history(("user", "name"))] == [3, 2, 1]
 
 
-async def test_an_expiry_is_honoured_on_read_and_what_is_said_again_after_it_is_news(
+async def test_a_fact_expires_on_read_and_is_new_when_it_is_said_again(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     trip = candidate("Is in Paris", "in Paris this week", "note", valid_until="2020-01-08")
@@ -104,7 +104,7 @@ async def test_an_expiry_is_honoured_on_read_and_what_is_said_again_after_it_is_
     assert await known(memory) == ["Is in Paris"]
 
 
-async def test_a_plan_leaves_what_holds_until_its_time_has_come(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+async def test_a_plan_replaces_nothing_until_its_time_has_come(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     await live_in(memory, openai, "Rome", "2019-01-01")
     await live_in(memory, openai, "Berlin", "2019-11-01", valid_from="2099-01-01")
     assert await known(memory) == ["Lives in Rome", "Lives in Berlin"]
@@ -114,7 +114,7 @@ async def test_a_plan_leaves_what_holds_until_its_time_has_come(memory: UserMemo
     assert (await known(memory))[0] == "Lives in Lima"
 
 
-async def test_a_plan_that_is_said_to_have_come_true_is_replaced_with_what_held_until_then(
+async def test_a_plan_that_came_true_is_replaced_with_what_held_until_then(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     await live_in(memory, openai, "Rome", "2019-01-01")
@@ -128,7 +128,7 @@ async def test_a_plan_that_is_said_to_have_come_true_is_replaced_with_what_held_
     ]
 
 
-async def test_what_was_over_when_it_was_said_is_history_from_the_start(
+async def test_a_fact_that_was_over_when_said_is_history_from_the_start(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     await live_in(memory, openai, "Rome", "2020-01-01")
@@ -189,9 +189,7 @@ async def test_observing_the_same_twice_is_one_write_and_one_model_call(
     assert texts(await memory.all()) == ["Lives in Lima"]
 
 
-async def test_of_messages_only_the_humans_count_each_with_its_own_time(
-    memory: UserMemory, openai: ScriptedOpenAI
-) -> None:
+async def test_only_human_messages_count_each_with_its_own_time(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     openai.extraction(found(home("Lima"), home("Rome", message=2)))
     await memory.observe(
         [
@@ -262,9 +260,7 @@ def retract(text: str) -> Any:
     return answer
 
 
-async def test_what_the_user_asks_to_forget_is_retracted_and_nothing_else(
-    memory: UserMemory, openai: ScriptedOpenAI
-) -> None:
+async def test_a_request_to_forget_retracts_that_fact_only(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     openai.extraction(found(candidate("Likes jazz", "I like jazz", "likes"), home("Lima")), retract("Likes jazz"))
     await memory.observe("I like jazz. I live in Lima.", at=day("2020-01-01"))
     changes = await memory.observe("Forget that I like jazz.", at=day("2020-02-01"))

@@ -18,7 +18,7 @@ def noting(done: list[str], name: str) -> Callable[[], Awaitable[None]]:
     return work
 
 
-async def test_the_last_of_what_is_asked_for_a_key_is_done_and_other_keys_are_not_touched() -> None:
+async def test_only_the_last_work_for_a_key_runs_and_other_keys_are_unaffected() -> None:
     later, done = Debouncer(), list[str]()
     for number in range(10):
         later.ask("a", HOUR, noting(done, f"a{number}"))
@@ -30,7 +30,7 @@ async def test_the_last_of_what_is_asked_for_a_key_is_done_and_other_keys_are_no
     assert done == ["a9", "b"]
 
 
-async def test_it_is_done_by_itself_after_the_pause() -> None:
+async def test_work_starts_by_itself_after_the_pause() -> None:
     later, finished = Debouncer(), asyncio.Event()
 
     async def work() -> None:
@@ -41,7 +41,7 @@ async def test_it_is_done_by_itself_after_the_pause() -> None:
         await finished.wait()
 
 
-async def test_what_is_asked_for_while_it_is_being_done_is_done_after_it() -> None:
+async def test_work_scheduled_during_a_run_starts_after_it() -> None:
     later, done, begun, go = Debouncer(), list[str](), asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
@@ -60,7 +60,7 @@ async def test_what_is_asked_for_while_it_is_being_done_is_done_after_it() -> No
     assert done == ["first", "second"]
 
 
-async def test_a_failure_is_logged_without_its_words_and_the_rest_is_done(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failure_is_logged_without_its_text_and_the_rest_runs(caplog: pytest.LogCaptureFixture) -> None:
     later, done = Debouncer(), list[str]()
 
     async def broken() -> None:
@@ -74,7 +74,7 @@ async def test_a_failure_is_logged_without_its_words_and_the_rest_is_done(caplog
     assert "Zanzibar" not in caplog.text
 
 
-async def test_it_is_done_in_a_context_of_its_own_and_not_in_that_of_the_run_that_asked() -> None:
+async def test_work_runs_in_its_own_context_not_in_that_of_the_scheduling_run() -> None:
     run: ContextVar[str] = ContextVar("run", default="none")
     later, seen = Debouncer(), list[str]()
 
@@ -87,7 +87,7 @@ async def test_it_is_done_in_a_context_of_its_own_and_not_in_that_of_the_run_tha
     assert seen == ["none"]
 
 
-async def test_broken_off_it_stops_what_it_waits_for() -> None:
+async def test_a_cancelled_flush_cancels_the_work() -> None:
     later, begun, stopped = Debouncer(), asyncio.Event(), asyncio.Event()
 
     async def endless() -> None:
@@ -106,7 +106,7 @@ async def test_broken_off_it_stops_what_it_waits_for() -> None:
         await stopped.wait()
 
 
-async def test_what_was_asked_for_something_else_is_done_at_once_and_not_replaced() -> None:
+async def test_work_on_other_messages_starts_at_once_and_is_not_replaced() -> None:
     """As with a thread that is run again from an earlier checkpoint, and holds other messages then."""
     later, done = Debouncer(), list[str]()
     later.ask("a", HOUR, noting(done, "1"), on={"1"})

@@ -32,7 +32,7 @@ def test_another_user_thread_message_or_text_is_another_fact(user: str, thread: 
 
 
 @pytest.mark.parametrize("written", ["home city", "Home_City", " home-city ", "HOME  CITY"])
-def test_a_slot_has_one_name_however_it_is_written(written: str) -> None:
+def test_spellings_of_a_slot_name_are_equal(written: str) -> None:
     assert slot_name(written) == "home city"
     assert make_fact("Lives in Austin", written).slot == ("user", "home city")
 
@@ -56,12 +56,12 @@ def test_any_storable_string_is_a_user_id(user_id: str) -> None:
     ("user_id", "problem"),
     [("", "empty"), ("  ", "empty"), ("a\x00b", "NUL"), ("\ud800", "NUL"), ("x" * 1_001, "1,001")],
 )
-def test_an_id_that_cannot_be_kept_is_refused_with_its_value_and_the_reason(user_id: str, problem: str) -> None:
+def test_a_user_id_that_cannot_be_stored_is_refused_with_the_reason(user_id: str, problem: str) -> None:
     with pytest.raises(BadInput, match=problem):
         check_user_id(user_id)
 
 
-def test_an_owner_key_gives_no_user_id_away() -> None:
+def test_an_owner_key_does_not_reveal_the_user_id() -> None:
     assert len(owner_key("ada")) == 32
     assert "ada" not in owner_key("ada")
     assert owner_key("ada") != owner_key("Ada")
@@ -75,5 +75,5 @@ def test_a_moment_that_some_time_zone_has_no_date_for_is_refused(last: str, zone
             make_fact("Likes tea", valid_until=moment)
 
 
-def test_the_last_day_there_is_will_do_for_ever() -> None:
+def test_the_last_supported_date_is_accepted() -> None:
     assert make_fact("Likes tea", valid_until="9999-12-31T00:00:00Z").valid_until == datetime(9999, 12, 31, tzinfo=UTC)

@@ -26,7 +26,7 @@ LINES = list(dump([OVERTAKEN, AUSTIN, TEA], REPEATS, EXTRACTED))
 storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40)
 
 
-def test_what_is_dumped_is_loaded_again() -> None:
+def test_a_dump_is_loaded_again() -> None:
     tea = TEA.model_copy(update={"said_again_at": max(repeat.observed_at for repeat in REPEATS[TEA.id])})
     assert load(LINES) == ([OVERTAKEN, AUSTIN, tea], {OVERTAKEN.id: [], AUSTIN.id: [], **REPEATS}, EXTRACTED)
     assert load(f"{line}\r\n" for line in LINES) == load(LINES)
@@ -34,7 +34,7 @@ def test_what_is_dumped_is_loaded_again() -> None:
 
 @settings(derandomize=True, max_examples=200)
 @given(text=storable, attribute=storable, key=storable)
-def test_any_text_comes_back_to_the_letter_from_lines_that_nothing_breaks(text: str, attribute: str, key: str) -> None:
+def test_any_text_survives_a_dump_and_breaks_no_line(text: str, attribute: str, key: str) -> None:
     try:
         fact = make_fact(text, attribute, key=key)
     except ValueError:  # an attribute of marks alone is none
@@ -45,7 +45,7 @@ def test_any_text_comes_back_to_the_letter_from_lines_that_nothing_breaks(text: 
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_line_holds_nothing_that_could_steer_a_terminal() -> None:
+def test_a_line_has_no_terminal_control_characters() -> None:
     line = json_line({"text": "\x1b[2J\x9b31m\u202e\u2028 é 日本 \U000e0001"})
     assert line == r'{"text": "\u001b[2J\u009b31m\u202e\u2028 é 日本 \udb40\udc01"}'
     assert json.loads(line)["text"] == "\x1b[2J\x9b31m\u202e\u2028 é 日本 \U000e0001"
@@ -86,7 +86,7 @@ def broken(line: str, old: str = "", new: str = "") -> list[str]:
         ([*LINES, '{"extracted": {"thread_id": "t1", "message_id": null}}'], "Line 6 .*names no message"),
     ],
 )  # fmt: skip
-def test_a_broken_line_is_named_with_what_is_wrong_and_never_quoted(lines: list[str], problem: str) -> None:
+def test_a_broken_line_is_reported_by_number_and_never_quoted(lines: list[str], problem: str) -> None:
     with pytest.raises(BadInput, match=problem) as caught:
         load(lines)
     assert "Austin" not in str(caught.value)
@@ -96,16 +96,16 @@ def current(facts: tuple[Fact, ...]) -> list[str]:
     return [fact.text for fact in facts if fact.retired_reason is None]
 
 
-def test_into_an_empty_memory_everything_goes_as_it_is() -> None:
+def test_an_import_into_an_empty_memory_changes_nothing() -> None:
     changes = merge([OVERTAKEN, AUSTIN, TEA], [], {})
     assert (changes.added, changes.retired) == ((OVERTAKEN, AUSTIN, TEA), ())
 
 
-def test_what_is_here_already_is_not_added_again() -> None:
+def test_known_facts_are_not_imported_again() -> None:
     assert not merge([OVERTAKEN, AUSTIN, TEA], [TEA, AUSTIN, OVERTAKEN], {})
 
 
-def test_of_two_values_the_one_that_was_said_later_stays_current() -> None:
+def test_of_two_values_the_later_one_stays_current() -> None:
     newer = merge([AUSTIN], [SF], {})
     assert current(newer.added) == ["Lives in Austin"]
     assert [(f.id, f.retired_reason, f.successor) for f in newer.retired] == [(SF.id, "superseded", AUSTIN.id)]
@@ -114,18 +114,18 @@ def test_of_two_values_the_one_that_was_said_later_stays_current() -> None:
     assert older.retired == ()
 
 
-def test_of_two_values_of_the_same_instant_the_one_that_is_here_stays() -> None:
+def test_of_two_values_of_the_same_time_the_known_one_stays() -> None:
     rome = make_fact("Lives in Rome", "home city", message_id="m0")
     assert [f.successor for f in merge([SF], [rome], {}).added] == [rome.id]
     assert [f.successor for f in merge([rome], [SF], {}).added] == [SF.id]
 
 
-def test_what_was_said_again_counts_from_then() -> None:
+def test_a_repeat_counts_as_the_time_of_the_fact() -> None:
     said_again = SF.model_copy(update={"said_again_at": LATER + timedelta(days=1)})
     assert current(merge([AUSTIN], [said_again], {}).added) == []
 
 
-def test_the_same_words_and_the_same_key_stand_once_and_both_are_kept() -> None:
+def test_of_two_facts_with_the_same_words_or_key_one_becomes_history() -> None:
     theirs = make_fact("likes tea.", "likes", message_id="m7", observed_at=LATER)
     changes = merge([theirs], [TEA], {})
     assert (current(changes.added), [fact.id for fact in changes.retired]) == (["likes tea."], [TEA.id])
@@ -137,14 +137,14 @@ def test_the_same_words_and_the_same_key_stand_once_and_both_are_kept() -> None:
     assert [f.successor for f in merge([red], [blue], {}).added] == [blue.id]
 
 
-def test_facts_of_slots_that_hold_many_and_plans_stand_side_by_side() -> None:
+def test_an_import_keeps_plans_and_many_valued_slots() -> None:
     jazz = make_fact("Likes jazz", "likes", observed_at=LATER)
     plan = make_fact("Lives in Berlin", "home city", observed_at=LATER, valid_from=LATER + timedelta(days=30))
     changes = merge([jazz, plan], [TEA, SF], {})
     assert (current(changes.added), changes.retired) == (["Likes jazz", "Lives in Berlin"], ())
 
 
-def test_what_was_retired_elsewhere_is_retired_here_and_never_the_other_way_round() -> None:
+def test_facts_retired_elsewhere_are_retired_here_and_not_vice_versa() -> None:
     changes = merge([OVERTAKEN, AUSTIN], [SF], {})
     assert [(f.id, f.retired_reason, f.successor, f.ended_at) for f in changes.retired] == [
         (SF.id, "superseded", AUSTIN.id, LATER)
@@ -152,7 +152,7 @@ def test_what_was_retired_elsewhere_is_retired_here_and_never_the_other_way_roun
     assert not merge([SF], [OVERTAKEN], {})
 
 
-def test_a_merge_leaves_room_for_one_current_fact_in_each_place() -> None:
+def test_a_merge_leaves_one_current_fact_per_slot_and_key() -> None:
     imported = [OVERTAKEN, AUSTIN, TEA, make_fact("Name is Ada", "name")]
     here = [
         make_fact("Lives in Rome", "home city", message_id="x"),

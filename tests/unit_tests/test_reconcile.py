@@ -32,13 +32,13 @@ def texts(changes: Changes) -> tuple[list[str], list[str], list[tuple[str, str |
     )
 
 
-def test_a_new_value_of_a_slot_that_holds_one_supersedes_the_old_without_a_models_word() -> None:
+def test_a_new_value_of_an_exclusive_slot_supersedes_without_a_relation() -> None:
     changes = decide(Proposal(AUSTIN), known=(SF,))
     assert texts(changes) == (["Lives in Austin"], [], [("Lives in San Francisco", "superseded")])
     assert changes.retired[0].successor == AUSTIN.id
 
 
-def test_a_slot_that_holds_many_keeps_them_side_by_side() -> None:
+def test_a_many_valued_slot_keeps_all_values() -> None:
     assert texts(decide(Proposal(make_fact("Likes hiking", "likes")), known=(JAZZ,))) == (["Likes hiking"], [], [])
 
 
@@ -47,7 +47,7 @@ def test_an_exact_repeat_reinforces_and_adds_nothing() -> None:
     assert texts(decide(Proposal(again), known=(SF,))) == ([], ["Lives in San Francisco"], [])
 
 
-def test_a_duplicate_by_the_models_word_reinforces_within_the_slot_only() -> None:
+def test_a_duplicate_relation_reinforces_within_the_slot_only() -> None:
     said = make_fact("Enjoys jazz music", "likes")
     assert texts(decide(Proposal(said, {JAZZ.id: "duplicate"}), known=(JAZZ,))) == ([], ["Likes jazz"], [])
     other = make_fact("Plays jazz", "hobby")
@@ -62,12 +62,12 @@ def test_a_model_cannot_retire_a_fact_of_another_subject_or_attribute(relation: 
     assert texts(decide(said, known=(anna, work, JAZZ))) == (["Lives in Austin"], [], [])
 
 
-def test_a_partial_change_keeps_what_stays() -> None:
+def test_a_partial_change_keeps_the_rest() -> None:
     changes = decide(Proposal(RUST), Proposal(PYTHON_API, {PYTHON.id: "refines"}), known=(PYTHON, GO))
     assert texts(changes) == ([RUST.text, PYTHON_API.text], [], [("Uses Python", "refined")])
 
 
-def test_what_is_taken_back_is_retracted_and_the_rest_stays() -> None:
+def test_a_retraction_retires_only_the_facts_it_names() -> None:
     assert texts(decide(known=(SF, JAZZ), retracted=(JAZZ.id, "unknown"))) == ([], [], [("Likes jazz", "retracted")])
 
 
@@ -81,7 +81,7 @@ def test_two_values_in_one_message_leave_the_last_one_current() -> None:
     assert [(fact.text, fact.successor) for fact in changes.retired] == [("Lives in San Francisco", lima.id)]
 
 
-def test_the_same_write_again_changes_nothing_even_when_it_was_retired_since() -> None:
+def test_a_repeated_write_changes_nothing_even_after_a_retirement() -> None:
     retired = AUSTIN.model_copy(update={"retired_at": NOON, "retired_reason": "superseded"})
     assert not decide(Proposal(AUSTIN), known=(AUSTIN,))
     assert not decide(Proposal(AUSTIN), known=(retired, SF))
@@ -91,7 +91,7 @@ def test_relations_to_facts_that_are_gone_are_ignored() -> None:
     assert texts(decide(Proposal(RUST, {"gone": "replaces"}), known=(GO,))) == ([RUST.text], [], [])
 
 
-def test_a_hundred_unrelated_facts_retire_nobody() -> None:
+def test_a_hundred_unrelated_facts_retire_nothing() -> None:
     known = tuple(make_fact(f"Likes thing {n}", "likes", message_id=f"k{n}") for n in range(50)) + tuple(
         make_fact(f"Friend {n} lives in city {n}", "home city", subject=f"friend {n}", message_id=f"f{n}")
         for n in range(50)
@@ -161,7 +161,7 @@ def rival_pairs() -> list[tuple[Fact, Fact]]:
 
 
 @pytest.mark.parametrize("relation", [None, "unrelated", "refines", "replaces"])
-def test_of_a_hundred_pairs_the_half_that_has_nothing_to_do_with_each_other_stays_untouched(
+def test_unrelated_pairs_of_facts_stay_untouched_and_rivals_do_not(
     relation: RelationKind | None,
 ) -> None:
     """Whatever the model says of facts in other slots; within a slot of many, its word counts."""
@@ -176,7 +176,7 @@ def test_of_a_hundred_pairs_the_half_that_has_nothing_to_do_with_each_other_stay
         assert [(fact.id, fact.successor) for fact in changes.retired] == [(known.id, said.id)], (known.text, said.text)
 
 
-def test_all_strangers_at_once_stand_side_by_side() -> None:
+def test_unrelated_facts_proposed_at_once_are_all_kept() -> None:
     facts = {fact.id: fact for pair in stranger_pairs() for fact in pair}
     one_each = {fact.slot if fact.exclusive else (fact.subject, fact.text): fact for fact in facts.values()}
     assert len(one_each) > 40
@@ -189,7 +189,7 @@ LIMA_UNTIL_MAY = make_fact("Lives in Lima", "home city", valid_until=datetime(20
 TEA = make_fact("Likes tea", "likes", message_id="m0")
 
 
-def test_the_end_of_what_is_known_retires_it() -> None:
+def test_the_end_of_a_known_fact_retires_it() -> None:
     lima = make_fact("Lives in Lima", "home city", message_id="m0")
     changes = decide(Proposal(LIMA_UNTIL_MAY), known=(lima, TEA))
     assert [(fact.id, fact.retired_reason, fact.ended_at) for fact in changes.retired] == [
@@ -202,13 +202,13 @@ def test_the_end_of_something_else_retires_nothing() -> None:
     assert decide(Proposal(LIMA_UNTIL_MAY), known=(AUSTIN, TEA)).retired == ()
 
 
-def test_an_end_that_is_news_refines_what_was_known_without_one() -> None:
+def test_an_end_date_refines_a_fact_known_without_one() -> None:
     until_june = make_fact("Likes tea", "likes", valid_until=datetime(2035, 6, 1, tzinfo=UTC))
     changes = decide(Proposal(until_june), known=(TEA,))
     assert texts(changes) == (["Likes tea"], [], [("Likes tea", "refined")])
 
 
-def test_what_is_said_again_after_it_was_over_is_a_new_fact() -> None:
+def test_a_fact_said_again_after_it_was_over_is_a_new_fact() -> None:
     over = make_fact("Is in Paris", valid_until=datetime(2026, 1, 1, tzinfo=UTC), message_id="m0")
     changes = decide(Proposal(make_fact("Is in Paris")), known=(over,))
     assert (texts(changes)[0], changes.reinforced) == (["Is in Paris"], ())
@@ -230,14 +230,14 @@ def test_well_known_attributes_hold_one_or_many_whatever_a_model_says(
     assert is_exclusive(attribute, proposed) is expected
 
 
-def test_a_put_takes_the_place_of_what_has_its_key_or_its_single_slot() -> None:
+def test_a_put_replaces_the_fact_with_its_key_or_exclusive_slot() -> None:
     by_key = make_fact("Car is red", key="car")
     blue = make_fact("Car is blue", key="car")
     assert texts(put(blue, [by_key])) == (["Car is blue"], [], [("Car is red", "superseded")])
     assert texts(put(AUSTIN, [SF])) == (["Lives in Austin"], [], [("Lives in San Francisco", "superseded")])
 
 
-def test_putting_what_is_there_changes_nothing() -> None:
+def test_putting_an_equal_fact_changes_nothing() -> None:
     there = make_fact("Car is red", key="car")
     assert not put(there.model_copy(update={"id": "another"}), [there])
 
@@ -270,7 +270,7 @@ def home(city: str, said_at: datetime, **values: Any) -> Fact:
     )
 
 
-def test_back_in_lisbon_after_a_plan_came_true_is_lisbon_again() -> None:
+def test_returning_after_a_plan_came_true_is_a_new_fact() -> None:
     facts = arrive(
         home("Lisbon", at(1)),
         home("Berlin", at(2), valid_from=at(3)),
@@ -284,7 +284,7 @@ def test_back_in_lisbon_after_a_plan_came_true_is_lisbon_again() -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
-def test_what_was_said_last_is_current_in_whatever_order_it_arrives(order: tuple[int, ...]) -> None:
+def test_the_last_statement_is_current_in_any_order_of_arrival(order: tuple[int, ...]) -> None:
     said = [home("Lima", at(1)), home("Rome", at(2)), home("Lima", at(3)), home("Oslo", at(4))]
     assert current(arrive(*(said[n] for n in order))) == {"Lives in Oslo"}
 
@@ -293,14 +293,14 @@ def test_a_late_plan_that_was_overtaken_before_it_arrived_is_history() -> None:
     assert current(arrive(home("Lisbon", at(5)), home("Berlin", at(2), valid_from=at(3)))) == {"Lives in Lisbon"}
 
 
-def test_what_was_taken_back_does_not_return_with_an_older_message() -> None:
+def test_a_retracted_fact_does_not_return_with_an_older_message() -> None:
     vim, late = (make_fact("Uses vim", "tool", message_id=m, observed_at=at(n)) for m, n in (("a", 1), ("b", 2)))
     gone = vim.model_copy(update={"retired_at": NOON, "retired_reason": "retracted", "ended_at": at(3)})
     (added,) = reconcile([Proposal(late)], {}, [gone]).added
     assert (added.retired_reason, added.ended_at) == ("retracted", at(3))
 
 
-def test_two_appointments_are_two_though_they_are_called_the_same() -> None:
+def test_two_appointments_of_the_same_words_are_both_kept() -> None:
     march, september = (
         make_fact("Has a dentist appointment", "event", message_id=str(n), observed_at=at(1), valid_from=at(n))
         for n in (3, 9)
@@ -308,7 +308,7 @@ def test_two_appointments_are_two_though_they_are_called_the_same() -> None:
     assert len([fact for fact in arrive(march, september) if fact.retired_at is None]) == 2
 
 
-def test_putting_what_is_over_or_older_leaves_the_present_as_it_is() -> None:
+def test_putting_a_past_or_older_fact_retires_nothing() -> None:
     lima = home("Lima", at(6), valid_until=at(1, year=2019))
     older = home("Rome", at(2))
     for fact in (lima, older):

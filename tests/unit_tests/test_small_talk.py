@@ -13,7 +13,7 @@ from memory.learn.small_talk import LONGEST, says_nothing
      "Merci beaucoup", "¡Hola! ¿Qué tal?", "Grazie mille", "Olá, bom dia", "Спасибо", "谢谢！",
      "ありがとう。", "안녕하세요", "  thanks  ", "Hi!\nThanks.", ""],
 )  # fmt: skip
-def test_greetings_thanks_assent_and_bare_questions_say_nothing(text: str) -> None:
+def test_greetings_thanks_assent_and_bare_questions_are_small_talk(text: str) -> None:
     assert says_nothing(text)
 
 
@@ -26,5 +26,5 @@ def test_greetings_thanks_assent_and_bare_questions_say_nothing(text: str) -> No
      "no longer", "yes and no", "thanks for the tea", "是的，我住在北京", "ok " * LONGEST,
      "https://example.org", "a@b.c"],
 )  # fmt: skip
-def test_whatever_else_is_in_it_a_message_goes_to_the_model(text: str) -> None:
+def test_a_message_with_any_other_word_is_no_small_talk(text: str) -> None:
     assert not says_nothing(text)

@@ -72,7 +72,7 @@ FACTS = [TRIP, LIMA, AUSTIN, OSLO, LATE]
         ("2021-01-01", ["Austin", "Late"], ["Austin", "Late"]),
     ],
 )
-def test_both_clocks_tell_their_own_time(when: str, held: list[str], believed: list[str]) -> None:
+def test_as_of_tells_what_held_and_what_was_believed(when: str, held: list[str], believed: list[str]) -> None:
     then = as_of(FACTS, moment(when))
     assert (texts(then.held), texts(then.believed)) == (held, believed)
 
@@ -109,14 +109,14 @@ def test_what_is_current_is_the_same_for_facts_and_for_columns(
     assert texts(believed(facts, moment(when))) == current
 
 
-def test_a_plan_holds_from_its_day_on_in_place_of_what_held() -> None:
+def test_a_plan_replaces_what_held_from_its_date_on() -> None:
     rome = fact("Rome", said="2019-01-01")
     berlin = fact("Berlin", said="2019-11-01", since="2020-01-01")
     assert texts(held([rome, berlin], moment("2019-12-31"))) == ["Rome"]
     assert texts(held([rome, berlin], moment("2020-01-01"))) == ["Berlin"]
 
 
-def test_what_is_known_of_a_time_outweighs_what_only_ended_then() -> None:
+def test_a_fact_with_a_known_start_outweighs_one_without() -> None:
     rome = fact("Rome", said="2005-01-01")
     assert texts(held([rome, OSLO], moment("2006-01-01"))) == ["Rome"]
 
@@ -126,7 +126,7 @@ def test_nothing_is_believed_before_it_was_recorded_or_after_it_was_retired() ->
     assert texts(believed([LIMA], moment("2020-06-15"))) == []
 
 
-def test_versions_are_numbered_by_when_they_were_said_and_listed_newest_first() -> None:
+def test_versions_are_numbered_by_when_they_were_said_newest_first() -> None:
     late = fact("Rome", said="2020-04-01", recorded="2022-01-01")
     assert [(v.number, v.fact.text) for v in versions([LIMA, AUSTIN, late])] == [
         (3, "Austin"),
@@ -135,18 +135,18 @@ def test_versions_are_numbered_by_when_they_were_said_and_listed_newest_first() 
     ]
 
 
-def test_versions_said_at_the_same_instant_keep_the_order_in_which_they_were_recorded() -> None:
+def test_versions_said_at_the_same_time_keep_the_recorded_order() -> None:
     one, two = fact("One", said="2020-01-01"), fact("Two", said="2020-01-01")
     assert [v.fact.text for v in versions([one, two])] == ["Two", "One"]
     early = fact("Early", said="2020-01-01", recorded="2019-01-01")
     assert [v.fact.text for v in versions([one, early])] == ["One", "Early"]
 
 
-def test_the_chain_of_a_fact_that_holds_alone_is_its_whole_slot() -> None:
+def test_the_chain_in_an_exclusive_slot_is_the_whole_slot() -> None:
     assert texts(chain(FACTS, LIMA.id)) == ["Lima", "Austin", "Oslo"]
 
 
-def test_the_chain_of_one_of_many_is_what_it_replaced_and_what_replaced_it() -> None:
+def test_the_chain_elsewhere_follows_successors_both_ways() -> None:
     rust = fact("Rust for services", "tool", said="2022-01-01")
     api = fact("Python for the API", "tool", said="2021-01-01", retired="2022-01-01", successor=rust.id)
     python = fact("Python", "tool", said="2020-01-01", retired="2021-01-01", successor=api.id)

@@ -41,12 +41,12 @@ def stored_id(identifier: str | None) -> str | None:
     return hashlib.sha256(identifier.encode(errors="surrogatepass")).hexdigest()
 
 
-def row_of_fact(owner: str, fact: Fact) -> dict[str, object]:
-    """The parameters of INSERT."""
+def row_of_fact(fact: Fact) -> dict[str, object]:
+    """The fact's COLUMNS, and its digest."""
     source = fact.source
     ids = {"thread_id": stored_id(source.thread_id), "message_id": stored_id(source.message_id)}
     values = fact.model_dump(exclude={"source"})
-    return {"owner": owner, "digest": text_digest(fact.text), "previous": list(source.previous), **ids, **values}
+    return {"digest": text_digest(fact.text), "previous": list(source.previous), **ids, **values}
 
 
 def fact_of_row(row: Mapping[str, object]) -> Fact:

@@ -1,0 +1,67 @@
+"""Advisory locks, by which sessions and processes take turns."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from psycopg.errors import LockNotAvailable
+
+from memory.errors import Unavailable
+from memory.ledger.pool import Connection, Pool
+
+LOCK_POLL = 0.05
+"""Seconds between two attempts to take a session's lock."""
+
+
+def lock_key(*parts: str) -> int:
+    """A signed 64-bit key for an advisory lock, derived from `parts`."""
+    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def other_writer(timeout: float) -> str:
+    """The error message when the lock on a user's memory times out."""
+    return f"Another session has been writing the same user's memory for {timeout:g} s: try again."
+
+
+@asynccontextmanager
+async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> AsyncIterator[Connection]:
+    """A transaction that holds the advisory lock named by `parts` until it ends.
+
+    Raises Unavailable when another session holds the lock for longer than `timeout` seconds.
+    """
+    try:
+        async with pool.connection() as connection, connection.transaction():
+            await take_locks(connection, [lock_key(*parts)], timeout=timeout, busy=other_writer(timeout))
+            yield connection
+    except LockNotAvailable as error:  # of a row or a table, later in the transaction
+        raise Unavailable(other_writer(timeout)) from error
+
+
+async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: float, busy: str) -> None:
+    """Hold these advisory locks until the transaction ends; they are taken in order, to avoid deadlocks.
+
+    Raises Unavailable(`busy`) when another session holds one of them for longer than `timeout` seconds.
+    """
+    await connection.execute("select set_config('lock_timeout', %s, true)", (f"{int(timeout * 1000)}ms",))
+    try:
+        await connection.execute("select pg_advisory_xact_lock(key) from unnest(%s::bigint[]) as key", (sorted(keys),))
+    except LockNotAvailable as error:
+        raise Unavailable(busy) from error
+
+
+async def wait_for_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> None:
+    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock.
+
+    It polls: a statement that waits would block `create index concurrently`, which waits for all running statements.
+    """
+    try:
+        async with asyncio.timeout_at(deadline):
+            while True:
+                cursor = await connection.execute("select pg_try_advisory_lock(%s) as taken", (key,))
+                if (await cursor.fetchall())[0]["taken"]:
+                    return
+                await asyncio.sleep(LOCK_POLL)
+    except TimeoutError as error:
+        raise Unavailable(busy) from error
