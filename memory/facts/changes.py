@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from memory.facts.fact import Fact, RetiredReason, Source
+from memory.facts.fact import Fact, Repeat, RetiredReason
 
 RelationKind = Literal["unrelated", "duplicate", "refines", "replaces"]
 
@@ -19,13 +19,11 @@ class Proposal:
     """Id of a known fact -> how the model relates the proposed fact to it."""
 
 
-@dataclass(frozen=True)
-class Reinforcement:
+class Reinforcement(NamedTuple):
     """A known fact that was said again."""
 
     fact: Fact
-    source: Source
-    observed_at: datetime
+    repeat: Repeat
 
 
 @dataclass(frozen=True)

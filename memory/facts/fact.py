@@ -12,16 +12,9 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-)
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from memory.errors import BadInput
+from memory.errors import BadInput, quoted
 
 MAX_USER_ID = 1_000
 MAX_FACT_TEXT = 1_000
@@ -223,11 +216,10 @@ def check_user_id(user_id: str) -> str:
 
 def check_text(name: str, text: str, max_length: int) -> str:
     """Return `text`. Raises BadInput if it is too long or cannot be stored in Postgres."""
-    shown = repr(text if len(text) <= 60 else text[:57] + "...")
     if len(text) > max_length:
-        raise BadInput(f"The {name} {shown} has {len(text):,} characters: at most {max_length:,} are accepted.")
+        raise BadInput(f"The {name} {quoted(text)} has {len(text):,} characters: at most {max_length:,} are accepted.")
     if not is_storable(text):
-        raise BadInput(f"The {name} {shown} holds a NUL or a lone surrogate: remove it.")
+        raise BadInput(f"The {name} {quoted(text)} holds a NUL or a lone surrogate: remove it.")
     return text
 
 

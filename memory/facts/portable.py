@@ -103,11 +103,7 @@ def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Se
             else:
                 gone |= {rival.id: retired(rival, _reason(rival, fact), fact.starts_at, fact.id) for rival in rivals}
         added.append(fact)
-    reinforced = (
-        Reinforcement(fact, Source(thread_id=repeat.thread_id, message_id=repeat.message_id), repeat.observed_at)
-        for fact in facts
-        for repeat in repeats.get(fact.id, ())
-    )
+    reinforced = (Reinforcement(fact, repeat) for fact in facts for repeat in repeats.get(fact.id, ()))
     return Changes(tuple(added), tuple(reinforced), tuple(gone.values()))
 
 

@@ -94,6 +94,13 @@ class Relation(BaseModel):
     relation: RelationKind
 
 
+# What small models leave out or invent does not cost the candidate.
+AnyCategory = Annotated[Category, BeforeValidator(lambda value: value if value in get_args(Category) else "fact")]
+Relations = Annotated[
+    list[OnErrorOmit[Relation]], BeforeValidator(lambda value: value if isinstance(value, list) else [])
+]
+
+
 class Candidate(BaseModel):
     """A fact as the model proposes it; EXTRACTION_PROMPT describes the fields. Those with a default may be missing."""
 
@@ -105,15 +112,11 @@ class Candidate(BaseModel):
     subject: str
     attribute: str
     exclusive: bool = False
-    category: Annotated[Category, BeforeValidator(lambda value: value if value in get_args(Category) else "fact")] = (
-        "fact"
-    )
+    category: AnyCategory = "fact"
     importance: float = 0.5
     valid_from: str | None = None
     valid_until: str | None = None
-    relations: Annotated[
-        list[OnErrorOmit[Relation]], BeforeValidator(lambda value: value if isinstance(value, list) else [])
-    ] = []
+    relations: Relations = []
 
 
 class Retraction(BaseModel):
@@ -125,8 +128,7 @@ class Retraction(BaseModel):
 
 
 class Extraction(BaseModel):
-    """The model's answer. Items that do not fit are dropped, and the rest is kept; both lists have to be there, since
-    LangChain reads an answer that was cut off as far as it goes."""
+    """The model's answer. Items of another shape are dropped; without both lists the answer was cut off."""
 
     facts: list[OnErrorOmit[Candidate]]
     retracted: list[OnErrorOmit[Retraction]]
@@ -203,23 +205,15 @@ def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> 
 
 def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> str:
     """What the model is shown, as JSON: messages and known facts, each with a number from 1."""
-    return json.dumps(
-        {
-            "messages": [
-                {
-                    "number": number,
-                    "said_at": said.said_at.strftime("%A %Y-%m-%d %H:%M %Z"),
-                    "text": said.text,
-                }
-                for number, said in enumerate(utterances, 1)
-            ],
-            "known": [
-                {"number": number, "subject": fact.subject, "attribute": fact.attribute, "text": fact.text}
-                for number, fact in enumerate(known, 1)
-            ],
-        },
-        ensure_ascii=False,
-    )
+    messages = [
+        {"number": number, "said_at": f"{said.said_at:%A %Y-%m-%d %H:%M %Z}", "text": said.text}
+        for number, said in enumerate(utterances, 1)
+    ]
+    facts = [
+        {"number": number, "subject": fact.subject, "attribute": fact.attribute, "text": fact.text}
+        for number, fact in enumerate(known, 1)
+    ]
+    return json.dumps({"messages": messages, "known": facts}, ensure_ascii=False)
 
 
 def answer_schema() -> dict[str, Any]:
@@ -317,9 +311,8 @@ def sentence_around(quote: str, text: str) -> str:
 def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
     """Raises ValidationError for a text, subject or attribute that is empty or too long."""
     slot = slot_name(candidate.subject), slot_name(candidate.attribute)
-    identifier = fact_id(
-        user_id, said.source, candidate.text, *slot, str(candidate.valid_from), str(candidate.valid_until)
-    )
+    dates = str(candidate.valid_from), str(candidate.valid_until)
+    identifier = fact_id(user_id, said.source, candidate.text, *slot, *dates)
     return Fact(
         id=identifier,
         key=identifier,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from memory.facts.changes import Changes, Proposal, Reinforcement, retired
-from memory.facts.fact import Fact, RetiredReason
+from memory.facts.fact import Fact, Repeat, RetiredReason
 from memory.facts.timeline import current_at
 
 SINGLE_VALUED = frozenset({
@@ -59,7 +59,9 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
         slot = [other for other in current.values() if other.slot == fact.slot]
         if repeated := _repeated(proposal, slot, [other for other in current.values() if other.words == fact.words]):
             if repeated.id not in added:
-                reinforced.append(Reinforcement(repeated, fact.source, fact.observed_at))
+                thread_id, message_id = fact.source.thread_id or "", fact.source.message_id or ""
+                repeat = Repeat(thread_id=thread_id, message_id=message_id, observed_at=fact.observed_at)
+                reinforced.append(Reinforcement(repeated, repeat))
                 said_again_at = max(repeated.last_said_at, fact.observed_at)
                 current[repeated.id] = repeated.model_copy(update={"said_again_at": said_again_at})
         elif ended := _ended_before_it_arrived(fact, history):

@@ -77,18 +77,18 @@ class Transaction:
             [row_of_fact(fact) for fact in facts],
         )
 
-    async def reinforce(self, repeats: Sequence[Reinforcement]) -> None:
+    async def reinforce(self, reinforcements: Sequence[Reinforcement]) -> None:
         await self._execute_each(
             "insert into memory.reinforcements values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s) "
             "on conflict do nothing",
             [
                 {
-                    "fact": repeat.fact.id,
-                    "thread": stored_id(repeat.source.thread_id) or "",
-                    "message": stored_id(repeat.source.message_id) or "",
+                    "fact": fact.id,
+                    "thread": stored_id(repeat.thread_id),
+                    "message": stored_id(repeat.message_id),
                     "observed_at": repeat.observed_at,
                 }
-                for repeat in repeats
+                for fact, repeat in reinforcements
             ],
         )
 

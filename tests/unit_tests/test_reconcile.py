@@ -253,8 +253,8 @@ def arrive(*said: Fact, retracted: dict[str, datetime] | None = None) -> list[Fa
         changes = reconcile([Proposal(fact)], {}, known.values())
         for new in changes.added:
             known[new.id] = new.model_copy(update={"retired_at": NOON if new.retired_reason else None})
-        for repeat in changes.reinforced:
-            known[repeat.fact.id] = repeat.fact.model_copy(update={"said_again_at": repeat.observed_at})
+        for known_fact, repeat in changes.reinforced:
+            known[known_fact.id] = known_fact.model_copy(update={"said_again_at": repeat.observed_at})
         for gone in changes.retired:
             known[gone.id] = gone.model_copy(update={"retired_at": NOON})
     return list(known.values())
