@@ -19,7 +19,7 @@ from agent.state import BackgroundInput
 from memory.facts.changes import Changes
 from memory.facts.fact import owner_key, utc_now
 from memory.learn.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, utterances_of
-from memory.learn.small_talk import says_nothing
+from memory.learn.small_talk import is_small_talk
 from memory.parts import Parts
 from memory.threads.threads import background_thread, ends_of
 from memory.user_memory import UserMemory
@@ -61,7 +61,7 @@ def _said_at(message: AnyMessage) -> str:
 
 def worth_extracting(said: Sequence[HumanMessage]) -> list[HumanMessage]:
     """Those of the messages that something may be learnt from."""
-    return [m for m in said if not message_problem(text_of(m)) and not says_nothing(text_of(m))]
+    return [m for m in said if not message_problem(text_of(m)) and not is_small_talk(text_of(m))]
 
 
 def text_of(message: AnyMessage) -> str:
@@ -130,7 +130,9 @@ async def schedule_in_process(
     started_at, memory = utc_now(), await with_model(memory)
     ids = frozenset(str(said.source.message_id) for said in utterances)
     key, seconds = background_key(memory.user_id, thread_id), read_settings().extract_after
-    store.debouncer.ask(key, seconds, lambda: memory.extract_and_learn(utterances, started_at=started_at), on=ids)
+    store.debouncer.schedule(
+        key, seconds, lambda: memory.extract_and_learn(utterances, started_at=started_at), covers=ids
+    )
 
 
 def background_key(user_id: str, thread_id: str) -> str:

@@ -129,7 +129,7 @@ async def fact_store(services: Services) -> "AsyncIterator[FactStore]":
         yield store
     finally:
         try:
-            await store.debouncer.finish()
+            await store.debouncer.flush()
         finally:
             await items.stop_ttl_sweeper()
 

@@ -16,7 +16,7 @@ from langgraph.channels import UntrackedValue
 from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
 
-from memory.facts.fact import is_storable, mended, utc_now
+from memory.facts.fact import is_storable, replace_surrogates, utc_now
 from memory.learn.extract import SAID_AT, Extracted
 from memory.threads.summary import Summary
 from memory.threads.task import Task, change_task, last_set
@@ -56,10 +56,10 @@ def _whole(message: BaseMessage, name: str | None) -> BaseMessage:
 
 
 def _mended(value: Any) -> Any:
-    """JSON with each text in it mended."""
+    """JSON with the surrogates in its texts replaced."""
     match value:
         case str():
-            return mended(value)
+            return replace_surrogates(value)
         case list():
             return [_mended(part) for part in value]
         case dict():

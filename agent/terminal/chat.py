@@ -153,7 +153,7 @@ class Chat:
     async def _take_in_threads(self, store: FactStore, threads: Iterable[str]) -> dict[str, Exception | None]:
         """Learn from what waits in the threads; why that failed, by thread."""
         if read_settings().extract == "background":
-            failed = await store.debouncer.finish()
+            failed = await store.debouncer.flush()
             return {thread_id: failed.get(background_key(self.memory.user_id, thread_id)) for thread_id in threads}
         failures: dict[str, Exception | None] = {}
         for thread_id in threads:

@@ -228,7 +228,7 @@ def is_storable(text: str) -> bool:
     return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def mended(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The text with pairs of surrogates joined to characters, and lone ones replaced by U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

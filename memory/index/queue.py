@@ -11,7 +11,7 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact
 from memory.index.embeddings import Embedder
 from memory.index.protocol import FactKey, Index, Vectors, bytes_of, vectors_of
-from memory.ledger.locks import lock_key, other_writer, take_locks
+from memory.ledger.locks import busy_message, lock_key, take_locks
 from memory.ledger.pool import Connection, Pool
 from memory.ledger.rows import COLUMNS, fact_of_row
 
@@ -115,7 +115,7 @@ class IndexQueue:
         async with self._slots, self.pool.connection() as connection, connection.transaction():
             # One at a time per user, so that an older state is never written over a newer one.
             locks = {lock_key("index", name, key.owner) for key in page}
-            await take_locks(connection, locks, timeout=self._lock_timeout, busy=other_writer(self._lock_timeout))
+            await take_locks(connection, locks, timeout=self._lock_timeout, busy=busy_message(self._lock_timeout))
             keys = {"owners": [key.owner for key in page], "ids": [key.fact_id for key in page]}
             cursor = connection.cursor(binary=True)
             await cursor.execute(QUEUED, {"index": name, "embedder": self.embedder.name, **keys})

@@ -19,20 +19,20 @@ class Debouncer:
         self._waiting: dict[str, tuple[asyncio.TimerHandle, Work, Set[str]]] = {}
         self._running: dict[str, asyncio.Task[Exception | None]] = {}
 
-    def ask(self, key: str, seconds: float, work: Work, on: Set[str] = frozenset()) -> None:
+    def schedule(self, key: str, seconds: float, work: Work, covers: Set[str] = frozenset()) -> None:
         """Start the work in this many seconds, in place of what is waiting under the key.
 
-        `on` is what the work is done on. Waiting work on anything that the new work leaves out is not replaced, but
+        `covers` names what the work is done on. Waiting work that covers something else is not replaced, but
         started now.
         """
         if key in self._waiting:
-            timer, _, waiting_on = self._waiting[key]
+            timer, _, covered = self._waiting[key]
             timer.cancel()
-            if not waiting_on <= on:
+            if not covered <= covers:
                 self._start(key)
-        self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self._start, key), work, on
+        self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self._start, key), work, covers
 
-    async def finish(self) -> dict[str, Exception]:
+    async def flush(self) -> dict[str, Exception]:
         """Start what is waiting and wait until all is done. Returns the keys whose work failed, with the error.
 
         Cancelling this cancels the work.

@@ -19,15 +19,15 @@ from memory.facts.fact import (
     Source,
     fact_id,
     is_storable,
-    mended,
     normalize,
     parse_date,
+    replace_surrogates,
     slot_name,
     utc_now,
 )
 from memory.learn.guard import is_command, is_secret
 from memory.learn.reconcile import is_exclusive
-from memory.learn.small_talk import says_nothing
+from memory.learn.small_talk import is_small_talk
 
 if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it
     from langchain_core.language_models import BaseChatModel
@@ -172,7 +172,7 @@ def utterances_of(
     utterances = []
     for message in messages:
         if isinstance(message, HumanMessage):
-            text = mended(str(message.text))
+            text = replace_surrogates(str(message.text))
             # Never later than it was received: a fact from the future could not be superseded by anything said today.
             said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, utc_now())
             moment = said_at.astimezone(UTC).isoformat()
@@ -192,7 +192,7 @@ def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> 
     characters = 0
     for said in utterances:
         failed = failures.get(str(said.source.message_id))
-        if failed is None or says_nothing(said.text):
+        if failed is None or is_small_talk(said.text):
             continue
         characters += len(said.text)
         if batch and (failed or characters > EXTRACTION_CHARS):

@@ -55,13 +55,13 @@ PHRASES = frozenset(
     for phrase in phrases.replace("\n", " ").split(";")
 )
 
-LONGEST = 200
+MAX_SMALL_TALK = 200
 """Characters; a longer message is no small talk."""
 
 
-def says_nothing(text: str) -> bool:
+def is_small_talk(text: str) -> bool:
     """Whether every part of the message is on the list; marks and emoji alone are no part."""
-    return len(text) <= LONGEST and all(part in PHRASES for part in _parts_of(text))
+    return len(text) <= MAX_SMALL_TALK and all(part in PHRASES for part in _parts_of(text))
 
 
 def _parts_of(text: str) -> list[str]:

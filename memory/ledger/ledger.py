@@ -16,7 +16,7 @@ from psycopg.rows import DictRow
 from memory.errors import Unavailable
 from memory.facts.fact import Fact, Repeat, Source, check_user_id, owner_key
 from memory.facts.timeline import current_at
-from memory.ledger.locks import locked_transaction, other_writer
+from memory.ledger.locks import busy_message, locked_transaction
 from memory.ledger.pool import Pool
 from memory.ledger.rows import ROWS_PER_SLICE, SELECT, facts_of, stored_id
 from memory.ledger.transaction import Transaction
@@ -230,7 +230,7 @@ class Ledger:
             async with asyncio.timeout(self._lock_timeout):
                 await gate.acquire()
         except TimeoutError as error:
-            raise Unavailable(other_writer(self._lock_timeout)) from error
+            raise Unavailable(busy_message(self._lock_timeout)) from error
         try:
             yield
         finally:

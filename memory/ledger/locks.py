@@ -20,7 +20,7 @@ def lock_key(*parts: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def other_writer(timeout: float) -> str:
+def busy_message(timeout: float) -> str:
     """The error message when the lock on a user's memory times out."""
     return f"Another session has been writing the same user's memory for {timeout:g} s: try again."
 
@@ -33,10 +33,10 @@ async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> As
     """
     try:
         async with pool.connection() as connection, connection.transaction():
-            await take_locks(connection, [lock_key(*parts)], timeout=timeout, busy=other_writer(timeout))
+            await take_locks(connection, [lock_key(*parts)], timeout=timeout, busy=busy_message(timeout))
             yield connection
     except LockNotAvailable as error:  # of a row or a table, later in the transaction
-        raise Unavailable(other_writer(timeout)) from error
+        raise Unavailable(busy_message(timeout)) from error
 
 
 async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: float, busy: str) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from Stemmer import Stemmer
 
-from memory.facts.fact import Fact, mended
+from memory.facts.fact import Fact, replace_surrogates
 from memory.recall.columns import Document
 from memory.recall.rank import Question
 
@@ -42,7 +42,7 @@ NAMING_WORDS = frozenset({"called", "name", "named", "relation"})
 
 def asked(query: str) -> str:
     """What of a question is looked at: no more than MAX_QUERY, and no surrogate, which no embedder takes."""
-    return mended(query[:MAX_QUERY])
+    return replace_surrogates(query[:MAX_QUERY])
 
 
 def question(text: str) -> Question:

@@ -102,7 +102,7 @@ async def test_ten_quick_messages_make_one_extraction_in_the_background_and_are_
         turn = await say(graph, user, items(name), thread)
         assert turn.nodes == ["recall", "respond", "extract_later"]
     assert openai.calls("extraction") == 0
-    await store.debouncer.finish()
+    await store.debouncer.flush()
     assert asked(openai) == [[items(name) for name in names]]
     await assert_own_times(graph, store, user, thread)
     await say(graph, user, "What do I collect?", str(uuid.uuid4()))
@@ -111,7 +111,7 @@ async def test_ten_quick_messages_make_one_extraction_in_the_background_and_are_
     await say(graph, user, items("coins"), thread)  # the watermark follows what the ledger has
     state = (await graph.aget_state(config_of(thread))).values
     assert state["extracted_until"] == state["messages"][-4].id
-    await store.debouncer.finish()
+    await store.debouncer.flush()
     assert sorted(asked(openai)[1:]) == sorted([["What do I collect?"], [items("coins")]])
 
 
@@ -143,10 +143,10 @@ async def test_what_the_background_did_not_get_to_is_picked_up_by_the_threads_ne
     thread = str(uuid.uuid4())
     openai.extraction(Status(401))
     await say(graph, user, items("stamps"), thread)
-    await store.debouncer.finish()
+    await store.debouncer.flush()
     assert await known(store, user) == []
     await say(graph, user, items("coins"), thread)
-    await store.debouncer.finish()
+    await store.debouncer.flush()
     assert sorted(await known(store, user)) == collects("coins", "stamps")
     await assert_own_times(graph, store, user, thread)
 
@@ -158,7 +158,7 @@ async def test_what_is_forgotten_before_the_background_gets_to_it_is_not_learnt(
     thread = str(uuid.uuid4())
     await say(graph, user, items("stamps"), thread)
     await UserMemory(store, user).forget(thread=thread)
-    await store.debouncer.finish()
+    await store.debouncer.flush()
     assert await known(store, user) == []
 
 
@@ -228,7 +228,7 @@ async def test_what_waits_is_not_folded_into_the_summary_of_a_long_thread(
     messages = (await graph.aget_state(config_of(thread))).values["messages"]
     assert [m.text for m in messages if isinstance(m, HumanMessage)] == [items(name) for name in names]
     if when == "background":
-        await store.debouncer.finish()
+        await store.debouncer.flush()
         assert sorted(await known(store, user)) == sorted(collects(*names))
         await say(graph, user, "Tell me a story.", thread)
         await say(graph, user, "Tell me another one.", thread)
@@ -262,6 +262,6 @@ async def test_what_is_said_in_two_forks_is_extracted_from_both_in_the_backgroun
 ) -> None:
     setting(EXTRACT="background", EXTRACT_AFTER="3600")
     await tell_in_forks(graph, user)
-    await store.debouncer.finish()
+    await store.debouncer.flush()
     assert sorted(await known(store, user)) == sorted(collects(*COLLECTED))
     assert sorted(text for part in asked(openai) for text in part) == sorted(map(items, COLLECTED))

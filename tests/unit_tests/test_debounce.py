@@ -21,12 +21,12 @@ def noting(done: list[str], name: str) -> Callable[[], Awaitable[None]]:
 async def test_only_the_last_work_for_a_key_runs_and_other_keys_are_unaffected() -> None:
     later, done = Debouncer(), list[str]()
     for number in range(10):
-        later.ask("a", HOUR, noting(done, f"a{number}"))
-    later.ask("b", HOUR, noting(done, "b"))
+        later.schedule("a", HOUR, noting(done, f"a{number}"))
+    later.schedule("b", HOUR, noting(done, "b"))
     assert done == []
-    await later.finish()
+    await later.flush()
     assert done == ["a9", "b"]
-    await later.finish()
+    await later.flush()
     assert done == ["a9", "b"]
 
 
@@ -36,7 +36,7 @@ async def test_work_starts_by_itself_after_the_pause() -> None:
     async def work() -> None:
         finished.set()
 
-    later.ask("a", 0.01, work)
+    later.schedule("a", 0.01, work)
     async with asyncio.timeout(10):
         await finished.wait()
 
@@ -49,10 +49,10 @@ async def test_work_scheduled_during_a_run_starts_after_it() -> None:
         await go.wait()
         done.append("first")
 
-    later.ask("a", 0, slow)
+    later.schedule("a", 0, slow)
     await begun.wait()
-    later.ask("a", 0, noting(done, "second"))
-    finishing = asyncio.ensure_future(later.finish())
+    later.schedule("a", 0, noting(done, "second"))
+    finishing = asyncio.ensure_future(later.flush())
     await asyncio.sleep(0)
     assert done == []
     go.set()
@@ -66,9 +66,9 @@ async def test_a_failure_is_logged_without_its_text_and_the_rest_runs(caplog: py
     async def broken() -> None:
         raise RuntimeError("Zanzibar")
 
-    later.ask("a", HOUR, broken)
-    later.ask("b", HOUR, noting(done, "b"))
-    await later.finish()
+    later.schedule("a", HOUR, broken)
+    later.schedule("b", HOUR, noting(done, "b"))
+    await later.flush()
     assert done == ["b"]
     assert "cause=RuntimeError" in caplog.text
     assert "Zanzibar" not in caplog.text
@@ -82,8 +82,8 @@ async def test_work_runs_in_its_own_context_not_in_that_of_the_scheduling_run() 
         seen.append(run.get())
 
     run.set("a run that streams to a user")
-    later.ask("a", HOUR, work)
-    await later.finish()
+    later.schedule("a", HOUR, work)
+    await later.flush()
     assert seen == ["none"]
 
 
@@ -97,8 +97,8 @@ async def test_a_cancelled_flush_cancels_the_work() -> None:
         finally:
             stopped.set()
 
-    later.ask("a", HOUR, endless)
-    finishing = asyncio.ensure_future(later.finish())
+    later.schedule("a", HOUR, endless)
+    finishing = asyncio.ensure_future(later.flush())
     await begun.wait()
     finishing.cancel()
     await asyncio.wait([finishing])
@@ -109,11 +109,11 @@ async def test_a_cancelled_flush_cancels_the_work() -> None:
 async def test_work_on_other_messages_starts_at_once_and_is_not_replaced() -> None:
     """As with a thread that is run again from an earlier checkpoint, and holds other messages then."""
     later, done = Debouncer(), list[str]()
-    later.ask("a", HOUR, noting(done, "1"), on={"1"})
-    later.ask("a", HOUR, noting(done, "1 2"), on={"1", "2"})
-    later.ask("a", HOUR, noting(done, "1 3"), on={"1", "3"})
-    later.ask("a", HOUR, noting(done, "1 3 4"), on={"1", "3", "4"})
+    later.schedule("a", HOUR, noting(done, "1"), covers={"1"})
+    later.schedule("a", HOUR, noting(done, "1 2"), covers={"1", "2"})
+    later.schedule("a", HOUR, noting(done, "1 3"), covers={"1", "3"})
+    later.schedule("a", HOUR, noting(done, "1 3 4"), covers={"1", "3", "4"})
     await asyncio.sleep(0)
     assert done == ["1 2"]
-    await later.finish()
+    await later.flush()
     assert done == ["1 2", "1 3 4"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.learn.small_talk import LONGEST, says_nothing
+from memory.learn.small_talk import MAX_SMALL_TALK, is_small_talk
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from memory.learn.small_talk import LONGEST, says_nothing
      "ありがとう。", "안녕하세요", "  thanks  ", "Hi!\nThanks.", ""],
 )  # fmt: skip
 def test_greetings_thanks_assent_and_bare_questions_are_small_talk(text: str) -> None:
-    assert says_nothing(text)
+    assert is_small_talk(text)
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ def test_greetings_thanks_assent_and_bare_questions_are_small_talk(text: str) ->
      "1️⃣", "+1", "yes, vegan", "vegan", "no sugar", "Austin", "tea", "Why do I live here?",
      "what about mine", "I'm good", "my name", "call me May", "forget it", "forget that",
      "Ja, ich bin Vegetarier", "Oui, j'habite Lyon", "Sí, soy Ana", "me", "we", "not anymore",
-     "no longer", "yes and no", "thanks for the tea", "是的，我住在北京", "ok " * LONGEST,
+     "no longer", "yes and no", "thanks for the tea", "是的，我住在北京", "ok " * MAX_SMALL_TALK,
      "https://example.org", "a@b.c"],
 )  # fmt: skip
 def test_a_message_with_any_other_word_is_no_small_talk(text: str) -> None:
-    assert not says_nothing(text)
+    assert not is_small_talk(text)
