@@ -24,7 +24,7 @@ ORDERS = re.compile(
     rf"|you\s+(?:must|are|will)\b|(?:always|never)\s+(?:{VERBS})\b)",
     re.IGNORECASE,
 )
-"""Commands wherever they stand: "always answer in French" is one, and "never eats breakfast" is a fact."""
+"""Commands that count in a quote, too: "always answer in French" is one, "never eats breakfast" is a fact."""
 
 COMMANDS = re.compile(rf"^\W*(?:please\s+)?(?:{VERBS})\b", re.IGNORECASE)
 CARD_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")

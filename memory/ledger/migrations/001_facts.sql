@@ -2,17 +2,17 @@ create sequence memory.versions;
 create table memory.users (
     owner text primary key,            -- owner_key(user_id)
     user_id text not null,
-    version bigint not null            -- a new one with each write, never used before: caches compare it
+    version bigint not null            -- grows with each write and is never reused: caches compare it
         default nextval('memory.versions')
 );
 
 create table memory.facts (
     owner text not null references memory.users,
-    number bigint generated always as identity,  -- the order in which facts came
+    number bigint generated always as identity,  -- the order in which facts were written
     id text not null,
     key text not null,
     text text not null,
-    digest text not null,              -- of the normalized text: finds exact repeats
+    digest text not null,              -- of the words of the text: finds repeats
     subject text not null,
     attribute text not null,
     exclusive boolean not null,
@@ -37,11 +37,11 @@ create index facts_digest on memory.facts (owner, digest) where retired_at is nu
 create index facts_plans on memory.facts (owner, subject, attribute)
     where retired_at is null and exclusive and valid_from > observed_at;
 create unique index facts_one_per_key on memory.facts (owner, key) where retired_at is null;
--- Whatever the code believes, a slot that holds one value holds one, and plans for a later one beside it.
+-- A slot that holds one value has one unretired fact, besides plans for later.
 create unique index facts_one_per_slot on memory.facts (owner, subject, attribute)
     where retired_at is null and exclusive and (valid_from is null or valid_from <= observed_at);
 
--- A fact is never edited: it is retired, once, and forgets its successor when that is erased.
+-- A fact is never edited: it is retired, once, and loses its successor when that is erased.
 create function memory.refuse_edit() returns trigger language plpgsql as $$
 declare
     retiring text[] := '{retired_at,retired_reason,successor,ended_at}';
@@ -72,7 +72,7 @@ create table memory.reinforcements (
     foreign key (owner, fact_id) references memory.facts on delete cascade
 );
 
--- The messages facts were already taken from: each counts once, whatever is run again.
+-- The messages that facts were extracted from: each is extracted once, even if a run is repeated.
 create table memory.extracted_messages (
     owner text not null references memory.users,
     thread_id text not null,
@@ -80,7 +80,7 @@ create table memory.extracted_messages (
     primary key (owner, thread_id, message_id)
 );
 
--- How often the model's answer was of no use for a message, of those that wait to be extracted.
+-- How many extractions failed for a message that is not extracted yet.
 create table memory.failed_extractions (
     owner text not null references memory.users,
     thread_id text not null,
@@ -89,8 +89,8 @@ create table memory.failed_extractions (
     primary key (owner, thread_id, message_id)
 );
 
--- The collections that hold facts for recall to search: one answers ("active"), one may be made by a reindex
--- ("building"), and those that were replaced ("dropped") are named here until they are deleted.
+-- The collections that recall searches: one is in use ("active"), one may be being built by a reindex ("building"),
+-- and replaced ones ("dropped") are listed until they are deleted.
 create table memory.indexes (
     name text primary key,
     embedder text not null,
@@ -100,8 +100,8 @@ create table memory.indexes (
 create unique index indexes_one_active on memory.indexes (state) where state = 'active';
 create unique index indexes_one_building on memory.indexes (state) where state = 'building';
 
--- Each fact's vector, by embedder: four bytes a dimension, little-endian. From here they come in a seventh of
--- the processor time that a collection takes to tell them, and no rebuild of one has to embed anything again.
+-- Each fact's vector, by embedder: four bytes a dimension, little-endian. Reading them here takes a seventh of the
+-- processor time of reading them from a collection, and a rebuild of the collection embeds nothing again.
 create table memory.vectors (
     owner text not null,
     embedder text not null,
@@ -112,8 +112,8 @@ create table memory.vectors (
 );
 alter table memory.vectors alter vector set storage external;  -- floats do not compress
 
--- When a thread of a user was forgotten, or, with '' for the thread, everything: what was said until then and is
--- still under way is not learnt any more.
+-- When a thread of a user was forgotten, or everything, with '' for the thread: extractions that were running then
+-- write nothing.
 create table memory.forgotten (
     owner text not null,
     thread_id text not null,
@@ -121,8 +121,8 @@ create table memory.forgotten (
     primary key (owner, thread_id)
 );
 
--- Facts whose state in an index is older than here; they may be gone here. `change` tells a later entry from the
--- one that was read.
+-- Facts that an index has yet to learn about; they may be deleted here. `change` tells a later entry from the one
+-- that was read.
 create table memory.index_queue (
     index_name text not null references memory.indexes on delete cascade,
     owner text not null,
@@ -131,7 +131,7 @@ create table memory.index_queue (
     primary key (index_name, owner, fact_id)
 );
 
--- Whatever writes to facts, the indexes come to know.
+-- Every write to facts is queued for the indexes.
 create function memory.queue_for_indexes() returns trigger language plpgsql as $$
 begin
     insert into memory.index_queue (index_name, owner, fact_id)
@@ -143,10 +143,10 @@ end $$;
 create trigger facts_are_queued after insert or update or delete on memory.facts
     for each row execute function memory.queue_for_indexes();
 
--- What a run saved, for a server to take it back.
+-- The checkpoints of a run, for a server to roll it back.
 create index checkpoints_by_run on checkpoints ((metadata->>'run_id')) where metadata ? 'run_id';
 
--- A user's threads, without reading every checkpoint there is.
+-- A user's threads, without reading every checkpoint.
 create index checkpoints_by_owner on checkpoints
     (coalesce(checkpoint->'channel_values'->>'owner', metadata->>'begun_by'), thread_id, checkpoint_id desc)
     where checkpoint_ns = '';
