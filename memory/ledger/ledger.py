@@ -100,12 +100,12 @@ class Ledger:
         """The facts that are current at `now`, oldest first: all, or those with one of the ids, keys or categories."""
         filters = {"id": ids, "key": keys, "category": categories}
         wanted = {column: list(values) for column, values in filters.items() if values is not None}
-        conditions = [f"{column} = any(%({column})s)" for column in wanted]
-        condition = f"({' or '.join([*conditions, IN_PLANNED_SLOT])})" if wanted else "true"
-        facts = current_at(await self._facts(user_id, f"retired_at is null and {condition}", **wanted), now)
-        if not wanted:
-            return facts
-        return [f for f in facts if any(getattr(f, column) in values for column, values in wanted.items())]
+        condition = " or ".join(f"{column} = any(%({column})s)" for column in wanted) or "true"
+        facts = await self._facts(user_id, f"retired_at is null and ({condition})", **wanted)
+        rivals = await self.in_planned_slots(user_id) if wanted and any(fact.exclusive for fact in facts) else []
+        candidates = {fact.id: fact for fact in (*facts, *rivals)}
+        current = {fact.id for fact in current_at(candidates.values(), now)}
+        return [fact for fact in facts if fact.id in current]
 
     async def in_planned_slots(self, user_id: str) -> list[Fact]:
         """The unretired facts of slots that something is planned for: one may take another's place with time."""
