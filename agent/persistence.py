@@ -22,7 +22,8 @@ from memory.index.registry import active_index
 from memory.ledger.ledger import Ledger
 from memory.ledger.postgres import Pool, is_migrated, migrate, open_pool
 from memory.maintenance import bring_up
-from memory.parts import Parts, RecallOptions
+from memory.parts import Parts
+from memory.recall.search import RecallOptions
 
 if TYPE_CHECKING:
     from langgraph.store.base import TTLConfig

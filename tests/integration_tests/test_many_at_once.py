@@ -149,7 +149,7 @@ async def test_a_user_whose_memory_is_being_written_keeps_nobody_else_waiting(
 async def test_who_waits_too_long_for_the_same_users_memory_is_told_so_and_nothing_is_written(
     store: FactStore, servers: Addresses, user: str
 ) -> None:
-    store.ledger = Ledger(store.ledger.pool, lock_timeout=0.2)
+    store.ledger = Ledger(store.pool, lock_timeout=0.2)
     async with await psycopg.AsyncConnection.connect(servers.postgres or "") as connection:
         await connection.execute("select pg_advisory_xact_lock(%s)", (lock_key("user", owner_key(user)),))
         with pytest.raises(Unavailable, match=r"writing the same user's memory for 0.2 s: try again"):
@@ -187,4 +187,4 @@ async def learn(store: FactStore, user: str, said: Sequence[tuple[str, str]]) ->
     ]  # fmt: skip
     extraction = Extraction.model_validate({"facts": candidates, "retracted": []})
     utterance = Utterance(text=text, said_at=utc_now(), source=source)
-    await UserMemory(store, user).learn(extraction, [utterance], [])
+    await UserMemory(store, user).learner.learn(extraction, [utterance], [])

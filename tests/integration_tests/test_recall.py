@@ -74,7 +74,7 @@ async def test_the_past_is_found_by_similarity_without_the_collection_and_after_
     with monkeypatch.context() as away:
         away.setattr(ChromaIndex, "search", refuse)
         assert await found() == before
-    monkeypatch.setattr(store.queue, "utterances", refuse)
+    monkeypatch.setattr(store.queue, "waiting", refuse)
     assert await found() == before
 
 
@@ -114,7 +114,7 @@ async def test_with_a_lone_surrogate_in_it_a_question_finds_what_it_would_withou
     (hit,) = await memory.search(asked, 1)
     assert (hit.fact.text, hit.similarity > 0.2) == ("Plays the violin", True)
     assert [hit.fact.text for hit in (await memory.recall(asked, 1)).hits] == ["Plays the violin"]
-    assert (await memory.near([asked]))[0].text == "Plays the violin"
+    assert (await store.searcher(user).near([asked]))[0].text == "Plays the violin"
     assert await memory.search_past(asked) == []
 
 
@@ -130,7 +130,7 @@ async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(sto
 
 async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> None:
     """Processor time between two turns of the loop, so that a busy machine is not taken for a slow read."""
-    store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder("local", HashedWords))
+    store.use_index(IndexQueue(store.pool, store.queue.index, Embedder("local", HashedWords)))
     before = ("What do you keep beside it, and for how long have you had all of these things in the house? " * 2,)
     hinted = [
         fact.model_copy(update={"source": fact.source.model_copy(update={"previous": before * 2})})
@@ -171,7 +171,7 @@ async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> N
         "recall": lambda: memory.recall("Where is the violin?"),
         "search": lambda: memory.search("violin", only=lambda fact: "violin" in fact.text),
         "search, many": lambda: memory.search("violin", 200, explain=True),
-        "near": lambda: memory.near(["The violin is by the river."]),
+        "near": lambda: store.searcher(user).near(["The violin is by the river."]),
         "list": lambda: store.asearch(facts_namespace(user), limit=10_000),
         "recall, more than is held": recall_beyond_what_is_held,
         "search, more than is held": search_all_there_is,

@@ -250,7 +250,7 @@ async def test_twenty_sessions_that_change_one_slot_leave_one_current_fact_and_a
             "attribute": "home city", "exclusive": True, "category": "location", "importance": 0.5,
             "valid_from": None, "valid_until": None, "relations": [],
         }  # fmt: skip
-        await memory.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
+        await memory.learner.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
 
     await asyncio.gather(*(move(n) for n in range(20)))
     rows = await history(store, user)
@@ -263,7 +263,7 @@ async def test_twenty_sessions_that_change_one_slot_leave_one_current_fact_and_a
 
 async def test_a_fact_cannot_be_edited_even_by_hand(store: FactStore, user: str) -> None:
     await store.aput(facts_namespace(user), "k", {"text": "Likes tea"})
-    async with store.ledger.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         for change in ("text = 'Likes beer'", "retired_at = null", "importance = 1"):
             with pytest.raises(Exception, match="may not be edited"):
                 await connection.execute(f"update memory.facts set {change}")  # noqa: S608 - constants
@@ -298,7 +298,7 @@ async def history(store: FactStore, user: str) -> list[dict[str, Any]]:
     """All rows of a user, in the order they were written."""
     from memory.facts.fact import owner_key
 
-    async with store.ledger.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         cursor = await connection.execute(
             "select * from memory.facts where owner = %s order by number", (owner_key(user),)
         )

@@ -43,7 +43,7 @@ async def test_a_fact_that_was_erased_and_has_come_again_is_read_again(store: Fa
     await memory.forget_everything()
     again = utc_now() - day
     await memory.remember("Likes tea", at=again)
-    (held,) = (await other.open(user)).columns.facts
+    (held,) = (await other.open(user)).table
     assert held.observed_at == again
 
 
@@ -81,7 +81,7 @@ async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer
             await store.cache.open(user)
     monkeypatch.undo()
     go.set()
-    assert len((await store.cache.open(user)).columns.facts) == 1
+    assert len((await store.cache.open(user)).table) == 1
 
 
 async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, user: str) -> None:
@@ -91,9 +91,9 @@ async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, 
     other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
     await other.open(user)
     await put(store, user, "b", "Likes green tea")
-    assert len((await other.open(user)).columns.facts) == 2
+    assert len((await other.open(user)).table) == 2
     await memory.forget_everything()
-    assert len((await other.open(user)).columns.facts) == 0
+    assert len((await other.open(user)).table) == 0
 
 
 async def test_only_what_is_new_is_read_again(store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,13 +126,13 @@ async def test_facts_beyond_those_that_are_held_are_found_through_the_collection
     assert {hit.fact.id for hit in recalled.hits} == {hit.fact.id for hit in everything.hits}
     await put(store, user, "Bonn", "Has been to Bonn")
     held = await store.cache.open(user)
-    assert [fact.text for fact in held.columns.facts] == ["Has been to Oslo", "Has been to Bonn"]
+    assert [fact.text for fact in held.table] == ["Has been to Oslo", "Has been to Bonn"]
     await store.adelete(facts_namespace(user), "Bonn")
     held = await store.cache.open(user)
-    assert [fact.text for fact in held.columns.facts] == ["Has been to Rome", "Has been to Oslo"]
+    assert [fact.text for fact in held.table] == ["Has been to Rome", "Has been to Oslo"]
     only = await memory.search("Where have I been?", only=lambda fact: "Lima" in fact.text)
     assert [hit.fact.text for hit in only] == ["Has been to Lima"]
-    assert {fact.text for fact in await memory.near(["I have been to Austin"])} >= {"Has been to Austin"}
+    assert {fact.text for fact in await store.searcher(user).near(["I have been to Austin"])} >= {"Has been to Austin"}
 
 
 async def test_what_is_held_is_bounded_and_the_users_asked_about_last_stay(store: FactStore, user: str) -> None:
@@ -168,10 +168,10 @@ async def test_a_snapshot_holds_what_the_ledger_calls_current_at_any_time(store:
     await put(store, user, "2", "Moves to Oslo", **home, **plan, valid_until=(start + 9 * day).isoformat())
     await put(store, user, "3", "Is in Lima", valid_until=(start + 3 * day).isoformat())
     snapshot = await store.cache.open(user)
-    assert len(snapshot.columns.facts) == 3
+    assert len(snapshot.table) == 3
     for number in range(1, 12):
         moment = start + number * day
-        assert snapshot.facts(snapshot.columns.current(moment)) == await store.ledger.current(user, moment)
+        assert snapshot.table.facts(snapshot.table.current(moment)) == await store.ledger.current(user, moment)
 
 
 async def ready_to_search_beyond(store: FactStore, user: str) -> UserMemory:
@@ -193,7 +193,7 @@ async def test_facts_beyond_those_that_are_held_are_found_without_the_collection
     away = await memory.search("Have I been to Austin?")
     assert [hit.fact for hit in away] == [hit.fact for hit in there]
     assert [hit.similarity for hit in away] == pytest.approx([hit.similarity for hit in there], abs=1e-5)
-    assert {fact.text for fact in await memory.near(["I have been to Austin"])} >= {"Has been to Austin"}
+    assert {fact.text for fact in await store.searcher(user).near(["I have been to Austin"])} >= {"Has been to Austin"}
 
 
 async def test_a_collection_that_does_not_answer_is_not_waited_for(
@@ -222,7 +222,7 @@ async def test_a_collection_that_does_not_answer_is_not_waited_for(
 async def test_more_than_the_collection_is_asked_for_is_found_all_the_same(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.user_memory.POOL", 2)
+    monkeypatch.setattr("memory.recall.search.POOL", 2)
     memory = await ready_to_search_beyond(store, user)
     assert len(await memory.search("Have I been to Austin?", 10)) == len(CITIES)
     assert len((await memory.recall("Have I been to Austin?", 10)).hits) == len(CITIES)
@@ -250,14 +250,15 @@ async def test_a_search_of_the_store_reads_every_fact_only_to_filter_them(
 async def test_the_ledger_is_asked_once_which_of_the_held_facts_are_over(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory, read, asked = await ready_to_search_beyond(store, user), store.ledger.in_planned_slots, []
+    await ready_to_search_beyond(store, user)
+    read, asked = store.ledger.in_planned_slots, list[str]()
 
     async def count(user_id: str) -> list[Fact]:
         asked.append(user_id)
         return await read(user_id)
 
     monkeypatch.setattr(store.ledger, "in_planned_slots", count)
-    assert len(await memory.near([f"I have been to {city}" for city in CITIES])) == len(CITIES)
+    assert len(await store.searcher(user).near([f"I have been to {city}" for city in CITIES])) == len(CITIES)
     assert len(asked) == 1
 
 
@@ -269,6 +270,6 @@ async def test_a_fact_that_is_over_while_it_is_held_is_not_recalled(
     await put(store, user, "b", "Is allergic to figs", category="constraint", valid_until=moment.isoformat())
     memory = UserMemory(store, user)
     assert len((await memory.recall("Am I in Rome?")).facts) == 2
-    monkeypatch.setattr("memory.user_memory.utc_now", lambda: moment)
+    monkeypatch.setattr("memory.recall.search.utc_now", lambda: moment)
     assert owner_key(user) in store.cache._held
     assert (await memory.recall("Am I in Rome?")).facts == ()

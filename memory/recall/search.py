@@ -1,0 +1,231 @@
+"""Searching one user's facts: exactly in memory, and with the collection for the past and what memory does not hold."""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from memory.errors import Unavailable, cause_of
+from memory.facts.fact import Fact, owner_key, utc_now
+from memory.index.protocol import Vectors, vectors_of
+from memory.index.queue import IndexQueue
+from memory.ledger.ledger import Ledger
+from memory.recall.bm25 import Floats
+from memory.recall.cache import FactCache, Snapshot, extend, yield_to_loop
+from memory.recall.past import asks_about_past
+from memory.recall.rank import PRESETS, Hit, Signal, Weights, rank
+from memory.recall.recalled import PROFILE, Recalled
+from memory.recall.table import Mask, Table
+from memory.recall.words import clean_query, document, question, stems, without_names
+
+log = logging.getLogger(__name__)
+
+POOL = 50
+"""Facts that the collection is asked for."""
+
+PAST_SHOWN = 5
+"""Past facts that are recalled at most."""
+
+KNOWN_SHOWN = 10
+"""Known facts that the extraction of one message is shown."""
+
+
+@dataclass(frozen=True)
+class RecallOptions:
+    """How recall searches, and how much of it this process keeps in memory."""
+
+    weights: Weights = PRESETS["default"]
+    cached_facts: int = 2_000
+    """Facts of one user that the cache holds at most."""
+    cache_bytes: int = 256_000_000
+    """Bytes that the cache may take for all users."""
+    timeout: float = 3.0
+    """Seconds until recall goes on without vectors, or without the collection."""
+
+
+class Candidates(NamedTuple):
+    """Facts to be ranked."""
+
+    table: Table
+    cosines: Floats | None
+    """None if there are no vectors."""
+    mask: Mask
+    """Which of the facts may be found."""
+    among: Table
+    """The larger table by which words count as rare or common."""
+
+
+class Searcher:
+    """Searches the facts of one user."""
+
+    def __init__(
+        self, user_id: str, ledger: Ledger, queue: IndexQueue, cache: FactCache, options: RecallOptions
+    ) -> None:
+        self._user_id = user_id
+        self._ledger = ledger
+        self._queue = queue
+        self._cache = cache
+        self._options = options
+
+    async def recall(self, query: str, limit: int, *, explain: bool = False) -> Recalled:
+        now, query = utc_now(), clean_query(query)
+        held, vector = await self._open(query)
+        searching = self._candidates(held, [vector], now, every=limit > POOL)
+        past: list[Hit] = []
+        if asks_about_past(query):
+            found, past = await asyncio.gather(searching, self._past(query, held, vector, now, PAST_SHOWN, explain))
+        else:
+            found = await searching
+        profile = [fact for part in found for fact in part.table.facts(part.mask & part.table.of(PROFILE))]
+        profile.sort(key=lambda fact: fact.category != "constraint")  # so that a short budget cuts no constraint
+        others = [part._replace(mask=part.mask & ~part.table.of(PROFILE)) for part in found]
+        hits = await self._best(query, others, now, limit, explain=explain)
+        return Recalled(tuple(profile), tuple(hits), tuple(past))
+
+    async def search(
+        self, query: str, limit: int, *, only: Callable[[Fact], bool] | None = None, explain: bool = False
+    ) -> list[Hit]:
+        now, query = utc_now(), clean_query(query)
+        held, vector = await self._open(query)
+        found = await self._candidates(held, [vector], now, every=only is not None or limit > POOL)
+        if only:
+            found = [part._replace(mask=part.mask & await _mask(part.table, only)) for part in found]
+        return await self._best(query, found, now, limit, explain=explain)
+
+    async def search_past(self, query: str, limit: int) -> list[Hit]:
+        now, query = utc_now(), clean_query(query)
+        held, vector = await self._open(query)
+        return await self._past(query, held, vector, now, limit)
+
+    async def near(self, texts: Sequence[str]) -> list[Fact]:
+        """The current facts nearest to the texts: KNOWN_SHOWN, and two more for each text after the first."""
+        limit, now = KNOWN_SHOWN + 2 * (len(texts) - 1), utc_now()
+        try:
+            vectors = await self._queue.embedder.embed([*map(clean_query, texts)])
+            held = await self._cache.open(self._user_id)
+        except Unavailable:  # words find some of them, and the extraction need not wait
+            return [hit.fact for hit in await self.search("\n".join(texts), limit)]
+        nearest: dict[str, tuple[float, Fact]] = {}
+        for table, cosines, mask, _ in await self._candidates(held, vectors, now):
+            cosines = np.where(mask, -np.inf if cosines is None else cosines, -np.inf)
+            for position in np.argsort(-cosines, kind="stable")[:limit].tolist():
+                cosine, fact_id = float(cosines[position]), table.id_at(position)
+                if cosine > nearest.get(fact_id, (-np.inf, None))[0]:
+                    nearest[fact_id] = (cosine, table[position])
+        ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
+        return [fact for _, fact in ordered[:limit]]
+
+    async def _open(self, query: str) -> tuple[Snapshot, Vectors | None]:
+        """The user's facts as they are now, and the question's vector; no vectors if they take too long."""
+        try:
+            async with asyncio.timeout(self._options.timeout):
+                held = await self._cache.open(self._user_id)
+                (vector,) = await self._queue.embedder.embed([without_names(query, held.table.common_names)])
+                return held, vector
+        except (Unavailable, TimeoutError) as error:
+            # Worse recall is better than none: words, recency and importance of all facts decide.
+            log.warning("recall without vectors user=%r cause=%s", self._user_id, cause_of(error))
+            return await self._cache.whole(self._user_id), None
+
+    async def _candidates(
+        self, held: Snapshot, vectors: Iterable[Vectors | None], now: datetime, *, every: bool = False
+    ) -> list[Candidates]:
+        """What is searched for each vector: the facts that are held and, if the user has more, what the collection
+        finds; or all of the user's facts with `every`, or if the collection does not answer."""
+        found: list[Candidates] = []
+        # The plan that replaces a fact may be one that is not held.
+        planned = [] if held.complete else await self._ledger.in_planned_slots(self._user_id)
+        mask = held.table.current(now, planned)
+        for vector in vectors:
+            if vector is not None and not held.complete:
+                cosines = None if every else await self._ask_collection(vector)
+                if cosines is None:
+                    held = await self._cache.whole(self._user_id, len(vector))
+                    mask = held.table.current(now)
+                else:
+                    found.append(await self._beyond(held, cosines, now))
+            found.append(Candidates(held.table, held.cosines(vector), mask, held.table))
+        return found
+
+    async def _beyond(self, held: Snapshot, cosines: dict[str, float], now: datetime) -> Candidates:
+        """The facts that are not held: those with a cosine, and the profile."""
+        known = set(held.table.ids())
+        ids = [fact_id for fact_id in cosines if fact_id not in known]
+        facts = await self._ledger.current(self._user_id, now, ids=ids, categories=PROFILE)
+        table = await extend(Table(), [fact for fact in facts if fact.id not in known])
+        found = np.array([cosines.get(fact_id, 0.0) for fact_id in table.ids()])
+        return Candidates(table, found, np.ones(len(table), bool), held.table)
+
+    async def _past(
+        self, query: str, held: Snapshot, vector: Vectors | None, now: datetime, limit: int, explain: bool = False
+    ) -> list[Hit]:
+        """Facts that answer the question and no longer hold."""
+        near = None if vector is None else await self._ask_collection(vector, past=True)
+        found = await self._ledger.past(self._user_id, now, self._queue.embedder.name, near)
+        table = await extend(Table(), [fact for fact, _ in found])
+        vectors = vectors_of([stored for _, stored in found], len(vector)) if found and vector is not None else None
+        every = np.ones(len(table), bool)
+        past = Candidates(table, Snapshot(table, vectors).cosines(vector), every, held.table)
+        return await self._best(query, [past], now, limit, explain=explain)
+
+    async def _ask_collection(self, vector: Vectors, *, past: bool = False) -> dict[str, float] | None:
+        """Fact id -> cosine, for what the collection finds, and 0 for what it does not have yet; None if it does not
+        answer."""
+        owner = owner_key(self._user_id)
+        try:
+            async with asyncio.timeout(self._options.timeout):
+                near = await self._queue.index.search(owner, vector, POOL, past=past)
+                return dict.fromkeys(await self._queue.waiting(owner), 0.0) | near
+        except (Unavailable, TimeoutError) as error:
+            log.warning("recall without the collection user=%r cause=%s", self._user_id, cause_of(error))
+            return None
+
+    async def _best(
+        self, query: str, found: Sequence[Candidates], now: datetime, limit: int, *, explain: bool
+    ) -> list[Hit]:
+        """The best of all candidates, equal scores in order of id, without blocking the event loop."""
+        weights = self._options.weights
+
+        def ranked(part: Candidates) -> Iterator[Hit]:
+            table, cosines, mask, among = part
+            if cosines is None:  # the floor is measured for facts that have a similarity
+                zeros = np.zeros(len(table))
+                return rank(question(query), table, zeros, now, weights.without_floor(), limit, mask=mask, among=among)
+            return rank(question(query), table, cosines, now, weights, limit, mask=mask, among=among)
+
+        best: list[Hit] = []
+        merged = heapq.merge(*map(ranked, found), key=lambda hit: (-hit.score, hit.fact.id))
+        for number, hit in enumerate(islice(merged, limit)):
+            best.append(hit._replace(why=reasons(hit, query, weights, now)) if explain else hit)
+            await yield_to_loop(number)
+        return best
+
+
+async def _mask(table: Table, test: Callable[[Fact], bool]) -> Mask:
+    """For which of the facts the test is true."""
+    mask = np.zeros(len(table), bool)
+    for position, fact in enumerate(table):
+        mask[position] = test(fact)
+        await yield_to_loop(position)
+    return mask
+
+
+def reasons(hit: Hit, query: str, weights: Weights, now: datetime) -> tuple[Signal, ...]:
+    """Each signal with a reason in words; their contributions add up to the score."""
+    shared = sorted(set(stems(query)) & set(document(hit.fact).stems))
+    days = max((now - hit.fact.last_said_at).days, 0)
+    texts = {
+        "similarity": f"cosine {hit.similarity:.2f}",
+        "words": f"shares {', '.join(shared)}" if shared else "shares no word",
+        "thread": "what else was said in the same thread",
+        "person": f"about {hit.fact.subject}" if hit.person else "names nobody",
+        "recency": f"last said {days} days ago",
+        "importance": f"of importance {hit.importance:.1f}",
+    }
+    return tuple(Signal(name, getattr(hit, name), getattr(weights, name), text) for name, text in texts.items())

@@ -1,0 +1,219 @@
+"""One user's facts as a table: what ranking and time need of each is a number in an array, for all at once. Pure."""
+
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from operator import itemgetter
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.facts.fact import Category, Fact, Source
+from memory.facts.timeline import current_at
+from memory.recall.bm25 import Bm25, Floats
+
+Mask = NDArray[np.bool_]
+Positions = NDArray[np.intp]
+
+COMMON = 1 / 8
+"""A name that more than this share of the facts is about tells few of them apart."""
+
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+
+NUMBERS = np.dtype([
+    ("last_said_at", float),  # seconds since 1970, as `valid_until` is
+    ("valid_until", float),  # infinite where it is not known
+    ("importance", float),
+    ("category", int),  # its position in CATEGORIES
+    ("thread", int),  # the number of its thread; a fact that was put in by hand has one to itself
+    ("subject", int),  # the number of whom it is about
+    ("is_plan", bool),  # whether it is to replace, from a later moment on, what its slot holds until then
+])  # fmt: skip
+
+FIELDS = tuple(name for name in Fact.model_fields if name != "source")
+SOURCE_FIELDS = tuple(Source.model_fields)
+ID, TEXT, QUOTE, SUBJECT, ATTRIBUTE, RECORDED_AT, SAID_AGAIN_AT = map(
+    FIELDS.index, ("id", "text", "quote", "subject", "attribute", "recorded_at", "said_again_at")
+)
+PREVIOUS, RELATION = -2, -1
+
+Row = tuple[Any, ...]
+"""The values of FIELDS and SOURCE_FIELDS, and the stems of the relation. Such a tuple takes a third of a Fact's memory,
+and the garbage collector does not have to walk through it."""
+
+_values_of, _source_values_of = itemgetter(*FIELDS), itemgetter(*SOURCE_FIELDS)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A fact as ranking sees it; `memory.recall.words.document` makes it."""
+
+    fact: Fact
+    stems: Sequence[str]
+    """Of its slot, its sentence, its quote and its date."""
+    names: frozenset[str] = frozenset()
+    """Stems of its subject's name; none for the user."""
+    relation: frozenset[str] = frozenset()
+    """For a fact that says who somebody is to the user, the stems that say it: {"sister", "anna"}."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Facts, each made when it is asked for. A table is never changed: each method returns a new one."""
+
+    rows: Sequence[Row] = ()
+    numbers: NDArray[np.void] = field(default_factory=lambda: np.empty(0, NUMBERS))
+    words: Bm25 = field(default_factory=Bm25)
+    thread_numbers: dict[str, int] = field(default_factory=dict)
+    subject_numbers: dict[frozenset[str], int] = field(default_factory=dict)
+    """What the numbers of threads and subjects stand for; tables made from this one share them, and add to them."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Fact]:
+        return map(_fact, self.rows)
+
+    def __getitem__(self, position: int) -> Fact:
+        return _fact(self.rows[position])
+
+    def extended(self, documents: Sequence[Document]) -> "Table":
+        """With more facts."""
+        numbers = np.array([self._numbers_of(document) for document in documents], NUMBERS)
+        return replace(
+            self,
+            rows=[*self.rows, *map(_row, documents)],
+            numbers=np.concatenate([self.numbers, numbers]),
+            words=self.words.extended([document.stems for document in documents]),
+        )
+
+    def _numbers_of(self, document: Document) -> tuple[float | bool, ...]:
+        fact, threads, subjects = document.fact, self.thread_numbers, self.subject_numbers
+        return (
+            fact.last_said_at.timestamp(),
+            fact.valid_until.timestamp() if fact.valid_until else np.inf,
+            fact.importance,
+            CATEGORIES.index(fact.category),
+            threads.setdefault(fact.source.thread_id or fact.id, len(threads)),
+            subjects.setdefault(document.names, len(subjects)),
+            fact.exclusive and fact.is_planned,
+        )
+
+    def kept(self, positions: Positions) -> "Table":
+        """With only the facts at these positions, which are in ascending order."""
+        rows = [self.rows[position] for position in positions.tolist()]
+        return replace(self, rows=rows, numbers=self.numbers[positions], words=self.words.kept(positions))
+
+    def said_again(self, moments: Mapping[int, datetime | None]) -> "Table":
+        """With when some of the facts, by position, were last said again."""
+        rows, numbers = [*self.rows], self.numbers.copy()
+        for position, moment in moments.items():
+            row = rows[position]
+            rows[position] = (*row[:SAID_AGAIN_AT], moment, *row[SAID_AGAIN_AT + 1 :])
+            numbers["last_said_at"][position] = _fact(rows[position]).last_said_at.timestamp()
+        return replace(self, rows=rows, numbers=numbers)
+
+    def prepare(self) -> None:
+        """Compute what the first question would have to wait for."""
+        self.words.sort()
+        self.threads[0].sort()
+        _ = self.characters, self.common_names
+
+    def current(self, now: datetime, others: Sequence[Fact] = ()) -> Mask:
+        """Which of the facts are current at `now`; `others` are all facts of slots that have a plan."""
+        mask: Mask = self.numbers["valid_until"] > now.timestamp()
+        planned = [*map(self.__getitem__, np.flatnonzero(self.numbers["is_plan"]).tolist()), *others]
+        for slot in {fact.slot for fact in planned}:
+            here = {self.id_at(position): position for position in self._slots.get(slot, ())}
+            facts = {fact.id: fact for fact in (*map(self.__getitem__, here.values()), *others) if fact.slot == slot}
+            current = {fact.id for fact in current_at(facts.values(), now)}
+            for fact_id, position in here.items():
+                mask[position] &= fact_id in current
+        return mask
+
+    def of(self, categories: Collection[Category]) -> Mask:
+        """Which of the facts are of these categories."""
+        return np.isin(self.numbers["category"], [CATEGORIES.index(category) for category in categories])
+
+    def facts(self, mask: Mask) -> list[Fact]:
+        """The facts for which the mask is set."""
+        return [self[position] for position in np.flatnonzero(mask).tolist()]
+
+    def about(self, asked: set[str], among: "Table") -> Floats:
+        """1 for each fact about somebody who is named, by name or by relation ("my sister"); shape (facts,).
+
+        "sister" means Anna where a fact of this table, or of `among`, says that Anna is the sister.
+        """
+        meant: dict[str, list[frozenset[str]]] = {}  # by each stem, since a user may know a thousand people
+        for relation in (*self._relations, *among._relations):
+            for stem in relation if asked & relation else ():
+                meant.setdefault(stem, []).append(relation)
+        named = np.zeros(len(self.subject_numbers))
+        for names, number in self.subject_numbers.items():
+            if names and (asked & names or any(names <= relation for relation in meant.get(min(names), ()))):
+                named[number] = 1
+        return np.asarray(named[self.numbers["subject"]])
+
+    def id_at(self, position: int) -> str:
+        """The id of one fact, without making the fact."""
+        return str(self.rows[position][ID])
+
+    def ids(self) -> list[str]:
+        return [row[ID] for row in self.rows]
+
+    @property
+    def recorded_at(self) -> dict[str, datetime]:
+        """Fact id -> when it was recorded, in the order of the table."""
+        return {row[ID]: row[RECORDED_AT] for row in self.rows}
+
+    @property
+    def said_again_at(self) -> list[datetime | None]:
+        return [row[SAID_AGAIN_AT] for row in self.rows]
+
+    @cached_property
+    def characters(self) -> int:
+        """The length of all texts together; one with characters beyond ASCII counts three times."""
+        texts = (text for row in self.rows for text in (row[TEXT], row[QUOTE], *row[PREVIOUS]))
+        return sum(len(text) if text.isascii() else 3 * len(text) for text in texts)
+
+    @cached_property
+    def common_names(self) -> frozenset[str]:
+        """Stems of the names that so many facts are about that they tell few of them apart."""
+        counts = np.bincount(self.numbers["subject"], minlength=len(self.subject_numbers))
+        common = (names for names, number in self.subject_numbers.items() if counts[number] > COMMON * len(self))
+        return frozenset[str]().union(*common)
+
+    @cached_property
+    def threads(self) -> tuple[Bm25, Positions]:
+        """The words of each thread, all its facts taken together, and for each fact the position of its thread."""
+        numbers, thread_of = np.unique(self.numbers["thread"], return_inverse=True)
+        return self.words.grouped(thread_of, len(numbers)), thread_of
+
+    @cached_property
+    def _slots(self) -> dict[tuple[str, str], list[int]]:
+        slots: dict[tuple[str, str], list[int]] = {}
+        for position, row in enumerate(self.rows):
+            slots.setdefault((row[SUBJECT], row[ATTRIBUTE]), []).append(position)
+        return slots
+
+    @cached_property
+    def _relations(self) -> list[frozenset[str]]:
+        return [frozenset(row[RELATION]) for row in self.rows if row[RELATION]]
+
+
+def _row(document: Document) -> Row:
+    fact = document.fact
+    # Many facts have these in common: each value is kept once.
+    values = fact.__dict__ | {name: sys.intern(getattr(fact, name)) for name in ("subject", "attribute", "category")}
+    if fact.key == fact.id:
+        values["key"] = fact.id
+    return *_values_of(values), *_source_values_of(fact.source.__dict__), tuple(document.relation)
+
+
+def _fact(row: Row) -> Fact:
+    """The fact as it was: its values were checked when it was made."""
+    source = Source.model_construct(**dict(zip(SOURCE_FIELDS, row[len(FIELDS) : RELATION], strict=True)))
+    return Fact.model_construct(**dict(zip(FIELDS, row, strict=False)), source=source)
