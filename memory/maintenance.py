@@ -21,8 +21,8 @@ from memory.errors import Unavailable
 from memory.facts.fact import utc_now
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Damaged, vectors_of
-from memory.index.queue import PAGE, IndexQueue, Progress, queue_all, quiet
-from memory.index.registry import activate, building_index, dropped_indexes, forget_index
+from memory.index.queue import PAGE, IndexQueue, Progress, queue_facts, quiet
+from memory.index.registry import activate, building_index, delete_dropped
 from memory.ledger.postgres import Connection, locked_transaction
 from memory.parts import Parts
 
@@ -40,6 +40,11 @@ SAMPLE_LIMIT = 50
 TIMEOUT = 60
 """Seconds that a start waits for another one that checks the same index."""
 
+INDEXED = (
+    "create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) "
+    "on commit drop"
+)
+ADD_INDEXED = "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) on conflict do nothing"
 DIFFERENCES = """
     create temporary table differences on commit drop as
     select * from (
@@ -57,6 +62,7 @@ DIFFERENCES = """
         and (q.owner, q.fact_id) = (difference.owner, difference.fact_id)
     )
 """
+OF_KIND = "select fact_id from differences where kind = %s"
 BROKEN_CHAINS = (
     "from memory.facts f where successor is not null and not exists "
     "(select from memory.facts s where (s.owner, s.id) = (f.owner, f.successor))"
@@ -77,7 +83,7 @@ COUNTS = """
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of difference: how many there are, and the ids of the first of them."""
+    """One kind of difference: how many there are, and the first ids."""
 
     count: int = 0
     fact_ids: tuple[str, ...] = ()
@@ -127,14 +133,13 @@ async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     try:
         await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:
-            of_kind = "select fact_id from differences where kind = %s"
-            report = replace(
+            return replace(
                 report,
-                missing=await _finding(connection, of_kind, "missing"),
-                stale=await _finding(connection, of_kind, "stale"),
-                orphans=await _finding(connection, of_kind, "orphans"),
+                missing=await _finding(connection, OF_KIND, "missing"),
+                stale=await _finding(connection, OF_KIND, "stale"),
+                orphans=await _finding(connection, OF_KIND, "orphans"),
+                indexed=await queue.index.count(),
             )
-        return replace(report, indexed=await queue.index.count())
     except Damaged as error:
         return replace(report, damage=str(error))
 
@@ -155,7 +160,7 @@ async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> No
                 f"update memory.facts set successor = null where (owner, id) in (select owner, id {BROKEN_CHAINS})"
             )
     await _catch_up(queue, progress, log.warning)
-    await _delete_dropped(queue)
+    await delete_dropped(queue.pool, queue.index)
 
 
 async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
@@ -181,7 +186,7 @@ async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, 
     parts.use_index(queue)
     await queue.drain()  # what was written between the last look and the switch
     log.info("reindexed collection=%s embedder=%s facts=%d", building.name, embedder.name, counts.facts)
-    await _delete_dropped(queue)
+    await delete_dropped(queue.pool, queue.index)
 
 
 async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
@@ -194,7 +199,7 @@ async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
         async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
             await _check(queue, say)
         await _catch_up(queue, _every_tenth(say), say)
-        await _delete_dropped(queue)
+        await delete_dropped(queue.pool, queue.index)
     except Unavailable as error:
         say(f"The index is behind the ledger, and recall goes by words until it is not: {error}")
     except ForeignKeyViolation:
@@ -249,18 +254,13 @@ async def _start_over(queue: IndexQueue) -> None:
     """Create an empty index, and queue all facts for it."""
     await queue.index.start_over()
     async with queue.pool.connection() as connection:
-        await queue_all(connection, queue.index.name)
+        await queue_facts(connection, queue.index.name)
 
 
 async def _queue_differences(queue: IndexQueue) -> None:
     """Queue what differs between ledger and index; queued facts that are not in the ledger are removed."""
     async with _differences(queue, quiet) as connection:
-        await connection.execute(
-            "insert into memory.index_queue (index_name, owner, fact_id) "
-            "select distinct %s, owner, fact_id from differences "
-            "on conflict (index_name, owner, fact_id) do update set change = default",
-            (queue.index.name,),
-        )
+        await queue_facts(connection, queue.index.name, "select distinct owner, fact_id from differences")
 
 
 @asynccontextmanager
@@ -271,16 +271,10 @@ async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[C
     """
     started, done, total = utc_now(), 0, await queue.index.count()
     async with queue.pool.connection() as connection, connection.transaction():
-        await connection.execute(
-            "create temporary table indexed "
-            "(owner text, fact_id text, live boolean, primary key (owner, fact_id)) on commit drop"
-        )
+        await connection.execute(INDEXED)
         async for page in queue.index.scan():
-            await connection.execute(
-                "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) "
-                "on conflict do nothing",
-                ([e.key.owner for e in page], [e.key.fact_id for e in page], [e.live for e in page]),
-            )
+            columns = [e.key.owner for e in page], [e.key.fact_id for e in page], [e.live for e in page]
+            await connection.execute(ADD_INDEXED, columns)
             done += len(page)
             progress(done, max(done, total))
         await connection.execute("analyze indexed")
@@ -288,20 +282,12 @@ async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[C
         yield connection
 
 
-async def _delete_dropped(queue: IndexQueue) -> None:
-    """Delete the collections that were replaced."""
-    for dropped in await dropped_indexes(queue.pool):
-        await queue.index.sibling(dropped.name, dropped.shards).drop()
-        await forget_index(queue.pool, dropped)
-
-
 class _Counts(NamedTuple):
+    """Facts in the ledger, those of them that are queued, and queued ones to be removed from the index."""
+
     facts: int
-    """Facts in the ledger."""
     queued: int
-    """Those of them that are queued."""
     leaving: int
-    """Other queued facts, which are to be removed from the index."""
 
 
 async def _counts(queue: IndexQueue) -> _Counts:

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 from langgraph.store.base import (
     BaseStore,
     GetOp,
+    Item,
     ListNamespacesOp,
     Op,
     PutOp,
@@ -118,7 +119,7 @@ class FactStore(Parts, BaseStore):
         match op:
             case GetOp(key=key):
                 facts = await self.ledger.current(user_id, now, keys=[key])
-                return _item(op.namespace, facts[0]) if facts else None
+                return Item(**_item(op.namespace, facts[0])) if facts else None
             case PutOp(key=key, value=None):
                 await writes.retract(self.ledger, user_id, key, now)
             case PutOp(key=key, value=value):
@@ -145,7 +146,7 @@ class FactStore(Parts, BaseStore):
                 await yield_to_loop(number)
         items = []
         for number, (fact, score) in enumerate(scored[op.offset : until]):
-            items.append(_item(op.namespace_prefix, fact, score))
+            items.append(SearchItem(**_item(op.namespace_prefix, fact), score=score))
             await yield_to_loop(number)
         return items
 
@@ -180,10 +181,7 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
     taken = {name: value[name] for name in EDITABLE if value.get(name) is not None}
     taken.setdefault("text", value.get("content"))
     attribute = slot_name(str(taken.get("attribute", "note")))
-    taken |= {
-        "attribute": attribute,
-        "exclusive": is_exclusive(attribute, bool(taken.get("exclusive", False))),
-    }
+    taken |= {"attribute": attribute, "exclusive": is_exclusive(attribute, bool(taken.get("exclusive")))}
     check_text("key", key, MAX_KEY)
     try:
         if ttl is not None:
@@ -203,8 +201,10 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
     return fact
 
 
-def _item(namespace: tuple[str, ...], fact: Fact, score: float | None = None) -> SearchItem:
-    return SearchItem(namespace, fact.key, fact_value(fact), fact.recorded_at, fact.recorded_at, score)
+def _item(namespace: tuple[str, ...], fact: Fact) -> dict[str, Any]:
+    """The fields of a fact as an item."""
+    written = {"created_at": fact.recorded_at, "updated_at": fact.recorded_at}
+    return {"namespace": namespace, "key": fact.key, "value": fact_value(fact), **written}
 
 
 def fact_value(fact: Fact) -> Value:

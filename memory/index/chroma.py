@@ -103,24 +103,23 @@ class ChromaIndex:
     async def scan(self) -> AsyncIterator[list[Entry]]:
         for shard in range(self.shards):
             offset = 0
-            while page := await self._page(shard, offset):
-                yield page
-                offset += len(page)
-
-    async def _page(self, shard: int, offset: int) -> list[Entry]:
-        async with self._collection(shard) as collection:
-            # The vectors are read only to see that they can be.
-            page = await collection.get(limit=SCAN_PAGE, offset=offset, include=["metadatas", "embeddings"])
-        labels = [(metadata or {}).get("live") for metadata in page["metadatas"] or []]
-        keys = [fact_key(identifier) for identifier in page["ids"]]
-        return [Entry(key, is_live(str(label), key.owner)) for key, label in zip(keys, labels, strict=True)]
+            while True:
+                async with self._collection(shard) as collection:
+                    # The vectors are read only to see that they can be.
+                    page = await collection.get(limit=SCAN_PAGE, offset=offset, include=["metadatas", "embeddings"])
+                if not page["ids"]:
+                    break
+                offset += len(page["ids"])
+                keys = map(fact_key, page["ids"])
+                labels = (str((metadata or {}).get("live")) for metadata in page["metadatas"] or [])
+                yield [Entry(key, is_live(label, key.owner)) for key, label in zip(keys, labels, strict=True)]
 
     async def start_over(self) -> None:
         async def create(shard: int) -> None:
             async with self._errors_named(shard):
                 client = await self._server.client()
                 self._opened[shard] = await client.create_collection(
-                    self._shard_name(shard),
+                    f"{self.name}.{shard}",
                     embedding_function=None,
                     configuration={"hnsw": {"space": "cosine", "ef_search": 100, "sync_threshold": SYNC_THRESHOLD}},
                 )
@@ -133,13 +132,10 @@ class ChromaIndex:
         for shard in range(self.shards):
             with suppress(Missing):
                 async with self._errors_named(shard, DROP_TIMEOUT):
-                    await (await self._server.client()).delete_collection(self._shard_name(shard))
+                    await (await self._server.client()).delete_collection(f"{self.name}.{shard}")
 
     def sibling(self, name: str, shards: int) -> "ChromaIndex":
         return ChromaIndex(self._server, name, shards, timeout=self._timeout)
-
-    def _shard_name(self, shard: int) -> str:
-        return f"{self.name}.{shard}"
 
     async def _by_shard(self, owners: Iterable[str], call: Callable[[int, list[int]], Awaitable[T]]) -> list[T]:
         """Call it for each shard with the positions of the owners in it. An entry without an owner may be in any."""
@@ -155,7 +151,7 @@ class ChromaIndex:
         async with self._errors_named(shard):
             if shard not in self._opened:
                 client = await self._server.client()
-                self._opened[shard] = await client.get_collection(self._shard_name(shard), embedding_function=None)
+                self._opened[shard] = await client.get_collection(f"{self.name}.{shard}", embedding_function=None)
             yield self._opened[shard]
 
     @asynccontextmanager
@@ -170,11 +166,12 @@ class ChromaIndex:
             from chromadb.errors import InternalError, NotFoundError
 
             self._opened.pop(shard, None)  # it may have been created anew since
+            collection = f"The Chroma collection '{self.name}.{shard}'"
             if isinstance(error, NotFoundError):
-                raise Missing(f"The Chroma collection {self._shard_name(shard)!r} is gone.") from error
+                raise Missing(f"{collection} is gone.") from error
             reason = f"{type(error).__name__} {error}".strip()[:200]
             if isinstance(error, InternalError) and not any(words in str(error) for words in TEMPORARY):
-                raise Damaged(f"The Chroma collection {self._shard_name(shard)!r} is broken ({reason}).") from error
+                raise Damaged(f"{collection} is broken ({reason}).") from error
             raise Unavailable(f"Chroma did not answer: {reason}") from error
 
 

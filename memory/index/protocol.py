@@ -63,35 +63,27 @@ class Index(Protocol):
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
         """Insert these facts, each of the owner at the same position, or update them."""
-        ...
 
     async def remove(self, keys: Sequence[FactKey]) -> None:
         """Delete these facts; a missing one is no error."""
-        ...
 
     async def search(self, owner: str, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
         """Fact id -> cosine, for up to `limit` current facts of the user nearest to `vector` (shape (dimension,)).
 
         With `past`, for facts that held until they were retired.
         """
-        ...
 
     async def count(self) -> int:
         """The number of facts, retired ones included."""
-        ...
 
     def scan(self) -> AsyncIterator[list[Entry]]:
         """All entries, in pages. Raises Damaged if a vector cannot be read."""
-        ...
 
     async def start_over(self) -> None:
         """Create it, empty, in place of what is there."""
-        ...
 
     async def drop(self) -> None:
         """Delete it with all it has; a missing one is no error."""
-        ...
 
     def sibling(self, name: str, shards: int) -> "Index":
         """Another index in the same place."""
-        ...

@@ -144,10 +144,12 @@ class IndexQueue:
         return vectors_of([vector or made[at] for at, vector in enumerate(stored)])
 
 
-async def queue_all(connection: Connection, index_name: str) -> None:
-    """Queue every fact for this index."""
+async def queue_facts(
+    connection: Connection, index_name: str, facts: str = "select owner, id from memory.facts"
+) -> None:
+    """Queue every fact for this index, or those that the query `facts` selects."""
     await connection.execute(
-        "insert into memory.index_queue (index_name, owner, fact_id) select %s, owner, id from memory.facts "
+        f"insert into memory.index_queue (index_name, owner, fact_id) select %s, facts.* from ({facts}) as facts "
         "on conflict (index_name, owner, fact_id) do update set change = default",
         (index_name,),
     )

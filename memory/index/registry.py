@@ -9,7 +9,8 @@ import secrets
 from typing import Literal, NamedTuple
 
 from memory.index.embeddings import Embedder
-from memory.index.queue import queue_all
+from memory.index.protocol import Index
+from memory.index.queue import queue_facts
 from memory.ledger.postgres import Connection, Pool, locked_transaction
 
 State = Literal["active", "building", "dropped"]
@@ -52,7 +53,7 @@ async def _find_or_add(pool: Pool, embedder: Embedder, shards: int, state: State
         await connection.execute(
             "insert into memory.indexes (name, embedder, shards, state) values (%s, %s, %s, %s)", (*added, state)
         )
-        await queue_all(connection, added.name)
+        await queue_facts(connection, added.name)
         return added
 
 
@@ -64,21 +65,19 @@ async def activate(pool: Pool, name: str) -> None:
             await connection.execute("update memory.indexes set state = 'active' where name = %s", (name,))
 
 
-async def dropped_indexes(pool: Pool) -> list[Registered]:
-    """The indexes that were replaced and have yet to be deleted."""
+async def delete_dropped(pool: Pool, index: Index) -> None:
+    """Delete the indexes that were replaced, which are in the same place as `index`, and vectors that none needs."""
     async with pool.connection() as connection:
-        return await _in_state(connection, "dropped")
-
-
-async def forget_index(pool: Pool, dropped: Registered) -> None:
-    """Forget an index that was deleted, and its embedder's vectors if no other index needs them."""
-    async with pool.connection() as connection, connection.transaction():
-        await connection.execute("delete from memory.indexes where name = %s and state = 'dropped'", (dropped.name,))
-        await connection.execute(
-            "delete from memory.vectors where embedder = %(embedder)s "
-            "and not exists (select from memory.indexes where embedder = %(embedder)s)",
-            {"embedder": dropped.embedder},
-        )
+        dropped = await _in_state(connection, "dropped")
+    for name, embedder, shards in dropped:
+        await index.sibling(name, shards).drop()
+        async with pool.connection() as connection, connection.transaction():
+            await connection.execute("delete from memory.indexes where name = %s and state = 'dropped'", (name,))
+            await connection.execute(
+                "delete from memory.vectors where embedder = %(embedder)s "
+                "and not exists (select from memory.indexes where embedder = %(embedder)s)",
+                {"embedder": embedder},
+            )
 
 
 def index_name(embedder: str, dimension: int) -> str:

@@ -17,7 +17,7 @@ from memory.index.protocol import Vectors, vectors_of
 from memory.index.queue import IndexQueue
 from memory.ledger.ledger import Ledger
 from memory.recall.bm25 import Floats
-from memory.recall.cache import FactCache, Snapshot, extend, yield_to_loop
+from memory.recall.cache import FactCache, extend, yield_to_loop
 from memory.recall.past import asks_about_past
 from memory.recall.rank import PRESETS, Hit, Signal, Weights, rank
 from memory.recall.recalled import PROFILE, Recalled
@@ -61,17 +61,15 @@ class Candidates(NamedTuple):
     """The larger table by which words count as rare or common."""
 
 
+@dataclass(frozen=True)
 class Searcher:
     """Searches the facts of one user."""
 
-    def __init__(
-        self, user_id: str, ledger: Ledger, queue: IndexQueue, cache: FactCache, options: RecallOptions
-    ) -> None:
-        self._user_id = user_id
-        self._ledger = ledger
-        self._queue = queue
-        self._cache = cache
-        self._options = options
+    user_id: str
+    ledger: Ledger
+    queue: IndexQueue
+    cache: FactCache
+    options: RecallOptions
 
     async def recall(self, query: str, limit: int, *, explain: bool = False) -> Recalled:
         now, query = utc_now(), clean_query(query)
@@ -107,8 +105,8 @@ class Searcher:
         """The current facts nearest to the texts: KNOWN_SHOWN, and two more for each text after the first."""
         limit, now = KNOWN_SHOWN + 2 * (len(texts) - 1), utc_now()
         try:
-            vectors = await self._queue.embedder.embed([*map(clean_query, texts)])
-            held = await self._cache.open(self._user_id)
+            vectors = await self.queue.embedder.embed([*map(clean_query, texts)])
+            held = await self.cache.open(self.user_id)
         except Unavailable:  # words find some of them, and the extraction need not wait
             return [hit.fact for hit in await self.search("\n".join(texts), limit)]
         nearest: dict[str, tuple[float, Fact]] = {}
@@ -121,76 +119,75 @@ class Searcher:
         ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
         return [fact for _, fact in ordered[:limit]]
 
-    async def _open(self, query: str) -> tuple[Snapshot, Vectors | None]:
+    async def _open(self, query: str) -> tuple[Table, Vectors | None]:
         """The user's facts as they are now, and the question's vector; no vectors if they take too long."""
         try:
-            async with asyncio.timeout(self._options.timeout):
-                held = await self._cache.open(self._user_id)
-                (vector,) = await self._queue.embedder.embed([without_names(query, held.table.common_names)])
+            async with asyncio.timeout(self.options.timeout):
+                held = await self.cache.open(self.user_id)
+                (vector,) = await self.queue.embedder.embed([without_names(query, held.common_names)])
                 return held, vector
         except (Unavailable, TimeoutError) as error:
             # Worse recall is better than none: words, recency and importance of all facts decide.
-            log.warning("recall without vectors user=%r cause=%s", self._user_id, cause_of(error))
-            return await self._cache.whole(self._user_id), None
+            log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
+            return await self.cache.whole(self.user_id), None
 
     async def _candidates(
-        self, held: Snapshot, vectors: Iterable[Vectors | None], now: datetime, *, every: bool = False
+        self, held: Table, vectors: Iterable[Vectors | None], now: datetime, *, every: bool = False
     ) -> list[Candidates]:
         """What is searched for each vector: the facts that are held and, if the user has more, what the collection
         finds; or all of the user's facts with `every`, or if the collection does not answer."""
         found: list[Candidates] = []
         # The plan that replaces a fact may be one that is not held.
-        planned = [] if held.complete else await self._ledger.in_planned_slots(self._user_id)
-        mask = held.table.current(now, planned)
+        planned = [] if held.complete else await self.ledger.in_planned_slots(self.user_id)
+        mask = held.current(now, planned)
         for vector in vectors:
             if vector is not None and not held.complete:
                 cosines = None if every else await self._ask_collection(vector)
                 if cosines is None:
-                    held = await self._cache.whole(self._user_id, len(vector))
-                    mask = held.table.current(now)
+                    held = await self.cache.whole(self.user_id, len(vector))
+                    mask = held.current(now)
                 else:
                     found.append(await self._beyond(held, cosines, now))
-            found.append(Candidates(held.table, held.cosines(vector), mask, held.table))
+            found.append(Candidates(held, held.cosines(vector), mask, held))
         return found
 
-    async def _beyond(self, held: Snapshot, cosines: dict[str, float], now: datetime) -> Candidates:
+    async def _beyond(self, held: Table, cosines: dict[str, float], now: datetime) -> Candidates:
         """The facts that are not held: those with a cosine, and the profile."""
-        known = set(held.table.ids())
+        known = set(held.ids())
         ids = [fact_id for fact_id in cosines if fact_id not in known]
-        facts = await self._ledger.current(self._user_id, now, ids=ids, categories=PROFILE)
+        facts = await self.ledger.current(self.user_id, now, ids=ids, categories=PROFILE)
         table = await extend(Table(), [fact for fact in facts if fact.id not in known])
         found = np.array([cosines.get(fact_id, 0.0) for fact_id in table.ids()])
-        return Candidates(table, found, np.ones(len(table), bool), held.table)
+        return Candidates(table, found, np.ones(len(table), bool), held)
 
     async def _past(
-        self, query: str, held: Snapshot, vector: Vectors | None, now: datetime, limit: int, explain: bool = False
+        self, query: str, held: Table, vector: Vectors | None, now: datetime, limit: int, explain: bool = False
     ) -> list[Hit]:
         """Facts that answer the question and no longer hold."""
         near = None if vector is None else await self._ask_collection(vector, past=True)
-        found = await self._ledger.past(self._user_id, now, self._queue.embedder.name, near)
-        table = await extend(Table(), [fact for fact, _ in found])
+        found = await self.ledger.past(self.user_id, now, self.queue.embedder.name, near)
         vectors = vectors_of([stored for _, stored in found], len(vector)) if found and vector is not None else None
-        every = np.ones(len(table), bool)
-        past = Candidates(table, Snapshot(table, vectors).cosines(vector), every, held.table)
+        table = await extend(Table(), [fact for fact, _ in found], vectors)
+        past = Candidates(table, table.cosines(vector), np.ones(len(table), bool), held)
         return await self._best(query, [past], now, limit, explain=explain)
 
     async def _ask_collection(self, vector: Vectors, *, past: bool = False) -> dict[str, float] | None:
         """Fact id -> cosine, for what the collection finds, and 0 for what it does not have yet; None if it does not
         answer."""
-        owner = owner_key(self._user_id)
+        owner = owner_key(self.user_id)
         try:
-            async with asyncio.timeout(self._options.timeout):
-                near = await self._queue.index.search(owner, vector, POOL, past=past)
-                return dict.fromkeys(await self._queue.waiting(owner), 0.0) | near
+            async with asyncio.timeout(self.options.timeout):
+                near = await self.queue.index.search(owner, vector, POOL, past=past)
+                return dict.fromkeys(await self.queue.waiting(owner), 0.0) | near
         except (Unavailable, TimeoutError) as error:
-            log.warning("recall without the collection user=%r cause=%s", self._user_id, cause_of(error))
+            log.warning("recall without the collection user=%r cause=%s", self.user_id, cause_of(error))
             return None
 
     async def _best(
         self, query: str, found: Sequence[Candidates], now: datetime, limit: int, *, explain: bool
     ) -> list[Hit]:
         """The best of all candidates, equal scores in order of id, without blocking the event loop."""
-        weights = self._options.weights
+        weights = self.options.weights
 
         def ranked(part: Candidates) -> Iterator[Hit]:
             table, cosines, mask, among = part

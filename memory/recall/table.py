@@ -17,6 +17,10 @@ from memory.recall.bm25 import Bm25, Floats
 
 Mask = NDArray[np.bool_]
 Positions = NDArray[np.intp]
+Vectors = NDArray[np.float32]
+
+FACT_BYTES, CHARACTER_BYTES = 1_300, 4
+"""About what a fact takes in memory besides its vector, and each character of its texts with what is made of it."""
 
 COMMON = 1 / 8
 """A name that more than this share of the facts is about tells few of them apart."""
@@ -62,14 +66,20 @@ class Document:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Facts, each made when it is asked for. A table is never changed: each method returns a new one."""
+    """Facts, oldest first, each made when it is asked for. A table is never changed: each method returns a new one."""
 
     rows: Sequence[Row] = ()
     numbers: NDArray[np.void] = field(default_factory=lambda: np.empty(0, NUMBERS))
     words: Bm25 = field(default_factory=Bm25)
+    vectors: Vectors | None = None
+    """Shape (facts, dimension); None without vectors."""
     thread_numbers: dict[str, int] = field(default_factory=dict)
     subject_numbers: dict[frozenset[str], int] = field(default_factory=dict)
     """What the numbers of threads and subjects stand for; tables made from this one share them, and add to them."""
+    version: int = 0
+    """The version of the user's memory in the ledger."""
+    complete: bool = True
+    """Whether these are all facts of the user that are not retired; otherwise they are the newest."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -104,8 +114,13 @@ class Table:
 
     def kept(self, positions: Positions) -> "Table":
         """With only the facts at these positions, which are in ascending order."""
-        rows = [self.rows[position] for position in positions.tolist()]
-        return replace(self, rows=rows, numbers=self.numbers[positions], words=self.words.kept(positions))
+        return replace(
+            self,
+            rows=[self.rows[position] for position in positions.tolist()],
+            numbers=self.numbers[positions],
+            words=self.words.kept(positions),
+            vectors=None if self.vectors is None else self.vectors[positions],
+        )
 
     def said_again(self, moments: Mapping[int, datetime | None]) -> "Table":
         """With when some of the facts, by position, were last said again."""
@@ -120,7 +135,7 @@ class Table:
         """Compute what the first question would have to wait for."""
         self.words.sort()
         self.threads[0].sort()
-        _ = self.characters, self.common_names
+        _ = self.size, self.common_names
 
     def current(self, now: datetime, others: Sequence[Fact] = ()) -> Mask:
         """Which of the facts are current at `now`; `others` are all facts of slots that have a plan."""
@@ -157,6 +172,13 @@ class Table:
                 named[number] = 1
         return np.asarray(named[self.numbers["subject"]])
 
+    def cosines(self, vector: Vectors | None) -> Floats | None:
+        """The cosine of each fact with `vector` (shape (dimension,)); None if either is missing."""
+        if vector is None or self.vectors is None:
+            return None
+        # Row by row: a product of matrices gives other last digits for other numbers of rows.
+        return np.asarray(np.vecdot(self.vectors, vector), dtype=np.float64)
+
     def id_at(self, position: int) -> str:
         """The id of one fact, without making the fact."""
         return str(self.rows[position][ID])
@@ -164,20 +186,17 @@ class Table:
     def ids(self) -> list[str]:
         return [row[ID] for row in self.rows]
 
-    @property
-    def recorded_at(self) -> dict[str, datetime]:
-        """Fact id -> when it was recorded, in the order of the table."""
-        return {row[ID]: row[RECORDED_AT] for row in self.rows}
-
-    @property
-    def said_again_at(self) -> list[datetime | None]:
-        return [row[SAID_AGAIN_AT] for row in self.rows]
+    def revisions(self) -> dict[str, tuple[datetime, datetime | None]]:
+        """Fact id -> when it was recorded and last said again, in order."""
+        return {row[ID]: (row[RECORDED_AT], row[SAID_AGAIN_AT]) for row in self.rows}
 
     @cached_property
-    def characters(self) -> int:
-        """The length of all texts together; one with characters beyond ASCII counts three times."""
+    def size(self) -> int:
+        """About how many bytes the table takes; a text with characters beyond ASCII counts three times."""
         texts = (text for row in self.rows for text in (row[TEXT], row[QUOTE], *row[PREVIOUS]))
-        return sum(len(text) if text.isascii() else 3 * len(text) for text in texts)
+        characters = sum(len(text) if text.isascii() else 3 * len(text) for text in texts)
+        vectors = 0 if self.vectors is None else self.vectors.nbytes
+        return vectors + FACT_BYTES * (len(self) + 1) + CHARACTER_BYTES * characters
 
     @cached_property
     def common_names(self) -> frozenset[str]:

@@ -13,7 +13,8 @@ from memory.facts.fact import Fact, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
 from memory.ledger.statements import facts_of
 from memory.recall import cache
-from memory.recall.cache import FactCache, Snapshot
+from memory.recall.cache import FactCache
+from memory.recall.table import Table
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.index import refuse
@@ -43,7 +44,7 @@ async def test_a_fact_that_was_erased_and_has_come_again_is_read_again(store: Fa
     await memory.forget_everything()
     again = utc_now() - day
     await memory.remember("Likes tea", at=again)
-    (held,) = (await other.open(user)).table
+    (held,) = await other.open(user)
     assert held.observed_at == again
 
 
@@ -81,7 +82,7 @@ async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer
             await store.cache.open(user)
     monkeypatch.undo()
     go.set()
-    assert len((await store.cache.open(user)).table) == 1
+    assert len(await store.cache.open(user)) == 1
 
 
 async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, user: str) -> None:
@@ -91,9 +92,9 @@ async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, 
     other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
     await other.open(user)
     await put(store, user, "b", "Likes green tea")
-    assert len((await other.open(user)).table) == 2
+    assert len(await other.open(user)) == 2
     await memory.forget_everything()
-    assert len((await other.open(user)).table) == 0
+    assert len(await other.open(user)) == 0
 
 
 async def test_only_what_is_new_is_read_again(store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,10 +127,10 @@ async def test_facts_beyond_those_that_are_held_are_found_through_the_collection
     assert {hit.fact.id for hit in recalled.hits} == {hit.fact.id for hit in everything.hits}
     await put(store, user, "Bonn", "Has been to Bonn")
     held = await store.cache.open(user)
-    assert [fact.text for fact in held.table] == ["Has been to Oslo", "Has been to Bonn"]
+    assert [fact.text for fact in held] == ["Has been to Oslo", "Has been to Bonn"]
     await store.adelete(facts_namespace(user), "Bonn")
     held = await store.cache.open(user)
-    assert [fact.text for fact in held.table] == ["Has been to Rome", "Has been to Oslo"]
+    assert [fact.text for fact in held] == ["Has been to Rome", "Has been to Oslo"]
     only = await memory.search("Where have I been?", only=lambda fact: "Lima" in fact.text)
     assert [hit.fact.text for hit in only] == ["Has been to Lima"]
     assert {fact.text for fact in await store.searcher(user).near(["I have been to Austin"])} >= {"Has been to Austin"}
@@ -168,10 +169,10 @@ async def test_a_snapshot_holds_what_the_ledger_calls_current_at_any_time(store:
     await put(store, user, "2", "Moves to Oslo", **home, **plan, valid_until=(start + 9 * day).isoformat())
     await put(store, user, "3", "Is in Lima", valid_until=(start + 3 * day).isoformat())
     snapshot = await store.cache.open(user)
-    assert len(snapshot.table) == 3
+    assert len(snapshot) == 3
     for number in range(1, 12):
         moment = start + number * day
-        assert snapshot.table.facts(snapshot.table.current(moment)) == await store.ledger.current(user, moment)
+        assert snapshot.facts(snapshot.current(moment)) == await store.ledger.current(user, moment)
 
 
 async def ready_to_search_beyond(store: FactStore, user: str) -> UserMemory:
@@ -234,7 +235,7 @@ async def test_a_search_of_the_store_reads_every_fact_only_to_filter_them(
     await ready_to_search_beyond(store, user)
     whole, read = store.cache.whole, []
 
-    async def count(user_id: str, dimension: int = 0) -> Snapshot:
+    async def count(user_id: str, dimension: int = 0) -> Table:
         read.append(user_id)
         return await whole(user_id, dimension)
 
