@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, groupby
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, cast
 from urllib.parse import quote, unquote
@@ -100,19 +100,23 @@ class FactStore(Parts, BaseStore):
         same batch as writes see what was there before.
         """
         results: list[Result] = []
-        waiting: list[Op] = []
-        for op in ops:
-            user_id = _facts_of(op)
-            if user_id is None and not isinstance(op, ListNamespacesOp):
-                waiting.append(op)
-                continue
-            results += await self._items.abatch(waiting) if waiting else []
-            waiting = []
+        for user_id, group in groupby(ops, _facts_of):
+            if user_id is None:
+                results += await self._item_ops([*group])
+            else:
+                results += [await self._fact_op(user_id, op) for op in group]
+        return results
+
+    async def _item_ops(self, ops: list[Op]) -> list[Result]:
+        """Operations on ordinary items; namespaces are listed with those of facts."""
+        results = await self._items.abatch([*map(_from_the_first, ops)])
+        for number, op in enumerate(ops):
             if isinstance(op, ListNamespacesOp):
-                results.append(await self._namespaces(op))
-            elif user_id is not None:
-                results.append(await self._fact_op(user_id, op))
-        return results + (await self._items.abatch(waiting) if waiting else [])
+                facts = InMemoryStore()  # which knows what the conditions mean
+                facts.batch([PutOp(facts_namespace(user_id), "", {}) for user_id in await self.ledger.users()])
+                found = cast(list[list[tuple[str, ...]]], [results[number], *facts.batch([_from_the_first(op)])])
+                results[number] = sorted({*chain(*found)})[op.offset : op.offset + op.limit]
+        return results
 
     async def _fact_op(self, user_id: str, op: Op) -> Result:
         now = utc_now()
@@ -136,7 +140,7 @@ class FactStore(Parts, BaseStore):
         until, scored = op.offset + op.limit, list[tuple[Fact, float | None]]()
         if op.query:
             only = wanted if op.filter else None
-            hits = await self.searcher(user_id).search(op.query, until, only=only)
+            hits = await self.searcher(user_id).search(op.query, until, past=False, only=only, explain=False)
             scored += [(hit.fact, hit.score) for hit in hits]
         else:
             current = await self.ledger.current(user_id, utc_now())
@@ -150,13 +154,10 @@ class FactStore(Parts, BaseStore):
             await yield_to_loop(number)
         return items
 
-    async def _namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
-        """The namespaces of items and of facts, as one sorted list."""
-        every = op._replace(limit=op.offset + op.limit, offset=0)
-        facts = InMemoryStore()  # which knows what the conditions mean
-        facts.batch([PutOp(facts_namespace(user_id), "", {}) for user_id in await self.ledger.users()])
-        found = [*await self._items.abatch([every]), *facts.batch([every])]
-        return sorted({*chain(*cast(list[list[tuple[str, ...]]], found))})[op.offset : every.limit]
+
+def _from_the_first(op: Op) -> Op:
+    """The operation; one that lists namespaces without its offset."""
+    return op._replace(limit=op.offset + op.limit, offset=0) if isinstance(op, ListNamespacesOp) else op
 
 
 def _facts_of(op: Op) -> str | None:

@@ -18,7 +18,6 @@ from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
 from memory.recall.rank import Hit
 from memory.recall.recalled import Profile, Recalled, profile_of
-from memory.recall.search import PAST_SHOWN
 from memory.threads.threads import delete_threads
 
 if TYPE_CHECKING:
@@ -68,17 +67,21 @@ class UserMemory:
         return await self._parts.searcher(self.user_id).recall(query, limit, explain=explain)
 
     async def search(
-        self, query: str, limit: int = 10, *, only: Callable[[Fact], bool] | None = None, explain: bool = False
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        past: bool = False,
+        only: Callable[[Fact], bool] | None = None,
+        explain: bool = False,
     ) -> list[Hit]:
         """Up to `limit` facts that answer `query`, best first; with `only`, of those for which it returns True.
 
-        With `explain` the `why` of each hit tells what each signal contributed, and for what reason.
+        With `past`, facts that no longer hold, except for retracted ones. With `explain` the `why` of each hit tells
+        what each signal contributed, and for what reason.
         """
-        return await self._parts.searcher(self.user_id).search(query, limit, only=only, explain=explain)
-
-    async def search_past(self, query: str, limit: int = PAST_SHOWN) -> list[Hit]:
-        """Up to `limit` facts that answer `query` and no longer hold, best first; not those that were retracted."""
-        return await self._parts.searcher(self.user_id).search_past(query, limit)
+        searcher = self._parts.searcher(self.user_id)
+        return await searcher.search(query, limit, past=past, only=only, explain=explain)
 
     async def context(self, query: str, token_budget: int = 1_500) -> str:
         """The block of a prompt with what matters for `query`; "" if nothing does."""

@@ -10,15 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from memory.facts.fact import Fact
 from memory.recall.bm25 import Floats
 from memory.recall.table import Mask, Table
-
-Preset = Literal["default", "guide"]
 
 RECENCY_DAYS = 30.0
 """The age at which recency has fallen to one half."""
@@ -47,7 +45,7 @@ class Weights:
         return replace(self, floor=-math.inf, general_floor=-math.inf)
 
 
-PRESETS: dict[Preset, Weights] = {
+PRESETS: dict[str, Weights] = {
     "default": Weights(0.50, 0.30, 0.05, 0.11, 0.02, 0.02, floor=0.04, general_floor=0.15),
     "guide": Weights(0.40, 0.0, 0.0, 0.0, 0.35, 0.25, floor=0.03, general_floor=0.10),
 }
@@ -56,8 +54,7 @@ PRESETS: dict[Preset, Weights] = {
 def weights_of(ranking: str) -> Weights:
     """A preset, optionally followed by single weights: "default", or "guide, recency=0.1". Raises ValueError."""
     name, *changes = (part.strip() for part in ranking.split(","))
-    preset = next((weights for preset, weights in PRESETS.items() if preset == name), None)
-    if preset is None:
+    if name not in PRESETS:
         names = " or ".join(map(repr, PRESETS))
         raise ValueError(f"write {names}, and weights of your own after it, as in 'guide, recency=0.1'")
     own: dict[str, float] = {}
@@ -67,7 +64,7 @@ def weights_of(ranking: str) -> Weights:
             names = ", ".join(Weights.__dataclass_fields__)
             raise ValueError(f"{change!r} is no weight: write one of {names}, = and a number")
         own[signal] = float(value)
-    return replace(preset, **own)
+    return replace(PRESETS[name], **own)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,10 @@ from memory.index.queue import IndexQueue
 from memory.ledger.ledger import Ledger
 from memory.recall.bm25 import Floats
 from memory.recall.cache import FactCache, extend, yield_to_loop
-from memory.recall.past import asks_about_past
 from memory.recall.rank import PRESETS, Hit, Signal, Weights, rank
 from memory.recall.recalled import PROFILE, Recalled
 from memory.recall.table import Mask, Table
-from memory.recall.words import clean_query, document, question, stems, without_names
+from memory.recall.words import asks_about_past, clean_query, document, question, stems, without_names
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +48,23 @@ class RecallOptions:
     """Seconds until recall goes on without vectors, or without the collection."""
 
 
+class Asked(NamedTuple):
+    """A question, and what it is asked about."""
+
+    query: str
+    now: datetime
+    held: Table
+    """The user's facts in memory."""
+    vector: Vectors | None
+    """The question's vector; None if it took too long."""
+
+
 class Candidates(NamedTuple):
     """Facts to be ranked."""
 
     table: Table
     cosines: Floats | None
-    """None if there are no vectors."""
+    """None without vectors."""
     mask: Mask
     """Which of the facts may be found."""
     among: Table
@@ -72,45 +82,39 @@ class Searcher:
     options: RecallOptions
 
     async def recall(self, query: str, limit: int, *, explain: bool = False) -> Recalled:
-        now, query = utc_now(), clean_query(query)
-        held, vector = await self._open(query)
-        searching = self._candidates(held, [vector], now, every=limit > POOL)
-        past: list[Hit] = []
-        if asks_about_past(query):
-            found, past = await asyncio.gather(searching, self._past(query, held, vector, now, PAST_SHOWN, explain))
+        asked, past = await self._ask(query), list[Candidates]()
+        searching = self._current(asked.held, [asked.vector], asked.now, every=limit > POOL)
+        if asks_about_past(asked.query):
+            found, past = await asyncio.gather(searching, self._past(asked))
         else:
             found = await searching
         profile = [fact for part in found for fact in part.table.facts(part.mask & part.table.of(PROFILE))]
         profile.sort(key=lambda fact: fact.category != "constraint")  # so that a short budget cuts no constraint
         others = [part._replace(mask=part.mask & ~part.table.of(PROFILE)) for part in found]
-        hits = await self._best(query, others, now, limit, explain=explain)
-        return Recalled(tuple(profile), tuple(hits), tuple(past))
+        hits = await self._best(asked, others, limit, explain)
+        return Recalled(tuple(profile), tuple(hits), tuple(await self._best(asked, past, PAST_SHOWN, explain)))
 
     async def search(
-        self, query: str, limit: int, *, only: Callable[[Fact], bool] | None = None, explain: bool = False
+        self, query: str, limit: int, *, past: bool, only: Callable[[Fact], bool] | None, explain: bool
     ) -> list[Hit]:
-        now, query = utc_now(), clean_query(query)
-        held, vector = await self._open(query)
-        found = await self._candidates(held, [vector], now, every=only is not None or limit > POOL)
+        asked, every = await self._ask(query), only is not None or limit > POOL
+        searching = self._past(asked) if past else self._current(asked.held, [asked.vector], asked.now, every=every)
+        found = await searching
         if only:
             found = [part._replace(mask=part.mask & await _mask(part.table, only)) for part in found]
-        return await self._best(query, found, now, limit, explain=explain)
-
-    async def search_past(self, query: str, limit: int) -> list[Hit]:
-        now, query = utc_now(), clean_query(query)
-        held, vector = await self._open(query)
-        return await self._past(query, held, vector, now, limit)
+        return await self._best(asked, found, limit, explain)
 
     async def near(self, texts: Sequence[str]) -> list[Fact]:
         """The current facts nearest to the texts: KNOWN_SHOWN, and two more for each text after the first."""
-        limit, now = KNOWN_SHOWN + 2 * (len(texts) - 1), utc_now()
+        limit = KNOWN_SHOWN + 2 * (len(texts) - 1)
         try:
             vectors = await self.queue.embedder.embed([*map(clean_query, texts)])
             held = await self.cache.open(self.user_id)
         except Unavailable:  # words find some of them, and the extraction need not wait
-            return [hit.fact for hit in await self.search("\n".join(texts), limit)]
+            hits = await self.search("\n".join(texts), limit, past=False, only=None, explain=False)
+            return [hit.fact for hit in hits]
         nearest: dict[str, tuple[float, Fact]] = {}
-        for table, cosines, mask, _ in await self._candidates(held, vectors, now):
+        for table, cosines, mask, _ in await self._current(held, vectors, utc_now()):
             cosines = np.where(mask, -np.inf if cosines is None else cosines, -np.inf)
             for position in np.argsort(-cosines, kind="stable")[:limit].tolist():
                 cosine, fact_id = float(cosines[position]), table.id_at(position)
@@ -119,19 +123,19 @@ class Searcher:
         ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
         return [fact for _, fact in ordered[:limit]]
 
-    async def _open(self, query: str) -> tuple[Table, Vectors | None]:
-        """The user's facts as they are now, and the question's vector; no vectors if they take too long."""
+    async def _ask(self, query: str) -> Asked:
+        now, query = utc_now(), clean_query(query)
         try:
             async with asyncio.timeout(self.options.timeout):
                 held = await self.cache.open(self.user_id)
                 (vector,) = await self.queue.embedder.embed([without_names(query, held.common_names)])
-                return held, vector
+                return Asked(query, now, held, vector)
         except (Unavailable, TimeoutError) as error:
             # Worse recall is better than none: words, recency and importance of all facts decide.
             log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
-            return await self.cache.whole(self.user_id), None
+            return Asked(query, now, await self.cache.whole(self.user_id), None)
 
-    async def _candidates(
+    async def _current(
         self, held: Table, vectors: Iterable[Vectors | None], now: datetime, *, every: bool = False
     ) -> list[Candidates]:
         """What is searched for each vector: the facts that are held and, if the user has more, what the collection
@@ -152,7 +156,7 @@ class Searcher:
         return found
 
     async def _beyond(self, held: Table, cosines: dict[str, float], now: datetime) -> Candidates:
-        """The facts that are not held: those with a cosine, and the profile."""
+        """The current facts that are not held: those with a cosine, and the profile."""
         known = set(held.ids())
         ids = [fact_id for fact_id in cosines if fact_id not in known]
         facts = await self.ledger.current(self.user_id, now, ids=ids, categories=PROFILE)
@@ -160,16 +164,15 @@ class Searcher:
         found = np.array([cosines.get(fact_id, 0.0) for fact_id in table.ids()])
         return Candidates(table, found, np.ones(len(table), bool), held)
 
-    async def _past(
-        self, query: str, held: Table, vector: Vectors | None, now: datetime, limit: int, explain: bool = False
-    ) -> list[Hit]:
-        """Facts that answer the question and no longer hold."""
-        near = None if vector is None else await self._ask_collection(vector, past=True)
-        found = await self.ledger.past(self.user_id, now, self.queue.embedder.name, near)
-        vectors = vectors_of([stored for _, stored in found], len(vector)) if found and vector is not None else None
-        table = await extend(Table(), [fact for fact, _ in found], vectors)
-        past = Candidates(table, table.cosines(vector), np.ones(len(table), bool), held)
-        return await self._best(query, [past], now, limit, explain=explain)
+    async def _past(self, asked: Asked) -> list[Candidates]:
+        """The facts that no longer hold."""
+        near = None if asked.vector is None else await self._ask_collection(asked.vector, past=True)
+        found = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
+        facts, vectors = [fact for fact, _ in found], None
+        if found and asked.vector is not None:
+            vectors = vectors_of([stored for _, stored in found], len(asked.vector))
+        table = await extend(Table(), facts, vectors)
+        return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool), asked.held)]
 
     async def _ask_collection(self, vector: Vectors, *, past: bool = False) -> dict[str, float] | None:
         """Fact id -> cosine, for what the collection finds, and 0 for what it does not have yet; None if it does not
@@ -183,23 +186,21 @@ class Searcher:
             log.warning("recall without the collection user=%r cause=%s", self.user_id, cause_of(error))
             return None
 
-    async def _best(
-        self, query: str, found: Sequence[Candidates], now: datetime, limit: int, *, explain: bool
-    ) -> list[Hit]:
+    async def _best(self, asked: Asked, found: Iterable[Candidates], limit: int, explain: bool) -> list[Hit]:
         """The best of all candidates, equal scores in order of id, without blocking the event loop."""
-        weights = self.options.weights
+        query, now, weights = question(asked.query), asked.now, self.options.weights
 
         def ranked(part: Candidates) -> Iterator[Hit]:
             table, cosines, mask, among = part
+            applied = weights
             if cosines is None:  # the floor is measured for facts that have a similarity
-                zeros = np.zeros(len(table))
-                return rank(question(query), table, zeros, now, weights.without_floor(), limit, mask=mask, among=among)
-            return rank(question(query), table, cosines, now, weights, limit, mask=mask, among=among)
+                cosines, applied = np.zeros(len(table)), weights.without_floor()
+            return rank(query, table, cosines, now, applied, limit, mask=mask, among=among)
 
         best: list[Hit] = []
         merged = heapq.merge(*map(ranked, found), key=lambda hit: (-hit.score, hit.fact.id))
         for number, hit in enumerate(islice(merged, limit)):
-            best.append(hit._replace(why=reasons(hit, query, weights, now)) if explain else hit)
+            best.append(hit._replace(why=reasons(hit, asked.query, weights, now)) if explain else hit)
             await yield_to_loop(number)
         return best
 

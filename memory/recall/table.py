@@ -140,13 +140,12 @@ class Table:
     def current(self, now: datetime, others: Sequence[Fact] = ()) -> Mask:
         """Which of the facts are current at `now`; `others` are all facts of slots that have a plan."""
         mask: Mask = self.numbers["valid_until"] > now.timestamp()
-        planned = [*map(self.__getitem__, np.flatnonzero(self.numbers["is_plan"]).tolist()), *others]
-        for slot in {fact.slot for fact in planned}:
-            here = {self.id_at(position): position for position in self._slots.get(slot, ())}
-            facts = {fact.id: fact for fact in (*map(self.__getitem__, here.values()), *others) if fact.slot == slot}
+        plans = map(self.__getitem__, np.flatnonzero(self.numbers["is_plan"]).tolist())
+        if slots := {fact.slot for fact in (*plans, *others)}:
+            here = [at for at, row in enumerate(self.rows) if (row[SUBJECT], row[ATTRIBUTE]) in slots]
+            facts = {fact.id: fact for fact in (*map(self.__getitem__, here), *others)}
             current = {fact.id for fact in current_at(facts.values(), now)}
-            for fact_id, position in here.items():
-                mask[position] &= fact_id in current
+            mask[here] &= [self.id_at(at) in current for at in here]
         return mask
 
     def of(self, categories: Collection[Category]) -> Mask:
@@ -210,13 +209,6 @@ class Table:
         """The words of each thread, all its facts taken together, and for each fact the position of its thread."""
         numbers, thread_of = np.unique(self.numbers["thread"], return_inverse=True)
         return self.words.grouped(thread_of, len(numbers)), thread_of
-
-    @cached_property
-    def _slots(self) -> dict[tuple[str, str], list[int]]:
-        slots: dict[tuple[str, str], list[int]] = {}
-        for position, row in enumerate(self.rows):
-            slots.setdefault((row[SUBJECT], row[ATTRIBUTE]), []).append(position)
-        return slots
 
     @cached_property
     def _relations(self) -> list[frozenset[str]]:

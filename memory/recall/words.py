@@ -35,6 +35,33 @@ recognized."""
 HOW_TO = re.compile(r"\bhow (?:do|can|could|should|would) (?:i|we|you)\b")
 """Here "I" is anybody: "How do I cook rice?"."""
 
+PAST = re.compile(
+    r"""
+    \b(?:
+        before | previous(?:ly)? | former(?:ly)? | earlier | originally | once | at\ first | initially
+        | used\ to | use\ to | in\ the\ past | back\ (?:then|when) | (?:no|any)\ ?(?:longer|more)
+        | last\ (?:year|month|week|summer|winter|spring|autumn|fall|time) | years?\ ago | months?\ ago
+        | (?:in|until|till|since|during|around)\ (?:\w+\ )?(?:19|20)\d\d | history | old | ex | past | changed?
+        | still | ever
+        | when\ (?:i|we)\ (?:was|were|lived|worked|had|studied)
+        | (?:did|was|were|had|have)\ (?:i|we|my|our)
+    )\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Words of a question about the past: "Where did I live before?"; in English, as everything here."""
+NOT_PAST = re.compile(
+    r"""
+    \b(?:
+        years?\ old | old\ enough | how\ old
+        | before\ (?:(?:i|we|you|my|the|it|going|leaving|noon)\b|\d)
+        | (?:did|was|were|had|have)\ (?:i|we)\s+(?:(?:ever|just)\s+)?(?:tell|told|say|said|mention|ask|call|got\b)
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""The same words in another sense: "How old is Mia?", "before I go", "Did I tell you?"."""
+
 NAMING_WORDS = frozenset({"called", "name", "named", "relation"})
 """Words between a person and a name that are neither."""
 
@@ -49,6 +76,11 @@ def question(text: str) -> Question:
     folded = text.casefold()
     general = bool(ASKS.search(folded)) and FIRST_PERSON.isdisjoint(_words(HOW_TO.sub("how", folded)))
     return Question(stems(text), general=general)
+
+
+def asks_about_past(text: str) -> bool:
+    """Whether a question asks about the past. Only then are past facts searched."""
+    return bool(PAST.search(NOT_PAST.sub(" ", text)))
 
 
 def document(fact: Fact) -> Document:

@@ -115,7 +115,7 @@ async def test_with_a_lone_surrogate_in_it_a_question_finds_what_it_would_withou
     assert (hit.fact.text, hit.similarity > 0.2) == ("Plays the violin", True)
     assert [hit.fact.text for hit in (await memory.recall(asked, 1)).hits] == ["Plays the violin"]
     assert (await store.searcher(user).near([asked]))[0].text == "Plays the violin"
-    assert await memory.search_past(asked) == []
+    assert await memory.search(asked, past=True) == []
 
 
 async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(store: FactStore, user: str) -> None:
