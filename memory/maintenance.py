@@ -1,11 +1,6 @@
 """Index maintenance: check it at a start, compare it with the ledger, repair it, rebuild it.
 
-    report = await doctor(parts, progress)         # compares, changes nothing
-    await repair(parts, report, progress)          # repairs what was found
-    await reindex(parts, embedder, progress)       # for another embedder; the old collection is used until it is done
-
-`progress` is called with (done, total), in facts. All three raise Unavailable if Postgres, the index or the embedder
-does not answer; called again, they continue.
+All functions raise Unavailable if Postgres, the index or the embedder does not answer; called again, they continue.
 """
 
 import asyncio
@@ -29,8 +24,6 @@ from memory.parts import Parts
 log = logging.getLogger(__name__)
 
 SHOWN_IDS = 20
-"""Ids that a finding lists."""
-
 SAMPLE_SIZE = 20
 """Facts that a start searches the index for."""
 
@@ -83,10 +76,11 @@ COUNTS = """
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of difference: how many there are, and the first ids."""
+    """One kind of difference."""
 
     count: int = 0
     fact_ids: tuple[str, ...] = ()
+    """The first SHOWN_IDS."""
 
 
 NOTHING = Finding()
@@ -98,15 +92,14 @@ class Report:
 
     collection: str
     embedder: str
-    """The embedder whose vectors the collection holds; if EMBEDDER names another one, run `reindex`."""
+    """The embedder whose vectors the collection holds, which may not be the one that EMBEDDER names."""
     facts: int
     """Facts in the ledger, retired ones included."""
     queued: int
-    """Facts whose state the collection does not have yet."""
     indexed: int = 0
     """Facts in the collection."""
     damage: str = ""
-    """Why the collection cannot be read; `repair` then rebuilds it, and the next three findings are empty."""
+    """Why the collection cannot be read; the next three findings are empty then."""
     missing: Finding = NOTHING
     """In the ledger, neither in the collection nor queued."""
     stale: Finding = NOTHING
@@ -147,7 +140,7 @@ async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
 async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> None:
     """Repair what `doctor` reported, and bring the index up to date; another `doctor` then finds nothing.
 
-    The end of a broken chain stays retired, without a successor: which fact it was is not known any more.
+    The end of a broken chain stays retired, without a successor, since it is not known which fact that was.
     """
     queue = parts.queue
     if report.damage:
@@ -166,9 +159,8 @@ async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> No
 async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
     """Embed every fact with `embedder` into a new collection, and switch to it once it is complete.
 
-    It has `shards` shards, by default as many as the old one. If a reindex is killed, the next one continues with the
-    facts that are still queued. The old collection is used and kept up to date until the switch; afterwards `parts`
-    use the new one, and other processes do from their next start.
+    Until the switch the old collection is used and kept up to date; afterwards `parts` use the new one, and other
+    processes do from their next start. If it is killed, the next reindex continues with the facts still queued.
     """
     pool, shards = parts.pool, shards or parts.index.shards
     building = await building_index(pool, embedder, shards)
@@ -198,7 +190,7 @@ async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
     try:
         async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
             await _check(queue, say)
-        await _catch_up(queue, _every_tenth(say), say)
+        await _catch_up(queue, _in_words(say), say)
         await delete_dropped(queue.pool, queue.index)
     except Unavailable as error:
         say(f"The index is behind the ledger, and recall goes by words until it is not: {error}")
@@ -211,8 +203,8 @@ async def _check(queue: IndexQueue, say: Callable[[str], None]) -> None:
     try:
         indexed = await queue.index.count()
         counts = await _counts(queue)
-        as_expected = counts.facts - counts.queued <= indexed <= counts.facts + counts.leaving
-        if as_expected and await _finds_sample(queue, counts.facts):
+        plausible = counts.facts - counts.queued <= indexed <= counts.facts + counts.leaving
+        if plausible and await _finds_sample(queue, counts.facts):
             return
         say(f"The collection {queue.index.name!r} holds {indexed:,} of {counts.facts:,} facts: comparing them.")
         await _queue_differences(queue)
@@ -258,17 +250,14 @@ async def _start_over(queue: IndexQueue) -> None:
 
 
 async def _queue_differences(queue: IndexQueue) -> None:
-    """Queue what differs between ledger and index; queued facts that are not in the ledger are removed."""
+    """Queue what differs between ledger and index."""
     async with _differences(queue, quiet) as connection:
         await queue_facts(connection, queue.index.name, "select distinct owner, fact_id from differences")
 
 
 @asynccontextmanager
 async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[Connection]:
-    """A connection with a temporary table `differences` (kind, owner, fact_id) of ledger and index.
-
-    Facts that are written meanwhile do not count as differences.
-    """
+    """A connection with a temporary table `differences` (kind, owner, fact_id), without facts written meanwhile."""
     started, done, total = utc_now(), 0, await queue.index.count()
     async with queue.pool.connection() as connection, connection.transaction():
         await connection.execute(INDEXED)
@@ -306,14 +295,11 @@ async def _finding(connection: Connection, query: str, *parameters: str) -> Find
     return Finding(row["count"], tuple(row["ids"] or ()))
 
 
-def _every_tenth(say: Callable[[str], None]) -> Progress:
-    """A progress in words, at most ten times, if there is much to do."""
-    shown = 0
+def _in_words(say: Callable[[str], None]) -> Progress:
+    """A progress in words, about ten times, if there is much to do."""
 
     def progress(done: int, total: int) -> None:
-        nonlocal shown
-        if total > 2 * PAGE and done * 10 // total > shown:
-            shown = done * 10 // total
+        if total > 2 * PAGE and done * 10 // total > (done - PAGE) * 10 // total:
             say(f"Indexed {done:,} of {total:,} facts.")
 
     return progress

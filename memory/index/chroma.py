@@ -1,9 +1,9 @@
-"""The Chroma collection that recall searches: each fact's text and vector, whose it is, and whether it holds.
+"""An index in Chroma: each fact's text and vector, whose it is, and whether it holds.
 
 It is split into *shards*, several collections. All of a user's facts are in one shard, by the hash of the user id. A
 search costs about a scan of its shard, which should have no more than a few thousand facts.
 
-`chromadb` is imported when the collection is first used: that takes a second, and most commands need only the ledger.
+`chromadb`, which takes a second to import, is imported when the collection is first used.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ SCAN_PAGE = 1_000
 
 CONNECT_TIMEOUT = 10
 DROP_TIMEOUT = 120
-"""Seconds. To delete a collection of 100,000 facts has taken 5."""
+"""In seconds; to delete a collection of 100,000 facts has taken 5."""
 
 TEMPORARY = ("disk is full", "No space left", "database is locked", "Too many open files")
 """Internal errors of Chroma that do not mean that its files are damaged."""
@@ -111,8 +111,11 @@ class ChromaIndex:
                     break
                 offset += len(page["ids"])
                 keys = map(fact_key, page["ids"])
-                labels = (str((metadata or {}).get("live")) for metadata in page["metadatas"] or [])
-                yield [Entry(key, is_live(label, key.owner)) for key, label in zip(keys, labels, strict=True)]
+                labels = ((metadata or {}).get("live") for metadata in page["metadatas"] or [])
+                yield [
+                    Entry(key, {key.owner: True, PAST + key.owner: False, GONE: False}.get(str(label)))
+                    for key, label in zip(keys, labels, strict=True)
+                ]
 
     async def start_over(self) -> None:
         async def create(shard: int) -> None:
@@ -189,11 +192,6 @@ def label(owner: str, fact: Fact) -> str:
     if fact.retired_at is None:
         return owner
     return PAST + owner if fact.was_true else GONE
-
-
-def is_live(label: str, owner: str) -> bool | None:
-    """Whether a fact with this label is current; None if the label is not one of this owner's."""
-    return {owner: True, PAST + owner: False, GONE: False}.get(label)
 
 
 def entry_id(key: FactKey) -> str:

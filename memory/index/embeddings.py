@@ -1,7 +1,4 @@
-"""Text to vectors: the local model or OpenAI's, behind LangChain's `Embeddings`, with a cache for repeated texts.
-
-A model is loaded, and its library imported, when the first vector is asked for: most commands need none.
-"""
+"""Text to vectors: the local model or OpenAI's, behind LangChain's `Embeddings`, with a cache for repeated texts."""
 
 import asyncio
 from collections import OrderedDict
@@ -39,7 +36,7 @@ class Embedder:
         if missing:
             try:
                 rows = await (await self.warm_up()).aembed_documents(missing)
-                found |= zip(missing, unit(np.array(rows, dtype=np.float32)), strict=True)
+                found |= zip(missing, unit(np.array(rows, np.float32)), strict=True)
             except Unavailable:
                 raise
             except Exception as error:  # every provider has its own errors; the caller needs only one
@@ -50,7 +47,7 @@ class Embedder:
             self._cache.move_to_end(text)
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
-        return np.stack([found[text] for text in texts]) if texts else np.empty((0, 0), dtype=np.float32)
+        return np.stack([found[text] for text in texts]) if texts else np.empty((0, 0), np.float32)
 
     async def embed_facts(self, facts: Sequence[Fact]) -> Vectors:
         """One row per fact: the mean of its own vector and that of the fact with what was said just before it.

@@ -1,7 +1,4 @@
-"""The protocol of an index: facts found by their vectors. The ledger decides what is true.
-
-An index may lag behind the ledger or break, and can be rebuilt from it at any time (memory/maintenance.py).
-"""
+"""The protocol of an index, which finds facts by their vectors. It can be rebuilt from the ledger at any time."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol
@@ -38,10 +35,9 @@ class Damaged(Unavailable):
 
 
 class FactKey(NamedTuple):
-    """What identifies a fact among those of all users."""
+    """A fact among those of all users; `owner` is the user's `owner_key`."""
 
     owner: str
-    """`owner_key` of the user."""
     fact_id: str
 
 

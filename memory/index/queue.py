@@ -48,7 +48,7 @@ Progress = Callable[[int, int], None]
 
 
 def quiet(done: int, total: int) -> None:
-    """A progress that shows nothing."""
+    """The default progress: it shows nothing."""
 
 
 class IndexQueue:

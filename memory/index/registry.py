@@ -1,8 +1,4 @@
-"""The table of indexes: which one is active, which one a reindex is building, and which are to be deleted.
-
-Every process reads it when it opens the store. An index holds vectors of one embedder. Its name tells the embedder, the
-dimension and, by a random last part, one ledger's index from another's, since several may share a Chroma server.
-"""
+"""The table of indexes: which one is active, which one a reindex is building, and which are to be deleted."""
 
 import re
 import secrets
@@ -20,13 +16,11 @@ TIMEOUT = 60
 
 
 class Registered(NamedTuple):
-    """An index as the ledger knows it."""
+    """An index: its name, that of the embedder whose vectors it holds, and the number of its shards."""
 
     name: str
     embedder: str
-    """Name of the embedder whose vectors it holds."""
     shards: int
-    """The number of collections it is split into."""
 
 
 async def active_index(pool: Pool, configured: Embedder, shards: int) -> Registered:
@@ -81,7 +75,7 @@ async def delete_dropped(pool: Pool, index: Index) -> None:
 
 
 def index_name(embedder: str, dimension: int) -> str:
-    """A new name that Chroma accepts: "facts-local-384-1f6a9c02"."""
+    """A new name that Chroma accepts, also if other ledgers use the same server: "facts-local-384-1f6a9c02"."""
     slug = re.sub(r"[^a-z0-9]+", "-", embedder.lower()).strip("-")
     return f"facts-{slug}-{dimension}-{secrets.token_hex(4)}"
 

@@ -1,7 +1,7 @@
-"""The in-memory cache: the facts of the users who are talking now, held in this process and searched exactly.
+"""The in-memory cache: the facts of the users who are talking now.
 
-What is held of a user is valid while the version of the user's memory in the ledger is the same, which one indexed read
-tells: a write by any process is seen by the next recall.
+A user's facts are valid while the version of the user's memory in the ledger is the same, which one indexed read tells:
+a write by any process is seen by the next recall.
 """
 
 import asyncio

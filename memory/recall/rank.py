@@ -27,7 +27,7 @@ WORDS_HALF = THREAD_HALF = 16.0
 
 @dataclass(frozen=True)
 class Weights:
-    """The weight of each signal, and how relevant the best fact has to be for anything to be recalled."""
+    """The weight of each signal, and how relevant the best fact has to be."""
 
     similarity: float
     words: float
@@ -77,14 +77,12 @@ class Question:
 
 
 class Signal(NamedTuple):
-    """What one signal contributed to the score of a hit."""
+    """What one signal, with a value from 0 to 1, contributed to the score of a hit, and the reason in words."""
 
     name: str
     value: float
-    """0 to 1."""
     weight: float
     reason: str
-    """In words, such as "shares the words: restaurant"."""
 
     @property
     def contribution(self) -> float:

@@ -49,26 +49,21 @@ class RecallOptions:
 
 
 class Asked(NamedTuple):
-    """A question, and what it is asked about."""
+    """A question, the user's facts in memory, and the question's vector, or None if that took too long."""
 
     query: str
     now: datetime
     held: Table
-    """The user's facts in memory."""
     vector: Vectors | None
-    """The question's vector; None if it took too long."""
 
 
 class Candidates(NamedTuple):
-    """Facts to be ranked."""
+    """Arguments of `rank`, the cosines being None without vectors."""
 
     table: Table
     cosines: Floats | None
-    """None without vectors."""
     mask: Mask
-    """Which of the facts may be found."""
     among: Table
-    """The larger table by which words count as rare or common."""
 
 
 @dataclass(frozen=True)
