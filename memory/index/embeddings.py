@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +41,11 @@ class Embedder:
                 raise
             except Exception as error:  # every provider has its own errors; the caller needs only one
                 # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
-                raise Unavailable(self._failure(error)) from None
+                of_openai = {"key": "OPENAI_API_KEY", "address": "OPENAI_BASE_URL", "ability": "makes embeddings"}
+                failure = server_failure(error, name=self.name, setting="EMBEDDER", **of_openai)
+                if not failure or not self.name.startswith("openai:"):
+                    failure = f"it gave no vectors ({type(error).__name__})."
+                raise Unavailable(f"The embedder {self.name!r} failed: {failure}") from None
         for text in texts:
             self._cache[text] = found[text]
             self._cache.move_to_end(text)
@@ -58,13 +62,6 @@ class Embedder:
         texts = [*(fact.searchable for fact in facts), *(fact.searchable_with_previous for fact in facts)]
         vectors = await self.embed(texts)
         return unit(vectors[: len(facts)] + vectors[len(facts) :])
-
-    def _failure(self, error: Exception) -> str:
-        if self.name.startswith("openai:"):
-            of_openai = {"key": "OPENAI_API_KEY", "address": "OPENAI_BASE_URL", "ability": "makes embeddings"}
-            if failure := server_failure(error, name=self.name, setting="EMBEDDER", **of_openai):
-                return f"The embedder {self.name!r} failed: {failure}"
-        return f"The embedder {self.name!r} gave no vectors: {type(error).__name__}."
 
     async def warm_up(self) -> "Embeddings":
         """The model, loaded if it is not yet."""
@@ -88,6 +85,7 @@ def open_embedder(
     raise BadInput(f"EMBEDDER is {name!r}: write local, or openai:<name> such as openai:text-embedding-3-small.")
 
 
+@cache
 def _load_local() -> "Embeddings":
     from memory.index.local_model import LocalEmbeddings
 

@@ -8,9 +8,6 @@ from memory.facts.fact import Category, Fact
 from memory.recall.rank import Hit
 from memory.recall.render import render
 
-PROFILE: tuple[Category, ...] = ("identity", "constraint")
-"""Recalled whatever is asked: who the user is, and what must never be overlooked."""
-
 RECENT_TOPICS = 10
 
 

@@ -19,8 +19,8 @@ from memory.ledger.ledger import Ledger
 from memory.recall.bm25 import Floats
 from memory.recall.cache import FactCache, extend, yield_to_loop
 from memory.recall.rank import PRESETS, Hit, Signal, Weights, rank
-from memory.recall.recalled import PROFILE, Recalled
-from memory.recall.table import Mask, Table
+from memory.recall.recalled import Recalled
+from memory.recall.table import PROFILE, Mask, Table
 from memory.recall.words import asks_about_past, clean_query, document, question, stems, without_names
 
 log = logging.getLogger(__name__)
@@ -83,9 +83,9 @@ class Searcher:
             found, past = await asyncio.gather(searching, self._past(asked))
         else:
             found = await searching
-        profile = [fact for part in found for fact in part.table.facts(part.mask & part.table.of(PROFILE))]
+        profile = [fact for part in found for fact in part.table.facts(part.mask & part.table.in_profile)]
         profile.sort(key=lambda fact: fact.category != "constraint")  # so that a short budget cuts no constraint
-        others = [part._replace(mask=part.mask & ~part.table.of(PROFILE)) for part in found]
+        others = [part._replace(mask=part.mask & ~part.table.in_profile) for part in found]
         hits = await self._best(asked, others, limit, explain)
         return Recalled(tuple(profile), tuple(hits), tuple(await self._best(asked, past, PAST_SHOWN, explain)))
 

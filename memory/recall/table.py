@@ -1,7 +1,7 @@
 """One user's facts as a table: what ranking and time need of each is a number in an array, for all at once. Pure."""
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -26,6 +26,8 @@ COMMON = 1 / 8
 """A name that more than this share of the facts is about tells few of them apart."""
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+PROFILE: tuple[Category, ...] = ("identity", "constraint")
+"""Recalled whatever is asked: who the user is, and what must never be overlooked."""
 
 NUMBERS = np.dtype([
     ("last_said_at", float),  # seconds since 1970, as `valid_until` is
@@ -135,7 +137,7 @@ class Table:
         """Compute what the first question would have to wait for."""
         self.words.sort()
         self.threads[0].sort()
-        _ = self.size, self.common_names
+        _ = self.size, self.in_profile, self.common_names
 
     def current(self, now: datetime, others: Sequence[Fact] = ()) -> Mask:
         """Which of the facts are current at `now`; `others` are all facts of slots that have a plan."""
@@ -147,10 +149,6 @@ class Table:
             current = {fact.id for fact in current_at(facts.values(), now)}
             mask[here] &= [self.id_at(at) in current for at in here]
         return mask
-
-    def of(self, categories: Collection[Category]) -> Mask:
-        """Which of the facts are of these categories."""
-        return np.isin(self.numbers["category"], [CATEGORIES.index(category) for category in categories])
 
     def facts(self, mask: Mask) -> list[Fact]:
         """The facts for which the mask is set."""
@@ -188,6 +186,11 @@ class Table:
     def revisions(self) -> dict[str, tuple[datetime, datetime | None]]:
         """Fact id -> when it was recorded and last said again, in order."""
         return {row[ID]: (row[RECORDED_AT], row[SAID_AGAIN_AT]) for row in self.rows}
+
+    @cached_property
+    def in_profile(self) -> Mask:
+        """Which of the facts are recalled whatever is asked."""
+        return np.isin(self.numbers["category"], [CATEGORIES.index(category) for category in PROFILE])
 
     @cached_property
     def size(self) -> int:

@@ -9,8 +9,7 @@ from memory.facts.fact import Fact
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Vectors
 from memory.recall.rank import PRESETS, Weights, rank
-from memory.recall.recalled import PROFILE
-from memory.recall.table import Table
+from memory.recall.table import PROFILE, Table
 from memory.recall.words import document, question, without_names
 from tests.evals.dataset import NOW, LabelledQuestion, Split
 

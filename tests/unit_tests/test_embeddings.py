@@ -36,7 +36,7 @@ async def test_vectors_come_a_row_a_text_of_length_1_and_each_text_is_embedded_o
 
 @pytest.mark.parametrize("answer", [[], [[1.0]], [[1.0], [1.0, 2.0]], [[1.0]] * 3], ids=str)
 async def test_an_answer_that_does_not_fit_is_none(answer: list[list[float]]) -> None:
-    with pytest.raises(Unavailable, match="'scripted' gave no vectors: "):
+    with pytest.raises(Unavailable, match="'scripted' failed: it gave no vectors "):
         await Embedder("scripted", lambda: Answers(*answer)).embed(["tea", "rum"])
 
 
