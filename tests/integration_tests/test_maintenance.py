@@ -56,7 +56,7 @@ async def collection(store: FactStore) -> AsyncCollection:
         return opened
 
 
-async def test_what_is_erased_from_the_ledger_leaves_the_collection(store: FactStore, user: str) -> None:
+async def test_an_erased_fact_is_removed_from_the_collection(store: FactStore, user: str) -> None:
     await remember(store, user, "Austin", "Lima")
     ids = await keys(store, user)
     async with store.ledger.transaction(user) as transaction:
@@ -82,7 +82,7 @@ async def test_a_sweep_takes_all_users_in_pages_of_one_embedding_call_each(
     assert await store.queue.size() == 0
 
 
-async def test_what_the_index_does_not_take_stays_queued_and_is_recalled_meanwhile(
+async def test_a_fact_the_index_refuses_stays_queued_and_is_recalled(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await remember(store, user, "Austin")
@@ -117,9 +117,7 @@ async def test_a_fact_that_is_retired_while_it_is_being_indexed_stays_queued(
     assert await store.queue.size() == 0
 
 
-async def test_a_collection_that_vanishes_fails_no_turn_and_the_next_start_rebuilds_it(
-    settings: Settings, user: str
-) -> None:
+async def test_a_missing_collection_fails_no_turn_and_is_rebuilt_at_a_start(settings: Settings, user: str) -> None:
     told: list[str] = []
     async with open_store(settings, told.append) as store:
         await remember(store, user, "Austin")
@@ -136,9 +134,7 @@ async def test_a_collection_that_vanishes_fails_no_turn_and_the_next_start_rebui
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 2
 
 
-async def test_a_collection_that_lost_some_facts_is_compared_at_the_next_start_and_gets_back_those_alone(
-    settings: Settings, user: str
-) -> None:
+async def test_a_start_gives_a_collection_back_the_facts_it_lost(settings: Settings, user: str) -> None:
     told: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
@@ -150,9 +146,7 @@ async def test_a_collection_that_lost_some_facts_is_compared_at_the_next_start_a
         assert (await doctor(store)).clean
 
 
-async def test_a_collection_with_facts_that_the_ledger_does_not_know_is_compared_at_the_next_start_and_rid_of_them(
-    settings: Settings, user: str
-) -> None:
+async def test_a_start_removes_facts_from_a_collection_that_the_ledger_lacks(settings: Settings, user: str) -> None:
     told: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, "Austin")
@@ -222,9 +216,7 @@ async def test_a_full_disk_is_no_reason_to_rebuild(
     assert "disk is full" in line
 
 
-async def test_processes_that_start_at_once_on_a_broken_collection_mend_it_together(
-    settings: Settings, user: str
-) -> None:
+async def test_processes_that_start_at_once_repair_a_collection_together(settings: Settings, user: str) -> None:
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
         await store.index.drop()
@@ -289,7 +281,7 @@ def delete_database(chroma: Path) -> None:
         (delete_database, False),
     ],
 )
-async def test_broken_files_of_the_embedded_chroma_are_told_of_set_aside_and_rebuilt(
+async def test_broken_files_of_the_embedded_chroma_are_moved_and_rebuilt(
     settings: Settings, user: str, damage: Callable[[Path], None], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memory.index.chroma.SYNC_THRESHOLD", 3)  # so that vectors are in files of their own

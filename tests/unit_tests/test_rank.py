@@ -52,7 +52,7 @@ def test_the_defaults_weights_add_up_to_one() -> None:
     assert sum(signals) == pytest.approx(1)
 
 
-def test_a_hit_says_what_each_signal_gave_and_the_score_is_their_weighted_sum() -> None:
+def test_a_score_is_the_weighted_sum_of_its_signals() -> None:
     anna = said("Anna likes pottery", "likes", subject="anna", days=90, importance=0.4)
     (hit,) = ranked("What does Anna like?", {anna: 0.6})
     assert (hit.similarity, hit.person, hit.importance) == (0.6, 1, 0.4)
@@ -74,13 +74,13 @@ def test_recency_halves_in_thirty_days_and_never_exceeds_one(days: float, expect
 
 
 @pytest.mark.parametrize("weights", PRESETS.values(), ids=PRESETS)
-def test_what_nothing_answers_recalls_nothing_however_new_and_important_it_is(weights: Weights) -> None:
+def test_an_unrelated_question_recalls_nothing(weights: Weights) -> None:
     facts = {said("Dog is called Rex", importance=1.0): 0.1, said("Likes tea"): -0.3}
     assert ranked("Who won the game?", facts, weights) == []
     assert texts(ranked("Who won the game?", facts, weights.without_floor())) == ["Dog is called Rex", "Likes tea"]
 
 
-def test_once_a_fact_answers_the_less_relevant_ones_come_after_it() -> None:
+def test_if_one_fact_answers_less_relevant_ones_follow_it() -> None:
     facts = {said("Likes tea"): 0.01, said("Is allergic to shellfish"): 0.5}
     assert texts(ranked("Recommend a restaurant to me", facts)) == ["Is allergic to shellfish", "Likes tea"]
 
@@ -109,13 +109,13 @@ def test_a_general_question_has_to_be_nearer_to_a_fact() -> None:
     assert texts(ranked("What do I earn?", facts)) == ["Works as a nurse"]
 
 
-def test_by_default_an_old_answer_beats_a_new_fact_beside_the_point() -> None:
+def test_by_default_an_old_answer_beats_a_new_irrelevant_fact() -> None:
     old, new = said("Sister is called Anna", days=900), said("Likes tea")
     assert ranked("", {new: 0.3, old: 0.6})[0].fact == old
     assert ranked("", {new: 0.3, old: 0.6}, GUIDE)[0].fact == new
 
 
-def test_of_facts_that_are_equally_relevant_the_newer_and_the_more_important_come_first() -> None:
+def test_equally_relevant_facts_are_ordered_by_age_and_importance() -> None:
     old, new = said("Likes tea", days=60), said("Likes mint", days=1)
     assert ranked("", {old: 0.5, new: 0.5})[0].fact == new
     weak, strong = said("Likes tea", importance=0.2), said("Likes mint", importance=0.9)
@@ -166,7 +166,7 @@ def test_words_are_compared_by_their_stems() -> None:
 
 
 @pytest.mark.parametrize("asked", ["What does Anna like?", "a present for my sister", "SISTERS"])
-def test_a_fact_about_somebody_is_found_by_name_and_by_what_they_are_to_the_user(asked: str) -> None:
+def test_a_fact_about_a_person_is_found_by_name_and_by_relation(asked: str) -> None:
     facts = [
         said("Sister is called Anna", "sister", category="relationship"),
         said("Anna throws pots", "hobby", subject="anna"),

@@ -77,7 +77,7 @@ def expected_scores(facts: list[Fact], asked: str, cosines: list[float], weights
 
 @pytest.mark.parametrize("weights", [*PRESETS.values(), WITH_THREADS], ids=[*PRESETS, "threads"])
 @pytest.mark.parametrize("seed", range(10))
-def test_all_at_once_it_finds_what_the_formula_finds_one_by_one(seed: int, weights: Weights) -> None:
+def test_ranking_finds_what_the_formula_finds_fact_by_fact(seed: int, weights: Weights) -> None:
     facts = facts_at_random(seed, 60)
     asked = f"What does Anna say of the {WORDS[seed % 12]} and my {WORDS[seed % 7]}?"
     cosines = np.random.default_rng(seed).uniform(-1, 1, 60)
@@ -89,7 +89,7 @@ def test_all_at_once_it_finds_what_the_formula_finds_one_by_one(seed: int, weigh
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_was_added_and_left_out_leaves_no_trace(seed: int) -> None:
+def test_an_updated_table_ranks_as_a_fresh_one(seed: int) -> None:
     facts = facts_at_random(seed, 60)
     kept = [at for at in range(60) if at % 4 != seed % 4]
     grown = Table()
@@ -106,13 +106,13 @@ def test_what_was_added_and_left_out_leaves_no_trace(seed: int) -> None:
         assert len(found[0]) == 10
 
 
-def test_a_vocabulary_of_words_that_are_gone_is_told() -> None:
+def test_a_vocabulary_of_unused_words_is_bloated() -> None:
     words = Bm25().extended([[f"word{number}" for number in range(2_000)], ["tea"]])
     assert not words.is_bloated
     assert words.kept(np.array([1])).is_bloated
 
 
-def test_a_fact_comes_back_as_it_was_and_with_when_it_was_last_said_again() -> None:
+def test_a_table_returns_its_facts_unchanged() -> None:
     facts = [
         fact.model_copy(update={"said_again_at": NOON if at % 2 else None})
         for at, fact in enumerate(facts_at_random(1, 6))
@@ -127,7 +127,7 @@ def test_a_fact_comes_back_as_it_was_and_with_when_it_was_last_said_again() -> N
     ]
 
 
-def test_what_was_said_again_is_as_recent_as_that() -> None:
+def test_a_fact_that_was_said_again_is_recent() -> None:
     old = make_fact("Likes tea", observed_at=NOON - timedelta(days=300))
     table = Table().extended([document(old)])
     (before,) = rank(question("tea"), table, np.zeros(1), NOON, WITH_THREADS, 1)
@@ -136,7 +136,7 @@ def test_what_was_said_again_is_as_recent_as_that() -> None:
     assert after.recency == 1
 
 
-def test_a_plan_takes_the_place_of_what_it_overtakes_once_its_time_has_come() -> None:
+def test_a_plan_replaces_the_current_fact_once_it_begins() -> None:
     lives = make_fact("Lives in Austin", "home city", exclusive=True, observed_at=NOON - timedelta(days=9))
     moves = make_fact(
         "Moves to Oslo", "home city", exclusive=True, observed_at=NOON, valid_from=NOON + timedelta(days=30)
@@ -147,7 +147,7 @@ def test_a_plan_takes_the_place_of_what_it_overtakes_once_its_time_has_come() ->
     assert table.kept(np.array([1])).current(NOON + timedelta(days=31)).tolist() == [True]
 
 
-def test_what_is_over_is_not_current() -> None:
+def test_a_fact_that_is_over_is_not_current() -> None:
     visit = make_fact("Is in Rome", "stay", observed_at=NOON, valid_until=NOON + timedelta(days=2))
     table = Table().extended([document(visit)])
     assert table.current(NOON).all()

@@ -24,7 +24,7 @@ def test_a_question_goes_without_the_names_that_tell_nothing_apart(asked: str, k
     assert without_names(asked, frozenset({"ana", "ben"})) == kept
 
 
-def test_a_name_tells_nothing_apart_where_more_than_an_eighth_of_the_facts_is_about_it() -> None:
+def test_a_name_is_common_if_an_eighth_of_the_facts_is_about_it() -> None:
     def table(**counts: int) -> Table:
         names = [name for name, count in counts.items() for _ in range(count)]
         facts = [make_fact(f"Fact {n}", subject=name, message_id=str(n)) for n, name in enumerate(names)]

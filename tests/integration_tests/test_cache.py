@@ -23,7 +23,7 @@ from tests.memories import put
 CITIES = ["Austin", "Lima", "Rome", "Oslo"]
 
 
-async def test_a_plan_that_is_not_held_overtakes_what_is(store: FactStore, user: str) -> None:
+async def test_a_plan_beyond_the_cache_replaces_a_cached_fact(store: FactStore, user: str) -> None:
     home, day = {"attribute": "home city", "exclusive": True}, timedelta(days=1)
     said = {"observed_at": (utc_now() - 9 * day).isoformat(), "valid_from": (utc_now() - day).isoformat()}
     await put(store, user, "plan", "Lives in Berlin", **home, **said)
@@ -36,7 +36,7 @@ async def test_a_plan_that_is_not_held_overtakes_what_is(store: FactStore, user:
         assert [hit.fact.text for hit in await memory.search("Where do I live?")] == ["Lives in Berlin"]
 
 
-async def test_a_fact_that_was_erased_and_has_come_again_is_read_again(store: FactStore, user: str) -> None:
+async def test_a_fact_that_was_erased_and_learnt_again_is_read_again(store: FactStore, user: str) -> None:
     memory, day = UserMemory(store, user), timedelta(days=1)
     other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
     await memory.remember("Likes tea", at=utc_now() - 700 * day)
@@ -48,7 +48,7 @@ async def test_a_fact_that_was_erased_and_has_come_again_is_read_again(store: Fa
     assert held.observed_at == again
 
 
-async def test_what_is_forgotten_while_it_is_loaded_is_not_held(
+async def test_facts_forgotten_during_a_load_are_not_cached(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(store, user, "a", "Likes tea")
@@ -65,7 +65,7 @@ async def test_what_is_forgotten_while_it_is_loaded_is_not_held(
     assert owner_key(user) not in store.cache._held
 
 
-async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer(
+async def test_a_load_goes_on_if_its_caller_is_cancelled(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(store, user, "a", "Likes tea")
@@ -85,7 +85,7 @@ async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer
     assert len(await store.cache.open(user)) == 1
 
 
-async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, user: str) -> None:
+async def test_a_write_of_another_process_is_recalled_at_once(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     await put(store, user, "a", "Likes tea")
     assert [hit.fact.text for hit in await memory.search("tea")] == ["Likes tea"]
@@ -97,7 +97,9 @@ async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, 
     assert len(await other.open(user)) == 0
 
 
-async def test_only_what_is_new_is_read_again(store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_new_facts_are_read_from_the_ledger(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read: list[int] = []
 
     async def count(rows: Sequence[DictRow]) -> list[Fact]:
@@ -112,7 +114,7 @@ async def test_only_what_is_new_is_read_again(store: FactStore, user: str, monke
     assert read == [1, 1, 1, 1]
 
 
-async def test_facts_beyond_those_that_are_held_are_found_through_the_collection(store: FactStore, user: str) -> None:
+async def test_facts_beyond_the_cache_are_found_through_the_collection(store: FactStore, user: str) -> None:
     await put(store, user, "allergy", "Is allergic to shellfish", category="constraint")
     for city in CITIES:
         await put(store, user, city, f"Has been to {city}")
@@ -136,7 +138,7 @@ async def test_facts_beyond_those_that_are_held_are_found_through_the_collection
     assert {fact.text for fact in await store.searcher(user).near(["I have been to Austin"])} >= {"Has been to Austin"}
 
 
-async def test_what_is_held_is_bounded_and_the_users_asked_about_last_stay(store: FactStore, user: str) -> None:
+async def test_the_cache_is_bounded_and_keeps_the_latest_users(store: FactStore, user: str) -> None:
     users = [f"{user} {number}" for number in range(4)]
     for name in users:
         await put(store, name, "a", "Likes tea")
@@ -148,7 +150,7 @@ async def test_what_is_held_is_bounded_and_the_users_asked_about_last_stay(store
     assert [len(tier._held), tier._held.keys() == {owner_key(users[0]), owner_key(users[2])}] == [2, True]
 
 
-async def test_a_user_whose_facts_have_no_vectors_yet_is_recalled_by_words(
+async def test_facts_without_vectors_are_recalled_by_words(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:
@@ -161,7 +163,7 @@ async def test_a_user_whose_facts_have_no_vectors_yet_is_recalled_by_words(
     assert (await UserMemory(store, user).search("Rome"))[0].fact.text == "Has been to Rome"
 
 
-async def test_a_snapshot_holds_what_the_ledger_calls_current_at_any_time(store: FactStore, user: str) -> None:
+async def test_the_cache_agrees_with_the_ledger_on_what_is_current(store: FactStore, user: str) -> None:
     day, start = timedelta(days=1), utc_now().replace(microsecond=0)
     home = {"attribute": "home city", "exclusive": True}
     await put(store, user, "1", "Lives in Rome", **home)
@@ -184,7 +186,7 @@ async def ready_to_search_beyond(store: FactStore, user: str) -> UserMemory:
     return UserMemory(store, user)
 
 
-async def test_facts_beyond_those_that_are_held_are_found_without_the_collection(
+async def test_facts_beyond_the_cache_are_found_without_the_collection(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = await ready_to_search_beyond(store, user)
@@ -197,7 +199,7 @@ async def test_facts_beyond_those_that_are_held_are_found_without_the_collection
     assert {fact.text for fact in await store.searcher(user).near(["I have been to Austin"])} >= {"Has been to Austin"}
 
 
-async def test_a_collection_that_does_not_answer_is_not_waited_for(
+async def test_recall_does_not_wait_for_a_collection_that_hangs(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting, waiting_at_once = 0, []
@@ -220,7 +222,7 @@ async def test_a_collection_that_does_not_answer_is_not_waited_for(
     assert max(waiting_at_once) == 2  # for what is and for what was, not for one after the other
 
 
-async def test_more_than_the_collection_is_asked_for_is_found_all_the_same(
+async def test_a_limit_beyond_the_collections_pool_searches_all_facts(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memory.recall.search.POOL", 2)
@@ -229,7 +231,7 @@ async def test_more_than_the_collection_is_asked_for_is_found_all_the_same(
     assert len((await memory.recall("Have I been to Austin?", 10)).hits) == len(CITIES)
 
 
-async def test_a_search_of_the_store_reads_every_fact_only_to_filter_them(
+async def test_a_store_search_reads_every_fact_only_for_a_filter(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ready_to_search_beyond(store, user)
@@ -248,7 +250,7 @@ async def test_a_search_of_the_store_reads_every_fact_only_to_filter_them(
     assert read == [user]
 
 
-async def test_the_ledger_is_asked_once_which_of_the_held_facts_are_over(
+async def test_the_ledger_is_asked_for_plans_once_per_search(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ready_to_search_beyond(store, user)
@@ -263,7 +265,7 @@ async def test_the_ledger_is_asked_once_which_of_the_held_facts_are_over(
     assert len(asked) == 1
 
 
-async def test_a_fact_that_is_over_while_it_is_held_is_not_recalled(
+async def test_a_fact_that_ends_while_it_is_cached_is_not_recalled(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = utc_now() + timedelta(days=1)
