@@ -14,10 +14,10 @@ prepare()
 if TYPE_CHECKING:
     from memory.errors import AgentMemoryError, BadInput, Unavailable
     from memory.facts.fact import Category, Fact, Source
+    from memory.facts.profile import Profile
     from memory.learn.verbatim import Memory
     from memory.parts import Parts
-    from memory.recall.recalled import Profile, Recalled
-    from memory.recall.search import RecallOptions
+    from memory.recall.search import Recalled, RecallOptions
     from memory.store import FactStore, facts_namespace
     from memory.user_memory import UserMemory
 
@@ -31,8 +31,8 @@ _NAMES_OF = {
     "facts.fact": {"Category", "Fact", "Source"},
     "learn.verbatim": {"Memory"},
     "parts": {"Parts"},
-    "recall.recalled": {"Profile", "Recalled"},
-    "recall.search": {"RecallOptions"},
+    "facts.profile": {"Profile"},
+    "recall.search": {"RecallOptions", "Recalled"},
     "store": {"FactStore", "facts_namespace"},
     "user_memory": {"UserMemory"},
 }

@@ -238,7 +238,7 @@ async def _catch_up(queue: IndexQueue, progress: Progress, say: Callable[[str], 
 
 async def _rebuild(queue: IndexQueue, error: Damaged, say: Callable[[str], None]) -> None:
     if facts := (await _counts(queue)).facts:  # before the first fact it is no error that there is no collection
-        say(f"{error} Building it anew from the ledger: {facts:,} facts.")
+        say(f"{error} Rebuilding it from the ledger: {facts:,} facts.")
     await _start_over(queue)
 
 

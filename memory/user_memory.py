@@ -9,6 +9,7 @@ from memory.errors import BadInput
 from memory.facts.changes import Changes
 from memory.facts.fact import Category, Fact, Source, check_user_id, slot_name, utc_now
 from memory.facts.portable import dump, load
+from memory.facts.profile import Profile, profile_of
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
 from memory.learn import writes
 from memory.learn.extract import StructuredOutputMethod, utterances_of
@@ -17,7 +18,7 @@ from memory.learner import Learner
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
 from memory.recall.rank import Hit
-from memory.recall.recalled import Profile, Recalled, profile_of
+from memory.recall.search import Recalled
 from memory.threads.threads import delete_threads
 
 if TYPE_CHECKING:

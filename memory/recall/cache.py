@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from itertools import islice
 
@@ -17,7 +18,7 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Vectors, bytes_of, vectors_of
-from memory.ledger.ledger import Ledger, Revision
+from memory.ledger.ledger import Ledger
 from memory.recall.table import Table
 from memory.recall.words import document
 
@@ -113,12 +114,16 @@ class FactCache:
         else:
             there = await self._ledger.revisions(user_id, self.max_facts + 1)
             newest, complete = dict(islice(there.items(), self.max_facts)), len(there) <= self.max_facts
-            known = before.revisions()
-            new = [i for i, revision in newest.items() if i not in known or known[i][0] != revision.recorded_at]
+            same = {
+                fact_id: newest[fact_id].said_again_at
+                for fact_id, (recorded_at, _) in before.revisions().items()
+                if fact_id in newest and newest[fact_id].recorded_at == recorded_at
+            }
+            new = [fact_id for fact_id in newest if fact_id not in same]
             if new != [*newest][: len(new)]:  # an older one took the place of one that was retired
                 return await self._load(user_id, version, None)
             facts, stored = await self._ledger.newest(user_id, len(new), self._embedder.name, ids=new)
-            kept = await asyncio.to_thread(_kept, before, newest)
+            kept = await asyncio.to_thread(_kept, before, same)
         facts, stored = facts[: self.max_facts], stored[: self.max_facts]
         vectors = await self._vectors(facts, stored) if facts else None
         return await extend(replace(kept, version=version, complete=complete), facts[::-1], vectors)
@@ -132,13 +137,13 @@ class FactCache:
         return vectors_of([vector or next(made) for vector in stored][::-1])
 
 
-def _kept(before: Table, newest: Mapping[str, Revision]) -> Table:
-    """The facts of `before` that are still there, each with when it was last said again."""
-    known = before.revisions()
-    stays = [at for at, i in enumerate(known) if i in newest and known[i][0] == newest[i].recorded_at]
-    kept = before.kept(np.array(stays, np.intp))
-    said_again = {at: newest[i].said_again_at for at, i in enumerate(kept.ids()) if known[i] != newest[i]}
-    return kept.said_again(said_again) if said_again else kept
+def _kept(before: Table, said_again_at: Mapping[str, datetime | None]) -> Table:
+    """Those of the facts of `before`, each with when it was last said again."""
+    positions = [at for at, fact_id in enumerate(before.ids()) if fact_id in said_again_at]
+    kept = before.kept(np.array(positions, np.intp))
+    revisions = enumerate(kept.revisions().items())
+    changed = {at: said_again_at[fact_id] for at, (fact_id, known) in revisions if known[1] != said_again_at[fact_id]}
+    return kept.said_again(changed) if changed else kept
 
 
 async def extend(table: Table, facts: Sequence[Fact], vectors: Vectors | None = None) -> Table:

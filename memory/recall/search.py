@@ -19,7 +19,7 @@ from memory.ledger.ledger import Ledger
 from memory.recall.bm25 import Floats
 from memory.recall.cache import FactCache, extend, yield_to_loop
 from memory.recall.rank import PRESETS, Hit, Signal, Weights, rank
-from memory.recall.recalled import Recalled
+from memory.recall.render import render
 from memory.recall.table import PROFILE, Mask, Table
 from memory.recall.words import asks_about_past, clean_query, document, question, stems, without_names
 
@@ -46,6 +46,26 @@ class RecallOptions:
     """Bytes that the cache may take for all users."""
     timeout: float = 3.0
     """Seconds until recall goes on without vectors, or without the collection."""
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What was recalled for a question."""
+
+    profile: tuple[Fact, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    """Other facts that hold now, best first."""
+    past: tuple[Hit, ...] = ()
+    """Facts that no longer hold, best first, if the question is about the past."""
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts that hold now."""
+        return (*self.profile, *(hit.fact for hit in self.hits))
+
+    def block(self, token_budget: int) -> str:
+        """The block of a prompt with these facts, within `token_budget` tokens; "" if there are none."""
+        return render(self.facts, token_budget, past=[hit.fact for hit in self.past])
 
 
 class Asked(NamedTuple):

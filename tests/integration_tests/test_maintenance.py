@@ -128,7 +128,7 @@ async def test_a_missing_collection_fails_no_turn_and_is_rebuilt_at_a_start(sett
     assert told == []
     async with open_store(settings, told.append) as store:
         assert told == [
-            f"The Chroma collection '{store.index.name}.0' is gone. Building it anew from the ledger: 2 facts."
+            f"The Chroma collection '{store.index.name}.0' is gone. Rebuilding it from the ledger: 2 facts."
         ]
         assert (await doctor(store)).clean
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 2
@@ -173,7 +173,7 @@ async def test_a_collection_that_can_be_read_but_not_written_is_rebuilt(
         await write_without_index(store, {user: ["Lima"]})
     monkeypatch.setattr(ChromaIndex, "put", break_once)
     async with open_store(settings, told.append) as store:
-        assert told == ["The collection is broken. Building it anew from the ledger: 2 facts."]
+        assert told == ["The collection is broken. Rebuilding it from the ledger: 2 facts."]
         assert (await doctor(store)).clean
 
 
@@ -191,7 +191,7 @@ async def test_a_collection_that_answers_and_finds_nothing_is_rebuilt(
     monkeypatch.setattr(AsyncCollection, "query", find_nothing)
     async with open_store(settings, told.append) as store:
         assert len(told) == 1
-        assert "does not find what it holds. Building it anew from the ledger: 7 facts." in told[0]
+        assert "does not find what it holds. Rebuilding it from the ledger: 7 facts." in told[0]
         monkeypatch.undo()
         assert (await doctor(store)).clean
 
@@ -293,7 +293,7 @@ async def test_broken_files_of_the_embedded_chroma_are_moved_and_rebuilt(
     damage(directory / "data")
     told: list[str] = []
     async with open_store(settings, told.append) as store:
-        assert len([line for line in told if "Building it anew from the ledger: 7 facts" in line]) == 1
+        assert len([line for line in told if "Rebuilding it from the ledger: 7 facts" in line]) == 1
         assert (await doctor(store)).clean
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 7
     aside = [*directory.glob("data.broken-*")]

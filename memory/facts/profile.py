@@ -1,34 +1,12 @@
-"""The result of recall: the facts that matter for a question, and a user's profile. Pure."""
+"""A user's profile: the current facts by kind, as sentences. Pure."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory.facts.fact import Category, Fact
-from memory.recall.rank import Hit
-from memory.recall.render import render
 
 RECENT_TOPICS = 10
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """What was recalled for a question."""
-
-    profile: tuple[Fact, ...] = ()
-    hits: tuple[Hit, ...] = ()
-    """Other facts that hold now, best first."""
-    past: tuple[Hit, ...] = ()
-    """Facts that no longer hold, best first, if the question is about the past."""
-
-    @property
-    def facts(self) -> tuple[Fact, ...]:
-        """The facts that hold now."""
-        return (*self.profile, *(hit.fact for hit in self.hits))
-
-    def block(self, token_budget: int) -> str:
-        """The block of a prompt with these facts, within `token_budget` tokens; "" if there are none."""
-        return render(self.facts, token_budget, past=[hit.fact for hit in self.past])
 
 
 @dataclass(frozen=True)
