@@ -193,7 +193,7 @@ async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
         await _catch_up(queue, _in_words(say), say)
         await delete_dropped(queue.pool, queue.index)
     except Unavailable as error:
-        say(f"The index is behind the ledger, and recall goes by words until it is not: {error}")
+        say(f"The index is behind the ledger, so recall goes by words until it has caught up: {error}")
     except ForeignKeyViolation:
         say("A reindex has just replaced the collection: recall goes by words until the next start.")
 

@@ -73,7 +73,7 @@ class Question:
 
     stems: Sequence[str]
     general: bool = False
-    """Whether it is about nobody in particular: "Who won the game?", not "Who won my game?"."""
+    """Whether it has nothing to do with the user: "Who won the game?", not "Who won my game?"."""
 
 
 class Signal(NamedTuple):

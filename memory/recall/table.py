@@ -20,7 +20,7 @@ Positions = NDArray[np.intp]
 Vectors = NDArray[np.float32]
 
 FACT_BYTES, CHARACTER_BYTES = 1_300, 4
-"""About what a fact takes in memory besides its vector, and each character of its texts with what is made of it."""
+"""About how much memory a fact takes besides its vector, and each character of its texts with the stems made of it."""
 
 COMMON = 1 / 8
 """A name that more than this share of the facts is about tells few of them apart."""
@@ -31,7 +31,7 @@ PROFILE: tuple[Category, ...] = ("identity", "constraint")
 
 NUMBERS = np.dtype([
     ("last_said_at", float),  # seconds since 1970, as `valid_until` is
-    ("valid_until", float),  # infinite where it is not known
+    ("valid_until", float),  # infinite if it is not known
     ("importance", float),
     ("category", int),  # its position in CATEGORIES
     ("thread", int),  # the number of its thread; a fact that was put in by hand has one to itself
@@ -157,7 +157,7 @@ class Table:
     def about(self, asked: set[str], among: "Table") -> Floats:
         """1 for each fact about somebody who is named, by name or by relation ("my sister"); shape (facts,).
 
-        "sister" means Anna where a fact of this table, or of `among`, says that Anna is the sister.
+        "sister" means Anna if a fact of this table, or of `among`, says that Anna is the sister.
         """
         meant: dict[str, list[frozenset[str]]] = {}  # by each stem, since a user may know a thousand people
         for relation in (*self._relations, *among._relations):

@@ -212,7 +212,7 @@ async def test_a_full_disk_is_no_reason_to_rebuild(
         assert len(await entries(store)) == 1
         assert await store.queue.size() == 1
     (line,) = told
-    assert "recall goes by words until it is not" in line
+    assert "recall goes by words until it has caught up" in line
     assert "disk is full" in line
 
 
