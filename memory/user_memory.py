@@ -13,8 +13,8 @@ from memory.facts.profile import Profile, profile_of
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
 from memory.learn import writes
 from memory.learn.extract import StructuredOutputMethod, utterances_of
+from memory.learn.learner import Learner
 from memory.learn.verbatim import Memory, facts_of_texts
-from memory.learner import Learner
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
 from memory.recall.rank import Hit
@@ -44,7 +44,7 @@ class UserMemory:
         Raises BadInput for an empty, over-long or unstorable user id.
         """
         self.user_id = check_user_id(user_id)
-        self.learner = Learner(parts, user_id, model, method)
+        self.learner = Learner(user_id, parts.ledger, self._near, parts.update_index, model, method)
         self._parts = parts
         self._ledger = parts.ledger
 
@@ -169,6 +169,9 @@ class UserMemory:
             gone = await transaction.erase_user()
         self._parts.cache.forget(self.user_id)
         return await self._changed("forgot everything", gone)
+
+    async def _near(self, texts: Sequence[str]) -> list[Fact]:
+        return await self._parts.searcher(self.user_id).near(texts)
 
     async def _changed(self, what: str, facts: int) -> int:
         log.info("%s user=%r facts=%d", what, self.user_id, facts)

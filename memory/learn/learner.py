@@ -1,7 +1,7 @@
 """Learning about one user: extractions by the model, and writing what they found."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from memory.learn.extract import (
     next_batch,
     proposals,
 )
-from memory.parts import Parts
+from memory.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -34,14 +34,17 @@ log = logging.getLogger(__name__)
 class Learner:
     """Learns about one user, with a model that extracts facts from messages."""
 
-    parts: Parts
     user_id: str
+    ledger: Ledger
+    near: Callable[[Sequence[str]], Awaitable[list[Fact]]]
+    """Finds the known facts that are nearest to texts, which the model is shown."""
+    update_index: Callable[[str], Awaitable[None]]
     model: "BaseChatModel | None"
     method: StructuredOutputMethod
 
     async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
         """Message id -> how many extractions failed, for the messages not yet extracted, in order."""
-        return await self.parts.ledger.unextracted(self.user_id, thread_id, message_ids)
+        return await self.ledger.unextracted(self.user_id, thread_id, message_ids)
 
     async def extract(
         self,
@@ -65,12 +68,12 @@ class Learner:
         if failures[str(batch[0].source.message_id)] >= MAX_FAILURES:
             log.warning("extraction given up user=%r source=%r", self.user_id, batch[0].source)
             return Extracted(batch, [], Extraction(facts=[], retracted=[]), started_at)
-        known = await self.parts.searcher(self.user_id).near([said.text for said in batch])
+        known = await self.near([said.text for said in batch])
         try:
             extraction = await extract(self.model, batch, known, method=self.method, config=config)
         except ExtractionFailed as error:
             if not error.transient:
-                async with self.parts.ledger.transaction(self.user_id) as transaction:
+                async with self.ledger.transaction(self.user_id) as transaction:
                     await transaction.count_failures([said.source for said in batch])
             raise
         return Extracted(batch, known, extraction, started_at)
@@ -93,12 +96,12 @@ class Learner:
         proposed, retracted = proposals(self.user_id, extraction, utterances, known, now)
         sources = [said.source for said in utterances]
         changes = await writes.learn(
-            self.parts.ledger, self.user_id, proposed, now, retracted=retracted, sources=sources, started_at=started_at
+            self.ledger, self.user_id, proposed, now, retracted=retracted, sources=sources, started_at=started_at
         )
         counts = map(len, (changes.added, changes.reinforced, changes.retired))
         dropped = len(extraction.facts) - len(proposed)
         log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%d", self.user_id, *counts, dropped)
-        await self.parts.update_index(self.user_id)
+        await self.update_index(self.user_id)
         return changes
 
     async def extract_and_learn(
