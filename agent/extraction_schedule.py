@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -130,9 +131,8 @@ async def schedule_in_process(
     started_at, memory = utc_now(), await with_model(memory)
     ids = frozenset(str(said.source.message_id) for said in utterances)
     key, seconds = background_key(memory.user_id, thread_id), read_settings().extract_after
-    store.debouncer.schedule(
-        key, seconds, lambda: memory.extract_and_learn(utterances, started_at=started_at), covers=ids
-    )
+    learn = partial(memory.learner.extract_and_learn, utterances, started_at=started_at)
+    store.debouncer.schedule(key, seconds, learn, covers=ids)
 
 
 def background_key(user_id: str, thread_id: str) -> str:
@@ -144,7 +144,7 @@ async def catch_up_thread(store: Parts, saver: BaseCheckpointSaver[str], memory:
     """Learn from what waits in a thread, between two of its runs. Raises ExtractionFailed, or Unavailable."""
     async with store.run_locks.hold(thread_id):
         started_at = utc_now()
-        return await memory.extract_and_learn(
+        return await memory.learner.extract_and_learn(
             await unextracted_utterances(store, saver, thread_id), started_at=started_at
         )
 
@@ -153,7 +153,7 @@ async def unextracted_utterances(store: Parts, saver: BaseCheckpointSaver[str], 
     """What may wait in a thread, by when it was said: at its end, and at the end of what was forked from, which no
     turn comes back to. The ledger knows what of it was extracted."""
     left: dict[str | None, Utterance] = {}
-    for checkpoint_id in await ends_of(store.ledger.pool, thread_id):
+    for checkpoint_id in await ends_of(store.pool, thread_id):
         ended: RunnableConfig = {"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}
         if saved := await saver.aget_tuple(ended):
             values, at = saved.checkpoint["channel_values"], datetime.fromisoformat(saved.checkpoint["ts"])

@@ -187,7 +187,7 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
     said = human_messages_after(state["messages"], state.get("extracted_until", ""))
     utterances = utterances_of(worth_extracting(said), utc_now(), thread_id)
     try:
-        due = await memory.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
+        due = await memory.learner.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
         left = [utterance for utterance in utterances if utterance.source.message_id in due]
         if left and runtime.server_info and runtime.server_info.graph_id:
             await schedule_on_server(memory.user_id, thread_id, left)
@@ -231,7 +231,7 @@ async def _extract(
     try:
         memory = await with_model(memory_of(runtime))
         # Untagged, its tokens would stream to the user as part of the reply.
-        extracted = await memory.extract(utterances, started_at=started_at, config={"tags": ["nostream"]})
+        extracted = await memory.learner.extract(utterances, started_at=started_at, config={"tags": ["nostream"]})
     except Exception as error:
         log.warning("extraction failed %s cause=%s", _where(runtime), cause_of(error))
         return NOTHING
@@ -244,7 +244,7 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
     if extracted is None:
         return {}
     try:
-        changes = await memory_of(runtime).learn(
+        changes = await memory_of(runtime).learner.learn(
             extracted.extraction, extracted.utterances, extracted.known, started_at=extracted.started_at
         )
     except Exception as error:
@@ -267,7 +267,7 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
     settings, messages = read_settings(), state["messages"]
     said = human_messages_after(messages, state.get("extracted_until", ""))
     try:
-        due = await memory_of(runtime).unextracted(
+        due = await memory_of(runtime).learner.unextracted(
             _thread_of(runtime), [str(message.id) for message in worth_extracting(said)]
         )
         folded = foldable(messages, settings.window_tokens, due)

@@ -23,7 +23,8 @@ from memory.ledger.ledger import Ledger
 from memory.ledger.migrate import is_migrated, migrate
 from memory.ledger.pool import Pool, open_pool
 from memory.maintenance import bring_up
-from memory.parts import Parts, RecallOptions
+from memory.parts import Parts
+from memory.recall.search import RecallOptions
 
 if TYPE_CHECKING:
     from langgraph.store.base import TTLConfig

@@ -47,7 +47,7 @@ class OneRunGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic
         await asyncio.to_thread(_check_model, options.get("context"))
         async with self._alone(told):
             if isinstance(self.store, FactStore) and told.get("thread_id") is not None:
-                begun_by = await _admitted(self.store.ledger.pool, told, options.get("context"))
+                begun_by = await _admitted(self.store.pool, told, options.get("context"))
                 given = _marked(given, begun_by)
             async for part in super().astream(input, given, **options):
                 yield part
@@ -64,7 +64,7 @@ class OneRunGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic
 
     async def _owner(self, config: RunnableConfig) -> str | None:
         thread_id = config.get("configurable", {}).get("thread_id")
-        return await thread_owner(self.store.ledger.pool, thread_id) if isinstance(self.store, FactStore) else None
+        return await thread_owner(self.store.pool, thread_id) if isinstance(self.store, FactStore) else None
 
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """As LangGraph's own, which `with_config` goes through, too; the patience stays."""

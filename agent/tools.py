@@ -15,8 +15,9 @@ from agent.identity import memory_of
 from agent.state import State
 from memory.errors import AgentMemoryError, BadInput, cause_of, listed, problems_of
 from memory.facts.fact import utc_now
-from memory.recall.past import asks_about_past
 from memory.recall.render import render
+from memory.recall.search import PAST_SHOWN
+from memory.recall.words import asks_about_past
 from memory.threads import task as working
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ async def search_memory(query: str, runtime: Runtime) -> str:
     """Search what is known about the user from earlier conversations, when what you were given does not answer."""
     memory = memory_of(runtime)
     hits = await memory.search(query)
-    past = await memory.search_past(query) if asks_about_past(query) else []
+    past = await memory.search(query, PAST_SHOWN, past=True) if asks_about_past(query) else []
     known = render((hit.fact for hit in hits), memory_tokens(runtime.context), past=(hit.fact for hit in past))
     return known or "Nothing is known about that."
 

@@ -1,4 +1,4 @@
-"""What libraries read from the environment: no telemetry, no proxy between this machine and itself, and a home."""
+"""What libraries read from the environment: no telemetry, no proxy for connections to this machine, and a home."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ NO_TELEMETRY = {
     "LANGGRAPH_CLI_NO_ANALYTICS": "1",  # `langgraph` posts which command was run
     "LANGGRAPH_NO_VERSION_CHECK": "true",  # `langgraph dev` asks PyPI for a newer version
 }
-"""What turns off everything that a dependency sends by itself; read when it is imported or started."""
+"""Turns off everything that a dependency sends by itself; read when it is imported or started."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -22,36 +22,22 @@ def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
     """
     for name, value in NO_TELEMETRY.items():
         environ.setdefault(name, value)
-    if uses_proxy(environ):
-        environ.update({name: without_proxy(environ, name) for name in ("no_proxy", "NO_PROXY")})
-    if not has_home():
+    proxies = {name.lower(): value for name, value in environ.items() if name.lower().endswith("_proxy")}
+    if any(value for name, value in proxies.items() if name != "no_proxy"):
+        # Programs differ in whether they read `no_proxy` or `NO_PROXY`; one that is missing is a copy of the other.
+        # Without a proxy nothing may be set, or else macOS's own proxy settings do not count.
+        lower, upper = environ.get("no_proxy", ""), environ.get("NO_PROXY", "")
+        environ.update(no_proxy=with_loopback(lower or upper), NO_PROXY=with_loopback(upper or lower))
+    try:
+        Path.home()
+    except RuntimeError:  # neither HOME nor an account
         environ["HOME"] = "/"  # as Docker does; chromadb cannot be imported without one
     http = logging.getLogger("httpx")
     if http.level == logging.NOTSET:
         http.setLevel(logging.WARNING)  # at INFO it logs a line for each call to Chroma
 
 
-def has_home() -> bool:
-    """Whether this user has a home directory: HOME, or the one that the account names, where there is an account."""
-    try:
-        Path.home()
-    except RuntimeError:
-        return False
-    return True
-
-
-def uses_proxy(environ: MutableMapping[str, str]) -> bool:
-    """Whether a proxy is set. Without one nothing may be set, or else macOS's own proxy settings do not count."""
-    return any(
-        value and name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name, value in environ.items()
-    )
-
-
-def without_proxy(environ: MutableMapping[str, str], name: str) -> str:
-    """The hosts that are reached without a proxy: those that the user has named, and this machine.
-
-    Programs differ in whether they read `no_proxy` or `NO_PROXY`, so one that is missing begins as the other one.
-    """
-    given = environ.get(name) or environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    hosts = [host.strip() for host in given.split(",") if host.strip()]
-    return given if "*" in hosts else ",".join(dict.fromkeys([*hosts, *LOOPBACK]))
+def with_loopback(hosts: str) -> str:
+    """A list of hosts that are reached without a proxy, this machine added."""
+    names = [host.strip() for host in hosts.split(",") if host.strip()]
+    return hosts if "*" in names else ",".join(dict.fromkeys([*names, *LOOPBACK]))

@@ -1,13 +1,10 @@
-"""What can go wrong in memory, as a few small exceptions whose text names the value and the fix."""
+"""The errors of memory, as a few small exceptions whose text names the value and the fix."""
 
 import re
 import traceback
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
+from typing import Any
 
 MAX_QUOTED = 60
 """Characters of a value that an error repeats."""
@@ -22,13 +19,13 @@ class BadInput(AgentMemoryError, ValueError):
 
 
 class Unavailable(AgentMemoryError):
-    """A part (Postgres, Chroma, a model) does not answer; nothing was lost, the work can be repeated."""
+    """A part (Postgres, Chroma, a model) does not answer; nothing was lost, and the work can be repeated."""
 
 
 def cause_of(error: BaseException) -> str:
-    """An error for the log: its kind and where it arose, and its text only where that is this project's own.
+    """An error for the log: its class, where it was raised, and the text of this project's own errors.
 
-    Other texts, and the tracebacks that show them, may quote what a user said.
+    Other texts, and tracebacks, may quote what a user said.
     """
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
@@ -36,21 +33,21 @@ def cause_of(error: BaseException) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text in quotes for an error message, shortened where it is long."""
+    """The text in quotes for an error message, shortened if it is long."""
     return repr(text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}...")
 
 
-def problems_of(errors: "Iterable[Mapping[str, Any]]") -> list[tuple[str, str]]:
-    """Pydantic's `ValidationError.errors()` as fields ("" for the whole) and what is wrong, in words without values."""
-    return [(".".join(map(str, problem["loc"])), _plain(problem)) for problem in errors]
+def problems_of(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Pydantic's `ValidationError.errors()` as (field, what is wrong), without values; the field "" is the whole."""
+    return [(".".join(map(str, problem["loc"])), _in_words(problem)) for problem in errors]
 
 
-def listed(problems: "Iterable[tuple[str, str]]") -> str:
+def listed(problems: Iterable[tuple[str, str]]) -> str:
     """ "text: must be a string; importance: must be at most 1"."""
     return "; ".join(f"{field}: {text}" if field else text for field, text in problems)
 
 
-PLAIN = {
+PROBLEMS = {
     "missing": "is missing",
     "extra_forbidden": "is unknown here",
     "int_parsing": "must be a whole number",
@@ -59,56 +56,48 @@ PLAIN = {
     "float_parsing": "must be a number",
     "finite_number": "must be a number that is not infinite",
 }
-"""By pydantic's type of problem, where its own words would not do."""
+"""By pydantic's type of problem, if its own words are unclear."""
 
 
-def _plain(problem: "Mapping[str, Any]") -> str:
-    if problem["type"] in PLAIN:
-        return PLAIN[problem["type"]]
+def _in_words(problem: Mapping[str, Any]) -> str:
+    if problem["type"] in PROBLEMS:
+        return PROBLEMS[problem["type"]]
     message = re.sub(r"^(Value error|Assertion failed), ", "", str(problem["msg"])).rstrip(".")
     message = re.sub(r"^(Input|String|List|Value|Dictionary|Datetime) should ", "must ", message)
     return message.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
 
 
-FAILURES_BY_STATUS = {401: "key", 403: "key", 404: "model", 408: "timeout", 429: "quota", 504: "timeout"}
-"""By the HTTP status of the answer."""
-
-FAILURES_BY_CLASS = {
-    "ModelAuthenticationError": "key",
-    "ModelPermissionDeniedError": "key",
-    "ModelNotFoundError": "model",
-    "ModelRateLimitError": "quota",
-    "ModelAPIError": "server",
-    "ModelInvalidRequestError": "request",
-    "ModelTimeoutError": "timeout",
-    "ModelConnectionError": "connection",
-    "APITimeoutError": "timeout",
-    "TimeoutException": "timeout",
-    "TimeoutError": "timeout",
-    "APIConnectionError": "connection",
-    "TransportError": "connection",
-    "ConnectionError": "connection",
-    "ServerTimeoutError": "timeout",
-    "ClientConnectionError": "connection",
-}
-"""By the class of the error, or one it descends from: of LangChain, OpenAI-like clients, httpx, Python and aiohttp."""
+FAILURES: dict[str, set[int | str]] = {
+    "key": {401, 403, "ModelAuthenticationError", "ModelPermissionDeniedError"},
+    "model": {404, "ModelNotFoundError"},
+    "quota": {429, "ModelRateLimitError"},
+    "timeout": {
+        408, 504, "ModelTimeoutError", "APITimeoutError", "TimeoutException", "TimeoutError", "ServerTimeoutError",
+    },
+    "connection": {
+        "ModelConnectionError", "APIConnectionError", "TransportError", "ConnectionError", "ClientConnectionError",
+    },
+    "request": {"ModelInvalidRequestError"},
+    "server": {"ModelAPIError"},
+}  # fmt: skip
+"""Kind of failure -> the HTTP statuses and the error classes, or base classes, that mean it: of LangChain, OpenAI-like
+clients, httpx, Python and aiohttp."""
 
 
 def server_failure(
     error: BaseException, *, name: str, setting: str, key: str, address: str, ability: str
 ) -> str | None:
-    """What went wrong between us and the server of the model called `name`, and which settings to check.
+    """What went wrong with the server of the model called `name`, and which settings to check; None if it is unknown.
 
-    `setting`, `key` and `address` name what gave the model, its key and its server's address, the latter two "" where
-    there is no such setting; `ability` is what the model has to be able to do. None for an error that is not known as
-    a server's. The text of the error, which may quote the user, is left out.
+    `setting`, `key` and `address` are the settings of the model, its key and its server, the last two "" if there are
+    none; `ability` is what the model has to be able to do. The error's own text, which may quote the user, is left out.
     """
-    shown = quoted(name)
     match _kind_of_failure(error):
         case "key":
             return f"the model's server refused {f'the key: check {key}' if key else f'access: check {address}'}."
         case "model":
-            return f"the model's server does not know {shown}: check {' and '.join(filter(None, (setting, address)))}."
+            settings = " and ".join(filter(None, (setting, address)))
+            return f"the model's server does not know {quoted(name)}: check {settings}."
         case "quota":
             return "the model's server is asked too often, or the account has no quota left."
         case "timeout":
@@ -116,7 +105,7 @@ def server_failure(
         case "connection":
             return f"the model's server cannot be reached: check {f'{address} and ' if address else ''}the network."
         case "request":
-            checks = f"{key or address}, and that {shown} {ability}"
+            checks = f"{key or address}, and that {quoted(name)} {ability}"
             return f"the model's server does not accept the request: check {checks}."
         case "server":
             return "the model's server has an internal error."
@@ -124,11 +113,10 @@ def server_failure(
 
 
 def _kind_of_failure(error: BaseException) -> str | None:
-    for kind in type(error).__mro__:
-        if failure := FAILURES_BY_CLASS.get(kind.__name__):
+    response = getattr(error, "response", None)
+    places = (error, "status_code"), (error, "code"), (response, "status_code")
+    status = next((value for at, name in places if isinstance(value := getattr(at, name, None), int)), 0)
+    for sign in (*(kind.__name__ for kind in type(error).__mro__), status):
+        if failure := next((failure for failure, signs in FAILURES.items() if sign in signs), None):
             return failure
-    places = (error, "status_code"), (error, "code"), (getattr(error, "response", None), "status_code")
-    status = next((value for where, name in places if isinstance(value := getattr(where, name, None), int)), 0)
-    if status >= 400:
-        return FAILURES_BY_STATUS.get(status) or ("server" if status >= 500 else "request")
-    return None
+    return "server" if status >= 500 else "request" if status >= 400 else None

@@ -1,26 +1,23 @@
-"""The index as something that may break: check it at a start, compare it with the ledger, mend it, build it anew.
+"""Index maintenance: check it at a start, compare it with the ledger, repair it, rebuild it.
 
-    report = await doctor(store, progress)         # compares, changes nothing
-    await repair(store, report, progress)          # mends what was found
-    await reindex(store, embedder, progress)       # another embedder; the old collection answers until it is whole
-
-`progress` is called with (done, total), both numbers of facts. All three raise Unavailable where Postgres, the index or
-the embedder does not answer; called again, they go on where they were.
+All functions raise Unavailable if Postgres, the index or the embedder does not answer; called again, they continue.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from psycopg.errors import ForeignKeyViolation
 
 from memory.errors import Unavailable
 from memory.facts.fact import utc_now
 from memory.index.embeddings import Embedder
-from memory.index.protocol import Damaged, FactKey
-from memory.index.queue import PAGE, IndexQueue, Progress, queue_all, quiet
-from memory.index.registry import activate, building_index, dropped_indexes, forget_index
+from memory.index.protocol import Damaged, vectors_of
+from memory.index.queue import PAGE, IndexQueue, Progress, queue_facts, quiet
+from memory.index.registry import activate, building_index, delete_dropped
 from memory.ledger.locks import locked_transaction
 from memory.ledger.pool import Connection
 from memory.parts import Parts
@@ -28,15 +25,21 @@ from memory.parts import Parts
 log = logging.getLogger(__name__)
 
 SHOWN_IDS = 20
-"""Ids that a finding names."""
-
 SAMPLE_SIZE = 20
-"""About how many facts a start looks for in the index."""
+"""Facts that a start searches the index for."""
+
+SAMPLE_LIMIT = 50
+"""Facts that each of these searches asks for: another fact may have the same vector."""
 
 TIMEOUT = 60
-"""Seconds a start waits for another one that is at the same index."""
+"""Seconds that a start waits for another one that checks the same index."""
 
-COMPARED = """
+INDEXED = (
+    "create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) "
+    "on commit drop"
+)
+ADD_INDEXED = "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) on conflict do nothing"
+DIFFERENCES = """
     create temporary table differences on commit drop as
     select * from (
         select case when i.fact_id is null then 'missing' else 'stale' end as kind, f.owner, f.id as fact_id
@@ -53,12 +56,15 @@ COMPARED = """
         and (q.owner, q.fact_id) = (difference.owner, difference.fact_id)
     )
 """
+OF_KIND = "select fact_id from differences where kind = %s"
 BROKEN_CHAINS = (
     "from memory.facts f where successor is not null and not exists "
     "(select from memory.facts s where (s.owner, s.id) = (f.owner, f.successor))"
 )
 SAMPLE = """
-    select owner, id from memory.facts f where mod(number, %(step)s) = 0 and not exists (
+    select f.owner, id, vector
+    from memory.facts f join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (f.owner, %(embedder)s, f.id)
+    where mod(number, %(step)s) = 0 and retired_at is null and not exists (
         select from memory.index_queue q where q.index_name = %(index)s and (q.owner, q.fact_id) = (f.owner, f.id)
     ) limit %(limit)s
 """
@@ -71,10 +77,11 @@ COUNTS = """
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of difference: how many there are, and the ids of the first of them."""
+    """One kind of difference."""
 
     count: int = 0
     fact_ids: tuple[str, ...] = ()
+    """The first SHOWN_IDS."""
 
 
 NOTHING = Finding()
@@ -86,15 +93,14 @@ class Report:
 
     collection: str
     embedder: str
-    """The embedder whose vectors the collection holds; where EMBEDDER names another one, `reindex` is due."""
+    """The embedder whose vectors the collection holds, which may not be the one that EMBEDDER names."""
     facts: int
     """Facts in the ledger, retired ones included."""
     queued: int
-    """Facts whose state the collection has yet to learn."""
     indexed: int = 0
     """Facts in the collection."""
     damage: str = ""
-    """Why the collection cannot be read; `repair` rebuilds it then, and the next three findings are empty."""
+    """Why the collection cannot be read; the next three findings are empty then."""
     missing: Finding = NOTHING
     """In the ledger, neither in the collection nor queued."""
     stale: Finding = NOTHING
@@ -102,68 +108,64 @@ class Report:
     orphans: Finding = NOTHING
     """In the collection, unknown to the ledger, and not queued."""
     broken_chains: Finding = NOTHING
-    """Retired in favour of a fact that does not exist."""
+    """Replaced by a fact that does not exist."""
 
     @property
     def clean(self) -> bool:
-        """Whether the collection holds what the ledger does, and every chain is whole."""
+        """Whether nothing needs repair."""
         found = (self.missing, self.stale, self.orphans, self.broken_chains)
         return not (self.damage or self.queued or any(finding.count for finding in found))
 
 
-async def doctor(store: Parts, progress: Progress = quiet) -> Report:
+async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     """Compare ledger and collection, fact by fact; changes nothing."""
-    queue = store.queue
+    queue = parts.queue
     counts = await _counts(queue)
     report = Report(queue.index.name, queue.embedder.name, counts.facts, counts.queued + counts.leaving)
     async with queue.pool.connection() as connection:
         report = replace(report, broken_chains=await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}"))
     try:
-        await _has_sample(queue, counts.facts)
+        await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:
-            of_kind = "select fact_id from differences where kind = %s"
-            report = replace(
+            return replace(
                 report,
-                missing=await _finding(connection, of_kind, "missing"),
-                stale=await _finding(connection, of_kind, "stale"),
-                orphans=await _finding(connection, of_kind, "orphans"),
+                missing=await _finding(connection, OF_KIND, "missing"),
+                stale=await _finding(connection, OF_KIND, "stale"),
+                orphans=await _finding(connection, OF_KIND, "orphans"),
+                indexed=await queue.index.count(),
             )
-        return replace(report, indexed=await queue.index.count())
     except Damaged as error:
         return replace(report, damage=str(error))
 
 
-async def repair(store: Parts, report: Report, progress: Progress = quiet) -> None:
-    """Mend what `doctor` reported, the queue drained included; another `doctor` then finds nothing.
+async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> None:
+    """Repair what `doctor` reported, and bring the index up to date; another `doctor` then finds nothing.
 
-    Of a broken chain nobody knows any more what it led to: the fact stays retired, without a successor.
+    The end of a broken chain stays retired, without a successor, since it is not known which fact that was.
     """
-    queue = store.queue
+    queue = parts.queue
     if report.damage:
         await _start_over(queue)
     elif report.missing.count or report.stale.count or report.orphans.count:
-        await _requeue_differences(queue)
+        await _queue_differences(queue)
     if report.broken_chains.count:
         async with queue.pool.connection() as connection:
             await connection.execute(
                 f"update memory.facts set successor = null where (owner, id) in (select owner, id {BROKEN_CHAINS})"
             )
     await _catch_up(queue, progress, log.warning)
-    await _delete_dropped(queue)
+    await delete_dropped(queue.pool, queue.index)
 
 
-async def reindex(store: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
-    """Embed every fact with `embedder` into a new collection, and switch to it once it is whole.
+async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
+    """Embed every fact with `embedder` into a new collection, and switch to it once it is complete.
 
-    `shards` is into how many parts it is split, by default as many as now.
-
-    What is queued for that collection is the place it keeps: run again after a kill, it goes on from there. Until the
-    switch the old collection answers and is kept up to date; after it `store` uses the new one, and other processes
-    do from their next start.
+    Until the switch the old collection is used and kept up to date; afterwards `parts` use the new one, and other
+    processes do from their next start. If it is killed, the next reindex continues with the facts still queued.
     """
-    pool, shards = store.queue.pool, shards or store.index.shards
+    pool, shards = parts.pool, shards or parts.index.shards
     building = await building_index(pool, embedder, shards)
-    queue = IndexQueue(pool, store.index.sibling(building.name, shards), embedder)
+    queue = IndexQueue(pool, parts.index.sibling(building.name, shards), embedder)
     try:
         await queue.index.count()
     except Damaged:  # not there yet, or broken
@@ -174,126 +176,108 @@ async def reindex(store: Parts, embedder: Embedder, progress: Progress = quiet, 
     while await queue.size():  # what is written meanwhile is queued again
         await queue.drain(progress=lambda done, _: progress(min(before + done, counts.facts), counts.facts))
     await activate(pool, building.name)
-    store.queue = queue
+    parts.use_index(queue)
     await queue.drain()  # what was written between the last look and the switch
     log.info("reindexed collection=%s embedder=%s facts=%d", building.name, embedder.name, counts.facts)
-    await _delete_dropped(queue)
+    await delete_dropped(queue.pool, queue.index)
 
 
-async def bring_up(store: Parts, say: Callable[[str], None]) -> None:
-    """At a start: rebuild the index where it is broken, and let it learn what is queued. `say` is told what is wrong.
+async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
+    """At a start: rebuild the index if it is broken, and bring it up to date. `say` gets what is wrong, in words.
 
-    Where that cannot be done now, recall goes by words, and the next start tries again.
+    If that cannot be done now, recall goes by words, and the next start tries again.
     """
-    queue = store.queue
+    queue = parts.queue
     try:
         async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
             await _check(queue, say)
-        await _catch_up(queue, _every_tenth(say), say)
-        await _delete_dropped(queue)
+        await _catch_up(queue, _in_words(say), say)
+        await delete_dropped(queue.pool, queue.index)
     except Unavailable as error:
-        say(f"The index is behind the ledger, and recall goes by words until it is not: {error}")
+        say(f"The index is behind the ledger, so recall goes by words until it has caught up: {error}")
     except ForeignKeyViolation:
         say("A reindex has just replaced the collection: recall goes by words until the next start.")
 
 
 async def _check(queue: IndexQueue, say: Callable[[str], None]) -> None:
-    """See to it that the index holds what the ledger does, but for what is queued; cheap where it does."""
+    """Queue what the index lacks; this is fast if it lacks nothing."""
     try:
-        held = await queue.index.count()
+        indexed = await queue.index.count()
         counts = await _counts(queue)
-        as_expected = counts.facts - counts.queued <= held <= counts.facts + counts.leaving
-        if as_expected and await _has_sample(queue, counts.facts):
+        plausible = counts.facts - counts.queued <= indexed <= counts.facts + counts.leaving
+        if plausible and await _finds_sample(queue, counts.facts):
             return
-        say(f"The collection {queue.index.name!r} holds {held:,} of {counts.facts:,} facts: comparing them.")
-        await _requeue_differences(queue)
+        say(f"The collection {queue.index.name!r} holds {indexed:,} of {counts.facts:,} facts: comparing them.")
+        await _queue_differences(queue)
     except Damaged as error:
-        await _announce(queue, error, say)
-        await _start_over(queue)
+        await _rebuild(queue, error, say)
 
 
-async def _has_sample(queue: IndexQueue, facts: int) -> bool:
-    """Whether some of what should be in the index is there. Raises Damaged where it cannot be read or found."""
-    sampling = {"index": queue.index.name, "step": max(facts // SAMPLE_SIZE, 1), "limit": 2 * SAMPLE_SIZE}
+async def _finds_sample(queue: IndexQueue, facts: int) -> bool:
+    """Whether searches find some of what should be in the index. Raises Damaged if one fails or finds nothing."""
+    index = queue.index
+    sampling = {"step": max(facts // SAMPLE_SIZE, 1), "limit": SAMPLE_SIZE, "embedder": queue.embedder.name}
     async with queue.pool.connection() as connection:
-        cursor = await connection.execute(SAMPLE, sampling)
-        sample = [FactKey(row["owner"], row["id"]) for row in await cursor.fetchall()]
-    return await queue.index.has(sample)
+        cursor = await connection.execute(SAMPLE, {"index": index.name, **sampling})
+        sample = await cursor.fetchall()
+    found = await asyncio.gather(
+        *(index.search(row["owner"], vectors_of([row["vector"]])[0], SAMPLE_LIMIT) for row in sample)
+    )
+    if not all(found):  # as after a full disk
+        raise Damaged(f"The collection {index.name!r} does not find what it holds.")
+    return all(row["id"] in near for row, near in zip(sample, found, strict=True))
 
 
 async def _catch_up(queue: IndexQueue, progress: Progress, say: Callable[[str], None]) -> None:
-    """Let the index learn what is queued; one that can be read, but not written, is rebuilt."""
+    """Bring the index up to date; rebuild it if it can be read, but not written."""
     try:
         await queue.drain(progress=progress)
     except Damaged as error:
-        await _announce(queue, error, say)
-        await _start_over(queue)
+        await _rebuild(queue, error, say)
         await queue.drain(progress=progress)
 
 
-async def _announce(queue: IndexQueue, error: Damaged, say: Callable[[str], None]) -> None:
-    if facts := (await _counts(queue)).facts:  # before the first fact there is no collection, and nothing amiss
-        say(f"{error} Building it anew from the ledger: {facts:,} facts.")
+async def _rebuild(queue: IndexQueue, error: Damaged, say: Callable[[str], None]) -> None:
+    if facts := (await _counts(queue)).facts:  # before the first fact it is no error that there is no collection
+        say(f"{error} Rebuilding it from the ledger: {facts:,} facts.")
+    await _start_over(queue)
 
 
 async def _start_over(queue: IndexQueue) -> None:
-    """An empty index that has everything to learn."""
+    """Create an empty index, and queue all facts for it."""
     await queue.index.start_over()
     async with queue.pool.connection() as connection:
-        await queue_all(connection, queue.index.name)
+        await queue_facts(connection, queue.index.name)
 
 
-async def _requeue_differences(queue: IndexQueue) -> None:
-    """Queue what differs between ledger and index; what the ledger does not know leaves the index by that, too."""
+async def _queue_differences(queue: IndexQueue) -> None:
+    """Queue what differs between ledger and index."""
     async with _differences(queue, quiet) as connection:
-        await connection.execute(
-            "insert into memory.index_queue (index_name, owner, fact_id) "
-            "select distinct %s, owner, fact_id from differences "
-            "on conflict (index_name, owner, fact_id) do update set change = default",
-            (queue.index.name,),
-        )
+        await queue_facts(connection, queue.index.name, "select distinct owner, fact_id from differences")
 
 
 @asynccontextmanager
 async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[Connection]:
-    """A connection with a table `differences` (kind, owner, fact_id) of ledger and index, made in Postgres.
-
-    Facts that are written meanwhile are no difference.
-    """
+    """A connection with a temporary table `differences` (kind, owner, fact_id), without facts written meanwhile."""
     started, done, total = utc_now(), 0, await queue.index.count()
     async with queue.pool.connection() as connection, connection.transaction():
-        await connection.execute(
-            "create temporary table indexed "
-            "(owner text, fact_id text, live boolean, primary key (owner, fact_id)) on commit drop"
-        )
+        await connection.execute(INDEXED)
         async for page in queue.index.scan():
-            await connection.execute(
-                "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) "
-                "on conflict do nothing",
-                ([e.key.owner for e in page], [e.key.fact_id for e in page], [e.live for e in page]),
-            )
+            columns = [e.key.owner for e in page], [e.key.fact_id for e in page], [e.live for e in page]
+            await connection.execute(ADD_INDEXED, columns)
             done += len(page)
             progress(done, max(done, total))
         await connection.execute("analyze indexed")
-        await connection.execute(COMPARED, {"index": queue.index.name, "started": started})
+        await connection.execute(DIFFERENCES, {"index": queue.index.name, "started": started})
         yield connection
 
 
-async def _delete_dropped(queue: IndexQueue) -> None:
-    """Delete the collections that were replaced."""
-    for dropped in await dropped_indexes(queue.pool):
-        await queue.index.sibling(dropped.name, dropped.shards).drop()
-        await forget_index(queue.pool, dropped)
+class _Counts(NamedTuple):
+    """Facts in the ledger, those of them that are queued, and queued ones to be removed from the index."""
 
-
-@dataclass(frozen=True)
-class _Counts:
     facts: int
-    """In the ledger."""
     queued: int
-    """Of these, how many the index has yet to learn."""
     leaving: int
-    """Not in the ledger any more, and yet to leave the index."""
 
 
 async def _counts(queue: IndexQueue) -> _Counts:
@@ -312,14 +296,11 @@ async def _finding(connection: Connection, query: str, *parameters: str) -> Find
     return Finding(row["count"], tuple(row["ids"] or ()))
 
 
-def _every_tenth(say: Callable[[str], None]) -> Progress:
-    """A progress that is told in words, where there is much to do, and not too often."""
-    told = 0
+def _in_words(say: Callable[[str], None]) -> Progress:
+    """A progress in words, about ten times, if there is much to do."""
 
     def progress(done: int, total: int) -> None:
-        nonlocal told
-        if total > 2 * PAGE and done * 10 // total > told:
-            told = done * 10 // total
+        if total > 2 * PAGE and done * 10 // total > (done - PAGE) * 10 // total:
             say(f"Indexed {done:,} of {total:,} facts.")
 
     return progress

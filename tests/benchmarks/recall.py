@@ -23,8 +23,8 @@ from memory.facts.fact import owner_key
 from memory.index.chroma import shard_of
 from memory.index.embeddings import Embedder
 from memory.index.queue import IndexQueue
-from memory.parts import RecallOptions
 from memory.recall.rank import Weights
+from memory.recall.search import RecallOptions
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.layouts import (
@@ -116,9 +116,7 @@ async def run(bench: Bench) -> None:
         with bench.environment(f"recall {size}", CHROMA_SHARDS="200" if size > 100_000 else "16") as data:
             async with open_store() as store:
                 known = Known()
-                store.queue = IndexQueue(
-                    store.queue.pool, store.queue.index, embedding_with(store.embedder.name, known)
-                )
+                store.queue = IndexQueue(store.pool, store.queue.index, embedding_with(store.embedder.name, known))
                 one = await OneCollection.create(State.read(Home(data / "chroma").state_file).url or "")
                 in_memory = LangGraphStore(InMemoryStore(index=index_of(known)))
                 async with filling_postgres(store, known) as postgres:
@@ -217,7 +215,7 @@ async def prepare(place: Place, questions: list[Question]) -> list[Question]:
 
 def reading_once(store: FactStore) -> FactStore:
     """The same store, but for what it reads of a user's version."""
-    return FactStore(ReadOnce(store.ledger.pool), store.queue, InMemoryStore(), store.options)
+    return FactStore(ReadOnce(store.pool), store.queue, InMemoryStore(), store.options)
 
 
 def recalling(store: FactStore, *, hot: bool = True) -> Ask:

@@ -69,7 +69,7 @@ async def run(bench: Bench) -> None:
 async def long_thread(bench: Bench, model: ScriptedOpenAI, store: FactStore, postgres: int) -> None:
     turns = bench.times(1_000)
     bench.note(f"threads: one of {turns:,} turns")
-    graph: Graph = builder.compile(checkpointer=ThreadSaver(store.ledger.pool), store=store)
+    graph: Graph = builder.compile(checkpointer=ThreadSaver(store.pool), store=store)
     thread, costs = str(uuid.uuid4()), list[Cost]()
     rows = size = 0
     for number in range(turns):
@@ -79,7 +79,7 @@ async def long_thread(bench: Bench, model: ScriptedOpenAI, store: FactStore, pos
         cpu = time.process_time() + cpu_of(postgres) - started
         prompt = next(request for request in model.requests if request.kind == "reply")
         tokens = count_tokens_approximately(convert_to_messages(dict(m) for m in prompt.messages))
-        before, (rows, size) = (rows, size), await saved(store.ledger.pool, thread)
+        before, (rows, size) = (rows, size), await saved(store.pool, thread)
         costs.append(Cost(rows - before[0], size - before[1], cpu * 1e3, tokens))
     early, late = costs[EARLY], costs[-20:]
     for what in fields(Cost):

@@ -46,7 +46,9 @@ async def rate(store: FactStore, turns: int, users: int) -> float:
         while (number := next(numbers)) < turns:
             text = items(f"thing{number}")
             said = Utterance(text=text, said_at=utc_now(), source=Source(thread_id=thread, message_id=f"m{number}"))
-            await memory.learn(Extraction.model_validate({"facts": [*candidates(text)], "retracted": []}), [said], [])
+            await memory.learner.learn(
+                Extraction.model_validate({"facts": [*candidates(text)], "retracted": []}), [said], []
+            )
 
     await store.embedder.embed(["loaded before the clock starts"])
     started = time.perf_counter()

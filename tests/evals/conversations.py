@@ -11,8 +11,8 @@ from memory.facts.fact import Fact, Source
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Vectors
 from memory.learn.verbatim import Memory, fact_of_text
-from memory.recall.columns import Columns
 from memory.recall.rank import Weights, rank
+from memory.recall.table import Table
 from memory.recall.words import document, question, without_names
 from tests.evals.dataset import Split
 from tests.evals.measure import LIMIT, Outcome, Score, mean_score, share
@@ -42,7 +42,7 @@ class Talk:
     """A conversation as recall sees it."""
 
     split: Split
-    columns: Columns
+    table: Table
     vectors: Vectors
     """Of the turns."""
     questions: Sequence[AskedOfTalk]
@@ -55,15 +55,15 @@ async def open_talks(embedder: Embedder, previous: int, folder: Path = FOLDER) -
     talks = []
     for name in names(folder):
         turns, questions = load(name, previous, folder)
-        columns = Columns().extended([*map(document, turns.values())])
+        table = Table().extended([*map(document, turns.values())])
         talks.append(
             Talk(
                 split="test" if name in TEST else "dev",
-                columns=columns,
+                table=table,
                 vectors=await embedder.embed_facts([*turns.values()]),
                 questions=questions,
                 question_vectors=await embedder.embed(
-                    [without_names(asked.text, columns.common_names) for asked in questions]
+                    [without_names(asked.text, table.common_names) for asked in questions]
                 ),
                 asked_at=max(fact.observed_at for fact in turns.values()) + timedelta(days=1),
             )
@@ -113,7 +113,7 @@ def score_talks(talks: Sequence[Talk], weights: Weights, split: Split, *, plain:
 def outcome(talk: Talk, asked: AskedOfTalk, vector: Vectors, weights: Weights) -> Outcome:
     """What a question finds."""
     cosines = (talk.vectors @ vector).astype(float)
-    hits = rank(question(asked.text), talk.columns, cosines, talk.asked_at, weights, LIMIT)
+    hits = rank(question(asked.text), talk.table, cosines, talk.asked_at, weights, LIMIT)
     found = [hit.fact.id for hit in hits]
     shares = [share(asked.answers, {*found[:depth]}) for depth in (5, LIMIT)]
     return Outcome(

@@ -8,9 +8,8 @@ from statistics import fmean
 from memory.facts.fact import Fact
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Vectors
-from memory.recall.columns import Columns
 from memory.recall.rank import PRESETS, Weights, rank
-from memory.recall.recalled import PROFILE
+from memory.recall.table import PROFILE, Table
 from memory.recall.words import document, question, without_names
 from tests.evals.dataset import NOW, LabelledQuestion, Split
 
@@ -76,7 +75,7 @@ class Person:
 
     profile: frozenset[str]
     """Ids of the facts that are recalled whatever is asked; they are not ranked."""
-    columns: Columns
+    table: Table
     vectors: Vectors
 
 
@@ -87,14 +86,14 @@ async def open_people(facts: Mapping[str, Sequence[Fact]], embedder: Embedder) -
         ranked = [fact for fact in known if fact.category not in PROFILE]
         vectors = await embedder.embed_facts(ranked)
         profile = frozenset(fact.id for fact in known if fact.category in PROFILE)
-        people[user] = Person(profile, Columns().extended([*map(document, ranked)]), vectors)
+        people[user] = Person(profile, Table().extended([*map(document, ranked)]), vectors)
     return people
 
 
 async def embed_questions(
     people: Mapping[str, Person], questions: Sequence[LabelledQuestion], embedder: Embedder
 ) -> Vectors:
-    names = {user: person.columns.common_names for user, person in people.items()}
+    names = {user: person.table.common_names for user, person in people.items()}
     return await embedder.embed([without_names(asked.text, names[asked.user]) for asked in questions])
 
 
@@ -146,7 +145,7 @@ def mean_score(outcomes: Sequence[Outcome]) -> Score:
 def find(person: Person, text: str, vector: Vectors, weights: Weights) -> list[str]:
     """Ids of what is recalled besides the profile, best first."""
     cosines = (person.vectors @ vector).astype(float)
-    hits = rank(question(text), person.columns, cosines, NOW, weights, LIMIT)
+    hits = rank(question(text), person.table, cosines, NOW, weights, LIMIT)
     return [hit.fact.id for hit in hits if hit.score > 0]
 
 

@@ -30,7 +30,7 @@ async def test_the_graph_remember_learns_all_it_is_handed_and_its_thread_belongs
     graph = background_builder.compile(checkpointer=saver, store=store)
     thread, names = str(uuid.uuid4()), [f"stamps{number:02}" for number in range(23)]
     utterances = utterances_of([HumanMessage(items(name), id=name) for name in names], utc_now(), thread)
-    config, pool = config_of(background_thread(user, thread)), store.ledger.pool
+    config, pool = config_of(background_thread(user, thread)), store.pool
     given: Any = background_input(thread, utterances)
     await graph.ainvoke(given, config, context=Context(user_id=user))
     assert [len(part) for part in asked(openai)] == [EXTRACTION_MESSAGES, EXTRACTION_MESSAGES, 3]

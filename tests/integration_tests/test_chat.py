@@ -101,7 +101,7 @@ async def test_as_many_threads_run_beside_each_other_as_the_pool_has_connections
     go = threading.Event()
     openai.defaults["reply"] = After(go, Text("OK."))
     graph = builder.compile(checkpointer=saver, store=store)
-    number = store.ledger.pool.max_size + 2
+    number = store.pool.max_size + 2
     runs = [asyncio.ensure_future(run(graph, user, str(uuid.uuid4()), "Hello")) for _ in range(number)]
     async with asyncio.timeout(30):
         while openai.calls("reply") < number:  # noqa: ASYNC110 - the server has a thread of its own
@@ -139,7 +139,7 @@ async def run(graph: Graph, user: str, thread: str, text: str) -> dict[str, Any]
 
 
 async def test_a_broken_connection_of_the_locks_keeps_no_thread_taken(store: FactStore) -> None:
-    thread, pool = str(uuid.uuid4()), store.ledger.pool
+    thread, pool = str(uuid.uuid4()), store.pool
     async with store.run_locks.hold(thread):
         async with pool.connection() as connection:
             await connection.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
@@ -240,4 +240,4 @@ async def test_nobody_can_make_a_thread_somebody_elses_for_them_to_learn_from(
     mark = {BEGUN_BY: owner_key(victim)}
     marked: Any = {"metadata": mark, "configurable": config["configurable"] | mark}
     await graph.aupdate_state(marked, {"messages": [lie]})
-    assert await list_threads(store.ledger.pool, victim) == []
+    assert await list_threads(store.pool, victim) == []

@@ -71,7 +71,7 @@ def talks() -> Scores:
     ("other", "margin"),
     [("cosine alone", 0.03), ("words alone", 0.15), ("guide's preset", 0.5), ("no turn before", 0.08)],
 )
-def test_of_what_was_said_in_long_talks_the_default_finds_more_than_the_others(
+def test_in_long_talks_the_default_finds_more_than_other_rankings(
     talks: Scores, split: Split, other: str, margin: float
 ) -> None:
     default = talks["default", split]
@@ -81,23 +81,19 @@ def test_of_what_was_said_in_long_talks_the_default_finds_more_than_the_others(
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_of_long_talks_the_default_finds_what_it_found_when_its_vectors_were_chosen(
-    talks: Scores, split: Split
-) -> None:
+def test_in_long_talks_the_default_finds_as_much_as_it_did(talks: Scores, split: Split) -> None:
     assert talks["default", split].recall_10 >= 0.83
     assert talks["default", split].recall_5 >= 0.71
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_half_of_the_questions_without_an_answer_recall_nothing_and_hardly_any_with_one(
-    scores: Scores, split: Split
-) -> None:
+def test_questions_without_an_answer_mostly_recall_nothing(scores: Scores, split: Split) -> None:
     with_floor = scores["default, with its floor", split]
     assert with_floor.silent >= 0.5
     assert with_floor.silent_wrongly <= 0.04
 
 
-def test_every_label_names_a_fact_of_the_user_who_asks_and_every_fact_was_known_by_then() -> None:
+def test_every_label_names_a_fact_known_to_the_user_who_asks() -> None:
     facts = load_facts()
     questions = load_questions()
     known = {user: {fact.id for fact in theirs} for user, theirs in facts.items()}

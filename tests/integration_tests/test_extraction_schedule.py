@@ -200,7 +200,7 @@ async def test_a_message_no_model_can_read_is_tried_alone_and_given_up_whoever_a
     assert await known(store, user) == collects("stamps", "coins")
     alone = [part for part in asked(openai) if "Something unreadable." in part]
     assert [len(part) for part in alone] == [3, 1, 1]
-    assert await memory.unextracted(thread, [str(message.id) for message in told]) == {}
+    assert await memory.learner.unextracted(thread, [str(message.id) for message in told]) == {}
 
 
 async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothing(

@@ -52,7 +52,7 @@ async def lead_a_life(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     for number, (said, facts) in enumerate(told.items()):
         openai.extraction(found(*facts))
         await memory.observe(said, at=day(f"2020-01-0{number + 1}"), thread_id="t.1")
-    await cast(FactStore, memory._store).aput(facts_namespace(memory.user_id), "by hand", {"text": "Car is red"})
+    await cast(FactStore, memory._parts).aput(facts_namespace(memory.user_id), "by hand", {"text": "Car is red"})
 
 
 # --- export and import ---------------------------------------------------------------------------------------
@@ -179,12 +179,12 @@ async def test_a_forgotten_fact_is_gone_everywhere_and_its_predecessor_stays(
     await memory.observe(f"I live in {city}.", at=day("2021-01-01"))
     await memory.observe(f"I live in {city}!", at=day("2022-01-01"))
     (_, _, gone) = await memory.all()
-    assert await places(store.ledger.pool, city) == {"memory.facts"}
+    assert await places(store.pool, city) == {"memory.facts"}
     assert gone.id in await indexed(store, memory.user_id)
 
     assert await memory.forget(fact=gone.id) == 1
-    assert await places(store.ledger.pool, city) == set()
-    assert await places(store.ledger.pool, gone.id) == set()
+    assert await places(store.pool, city) == set()
+    assert await places(store.pool, gone.id) == set()
     assert texts(await memory.current()) == ["Likes tea"]
     assert texts(hit.fact for hit in await memory.search(f"Where is {city}?")) in ([], ["Likes tea"])
     assert await indexed(store, memory.user_id) == {fact.id for fact in await memory.all()}
@@ -223,14 +223,14 @@ async def test_forgetting_a_thread_deletes_its_messages_and_facts_only(
     await say(graph, other.user_id, "I live in Lima.", f"{user}/3")
     openai.extraction(found(likes("milk")))
     await other.observe("I like milk.", at=day("2020-01-01"), thread_id=f"{user}/2")
-    assert len(await places(store.ledger.pool, city)) >= 3
+    assert len(await places(store.pool, city)) >= 3
 
     assert await memory.forget(thread=f"{user}/3") == 0  # it is not theirs
     assert await memory.forget(thread=f"{user}/2") == 1
-    assert await places(store.ledger.pool, city) == set()
+    assert await places(store.pool, city) == set()
     assert texts(await memory.all()) == ["Likes tea"]
     assert await store.ledger.reinforcements(user) == {}
-    assert [thread.id for thread in await list_threads(store.ledger.pool, user)] == [f"{user}/1"]
+    assert [thread.id for thread in await list_threads(store.pool, user)] == [f"{user}/1"]
     assert set(texts(await other.all())) == {"Lives in Lima", "Likes milk"}
     assert (await graph.aget_state(config_of(f"{user}/3"))).values["messages"]
     assert (await graph.aget_state(config_of(f"{user}/2"))).values == {}
@@ -246,7 +246,7 @@ async def test_forgetting_everything_leaves_no_trace_and_allows_a_new_start(
     await say(graph, other.user_id, "I live in Lima.", f"{user}/3")
 
     assert await memory.forget_everything() == 3
-    pool = store.ledger.pool
+    pool = store.pool
     assert [await places(pool, word) for word in (city, f"{user}/1", f"{user}/2")] == [set(), set(), set()]
     # That it was forgotten, and when, has to be known to what is still under way.
     assert await places(pool, owner_key(user)) == {"memory.forgotten"}

@@ -148,7 +148,7 @@ class World:
         said = Utterance(text=op.text, said_at=utc_now(), source=source)
         values = {"exclusive": slot_of(op.text) == "home city", "category": category_of(op.text)}
         fact = candidate(op.text, op.text, slot_of(op.text), **values)
-        changes = await memory.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
+        changes = await memory.learner.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
         if op.message not in expected.extracted:
             expected.extracted.add(op.message)
             if op.text not in expected.current.values():

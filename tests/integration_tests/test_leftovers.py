@@ -109,7 +109,7 @@ async def test_the_terminal_finishes_the_background_before_it_ends_unless_that_i
         go.set()
     assert await known(store, user) == collects("stamps")
     openai.defaults["extraction"] = script.extraction
-    for thread in await list_threads(store.ledger.pool, user):
+    for thread in await list_threads(store.pool, user):
         await catch_up_thread(store, saver, remembering(store, user), thread.id)
     assert await known(store, user) == collects("stamps", "coins")
 
@@ -172,9 +172,9 @@ async def test_what_was_said_in_a_first_run_that_died_before_its_first_step_is_i
                 break
         await cast(AsyncGenerator[Any, None], run).aclose()
         assert "owner" not in (await graph.aget_state(config_of(thread))).values
-    assert {thread.id for thread in await list_threads(store.ledger.pool, user)} == set(lost)
+    assert {thread.id for thread in await list_threads(store.pool, user)} == set(lost)
     await catch_up_thread(store, saver, remembering(store, user), lost[0])
     assert await known(store, user) == collects(lost[0])
     await UserMemory(store, user).forget_everything()
-    assert await list_threads(store.ledger.pool, user) == []
+    assert await list_threads(store.pool, user) == []
     assert await saver.aget_tuple(config_of(lost[1])) is None

@@ -24,7 +24,6 @@ from memory.index.protocol import Damaged, Entry, FactKey, Vectors
 from memory.learn import writes
 from memory.maintenance import Finding, doctor, repair
 from memory.store import FactStore, facts_namespace
-from memory.user_memory import UserMemory
 from tests.index import (
     CITIES,
     WordVectors,
@@ -53,17 +52,17 @@ async def store(settings: Settings) -> AsyncIterator[FactStore]:
 
 async def collection(store: FactStore) -> AsyncCollection:
     """The collection, for a test to tamper with."""
-    async with cast(ChromaIndex, store.index)._answering(0) as opened:
+    async with cast(ChromaIndex, store.index)._collection(0) as opened:
         return opened
 
 
-async def test_what_is_erased_from_the_ledger_leaves_the_collection(store: FactStore, user: str) -> None:
+async def test_an_erased_fact_is_removed_from_the_collection(store: FactStore, user: str) -> None:
     await remember(store, user, "Austin", "Lima")
     ids = await keys(store, user)
     async with store.ledger.transaction(user) as transaction:
         await transaction.erase(ids=[ids["Lima"].fact_id])
     assert len(await entries(store)) == 2
-    await store.update_index(owner_key(user))
+    await store.update_index(user)
     assert await entries(store) == [Entry(ids["Austin"], True)]
     assert await store.queue.size() == 0
 
@@ -83,7 +82,7 @@ async def test_a_sweep_takes_all_users_in_pages_of_one_embedding_call_each(
     assert await store.queue.size() == 0
 
 
-async def test_what_the_index_does_not_take_stays_queued_and_is_recalled_meanwhile(
+async def test_a_fact_the_index_refuses_stays_queued_and_is_recalled(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await remember(store, user, "Austin")
@@ -92,7 +91,7 @@ async def test_what_the_index_does_not_take_stays_queued_and_is_recalled_meanwhi
         await remember(store, user, "Lima")
         assert await store.queue.size() == 1
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
-    await store.update_index(owner_key(user))
+    await store.update_index(user)
     assert len(await entries(store)) == 2
 
 
@@ -118,28 +117,24 @@ async def test_a_fact_that_is_retired_while_it_is_being_indexed_stays_queued(
     assert await store.queue.size() == 0
 
 
-async def test_a_collection_that_vanishes_fails_no_turn_and_the_next_start_rebuilds_it(
-    settings: Settings, user: str
-) -> None:
+async def test_a_missing_collection_fails_no_turn_and_is_rebuilt_at_a_start(settings: Settings, user: str) -> None:
     told: list[str] = []
     async with open_store(settings, told.append) as store:
         await remember(store, user, "Austin")
         await store.index.drop()
         await remember(store, user, "Lima")
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
-        assert len(await UserMemory(store, user).near(["I left Austin for Lima."])) == 2
+        assert len(await store.searcher(user).near(["I left Austin for Lima."])) == 2
     assert told == []
     async with open_store(settings, told.append) as store:
         assert told == [
-            f"The Chroma collection '{store.index.name}.0' is gone. Building it anew from the ledger: 2 facts."
+            f"The Chroma collection '{store.index.name}.0' is gone. Rebuilding it from the ledger: 2 facts."
         ]
         assert (await doctor(store)).clean
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 2
 
 
-async def test_a_collection_that_lost_some_facts_is_compared_at_the_next_start_and_gets_back_those_alone(
-    settings: Settings, user: str
-) -> None:
+async def test_a_start_gives_a_collection_back_the_facts_it_lost(settings: Settings, user: str) -> None:
     told: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
@@ -151,9 +146,7 @@ async def test_a_collection_that_lost_some_facts_is_compared_at_the_next_start_a
         assert (await doctor(store)).clean
 
 
-async def test_a_collection_with_facts_that_the_ledger_does_not_know_is_compared_at_the_next_start_and_rid_of_them(
-    settings: Settings, user: str
-) -> None:
+async def test_a_start_removes_facts_from_a_collection_that_the_ledger_lacks(settings: Settings, user: str) -> None:
     told: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, "Austin")
@@ -180,7 +173,7 @@ async def test_a_collection_that_can_be_read_but_not_written_is_rebuilt(
         await write_without_index(store, {user: ["Lima"]})
     monkeypatch.setattr(ChromaIndex, "put", break_once)
     async with open_store(settings, told.append) as store:
-        assert told == ["The collection is broken. Building it anew from the ledger: 2 facts."]
+        assert told == ["The collection is broken. Rebuilding it from the ledger: 2 facts."]
         assert (await doctor(store)).clean
 
 
@@ -190,7 +183,7 @@ async def test_a_collection_that_answers_and_finds_nothing_is_rebuilt(
     """As Chroma does after its disk was full."""
 
     async def find_nothing(*_: object, **__: object) -> dict[str, list[list[str]]]:
-        return {"ids": [[]]}
+        return {"ids": [[]], "distances": [[]]}
 
     told: list[str] = []
     async with open_store(settings) as store:
@@ -198,7 +191,7 @@ async def test_a_collection_that_answers_and_finds_nothing_is_rebuilt(
     monkeypatch.setattr(AsyncCollection, "query", find_nothing)
     async with open_store(settings, told.append) as store:
         assert len(told) == 1
-        assert "does not find what it holds. Building it anew from the ledger: 7 facts." in told[0]
+        assert "does not find what it holds. Rebuilding it from the ledger: 7 facts." in told[0]
         monkeypatch.undo()
         assert (await doctor(store)).clean
 
@@ -219,13 +212,11 @@ async def test_a_full_disk_is_no_reason_to_rebuild(
         assert len(await entries(store)) == 1
         assert await store.queue.size() == 1
     (line,) = told
-    assert "recall goes by words until it is not" in line
+    assert "recall goes by words until it has caught up" in line
     assert "disk is full" in line
 
 
-async def test_processes_that_start_at_once_on_a_broken_collection_mend_it_together(
-    settings: Settings, user: str
-) -> None:
+async def test_processes_that_start_at_once_repair_a_collection_together(settings: Settings, user: str) -> None:
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
         await store.index.drop()
@@ -290,7 +281,7 @@ def delete_database(chroma: Path) -> None:
         (delete_database, False),
     ],
 )
-async def test_broken_files_of_the_embedded_chroma_are_told_of_set_aside_and_rebuilt(
+async def test_broken_files_of_the_embedded_chroma_are_moved_and_rebuilt(
     settings: Settings, user: str, damage: Callable[[Path], None], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memory.index.chroma.SYNC_THRESHOLD", 3)  # so that vectors are in files of their own
@@ -302,7 +293,7 @@ async def test_broken_files_of_the_embedded_chroma_are_told_of_set_aside_and_reb
     damage(directory / "data")
     told: list[str] = []
     async with open_store(settings, told.append) as store:
-        assert len([line for line in told if "Building it anew from the ledger: 7 facts" in line]) == 1
+        assert len([line for line in told if "Rebuilding it from the ledger: 7 facts" in line]) == 1
         assert (await doctor(store)).clean
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 7
     aside = [*directory.glob("data.broken-*")]
@@ -324,7 +315,7 @@ async def test_doctor_names_what_differs_and_repair_mends_it(store: FactStore, u
     await write_without_index(store, {user: ["Paris"]})
     await store.aput(facts_namespace(user), "Cairo", {"text": "Has lived in Giza"})
     (cairo,) = [fact for fact in await store.ledger.all(user) if fact.text == "Has lived in Cairo"]
-    async with store.queue.pool.connection() as connection, connection.transaction():
+    async with store.pool.connection() as connection, connection.transaction():
         await connection.execute("alter table memory.facts disable trigger facts_are_not_edited")
         await connection.execute("update memory.facts set successor = 'nobody' where id = %s", (cairo.id,))
         await connection.execute("alter table memory.facts enable trigger facts_are_not_edited")
@@ -371,7 +362,7 @@ async def test_doctor_reads_every_vector_and_not_only_the_sample_of_a_start(
 
 async def test_a_report_names_a_few_ids_of_many(store: FactStore, user: str) -> None:
     await write_without_index(store, {user: [f"City {n}" for n in range(30)]})
-    async with store.queue.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         await connection.execute("delete from memory.index_queue")
     report = await doctor(store)
     assert report.missing.count == 30

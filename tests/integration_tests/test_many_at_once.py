@@ -150,7 +150,7 @@ async def test_a_write_to_one_users_memory_does_not_delay_another_user(
 async def test_a_writer_that_waits_too_long_fails_and_nothing_is_written(
     store: FactStore, servers: Addresses, user: str
 ) -> None:
-    store.ledger = Ledger(store.ledger.pool, lock_timeout=0.2)
+    store.ledger = Ledger(store.pool, lock_timeout=0.2)
     async with await psycopg.AsyncConnection.connect(servers.postgres or "") as connection:
         await connection.execute("select pg_advisory_xact_lock(%s)", (lock_key("user", owner_key(user)),))
         with pytest.raises(Unavailable, match=r"writing the same user's memory for 0.2 s: try again"):
@@ -188,4 +188,4 @@ async def learn(store: FactStore, user: str, said: Sequence[tuple[str, str]]) ->
     ]  # fmt: skip
     extraction = Extraction.model_validate({"facts": candidates, "retracted": []})
     utterance = Utterance(text=text, said_at=utc_now(), source=source)
-    await UserMemory(store, user).learn(extraction, [utterance], [])
+    await UserMemory(store, user).learner.learn(extraction, [utterance], [])

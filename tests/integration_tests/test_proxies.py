@@ -15,7 +15,7 @@ def proxies(proxy: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
-def test_postgres_chroma_and_a_model_on_loopback_are_reached_whatever_the_proxy(
+def test_loopback_servers_are_reached_whatever_the_proxy(
     scheme: str, environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:
     openai.reply(Text("Hello."))

@@ -24,9 +24,7 @@ async def move(store: FactStore, user: str, city: str) -> None:
     await put(store, user, "home", f"Lives in {city}", subject="user", attribute="home city", exclusive=True)
 
 
-async def test_asked_about_the_past_it_recalls_what_was_with_its_end_and_never_otherwise(
-    store: FactStore, user: str
-) -> None:
+async def test_past_facts_are_recalled_only_if_asked_about_the_past(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     await move(store, user, "Lima")
     await move(store, user, "Austin")
@@ -40,7 +38,7 @@ async def test_asked_about_the_past_it_recalls_what_was_with_its_end_and_never_o
     assert block.index("Lives in Austin") < block.index("Past, no longer true:")
 
 
-async def test_what_the_user_took_back_is_no_past(store: FactStore, user: str) -> None:
+async def test_a_retracted_fact_is_not_part_of_the_past(store: FactStore, user: str) -> None:
     await move(store, user, "Lima")
     await store.adelete(facts_namespace(user), "home")
     assert (await UserMemory(store, user).recall("Where did I live before?")).past == ()
@@ -56,7 +54,7 @@ async def test_the_past_is_found_without_the_collection(
     assert hit.fact.text == "Lives in Lima"
 
 
-async def test_the_past_is_found_by_similarity_without_the_collection_and_after_a_reindex_elsewhere(
+async def test_the_past_is_found_by_similarity_if_the_collection_is_away(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     week = timedelta(days=7)
@@ -74,11 +72,11 @@ async def test_the_past_is_found_by_similarity_without_the_collection_and_after_
     with monkeypatch.context() as away:
         away.setattr(ChromaIndex, "search", refuse)
         assert await found() == before
-    monkeypatch.setattr(store.queue, "utterances", refuse)
+    monkeypatch.setattr(store.queue, "waiting", refuse)
     assert await found() == before
 
 
-async def test_what_the_collection_does_not_know_yet_is_not_told_as_past(
+async def test_a_queued_fact_is_not_recalled_as_past(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await move(store, user, "Lima")
@@ -98,7 +96,7 @@ async def test_the_constraints_come_first_in_the_profile(store: FactStore, user:
     assert [fact.text for fact in recalled.profile] == ["Is allergic to peanuts", "Is called Ada"]
 
 
-async def test_each_hit_says_what_each_signal_gave_and_they_add_up(store: FactStore, user: str) -> None:
+async def test_the_contributions_of_a_hit_add_up_to_its_score(store: FactStore, user: str) -> None:
     await put(store, user, "a", "Likes green tea")
     (hit,) = await UserMemory(store, user).search("Which tea do I like?", explain=True)
     assert sum(signal.contribution for signal in hit.why) == pytest.approx(hit.score)
@@ -106,7 +104,7 @@ async def test_each_hit_says_what_each_signal_gave_and_they_add_up(store: FactSt
     assert (await UserMemory(store, user).search("tea"))[0].why == ()
 
 
-async def test_with_a_lone_surrogate_in_it_a_question_finds_what_it_would_without(store: FactStore, user: str) -> None:
+async def test_a_lone_surrogate_in_a_question_changes_nothing(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     await put(store, user, "a", "Plays the violin")
     await put(store, user, "b", "Likes tea")
@@ -114,8 +112,8 @@ async def test_with_a_lone_surrogate_in_it_a_question_finds_what_it_would_withou
     (hit,) = await memory.search(asked, 1)
     assert (hit.fact.text, hit.similarity > 0.2) == ("Plays the violin", True)
     assert [hit.fact.text for hit in (await memory.recall(asked, 1)).hits] == ["Plays the violin"]
-    assert (await memory.near([asked]))[0].text == "Plays the violin"
-    assert await memory.search_past(asked) == []
+    assert (await store.searcher(user).near([asked]))[0].text == "Plays the violin"
+    assert await memory.search(asked, past=True) == []
 
 
 async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(store: FactStore, user: str) -> None:
@@ -128,9 +126,9 @@ async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(sto
     assert hot_block.count("\n- ") == 10
 
 
-async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> None:
+async def test_no_read_blocks_the_event_loop(store: FactStore, user: str) -> None:
     """Processor time between two turns of the loop, so that a busy machine is not taken for a slow read."""
-    store.queue = IndexQueue(store.queue.pool, store.queue.index, Embedder("local", HashedWords))
+    store.use_index(IndexQueue(store.pool, store.queue.index, Embedder("local", HashedWords)))
     before = ("What do you keep beside it, and for how long have you had all of these things in the house? " * 2,)
     hinted = [
         fact.model_copy(update={"source": fact.source.model_copy(update={"previous": before * 2})})
@@ -171,7 +169,7 @@ async def test_no_read_holds_the_event_loop_up(store: FactStore, user: str) -> N
         "recall": lambda: memory.recall("Where is the violin?"),
         "search": lambda: memory.search("violin", only=lambda fact: "violin" in fact.text),
         "search, many": lambda: memory.search("violin", 200, explain=True),
-        "near": lambda: memory.near(["The violin is by the river."]),
+        "near": lambda: store.searcher(user).near(["The violin is by the river."]),
         "list": lambda: store.asearch(facts_namespace(user), limit=10_000),
         "recall, more than is held": recall_beyond_what_is_held,
         "search, more than is held": search_all_there_is,

@@ -46,7 +46,7 @@ async def store(settings: Settings) -> AsyncIterator[FactStore]:
         yield store
 
 
-async def test_reindex_answers_from_the_old_collection_until_the_new_one_is_whole_and_deletes_it_then(
+async def test_the_old_collection_is_used_until_a_reindex_is_complete(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_queue, "PAGE", 3)
@@ -72,7 +72,7 @@ async def test_reindex_answers_from_the_old_collection_until_the_new_one_is_whol
         await old.count()
 
 
-async def test_what_is_written_during_a_reindex_reaches_both_collections(
+async def test_a_write_during_a_reindex_reaches_both_collections(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await remember(store, user, "Austin", "Lima")
@@ -103,9 +103,7 @@ async def test_what_is_written_during_a_reindex_reaches_both_collections(
     assert (await doctor(store)).clean
 
 
-async def test_a_reindex_that_was_broken_off_goes_on_where_it_was(
-    settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_interrupted_reindex_continues(settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_queue, "PAGE", 3)
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
@@ -136,9 +134,7 @@ def reindex_until_killed(settings: Settings) -> None:
     asyncio.run(run())
 
 
-async def test_a_reindex_that_was_killed_is_finished_by_the_next_and_every_process_sees_the_switch_at_its_start(
-    settings: Settings, user: str
-) -> None:
+async def test_a_killed_reindex_is_finished_by_the_next(settings: Settings, user: str) -> None:
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
     wanted = settings.model_copy(update={"embedder": "openai:vectors"})
@@ -166,9 +162,7 @@ async def test_reindex_for_the_same_embedder_makes_a_fresh_collection(store: Fac
     assert (await doctor(store)).clean
 
 
-async def test_reindex_goes_over_to_another_number_of_shards_and_users_stay_where_they_are_until_then(
-    settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_reindex_changes_the_number_of_shards(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     users = ["ada", "bob", "eve", "kim"]
     async with open_store(settings) as store:
         for user in users:
@@ -190,7 +184,7 @@ async def test_reindex_goes_over_to_another_number_of_shards_and_users_stay_wher
             assert set(near) == {key.fact_id for key in (await keys(store, user)).values()}
 
 
-async def test_another_embedder_in_the_settings_is_a_warning_and_the_old_one_goes_on(
+async def test_another_embedder_in_the_settings_is_not_used_until_a_reindex(
     settings: Settings, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_store(settings) as store:
@@ -203,7 +197,7 @@ async def test_another_embedder_in_the_settings_is_a_warning_and_the_old_one_goe
     assert record.levelname == "WARNING"
 
 
-async def test_without_any_facts_another_embedder_in_the_settings_is_simply_taken(settings: Settings) -> None:
+async def test_without_facts_another_embedder_is_used_at_once(settings: Settings) -> None:
     async with open_store(settings) as store:
         old = store.index
         assert store.embedder.name == "local"
@@ -215,7 +209,7 @@ async def test_without_any_facts_another_embedder_in_the_settings_is_simply_take
             await old.count()
 
 
-async def test_an_embedder_whose_key_is_lost_is_an_error_that_says_how_to_leave_it_and_that_works(
+async def test_the_error_for_a_lost_embedder_key_says_how_to_change_it(
     settings: Settings, user: str, openai: ScriptedOpenAI
 ) -> None:
     async with open_store(settings.model_copy(update={"embedder": "openai:vectors"})) as store:

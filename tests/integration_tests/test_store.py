@@ -32,9 +32,7 @@ async def test_a_put_is_remembered_and_a_put_on_its_key_supersedes_it(store: Fac
     assert (old["text"], old["retired_reason"], old["successor"]) == ("Car is red", "superseded", new["id"])
 
 
-async def test_a_put_into_a_slot_that_holds_one_value_supersedes_what_another_key_has_there(
-    store: FactStore, user: str
-) -> None:
+async def test_a_put_into_an_exclusive_slot_supersedes_another_keys_fact(store: FactStore, user: str) -> None:
     space = facts_namespace(user)
     await store.aput(space, "a", {"text": "Lives in Lima", "attribute": "home city"})
     await store.aput(space, "b", {"text": "Lives in Rome", "attribute": "home_city"})
@@ -81,7 +79,7 @@ async def test_facts_and_items_page_without_gap_or_overlap(store: FactStore, use
         assert len({item.key for page in pages for item in page}) == 7
 
 
-async def test_what_langmems_tools_write_is_a_fact_like_any_other(store: FactStore, user: str) -> None:
+async def test_langmem_tools_write_facts(store: FactStore, user: str) -> None:
     space = facts_namespace(user)
     await store.aput(space, "0b9e", {"content": "Likes green tea"})
     assert [hit.fact.text for hit in await UserMemory(store, user).search("tea")] == ["Likes green tea"]
@@ -130,9 +128,7 @@ async def test_ordinary_items_are_langgraphs_own(store: FactStore, user: str) ->
     assert await store.aget(("items", user), "k") is None
 
 
-async def test_the_synchronous_methods_work_from_another_thread_and_refuse_the_event_loops_own(
-    store: FactStore, user: str
-) -> None:
+async def test_synchronous_methods_work_only_from_another_thread(store: FactStore, user: str) -> None:
     space = facts_namespace(user)
     await asyncio.to_thread(store.put, space, "k", {"text": "Likes tea"})
     item = await asyncio.to_thread(store.get, space, "k")
@@ -154,7 +150,7 @@ async def test_the_synchronous_methods_work_from_another_thread_and_refuse_the_e
         {"text": "x", "valid_from": "0001-01-01T00:00+14:00"},
     ],
 )
-async def test_what_is_no_fact_is_refused_with_the_field_that_is_wrong_and_changes_nothing(
+async def test_an_invalid_value_is_refused_with_the_field_and_changes_nothing(
     store: FactStore, user: str, value: dict[str, Any]
 ) -> None:
     with pytest.raises(BadInput, match=r"text|importance|out of range"):
@@ -234,9 +230,7 @@ async def test_a_hit_that_the_ledger_does_not_confirm_is_never_shown(store: Fact
     assert await UserMemory(store, user).search("tea") == []
 
 
-async def test_twenty_sessions_that_change_one_slot_leave_one_current_fact_and_a_whole_chain(
-    store: FactStore, user: str
-) -> None:
+async def test_twenty_sessions_changing_one_slot_leave_one_current_fact(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
 
     async def move(n: int) -> None:
@@ -250,7 +244,7 @@ async def test_twenty_sessions_that_change_one_slot_leave_one_current_fact_and_a
             "attribute": "home city", "exclusive": True, "category": "location", "importance": 0.5,
             "valid_from": None, "valid_until": None, "relations": [],
         }  # fmt: skip
-        await memory.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
+        await memory.learner.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
 
     await asyncio.gather(*(move(n) for n in range(20)))
     rows = await history(store, user)
@@ -263,7 +257,7 @@ async def test_twenty_sessions_that_change_one_slot_leave_one_current_fact_and_a
 
 async def test_a_fact_cannot_be_edited_even_by_hand(store: FactStore, user: str) -> None:
     await store.aput(facts_namespace(user), "k", {"text": "Likes tea"})
-    async with store.ledger.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         for change in ("text = 'Likes beer'", "retired_at = null", "importance = 1"):
             with pytest.raises(Exception, match="may not be edited"):
                 await connection.execute(f"update memory.facts set {change}")  # noqa: S608 - constants
@@ -298,7 +292,7 @@ async def history(store: FactStore, user: str) -> list[dict[str, Any]]:
     """All rows of a user, in the order they were written."""
     from memory.facts.fact import owner_key
 
-    async with store.ledger.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         cursor = await connection.execute(
             "select * from memory.facts where owner = %s order by number", (owner_key(user),)
         )

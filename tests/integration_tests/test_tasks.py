@@ -51,7 +51,7 @@ def told(openai: ScriptedOpenAI) -> list[str]:
 
 
 async def open_tasks(saver: AsyncPostgresSaver, store: FactStore, user: str) -> list[ThreadTask]:
-    return await active_tasks(store.ledger.pool, saver.serde, user)
+    return await active_tasks(store.pool, saver.serde, user)
 
 
 # --- several calls in one message of the model ---------------------------------------------------------------
@@ -185,7 +185,7 @@ async def test_open_tasks_are_found_in_all_threads_of_the_user_and_in_no_others(
 
     found = await open_tasks(saver, store, user)
     assert [(entry.thread_id, entry.task["type"]) for entry in found] == [(dinner, "dinner"), (trip, "trip")]
-    everything = await latest_tasks(store.ledger.pool, saver.serde, user)
+    everything = await latest_tasks(store.pool, saver.serde, user)
     assert [(entry.thread_id, entry.task["status"]) for entry in everything] == [
         (late, "expired"),
         (done, "done"),
@@ -199,8 +199,8 @@ async def test_a_deleted_thread_takes_its_task_with_it(
 ) -> None:
     await step(graph, openai, user, thread, TRIP)
     assert len(await open_tasks(saver, store, user)) == 1
-    await delete_threads(store.ledger.pool, user, [thread])
-    assert await latest_tasks(store.ledger.pool, saver.serde, user) == []
+    await delete_threads(store.pool, user, [thread])
+    assert await latest_tasks(store.pool, saver.serde, user) == []
 
 
 async def test_the_plain_value_that_the_index_reads_says_until_when_a_task_is_open_and_nothing_of_it(
@@ -208,7 +208,7 @@ async def test_the_plain_value_that_the_index_reads_says_until_when_a_task_is_op
 ) -> None:
     task = await step(graph, openai, user, thread, TRIP)
     await step(graph, openai, user, thread, ("finish_task", {"status": "done"}))
-    async with store.ledger.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         cursor = await connection.execute(
             "select checkpoint from checkpoints where thread_id = %s order by checkpoint_id", (thread,)
         )
@@ -250,11 +250,11 @@ async def test_encrypted_tasks_are_found_and_read_with_the_checkpointers_key(
     openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
 ) -> None:
     serde = EncryptedSerializer.from_pycryptodome_aes(key=b"sixteen bytes ok")
-    saver = AsyncPostgresSaver(store.ledger.pool, serde=serde)
+    saver = AsyncPostgresSaver(store.pool, serde=serde)
     await step(builder.compile(checkpointer=saver, store=store), openai, user, thread, TRIP)
     (entry,) = await open_tasks(saver, store, user)
     assert entry.task["data"] == {"to": "Lisbon"}
-    async with store.ledger.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         cursor = await connection.execute("select blob from checkpoint_blobs where thread_id = %s", (thread,))
         assert not [row for row in await cursor.fetchall() if b"Lisbon" in (row["blob"] or b"")]
 

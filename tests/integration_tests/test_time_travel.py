@@ -99,13 +99,13 @@ async def test_a_fork_has_that_checkpoints_session_and_task_and_todays_facts(
 async def test_a_task_that_was_done_since_is_open_again_in_a_fork_and_found_as_such(
     graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str
 ) -> None:
-    assert await active_tasks(store.ledger.pool, saver.serde, user) == []
+    assert await active_tasks(store.pool, saver.serde, user) == []
     await run_again(graph, user, (await checkpoint(graph, thread, 3, "recall")).config)
-    (entry,) = await active_tasks(store.ledger.pool, saver.serde, user)
+    (entry,) = await active_tasks(store.pool, saver.serde, user)
     assert (entry.thread_id, entry.task["data"]) == (thread, {"to": "Lisbon", "people": 2})
     openai.reply(ToolCalls([("finish_task", {"status": "cancelled"})]), Text("Cancelled."))
     await say(graph, user, "Cancel it.", thread)
-    assert await active_tasks(store.ledger.pool, saver.serde, user) == []
+    assert await active_tasks(store.pool, saver.serde, user) == []
 
 
 @pytest.mark.parametrize("node", ["recall", "respond", "extract_memories", "reconcile"])
@@ -157,8 +157,8 @@ async def test_a_fork_stays_its_users_and_is_refused_to_anybody_else(
             await run_again(graph, f"{user}-bob", (await checkpoint(graph, thread, 2, node)).config, *texts)
     assert await facts(store, f"{user}-bob") == []
     assert openai.requests == []
-    assert thread not in [entry.id for entry in await list_threads(store.ledger.pool, f"{user}-bob")]
+    assert thread not in [entry.id for entry in await list_threads(store.pool, f"{user}-bob")]
     values = await run_again(graph, user, past.config)
     assert values["owner"] == owner_key(user)
-    (mine,) = [entry.id for entry in await list_threads(store.ledger.pool, user) if entry.id == thread]
+    (mine,) = [entry.id for entry in await list_threads(store.pool, user) if entry.id == thread]
     assert mine == thread

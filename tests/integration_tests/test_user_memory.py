@@ -296,7 +296,7 @@ async def test_many_messages_are_few_calls_and_one_transaction_an_extraction(
 
 async def transactions(store: FactStore) -> int:
     """How many transactions wrote the facts there are."""
-    async with store.ledger.pool.connection() as connection:
+    async with store.pool.connection() as connection:
         cursor = await connection.execute("select count(distinct xmin::text) as writers from memory.facts")
         row = await cursor.fetchone()
         return int(row["writers"]) if row else 0

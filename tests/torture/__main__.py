@@ -71,7 +71,7 @@ def main(kills: int, seed: int) -> int:
         outcomes = rig.torture(moments(kills, random.Random(seed)), progress)  # noqa: S311 - no secret
     out.print(summary(outcomes), markup=False)
     found = Counter(fault.kind for outcome in outcomes for fault in outcome.faults)
-    rebuilt = (directory / "victims.log").read_text().count("Building it anew")
+    rebuilt = (directory / "victims.log").read_text().count("Rebuilding it from the ledger")
     struck = sum(outcome.struck for outcome in outcomes)
     out.print(
         f"kills: {struck} ({len(outcomes) - struck} came too late), lost: {found['lost']}, "

@@ -178,7 +178,7 @@ class Round:
         source = Source(thread_id=self.thread("batch"), message_id=self.name("batch"))
         said = Utterance(text=text, said_at=EPOCH, source=source)
         extraction = Extraction.model_validate({"facts": list(candidates(text)), "retracted": []})
-        changes = await self.memory.learn(extraction, [said], [])
+        changes = await self.memory.learner.learn(extraction, [said], [])
         self.tell("remembered", *facts_of(text))  # also where they were there before
         self.tell("retired", *(fact.text for fact in changes.retired))
 
@@ -243,7 +243,7 @@ class Round:
         return Findings(messages, rows_of(facts, current), recalled, set(indexed), await self._queued())
 
     async def _queued(self) -> int:
-        async with self.store.ledger.pool.connection() as connection:
+        async with self.store.pool.connection() as connection:
             cursor = await connection.execute(
                 "select count(*) as n from memory.index_queue where owner = %s", (owner_key(self.user),)
             )

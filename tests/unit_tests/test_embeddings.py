@@ -25,7 +25,7 @@ class Answers(Embeddings):
         return self.embed_documents([text])[0]
 
 
-async def test_vectors_come_a_row_a_text_of_length_1_and_each_text_is_embedded_once() -> None:
+async def test_vectors_have_length_1_and_each_text_is_embedded_once() -> None:
     model = Answers([3.0, 4.0], [0.0, 2.0])
     embedder = Embedder("scripted", lambda: model)
     for _ in range(2):
@@ -35,12 +35,12 @@ async def test_vectors_come_a_row_a_text_of_length_1_and_each_text_is_embedded_o
 
 
 @pytest.mark.parametrize("answer", [[], [[1.0]], [[1.0], [1.0, 2.0]], [[1.0]] * 3], ids=str)
-async def test_an_answer_that_does_not_fit_is_none(answer: list[list[float]]) -> None:
-    with pytest.raises(Unavailable, match="'scripted' gave no vectors: "):
+async def test_a_misshapen_answer_is_an_error(answer: list[list[float]]) -> None:
+    with pytest.raises(Unavailable, match="'scripted' failed: it gave no vectors "):
         await Embedder("scripted", lambda: Answers(*answer)).embed(["tea", "rum"])
 
 
-async def test_a_fact_lies_in_the_middle_between_its_words_and_those_with_what_was_said_before() -> None:
+async def test_a_fact_vector_is_the_mean_with_and_without_the_previous_text() -> None:
     answer = make_fact("The second.", source=Source(previous=("Which one?",)))
     model = Answers([1.0, 0.0], [0.6, 0.8], [0.0, 1.0])
     vectors = await Embedder("scripted", lambda: model).embed_facts([answer, make_fact("Likes tea")])

@@ -32,7 +32,7 @@ def proxied(url: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("module", ["memory.facts.fact", "agent.terminal.dev"])
-def test_telemetry_is_off_before_a_module_of_this_project_is_used(module: str) -> None:
+def test_telemetry_is_off_before_any_module_is_used(module: str) -> None:
     shown = subprocess.run(
         [sys.executable, "-c", f"import {module}, os; print([os.environ.get(name) for name in {[*NO_TELEMETRY]}])"],
         capture_output=True,
@@ -80,7 +80,7 @@ def test_the_hosts_that_need_no_proxy_are_kept(before: dict[str, str], after: di
     assert {name: environ[name] for name in ("no_proxy", "NO_PROXY")} == after
 
 
-def test_without_a_proxy_nothing_is_said_about_proxies() -> None:
+def test_without_a_proxy_no_proxy_is_not_set() -> None:
     """A NO_PROXY alone would make Python overlook macOS's own proxy settings."""
     assert not {"no_proxy", "NO_PROXY"} & prepared(http_proxy="").keys()
 

@@ -14,14 +14,14 @@ from memory.maintenance import Finding, Report
 SOUND = Report(collection="facts-local-384-0", embedder="local", facts=7, queued=0, indexed=7)
 
 
-def test_a_collection_is_named_after_its_embedder_and_dimension_and_never_twice_the_same() -> None:
+def test_a_collection_name_tells_embedder_and_dimension_and_is_unique() -> None:
     assert index_name("local", 384).startswith("facts-local-384-")
     assert index_name("openai:text-embedding-3-small", 1536).startswith("facts-openai-text-embedding-3-small-1536-")
     assert index_name("local", 384) != index_name("local", 384)
 
 
 @pytest.mark.parametrize("key", [FactKey("0a", "f1"), FactKey("", "junk"), FactKey("a:b", "f1")])
-def test_the_name_of_an_entry_is_read_back_as_the_fact_it_is_about(key: FactKey) -> None:
+def test_an_entry_id_is_read_back_as_the_fact_key(key: FactKey) -> None:
     assert fact_key(entry_id(key)) == key
 
 
@@ -29,7 +29,7 @@ def test_two_users_may_have_a_fact_of_the_same_id() -> None:
     assert entry_id(FactKey("0a", "f1")) != entry_id(FactKey("0b", "f1"))
 
 
-def test_a_report_is_clean_when_nothing_differs_and_nothing_waits() -> None:
+def test_a_report_is_clean_if_nothing_differs_and_nothing_is_queued() -> None:
     assert SOUND.clean
 
 
@@ -44,7 +44,7 @@ def test_a_report_is_clean_when_nothing_differs_and_nothing_waits() -> None:
         {"broken_chains": Finding(1, ("f1",))},
     ],
 )
-def test_a_report_with_anything_to_mend_is_not_clean(found: dict[str, object]) -> None:
+def test_a_report_with_anything_to_repair_is_not_clean(found: dict[str, object]) -> None:
     report = {"collection": "facts-local-384-0", "embedder": "local", "facts": 7, "queued": 0} | found
     assert not Report(**report).clean  # type: ignore[arg-type]  # each value is of its field's type
 

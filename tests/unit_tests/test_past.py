@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.recall.past import asks_about_past
+from memory.recall.words import asks_about_past
 
 
 @pytest.mark.parametrize(

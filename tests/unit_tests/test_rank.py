@@ -9,8 +9,8 @@ import pytest
 
 from memory.facts.fact import Fact
 from memory.recall.bm25 import Bm25
-from memory.recall.columns import Columns, Document
 from memory.recall.rank import PRESETS, Hit, Question, Weights, rank, recency
+from memory.recall.table import Document, Table
 from memory.recall.words import document, question, stems
 from tests.facts import NOON, make_fact
 
@@ -25,11 +25,11 @@ def said(text: str, attribute: str = "note", *, days: float = 0, **values: Any) 
 def ranked(asked: str, facts: dict[Fact, float] | list[Fact], weights: Weights = DEFAULT, limit: int = 10) -> list[Hit]:
     """What `asked` finds among facts, given their cosines or, for a list, without any."""
     cosines = np.array(list(facts.values()) if isinstance(facts, dict) else [0.0] * len(facts))
-    return [*rank(question(asked), columns(facts), cosines, NOON, weights, limit)]
+    return [*rank(question(asked), table(facts), cosines, NOON, weights, limit)]
 
 
-def columns(facts: Iterable[Fact]) -> Columns:
-    return Columns().extended([*map(document, facts)])
+def table(facts: Iterable[Fact]) -> Table:
+    return Table().extended([*map(document, facts)])
 
 
 def only(**weights: float) -> Weights:
@@ -42,7 +42,7 @@ def texts(hits: list[Hit]) -> list[str]:
 
 def test_the_guides_weights_give_the_guides_score() -> None:
     assert (GUIDE.similarity, GUIDE.words, GUIDE.person, GUIDE.recency, GUIDE.importance) == (0.40, 0, 0, 0.35, 0.25)
-    one = Columns().extended([Document(said("x", days=30, importance=0.8), [])])
+    one = Table().extended([Document(said("x", days=30, importance=0.8), [])])
     (hit,) = rank(Question([]), one, np.array([0.5]), NOON, GUIDE, 10)
     assert hit.score == pytest.approx(0.40 * 0.5 + 0.35 * 0.5 + 0.25 * 0.8)
 
@@ -52,7 +52,7 @@ def test_the_defaults_weights_add_up_to_one() -> None:
     assert sum(signals) == pytest.approx(1)
 
 
-def test_a_hit_says_what_each_signal_gave_and_the_score_is_their_weighted_sum() -> None:
+def test_a_score_is_the_weighted_sum_of_its_signals() -> None:
     anna = said("Anna likes pottery", "likes", subject="anna", days=90, importance=0.4)
     (hit,) = ranked("What does Anna like?", {anna: 0.6})
     assert (hit.similarity, hit.person, hit.importance) == (0.6, 1, 0.4)
@@ -74,13 +74,13 @@ def test_recency_halves_in_thirty_days_and_never_exceeds_one(days: float, expect
 
 
 @pytest.mark.parametrize("weights", PRESETS.values(), ids=PRESETS)
-def test_what_nothing_answers_recalls_nothing_however_new_and_important_it_is(weights: Weights) -> None:
+def test_an_unrelated_question_recalls_nothing(weights: Weights) -> None:
     facts = {said("Dog is called Rex", importance=1.0): 0.1, said("Likes tea"): -0.3}
     assert ranked("Who won the game?", facts, weights) == []
     assert texts(ranked("Who won the game?", facts, weights.without_floor())) == ["Dog is called Rex", "Likes tea"]
 
 
-def test_once_a_fact_answers_the_less_relevant_ones_come_after_it() -> None:
+def test_if_one_fact_answers_less_relevant_ones_follow_it() -> None:
     facts = {said("Likes tea"): 0.01, said("Is allergic to shellfish"): 0.5}
     assert texts(ranked("Recommend a restaurant to me", facts)) == ["Is allergic to shellfish", "Likes tea"]
 
@@ -109,13 +109,13 @@ def test_a_general_question_has_to_be_nearer_to_a_fact() -> None:
     assert texts(ranked("What do I earn?", facts)) == ["Works as a nurse"]
 
 
-def test_by_default_an_old_answer_beats_a_new_fact_beside_the_point() -> None:
+def test_by_default_an_old_answer_beats_a_new_irrelevant_fact() -> None:
     old, new = said("Sister is called Anna", days=900), said("Likes tea")
     assert ranked("", {new: 0.3, old: 0.6})[0].fact == old
     assert ranked("", {new: 0.3, old: 0.6}, GUIDE)[0].fact == new
 
 
-def test_of_facts_that_are_equally_relevant_the_newer_and_the_more_important_come_first() -> None:
+def test_equally_relevant_facts_are_ordered_by_age_and_importance() -> None:
     old, new = said("Likes tea", days=60), said("Likes mint", days=1)
     assert ranked("", {old: 0.5, new: 0.5})[0].fact == new
     weak, strong = said("Likes tea", importance=0.2), said("Likes mint", importance=0.9)
@@ -123,7 +123,7 @@ def test_of_facts_that_are_equally_relevant_the_newer_and_the_more_important_com
 
 
 def test_a_shared_rare_word_counts_more_than_a_shared_common_one() -> None:
-    words = columns(map(said, ["Anna likes tea", "Bob likes tea", "Cleo likes tea", "Dan likes cello"])).words
+    words = table(map(said, ["Anna likes tea", "Bob likes tea", "Cleo likes tea", "Dan likes cello"])).words
     rare, common = words.scores(["cello"]), words.scores(["tea"])
     assert np.flatnonzero(rare).tolist() == [3]
     assert np.flatnonzero(common).tolist() == [0, 1, 2]
@@ -147,8 +147,8 @@ def test_the_slot_the_sentence_the_quote_and_the_date_are_searched(asked: str) -
 
 
 def test_a_relation_is_known_from_the_facts_beside_those_that_are_ranked() -> None:
-    many = columns([said("Sister is called Anna", "sister", category="relationship")])
-    few = columns([said("Anna lived in Lima", "home city", subject="anna")])
+    many = table([said("Sister is called Anna", "sister", category="relationship")])
+    few = table([said("Anna lived in Lima", "home city", subject="anna")])
     (hit,) = rank(question("Where did my sister live?"), few, np.zeros(1), NOON, only(person=1), 10, among=many)
     assert hit.person == 1
 
@@ -166,7 +166,7 @@ def test_words_are_compared_by_their_stems() -> None:
 
 
 @pytest.mark.parametrize("asked", ["What does Anna like?", "a present for my sister", "SISTERS"])
-def test_a_fact_about_somebody_is_found_by_name_and_by_what_they_are_to_the_user(asked: str) -> None:
+def test_a_fact_about_a_person_is_found_by_name_and_by_relation(asked: str) -> None:
     facts = [
         said("Sister is called Anna", "sister", category="relationship"),
         said("Anna throws pots", "hobby", subject="anna"),
@@ -185,7 +185,7 @@ def test_equal_scores_come_in_the_same_order_every_time() -> None:
 
 
 def test_only_the_positions_that_are_named_are_ranked() -> None:
-    drinks, cosines = columns([said("Likes tea"), said("Likes mint"), said("Likes rum")]), np.array([0.9, 0.5, 0.5])
+    drinks, cosines = table([said("Likes tea"), said("Likes mint"), said("Likes rum")]), np.array([0.9, 0.5, 0.5])
     hits = rank(question("mint"), drinks, cosines, NOON, DEFAULT, 10, mask=np.array([False, True, True]))
     assert texts([*hits]) == ["Likes mint", "Likes rum"]
     assert [*rank(question("mint"), drinks, cosines, NOON, DEFAULT, 10, mask=np.zeros(3, dtype=bool))] == []

@@ -17,7 +17,7 @@ def test_facts_come_dated_in_one_delimited_block() -> None:
     ])  # fmt: skip
 
 
-def test_what_somebody_else_said_is_not_told_as_the_users_own() -> None:
+def test_a_text_of_another_speaker_is_shown_with_the_name() -> None:
     facts = [make_fact("I eat no nuts", "note", subject="Ben <b>"), make_fact("Ben sings", "hobby", subject="Ben")]
     assert render(facts, 1_000).splitlines()[2:-1] == [
         "- ben &lt;b&gt;: I eat no nuts (said 2026-11-22)",
@@ -29,7 +29,7 @@ def test_nothing_known_gives_no_block() -> None:
     assert render([], 1_000) == ""
 
 
-def test_nothing_in_a_fact_is_there_unseen() -> None:
+def test_invisible_characters_of_a_fact_are_removed() -> None:
     hidden = "".join(chr(0xE0000 + ord(char)) for char in "</memory>")
     assert render([make_fact(f"Likes{hidden}tea")], 1_000).splitlines()[2] == "- Likes tea (said 2026-11-22)"
 

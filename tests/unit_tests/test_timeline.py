@@ -7,7 +7,7 @@ import pytest
 
 from memory.facts.fact import Fact
 from memory.facts.timeline import as_of, believed, chain, current_at, held, versions
-from memory.recall.columns import Columns
+from memory.recall.table import Table
 from memory.recall.words import document
 from tests.facts import make_fact
 
@@ -104,7 +104,7 @@ def test_what_is_current_is_the_same_for_facts_and_for_columns(
     facts: list[Fact], when: str, current: list[str]
 ) -> None:
     assert texts(current_at(facts, moment(when))) == current
-    mask = Columns().extended([*map(document, facts)]).current(moment(when))
+    mask = Table().extended([*map(document, facts)]).current(moment(when))
     assert [fact.text for fact, is_current in zip(facts, mask, strict=True) if is_current] == current
     assert texts(believed(facts, moment(when))) == current
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memory.facts.fact import Source
-from memory.recall.columns import Columns
+from memory.recall.table import Table
 from memory.recall.words import document, without_names
 from tests.facts import make_fact
 
@@ -24,16 +24,16 @@ def test_a_question_goes_without_the_names_that_tell_nothing_apart(asked: str, k
     assert without_names(asked, frozenset({"ana", "ben"})) == kept
 
 
-def test_a_name_tells_nothing_apart_where_more_than_an_eighth_of_the_facts_is_about_it() -> None:
-    def columns(**counts: int) -> Columns:
+def test_a_name_is_common_if_an_eighth_of_the_facts_is_about_it() -> None:
+    def table(**counts: int) -> Table:
         names = [name for name, count in counts.items() for _ in range(count)]
         facts = [make_fact(f"Fact {n}", subject=name, message_id=str(n)) for n, name in enumerate(names)]
-        return Columns().extended([*map(document, facts)])
+        return Table().extended([*map(document, facts)])
 
-    assert columns(user=69, ana=11, ben=7).common_names == {"ana"}
-    assert columns(user=8, ana=1).common_names == frozenset()
-    assert columns().common_names == frozenset()
-    grown = columns(user=8, ana=1).extended(
+    assert table(user=69, ana=11, ben=7).common_names == {"ana"}
+    assert table(user=8, ana=1).common_names == frozenset()
+    assert table().common_names == frozenset()
+    grown = table(user=8, ana=1).extended(
         [document(make_fact(f"More {n}", subject="ana", message_id=f"m{n}")) for n in range(3)]
     )
     assert grown.common_names == {"ana"}

@@ -13,7 +13,8 @@ from memory.facts.fact import Fact, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
 from memory.ledger.rows import facts_of
 from memory.recall import cache
-from memory.recall.cache import FactCache, Snapshot
+from memory.recall.cache import FactCache
+from memory.recall.table import Table
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.index import refuse
@@ -22,7 +23,7 @@ from tests.memories import put
 CITIES = ["Austin", "Lima", "Rome", "Oslo"]
 
 
-async def test_a_plan_that_is_not_held_overtakes_what_is(store: FactStore, user: str) -> None:
+async def test_a_plan_beyond_the_cache_replaces_a_cached_fact(store: FactStore, user: str) -> None:
     home, day = {"attribute": "home city", "exclusive": True}, timedelta(days=1)
     said = {"observed_at": (utc_now() - 9 * day).isoformat(), "valid_from": (utc_now() - day).isoformat()}
     await put(store, user, "plan", "Lives in Berlin", **home, **said)
@@ -35,7 +36,7 @@ async def test_a_plan_that_is_not_held_overtakes_what_is(store: FactStore, user:
         assert [hit.fact.text for hit in await memory.search("Where do I live?")] == ["Lives in Berlin"]
 
 
-async def test_a_fact_that_was_erased_and_has_come_again_is_read_again(store: FactStore, user: str) -> None:
+async def test_a_fact_that_was_erased_and_learnt_again_is_read_again(store: FactStore, user: str) -> None:
     memory, day = UserMemory(store, user), timedelta(days=1)
     other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
     await memory.remember("Likes tea", at=utc_now() - 700 * day)
@@ -43,11 +44,11 @@ async def test_a_fact_that_was_erased_and_has_come_again_is_read_again(store: Fa
     await memory.forget_everything()
     again = utc_now() - day
     await memory.remember("Likes tea", at=again)
-    (held,) = (await other.open(user)).columns.facts
+    (held,) = await other.open(user)
     assert held.observed_at == again
 
 
-async def test_what_is_forgotten_while_it_is_loaded_is_not_held(
+async def test_facts_forgotten_during_a_load_are_not_cached(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(store, user, "a", "Likes tea")
@@ -64,7 +65,7 @@ async def test_what_is_forgotten_while_it_is_loaded_is_not_held(
     assert owner_key(user) not in store.cache._held
 
 
-async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer(
+async def test_a_load_goes_on_if_its_caller_is_cancelled(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(store, user, "a", "Likes tea")
@@ -81,22 +82,24 @@ async def test_a_load_goes_on_for_the_next_when_who_asked_for_it_waits_no_longer
             await store.cache.open(user)
     monkeypatch.undo()
     go.set()
-    assert len((await store.cache.open(user)).columns.facts) == 1
+    assert len(await store.cache.open(user)) == 1
 
 
-async def test_what_another_process_wrote_is_recalled_at_once(store: FactStore, user: str) -> None:
+async def test_a_write_of_another_process_is_recalled_at_once(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     await put(store, user, "a", "Likes tea")
     assert [hit.fact.text for hit in await memory.search("tea")] == ["Likes tea"]
     other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
     await other.open(user)
     await put(store, user, "b", "Likes green tea")
-    assert len((await other.open(user)).columns.facts) == 2
+    assert len(await other.open(user)) == 2
     await memory.forget_everything()
-    assert len((await other.open(user)).columns.facts) == 0
+    assert len(await other.open(user)) == 0
 
 
-async def test_only_what_is_new_is_read_again(store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_new_facts_are_read_from_the_ledger(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read: list[int] = []
 
     async def count(rows: Sequence[DictRow]) -> list[Fact]:
@@ -111,7 +114,7 @@ async def test_only_what_is_new_is_read_again(store: FactStore, user: str, monke
     assert read == [1, 1, 1, 1]
 
 
-async def test_facts_beyond_those_that_are_held_are_found_through_the_collection(store: FactStore, user: str) -> None:
+async def test_facts_beyond_the_cache_are_found_through_the_collection(store: FactStore, user: str) -> None:
     await put(store, user, "allergy", "Is allergic to shellfish", category="constraint")
     for city in CITIES:
         await put(store, user, city, f"Has been to {city}")
@@ -126,16 +129,16 @@ async def test_facts_beyond_those_that_are_held_are_found_through_the_collection
     assert {hit.fact.id for hit in recalled.hits} == {hit.fact.id for hit in everything.hits}
     await put(store, user, "Bonn", "Has been to Bonn")
     held = await store.cache.open(user)
-    assert [fact.text for fact in held.columns.facts] == ["Has been to Oslo", "Has been to Bonn"]
+    assert [fact.text for fact in held] == ["Has been to Oslo", "Has been to Bonn"]
     await store.adelete(facts_namespace(user), "Bonn")
     held = await store.cache.open(user)
-    assert [fact.text for fact in held.columns.facts] == ["Has been to Rome", "Has been to Oslo"]
+    assert [fact.text for fact in held] == ["Has been to Rome", "Has been to Oslo"]
     only = await memory.search("Where have I been?", only=lambda fact: "Lima" in fact.text)
     assert [hit.fact.text for hit in only] == ["Has been to Lima"]
-    assert {fact.text for fact in await memory.near(["I have been to Austin"])} >= {"Has been to Austin"}
+    assert {fact.text for fact in await store.searcher(user).near(["I have been to Austin"])} >= {"Has been to Austin"}
 
 
-async def test_what_is_held_is_bounded_and_the_users_asked_about_last_stay(store: FactStore, user: str) -> None:
+async def test_the_cache_is_bounded_and_keeps_the_latest_users(store: FactStore, user: str) -> None:
     users = [f"{user} {number}" for number in range(4)]
     for name in users:
         await put(store, name, "a", "Likes tea")
@@ -147,7 +150,7 @@ async def test_what_is_held_is_bounded_and_the_users_asked_about_last_stay(store
     assert [len(tier._held), tier._held.keys() == {owner_key(users[0]), owner_key(users[2])}] == [2, True]
 
 
-async def test_a_user_whose_facts_have_no_vectors_yet_is_recalled_by_words(
+async def test_facts_without_vectors_are_recalled_by_words(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:
@@ -160,7 +163,7 @@ async def test_a_user_whose_facts_have_no_vectors_yet_is_recalled_by_words(
     assert (await UserMemory(store, user).search("Rome"))[0].fact.text == "Has been to Rome"
 
 
-async def test_a_snapshot_holds_what_the_ledger_calls_current_at_any_time(store: FactStore, user: str) -> None:
+async def test_the_cache_agrees_with_the_ledger_on_what_is_current(store: FactStore, user: str) -> None:
     day, start = timedelta(days=1), utc_now().replace(microsecond=0)
     home = {"attribute": "home city", "exclusive": True}
     await put(store, user, "1", "Lives in Rome", **home)
@@ -168,10 +171,10 @@ async def test_a_snapshot_holds_what_the_ledger_calls_current_at_any_time(store:
     await put(store, user, "2", "Moves to Oslo", **home, **plan, valid_until=(start + 9 * day).isoformat())
     await put(store, user, "3", "Is in Lima", valid_until=(start + 3 * day).isoformat())
     snapshot = await store.cache.open(user)
-    assert len(snapshot.columns.facts) == 3
+    assert len(snapshot) == 3
     for number in range(1, 12):
         moment = start + number * day
-        assert snapshot.facts(snapshot.columns.current(moment)) == await store.ledger.current(user, moment)
+        assert snapshot.facts(snapshot.current(moment)) == await store.ledger.current(user, moment)
 
 
 async def ready_to_search_beyond(store: FactStore, user: str) -> UserMemory:
@@ -183,7 +186,7 @@ async def ready_to_search_beyond(store: FactStore, user: str) -> UserMemory:
     return UserMemory(store, user)
 
 
-async def test_facts_beyond_those_that_are_held_are_found_without_the_collection(
+async def test_facts_beyond_the_cache_are_found_without_the_collection(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = await ready_to_search_beyond(store, user)
@@ -193,10 +196,10 @@ async def test_facts_beyond_those_that_are_held_are_found_without_the_collection
     away = await memory.search("Have I been to Austin?")
     assert [hit.fact for hit in away] == [hit.fact for hit in there]
     assert [hit.similarity for hit in away] == pytest.approx([hit.similarity for hit in there], abs=1e-5)
-    assert {fact.text for fact in await memory.near(["I have been to Austin"])} >= {"Has been to Austin"}
+    assert {fact.text for fact in await store.searcher(user).near(["I have been to Austin"])} >= {"Has been to Austin"}
 
 
-async def test_a_collection_that_does_not_answer_is_not_waited_for(
+async def test_recall_does_not_wait_for_a_collection_that_hangs(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting, waiting_at_once = 0, []
@@ -219,22 +222,22 @@ async def test_a_collection_that_does_not_answer_is_not_waited_for(
     assert max(waiting_at_once) == 2  # for what is and for what was, not for one after the other
 
 
-async def test_more_than_the_collection_is_asked_for_is_found_all_the_same(
+async def test_a_limit_beyond_the_collections_pool_searches_all_facts(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.user_memory.POOL", 2)
+    monkeypatch.setattr("memory.recall.search.POOL", 2)
     memory = await ready_to_search_beyond(store, user)
     assert len(await memory.search("Have I been to Austin?", 10)) == len(CITIES)
     assert len((await memory.recall("Have I been to Austin?", 10)).hits) == len(CITIES)
 
 
-async def test_a_search_of_the_store_reads_every_fact_only_to_filter_them(
+async def test_a_store_search_reads_every_fact_only_for_a_filter(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ready_to_search_beyond(store, user)
     whole, read = store.cache.whole, []
 
-    async def count(user_id: str, dimension: int = 0) -> Snapshot:
+    async def count(user_id: str, dimension: int = 0) -> Table:
         read.append(user_id)
         return await whole(user_id, dimension)
 
@@ -247,21 +250,22 @@ async def test_a_search_of_the_store_reads_every_fact_only_to_filter_them(
     assert read == [user]
 
 
-async def test_the_ledger_is_asked_once_which_of_the_held_facts_are_over(
+async def test_the_ledger_is_asked_for_plans_once_per_search(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory, read, asked = await ready_to_search_beyond(store, user), store.ledger.in_planned_slots, []
+    await ready_to_search_beyond(store, user)
+    read, asked = store.ledger.in_planned_slots, list[str]()
 
     async def count(user_id: str) -> list[Fact]:
         asked.append(user_id)
         return await read(user_id)
 
     monkeypatch.setattr(store.ledger, "in_planned_slots", count)
-    assert len(await memory.near([f"I have been to {city}" for city in CITIES])) == len(CITIES)
+    assert len(await store.searcher(user).near([f"I have been to {city}" for city in CITIES])) == len(CITIES)
     assert len(asked) == 1
 
 
-async def test_a_fact_that_is_over_while_it_is_held_is_not_recalled(
+async def test_a_fact_that_ends_while_it_is_cached_is_not_recalled(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = utc_now() + timedelta(days=1)
@@ -269,6 +273,6 @@ async def test_a_fact_that_is_over_while_it_is_held_is_not_recalled(
     await put(store, user, "b", "Is allergic to figs", category="constraint", valid_until=moment.isoformat())
     memory = UserMemory(store, user)
     assert len((await memory.recall("Am I in Rome?")).facts) == 2
-    monkeypatch.setattr("memory.user_memory.utc_now", lambda: moment)
+    monkeypatch.setattr("memory.recall.search.utc_now", lambda: moment)
     assert owner_key(user) in store.cache._held
     assert (await memory.recall("Am I in Rome?")).facts == ()

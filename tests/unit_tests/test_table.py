@@ -1,4 +1,4 @@
-"""Facts in columns: they come back as they were, and ranking them all at once is ranking each by the formula."""
+"""A table of facts: they come back as they were, and ranking them all at once is ranking each by the formula."""
 
 import math
 import random
@@ -11,9 +11,8 @@ import pytest
 
 from memory.facts.fact import Fact, Source
 from memory.recall.bm25 import K1, B, Bm25
-from memory.recall.columns import Columns
-from memory.recall.packed import Facts
 from memory.recall.rank import PRESETS, RECENCY_DAYS, THREAD_HALF, WORDS_HALF, Weights, rank
+from memory.recall.table import Table
 from memory.recall.words import document, question
 from tests.benchmarks.place import WORDS
 from tests.facts import NOON, make_fact
@@ -78,78 +77,78 @@ def expected_scores(facts: list[Fact], asked: str, cosines: list[float], weights
 
 @pytest.mark.parametrize("weights", [*PRESETS.values(), WITH_THREADS], ids=[*PRESETS, "threads"])
 @pytest.mark.parametrize("seed", range(10))
-def test_all_at_once_it_finds_what_the_formula_finds_one_by_one(seed: int, weights: Weights) -> None:
+def test_ranking_finds_what_the_formula_finds_fact_by_fact(seed: int, weights: Weights) -> None:
     facts = facts_at_random(seed, 60)
     asked = f"What does Anna say of the {WORDS[seed % 12]} and my {WORDS[seed % 7]}?"
     cosines = np.random.default_rng(seed).uniform(-1, 1, 60)
     expected = expected_scores(facts, asked, cosines.tolist(), weights)
-    hits = [*rank(question(asked), Columns().extended([*map(document, facts)]), cosines, NOON, weights, 10)]
+    hits = [*rank(question(asked), Table().extended([*map(document, facts)]), cosines, NOON, weights, 10)]
     best = sorted(expected, key=lambda fact_id: (-expected[fact_id], fact_id))[:10]
     assert [hit.fact.id for hit in hits] == best
     assert [hit.score for hit in hits] == pytest.approx([expected[fact_id] for fact_id in best])
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_was_added_and_left_out_leaves_no_trace(seed: int) -> None:
+def test_an_updated_table_ranks_as_a_fresh_one(seed: int) -> None:
     facts = facts_at_random(seed, 60)
     kept = [at for at in range(60) if at % 4 != seed % 4]
-    grown = Columns()
+    grown = Table()
     for start in range(0, 60, 7):
         grown = grown.extended([*map(document, facts[start : start + 7])])
-        assert next(rank(question("river"), grown, np.zeros(len(grown.facts)), NOON, WITH_THREADS, 10))
+        assert next(rank(question("river"), grown, np.zeros(len(grown)), NOON, WITH_THREADS, 10))
     grown = grown.kept(np.array(kept))
-    fresh = Columns().extended([document(facts[at]) for at in kept])
+    fresh = Table().extended([document(facts[at]) for at in kept])
     cosines = np.random.default_rng(seed).uniform(-1, 1, len(kept))
     asked = question(f"What does Anna say of the {WORDS[seed]}?")
     for mask in (None, np.arange(len(kept)) % 2 == 0):
-        found = [[*rank(asked, columns, cosines, NOON, WITH_THREADS, 10, mask=mask)] for columns in (grown, fresh)]
+        found = [[*rank(asked, table, cosines, NOON, WITH_THREADS, 10, mask=mask)] for table in (grown, fresh)]
         assert found[0] == found[1]
         assert len(found[0]) == 10
 
 
-def test_a_vocabulary_of_words_that_are_gone_is_told() -> None:
+def test_a_vocabulary_of_unused_words_is_bloated() -> None:
     words = Bm25().extended([[f"word{number}" for number in range(2_000)], ["tea"]])
     assert not words.is_bloated
     assert words.kept(np.array([1])).is_bloated
 
 
-def test_a_fact_comes_back_as_it_was_and_with_when_it_was_last_said_again() -> None:
+def test_a_table_returns_its_facts_unchanged() -> None:
     facts = [
         fact.model_copy(update={"said_again_at": NOON if at % 2 else None})
         for at, fact in enumerate(facts_at_random(1, 6))
     ]
-    packed = Facts().extended(facts)
-    assert [*packed] == facts
-    assert [*packed.kept([1, 4])] == [facts[1], facts[4]]
-    again = packed.said_again({0: NOON, 1: None})
+    table = Table().extended([*map(document, facts)])
+    assert [*table] == facts
+    assert [*table.kept(np.array([1, 4]))] == [facts[1], facts[4]]
+    again = table.said_again({0: NOON, 1: None})
     assert [fact.said_again_at for fact in again][:3] == [NOON, None, None]
     assert [fact.model_copy(update={"said_again_at": None}) for fact in again] == [
         fact.model_copy(update={"said_again_at": None}) for fact in facts
     ]
 
 
-def test_what_was_said_again_is_as_recent_as_that() -> None:
+def test_a_fact_that_was_said_again_is_recent() -> None:
     old = make_fact("Likes tea", observed_at=NOON - timedelta(days=300))
-    columns = Columns().extended([document(old)])
-    (before,) = rank(question("tea"), columns, np.zeros(1), NOON, WITH_THREADS, 1)
-    (after,) = rank(question("tea"), columns.said_again({0: NOON}), np.zeros(1), NOON, WITH_THREADS, 1)
+    table = Table().extended([document(old)])
+    (before,) = rank(question("tea"), table, np.zeros(1), NOON, WITH_THREADS, 1)
+    (after,) = rank(question("tea"), table.said_again({0: NOON}), np.zeros(1), NOON, WITH_THREADS, 1)
     assert before.recency < 0.1
     assert after.recency == 1
 
 
-def test_a_plan_takes_the_place_of_what_it_overtakes_once_its_time_has_come() -> None:
+def test_a_plan_replaces_the_current_fact_once_it_begins() -> None:
     lives = make_fact("Lives in Austin", "home city", exclusive=True, observed_at=NOON - timedelta(days=9))
     moves = make_fact(
         "Moves to Oslo", "home city", exclusive=True, observed_at=NOON, valid_from=NOON + timedelta(days=30)
     )
-    columns = Columns().extended([*map(document, [lives, moves])])
-    assert columns.current(NOON).tolist() == [True, True]
-    assert columns.current(NOON + timedelta(days=31)).tolist() == [False, True]
-    assert columns.kept(np.array([1])).current(NOON + timedelta(days=31)).tolist() == [True]
+    table = Table().extended([*map(document, [lives, moves])])
+    assert table.current(NOON).tolist() == [True, True]
+    assert table.current(NOON + timedelta(days=31)).tolist() == [False, True]
+    assert table.kept(np.array([1])).current(NOON + timedelta(days=31)).tolist() == [True]
 
 
-def test_what_is_over_is_not_current() -> None:
+def test_a_fact_that_is_over_is_not_current() -> None:
     visit = make_fact("Is in Rome", "stay", observed_at=NOON, valid_until=NOON + timedelta(days=2))
-    columns = Columns().extended([document(visit)])
-    assert columns.current(NOON).all()
-    assert not columns.current(NOON + timedelta(days=2)).any()
+    table = Table().extended([document(visit)])
+    assert table.current(NOON).all()
+    assert not table.current(NOON + timedelta(days=2)).any()

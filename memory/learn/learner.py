@@ -1,0 +1,117 @@
+"""Learning about one user: extractions by the model, and writing what they found."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from memory.errors import BadInput
+from memory.facts.changes import Changes
+from memory.facts.fact import Fact, utc_now
+from memory.learn import writes
+from memory.learn.extract import (
+    MAX_FAILURES,
+    Extracted,
+    Extraction,
+    ExtractionFailed,
+    StructuredOutputMethod,
+    Utterance,
+    extract,
+    next_batch,
+    proposals,
+)
+from memory.ledger.ledger import Ledger
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables import RunnableConfig
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Learns about one user, with a model that extracts facts from messages."""
+
+    user_id: str
+    ledger: Ledger
+    near: Callable[[Sequence[str]], Awaitable[list[Fact]]]
+    """Finds the known facts that are nearest to texts, which the model is shown."""
+    update_index: Callable[[str], Awaitable[None]]
+    model: "BaseChatModel | None"
+    method: StructuredOutputMethod
+
+    async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
+        """Message id -> how many extractions failed, for the messages not yet extracted, in order."""
+        return await self.ledger.unextracted(self.user_id, thread_id, message_ids)
+
+    async def extract(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        started_at: datetime | None = None,
+        config: "RunnableConfig | None" = None,
+    ) -> Extracted | None:
+        """One model call, with as many of the utterances not yet extracted, all of one thread, as fit into it.
+
+        None if there are none. Raises ExtractionFailed. If the model did not answer, call again. A message for which
+        its answer was unusable is tried alone from then on, and given up after MAX_FAILURES.
+        """
+        if self.model is None:
+            raise BadInput("Facts are taken from messages by a model: UserMemory(store, user_id, model=...).")
+        started_at, thread_id = started_at or utc_now(), utterances[0].source.thread_id if utterances else None
+        failures = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances])
+        batch = next_batch(utterances, failures)
+        if not batch:
+            return None
+        if failures[str(batch[0].source.message_id)] >= MAX_FAILURES:
+            log.warning("extraction given up user=%r source=%r", self.user_id, batch[0].source)
+            return Extracted(batch, [], Extraction(facts=[], retracted=[]), started_at)
+        known = await self.near([said.text for said in batch])
+        try:
+            extraction = await extract(self.model, batch, known, method=self.method, config=config)
+        except ExtractionFailed as error:
+            if not error.transient:
+                async with self.ledger.transaction(self.user_id) as transaction:
+                    await transaction.count_failures([said.source for said in batch])
+            raise
+        return Extracted(batch, known, extraction, started_at)
+
+    async def learn(
+        self,
+        extraction: Extraction,
+        utterances: Sequence[Utterance],
+        known: Sequence[Fact],
+        *,
+        started_at: datetime | None = None,
+    ) -> Changes:
+        """Reconcile what a model took from `utterances`, shown next to `known`, and write the outcome.
+
+        When this returns the facts are in the ledger, and in the index if that answers; otherwise they follow later.
+        The messages are marked as extracted, and learning from them again changes nothing. Messages that were
+        forgotten since the extraction `started_at` are not learnt from.
+        """
+        now = utc_now()
+        proposed, retracted = proposals(self.user_id, extraction, utterances, known, now)
+        sources = [said.source for said in utterances]
+        changes = await writes.learn(
+            self.ledger, self.user_id, proposed, now, retracted=retracted, sources=sources, started_at=started_at
+        )
+        counts = map(len, (changes.added, changes.reinforced, changes.retired))
+        dropped = len(extraction.facts) - len(proposed)
+        log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%d", self.user_id, *counts, dropped)
+        await self.update_index(self.user_id)
+        return changes
+
+    async def extract_and_learn(
+        self, utterances: Sequence[Utterance], *, started_at: datetime | None = None
+    ) -> Changes:
+        """Learn from all utterances, of one thread, that are not yet extracted; see `extract` and `learn`.
+
+        If it raises, what was learnt until then stays.
+        """
+        total = Changes()
+        while found := await self.extract(utterances, started_at=started_at):
+            total += await self.learn(found.extraction, found.utterances, found.known, started_at=found.started_at)
+        return total

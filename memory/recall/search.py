@@ -1,0 +1,244 @@
+"""Searching one user's facts: exactly in memory, and with the collection for the past and what memory does not hold."""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from memory.errors import Unavailable, cause_of
+from memory.facts.fact import Fact, owner_key, utc_now
+from memory.index.protocol import Vectors, vectors_of
+from memory.index.queue import IndexQueue
+from memory.ledger.ledger import Ledger
+from memory.recall.bm25 import Floats
+from memory.recall.cache import FactCache, extend, yield_to_loop
+from memory.recall.rank import PRESETS, Hit, Signal, Weights, rank
+from memory.recall.render import render
+from memory.recall.table import PROFILE, Mask, Table
+from memory.recall.words import asks_about_past, clean_query, document, question, stems, without_names
+
+log = logging.getLogger(__name__)
+
+POOL = 50
+"""Facts that the collection is asked for."""
+
+PAST_SHOWN = 5
+"""Past facts that are recalled at most."""
+
+KNOWN_SHOWN = 10
+"""Known facts that the extraction of one message is shown."""
+
+
+@dataclass(frozen=True)
+class RecallOptions:
+    """How recall searches, and how much of it this process keeps in memory."""
+
+    weights: Weights = PRESETS["default"]
+    cached_facts: int = 2_000
+    """Facts of one user that the cache holds at most."""
+    cache_bytes: int = 256_000_000
+    """Bytes that the cache may take for all users."""
+    timeout: float = 3.0
+    """Seconds until recall goes on without vectors, or without the collection."""
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What was recalled for a question."""
+
+    profile: tuple[Fact, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    """Other facts that hold now, best first."""
+    past: tuple[Hit, ...] = ()
+    """Facts that no longer hold, best first, if the question is about the past."""
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts that hold now."""
+        return (*self.profile, *(hit.fact for hit in self.hits))
+
+    def block(self, token_budget: int) -> str:
+        """The block of a prompt with these facts, within `token_budget` tokens; "" if there are none."""
+        return render(self.facts, token_budget, past=[hit.fact for hit in self.past])
+
+
+class Asked(NamedTuple):
+    """A question, the user's facts in memory, and the question's vector, or None if that took too long."""
+
+    query: str
+    now: datetime
+    held: Table
+    vector: Vectors | None
+
+
+class Candidates(NamedTuple):
+    """Arguments of `rank`, the cosines being None without vectors."""
+
+    table: Table
+    cosines: Floats | None
+    mask: Mask
+    among: Table
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """Searches the facts of one user."""
+
+    user_id: str
+    ledger: Ledger
+    queue: IndexQueue
+    cache: FactCache
+    options: RecallOptions
+
+    async def recall(self, query: str, limit: int, *, explain: bool = False) -> Recalled:
+        asked, past = await self._ask(query), list[Candidates]()
+        searching = self._current(asked.held, [asked.vector], asked.now, every=limit > POOL)
+        if asks_about_past(asked.query):
+            found, past = await asyncio.gather(searching, self._past(asked))
+        else:
+            found = await searching
+        profile = [fact for part in found for fact in part.table.facts(part.mask & part.table.in_profile)]
+        profile.sort(key=lambda fact: fact.category != "constraint")  # so that a short budget cuts no constraint
+        others = [part._replace(mask=part.mask & ~part.table.in_profile) for part in found]
+        hits = await self._best(asked, others, limit, explain)
+        return Recalled(tuple(profile), tuple(hits), tuple(await self._best(asked, past, PAST_SHOWN, explain)))
+
+    async def search(
+        self, query: str, limit: int, *, past: bool, only: Callable[[Fact], bool] | None, explain: bool
+    ) -> list[Hit]:
+        asked, every = await self._ask(query), only is not None or limit > POOL
+        searching = self._past(asked) if past else self._current(asked.held, [asked.vector], asked.now, every=every)
+        found = await searching
+        if only:
+            found = [part._replace(mask=part.mask & await _mask(part.table, only)) for part in found]
+        return await self._best(asked, found, limit, explain)
+
+    async def near(self, texts: Sequence[str]) -> list[Fact]:
+        """The current facts nearest to the texts: KNOWN_SHOWN, and two more for each text after the first."""
+        limit = KNOWN_SHOWN + 2 * (len(texts) - 1)
+        try:
+            vectors = await self.queue.embedder.embed([*map(clean_query, texts)])
+            held = await self.cache.open(self.user_id)
+        except Unavailable:  # words find some of them, and the extraction need not wait
+            hits = await self.search("\n".join(texts), limit, past=False, only=None, explain=False)
+            return [hit.fact for hit in hits]
+        nearest: dict[str, tuple[float, Fact]] = {}
+        for table, cosines, mask, _ in await self._current(held, vectors, utc_now()):
+            cosines = np.where(mask, -np.inf if cosines is None else cosines, -np.inf)
+            for position in np.argsort(-cosines, kind="stable")[:limit].tolist():
+                cosine, fact_id = float(cosines[position]), table.id_at(position)
+                if cosine > nearest.get(fact_id, (-np.inf, None))[0]:
+                    nearest[fact_id] = (cosine, table[position])
+        ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
+        return [fact for _, fact in ordered[:limit]]
+
+    async def _ask(self, query: str) -> Asked:
+        now, query = utc_now(), clean_query(query)
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                held = await self.cache.open(self.user_id)
+                (vector,) = await self.queue.embedder.embed([without_names(query, held.common_names)])
+                return Asked(query, now, held, vector)
+        except (Unavailable, TimeoutError) as error:
+            # Worse recall is better than none: words, recency and importance of all facts decide.
+            log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
+            return Asked(query, now, await self.cache.whole(self.user_id), None)
+
+    async def _current(
+        self, held: Table, vectors: Iterable[Vectors | None], now: datetime, *, every: bool = False
+    ) -> list[Candidates]:
+        """What is searched for each vector: the facts that are held and, if the user has more, what the collection
+        finds; or all of the user's facts with `every`, or if the collection does not answer."""
+        found: list[Candidates] = []
+        # The plan that replaces a fact may be one that is not held.
+        planned = [] if held.complete else await self.ledger.in_planned_slots(self.user_id)
+        mask = held.current(now, planned)
+        for vector in vectors:
+            if vector is not None and not held.complete:
+                cosines = None if every else await self._ask_collection(vector)
+                if cosines is None:
+                    held = await self.cache.whole(self.user_id, len(vector))
+                    mask = held.current(now)
+                else:
+                    found.append(await self._beyond(held, cosines, now))
+            found.append(Candidates(held, held.cosines(vector), mask, held))
+        return found
+
+    async def _beyond(self, held: Table, cosines: dict[str, float], now: datetime) -> Candidates:
+        """The current facts that are not held: those with a cosine, and the profile."""
+        known = set(held.ids())
+        ids = [fact_id for fact_id in cosines if fact_id not in known]
+        facts = await self.ledger.current(self.user_id, now, ids=ids, categories=PROFILE)
+        table = await extend(Table(), [fact for fact in facts if fact.id not in known])
+        found = np.array([cosines.get(fact_id, 0.0) for fact_id in table.ids()])
+        return Candidates(table, found, np.ones(len(table), bool), held)
+
+    async def _past(self, asked: Asked) -> list[Candidates]:
+        """The facts that no longer hold."""
+        near = None if asked.vector is None else await self._ask_collection(asked.vector, past=True)
+        found = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
+        facts, vectors = [fact for fact, _ in found], None
+        if found and asked.vector is not None:
+            vectors = vectors_of([stored for _, stored in found], len(asked.vector))
+        table = await extend(Table(), facts, vectors)
+        return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool), asked.held)]
+
+    async def _ask_collection(self, vector: Vectors, *, past: bool = False) -> dict[str, float] | None:
+        """Fact id -> cosine, for what the collection finds, and 0 for what it does not have yet; None if it does not
+        answer."""
+        owner = owner_key(self.user_id)
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                near = await self.queue.index.search(owner, vector, POOL, past=past)
+                return dict.fromkeys(await self.queue.waiting(owner), 0.0) | near
+        except (Unavailable, TimeoutError) as error:
+            log.warning("recall without the collection user=%r cause=%s", self.user_id, cause_of(error))
+            return None
+
+    async def _best(self, asked: Asked, found: Iterable[Candidates], limit: int, explain: bool) -> list[Hit]:
+        """The best of all candidates, equal scores in order of id, without blocking the event loop."""
+        query, now, weights = question(asked.query), asked.now, self.options.weights
+
+        def ranked(part: Candidates) -> Iterator[Hit]:
+            table, cosines, mask, among = part
+            applied = weights
+            if cosines is None:  # the floor is measured for facts that have a similarity
+                cosines, applied = np.zeros(len(table)), weights.without_floor()
+            return rank(query, table, cosines, now, applied, limit, mask=mask, among=among)
+
+        best: list[Hit] = []
+        merged = heapq.merge(*map(ranked, found), key=lambda hit: (-hit.score, hit.fact.id))
+        for number, hit in enumerate(islice(merged, limit)):
+            best.append(hit._replace(why=reasons(hit, asked.query, weights, now)) if explain else hit)
+            await yield_to_loop(number)
+        return best
+
+
+async def _mask(table: Table, test: Callable[[Fact], bool]) -> Mask:
+    """For which of the facts the test is true."""
+    mask = np.zeros(len(table), bool)
+    for position, fact in enumerate(table):
+        mask[position] = test(fact)
+        await yield_to_loop(position)
+    return mask
+
+
+def reasons(hit: Hit, query: str, weights: Weights, now: datetime) -> tuple[Signal, ...]:
+    """Each signal with a reason in words; their contributions add up to the score."""
+    shared = sorted(set(stems(query)) & set(document(hit.fact).stems))
+    days = max((now - hit.fact.last_said_at).days, 0)
+    texts = {
+        "similarity": f"cosine {hit.similarity:.2f}",
+        "words": f"shares {', '.join(shared)}" if shared else "shares no word",
+        "thread": "what else was said in the same thread",
+        "person": f"about {hit.fact.subject}" if hit.person else "names nobody",
+        "recency": f"last said {days} days ago",
+        "importance": f"of importance {hit.importance:.1f}",
+    }
+    return tuple(Signal(name, getattr(hit, name), getattr(weights, name), text) for name, text in texts.items())
