@@ -83,7 +83,7 @@ async def somebody_waits(pool: Pool) -> None:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups that wait for ever."""
-    monkeypatch.setattr(group_commit, "PATIENCE", None)
+    monkeypatch.setattr(group_commit, "GROUP_TIMEOUT", None)
 
 
 # --- together ------------------------------------------------------------------------------------------------
@@ -125,13 +125,13 @@ async def test_what_is_saved_and_read_is_what_langgraphs_own_saver_saves_and_rea
             await asyncio.gather(
                 by.aput_writes(there, [("messages", ["x" * size]), ("empty", None)], "task", "~pull, node"),
                 by.aput_writes(there, [("__error__", "x" * size)], "task", "~pull, node"),
-                by.aput_writes(there, [("large", "x" * group_commit.LARGE)], "large"),
+                by.aput_writes(there, [("large", "x" * group_commit.MAX_GROUPED_BYTES)], "large"),
                 by.aput_writes(there, [], "none"),
             )
         await by.aput(there, whole, {**metadata, "step": 4}, versions)
         large: Checkpoint = {
             **second,
-            "channel_values": {"messages": ["x" * group_commit.LARGE]},
+            "channel_values": {"messages": ["x" * group_commit.MAX_GROUPED_BYTES]},
             "channel_versions": versions,
         }
         await by.aput(there, large, metadata, {"messages": "2.5"})
@@ -232,7 +232,7 @@ async def test_a_large_value_keeps_nobody_waiting(saver: ThreadSaver) -> None:
     large, small = new_threads(2)
     checkpoint = empty_checkpoint()
     async with locked(saver.pool, large, checkpoint):
-        held = asyncio.create_task(save(saver, large, checkpoint, messages=["x" * group_commit.LARGE]))
+        held = asyncio.create_task(save(saver, large, checkpoint, messages=["x" * group_commit.MAX_GROUPED_BYTES]))
         async with asyncio.timeout(30):
             await save(saver, small, checkpoint)
         assert not held.done()

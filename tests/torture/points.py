@@ -118,7 +118,7 @@ def strike(pids: Sequence[int]) -> None:
 
 SAVE = "memory.threads.saver:ThreadSaver.aput"
 SAVE_WRITES = "memory.threads.saver:ThreadSaver.aput_writes"
-COMMIT = "memory.threads.group_commit:Committer._write"
+COMMIT = "memory.threads.group_commit:GroupCommitter._write"
 TOKEN = "tests.torture.victim:show"  # noqa: S105 - a function's name
 RECALL = "memory.user_memory:UserMemory.recall"
 HAND_OVER = "agent.nodes:schedule_in_process"
