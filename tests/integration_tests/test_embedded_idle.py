@@ -40,7 +40,7 @@ def test_idle_servers_end_when_their_time_is_over(data_dir: Path, start_client: 
     client.addresses()
     client.process.kill()
     killed = time.monotonic()
-    eventually(lambda: not processes(data_dir), "keeper and server are gone", seconds=10)
+    eventually(lambda: not processes(data_dir), "supervisor and server are gone", seconds=10)
     assert time.monotonic() - killed > 1.4
 
 
@@ -63,7 +63,7 @@ async def test_deleting_the_directory_of_idle_servers_ends_them(data_dir: Path) 
     async with embedded_servers(data_dir, BOTH, idle_timeout=60):
         pass
     await asyncio.to_thread(delete, data_dir)
-    await asyncio.to_thread(eventually, lambda: not processes(data_dir), "keepers and servers are gone")
+    await asyncio.to_thread(eventually, lambda: not processes(data_dir), "supervisors and servers are gone")
     assert not await asyncio.to_thread(data_dir.exists)
     async with embedded_servers(data_dir, BOTH) as addresses:
         assert postgres_query(addresses.postgres, "select 1") == 1

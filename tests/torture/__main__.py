@@ -19,7 +19,7 @@ from rich.console import Console
 from tests.torture.points import POINTS, AtRandom, InPersist, Moment, Target
 from tests.torture.rig import Outcome, Rig
 
-TARGETS: dict[Target, int] = {"process": 12, "postgres": 2, "chroma": 3, "keepers": 1, "everything": 2}
+TARGETS: dict[Target, int] = {"process": 12, "postgres": 2, "chroma": 3, "supervisors": 1, "everything": 2}
 """How often each is killed at a random moment, in parts of 20."""
 ROUND = 0.6
 MENDING = 1.5

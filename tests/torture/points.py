@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from agent.settings import read_settings
 
-Target = Literal["process", "postgres", "chroma", "keepers", "everything"]
-"""What is killed: the process that runs the turn; a server with its keeper; both keepers; or all of these."""
+Target = Literal["process", "postgres", "chroma", "supervisors", "everything"]
+"""What is killed: the process that runs the turn; a server with its supervisor; both supervisors; or all of these."""
 
 Part = Literal["mend", "turn", "background", "batch", "import"]
 """What the victim is doing when it happens: mending the round before (then it alone is killed), a turn, and so on."""
@@ -172,7 +172,7 @@ SERVER_POINTS: tuple[Moment, ...] = (
     Point("between ledger and collection, the facts embedded", PUT, "before", target="chroma"),
     Point("between the collection and the queue's deletion", PUT, "after", target="chroma"),
     Point("in a batch, after its second chunk", PUT, "after", "batch", nth=2, target="chroma"),
-    Point("between ledger and collection", INDEX, "before", target="keepers"),
+    Point("between ledger and collection", INDEX, "before", target="supervisors"),
     Point("in the transaction, before its commit", WRITE, "after", target="everything"),
     InPersist(),
     Point("while it is mended: after what may be a rebuild", INDEX, "before", "mend"),

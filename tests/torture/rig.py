@@ -136,14 +136,14 @@ class Rig:
             outcome.faults.append(Fault("wrong", "the moment never came"))
 
     def _pids(self, target: Target, victim: BaseProcess) -> list[int]:
-        """What to kill, the victim last. A server goes with its keeper, who restarts one that dies again and again
+        """What to kill, the victim last. A server goes with its supervisor, who restarts one that dies again and again
         ever more slowly, which is not what is tried here."""
         servers: list[ServerName] = ["postgres", "chroma"]
         if target in servers:
             servers = [name for name in servers if name == target]
         elif target == "process":
             servers = []
-        pids = [] if target == "keepers" else [server_pid(self.data, name) for name in servers]
+        pids = [] if target == "supervisors" else [server_pid(self.data, name) for name in servers]
         pids += [pid for name in servers for pid in processes(self.data / name, "memory.embedded.supervisor")]
         if target in ("process", "everything") and victim.pid:
             pids.append(victim.pid)

