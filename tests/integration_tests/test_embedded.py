@@ -22,9 +22,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from memory.embedded.chroma import Chroma, listens
 from memory.embedded.connect import embedded_servers
-from memory.embedded.directory import try_lock
+from memory.embedded.directory import account_name, try_lock
 from memory.embedded.postgres import socket_directory
-from memory.embedded.programs import account_name
 from memory.errors import Unavailable
 from memory.index.chroma import ChromaServer
 from tests.embedded import (
