@@ -1,4 +1,4 @@
-"""The embedded servers, really started: shared, found again after every kind of death, and never left behind.
+"""The embedded servers, started for real: shared, restarted after every kind of crash, and never left behind.
 
 Clients run as processes of their own, so that they can be killed.
 """
@@ -79,7 +79,7 @@ async def test_only_what_is_wanted_runs(data_dir: Path) -> None:
         assert chroma_listens(addresses.chroma)
 
 
-async def test_who_starts_a_server_is_told_so_and_who_finds_it_is_not(data_dir: Path) -> None:
+async def test_progress_is_only_reported_when_a_server_is_started(data_dir: Path) -> None:
     told: list[str] = []
     async with (
         embedded_servers(data_dir, POSTGRES, progress=told.append),
@@ -102,7 +102,7 @@ async def test_nothing_but_the_user_can_enter_the_directories(data_dir: Path) ->
 
 
 async def test_the_modes_of_parent_directories_stay_as_they_are(tmp_path: Path, data_dir: Path) -> None:
-    """Where root starts it, Postgres is a user who could enter none of them."""
+    """When root starts it, Postgres runs as a user who may enter none of them."""
     before = [mode(parent) for parent in data_dir.parents]
     assert mode(tmp_path) == 0o700
     async with embedded_servers(data_dir, POSTGRES) as addresses:
@@ -110,8 +110,8 @@ async def test_the_modes_of_parent_directories_stay_as_they_are(tmp_path: Path, 
     assert [mode(parent) for parent in data_dir.parents] == before
 
 
-async def test_uses_that_come_and_go_at_once_always_get_a_server_that_answers(data_dir: Path) -> None:
-    """The last one to go and the next one to come meet at every moment of the end of a server."""
+async def test_concurrent_short_uses_always_get_a_server_that_answers(data_dir: Path) -> None:
+    """New users arrive at every moment while a server ends after its last user."""
 
     async def come_and_go(pause: float) -> None:
         for turn in range(4):
@@ -138,9 +138,7 @@ def test_two_processes_share_one_pair_of_servers_until_the_last_one_ends(
     assert not processes(data_dir)
 
 
-def test_five_processes_that_start_at_once_on_an_empty_directory_get_one_pair_of_servers(
-    data_dir: Path, start_client: StartClient
-) -> None:
+def test_five_concurrent_starts_share_one_pair_of_servers(data_dir: Path, start_client: StartClient) -> None:
     clients = [start_client(data_dir) for _ in range(5)]
     assert len({client.addresses() for client in clients}) == 1
     kinds = (
@@ -176,7 +174,7 @@ def test_the_servers_end_when_their_users_and_supervisors_are_killed(data_dir: P
     client.addresses()
     for pid in (client.process.pid, *processes(data_dir, "memory.embedded.supervisor")):
         os.kill(pid, signal.SIGKILL)
-    if sys.platform != "linux":  # no death signal: then the next use ends them
+    if sys.platform != "linux":  # no death signal: the next use ends them
         client = start_client(data_dir)
         client.addresses()
         client.end()
@@ -254,9 +252,7 @@ def test_a_server_that_outlived_its_supervisor_is_ended_by_the_next_one(
     assert chroma_listens(url)
 
 
-def test_a_postmaster_pid_whose_number_something_else_has_is_no_obstacle(
-    data_dir: Path, start_client: StartClient
-) -> None:
+def test_a_postmaster_pid_of_another_program_does_not_block_a_start(data_dir: Path, start_client: StartClient) -> None:
     client = start_client(data_dir, POSTGRES)
     client.addresses()
     pid_file = data_dir / "postgres" / "data" / "postmaster.pid"

@@ -1,4 +1,4 @@
-"""Embedded servers that nobody uses: they stay up for a while, and end when they are told to."""
+"""Idle embedded servers: they keep running until the timeout, or until they are told to stop."""
 
 import asyncio
 import shutil
@@ -35,7 +35,7 @@ async def test_idle_servers_stay_up_and_the_next_user_finds_them(data_dir: Path,
     assert await stop_servers(data_dir) == []
 
 
-def test_idle_servers_end_when_their_time_is_over(data_dir: Path, start_client: StartClient) -> None:
+def test_idle_servers_end_after_the_idle_timeout(data_dir: Path, start_client: StartClient) -> None:
     client = start_client(data_dir, POSTGRES, idle_timeout=1.5)
     client.addresses()
     client.process.kill()

@@ -1,4 +1,4 @@
-"""The embedded servers' rules: locks, addresses, commands, and what is said when they cannot be used."""
+"""The embedded servers, without starting them: locks, addresses, commands, stale and damaged files, errors."""
 
 import fcntl
 import os
@@ -83,7 +83,7 @@ def test_the_tail_of_the_log_is_of_this_attempt_and_without_colours(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_the_postgres_url_names_the_socket_directory_to_psycopg_whatever_its_name(name: str) -> None:
+def test_the_postgres_url_quotes_any_socket_directory(name: str) -> None:
     assert conninfo_to_dict(socket_url(Path("/x", name)))["host"] == f"/x/{name}"
 
 
@@ -97,7 +97,7 @@ def test_postgres_listens_on_no_tcp_port() -> None:
 
 
 @pytest.mark.parametrize("directory", ["/" + "x" * 200, "/with, comma", "/" + "ü" * 50])
-def test_a_path_that_no_socket_can_have_gets_one_of_its_own_below_tmp(directory: str) -> None:
+def test_a_path_too_long_for_a_socket_gets_one_below_tmp(directory: str) -> None:
     sockets = socket_directory(Path(directory))
     assert sockets.parts[:2] == ("/", "tmp")
     assert len(os.fsencode(sockets / ".s.PGSQL.5432")) <= MAX_SOCKET_PATH
@@ -121,13 +121,13 @@ def test_a_database_of_another_major_version_is_refused_by_name(postgres: Postgr
     ("program", "status", "stays"),
     [
         ("postgres", psutil.STATUS_SLEEPING, True),
-        ("postgres", psutil.STATUS_ZOMBIE, False),  # killed, and not yet collected by its parent
+        ("postgres", psutil.STATUS_ZOMBIE, False),  # a zombie
         ("vim", psutil.STATUS_SLEEPING, False),
         ("", None, False),
     ],
 )
 @pytest.mark.usefixtures("own_account")
-def test_a_postmaster_pid_stays_only_while_a_postgres_runs_under_its_number(
+def test_a_postmaster_pid_is_kept_only_while_that_postgres_runs(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch, program: str, status: str | None, stays: bool
 ) -> None:
     class Process:
@@ -258,7 +258,7 @@ def test_chromas_files_stay_where_nothing_is_wrong_with_them(chroma: Chroma) -> 
 
 
 @pytest.mark.parametrize("torn", ["header.bin", "length.bin"])
-def test_vectors_that_were_written_in_part_are_set_aside_and_that_is_said(chroma: Chroma, torn: str) -> None:
+def test_half_written_vectors_are_moved_away_with_a_notice(chroma: Chroma, torn: str) -> None:
     os.utime(chroma.data / "3f1c" / torn, (10, 10))
     chroma.prepare()
     assert not chroma.data.exists()

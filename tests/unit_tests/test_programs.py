@@ -42,14 +42,14 @@ def test_a_user_who_can_execute_the_wheels_programs_uses_them(site: Path, tmp_pa
     assert postgres_programs(tmp_path, OWN) == site / PROGRAMS
 
 
-def test_another_user_who_cannot_pass_gets_a_copy_it_can_execute(site: Path, tmp_path: Path) -> None:
+def test_a_user_who_cannot_enter_gets_a_copy_it_can_execute(site: Path, tmp_path: Path) -> None:
     found = postgres_programs(tmp_path, OTHER)
     assert found.is_relative_to(tmp_path / "public" / COPIES)
     assert (found / "postgres").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "public" / COPIES).stat().st_mode & 0o777 == 0o755
 
 
-def test_a_user_without_a_name_gets_a_copy_of_its_own(
+def test_a_user_without_an_account_gets_its_own_copy(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programs, "account_name", lambda _: None)
@@ -60,7 +60,7 @@ def test_a_user_without_a_name_gets_a_copy_of_its_own(
 
 
 @pytest.mark.parametrize("name", ['the "data"', "$HOME", "`id`", "a\\b"])
-def test_a_path_that_a_shell_would_change_is_not_used(
+def test_a_path_with_characters_special_to_a_shell_is_not_used(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     (tmp_path / name).mkdir()
@@ -72,7 +72,7 @@ def test_a_path_that_a_shell_would_change_is_not_used(
     assert postgres_programs(tmp_path, OWN).is_relative_to(tmp_path / "programs")
 
 
-def test_a_copy_is_made_once_and_again_when_a_file_of_it_is_gone(site: Path, tmp_path: Path) -> None:
+def test_a_copy_is_made_once_and_again_if_a_file_is_missing(site: Path, tmp_path: Path) -> None:
     copy = postgres_programs(tmp_path, OTHER)
     (copy / "mark").touch()
     assert postgres_programs(tmp_path, OTHER) == copy
@@ -113,7 +113,7 @@ def test_a_place_that_others_can_write_to_is_never_used(site: Path, tmp_path: Pa
         postgres_programs(tmp_path, OTHER)
 
 
-def test_a_directory_below_a_private_one_cannot_be_passed(tmp_path: Path) -> None:
+def test_a_directory_below_a_private_one_cannot_be_entered(tmp_path: Path) -> None:
     (tmp_path / "private" / "inner").mkdir(parents=True)
     (tmp_path / "private").chmod(0o700)
     assert not everyone_can_enter(tmp_path / "private" / "inner")
