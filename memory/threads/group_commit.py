@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -49,18 +49,17 @@ class GroupCommitter:
         return await asyncio.shield(self._write_task)  # cancelling this call does not cancel the others
 
     async def _write(self, calls: list[dict[str, Sequence[Row]]]) -> bool:
-        def rows_of(table: str) -> list[Row]:
+        def encoded(table: str) -> str:
             """In the order of their threads: two processes that lock the same rows cannot deadlock."""
-            return sorted((row for rows in calls for row in rows.get(table, ())), key=itemgetter(0))
+            rows = sorted((row for call in calls for row in call.get(table, ())), key=itemgetter(0))
+            if table != "checkpoints":
+                rows = [(*row[:-1], b64encode(row[-1]).decode()) for row in rows]
+            return json.dumps(rows)
 
         try:
             async with self._slots, self._pool.connection() as connection:
                 self._write_task = None
-                parameters = {
-                    "checkpoints": json.dumps(rows_of("checkpoints")),
-                    "blobs": _with_base64(rows_of("blobs")),
-                    "writes": _with_base64(rows_of("writes")),
-                }
+                parameters = {table: encoded(table) for table in ("checkpoints", "blobs", "writes")}
                 async with asyncio.timeout(GROUP_TIMEOUT):
                     await connection.execute(STATEMENT, parameters)
         except PoolTimeout:
@@ -69,10 +68,6 @@ class GroupCommitter:
             log.warning("group commit failed, saving one by one calls=%d cause=%s", len(calls), cause_of(error))
             return False
         return True
-
-
-def _with_base64(rows: Iterable[Row]) -> str:
-    return json.dumps([(*row, b64encode(blob).decode()) for *row, blob in rows])
 
 
 STATEMENT = """

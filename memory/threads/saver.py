@@ -23,6 +23,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from memory.errors import BadInput
@@ -94,11 +95,11 @@ class ThreadSaver(AsyncPostgresSaver):
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread with its history, as a server's `copy` does."""
         async with self.pool.connection() as connection, connection.transaction():
-            for table, columns in COPIED_COLUMNS.items():
+            for table in ("checkpoint_blobs", "checkpoint_writes", "checkpoints"):
                 await connection.execute(
-                    f"insert into {table} (thread_id, {columns}) "  # noqa: S608 - constants
-                    f"select %(target)s, {columns} from {table} where thread_id = %(source)s",
-                    {"source": source_thread_id, "target": target_thread_id},
+                    f"insert into {table} select copy.* from {table} original, "  # noqa: S608 - constants
+                    "jsonb_populate_record(original, %(changed)s) copy where original.thread_id = %(source)s",
+                    {"source": source_thread_id, "changed": Jsonb({"thread_id": target_thread_id})},
                 )
 
 
@@ -119,12 +120,6 @@ and not exists (
 )
 """
 """A blob stays while a checkpoint that is not deleted refers to it: an earlier one, or a fork of it."""
-
-COPIED_COLUMNS = {
-    "checkpoint_blobs": "checkpoint_ns, channel, version, type, blob",
-    "checkpoint_writes": "checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob",
-    "checkpoints": "checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata",
-}
 
 
 class ThreadSerializer(JsonPlusSerializer):

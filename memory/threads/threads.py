@@ -31,9 +31,6 @@ with recursive newest as (
 """  # noqa: S608 - a constant
 """The newest checkpoint of each of a user's threads: one index scan for each thread, however long it is."""
 
-IS_CONVERSATION = "checkpoint->'channel_values'->'conversation' is null"
-"""Leaves out the threads of background extraction."""
-
 MAX_THREAD_ID = 600
 """Characters of a thread's id, which has to fit into an index."""
 
@@ -70,7 +67,8 @@ async def list_threads(pool: Pool, user_id: str, limit: int | None = 20) -> list
     rows = await fetch(
         pool,
         f"{NEWEST} select thread_id as id, (checkpoint->>'ts')::timestamptz as last_at from newest "  # noqa: S608 - a constant
-        f"where {IS_CONVERSATION} order by last_at desc, id limit %(limit)s",
+        "where checkpoint->'channel_values'->'conversation' is null "  # not one of background extraction
+        "order by last_at desc, id limit %(limit)s",
         owner=owner_key(check_user_id(user_id)),
         limit=limit,
     )

@@ -1,15 +1,12 @@
 """The private parts of LangGraph's saver that the checkpointer uses: an upgrade that changes one fails here by name."""
 
 import inspect
-import re
 from collections.abc import Callable
 
 import pytest
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.postgres.base import BasePostgresSaver
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
-
-from memory.threads.saver import COPIED_COLUMNS
 
 PARTS: list[tuple[Callable[..., object], list[str]]] = [
     (BasePostgresSaver._dump_blobs, ["self", "thread_id", "checkpoint_ns", "values", "versions"]),
@@ -57,16 +54,6 @@ def test_rows_of_langgraphs_saver_still_have_the_order_of_the_columns() -> None:
 def test_langgraphs_saver_still_writes_the_same_columns(name: str, columns: str) -> None:
     statement = " ".join(getattr(AsyncPostgresSaver, name).split())
     assert statement.startswith(f"INSERT INTO {columns} VALUES"), f"AsyncPostgresSaver.{name} changed"
-
-
-@pytest.mark.parametrize(("table", "columns"), COPIED_COLUMNS.items(), ids=[*COPIED_COLUMNS])
-def test_a_copied_thread_has_every_column_of_langgraphs_tables(table: str, columns: str) -> None:
-    found: list[str] = []
-    for migration in AsyncPostgresSaver.MIGRATIONS:
-        if f"CREATE TABLE IF NOT EXISTS {table} (" in migration:
-            found += re.findall(r"^    ([a-z_]+) ", migration, re.MULTILINE)
-        found += re.findall(rf"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS (\w+)", migration)
-    assert set(found) == {"thread_id", *columns.split(", ")}, f"the table {table} changed"
 
 
 def test_a_delta_snapshot_and_the_saver_lock_are_where_they_were() -> None:
