@@ -140,12 +140,15 @@ class ThreadSerializer(JsonPlusSerializer):
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         (kind, _, cipher), value = data[0].partition("+"), data[1]
         if cipher and self._cipher is None:
-            raise BadInput("The thread was saved encrypted, and LANGGRAPH_AES_KEY is empty: set the key of then.")
+            raise BadInput(f"The thread was saved encrypted, and LANGGRAPH_AES_KEY is empty: {SET_KEY}")
         if cipher and self._cipher:
             try:
                 value = self._cipher.decrypt(cipher, value)
             except ValueError as error:
                 raise BadInput(
-                    "The thread was saved with another key than LANGGRAPH_AES_KEY is now: set the key of then."
+                    f"The thread was saved with another key than LANGGRAPH_AES_KEY is now: {SET_KEY}"
                 ) from error
         return super().loads_typed((kind, value))
+
+
+SET_KEY = "set the key that it was saved with."
