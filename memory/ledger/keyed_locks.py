@@ -15,11 +15,11 @@ class KeyedLocks:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def hold(self, key: str, *, deadline: float, busy: str) -> AsyncIterator[None]:
-        """Hold the lock of `key`; raises Unavailable(`busy`) at `deadline`, by the event loop's clock."""
+    async def hold(self, key: str, *, timeout: float, busy: str) -> AsyncIterator[None]:
+        """Hold the lock of `key`. Raises Unavailable(`busy`) after `timeout` seconds."""
         lock = self._locks.setdefault(key, asyncio.Lock())
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(timeout):
                 await lock.acquire()
         except TimeoutError as error:
             raise Unavailable(busy) from error

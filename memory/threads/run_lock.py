@@ -41,7 +41,7 @@ class RunLocks:
             f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or in a new thread."
         )
         async with (
-            self._locks.hold(thread_id, deadline=deadline, busy=busy),
+            self._locks.hold(thread_id, timeout=timeout, busy=busy),
             self._shared_connection(deadline) as connection,
         ):
             try:
