@@ -18,8 +18,7 @@ from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11
 
 from memory.facts.fact import is_storable, replace_surrogates, utc_now
 from memory.learn.extract import SAID_AT, Extracted
-from memory.threads.summary import Summary
-from memory.threads.task import Task, change_task, last_set
+from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
 
 REWRITES = "rewrites"
 """Key in a human message's `additional_kwargs`: the id of the message whose place it took."""
@@ -113,19 +112,8 @@ class Reason(TypedDict):
     """Signal -> its part of the score, and because of what: "0.12, shares restaurant"."""
 
 
-class State(Input):
+class State(Input, ConversationState):
     """A thread."""
-
-    owner: str
-    """Whose thread it is: `owner_key` of the user who began it."""
-    summary: Summary
-    """Of the messages that passed the window, and were taken out of `messages`."""
-    extracted_until: str
-    """Watermark: id of the last message that facts were taken from. Those after it are still to be done."""
-    task: Annotated[Task | None, change_task]
-    """Working memory: the task this thread is in the middle of."""
-    task_open_until: Annotated[str, last_set]
-    """When the task expires, "" once it has ended: a plain value, by which `memory.threads.tasks` finds it."""
 
     recalled: Annotated[str, UntrackedValue]
     """The block of recalled facts for this reply; never saved, since tomorrow's facts may differ."""
@@ -136,11 +124,9 @@ class State(Input):
     changes: Annotated[MemoryChanges | None, UntrackedValue]
 
 
-class BackgroundInput(TypedDict):
+class BackgroundInput(ExtractionThread):
     """What a run of the graph `background_extraction` is asked for."""
 
-    conversation: str
-    """The thread whose messages these are; a plain value, by which the run's own thread is told from a conversation."""
     utterances: Annotated[list[dict[str, Any]], UntrackedValue]
     """Utterances, as JSON; in no checkpoint, since nobody would look for what a user said here. A server's own record
     of the run has them."""
@@ -148,12 +134,8 @@ class BackgroundInput(TypedDict):
     """When they were handed over, as an ISO moment: what was forgotten since then is not learnt."""
 
 
-class BackgroundState(BackgroundInput):
+class BackgroundState(BackgroundInput, OwnedThread):
     """A run of the graph `background_extraction`, in a thread of its own."""
 
-    owner: str
-    """As in a conversation: `owner_key` of the user."""
-    extracted_until: str
-    """Id of the last message that facts were taken from."""
     extracted: Annotated[Extracted | None, UntrackedValue]
     changes: Annotated[MemoryChanges | None, UntrackedValue]

@@ -1,4 +1,4 @@
-"""Programs that use the embedded servers, for tests of how these start, are shared and end."""
+"""Client processes of the embedded servers, for tests of how servers start, are shared and end."""
 
 import json
 import os
@@ -69,7 +69,7 @@ class Client:
         )
 
     def answer(self) -> dict[str, str]:
-        """What it printed: the addresses, or the reason why there are none."""
+        """What it printed: the addresses, or an error."""
         assert self.process.stdout
         assert select.select([self.process.stdout], [], [], 60)[0], "no address within 60 s"
         answer: dict[str, str] = json.loads(self.process.stdout.readline())
@@ -81,7 +81,7 @@ class Client:
         return Addresses(**answer)
 
     def end(self) -> None:
-        """Leave in good order, and wait for that."""
+        """End the process normally, and wait for it."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
@@ -93,7 +93,7 @@ StartClient = Callable[..., Client]
 
 
 def eventually(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait until `condition` holds; a refused connection is a no."""
+    """Wait until `condition` holds; a refused connection counts as false."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -106,7 +106,7 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = 30) 
 
 
 def postgres_query(url: str | None, query: str) -> object:
-    """The first value that `query` gives, where it gives one."""
+    """The first value of the query's result, if it has one."""
     assert url
     with psycopg.connect(url, connect_timeout=10) as connection:
         cursor = connection.execute(query.encode())
@@ -121,7 +121,7 @@ def chroma_listens(url: str | None) -> bool:
 
 
 def run_as(uid: int, gid: int) -> list[str]:
-    """The words before a command that make another user run it, where root runs pytest.
+    """The prefix of a command that runs it as another user, if root runs pytest.
 
     dac_read_search (2) lets that user reach an interpreter below root's home; it may write only what is its own."""
     if os.geteuid() != 0:

@@ -13,7 +13,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from memory.embedded.connect import ServerName
-from memory.embedded.supervisor import Home, State
+from memory.embedded.directory import State
 from memory.environment import NO_TELEMETRY
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +58,7 @@ def _running() -> Iterator[tuple[int, str]]:
 
 def server_pid(data_dir: Path, name: ServerName) -> int:
     """The process of an embedded server."""
-    pid = State.read(Home(data_dir / name).state_file).server_pid
+    pid = State.read(data_dir / name / "state.json").server_pid
     assert pid
     return pid
 

@@ -1,4 +1,4 @@
-"""What programs send, seen from outside with strace: their connections and host look-ups."""
+"""The outbound connections and host lookups of programs, traced with strace."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ ASKS_NSCD = re.compile(r'"\\2\\0\\0\\0\\(?:[4-7]|r|16)\\0\\0\\0')
 
 
 def strace(output: Path) -> list[str]:
-    """The words before a command that have the network calls of it and all its children written to `output`.
+    """The prefix of a command that writes the network calls of it and its children to `output`.
 
     Skips the test where that cannot be done.
     """
@@ -31,7 +31,7 @@ def strace(output: Path) -> list[str]:
 
 
 def outbound(trace: str) -> list[str]:
-    """The calls in strace's output that reach beyond this machine, or look a host up; a unix socket does neither."""
+    """The traced calls that reach other machines, or look up a host."""
     return [line for line in trace.splitlines() if SENDS.match(line) and leaves(line)]
 
 

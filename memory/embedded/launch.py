@@ -1,34 +1,39 @@
-"""Replace this process by a program that ends with its parent, and that another user may run.
+"""What a child process does before it runs a server's program: change its user, and end with its parent. Linux only."""
 
-    python -I -S memory/embedded/launch.py [--uid N --gid N] SIGNAL PROGRAM [ARGUMENT ...]
-
-SIGNAL is the number of the signal that the kernel sends the program when its parent dies, however that happens. Linux
-only. `setpriv` of util-linux does the same; it is not part of every container, and this is.
-"""
-
-import argparse
 import ctypes
 import os
+import sys
+from collections.abc import Callable
 
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
 
-libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None)
 
 
-def prctl(option: int, argument: int, value: int = 0) -> None:
-    """Call prctl(2). Raises OSError."""
-    if libc.prctl(option, *map(ctypes.c_ulong, (argument, value, 0, 0))):
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+def prepare_child(death_signal: int, account: tuple[int, int] | None = None) -> Callable[[], None] | None:
+    """A `preexec_fn` for Popen, after which the kernel sends `death_signal` when the parent dies.
+
+    `account` is the user and the group to change to. That user can still enter every directory: the data may lie below
+    some that only root can enter. None where the system has no death signal, so that a server can outlive its parent.
+    """
+    if sys.platform != "linux":
+        return None
+    parent = os.getpid()
+
+    def prepare() -> None:
+        if account:
+            become(*account, CAP_DAC_OVERRIDE)
+        prctl(PR_SET_PDEATHSIG, death_signal)  # after the change of user, which resets it
+        if os.getppid() != parent:
+            os.kill(os.getpid(), death_signal)
+
+    return prepare
 
 
 def become(uid: int, gid: int, capability: int) -> None:
-    """Be this user from now on, with one of root's capabilities, which the programs it starts inherit.
-
-    Where root does not have that one, as in a container that drops all of them, the user goes without it.
-    """
+    """Change to this user, and keep one of root's capabilities, unless root lacks it, as in some containers."""
     prctl(PR_SET_KEEPCAPS, 1)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
@@ -40,21 +45,5 @@ def become(uid: int, gid: int, capability: int) -> None:
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--uid", type=int)
-    parser.add_argument("--gid", type=int)
-    parser.add_argument("signal", type=int)
-    parser.add_argument("command", nargs=argparse.REMAINDER)
-    given = parser.parse_args()
-    parent = os.getppid()
-    if given.uid is not None:
-        become(given.uid, given.gid, CAP_DAC_OVERRIDE)  # its data may lie below directories that only root can enter
-    prctl(PR_SET_PDEATHSIG, given.signal)  # after the change of user, which would undo it
-    if os.getppid() != parent:  # it died before the kernel was told
-        os.kill(os.getpid(), given.signal)
-    os.execv(given.command[0], given.command)  # noqa: S606 - our own command, no shell
-
-
-if __name__ == "__main__":
-    main()
+def prctl(option: int, *arguments: int) -> None:
+    libc.prctl(option, *map(ctypes.c_ulong, (*arguments, 0, 0, 0)[:4]))

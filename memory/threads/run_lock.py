@@ -1,74 +1,68 @@
-"""One run of a thread at a time, in every process that works on this database; a server sees to that by itself."""
+"""One run of a thread at a time, across all processes that use the database; a LangGraph server does this itself."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from weakref import WeakValueDictionary
 
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import Unavailable
+from memory.ledger.keyed_locks import KeyedLocks
 from memory.ledger.locks import lock_key, wait_for_lock
 from memory.ledger.pool import Connection, Pool
 
 RUN_TIMEOUT = 30.0
-"""Seconds to wait for a run of the thread that is under way."""
+"""Seconds to wait for another run of the same thread."""
 
 
 class RunLocks:
-    """The runs that this process has under way. Other processes see them as advisory locks.
+    """The thread locks that this process holds, as advisory locks that other processes respect.
 
-    One connection of the pool holds the locks of all of them, while there are any: with one for each run, ten runs
-    would leave themselves none to work with. Where that connection breaks its locks are gone, and a run that goes on
-    nevertheless is guarded against this process's other runs alone.
+    All of them are held on one connection of the pool: with a connection for each run, ten runs would use up the pool.
+    If that connection breaks, its locks are lost, and its runs are only guarded against others in this process.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks = KeyedLocks()
         self._opening = asyncio.Lock()
         self._connection: Connection | None = None
-        self._users = Counter[Connection]()
+        self._users = dict[Connection, int]()
 
     @asynccontextmanager
     async def hold(self, thread_id: str, *, timeout: float = RUN_TIMEOUT) -> AsyncIterator[None]:
-        """The only run of the thread while this is entered: two at once would lose one's messages.
+        """Hold the thread's lock, since each of two concurrent runs would overwrite the other's messages.
 
-        Raises Unavailable when another run is under way for longer than `timeout` seconds, or the database does not
-        answer within them.
+        Raises Unavailable when another run holds the lock, or the database does not answer, for `timeout` seconds.
         """
-        gate = self._gates.setdefault(thread_id, asyncio.Lock())
+        deadline = asyncio.get_running_loop().time() + timeout
+        key = lock_key("thread", thread_id)
         busy = (
             f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or in a new thread."
         )
-        deadline = asyncio.get_running_loop().time() + timeout
-        try:
-            async with asyncio.timeout_at(deadline):
-                await gate.acquire()
-        except TimeoutError as error:
-            raise Unavailable(busy) from error
-        try:
-            async with self._shared(deadline) as connection:
-                key = lock_key("thread", thread_id)
-                try:
-                    await wait_for_lock(connection, key, deadline=deadline, busy=busy)
-                    yield
-                finally:  # also of a lock that was taken in the moment of a cancellation
-                    await asyncio.shield(_unlock(connection, key))
-        finally:
-            gate.release()
+        async with (
+            self._locks.hold(thread_id, timeout=timeout, busy=busy),
+            self._shared_connection(deadline) as connection,
+        ):
+            try:
+                await wait_for_lock(connection, key, deadline=deadline, busy=busy)
+                yield
+            finally:  # also when the wait was cancelled right after the lock was taken
+                await asyncio.shield(_unlock(connection, key))
 
     @asynccontextmanager
-    async def _shared(self, deadline: float) -> AsyncIterator[Connection]:
-        """The connection that holds the locks; the last to leave gives it back."""
+    async def _shared_connection(self, deadline: float) -> AsyncIterator[Connection]:
+        """The connection that holds the locks; its last user returns it to the pool."""
         try:
             async with asyncio.timeout_at(deadline), self._opening:
-                if self._connection is None or not await _lives(self._connection):
-                    self._connection = await self._pool.getconn()
-                connection = self._connection
-                self._users[connection] += 1
+                if self._connection:
+                    try:
+                        await AsyncConnectionPool.check_connection(self._connection)
+                    except OperationalError:
+                        self._connection = None  # it broke while others were using it
+                connection = self._connection = self._connection or await self._pool.getconn()
+                self._users[connection] = self._users.get(connection, 0) + 1
         except (TimeoutError, PoolTimeout, OperationalError) as error:
             raise Unavailable(
                 "The database does not answer, or has no connection free for the thread's lock: try again."
@@ -84,17 +78,8 @@ class RunLocks:
                 await asyncio.shield(self._pool.putconn(connection))
 
 
-async def _lives(connection: Connection) -> bool:
-    """Whether a connection that others use already is still one: it may have been broken since."""
-    try:
-        await AsyncConnectionPool.check_connection(connection)
-    except OperationalError:
-        return False
-    return True
-
-
 async def _unlock(connection: Connection, key: int) -> None:
     try:
         await connection.execute("select pg_advisory_unlock(%s)", (key,))
     except OperationalError:
-        await connection.close()  # which lets go of it, too
+        await connection.close()  # which releases the lock as well

@@ -1,4 +1,4 @@
-"""The running summary of a thread: what a model is asked for when the oldest messages leave it, and what is kept."""
+"""The running summary of a thread, which replaces its oldest messages."""
 
 import json
 import re
@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
-from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
+from typing_extensions import TypedDict  # on Python 3.11 pydantic cannot read the one of `typing`
 
 from memory.learn.guard import is_secret
 
 SUMMARY_TOKENS = 500
-"""About how many tokens of a prompt the summary may take."""
+"""Approximate number of tokens of a prompt that the summary may take."""
 SUMMARY_CHARS = SUMMARY_TOKENS * 4
-"""The same by the measure of LangChain's approximate counter."""
-BEGINNING = 100
-"""Characters of a thread's first message that are kept to name it by."""
+TITLE_CHARS = 100
+"""Characters of a thread's first message that are kept as its title."""
 
 SUMMARY_PROMPT = """\
 You keep the running summary of a conversation between a user and an assistant. You are given, as JSON, the summary so \
@@ -34,22 +33,22 @@ Answer with the summary and nothing else.\
 
 
 class Summary(TypedDict):
-    """Of the messages taken out of a thread. No mere text: a checkpointer never encrypts one."""
+    """The summary of a thread. Not a plain string, because the checkpointer does not encrypt those."""
 
     text: str
     begins_with: str
-    """The beginning of the thread's first message, by which people find the thread again."""
+    """The beginning of the thread's first message, which lists of threads show."""
 
 
 async def sum_up(
     model: BaseChatModel, so_far: Summary | None, messages: Sequence[AnyMessage], config: RunnableConfig | None = None
 ) -> Summary:
-    """One model call: the summary with these messages in it; no call where nothing was said in them.
+    """Add the messages to the summary, in one model call; no call if they hold no text.
 
     Raises what the model raises, and ValueError for an empty answer.
     """
     first = next((str(message.text) for message in messages if isinstance(message, HumanMessage)), "")
-    before = so_far or Summary(text="", begins_with=" ".join(first.split())[:BEGINNING])
+    before = so_far or Summary(text="", begins_with=" ".join(first.split())[:TITLE_CHARS])
     request = summary_input(before["text"], messages)
     if request is None:
         return before
@@ -61,8 +60,10 @@ async def sum_up(
 
 
 def summary_input(so_far: str, messages: Sequence[AnyMessage]) -> str | None:
-    """What the model is given, as JSON; None where nothing was said. Tools are left out: the assistant says what
-    they found."""
+    """The request to the model, as JSON; None if the messages hold no text.
+
+    Tool calls and their answers are left out: the assistant says what they found.
+    """
     said = [
         {"from": "user" if isinstance(message, HumanMessage) else "assistant", "text": text}
         for message in messages
@@ -72,14 +73,13 @@ def summary_input(so_far: str, messages: Sequence[AnyMessage]) -> str | None:
 
 
 def without_secrets(text: str) -> str:
-    """The text without the sentences that say a password, key or card number, whatever the model made of its prompt."""
+    """The text without the sentences that hold a password, key or card number."""
     lines = (re.split(r"(?<=[.!?])\s+", line) for line in text.splitlines())
     return "\n".join(" ".join(part for part in parts if not is_secret(part)) for parts in lines).strip()
 
 
 def bounded(text: str) -> str:
-    """The text within SUMMARY_CHARS: its end, from a whole word on, since what is oldest stands first."""
+    """The end of the text, in whole words, within SUMMARY_CHARS: the oldest part comes first and is cut."""
     if len(text) <= SUMMARY_CHARS:
         return text
-    end = text[2 - SUMMARY_CHARS :]
-    return f"… {end.split(None, 1)[-1]}"
+    return f"… {text[2 - SUMMARY_CHARS :].split(None, 1)[-1]}"

@@ -1,4 +1,4 @@
-"""Working memory: the task a thread is in the middle of, kept with the thread's state and never as a fact. Pure."""
+"""Working memory: the task that a thread is in the middle of, kept in the thread's state and never as a fact. Pure."""
 
 import json
 import uuid
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, JsonValue, TypeAdapter, ValidationError
-from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
+from typing_extensions import TypedDict  # on Python 3.11 pydantic cannot read the one of `typing`
 
 from memory.errors import BadInput
 from memory.facts.fact import check_text, iso_moment
@@ -15,18 +15,13 @@ Ending = Literal["done", "failed", "cancelled"]
 TaskStatus = Literal["in_progress", "expired"] | Ending
 
 TASK_HOURS = 24
-"""How long a task stays open when nobody ends it and nothing else was said."""
+"""How long a task stays open by default."""
 
 MAX_HOURS, MAX_TYPE, MAX_DATA = 24 * 365, 100, 4_000
-"""Bounds: hours; characters of a task's type; characters of its data as JSON, since every prompt carries them."""
+"""Limits: hours; characters of a task's type; characters of its data as JSON, since every prompt carries them."""
 
-
-def _moment(text: str) -> str:
-    """An ISO moment with its time zone."""
-    return iso_moment(text).isoformat()
-
-
-Moment = Annotated[str, AfterValidator(_moment)]
+Moment = Annotated[str, AfterValidator(lambda text: iso_moment(text).isoformat())]
+"""An ISO moment with its time zone."""
 
 
 class Task(TypedDict):
@@ -35,7 +30,7 @@ class Task(TypedDict):
     id: str
     type: str
     status: TaskStatus
-    """As it was last set: that a task has expired is found by the clock (`status_of`)."""
+    """As it was last set; `status_of` finds out whether it has expired since."""
     data: dict[str, JsonValue]
     created_at: Moment
     expires_at: Moment
@@ -45,17 +40,17 @@ _TASK = TypeAdapter(Task)
 
 
 class TaskChange(TypedDict):
-    """What is to become of a task; changes of one step are applied one after another, so that none is lost."""
+    """A change to the task with this id; the reducer applies the changes of one step one after another."""
 
     id: str
     ending: Ending | None
-    """None while it goes on."""
+    """None while the task goes on."""
     data: dict[str, JsonValue]
-    """Merged into what the task holds; null takes a key out."""
+    """Merged into the task's data; null deletes a key."""
 
 
 def task_of(value: object) -> Task | None:
-    """The task that a thread's state holds; None where there is none, or a client put something else there."""
+    """The task in a thread's state; None where there is none, or a client wrote something else there."""
     try:
         return _TASK.validate_python(value)
     except ValidationError:
@@ -63,11 +58,10 @@ def task_of(value: object) -> Task | None:
 
 
 def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task | None:
-    """The reducer of the state's `task`: a whole task takes the place of what is there, a change is merged into it.
+    """The reducer of the state's `task`: a whole task replaces the current one, a change is merged into it.
 
-    Changes of one step count in the order of their calls: of two values for one key the later stands, and what an end
-    and an update say is both kept, whichever comes first. A change of another task than the one that is there comes
-    too late, and is dropped.
+    The changes of one step apply in the order of their calls: the last value of a key wins, and both an update and an
+    ending count, whichever comes first. A change to another task than the current one is too late, and is dropped.
     """
     if change is None or "created_at" in change:
         return cast(Task | None, change)
@@ -77,18 +71,13 @@ def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task |
     return {**task, "status": change["ending"] or task["status"], "data": _merged(task["data"], change["data"])}
 
 
-def last_set(_: str, value: str) -> str:
-    """The reducer of `task_open_until`, as two calls of one step may end the same task."""
-    return value
-
-
 def start_task(
     task: Task | None, kind: str, data: dict[str, JsonValue], now: datetime, hours: float = TASK_HOURS
 ) -> Task:
-    """A new open task, in place of one that has ended or expired.
+    """A new open task, which replaces one that has ended or expired.
 
-    Raises BadInput while another is open, and says how to end it: a thread has one task at a time, so that "cancel it"
-    has one meaning, and to replace the open one would lose what the user has told of it so far.
+    Raises BadInput while another is open: a thread has one task at a time, so that "cancel it" is unambiguous, and
+    replacing the open one would lose what the user has said about it.
     """
     if current := open_task(task, now):
         raise BadInput(
@@ -116,30 +105,31 @@ def open_task(task: Task | None, now: datetime) -> Task | None:
 
 
 def status_of(task: Task, now: datetime) -> TaskStatus:
-    """The task's status at `now`: one that nobody ended in time is expired."""
-    late = task["status"] == "in_progress" and now >= datetime.fromisoformat(task["expires_at"])
-    return "expired" if late else task["status"]
+    is_late = task["status"] == "in_progress" and now >= datetime.fromisoformat(task["expires_at"])
+    return "expired" if is_late else task["status"]
 
 
 def update_task(task: Task | None, data: dict[str, JsonValue], now: datetime) -> TaskChange:
-    """`data` merged into the open task's. Raises BadInput when none is open, or it would hold too much."""
-    current = _need_open(task, now)
-    # Each call of a step is checked by itself: together they may pass the bound by what one message of a model holds.
+    """`data` merged into the open task's. Raises BadInput when none is open, or its data would be too large.
+
+    Each call of a step is checked by itself: together they may pass the limit by what one message of a model holds.
+    """
+    current = _require_open(task, now)
     _checked(_merged(current["data"], data))
     return TaskChange(id=current["id"], ending=None, data=data)
 
 
 def finish_task(task: Task | None, ending: Ending, now: datetime) -> TaskChange:
     """The open task, ended. Raises BadInput when none is open."""
-    return TaskChange(id=_need_open(task, now)["id"], ending=ending, data={})
+    return TaskChange(id=_require_open(task, now)["id"], ending=ending, data={})
 
 
-def _need_open(task: Task | None, now: datetime) -> Task:
-    current, task = open_task(task, now), task_of(task)
-    if current is None:
-        last = f" (the last one, {task['type']!r}, is {status_of(task, now)})" if task else ""
-        raise BadInput(f"No task is open in this thread{last}: start one first, in a step of its own.")
-    return current
+def _require_open(task: Task | None, now: datetime) -> Task:
+    if current := open_task(task, now):
+        return current
+    task = task_of(task)
+    last = f" (the last one, {task['type']!r}, is {status_of(task, now)})" if task else ""
+    raise BadInput(f"No task is open in this thread{last}: start one first, in a step of its own.")
 
 
 def _merged(data: dict[str, JsonValue], changes: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -147,7 +137,7 @@ def _merged(data: dict[str, JsonValue], changes: dict[str, JsonValue]) -> dict[s
 
 
 def _checked(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """The data as they are. Raises BadInput where they are no JSON that can be kept, or too much of it."""
+    """`data` unchanged. Raises BadInput for data that is not JSON, too large, or that Postgres cannot keep."""
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:

@@ -1,10 +1,11 @@
-"""A user's threads, found by the owner that each thread's state names (`agent.state.State`)."""
+"""A user's threads, found in LangGraph's tables by the owner that each thread's state names."""
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from psycopg.rows import DictRow
 
 from memory.errors import BadInput
 from memory.facts.fact import check_text, check_user_id, is_storable, owner_key
@@ -16,8 +17,7 @@ BEGUN_BY = "begun_by"
 """Key in a checkpoint's metadata: `owner_key` of the user whose run saved it."""
 
 OWNER = f"coalesce(checkpoint->'channel_values'->>'owner', metadata->>'{BEGUN_BY}')"
-"""`owner_key` of the user whose checkpoint it is, as it is indexed. Until the first step of a thread's first run is
-done, its state names nobody."""
+"""The expression that is indexed. The state has no owner until the first step of a thread's first run is saved."""
 OWNED = f"{OWNER} = %(owner)s and checkpoint_ns = ''"
 
 NEWEST = f"""
@@ -30,27 +30,15 @@ with recursive newest as (
     ) later
 )
 """  # noqa: S608 - a constant
-"""The newest checkpoint of each of a user's threads: one step of the index for each thread, however long it is."""
-
-CONVERSATION = "checkpoint->'channel_values'->'conversation' is null"
-"""Not a thread in which a server takes facts from another one's messages."""
+"""The newest checkpoint of each of a user's threads: one index scan for each thread, however long it is."""
 
 MAX_THREAD_ID = 600
-"""Characters of a thread's id, which Postgres has to hold in an index."""
+"""Characters of a thread's id, which has to fit into an index."""
 
 NAMESPACE = uuid.UUID("5b4a2f0e-6d1c-4c55-9f3e-7d1b1a9c2e61")
 
 
-def background_thread(user_id: str, thread_id: str) -> str:
-    """The thread in which a server takes facts from a conversation's messages, while that one goes on.
-
-    The user is part of its name, so that nobody else can begin it first.
-    """
-    return str(uuid.uuid5(NAMESPACE, f"{owner_key(user_id)} {thread_id}"))
-
-
-@dataclass(frozen=True)
-class Thread:
+class Thread(NamedTuple):
     """A conversation of a user."""
 
     id: str
@@ -59,62 +47,68 @@ class Thread:
 
 
 class Size(NamedTuple):
-    """How much a thread takes."""
+    """What a thread takes in the database, not counting indexes."""
 
     checkpoints: int
     bytes: int
-    """Of what is saved in it, without the indexes."""
+
+
+def background_thread(user_id: str, thread_id: str) -> str:
+    """The thread in which a server extracts facts from a conversation; no other user can begin it first."""
+    return str(uuid.uuid5(NAMESPACE, f"{owner_key(user_id)} {thread_id}"))
+
+
+async def fetch(pool: Pool, query: str, **parameters: object) -> list[DictRow]:
+    async with pool.connection() as connection:
+        return await (await connection.execute(query, parameters)).fetchall()
 
 
 async def list_threads(pool: Pool, user_id: str, limit: int | None = 20) -> list[Thread]:
-    """The user's threads, the one used last first; all of them where `limit` is None."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            f"{NEWEST} select thread_id as id, (checkpoint->>'ts')::timestamptz as last_at from newest "  # noqa: S608 - a constant
-            f"where {CONVERSATION} order by last_at desc, id limit %(limit)s",
-            {"owner": owner_key(check_user_id(user_id)), "limit": limit},
-        )
-        return [Thread(row["id"], row["last_at"]) for row in await cursor.fetchall()]
+    """The user's threads, the most recently used first; `limit` None lists all of them."""
+    rows = await fetch(
+        pool,
+        f"{NEWEST} select thread_id as id, (checkpoint->>'ts')::timestamptz as last_at from newest "  # noqa: S608 - a constant
+        "where checkpoint->'channel_values'->'conversation' is null "  # not one of background extraction
+        "order by last_at desc, id limit %(limit)s",
+        owner=owner_key(check_user_id(user_id)),
+        limit=limit,
+    )
+    return [Thread(**row) for row in rows]
 
 
 async def thread_size(pool: Pool, thread_id: str) -> Size:
-    """What a thread takes in the database."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            """
-            select (select count(*) from checkpoints where thread_id = %(id)s) as checkpoints, (
-                select coalesce(sum(size), 0)::bigint from (
-                    select pg_column_size(checkpoint) + pg_column_size(metadata) as size
-                    from checkpoints where thread_id = %(id)s
-                    union all select pg_column_size(blob) from checkpoint_blobs where thread_id = %(id)s
-                    union all select pg_column_size(blob) from checkpoint_writes where thread_id = %(id)s
-                ) rows
-            ) as bytes
-            """,
-            {"id": thread_id},
-        )
-        row = await cursor.fetchone()
-        return Size(**row) if row else Size(0, 0)
+    [row] = await fetch(
+        pool,
+        """
+        select count(*) filter (where is_checkpoint) as checkpoints, coalesce(sum(size), 0)::bigint as bytes from (
+            select true as is_checkpoint, pg_column_size(checkpoint) + pg_column_size(metadata) as size
+            from checkpoints where thread_id = %(id)s
+            union all select false, pg_column_size(blob) from checkpoint_blobs where thread_id = %(id)s
+            union all select false, pg_column_size(blob) from checkpoint_writes where thread_id = %(id)s
+        ) rows
+        """,
+        id=thread_id,
+    )
+    return Size(**row)
 
 
 def check_thread_id(thread_id: object) -> str:
-    """The id as the saver writes it. Raises BadInput where Postgres could not."""
+    """The id as the saver writes it. Raises BadInput for one that Postgres cannot keep."""
     return check_text("thread id", str(thread_id), MAX_THREAD_ID)
 
 
 async def thread_owner(pool: Pool, thread_id: object) -> str | None:
-    """`owner_key` of the user whose thread it is; None where there is no such thread yet, "" where nobody has run it.
+    """`owner_key` of the thread's owner; None for a thread that does not exist, "" for one that was never run.
 
     Raises BadInput for an id that no thread can have.
     """
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            f"select coalesce({OWNER}, '') as owner from checkpoints "  # noqa: S608 - a constant
-            "where thread_id = %s and checkpoint_ns = '' order by checkpoint_id desc limit 1",
-            (check_thread_id(thread_id),),
-        )
-        row = await cursor.fetchone()
-        return row["owner"] if row else None
+    rows = await fetch(
+        pool,
+        f"select coalesce({OWNER}, '') as owner from checkpoints "  # noqa: S608 - a constant
+        "where thread_id = %(id)s and checkpoint_ns = '' order by checkpoint_id desc limit 1",
+        id=check_thread_id(thread_id),
+    )
+    return rows[0]["owner"] if rows else None
 
 
 async def check_thread_is_own(pool: Pool, user_id: str, thread_id: str) -> None:
@@ -124,37 +118,30 @@ async def check_thread_is_own(pool: Pool, user_id: str, thread_id: str) -> None:
 
 
 async def has_checkpoint(pool: Pool, thread_id: str, checkpoint_id: str) -> bool:
-    """Whether the thread can be run again from there."""
-    if not is_storable(checkpoint_id):
-        return False
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            "select from checkpoints where thread_id = %s and checkpoint_ns = '' and checkpoint_id = %s",
-            (thread_id, checkpoint_id),
-        )
-        return cursor.rowcount > 0
+    """Whether a run of the thread can start from that checkpoint."""
+    query = "select 1 from checkpoints where thread_id = %(id)s and checkpoint_ns = '' and checkpoint_id = %(at)s"
+    return is_storable(checkpoint_id) and bool(await fetch(pool, query, id=thread_id, at=checkpoint_id))
 
 
 async def ends_of(pool: Pool, thread_id: str) -> list[str]:
-    """The checkpoints that nothing follows, oldest first: the thread's end, and the end of whatever was forked from."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            """
-            select checkpoint_id from checkpoints last where thread_id = %(id)s and checkpoint_ns = '' and not exists (
-                select from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
-                and parent_checkpoint_id = last.checkpoint_id
-            ) order by checkpoint_id
-            """,
-            {"id": thread_id},
-        )
-        return [row["checkpoint_id"] for row in await cursor.fetchall()]
+    """The checkpoints without a successor, oldest first: the end of the thread, and of each branch of it."""
+    rows = await fetch(
+        pool,
+        """
+        select checkpoint_id from checkpoints last where thread_id = %(id)s and checkpoint_ns = '' and not exists (
+            select from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
+            and parent_checkpoint_id = last.checkpoint_id
+        ) order by checkpoint_id
+        """,
+        id=thread_id,
+    )
+    return [row["checkpoint_id"] for row in rows]
 
 
 async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:
-    """Delete the user's threads, all or those of `ids`: checkpoints, messages and tasks; how many threads.
+    """Delete the user's threads, or those of `ids`: checkpoints, messages, tasks. Returns how many were deleted.
 
-    Those in which a server remembers what was said in them go with them. Threads of somebody else are left alone,
-    whatever `ids` says.
+    The threads of their background extraction are deleted, too. Threads of other users among `ids` are left alone.
     """
     named = [thread_id for thread_id in ids or () if is_storable(thread_id)]
     async with pool.connection() as connection, connection.transaction():

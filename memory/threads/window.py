@@ -1,4 +1,4 @@
-"""Session memory: which of a thread's messages a prompt carries, and which are due for its summary. Pure."""
+"""Session memory: which messages of a thread go into the prompt, and which into its summary. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -9,12 +9,12 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 
 def window(messages: Sequence[AnyMessage], token_budget: int) -> list[BaseMessage]:
-    """The latest messages that fit into about `token_budget` tokens, beginning with a human one.
+    """The latest messages that fit into about `token_budget` tokens, starting with a human message.
 
-    The last human message and what follows it is always there, whatever it costs. A tool call without its answer right
-    behind it, or an answer without its call, as an interrupted turn leaves them, is left out: providers refuse them.
+    The last human message and those after it are always included. A tool call that is not answered directly after it,
+    and an answer without its call, are left out: an interrupted turn leaves them, and providers reject them.
     """
-    whole = _without_loose_ends(messages)
+    whole = _without_unanswered_calls(messages)
     last = max((i for i, message in enumerate(whole) if isinstance(message, HumanMessage)), default=0)
     turn = whole[last:]
     earlier = trim_messages(
@@ -28,11 +28,11 @@ def window(messages: Sequence[AnyMessage], token_budget: int) -> list[BaseMessag
 
 
 def foldable(messages: Sequence[AnyMessage], token_budget: int, keep: Collection[str] = ()) -> list[AnyMessage]:
-    """The oldest messages, which the summary is to take the place of; none while all fit into `token_budget` tokens.
+    """The oldest messages, to be replaced by the summary; none while all of them fit into `token_budget` tokens.
 
-    So many that about half the budget is left, and it is not used up again by the next turn; but at once no more than
-    the budget, since a model has to read them. Whole turns only; never the last one, and nothing from the first message
-    on whose id is in `keep`.
+    The rest takes about half the budget, so that not every turn has to fold; at most a whole budget is folded at once,
+    since a model has to read it. Only whole turns are folded, never the last one, and none from the first message on
+    whose id is in `keep`.
     """
     before = [0, *accumulate(count_tokens_approximately([message]) for message in messages)]
     total = before[-1]
@@ -48,23 +48,20 @@ def foldable(messages: Sequence[AnyMessage], token_budget: int, keep: Collection
     return list(messages[:end])
 
 
-def _without_loose_ends(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
-    """The messages without calls that are not all answered right behind them, and without any other answers."""
+def _without_unanswered_calls(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
+    """The messages without calls that are not all answered directly after them, and without any other answers."""
     kept: list[BaseMessage] = []
     for at, message in enumerate(messages):
-        if isinstance(message, AIMessage) and (due := _calls(message)):
+        calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
+        if calls:
+            unanswered = Counter(call["id"] for call in calls)
             answers: list[BaseMessage] = []
             for answer in takewhile(lambda m: isinstance(m, ToolMessage), messages[at + 1 :]):
-                if isinstance(answer, ToolMessage) and due[answer.tool_call_id]:
-                    due[answer.tool_call_id] -= 1
+                if isinstance(answer, ToolMessage) and unanswered[answer.tool_call_id]:
+                    unanswered[answer.tool_call_id] -= 1
                     answers.append(answer)
-            if not due.total():
+            if not unanswered.total():
                 kept += [message, *answers]
         elif not isinstance(message, ToolMessage):
             kept.append(message)
     return kept
-
-
-def _calls(message: AIMessage) -> Counter[str | None]:
-    """Ids of the calls that a provider wants to see answered, those with arguments that nobody can read included."""
-    return Counter(call["id"] for call in (*message.tool_calls, *message.invalid_tool_calls))

@@ -18,7 +18,7 @@ from langgraph.store.memory import InMemoryStore
 
 from agent.persistence import open_store
 from memory.embedded.connect import ServerName
-from memory.embedded.supervisor import Home, State
+from memory.embedded.directory import State
 from memory.facts.fact import owner_key
 from memory.index.chroma import shard_of
 from memory.index.embeddings import Embedder
@@ -117,7 +117,7 @@ async def run(bench: Bench) -> None:
             async with open_store() as store:
                 known = Known()
                 store.queue = IndexQueue(store.pool, store.queue.index, embedding_with(store.embedder.name, known))
-                one = await OneCollection.create(State.read(Home(data / "chroma").state_file).url or "")
+                one = await OneCollection.create(State.read(data / "chroma" / "state.json").url or "")
                 in_memory = LangGraphStore(InMemoryStore(index=index_of(known)))
                 async with filling_postgres(store, known) as postgres:
                     place = Place(store, known, one, postgres, in_memory, data, size, users)

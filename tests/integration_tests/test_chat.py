@@ -160,7 +160,7 @@ async def test_the_patience_of_a_graph_stays_with_its_copies(
 
 
 @pytest.mark.parametrize("thread", ["a\x00b", "\ud800", "x" * 1_000], ids=ascii)
-async def test_an_id_that_no_thread_can_have_is_named_before_anything_is_done(
+async def test_an_invalid_thread_id_is_rejected_before_anything_is_done(
     saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str, thread: str
 ) -> None:
     with pytest.raises(BadInput, match="thread id"):
@@ -181,7 +181,7 @@ async def test_a_thread_whose_id_is_a_number_is_learnt_from(
     assert fact.source.thread_id == str(thread)
 
 
-async def test_a_thread_is_its_users_even_where_its_first_run_came_to_nothing(
+async def test_a_thread_belongs_to_its_user_even_if_its_first_run_failed(
     saver: AsyncPostgresSaver, store: FactStore, user: str
 ) -> None:
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
@@ -226,7 +226,7 @@ async def test_a_thread_in_which_a_run_is_under_way_is_not_deleted_and_who_asks_
 
 
 @pytest.mark.parametrize("run_before", [True, False])
-async def test_nobody_can_make_a_thread_somebody_elses_for_them_to_learn_from(
+async def test_no_user_can_make_a_thread_belong_to_another_user(
     saver: AsyncPostgresSaver, store: FactStore, user: str, run_before: bool
 ) -> None:
     graph, config, victim = builder.compile(checkpointer=saver, store=store), config_of(str(uuid.uuid4())), f"{user}-v"

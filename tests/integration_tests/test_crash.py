@@ -1,4 +1,4 @@
-"""kill -9 at every step of a turn, a batch and an import: `make torture` does it again and again, and at random."""
+"""kill -9 at every step of a turn, a batch and an import; `make torture` repeats this, also at random moments."""
 
 import asyncio
 import os
@@ -19,8 +19,8 @@ from tests.torture.points import POINTS
 from tests.torture.rig import Rig
 
 
-def test_whatever_is_killed_at_whatever_step_all_that_was_acknowledged_is_there_once(tmp_path: Path) -> None:
-    """The agent's process, Postgres, Chroma (inside its persist too), their keepers, and all of them together."""
+def test_nothing_acknowledged_is_lost_whatever_is_killed(tmp_path: Path) -> None:
+    """The agent's process, Postgres, Chroma (inside its persist too), their supervisors, and all of them together."""
     with Rig(tmp_path) as rig:
         outcomes = rig.torture(POINTS)
     faults = [f"{outcome.moment}: {fault}" for outcome in outcomes for fault in outcome.faults]
@@ -52,7 +52,7 @@ async def answers(url: str) -> bool:
     return False
 
 
-async def test_a_chroma_that_crashes_over_its_files_is_started_without_them_and_they_are_rebuilt(
+async def test_a_chroma_that_crashes_on_its_files_restarts_and_is_rebuilt(
     tmp_path: Path, environment: dict[str, str], user: str
 ) -> None:
     settings = read_settings().model_copy(update={"chroma_url": "", "data_dir": tmp_path})

@@ -1,4 +1,4 @@
-"""The embedded servers, really started: shared, found again after every kind of death, and never left behind.
+"""The embedded servers, started for real: shared, restarted after every kind of crash, and never left behind.
 
 Clients run as processes of their own, so that they can be killed.
 """
@@ -20,10 +20,10 @@ import pytest
 from blockbuster import blockbuster_ctx
 from psycopg_pool import AsyncConnectionPool
 
+from memory.embedded.chroma import Chroma, listens
 from memory.embedded.connect import embedded_servers
-from memory.embedded.programs import has_name
-from memory.embedded.servers import Chroma, listens, server_environment, socket_directory
-from memory.embedded.supervisor import Home, State, try_lock
+from memory.embedded.directory import account_name, try_lock
+from memory.embedded.postgres import socket_directory
 from memory.errors import Unavailable
 from memory.index.chroma import ChromaServer
 from tests.embedded import (
@@ -79,7 +79,7 @@ async def test_only_what_is_wanted_runs(data_dir: Path) -> None:
         assert chroma_listens(addresses.chroma)
 
 
-async def test_who_starts_a_server_is_told_so_and_who_finds_it_is_not(data_dir: Path) -> None:
+async def test_progress_is_only_reported_when_a_server_is_started(data_dir: Path) -> None:
     told: list[str] = []
     async with (
         embedded_servers(data_dir, POSTGRES, progress=told.append),
@@ -102,7 +102,7 @@ async def test_nothing_but_the_user_can_enter_the_directories(data_dir: Path) ->
 
 
 async def test_the_modes_of_parent_directories_stay_as_they_are(tmp_path: Path, data_dir: Path) -> None:
-    """Where root starts it, Postgres is a user who could enter none of them."""
+    """When root starts it, Postgres runs as a user who may enter none of them."""
     before = [mode(parent) for parent in data_dir.parents]
     assert mode(tmp_path) == 0o700
     async with embedded_servers(data_dir, POSTGRES) as addresses:
@@ -110,8 +110,8 @@ async def test_the_modes_of_parent_directories_stay_as_they_are(tmp_path: Path, 
     assert [mode(parent) for parent in data_dir.parents] == before
 
 
-async def test_uses_that_come_and_go_at_once_always_get_a_server_that_answers(data_dir: Path) -> None:
-    """The last one to go and the next one to come meet at every moment of the end of a server."""
+async def test_concurrent_short_uses_always_get_a_server_that_answers(data_dir: Path) -> None:
+    """New users arrive at every moment while a server ends after its last user."""
 
     async def come_and_go(pause: float) -> None:
         for turn in range(4):
@@ -138,14 +138,12 @@ def test_two_processes_share_one_pair_of_servers_until_the_last_one_ends(
     assert not processes(data_dir)
 
 
-def test_five_processes_that_start_at_once_on_an_empty_directory_get_one_pair_of_servers(
-    data_dir: Path, start_client: StartClient
-) -> None:
+def test_five_concurrent_starts_share_one_pair_of_servers(data_dir: Path, start_client: StartClient) -> None:
     clients = [start_client(data_dir) for _ in range(5)]
     assert len({client.addresses() for client in clients}) == 1
     kinds = (
-        "memory.embedded.supervisor postgres",
-        "memory.embedded.supervisor chroma",
+        "memory.embedded.supervisor " + str(data_dir / "postgres"),
+        "memory.embedded.supervisor " + str(data_dir / "chroma"),
         "/postgres -D",
         "chromadb_rust_bindings",
     )
@@ -168,15 +166,15 @@ def test_the_servers_end_when_their_users_are_killed(data_dir: Path, start_clien
         client.addresses()
     for client in clients:
         client.process.kill()
-    eventually(lambda: not processes(data_dir), "keepers and servers are gone", seconds=10)
+    eventually(lambda: not processes(data_dir), "supervisors and servers are gone", seconds=10)
 
 
-def test_the_servers_end_when_their_users_and_keepers_are_killed(data_dir: Path, start_client: StartClient) -> None:
+def test_the_servers_end_when_their_users_and_supervisors_are_killed(data_dir: Path, start_client: StartClient) -> None:
     client = start_client(data_dir)
     client.addresses()
     for pid in (client.process.pid, *processes(data_dir, "memory.embedded.supervisor")):
         os.kill(pid, signal.SIGKILL)
-    if sys.platform != "linux":  # no death signal: then the next use ends them
+    if sys.platform != "linux":  # no death signal: the next use ends them
         client = start_client(data_dir)
         client.addresses()
         client.end()
@@ -187,11 +185,11 @@ def test_a_process_killed_while_it_starts_the_servers_leaves_nothing(data_dir: P
     client = start_client(data_dir)
     eventually(lambda: processes(data_dir), "something has been started")
     client.process.kill()
-    eventually(lambda: not processes(data_dir), "keepers and servers are gone", seconds=10)
+    eventually(lambda: not processes(data_dir), "supervisors and servers are gone", seconds=10)
     assert postgres_query(start_client(data_dir, POSTGRES).addresses().postgres, "select 1") == 1
 
 
-async def test_connections_work_again_after_the_keepers_are_killed(data_dir: Path) -> None:
+async def test_connections_work_again_after_the_supervisors_are_killed(data_dir: Path) -> None:
     async with embedded_servers(data_dir, BOTH) as addresses:
         postgres_query(addresses.postgres, "create table facts as select 'Austin' as city")
         assert await count_in_chroma(addresses.chroma, "a", "b") == 2
@@ -231,17 +229,22 @@ async def test_killed_servers_come_back_at_the_same_address(data_dir: Path) -> N
         assert await count_in_chroma(addresses.chroma) == 1
 
 
-def test_a_server_that_outlived_its_keeper_is_ended_by_the_next_one(data_dir: Path, start_client: StartClient) -> None:
-    """As on a system without a death signal, where a server survives its keeper."""
-    chroma, home = Chroma(data_dir / "chroma"), Home(data_dir / "chroma")
-    home.directory.mkdir(parents=True)
-    url = chroma.prepare(None, -1)
-    lock = try_lock(home.server_lock, fcntl.LOCK_EX)
+def test_a_server_that_outlived_its_supervisor_is_ended_by_the_next_one(
+    data_dir: Path, start_client: StartClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a system without a death signal, where a server survives its supervisor."""
+    chroma = Chroma(data_dir / "chroma")
+    chroma.create()
+    url = chroma.prepare()
+    lock = try_lock(chroma.server_lock, fcntl.LOCK_EX)
     assert lock is not None
-    command = chroma.command(url)[len(chroma.launcher()) :]
-    with subprocess.Popen(command, cwd=home.directory, env=server_environment(), pass_fds=[lock]) as left_over:
+    chroma.inherited_lock = lock
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "darwin")
+        left_over = chroma.spawn(chroma.command(url))
+    with left_over:
         os.close(lock)
-        State(url=url, server_pid=left_over.pid).write(home.state_file)
+        chroma.publish(url=url, server_pid=left_over.pid)
         eventually(lambda: chroma.answers(left_over.pid, url), "the server answers")
         addresses = start_client(data_dir, CHROMA).addresses()
         assert left_over.wait(30) is not None
@@ -249,9 +252,7 @@ def test_a_server_that_outlived_its_keeper_is_ended_by_the_next_one(data_dir: Pa
     assert chroma_listens(url)
 
 
-def test_a_postmaster_pid_whose_number_something_else_has_is_no_obstacle(
-    data_dir: Path, start_client: StartClient
-) -> None:
+def test_a_postmaster_pid_of_another_program_does_not_block_a_start(data_dir: Path, start_client: StartClient) -> None:
     client = start_client(data_dir, POSTGRES)
     client.addresses()
     pid_file = data_dir / "postgres" / "data" / "postmaster.pid"
@@ -315,7 +316,7 @@ def test_an_ordinary_user_has_both_servers_as_its_own(
 def test_a_user_without_an_entry_in_the_user_database_has_both_servers(
     owned_dir: Callable[[int, int], Path], start_client: StartClient
 ) -> None:
-    uid = next(uid for uid in range(54_321, 65_000) if not has_name(uid))
+    uid = next(uid for uid in range(54_321, 65_000) if not account_name(uid))
     client = start_client(owned_dir(uid, uid), prefix=run_as(uid, uid))
     addresses = client.addresses()
     assert postgres_query(addresses.postgres, "select 1") == 1
@@ -335,7 +336,7 @@ def test_a_port_counts_only_for_the_process_that_listens_on_it() -> None:
         port = server.getsockname()[1]
         assert listens(os.getpid(), port)
         with subprocess.Popen(["sleep", "60"]) as stranger:
-            assert listens(stranger.pid, port) == (sys.platform != "linux")
+            assert not listens(stranger.pid, port)
             stranger.kill()
 
 

@@ -1,4 +1,4 @@
-"""Embedded servers that nobody uses: they stay up for a while, and end when they are told to."""
+"""Idle embedded servers: they keep running until the timeout, or until they are told to stop."""
 
 import asyncio
 import shutil
@@ -35,12 +35,12 @@ async def test_idle_servers_stay_up_and_the_next_user_finds_them(data_dir: Path,
     assert await stop_servers(data_dir) == []
 
 
-def test_idle_servers_end_when_their_time_is_over(data_dir: Path, start_client: StartClient) -> None:
+def test_idle_servers_end_after_the_idle_timeout(data_dir: Path, start_client: StartClient) -> None:
     client = start_client(data_dir, POSTGRES, idle_timeout=1.5)
     client.addresses()
     client.process.kill()
     killed = time.monotonic()
-    eventually(lambda: not processes(data_dir), "keeper and server are gone", seconds=10)
+    eventually(lambda: not processes(data_dir), "supervisor and server are gone", seconds=10)
     assert time.monotonic() - killed > 1.4
 
 
@@ -63,7 +63,7 @@ async def test_deleting_the_directory_of_idle_servers_ends_them(data_dir: Path) 
     async with embedded_servers(data_dir, BOTH, idle_timeout=60):
         pass
     await asyncio.to_thread(delete, data_dir)
-    await asyncio.to_thread(eventually, lambda: not processes(data_dir), "keepers and servers are gone")
+    await asyncio.to_thread(eventually, lambda: not processes(data_dir), "supervisors and servers are gone")
     assert not await asyncio.to_thread(data_dir.exists)
     async with embedded_servers(data_dir, BOTH) as addresses:
         assert postgres_query(addresses.postgres, "select 1") == 1

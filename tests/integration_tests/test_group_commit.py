@@ -1,4 +1,4 @@
-"""Group commit: what calls save at the same moment is one transaction, and yet each call is its own."""
+"""Group commit: concurrent calls share one transaction, and cannot make each other fail or wait."""
 
 import asyncio
 import math
@@ -47,7 +47,7 @@ async def save(saver: AsyncPostgresSaver, thread: str, checkpoint: Checkpoint, *
 
 
 async def rows(pool: Pool, *threads: str) -> list[tuple[str, str]]:
-    """All that is saved of these threads: the transaction that saved each row, and what is in it but for the thread."""
+    """Every row of these threads: the transaction that saved it, and its columns except for the thread id."""
     found = []
     async with pool.connection() as connection:
         for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
@@ -62,7 +62,7 @@ async def rows(pool: Pool, *threads: str) -> list[tuple[str, str]]:
 
 @asynccontextmanager
 async def locked(pool: Pool, thread: str, checkpoint: Checkpoint) -> AsyncIterator[None]:
-    """While this is entered, whoever saves this checkpoint waits."""
+    """Lock the checkpoint's row, so that saving it has to wait."""
     async with pool.connection() as connection, connection.transaction(force_rollback=True):
         await connection.execute(
             "insert into checkpoints (thread_id, checkpoint_id, checkpoint) values (%s, %s, '{}')",
@@ -71,7 +71,7 @@ async def locked(pool: Pool, thread: str, checkpoint: Checkpoint) -> AsyncIterat
         yield
 
 
-async def somebody_waits(pool: Pool) -> None:
+async def wait_for_blocked_statement(pool: Pool) -> None:
     """Return once a statement waits for a lock."""
     async with asyncio.timeout(30), pool.connection() as connection:
         while not (  # noqa: ASYNC110 - it is the database's
@@ -81,15 +81,15 @@ async def somebody_waits(pool: Pool) -> None:
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Groups that wait for ever."""
-    monkeypatch.setattr(group_commit, "PATIENCE", None)
+def no_group_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Group commit without a timeout."""
+    monkeypatch.setattr(group_commit, "GROUP_TIMEOUT", None)
 
 
-# --- together ------------------------------------------------------------------------------------------------
+# --- one transaction -----------------------------------------------------------------------------------------
 
 
-async def test_what_is_saved_at_the_same_moment_is_one_transaction(saver: ThreadSaver) -> None:
+async def test_concurrent_calls_are_saved_in_one_transaction(saver: ThreadSaver) -> None:
     threads = new_threads(20)
     checkpoint = empty_checkpoint()
     await asyncio.gather(
@@ -101,7 +101,7 @@ async def test_what_is_saved_at_the_same_moment_is_one_transaction(saver: Thread
     assert len({transaction for transaction, _ in saved}) == 1
 
 
-async def test_what_is_saved_and_read_is_what_langgraphs_own_saver_saves_and_reads(saver: ThreadSaver) -> None:
+async def test_rows_and_reads_equal_those_of_langgraphs_own_saver(saver: ThreadSaver) -> None:
     first, second = empty_checkpoint(), empty_checkpoint()
     values: dict[str, object] = {
         "messages": [HumanMessage("Hello, ünïcode 'and' \"quotes\" \\ 雪", id="1")],
@@ -121,17 +121,17 @@ async def test_what_is_saved_and_read_is_what_langgraphs_own_saver_saves_and_rea
         whole: Checkpoint = {**first, "channel_values": {**values}, "channel_versions": versions}
         there = await by.aput(config(thread), whole, metadata, {**versions, "gone": "1"})
         assert there == config(thread, first["id"])
-        for size in (3, 4):  # a value that is there stays, and one that replaces it does
+        for size in (3, 4):  # the first write of a channel stays, special channels are replaced
             await asyncio.gather(
                 by.aput_writes(there, [("messages", ["x" * size]), ("empty", None)], "task", "~pull, node"),
                 by.aput_writes(there, [("__error__", "x" * size)], "task", "~pull, node"),
-                by.aput_writes(there, [("large", "x" * group_commit.LARGE)], "large"),
+                by.aput_writes(there, [("large", "x" * group_commit.MAX_GROUPED_BYTES)], "large"),
                 by.aput_writes(there, [], "none"),
             )
         await by.aput(there, whole, {**metadata, "step": 4}, versions)
         large: Checkpoint = {
             **second,
-            "channel_values": {"messages": ["x" * group_commit.LARGE]},
+            "channel_values": {"messages": ["x" * group_commit.MAX_GROUPED_BYTES]},
             "channel_versions": versions,
         }
         await by.aput(there, large, metadata, {"messages": "2.5"})
@@ -156,7 +156,7 @@ async def test_what_is_saved_and_read_is_what_langgraphs_own_saver_saves_and_rea
     assert found[0].parent_config == found[1].config
 
 
-async def test_what_was_saved_is_read_at_once_however_much_else_is_saved(saver: ThreadSaver) -> None:
+async def test_a_saved_checkpoint_can_be_read_at_once_under_load(saver: ThreadSaver) -> None:
     async def chat(thread: str) -> None:
         for number in range(10):
             checkpoint = empty_checkpoint()
@@ -169,14 +169,16 @@ async def test_what_was_saved_is_read_at_once_however_much_else_is_saved(saver: 
     await asyncio.gather(*map(chat, new_threads(20)))
 
 
-# --- and yet each for itself ---------------------------------------------------------------------------------
+# --- independent calls ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("value", "error"),
     [("\x00", UntranslatableCharacter), (math.nan, InvalidTextRepresentation), ([object()], TypeError)],
 )
-async def test_a_call_that_fails_fails_alone(saver: ThreadSaver, value: object, error: type[Exception]) -> None:
+async def test_a_failing_call_does_not_make_other_calls_fail(
+    saver: ThreadSaver, value: object, error: type[Exception]
+) -> None:
     bad, *good = new_threads(6)
     failed, *others = await asyncio.gather(
         save(saver, bad, empty_checkpoint(), value=value),
@@ -189,7 +191,7 @@ async def test_a_call_that_fails_fails_alone(saver: ThreadSaver, value: object, 
     assert len(await rows(saver.pool, *good)) == len(good)
 
 
-async def test_the_same_checkpoint_twice_at_the_same_moment_is_saved_and_no_error(saver: ThreadSaver) -> None:
+async def test_saving_the_same_checkpoint_twice_at_once_is_no_error(saver: ThreadSaver) -> None:
     (thread,), checkpoint = new_threads(1), empty_checkpoint()
     await asyncio.gather(*(save(saver, thread, checkpoint, count=number) for number in (1, 2)))
     found = await saver.aget_tuple(config(thread))
@@ -197,8 +199,8 @@ async def test_the_same_checkpoint_twice_at_the_same_moment_is_saved_and_no_erro
     assert found.checkpoint["channel_values"]["count"] in (1, 2)
 
 
-@pytest.mark.usefixtures("patient")
-async def test_two_processes_that_save_the_same_do_not_wait_for_each_other_in_a_circle(
+@pytest.mark.usefixtures("no_group_timeout")
+async def test_two_processes_that_save_the_same_rows_do_not_deadlock(
     saver: ThreadSaver, servers: Addresses, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_pool(servers.postgres or "") as pool:
@@ -212,13 +214,13 @@ async def test_two_processes_that_save_the_same_do_not_wait_for_each_other_in_a_
     assert caplog.records == []
 
 
-@pytest.mark.usefixtures("patient")
-async def test_a_call_that_is_cancelled_leaves_the_others_theirs(saver: ThreadSaver) -> None:
+@pytest.mark.usefixtures("no_group_timeout")
+async def test_cancelling_a_call_does_not_cancel_the_others(saver: ThreadSaver) -> None:
     held, cancelled, other = new_threads(3)
     checkpoint = empty_checkpoint()
     async with locked(saver.pool, held, checkpoint):
         calls = [asyncio.create_task(save(saver, thread, checkpoint)) for thread in (cancelled, held, other)]
-        await somebody_waits(saver.pool)
+        await wait_for_blocked_statement(saver.pool)
         calls[0].cancel()
         with pytest.raises(asyncio.CancelledError):
             await calls[0]
@@ -227,12 +229,12 @@ async def test_a_call_that_is_cancelled_leaves_the_others_theirs(saver: ThreadSa
     assert len(await rows(saver.pool, held)) == len(await rows(saver.pool, other)) == 1
 
 
-@pytest.mark.usefixtures("patient")
-async def test_a_large_value_keeps_nobody_waiting(saver: ThreadSaver) -> None:
+@pytest.mark.usefixtures("no_group_timeout")
+async def test_a_large_value_does_not_delay_other_calls(saver: ThreadSaver) -> None:
     large, small = new_threads(2)
     checkpoint = empty_checkpoint()
     async with locked(saver.pool, large, checkpoint):
-        held = asyncio.create_task(save(saver, large, checkpoint, messages=["x" * group_commit.LARGE]))
+        held = asyncio.create_task(save(saver, large, checkpoint, messages=["x" * group_commit.MAX_GROUPED_BYTES]))
         async with asyncio.timeout(30):
             await save(saver, small, checkpoint)
         assert not held.done()
@@ -240,7 +242,7 @@ async def test_a_large_value_keeps_nobody_waiting(saver: ThreadSaver) -> None:
     assert len(await rows(saver.pool, large)) == 2
 
 
-async def test_where_there_is_no_connection_each_call_is_told_so_after_one_wait(servers: Addresses) -> None:
+async def test_without_a_free_connection_each_call_fails_after_one_timeout(servers: Addresses) -> None:
     async with open_pool(servers.postgres or "", max_size=3, timeout=0.2) as pool:
         saver, threads = ThreadSaver(pool), new_threads(4)
 
@@ -256,10 +258,8 @@ async def test_where_there_is_no_connection_each_call_is_told_so_after_one_wait(
         assert await save_all() == [None] * 4
 
 
-@pytest.mark.usefixtures("patient")
-async def test_an_event_loop_ends_while_calls_wait_and_nothing_of_them_is_left(
-    saver: ThreadSaver, servers: Addresses
-) -> None:
+@pytest.mark.usefixtures("no_group_timeout")
+async def test_closing_the_event_loop_discards_the_calls_that_wait(saver: ThreadSaver, servers: Addresses) -> None:
     held, other = new_threads(2)
     checkpoint = empty_checkpoint()
 
@@ -267,7 +267,7 @@ async def test_an_event_loop_ends_while_calls_wait_and_nothing_of_them_is_left(
         async with open_pool(servers.postgres or "") as pool:
             leaving = ThreadSaver(pool)
             calls = [asyncio.create_task(save(leaving, thread, checkpoint)) for thread in (held, other)]
-            await somebody_waits(pool)
+            await wait_for_blocked_statement(pool)
             assert not any(call.done() for call in calls)
 
     async with locked(saver.pool, held, checkpoint), asyncio.timeout(30):

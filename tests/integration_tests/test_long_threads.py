@@ -1,4 +1,4 @@
-"""Threads that pass their window: what the model is sent at each turn, what is folded, and what stays."""
+"""Threads that outgrow their window: what the model is sent at each turn, what is folded, and what is kept."""
 
 import asyncio
 import json
@@ -76,7 +76,7 @@ def thread() -> str:
     return str(uuid.uuid4())
 
 
-async def test_at_each_turn_the_model_sees_system_summary_and_window_and_no_answer_without_its_call(
+async def test_each_turn_the_model_sees_system_message_summary_and_window(
     graph: Graph, openai: ScriptedOpenAI, user: str, thread: str
 ) -> None:
     openai.defaults["reply"] = summing
@@ -98,7 +98,7 @@ async def test_at_each_turn_the_model_sees_system_summary_and_window_and_no_answ
     assert final["summary"]["begins_with"] == "This is what I say as my message 0"
 
 
-async def test_every_message_is_summed_up_once_in_order_and_stays_in_the_history(
+async def test_every_message_is_summarized_once_and_stays_in_the_history(
     graph: Graph, openai: ScriptedOpenAI, user: str, thread: str
 ) -> None:
     openai.defaults["reply"] = summing
@@ -127,7 +127,7 @@ def messages_of(state: Any) -> list[AnyMessage]:
 
 
 async def until_folding(graph: Graph, openai: ScriptedOpenAI, user: str, thread: str, limit: int = 30) -> int:
-    """Talk until the first summary has been asked for; how many messages that took."""
+    """Talk until the first summary is requested; returns the number of messages."""
     for number in range(limit):
         await say(graph, user, f"This is what I say as my message {number}", thread)
         if summaries(openai):
@@ -135,7 +135,7 @@ async def until_folding(graph: Graph, openai: ScriptedOpenAI, user: str, thread:
     raise AssertionError("The thread was never folded.")
 
 
-async def test_the_summary_is_asked_for_after_the_reply_has_been_streamed_and_none_of_it_reaches_the_user(
+async def test_the_summary_is_made_after_the_reply_and_never_streamed(
     graph: Graph, openai: ScriptedOpenAI, user: str, thread: str
 ) -> None:
     may_answer = threading.Event()
@@ -160,7 +160,7 @@ async def test_the_summary_is_asked_for_after_the_reply_has_been_streamed_and_no
 
 
 @pytest.mark.parametrize("failure", [Status(500), Text(""), ToolCalls([("search_memory", {"query": "x"})])], ids=repr)
-async def test_a_summary_that_failed_removes_nothing_and_the_next_turn_tries_again(
+async def test_a_failed_summary_removes_nothing_and_is_tried_again(
     graph: Graph, openai: ScriptedOpenAI, user: str, thread: str, failure: Answer
 ) -> None:
     working = threading.Event()
@@ -188,7 +188,7 @@ async def test_a_summary_that_failed_removes_nothing_and_the_next_turn_tries_aga
     assert state["summary"]["begins_with"] == "This is what I say as my message 0"
 
 
-async def test_what_no_facts_were_taken_from_yet_is_not_folded_and_is_learnt_later(
+async def test_messages_not_yet_extracted_are_not_folded(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
 ) -> None:
     openai.defaults |= {"reply": summing, "extraction": Status(401)}
@@ -222,7 +222,7 @@ async def test_a_folded_thread_is_listed_by_its_first_message(
     assert (listed.id, title) == (thread, "This is what I say as my message 0")
 
 
-async def test_a_fork_from_before_a_fold_has_the_messages_of_then_and_folds_again(
+async def test_a_fork_from_before_a_summary_has_its_messages_and_folds_again(
     graph: Graph, openai: ScriptedOpenAI, user: str, thread: str
 ) -> None:
     openai.defaults["reply"] = summing
@@ -238,7 +238,7 @@ async def test_a_fork_from_before_a_fold_has_the_messages_of_then_and_folds_agai
     assert forked["summary"]["begins_with"] == "This is what I say as my message 0"
 
 
-async def test_the_built_in_model_goes_on_for_as_long_as_one_likes_with_what_was_said(
+async def test_the_offline_model_keeps_answering_in_a_long_thread(
     graph: Graph, user: str, thread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHAT_MODEL", "offline")

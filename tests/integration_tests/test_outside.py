@@ -1,4 +1,4 @@
-"""Without a key nothing leaves the machine, and `make dev` stays quiet: one run of everything, seen from outside."""
+"""One run of everything without a key, traced: nothing is sent to other machines, and `make dev` logs no noise."""
 
 import asyncio
 import subprocess
@@ -28,7 +28,7 @@ printf 'I live in Oslo.\\nWhere do I live?\\n' | "$PYTHON" -m agent
 
 @dataclass(frozen=True)
 class Seen:
-    """What one run of everything did."""
+    """The result of the run."""
 
     commands: str
     """What the commands printed."""
@@ -81,7 +81,7 @@ async def talk(url: str) -> None:
     assert state["messages"][-1]["content"] == "You like tea."
 
 
-def test_without_a_key_nothing_connects_or_looks_a_host_up_but_on_loopback(seen: Seen) -> None:
+def test_without_a_key_there_are_no_outbound_connections_or_lookups(seen: Seen) -> None:
     assert "You live in Oslo." in seen.commands
     for trace in seen.traces:
         text = trace.read_text()
@@ -93,7 +93,7 @@ def test_a_run_writes_nothing_below_the_users_home(seen: Seen) -> None:
     assert list(seen.home.rglob("*")) == []
 
 
-def test_the_development_server_reloads_code_and_logs_neither_calls_to_chroma_nor_changes_of_data(seen: Seen) -> None:
+def test_the_development_server_reloads_code_and_logs_no_noise(seen: Seen) -> None:
     assert "changed.py" in seen.log
     assert "Reloading" in seen.log
     noise = [line for line in seen.log.splitlines() if "HTTP Request: " in line or "watchfiles.main" in line]

@@ -1,4 +1,4 @@
-"""`threads prune`: what goes, what stays, and that each thread goes on as before."""
+"""`threads prune`: what is deleted, what is kept, and that each thread continues as before."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def thread() -> str:
 
 @pytest.fixture
 def prune(environment: dict[str, str], user: str) -> Prune:
-    """Run the command as this test's user; its JSON document."""
+    """Run the command as this test's user and return its JSON output."""
 
     async def run(*arguments: str) -> Any:
         result = await asyncio.to_thread(invoke, *arguments, "--user", user, "--json")
@@ -48,7 +48,7 @@ def invoke(*arguments: str) -> Result:
 
 @pytest.fixture
 def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads count as at rest at once."""
+    """Every thread counts as idle."""
     monkeypatch.setattr(threads, "AT_REST", timedelta(0))
 
 
@@ -57,7 +57,7 @@ async def history(graph: Graph, thread: str) -> list[Any]:
 
 
 @pytest.mark.usefixtures("no_rest")
-async def test_the_newest_checkpoint_stays_and_the_thread_goes_on_with_all_its_messages(
+async def test_pruning_keeps_the_newest_checkpoint_and_all_messages(
     graph: Graph, saver: ThreadSaver, openai: ScriptedOpenAI, prune: Prune, user: str, thread: str
 ) -> None:
     for text in ("One", "Two", "Three"):
@@ -106,7 +106,7 @@ async def test_only_old_threads_at_rest_of_the_named_user_are_pruned(
 
 
 @pytest.mark.usefixtures("no_rest")
-async def test_a_run_that_was_broken_off_is_taken_up_after_pruning_where_it_was(
+async def test_an_interrupted_run_can_be_resumed_after_pruning(
     graph: Graph, openai: ScriptedOpenAI, prune: Prune, user: str, thread: str
 ) -> None:
     await say(graph, user, "Hello", thread)
@@ -124,7 +124,7 @@ async def test_a_run_that_was_broken_off_is_taken_up_after_pruning_where_it_was(
 
 
 @pytest.mark.usefixtures("no_rest")
-async def test_a_thread_that_is_pruned_in_the_middle_of_a_run_loses_nothing_of_it(
+async def test_pruning_a_thread_during_a_run_loses_nothing(
     graph: Graph, openai: ScriptedOpenAI, saver: ThreadSaver, user: str, thread: str
 ) -> None:
     await say(graph, user, "Hello", thread)
@@ -133,14 +133,14 @@ async def test_a_thread_that_is_pruned_in_the_middle_of_a_run_loses_nothing_of_i
     async with asyncio.timeout(30):
         while openai.calls("reply") < 2:  # noqa: ASYNC110 - the server has a thread of its own
             await asyncio.sleep(0.01)
-    await saver.aprune([thread])  # as a server may ask for: it knows no lock
+    await saver.aprune([thread])  # a server may do so, without the thread's lock
     await broken  # the model is asked again after its time limit
     messages = (await graph.aget_state(config_of(thread))).values["messages"]
     assert [m.text for m in messages if isinstance(m, HumanMessage)] == ["Hello", "First"]
     assert messages[-1].text == "OK."
 
 
-async def test_people_are_told_how_much_went(
+async def test_the_command_reports_how_much_was_deleted(
     graph: Graph, user: str, thread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await say(graph, user, "Hello " * 5_000, thread)
@@ -149,7 +149,7 @@ async def test_people_are_told_how_much_went(
     assert re.fullmatch(r"\d checkpoints \(\d\.\d MB\) deleted from 1 thread\n", result.stdout)
 
 
-def test_options_of_the_group_before_its_command_are_refused_rather_than_ignored(environment: dict[str, str]) -> None:
+def test_options_before_the_subcommand_are_rejected(environment: dict[str, str]) -> None:
     result = CliRunner().invoke(app, ["threads", "--user", "ada", "prune"])
     assert result.exit_code == 2
     assert "behind the command: python -m agent threads prune --user" in result.stderr

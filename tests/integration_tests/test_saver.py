@@ -1,4 +1,4 @@
-"""The checkpointer: threads that do not wait for each other, encryption at rest, and what a server asks it to do."""
+"""The checkpointer: concurrent threads, encryption at rest, and what a LangGraph server asks for."""
 
 import asyncio
 import uuid
@@ -54,7 +54,7 @@ async def save(saver: AsyncPostgresSaver, thread: str, checkpoint: Checkpoint) -
 
 
 async def rows_with(saver: ThreadSaver, thread: str, text: str) -> list[str]:
-    """The tables of the thread's rows that hold this text, wherever in the row."""
+    """The tables in which a row of the thread holds this text, in any column."""
     found = []
     columns = {
         "checkpoints": "convert_to(c::text, 'UTF8')",
@@ -72,9 +72,7 @@ async def rows_with(saver: ThreadSaver, thread: str, text: str) -> list[str]:
 # --- many threads at once ------------------------------------------------------------------------------------
 
 
-async def test_a_thread_that_waits_for_the_database_does_not_keep_another_waiting(
-    saver: ThreadSaver, thread: str
-) -> None:
+async def test_a_thread_that_waits_for_the_database_does_not_block_others(saver: ThreadSaver, thread: str) -> None:
     checkpoint, other = empty_checkpoint(), str(uuid.uuid4())
     async with saver.pool.connection() as connection:
         async with connection.transaction():
@@ -91,7 +89,7 @@ async def test_a_thread_that_waits_for_the_database_does_not_keep_another_waitin
     assert await saver.aget_tuple(config(thread))
 
 
-async def test_more_calls_at_once_than_there_are_connections_all_come_to_an_end(saver: ThreadSaver) -> None:
+async def test_more_concurrent_calls_than_connections_all_complete(saver: ThreadSaver) -> None:
     threads = [str(uuid.uuid4()) for _ in range(saver.pool.max_size * 10)]
     await asyncio.gather(*(save(saver, thread, empty_checkpoint()) for thread in threads))
     found = await asyncio.gather(*(saver.aget_tuple(config(thread)) for thread in threads))
@@ -102,7 +100,7 @@ async def test_more_calls_at_once_than_there_are_connections_all_come_to_an_end(
 
 
 async def converse(graph: Graph, openai: ScriptedOpenAI, user: str, thread: str) -> None:
-    """A conversation with a task, and so long that it is folded; each part of it holds a word of its own."""
+    """A conversation with a task, long enough to be summarized; each part of it holds its own marker."""
 
     def answer(request: Request) -> Answer:
         if request.messages[0]["content"] == SUMMARY_PROMPT:
@@ -117,7 +115,7 @@ async def converse(graph: Graph, openai: ScriptedOpenAI, user: str, thread: str)
 
 
 @pytest.mark.parametrize(("key", "readable"), [("", True), (KEY, False), (OTHER_KEY, False)])
-async def test_with_a_key_nothing_of_a_conversation_can_be_read_in_the_database(
+async def test_with_a_key_the_database_holds_no_readable_conversation(
     openai: ScriptedOpenAI,
     store: FactStore,
     user: str,
@@ -136,13 +134,13 @@ async def test_with_a_key_nothing_of_a_conversation_can_be_read_in_the_database(
         for mark in ("usermark", "replymark", "summarymark", "taskmark"):
             everywhere = ["checkpoint_blobs", "checkpoint_writes"]
             assert await rows_with(saver, thread, mark) == (everywhere if readable else [])
-        assert "checkpoints" in await rows_with(saver, thread, values["owner"])  # which is how threads are found
+        assert "checkpoints" in await rows_with(saver, thread, values["owner"])  # threads are found by it
 
 
 @pytest.mark.parametrize(
     ("key", "says"), [(OTHER_KEY, "another key than LANGGRAPH_AES_KEY"), ("", "LANGGRAPH_AES_KEY is empty")]
 )
-async def test_a_thread_saved_with_another_key_is_an_error_that_names_the_variable(
+async def test_a_thread_saved_with_another_key_names_the_setting(
     openai: ScriptedOpenAI,
     store: FactStore,
     user: str,
@@ -162,7 +160,7 @@ async def test_a_thread_saved_with_another_key_is_an_error_that_names_the_variab
             await titled_threads(saver, user)
 
 
-async def test_a_thread_saved_before_there_was_a_key_goes_on_and_is_encrypted_from_then_on(
+async def test_an_unencrypted_thread_is_encrypted_once_a_key_is_set(
     openai: ScriptedOpenAI, store: FactStore, user: str, thread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with saver_with(monkeypatch, "") as saver:
@@ -188,7 +186,7 @@ async def run_as(graph: Graph, user: str, thread: str, run: str, text: str) -> N
     await graph.ainvoke({"messages": [HumanMessage(text)]}, with_run, context=Context(user_id=user))
 
 
-async def test_taking_runs_back_leaves_the_thread_as_it_was_and_nothing_of_what_they_saved(
+async def test_deleting_runs_restores_the_thread_and_leaves_no_rows(
     openai: ScriptedOpenAI, store: FactStore, saver: ThreadSaver, user: str, thread: str
 ) -> None:
     graph = builder.compile(checkpointer=saver, store=store)
@@ -232,7 +230,7 @@ async def test_a_copied_thread_has_its_history_and_goes_its_own_way(
     assert len((await graph.aget_state(config_of(thread))).values["messages"]) == 4
 
 
-async def test_a_servers_rollback_leaves_nothing_of_the_run_and_its_copy_of_a_thread_is_whole(
+async def test_a_server_can_roll_back_a_run_and_copy_a_thread(
     environment: dict[str, str],
     openai: ScriptedOpenAI,
     saver: ThreadSaver,

@@ -1,4 +1,4 @@
-"""Forks: a thread is run again from an earlier checkpoint, with that one's session and task, and today's facts."""
+"""Forks: a run from an earlier checkpoint has its messages and its task, and the current facts."""
 
 import json
 import uuid
@@ -96,7 +96,7 @@ async def test_a_fork_has_that_checkpoints_session_and_task_and_todays_facts(
     assert ("people" in values["task"]["data"]) == (node == "tools")
 
 
-async def test_a_task_that_was_done_since_is_open_again_in_a_fork_and_found_as_such(
+async def test_a_task_that_has_ended_is_open_again_in_an_earlier_fork(
     graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str
 ) -> None:
     assert await active_tasks(store.pool, saver.serde, user) == []

@@ -1,6 +1,6 @@
-"""Kill the agent and its servers again and again, at every step and at random, and count what was lost: make torture.
+"""make torture: kill the agent and its servers repeatedly, at every step and at random, and count what was lost.
 
-It ends with code 1, and leaves the data directory, when anything acknowledged is lost, there twice, or wrong.
+It exits with code 1, and keeps the data directory, if anything acknowledged is lost, duplicated or wrong.
 """
 
 import argparse
@@ -19,24 +19,24 @@ from rich.console import Console
 from tests.torture.points import POINTS, AtRandom, InPersist, Moment, Target
 from tests.torture.rig import Outcome, Rig
 
-TARGETS: dict[Target, int] = {"process": 12, "postgres": 2, "chroma": 3, "keepers": 1, "everything": 2}
-"""How often each is killed at a random moment, in parts of 20."""
+TARGETS: dict[Target, int] = {"process": 12, "postgres": 2, "chroma": 3, "supervisors": 1, "everything": 2}
+"""Weights, of 20, with which each is killed at a random moment."""
 ROUND = 0.6
 MENDING = 1.5
-"""Seconds that a round, and mending one, take about."""
+"""Approximate seconds of a round, and of repairing one."""
 
 out = Console(highlight=False, soft_wrap=True)
 
 
 def moments(kills: int, chance: random.Random) -> Iterator[Moment]:
-    """Every point in turn, again and again, and after each second one a random moment."""
+    """Cycle through the points, with a random moment after every second one."""
     points = cycle(POINTS)
     for number in range(kills):
         yield at_random(chance) if number % 3 == 2 else next(points)
 
 
 def at_random(chance: random.Random) -> Moment:
-    """By the clock, in a round or while one is mended; or inside Chroma's persist, whenever that is."""
+    """A random time in a round or in a repair; or the moment when Chroma persists."""
     match chance.choices(["round", "mending", "persist"], [6, 3, 2]):
         case ["mending"]:
             return AtRandom(chance.uniform(0, MENDING), "process", "mend")
@@ -47,7 +47,7 @@ def at_random(chance: random.Random) -> Moment:
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """A line for each moment: how often it was killed then, and with how many faults."""
+    """A line for each moment: the number of kills and of faults."""
     times = Counter(str(outcome.moment) for outcome in outcomes if outcome.struck)
     faults = Counter(str(outcome.moment) for outcome in outcomes for _ in outcome.faults)
     return "\n".join(f"{times[name]:5} kills, {faults[name]} faults: {name}" for name in times | faults)
@@ -55,15 +55,15 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 def main(kills: int, seed: int) -> int:
     started = time.monotonic()
-    told = 0
+    finished = 0
 
     def progress(outcome: Outcome) -> None:
-        nonlocal told
-        told += 1
+        nonlocal finished
+        finished += 1
         for fault in outcome.faults:
             out.print(f"round {outcome.number}, {outcome.moment}: {fault}", style="red", markup=False)
-        if told % 10 == 0 or told == kills:
-            out.print(f"{told} of {kills} kills, {time.monotonic() - started:.0f} s", style="dim")
+        if finished % 10 == 0 or finished == kills:
+            out.print(f"{finished} of {kills} kills, {time.monotonic() - started:.0f} s", style="dim")
 
     directory = Path(tempfile.mkdtemp(prefix="torture-"))
     out.print(f"{kills} kills, seed {seed}, in {directory}")
@@ -79,7 +79,7 @@ def main(kills: int, seed: int) -> int:
         f"acknowledged: {sum(len(outcome.acks) for outcome in outcomes)}, seconds: {time.monotonic() - started:.0f}"
     )
     if found:
-        out.print(f"what is left of it: {directory}")
+        out.print(f"the data is kept in {directory}")
         return 1
     shutil.rmtree(directory)
     return 0

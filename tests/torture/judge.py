@@ -1,4 +1,4 @@
-"""What users were told, beside what a fresh process finds: what of it was lost, what is there twice. Pure."""
+"""Compares what was acknowledged with what a new process finds: what is lost, duplicated or wrong. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ FaultKind = Literal["lost", "duplicated", "wrong"]
 
 @dataclass(frozen=True)
 class Fault:
-    """A promise that was broken."""
+    """A broken promise."""
 
     kind: FaultKind
     what: str
@@ -28,14 +28,14 @@ def judge(acks: Sequence[Ack], findings: Findings) -> list[Fault]:
 
 
 def _messages(acks: Sequence[Ack], findings: Findings) -> Iterator[Fault]:
-    """A message that was kept, or answered, is in its thread once; no message is there twice."""
+    """A message that was saved or answered is in its thread exactly once."""
     there = [text for texts in findings.messages.values() for text in texts]
     promised = {ack.text for ack in acks if ack.kind in ("kept", "shown")}
     yield from _once(promised, there, "message")
 
 
 def _facts(acks: Sequence[Ack], findings: Findings) -> Iterator[Fault]:
-    """What was remembered, and what follows from each kept message, is in the ledger once; what was retired, is."""
+    """The facts that were remembered, and those of every saved message, are in the ledger once; retired ones stay."""
     kept = [text for texts in findings.messages.values() for text in texts if not text.startswith("Noted: ")]
     promised = {ack.text for ack in acks if ack.kind == "remembered"}.union(*map(facts_of, kept))
     yield from _once(promised, [row.text for row in findings.rows], "fact")
@@ -54,7 +54,7 @@ def _once(promised: set[str], there: Sequence[str], kind: str) -> Iterator[Fault
 
 
 def home_faults(rows: Iterable[Row]) -> Iterator[Fault]:
-    """The slot that holds one value holds the one said last, and every other leads to it."""
+    """The slot for one value holds the latest one, and the successors of all others lead to it."""
     homes = {row.id: row for row in rows if row.attribute == HOME}
     current = [row for row in homes.values() if row.is_current]
     if len(current) != 1:
@@ -72,7 +72,7 @@ def home_faults(rows: Iterable[Row]) -> Iterator[Fault]:
 
 
 def _recall(findings: Findings) -> Iterator[Fault]:
-    """Recall finds what is current, through a collection that holds this and nothing else as current."""
+    """Recall finds every current fact, and the collection holds these facts and no others as current."""
     current = {row.id: row.text for row in findings.rows if row.is_current}
     for text in sorted(set(current.values()) - findings.recalled):
         yield Fault("lost", f"fact {text!r} is not recalled")

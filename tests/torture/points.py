@@ -1,6 +1,6 @@
-"""The moments at which something is killed: methods of the product, wrapped in the victim's process alone, and others.
+"""The moments at which something is killed: before or after calls of methods, and others.
 
-Each moment has `arm(pids)`, which the victim calls when the turn, the batch or the import begins that is to be hit.
+Each moment has `arm(pids)`, which the victim calls at the start of the turn, the batch or the import in question.
 """
 
 import os
@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from agent.settings import read_settings
 
-Target = Literal["process", "postgres", "chroma", "keepers", "everything"]
-"""What is killed: the process that runs the turn; a server with its keeper; both keepers; or all of these."""
+Target = Literal["process", "postgres", "chroma", "supervisors", "everything"]
+"""What is killed: the process that runs the turn; a server with its supervisor; both supervisors; or all of these."""
 
 Part = Literal["mend", "turn", "background", "batch", "import"]
-"""What the victim is doing when it happens: mending the round before (then it alone is killed), a turn, and so on."""
+"""What the victim does at that moment: repair the round before (then only the victim is killed), a turn, and so on."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Point:
 
 @dataclass(frozen=True)
 class InPersist:
-    """The moment at which Chroma begins to write its vectors to disk, one file after the other."""
+    """The moment when Chroma begins to write its vectors to disk, one file after the other."""
 
     name: str = "inside Chroma's persist"
     part: Part = "turn"
@@ -91,10 +91,10 @@ class InPersist:
 
 @dataclass(frozen=True)
 class AtRandom:
-    """Some moment, by the clock: it may be in the middle of anything."""
+    """A point in time, which may be in the middle of anything."""
 
     seconds: float
-    """From the beginning of the round, or of the process that mends."""
+    """Since the start of the round, or of the process that repairs."""
     target: Target
     part: Part = "turn"
     name: str = "at a random moment"
@@ -118,7 +118,7 @@ def strike(pids: Sequence[int]) -> None:
 
 SAVE = "memory.threads.saver:ThreadSaver.aput"
 SAVE_WRITES = "memory.threads.saver:ThreadSaver.aput_writes"
-COMMIT = "memory.threads.group_commit:Committer._write"
+COMMIT = "memory.threads.group_commit:GroupCommitter._write"
 TOKEN = "tests.torture.victim:show"  # noqa: S105 - a function's name
 RECALL = "memory.user_memory:UserMemory.recall"
 HAND_OVER = "agent.nodes:schedule_in_process"
@@ -137,7 +137,7 @@ CHECKPOINTS = ("the input", "the message", "recall", "respond", "extraction", "r
 PROCESS_POINTS: tuple[Moment, ...] = (
     *(Point(f"before the checkpoint of {what}", SAVE, "before", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
     *(Point(f"after the checkpoint of {what}", SAVE, "after", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
-    Point("committed, and no call told so", COMMIT, "after", nth=4),
+    Point("committed, before any call returns", COMMIT, "after", nth=4),
     Point("in recall", RECALL, "before"),
     Point("in the middle of the reply", TOKEN, "before", nth=2),
     Point("the reply shown, not saved", SAVE_WRITES, "before", nth=2),
@@ -149,7 +149,7 @@ PROCESS_POINTS: tuple[Moment, ...] = (
     Point("between ledger and collection", INDEX, "before"),
     Point("while it is mended: the collection written, the queue not", PUT, "after", "mend"),
     Point("between the collection and the queue's deletion", PUT, "after"),
-    Point("after all is learnt, before anybody is told", LEARN, "after"),
+    Point("all is learnt, before it is reported", LEARN, "after"),
     Point("before it is handed over to the background", HAND_OVER, "before", "background"),
     Point("handed over to the background, and nothing begun", HAND_OVER, "after", "background"),
     Point("in the background, before the extraction is asked for", EXTRACT, "before", "background"),
@@ -166,13 +166,13 @@ PROCESS_POINTS: tuple[Moment, ...] = (
 
 SERVER_POINTS: tuple[Moment, ...] = (
     Point("before the checkpoint of respond", SAVE, "before", nth=4, target="postgres"),
-    Point("committed, and no call told so", COMMIT, "after", nth=4, target="postgres"),
+    Point("committed, before any call returns", COMMIT, "after", nth=4, target="postgres"),
     Point("in the transaction, before its commit", WRITE, "after", target="postgres"),
     Point("between the collection and the queue's deletion", PUT, "after", target="postgres"),
     Point("between ledger and collection, the facts embedded", PUT, "before", target="chroma"),
     Point("between the collection and the queue's deletion", PUT, "after", target="chroma"),
     Point("in a batch, after its second chunk", PUT, "after", "batch", nth=2, target="chroma"),
-    Point("between ledger and collection", INDEX, "before", target="keepers"),
+    Point("between ledger and collection", INDEX, "before", target="supervisors"),
     Point("in the transaction, before its commit", WRITE, "after", target="everything"),
     InPersist(),
     Point("while it is mended: after what may be a rebuild", INDEX, "before", "mend"),

@@ -1,6 +1,6 @@
-"""The place of torture: a data directory with its servers, a scripted model, and one victim after the other.
+"""Runs the torture test: a data directory with its servers, a scripted model, and one victim process after another.
 
-Each victim mends what the one before it left, is judged, and is then killed; a last one only mends.
+Each victim repairs what the one before it left, is judged, and is then killed; the last one only repairs.
 """
 
 import multiprocessing
@@ -22,24 +22,24 @@ from tests.torture.judge import Fault, judge
 from tests.torture.points import AtRandom, Moment, Target, strike
 from tests.torture.victim import Ack, Findings, Orders, hold, live
 
-PATIENCE = 120
-"""Seconds a victim may be silent."""
+ANSWER_TIMEOUT = 120
+"""Seconds that a victim may take for its next message."""
 
 
 @dataclass
 class Outcome:
-    """One kill, and what came of it."""
+    """One kill and its result."""
 
     number: int
     moment: Moment
     acks: list[Ack] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     struck: bool = False
-    """Whether it was killed; at a random moment it may have ended before."""
+    """Whether something was killed; before a random moment, the victim may have ended."""
 
 
 class Rig:
-    """Use it as a context: the servers run while it is open, whoever dies."""
+    """A context manager: the servers run while it is open, whatever is killed."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -62,7 +62,7 @@ class Rig:
             holder, connection = self._start(hold, str(self.data))
             stack.callback(holder.join)
             stack.callback(connection.close)
-            if not connection.poll(PATIENCE):
+            if not connection.poll(ANSWER_TIMEOUT):
                 raise TimeoutError(f"The servers did not start: see {self.data}/*/server.log.")
             connection.recv()
             self._open = stack.pop_all()
@@ -72,7 +72,7 @@ class Rig:
         self._open.close()
 
     def torture(self, moments: Iterable[Moment], progress: Callable[[Outcome], None] = lambda _: None) -> list[Outcome]:
-        """Kill at each of the moments, in order; `progress` is told of each once it is judged."""
+        """Kill at each of the moments, in order; `progress` gets each outcome once it is judged."""
         outcomes: list[Outcome] = []
         waiting: list[Outcome] = []
         for number, moment in enumerate(moments):
@@ -84,7 +84,7 @@ class Rig:
     def _next(
         self, waiting: list[Outcome], outcome: Outcome | None, progress: Callable[[Outcome], None]
     ) -> list[Outcome]:
-        """One victim's life: it mends the rounds that wait for that, and then is killed; the rounds that wait now."""
+        """Run one victim: it repairs the waiting rounds, and is then killed. Returns the rounds that wait now."""
         moment = outcome.moment if outcome else None
         number = outcome.number if outcome else 0
         orders = Orders(str(self.directory), self._environment, number, tuple(o.number for o in waiting), moment)
@@ -109,7 +109,7 @@ class Rig:
     def _judge(
         self, connection: Connection, waiting: list[Outcome], progress: Callable[[Outcome], None]
     ) -> list[Outcome]:
-        """Judge the rounds that a victim mends; those that it did not live to mend wait on."""
+        """Judge the rounds that a victim repairs. Returns those that it did not reach before it was killed."""
         for done, outcome in enumerate(waiting):
             findings = self._listen(connection, outcome)
             if findings is None:
@@ -120,7 +120,7 @@ class Rig:
 
     @contextmanager
     def _killing(self, outcome: Outcome, process: BaseProcess, pids: list[int]) -> Iterator[None]:
-        """While this is entered something is killed; it is left once the victim has died or ended."""
+        """Kill something while this is entered; it is left once the victim has ended."""
         moment = outcome.moment
         clock = threading.Timer(moment.seconds, strike, [pids]) if isinstance(moment, AtRandom) else None
         if clock:
@@ -128,7 +128,7 @@ class Rig:
         yield
         process.join()
         if clock and process.pid in pids:
-            clock.cancel()  # its number may be another's by now
+            clock.cancel()  # its pid may be reused by now
         elif clock:
             clock.join()
         outcome.struck = process.exitcode != 0 if process.pid in pids else not alive(pids)
@@ -136,22 +136,22 @@ class Rig:
             outcome.faults.append(Fault("wrong", "the moment never came"))
 
     def _pids(self, target: Target, victim: BaseProcess) -> list[int]:
-        """What to kill, the victim last. A server goes with its keeper, who restarts one that dies again and again
-        ever more slowly, which is not what is tried here."""
+        """The pids to kill, the victim's last. A server is killed with its supervisor, which would restart it
+        ever more slowly."""
         servers: list[ServerName] = ["postgres", "chroma"]
         if target in servers:
             servers = [name for name in servers if name == target]
         elif target == "process":
             servers = []
-        pids = [] if target == "keepers" else [server_pid(self.data, name) for name in servers]
+        pids = [] if target == "supervisors" else [server_pid(self.data, name) for name in servers]
         pids += [pid for name in servers for pid in processes(self.data / name, "memory.embedded.supervisor")]
         if target in ("process", "everything") and victim.pid:
             pids.append(victim.pid)
         return pids
 
     def _listen(self, connection: Connection, outcome: Outcome) -> Findings | None:
-        """Collect what a victim says until it tells what it finds, or is dead. Raises TimeoutError where it hangs."""
-        while connection.poll(PATIENCE):
+        """Collect what a victim reports, until its findings or its death. Raises TimeoutError if it hangs."""
+        while connection.poll(ANSWER_TIMEOUT):
             try:
                 said = connection.recv()
             except EOFError:
@@ -159,10 +159,10 @@ class Rig:
             if isinstance(said, Findings):
                 return said
             outcome.acks.append(said)
-        raise TimeoutError(f"Silent for {PATIENCE} s ({outcome.moment}): see {self.directory / 'victims.log'}.")
+        raise TimeoutError(f"Silent for {ANSWER_TIMEOUT} s ({outcome.moment}): see {self.directory / 'victims.log'}.")
 
     def _start(self, life: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
-        """A process that is forked from one that has imported everything, and the connection to it."""
+        """Fork a process from one that has imported everything, and return it with the connection to it."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=life, args=(theirs, *arguments), daemon=True)
         process.start()

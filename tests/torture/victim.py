@@ -1,4 +1,4 @@
-"""The process that is killed: it mends what the one before it left, says what it finds, and goes on until it dies.
+"""The process that is killed: it repairs what the one before it left, reports what it finds, and runs until it dies.
 
 It runs the product as the terminal does, on a data directory, and reports each thing a user could have seen as done, at
 the moment it could have been seen. It is forked from a process that has imported everything, since that takes 4 s.
@@ -57,7 +57,7 @@ AckKind = Literal["kept", "shown", "remembered", "retired"]
 
 @dataclass(frozen=True)
 class Ack:
-    """Something a user was told: a message is kept or answered (its text), a fact remembered or retired (its text)."""
+    """An acknowledgement to a user: a message was saved or answered, or a fact remembered or retired (`text`)."""
 
     kind: AckKind
     text: str

@@ -1,4 +1,4 @@
-"""The embedded servers' rules: locks, addresses, commands, and what is said when they cannot be used."""
+"""The embedded servers, without starting them: locks, addresses, commands, stale and damaged files, errors."""
 
 import fcntl
 import os
@@ -6,22 +6,17 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from memory.embedded import servers
+from memory.embedded import launch
+from memory.embedded.chroma import Chroma
 from memory.embedded.connect import embedded_servers
+from memory.embedded.directory import ServerDirectory, State, is_free, try_lock
+from memory.embedded.launch import prepare_child
+from memory.embedded.postgres import MAX_SOCKET_PATH, Postgres, socket_directory, socket_url
 from memory.embedded.programs import POSTGRES_MAJOR
-from memory.embedded.servers import (
-    LAUNCH,
-    MAX_SOCKET_PATH,
-    Chroma,
-    Postgres,
-    server_environment,
-    socket_directory,
-    socket_url,
-)
-from memory.embedded.supervisor import Home, State, can_lock, try_lock
 from memory.errors import Unavailable
 
 ODD_NAMES = ["a b", "100%", 'O\'Brien "the" tester', "Größe-日本", "$HOME `id`", "a\\b"]
@@ -39,27 +34,29 @@ def postgres(tmp_path: Path) -> Postgres:
 @pytest.fixture
 def own_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files stay this user's even where root runs the tests."""
-    monkeypatch.setattr(servers, "give_to_server_user", lambda _: None)
+    monkeypatch.setattr(Postgres, "account", lambda _: None)
 
 
 def test_a_lock_is_shared_by_many_or_held_by_one(tmp_path: Path) -> None:
     path = tmp_path / "lock"
+    path.touch()
     first, second = try_lock(path, fcntl.LOCK_SH), try_lock(path, fcntl.LOCK_SH)
     assert first is not None
     assert second is not None
     assert try_lock(path, fcntl.LOCK_EX) is None
     os.close(first)
-    assert not can_lock(path, fcntl.LOCK_EX)
+    assert not is_free(path, fcntl.LOCK_EX)
     os.close(second)
     alone = try_lock(path, fcntl.LOCK_EX)
     assert alone is not None
-    assert not can_lock(path, fcntl.LOCK_SH)
+    assert not is_free(path, fcntl.LOCK_SH)
     os.close(alone)
 
 
 def test_looking_at_a_lock_leaves_it_free(tmp_path: Path) -> None:
-    assert can_lock(tmp_path / "lock", fcntl.LOCK_EX)
-    assert can_lock(tmp_path / "lock", fcntl.LOCK_EX)
+    (tmp_path / "lock").touch()
+    assert is_free(tmp_path / "lock", fcntl.LOCK_EX)
+    assert is_free(tmp_path / "lock", fcntl.LOCK_EX)
 
 
 def test_the_state_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -76,17 +73,17 @@ def test_a_missing_or_damaged_state_reads_as_the_empty_one(tmp_path: Path, conte
 
 
 def test_the_tail_of_the_log_is_of_this_attempt_and_without_colours(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    home.log_file.write_text("an earlier failure\n")
-    start = home.log_file.stat().st_size
-    with home.log_file.open("a") as log:
+    directory = ServerDirectory(tmp_path)
+    directory.log_file.write_text("an earlier failure\n")
+    start = directory.log_file.stat().st_size
+    with directory.log_file.open("a") as log:
         log.write("\n\x1b[31mfirst\x1b[0m\n\nlast\n")
-    assert home.log_tail(start) == "first\nlast"
-    assert home.log_tail(start, lines=1) == "last"
+    assert directory.log_tail(start) == "first\nlast"
+    assert directory.log_tail(start, lines=1) == "last"
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_the_postgres_url_names_the_socket_directory_to_psycopg_whatever_its_name(name: str) -> None:
+def test_the_postgres_url_quotes_any_socket_directory(name: str) -> None:
     assert conninfo_to_dict(socket_url(Path("/x", name)))["host"] == f"/x/{name}"
 
 
@@ -100,7 +97,7 @@ def test_postgres_listens_on_no_tcp_port() -> None:
 
 
 @pytest.mark.parametrize("directory", ["/" + "x" * 200, "/with, comma", "/" + "ü" * 50])
-def test_a_path_that_no_socket_can_have_gets_one_of_its_own_below_tmp(directory: str) -> None:
+def test_a_path_too_long_for_a_socket_gets_one_below_tmp(directory: str) -> None:
     sockets = socket_directory(Path(directory))
     assert sockets.parts[:2] == ("/", "tmp")
     assert len(os.fsencode(sockets / ".s.PGSQL.5432")) <= MAX_SOCKET_PATH
@@ -109,36 +106,45 @@ def test_a_path_that_no_socket_can_have_gets_one_of_its_own_below_tmp(directory:
 
 
 def test_a_socket_directory_that_others_can_enter_is_refused(postgres: Postgres) -> None:
-    postgres.directory.chmod(0o755)
-    with pytest.raises(Unavailable, match=str(postgres.directory)):
-        postgres.prepare(None, -1)
+    postgres.path.chmod(0o755)
+    with pytest.raises(Unavailable, match=str(postgres.path)):
+        postgres.prepare()
 
 
 def test_a_database_of_another_major_version_is_refused_by_name(postgres: Postgres) -> None:
     (postgres.data / "PG_VERSION").write_text("16\n")
     with pytest.raises(Unavailable, match=rf"written by Postgres 16, and this is Postgres {POSTGRES_MAJOR}"):
-        postgres.prepare(None, -1)
+        postgres.prepare()
 
 
 @pytest.mark.parametrize(
-    ("program", "arguments", "stays"),
+    ("program", "status", "stays"),
     [
-        ("postgres", "postgres -D data", True),
-        ("/x/bin/postgres", "postgres -D data", True),
-        ("postgres", "", False),  # killed, and not yet collected by its parent
-        ("vim", "vim notes", False),
-        ("", "", False),
+        ("postgres", psutil.STATUS_SLEEPING, True),
+        ("postgres", psutil.STATUS_ZOMBIE, False),  # a zombie
+        ("vim", psutil.STATUS_SLEEPING, False),
+        ("", None, False),
     ],
 )
 @pytest.mark.usefixtures("own_account")
-def test_a_postmaster_pid_stays_only_while_a_postgres_runs_under_its_number(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, program: str, arguments: str, stays: bool
+def test_a_postmaster_pid_is_kept_only_while_that_postgres_runs(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, program: str, status: str | None, stays: bool
 ) -> None:
-    process = {"comm": program, "args": arguments}
-    monkeypatch.setattr(servers, "process_info", lambda pid, field: process[field] if pid == 77 else "wrong process")
+    class Process:
+        def __init__(self, pid: int) -> None:
+            if pid != 77 or status is None:
+                raise psutil.NoSuchProcess(pid)
+
+        def name(self) -> str:
+            return program
+
+        def status(self) -> str | None:
+            return status
+
+    monkeypatch.setattr(psutil, "Process", Process)
     pid_file = postgres.data / "postmaster.pid"
     pid_file.write_text(f"77\n{postgres.data}\n")
-    postgres.prepare(None, -1)
+    postgres.prepare()
     assert pid_file.exists() == stays
 
 
@@ -153,37 +159,62 @@ def test_postgres_answers_when_its_own_pid_file_says_ready(postgres: Postgres) -
     assert not postgres.answers(78, "")
 
 
-def test_root_on_another_system_than_linux_is_told_what_to_do_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_on_another_system_than_linux_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(Unavailable, match="ordinary user, or set POSTGRES_URL"):
         Postgres(Path("/x")).command("")
 
 
-def test_servers_end_with_their_keeper_where_the_system_can_do_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+def test_a_child_gets_a_death_signal_where_the_system_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, ...]] = []
+    monkeypatch.setattr(launch, "prctl", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(os, "getppid", os.getpid)
     monkeypatch.setattr(sys, "platform", "linux")
-    assert Postgres(Path("/x")).launcher()[-2:] == [str(LAUNCH), str(int(signal.SIGINT))]
-    assert Chroma(Path("/x")).launcher()[-2:] == [str(LAUNCH), str(int(signal.SIGTERM))]
+    prepare = prepare_child(signal.SIGINT)
+    assert prepare
+    prepare()
+    assert asked == [(launch.PR_SET_PDEATHSIG, signal.SIGINT)]
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert Postgres(Path("/x")).launcher() == []
+    assert prepare_child(signal.SIGINT) is None
 
 
-def test_root_runs_postgres_as_another_user_and_chroma_as_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no death signal")
+def test_a_child_whose_parent_is_dead_already_ends_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[tuple[int, int]] = []
+    prepare = prepare_child(signal.SIGINT)
+    monkeypatch.setattr(launch, "prctl", lambda *_: None)
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
+    assert prepare
+    prepare()
+    assert killed == [(os.getpid(), signal.SIGINT)]
+
+
+def test_root_runs_postgres_as_another_user_and_chroma_as_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(sys, "platform", "linux")
-    uid, gid = servers.server_account()
-    assert uid
-    assert Postgres(Path("/x")).launcher()[-5:-1] == ["--uid", str(uid), "--gid", str(gid)]
-    assert "--uid" not in Chroma(Path("/x")).launcher()
+    account = Postgres(tmp_path).account()
+    assert account
+    assert account[0] != 0
+    assert Chroma(tmp_path).account() is None
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert Postgres(tmp_path).account() is None
 
 
-def test_servers_do_not_see_the_settings_of_other_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_do_not_see_the_settings_of_other_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PGPORT", "PGDATA", "CHROMA_URL", "CONFIG_PATH"):
         monkeypatch.setenv(name, "elsewhere")
-    environment = server_environment()
-    assert "elsewhere" not in environment.values()
-    assert environment["ANONYMIZED_TELEMETRY"] == "False"
+    chroma = Chroma(tmp_path)
+    with (tmp_path / "lock").open("w") as lock:
+        chroma.inherited_lock = lock.fileno()
+        program = "import os, pathlib; pathlib.Path('seen').write_text(repr(dict(os.environ)))"
+        assert chroma.spawn([sys.executable, "-c", program]).wait() == 0
+    seen = (tmp_path / "seen").read_text()
+    assert "elsewhere" not in seen
+    assert "'ANONYMIZED_TELEMETRY': 'False'" in seen
 
 
 async def test_a_file_in_place_of_the_data_directory_is_named(tmp_path: Path) -> None:
@@ -221,33 +252,33 @@ def chroma(tmp_path: Path) -> Chroma:
 
 
 def test_chromas_files_stay_where_nothing_is_wrong_with_them(chroma: Chroma) -> None:
-    chroma.prepare(None, -1)
+    chroma.prepare()
     assert chroma.data.exists()
-    assert chroma.notice == ""
+    assert chroma.state.notice == ""
 
 
 @pytest.mark.parametrize("torn", ["header.bin", "length.bin"])
-def test_vectors_that_were_written_in_part_are_set_aside_and_that_is_said(chroma: Chroma, torn: str) -> None:
+def test_half_written_vectors_are_moved_away_with_a_notice(chroma: Chroma, torn: str) -> None:
     os.utime(chroma.data / "3f1c" / torn, (10, 10))
-    chroma.prepare(None, -1)
+    chroma.prepare()
     assert not chroma.data.exists()
-    (kept,) = chroma.directory.glob("data.broken-*")
+    (kept,) = chroma.path.glob("data.broken-*")
     assert (kept / "3f1c" / torn).exists()
-    assert str(kept) in chroma.notice
-    assert "killed while it wrote" in chroma.notice
+    assert str(kept) in chroma.state.notice
+    assert "killed while it wrote" in chroma.state.notice
 
 
 def test_an_empty_list_of_ids_is_one_that_was_written_in_part(chroma: Chroma) -> None:
     ids = chroma.data / "3f1c" / "index_metadata.pickle"
     ids.write_text("")
-    chroma.prepare(None, -1)
+    chroma.prepare()
     assert not chroma.data.exists()
 
 
 def test_files_that_made_chroma_crash_are_set_aside_once(chroma: Chroma) -> None:
     chroma.crash = "SIGSEGV"
-    chroma.prepare(None, -1)
-    assert "SIGSEGV" in chroma.notice
+    chroma.prepare()
+    assert "SIGSEGV" in chroma.state.notice
     chroma.data.mkdir()
-    chroma.prepare(None, -1)
+    chroma.prepare()
     assert chroma.data.exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedded.servers import chroma_damage
+from memory.embedded.chroma import chroma_damage
 from memory.index.chroma import entry_id, fact_key
 from memory.index.protocol import FactKey
 from memory.index.registry import index_name

@@ -1,4 +1,4 @@
-"""What counts as sent beyond this machine, with lines as strace prints them."""
+"""Which lines of strace's output count as outbound."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def inet(address: str, port: int) -> str:
         'sendto(3, "\\2\\0\\0\\0\\r\\0\\0\\0\\6\\0\\0\\0hosts\\0", 18, MSG_NOSIGNAL, NULL, 0) = 18',
     ],
 )
-def test_a_connection_to_elsewhere_and_any_look_up_of_a_host_count(call: str) -> None:
+def test_connections_to_other_hosts_and_lookups_are_outbound(call: str) -> None:
     assert outbound(f"123  {call}\n") == [f"123  {call}"]
 
 
@@ -45,5 +45,5 @@ def test_a_connection_to_elsewhere_and_any_look_up_of_a_host_count(call: str) ->
         'sendto(5, "\\0", 1, 0, NULL, 0) = 1',
     ],
 )
-def test_loopback_unix_sockets_and_what_is_received_do_not_count(call: str) -> None:
+def test_loopback_unix_sockets_and_received_data_are_not_outbound(call: str) -> None:
     assert outbound(f"123  {call}\n") == []

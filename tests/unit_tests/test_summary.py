@@ -1,4 +1,4 @@
-"""The running summary: what a model is asked, what is kept of its answer, and the rules' own."""
+"""The running summary: the request to the model, and what is kept of its answer."""
 
 import json
 
@@ -17,7 +17,7 @@ SAID: list[AnyMessage] = [
 ]
 
 
-def test_the_model_is_given_the_summary_so_far_and_what_was_said_but_no_tools() -> None:
+def test_the_model_gets_the_summary_and_the_messages_without_tools() -> None:
     assert json.loads(summary_input("Before.", SAID) or "") == {
         "summary": "Before.",
         "messages": [
@@ -34,7 +34,7 @@ async def test_a_summary_keeps_the_beginning_of_the_threads_first_message() -> N
     assert then == {"text": "Two trips.", "begins_with": "Book me a trip to Lisbon."}
 
 
-async def test_where_nothing_was_said_the_summary_stays_and_no_model_is_called() -> None:
+async def test_messages_without_text_need_no_summary_and_no_model_call() -> None:
     before = Summary(text="Before.", begins_with="Hi")
     assert await sum_up(FakeListChatModel(responses=[]), before, SAID[1:3]) == before
 
@@ -45,7 +45,7 @@ async def test_an_empty_answer_is_an_error_and_no_summary(answer: str) -> None:
         await sum_up(FakeListChatModel(responses=[answer]), None, SAID)
 
 
-async def test_a_sentence_that_says_a_secret_is_no_part_of_a_summary() -> None:
+async def test_sentences_with_secrets_are_removed_from_a_summary() -> None:
     told = "The user books a trip. The password is hunter2! It is to Lisbon.\nThe card is 4111 1111 1111 1111."
     summary = await sum_up(FakeListChatModel(responses=[told]), None, SAID)
     assert summary["text"] == "The user books a trip. It is to Lisbon."
@@ -62,7 +62,7 @@ async def test_a_summary_that_is_too_long_keeps_its_end_in_whole_words() -> None
     assert len(bounded("x" * 10_000)) <= SUMMARY_CHARS
 
 
-async def test_the_rules_say_what_the_user_said_and_drop_the_oldest_of_it() -> None:
+async def test_the_offline_model_summarizes_and_drops_the_oldest() -> None:
     summary: Summary | None = None
     for number in range(200):
         said: list[AnyMessage] = [HumanMessage(f"I like tea number {number}. {'Really. ' * 100}"), AIMessage("Noted.")]

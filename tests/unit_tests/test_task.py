@@ -1,4 +1,4 @@
-"""Tasks: started, changed, ended, and gone when their time is up."""
+"""Tasks: how they start, change, end and expire."""
 
 import math
 from datetime import timedelta
@@ -27,7 +27,7 @@ TRIP = start_task(None, "trip", {"to": "Lisbon", "nights": 2}, NOON)
 
 
 def after(*changes: Task | TaskChange | None, task: Task = TRIP) -> Task:
-    """The task once these changes were made, in one step or in several."""
+    """The task after these changes, in one step or in several."""
     changed: Task | None = task
     for change in changes:
         changed = change_task(changed, change)
@@ -35,7 +35,7 @@ def after(*changes: Task | TaskChange | None, task: Task = TRIP) -> Task:
     return changed
 
 
-def test_a_task_is_open_for_a_day_or_for_the_hours_given_and_no_longer() -> None:
+def test_a_task_is_open_for_a_day_or_for_the_hours_given() -> None:
     assert open_task(TRIP, NOON + timedelta(hours=23)) == TRIP
     assert open_task(TRIP, NOON + timedelta(hours=24)) is None
     assert open_task(None, NOON) is None
@@ -44,35 +44,35 @@ def test_a_task_is_open_for_a_day_or_for_the_hours_given_and_no_longer() -> None
     assert open_task(short, NOON + timedelta(minutes=30)) is None
 
 
-def test_a_task_that_nobody_ended_in_time_is_expired_and_one_that_was_ended_stays_so() -> None:
+def test_a_task_expires_unless_it_was_ended() -> None:
     later = NOON + timedelta(days=2)
     assert (status_of(TRIP, NOON), status_of(TRIP, later)) == ("in_progress", "expired")
     assert status_of(after(finish_task(TRIP, "failed", NOON)), later) == "failed"
 
 
-def test_updates_of_one_step_are_merged_in_the_order_of_their_calls_and_the_task_given_stays_as_it_was() -> None:
+def test_updates_in_one_step_are_merged_in_call_order() -> None:
     changed = after(update_task(TRIP, {"nights": 3}, NOON), update_task(TRIP, {"hotel": "Aurora", "nights": 4}, NOON))
     assert changed["data"] == {"to": "Lisbon", "nights": 4, "hotel": "Aurora"}
     assert TRIP["data"] == {"to": "Lisbon", "nights": 2}
 
 
-def test_null_takes_a_key_out() -> None:
+def test_null_deletes_a_key() -> None:
     assert after(update_task(TRIP, {"nights": None}, NOON))["data"] == {"to": "Lisbon"}
     assert start_task(None, "trip", {"to": None}, NOON)["data"] == {}
 
 
-def test_an_end_and_an_update_of_one_step_both_count_whichever_comes_first() -> None:
+def test_an_ending_and_an_update_in_one_step_both_apply() -> None:
     update, end = update_task(TRIP, {"nights": 3}, NOON), finish_task(TRIP, "done", NOON)
     for changes in ((update, end), (end, update)):
         changed = after(*changes)
         assert (changed["status"], changed["data"]["nights"]) == ("done", 3)
 
 
-def test_of_two_ends_of_one_step_the_later_stands() -> None:
+def test_the_last_of_two_endings_in_one_step_wins() -> None:
     assert after(finish_task(TRIP, "done", NOON), finish_task(TRIP, "cancelled", NOON))["status"] == "cancelled"
 
 
-def test_a_change_of_a_task_that_is_not_there_any_more_comes_too_late() -> None:
+def test_a_change_to_a_task_that_was_replaced_is_dropped() -> None:
     new = start_task(None, "dinner", {}, NOON)
     assert after(update_task(TRIP, {"nights": 3}, NOON), task=new) == new
     assert change_task(None, update_task(TRIP, {}, NOON)) is None
@@ -80,7 +80,7 @@ def test_a_change_of_a_task_that_is_not_there_any_more_comes_too_late() -> None:
     assert change_task(TRIP, None) is None
 
 
-def test_a_task_is_not_started_over_an_open_one_and_the_refusal_names_it_and_the_way_out() -> None:
+def test_starting_a_task_while_one_is_open_is_rejected() -> None:
     with pytest.raises(BadInput, match=rf"'trip' \({TRIP['id']}\) is still open .*update_task.*finish_task"):
         start_task(TRIP, "dinner", {}, NOON)
     assert start_task(after(finish_task(TRIP, "done", NOON)), "dinner", {}, NOON)["type"] == "dinner"
@@ -96,7 +96,7 @@ def test_a_task_is_not_started_over_an_open_one_and_the_refusal_names_it_and_the
     ],
     ids=["none", "ended", "expired"],
 )
-def test_what_is_not_open_cannot_be_changed_and_the_error_says_why(task: Task | None, days: int, why: str) -> None:
+def test_a_task_that_is_not_open_cannot_be_changed(task: Task | None, days: int, why: str) -> None:
     now = NOON + timedelta(days=days)
     with pytest.raises(BadInput, match=why):
         update_task(task, {}, now)
@@ -122,14 +122,14 @@ for _ in range(10_000):
     ],
     ids=["long", "many", "not a number", "a set", "half a character", "half a character for a key", "deep"],
 )
-def test_data_that_cannot_be_kept_are_refused_at_the_start_and_later(data: dict[str, Any], why: str) -> None:
+def test_data_that_cannot_be_saved_is_rejected(data: dict[str, Any], why: str) -> None:
     with pytest.raises(BadInput, match=why):
         start_task(None, "trip", data, NOON)
     with pytest.raises(BadInput, match=why):
         update_task(start_task(None, "trip", {}, NOON), data, NOON)
 
 
-def test_what_many_updates_make_together_is_bounded_too_and_makes_room_again() -> None:
+def test_the_limit_applies_to_the_data_of_all_updates_together() -> None:
     full = after(update_task(TRIP, {"notes": "n" * 3_000}, NOON))
     with pytest.raises(BadInput, match="at most 4,000"):
         update_task(full, {"more": "m" * 1_000}, NOON)
@@ -151,7 +151,7 @@ BROKEN: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("task", BROKEN.values(), ids=BROKEN.keys())
-def test_what_a_client_put_in_a_tasks_place_is_no_task_and_another_one_can_be_started(task: Any) -> None:
+def test_an_invalid_task_in_the_state_counts_as_none(task: Any) -> None:
     assert task_of(task) is open_task(task, NOON) is None
     with pytest.raises(BadInput, match="No task is open"):
         update_task(task, {}, NOON)
@@ -167,13 +167,13 @@ def test_a_moment_without_a_time_zone_is_taken_for_one_in_utc() -> None:
 
 
 @pytest.mark.parametrize("kind", ["", " \n", "t" * (MAX_TYPE + 1), "a\x00b", "\ud800"], ids=ascii)
-def test_a_type_that_cannot_be_one_is_refused(kind: str) -> None:
+def test_an_invalid_type_is_rejected(kind: str) -> None:
     with pytest.raises(BadInput, match="task's type"):
         start_task(None, kind, {}, NOON)
 
 
 @pytest.mark.parametrize("hours", [0, -1, 8_761, math.inf, math.nan])
-def test_hours_that_are_none_are_refused(hours: float) -> None:
+def test_hours_out_of_range_are_rejected(hours: float) -> None:
     with pytest.raises(BadInput, match="more than 0 and at most 8,760"):
         start_task(None, "trip", {}, NOON, hours)
 

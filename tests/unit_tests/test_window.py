@@ -1,4 +1,4 @@
-"""The window: what of a thread a prompt carries, and what of it is due for the summary."""
+"""The window: which messages go into the prompt, and which are folded into the summary."""
 
 from collections.abc import Iterable
 
@@ -24,7 +24,7 @@ def test_a_short_thread_is_carried_whole() -> None:
     assert window(messages, 1_000) == messages
 
 
-def test_the_oldest_messages_go_first_and_the_window_begins_with_a_human_one() -> None:
+def test_the_window_drops_the_oldest_and_starts_with_a_human_message() -> None:
     messages: list[AnyMessage] = [m for n in range(50) for m in (HumanMessage(f"q{n} " * 50), AIMessage(f"a{n} " * 50))]
     messages.append(HumanMessage("now"))
     kept = window(messages, 500)
@@ -33,7 +33,7 @@ def test_the_oldest_messages_go_first_and_the_window_begins_with_a_human_one() -
     assert kept[-1].text == "now"
 
 
-def test_the_last_message_is_there_however_long_it_is() -> None:
+def test_the_last_message_is_kept_however_long_it_is() -> None:
     messages: list[AnyMessage] = [HumanMessage("a"), AIMessage("b"), HumanMessage("long " * 10_000)]
     assert window(messages, 100) == messages[2:]
 
@@ -65,7 +65,7 @@ UNREADABLE = AIMessage("", invalid_tool_calls=[{"name": "f", "args": "{", "id": 
         "an id used again", "an answer that comes late", "an unreadable call", "an unreadable call that was answered",
     ],
 )  # fmt: skip
-def test_calls_and_answers_that_are_not_together_are_left_out(loose: list[AnyMessage], left: int) -> None:
+def test_calls_without_answers_and_answers_without_calls_are_left_out(loose: list[AnyMessage], left: int) -> None:
     ends: list[AnyMessage] = [HumanMessage("a"), HumanMessage("b")]
     kept = window([ends[0], *loose, ends[1]], 1_000)
     assert (kept[0], kept[-1], len(kept)) == (*ends, 2 + left)
@@ -73,7 +73,7 @@ def test_calls_and_answers_that_are_not_together_are_left_out(loose: list[AnyMes
 
 
 def loose_ends(messages: Iterable[BaseMessage]) -> list[object]:
-    """What a provider would refuse: calls that are not answered right behind them, and other answers."""
+    """What a provider would reject: calls that are not answered directly after them, and answers without a call."""
     due: list[str | None] = []
     loose: list[object] = []
     for message in messages:
@@ -120,13 +120,13 @@ def thread(turns: int, tokens: int = 100) -> list[AnyMessage]:
         ([], [], ""),
     ],
 )
-def test_past_the_budget_the_oldest_turns_are_due_until_half_of_it_is_left(
+def test_past_the_budget_turns_are_folded_until_half_of_it_is_left(
     messages: list[AnyMessage], keep: list[str], folded: str
 ) -> None:
     assert ids(foldable(messages, 1_000, keep)) == folded
 
 
-def test_what_is_left_fits_into_half_the_budget_so_that_a_fold_comes_once_in_many_turns() -> None:
+def test_a_fold_leaves_half_the_budget_so_that_folds_are_rare() -> None:
     messages: list[AnyMessage] = []
     folds = 0
     for number in range(1_000):
@@ -139,7 +139,7 @@ def test_what_is_left_fits_into_half_the_budget_so_that_a_fold_comes_once_in_man
     assert 80 < folds < 120
 
 
-def test_ids_of_calls_that_a_model_uses_again_and_again_keep_nothing_from_being_folded() -> None:
+def test_reused_call_ids_do_not_prevent_folding() -> None:
     messages = [
         message for number in range(20) for message in (*turn(number)[:1], call("0"), answer("0"), *turn(number)[1:])
     ]
@@ -150,7 +150,7 @@ def test_ids_of_calls_that_a_model_uses_again_and_again_keep_nothing_from_being_
 
 @settings(max_examples=200)
 @given(st.lists(st.sampled_from(["human", "ai", "call", "tool"]), max_size=30), st.integers(0, 30))
-def test_whatever_the_thread_looks_like_its_end_and_what_is_to_be_kept_stay(kinds: list[str], kept: int) -> None:
+def test_the_last_turn_and_the_messages_to_keep_are_never_folded(kinds: list[str], kept: int) -> None:
     messages: list[AnyMessage] = []
     for number, kind in enumerate(kinds):
         calls = [m.tool_calls[0]["id"] for m in messages if isinstance(m, AIMessage) and m.tool_calls]

