@@ -22,7 +22,7 @@ from memory.facts.fact import owner_key, utc_now
 from memory.learn.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, utterances_of
 from memory.learn.small_talk import is_small_talk
 from memory.parts import Parts
-from memory.threads.threads import background_thread, ends_of
+from memory.threads.threads import background_thread, leaf_checkpoints
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ async def unextracted_utterances(store: Parts, saver: BaseCheckpointSaver[str], 
     """What may wait in a thread, by when it was said: at its end, and at the end of what was forked from, which no
     turn comes back to. The ledger knows what of it was extracted."""
     left: dict[str | None, Utterance] = {}
-    for checkpoint_id in await ends_of(store.pool, thread_id):
+    for checkpoint_id in await leaf_checkpoints(store.pool, thread_id):
         ended: RunnableConfig = {"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}
         if saved := await saver.aget_tuple(ended):
             values, at = saved.checkpoint["channel_values"], datetime.fromisoformat(saved.checkpoint["ts"])

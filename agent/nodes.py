@@ -40,7 +40,7 @@ from memory.facts.fact import owner_key, parse_date, utc_now
 from memory.learn.extract import Utterance, utterances_of
 from memory.recall.rank import Hit
 from memory.store import FactStore
-from memory.threads.summary import sum_up
+from memory.threads.summary import update_summary
 from memory.threads.task import open_task
 from memory.threads.window import foldable, window
 
@@ -275,7 +275,7 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
             return {}
         model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
         # Untagged, its tokens would stream to the user as part of the reply.
-        summary = await sum_up(model, state.get("summary"), _readable(folded), {"tags": ["nostream"]})
+        summary = await update_summary(model, state.get("summary"), _readable(folded), {"tags": ["nostream"]})
     except Exception as error:
         log.warning("summary failed %s cause=%s", _where(runtime), cause_of(error))
         return {}

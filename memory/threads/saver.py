@@ -33,6 +33,8 @@ from memory.threads.group_commit import GroupCommitter
 RESERVED_CONNECTIONS = 2
 """Connections of the pool that the saver leaves to others: the run locks, and the ledger."""
 
+SET_KEY = "set the key that it was saved with."
+
 
 class ThreadSaver(AsyncPostgresSaver):
     """Saves and reads what LangGraph's own saver does, row for row.
@@ -149,6 +151,3 @@ class ThreadSerializer(JsonPlusSerializer):
                     f"The thread was saved with another key than LANGGRAPH_AES_KEY is now: {SET_KEY}"
                 ) from error
         return super().loads_typed((kind, value))
-
-
-SET_KEY = "set the key that it was saved with."

@@ -40,7 +40,7 @@ class Summary(TypedDict):
     """The beginning of the thread's first message, which lists of threads show."""
 
 
-async def sum_up(
+async def update_summary(
     model: BaseChatModel, so_far: Summary | None, messages: Sequence[AnyMessage], config: RunnableConfig | None = None
 ) -> Summary:
     """Add the messages to the summary, in one model call; no call if they hold no text.

@@ -123,7 +123,7 @@ async def has_checkpoint(pool: Pool, thread_id: str, checkpoint_id: str) -> bool
     return is_storable(checkpoint_id) and bool(await fetch(pool, query, id=thread_id, at=checkpoint_id))
 
 
-async def ends_of(pool: Pool, thread_id: str) -> list[str]:
+async def leaf_checkpoints(pool: Pool, thread_id: str) -> list[str]:
     """The checkpoints without a successor, oldest first: the end of the thread, and of each branch of it."""
     rows = await fetch(
         pool,

@@ -7,7 +7,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
 from agent.offline.model import OfflineChatModel
-from memory.threads.summary import SUMMARY_CHARS, Summary, bounded, sum_up, summary_input
+from memory.threads.summary import SUMMARY_CHARS, Summary, bounded, summary_input, update_summary
 
 SAID: list[AnyMessage] = [
     HumanMessage("Book me   a trip\nto Lisbon."),
@@ -28,32 +28,32 @@ def test_the_model_gets_the_summary_and_the_messages_without_tools() -> None:
 
 
 async def test_a_summary_keeps_the_beginning_of_the_threads_first_message() -> None:
-    first = await sum_up(FakeListChatModel(responses=["A trip to Lisbon."]), None, SAID)
+    first = await update_summary(FakeListChatModel(responses=["A trip to Lisbon."]), None, SAID)
     assert first == {"text": "A trip to Lisbon.", "begins_with": "Book me a trip to Lisbon."}
-    then = await sum_up(FakeListChatModel(responses=["Two trips."]), first, [HumanMessage("And to Rome.")])
+    then = await update_summary(FakeListChatModel(responses=["Two trips."]), first, [HumanMessage("And to Rome.")])
     assert then == {"text": "Two trips.", "begins_with": "Book me a trip to Lisbon."}
 
 
 async def test_messages_without_text_need_no_summary_and_no_model_call() -> None:
     before = Summary(text="Before.", begins_with="Hi")
-    assert await sum_up(FakeListChatModel(responses=[]), before, SAID[1:3]) == before
+    assert await update_summary(FakeListChatModel(responses=[]), before, SAID[1:3]) == before
 
 
 @pytest.mark.parametrize("answer", ["", " \n"])
 async def test_an_empty_answer_is_an_error_and_no_summary(answer: str) -> None:
     with pytest.raises(ValueError, match="no summary"):
-        await sum_up(FakeListChatModel(responses=[answer]), None, SAID)
+        await update_summary(FakeListChatModel(responses=[answer]), None, SAID)
 
 
 async def test_sentences_with_secrets_are_removed_from_a_summary() -> None:
     told = "The user books a trip. The password is hunter2! It is to Lisbon.\nThe card is 4111 1111 1111 1111."
-    summary = await sum_up(FakeListChatModel(responses=[told]), None, SAID)
+    summary = await update_summary(FakeListChatModel(responses=[told]), None, SAID)
     assert summary["text"] == "The user books a trip. It is to Lisbon."
 
 
 async def test_a_summary_that_is_too_long_keeps_its_end_in_whole_words() -> None:
     told = " ".join(f"word{number}" for number in range(1_000))
-    text = (await sum_up(FakeListChatModel(responses=[told]), None, SAID))["text"]
+    text = (await update_summary(FakeListChatModel(responses=[told]), None, SAID))["text"]
     assert SUMMARY_CHARS - 20 < len(text) <= SUMMARY_CHARS
     assert text.endswith("word999")
     assert text.split()[0] == "…"
@@ -66,7 +66,7 @@ async def test_the_offline_model_summarizes_and_drops_the_oldest() -> None:
     summary: Summary | None = None
     for number in range(200):
         said: list[AnyMessage] = [HumanMessage(f"I like tea number {number}. {'Really. ' * 100}"), AIMessage("Noted.")]
-        summary = await sum_up(OfflineChatModel(), summary, said)
+        summary = await update_summary(OfflineChatModel(), summary, said)
     assert summary
     assert len(summary["text"]) <= SUMMARY_CHARS
     assert "The user said: I like tea number 199." in summary["text"]
