@@ -91,13 +91,9 @@ async def _chat(user: str | None, thread: str) -> bool:
 
 def introduction(model: str) -> str:
     """What a person is told about the model they talk to."""
-    from agent.settings import OFFLINE
+    from agent.settings import OFFLINE, OFFLINE_NOTICE
 
-    if model != OFFLINE:
-        return f"Talking to {model}."
-    from agent.offline import OFFLINE_NOTICE
-
-    return OFFLINE_NOTICE
+    return OFFLINE_NOTICE if model == OFFLINE else f"Talking to {model}."
 
 
 async def open_chat(services: "Services", user_id: str, thread_id: str, stack: AsyncExitStack) -> "Chat":

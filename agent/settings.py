@@ -22,6 +22,10 @@ PROJECT = Path(__file__).parents[1]
 """The folder that holds agent/: `.env` and a relative DATA_DIR are looked for there, not in the working directory."""
 
 OFFLINE = "offline"
+OFFLINE_NOTICE = (
+    "This is the built-in rule-based model: it needs no key, and understands plain statements and questions about you "
+    "only. For a real model, set OPENAI_API_KEY, and CHAT_MODEL=openai:<name>, in .env."
+)
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
 DAY = 86_400

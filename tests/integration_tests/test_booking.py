@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from agent.offline.tasks import BOOKS_NOTHING
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.openai_server import ScriptedOpenAI, Text, ToolCalls
@@ -46,7 +45,7 @@ def offline_desk(environment: dict[str, str], tmp_path: Path, user: str) -> Desk
     return Desk({**environment, "CHAT_MODEL": "offline", "LOG_LEVEL": "WARNING"}, tmp_path, user)
 
 
-async def test_a_trip_is_booked_over_turns_threads_and_restarts_with_the_rule_based_model(
+async def test_the_rule_based_model_notes_a_trip_over_threads_and_restarts(
     offline_desk: Desk, store: FactStore, user: str
 ) -> None:
     desk = offline_desk
@@ -58,9 +57,7 @@ async def test_a_trip_is_booked_over_turns_threads_and_restarts_with_the_rule_ba
     noted, listed = desk.say("lisbon", "From 3 May to 10 May", "/tasks")
     assert noted == "Noted: a trip to Lisbon, from 3 May to 10 May. For how many people?"
     assert listed.startswith(f"* trip booking  in_progress  lisbon of {user}  ")
-    assert desk.say("rome", "Where were we?", "Two people", "Book a trip to Rome")[-1] == (
-        "Noted: a trip to Rome. From when to when?"
-    )
+    assert desk.say("rome", "Two people", "Book a trip to Rome")[-1] == ("Noted: a trip to Rome. From when to when?")
     assert desk.tasks() == [
         ["trip booking", "in_progress", "rome", {"destination": "Rome"}],
         ["trip booking", "in_progress", "lisbon", {"destination": "Lisbon", "from": "3 May", "until": "10 May"}],
@@ -69,7 +66,8 @@ async def test_a_trip_is_booked_over_turns_threads_and_restarts_with_the_rule_ba
     assert desk.say("lisbon", "Two people", "That's all, book it") == [
         'Noted: a trip to Lisbon, from 3 May to 10 May, for 2 people. Say "book it" when that is all, or "cancel the '
         'trip".',
-        f"A trip to Lisbon, from 3 May to 10 May, for 2 people: that is all noted. {BOOKS_NOTHING}",
+        "Noted: a trip to Lisbon, from 3 May to 10 May, for 2 people. I'm a rule-based model and have booked nothing: "
+        "that takes a real model, and a tool that books.",
     ]
     assert desk.tasks() == []
     assert [task[:3] for task in desk.tasks("--all")] == [
@@ -79,9 +77,7 @@ async def test_a_trip_is_booked_over_turns_threads_and_restarts_with_the_rule_ba
     assert [fact.text for fact in await UserMemory(store, user).all()] == ["Is vegan"]
 
 
-def test_a_trip_is_booked_over_turns_threads_and_restarts_with_a_model_behind_openais_protocol(
-    desk: Desk, openai: ScriptedOpenAI
-) -> None:
+def test_a_model_books_a_trip_over_turns_threads_and_restarts(desk: Desk, openai: ScriptedOpenAI) -> None:
     def prompt() -> str:
         """The system message of the last reply that was asked for."""
         return str([request for request in openai.requests if request.kind == "reply"][-1].messages[0]["content"])

@@ -19,7 +19,7 @@ def test_memories_lists_what_is_current_and_with_all_the_rest(told: Run) -> None
         ["2020-06-15", "location", "current", "Lives in Austin"],
     ]
     everything = told("memories", "--all")
-    assert ["2020-03-01", "location", "until 2020-05-15", "Lives in Lima"] in [r[1:] for r in everything.rows]
+    assert ["2020-03-01", "location", "until 2020-06-15", "Lives in Lima"] in [r[1:] for r in everything.rows]
     assert listed.code == everything.code == 0
     facts = told("memories", "--json").json
     assert [fact["text"] for fact in facts] == [row[4] for row in listed.rows]
@@ -35,7 +35,7 @@ def test_history_is_told_by_id_and_by_slot_newest_first(told: Run) -> None:
     shown = told("history", "--slot", "user/home city")
     assert [(row[0], row[4], row[5]) for row in shown.rows] == [
         ("2", "current", "Lives in Austin"),
-        ("1", "until 2020-05-15", "Lives in Lima"),
+        ("1", "until 2020-06-15", "Lives in Lima"),
     ]
     assert told("history", "--slot", "Home_City").out == shown.out
     assert told("history", shown.rows[1][1][:4]).out == shown.out

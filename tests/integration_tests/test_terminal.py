@@ -81,24 +81,14 @@ def test_the_guides_own_cases(name: str, offline: dict[str, str], tmp_path: Path
     hold(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), offline, tmp_path, user)
 
 
-def test_rust_replaces_python_where_it_was_said_and_python_stays_for_the_rest(
+def test_a_second_job_is_kept_beside_the_first_and_an_idiom_is_not(
     offline: dict[str, str], tmp_path: Path, user: str
 ) -> None:
-    told = chat(
-        "I'm a backend engineer who primarily uses Python and Go.\n"
-        "Actually, I just switched from Python to Rust for the performance-critical services. "
-        "Still using Python for the API layer though.\n/memories\n",
-        offline,
-        tmp_path,
-        "--user",
-        user,
-    )
-    memories = [line for line in told.stdout.splitlines() if line.startswith("- ")]
-    texts = " ".join(memories)
-    assert "Rust for the performance-critical services" in texts
-    assert "Python for the API layer" in texts
-    assert "Uses Go" in texts
-    assert not any(line.startswith("- Uses Python  ") for line in memories)
+    typed = "I work at Acme.\nI also work at Globex.\nI work for peanuts.\nI left Acme early today.\n/memories\n"
+    printed = chat(typed, offline, tmp_path, "--user", user).stdout.splitlines()
+    assert printed.count("I didn't take that in; a real model would.") == 2
+    assert [line.split("  ")[0] for line in printed[-2:]] == ["- Works at Acme", "- Works at Globex"]
+    assert not any("retired" in line for line in printed)
 
 
 def test_threads_are_listed_and_gone_on_in_and_belong_to_their_user(

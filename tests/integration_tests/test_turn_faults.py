@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatResult
+from langchain_core.runnables import Runnable
 
 from agent.context import Context
 from agent.nodes import MAX_TOOL_ROUNDS
-from agent.offline.model import OfflineChatModel
 from agent.providers import NoReply
 from agent.thread_lock import Graph
 from memory.errors import BadInput
@@ -161,8 +162,15 @@ async def test_a_failed_reply_names_what_to_check_and_quotes_no_answer(
     assert "no reply thread=" in caplog.text
 
 
-class Odd(OfflineChatModel):
+class Odd(BaseChatModel):
     """A model whose package raises an error that nobody knows, and that quotes what was sent."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "odd"
+
+    def bind_tools(self, *_: Any, **__: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        return self
 
     def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
         raise KeyError(messages[-1].text)

@@ -158,16 +158,6 @@ async def test_as_of_answers_by_both_clocks(memory: UserMemory, openai: Scripted
         assert (texts(then.held), texts(then.believed)) == expected, when
 
 
-async def test_a_date_in_words_counts_from_the_day_of_its_message(store: FactStore, user: str) -> None:
-    memory = remembering(store, user, "offline")
-    await memory.observe("I live in Lima.", at=day("2020-03-01"))
-    await memory.observe("I moved to Austin last month.", at=day("2020-06-15"))
-    (austin, lima) = await memory.history(("user", "home city"))
-    assert (austin.fact.valid_from, lima.fact.ended_at) == (day("2020-05-15"), day("2020-05-15"))
-    assert texts((await memory.as_of(day("2020-05-14"))).held) == ["Lives in Lima"]
-    assert texts((await memory.as_of(day("2020-05-16"))).held) == ["Lives in Austin"]
-
-
 @pytest.mark.parametrize("call", ["observe", "as_of"])
 async def test_a_moment_without_a_time_zone_is_refused(memory: UserMemory, call: str) -> None:
     naive = datetime(2026, 1, 1)  # noqa: DTZ001 - that is the point

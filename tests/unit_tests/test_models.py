@@ -1,6 +1,5 @@
 """Chat models by name: of any provider, and errors that name that provider's package and variables."""
 
-import subprocess
 import sys
 from typing import cast
 
@@ -13,12 +12,10 @@ from langchain_openai.chat_models.base import OpenAIAuthenticationError, OpenAIT
 from pydantic import SecretStr
 
 from agent.models import chat_choice, extraction_choice, open_model
-from agent.offline.model import OfflineChatModel
 from agent.providers import PROVIDERS, Provider, model_failure, model_problem
 from agent.settings import Settings
 from agent.terminal.chat import explain
 from memory.errors import BadInput
-from tests.processes import environment
 
 REQUEST = httpx.Request("POST", "http://127.0.0.1/v1")
 
@@ -45,17 +42,6 @@ def test_an_openai_model_opens_with_our_address_timeout_and_retries() -> None:
             "gpt-4.1-mini", "http://127.0.0.1:9/v1", 7.5,
         )  # fmt: skip
         assert (model.max_retries, model.use_responses_api) == (2, False)
-
-
-def test_the_offline_model_needs_nothing_and_imports_no_provider() -> None:
-    assert isinstance(open_model("offline", Settings()), OfflineChatModel)
-    program = (
-        "import sys; from agent.models import open_model; from agent.settings import read_settings as r; "
-        "open_model('offline', r()); print({'langchain', 'langchain_openai', 'openai'} & set(sys.modules))"
-    )
-    variables = environment({name.upper(): "" for name in Settings.model_fields})
-    found = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
-    assert found.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("name", ["gpt-4", "openai:", ":gpt-4", "", "Offline"])

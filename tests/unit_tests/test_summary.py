@@ -6,7 +6,6 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
-from agent.offline.model import OfflineChatModel
 from memory.threads.summary import SUMMARY_CHARS, Summary, bounded, summary_input, update_summary
 
 SAID: list[AnyMessage] = [
@@ -60,16 +59,3 @@ async def test_a_summary_that_is_too_long_keeps_its_end_in_whole_words() -> None
     assert set(text.split()[1:]) <= set(told.split())
     assert bounded("short") == "short"
     assert len(bounded("x" * 10_000)) <= SUMMARY_CHARS
-
-
-async def test_the_offline_model_summarizes_and_drops_the_oldest() -> None:
-    summary: Summary | None = None
-    for number in range(200):
-        said: list[AnyMessage] = [HumanMessage(f"I like tea number {number}. {'Really. ' * 100}"), AIMessage("Noted.")]
-        summary = await update_summary(OfflineChatModel(), summary, said)
-    assert summary
-    assert len(summary["text"]) <= SUMMARY_CHARS
-    assert "The user said: I like tea number 199." in summary["text"]
-    assert "number 0." not in summary["text"]
-    assert "Noted" not in summary["text"]
-    assert summary["begins_with"].startswith("I like tea number 0.")

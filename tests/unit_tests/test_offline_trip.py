@@ -7,14 +7,14 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from pydantic import JsonValue
 
 from agent.offline.model import OfflineChatModel
-from agent.offline.tasks import TRIP, Call, OpenTask, open_task_in, reply_on_task, work_on
+from agent.offline.trip import TRIP, Call, Trip, open_trip, reply_on_trip, work_on
 from agent.prompts import system_message
 from agent.tools import TOOLS
 from memory.threads.task import Task
 from tests.facts import NOON
 
-LISBON = OpenTask(TRIP, {"destination": "Lisbon"})
-COMPLETE = OpenTask(TRIP, {"destination": "Lisbon", "from": "3 May", "until": "10 May", "people": 2})
+LISBON: Trip = {"destination": "Lisbon"}
+COMPLETE: Trip = {"destination": "Lisbon", "from": "3 May", "until": "10 May", "people": 2}
 
 
 def prompt(data: dict[str, JsonValue], kind: str = TRIP) -> str:
@@ -28,17 +28,16 @@ def prompt(data: dict[str, JsonValue], kind: str = TRIP) -> str:
     ("said", "data"),
     [
         ("Book a trip to Lisbon", {"destination": "Lisbon"}),
-        ("please book me a flight to New York.", {"destination": "New York"}),
-        ("I'd like to plan a trip to São Paulo!", {"destination": "São Paulo"}),
-        ("Can you book a trip to lisbon for two people, please?", {"destination": "lisbon", "people": 2}),
+        ("please book me a trip to New York.", {"destination": "New York"}),
+        ("Book a trip to São Paulo!", {"destination": "São Paulo"}),
+        ("book a trip to lisbon for two people", {"destination": "lisbon", "people": 2}),
         (
-            "I want to book a trip to Lisbon from 3 May to 10 May for 2 people",
+            "Book a trip to Lisbon from 3 May to 10 May for 2 people",
             {"destination": "Lisbon", "from": "3 May", "until": "10 May", "people": 2},
         ),
-        ("Book a weekend trip to Rome for my birthday", {"destination": "Rome"}),
     ],
 )
-def test_a_trip_is_begun_with_what_is_said_of_it(said: str, data: dict[str, JsonValue]) -> None:
+def test_a_trip_is_begun_with_what_is_said_of_it(said: str, data: Trip) -> None:
     assert work_on(None, said) == Call("start_task", {"type": TRIP, "data": data})
 
 
@@ -59,7 +58,7 @@ def test_a_trip_is_begun_with_what_is_said_of_it(said: str, data: dict[str, Json
         "",
     ],
 )
-def test_nothing_else_begins_one(said: str) -> None:
+def test_nothing_else_begins_a_trip(said: str) -> None:
     assert work_on(None, said) is None
 
 
@@ -67,18 +66,18 @@ def test_nothing_else_begins_one(said: str) -> None:
     ("said", "changes"),
     [
         ("from 3 May to 10 May", {"from": "3 May", "until": "10 May"}),
-        ("May 3 - May 10, please.", {"from": "May 3", "until": "May 10"}),
+        ("May 3 - May 10.", {"from": "May 3", "until": "May 10"}),
         ("2027-05-03 to 2027-05-10", {"from": "2027-05-03", "until": "2027-05-10"}),
         ("Two people", {"people": 2}),
         ("We are three", {"people": 3}),
         ("2", {"people": 2}),
-        ("From the 3rd of May", None),
         ("from 3 May to 10 May, and for one person", {"from": "3 May", "until": "10 May", "people": 1}),
+        ("From the 3rd of May", None),
         ("My sister knows two people there", None),
         ("I live in Lima", None),
     ],
 )
-def test_a_message_of_details_alone_fills_it_in(said: str, changes: dict[str, JsonValue] | None) -> None:
+def test_a_message_of_details_alone_fills_the_trip_in(said: str, changes: Trip | None) -> None:
     assert work_on(LISBON, said) == (Call("update_task", {"changes": changes}) if changes else None)
 
 
@@ -86,8 +85,8 @@ def test_a_message_of_details_alone_fills_it_in(said: str, changes: dict[str, Js
     ("said", "status"),
     [
         ("that's all, book it", "done"),
-        ("That’s it.", "done"),
-        ("Ok, book the trip", "done"),
+        ("That’s all.", "done"),
+        ("book the trip", "done"),
         ("cancel the trip", "cancelled"),
         ("Please cancel it", "cancelled"),
         ("Never mind!", "cancelled"),
@@ -96,64 +95,45 @@ def test_a_message_of_details_alone_fills_it_in(said: str, changes: dict[str, Js
         ("I had to cancel the trip last year", None),
     ],
 )
-def test_it_is_closed_or_dropped_where_the_user_says_so(said: str, status: str | None) -> None:
+def test_a_trip_ends_where_the_user_says_so(said: str, status: str | None) -> None:
     assert work_on(COMPLETE, said) == (Call("finish_task", {"status": status}) if status else None)
-
-
-def test_a_second_trip_waits_for_the_first_to_end() -> None:
-    assert work_on(LISBON, "Book a trip to Rome") == (
-        'A trip to Lisbon is still open: say "book it" or "cancel the trip" first.'
-    )
-
-
-def test_asked_where_we_are_it_tells_the_task_and_what_is_missing() -> None:
-    assert work_on(LISBON, "Where were we?") == "A trip to Lisbon is open. From when to when?"
-    assert work_on(OpenTask("tax return", {"year": 2026}), "where were we?") == (
-        'The task \'tax return\', with {"year": 2026}, is open. Say "book it" when that is all, or "cancel the trip".'
-    )
-
-
-def test_a_task_of_another_kind_is_ended_but_not_filled_in() -> None:
-    taxes = OpenTask("tax return", {})
-    assert work_on(taxes, "two people") is None
-    assert work_on(taxes, "cancel it") == Call("finish_task", {"status": "cancelled"})
 
 
 @pytest.mark.parametrize(
     "data", [{}, {"destination": "A</task> & <b>\nRome"}, {"a": {"b": [1, "}\n</task>"]}}], ids=str
 )
-def test_it_reads_the_block_that_the_prompt_carries(data: dict[str, JsonValue]) -> None:
-    assert open_task_in(prompt(data, "a <b> & c")) == OpenTask("a <b> & c", data)
+def test_it_reads_the_task_block_of_the_prompt(data: Trip) -> None:
+    assert open_trip(prompt(data)) == data
 
 
-@pytest.mark.parametrize("text", ["", "<task>\nWhatever\ntrip: {broken}\n</task>", "<task></task>"])
-def test_a_prompt_without_a_task_has_none(text: str) -> None:
-    assert open_task_in(text) is None
+def test_a_task_of_another_kind_is_left_alone() -> None:
+    assert open_trip(prompt({"year": 2026}, "tax return")) is None
+    assert open_trip("") is None
+    assert open_trip("<task></task>") is None
 
 
-def test_what_a_tool_refused_is_passed_on() -> None:
-    assert reply_on_task(LISBON, [("update_task", "The task's data would have 5,000 characters.")]) == (
-        "The task's data would have 5,000 characters."
-    )
+def test_the_reason_why_a_tool_refused_is_passed_on() -> None:
+    refused = "The task 'trip booking' (a) is still open in this thread."
+    assert reply_on_trip(LISBON, refused) == refused
 
 
-async def test_it_calls_the_tool_and_says_afterwards_how_the_task_stands() -> None:
+async def test_it_calls_the_tool_and_then_says_how_the_trip_stands() -> None:
     model = OfflineChatModel().bind_tools(TOOLS)
     said = HumanMessage("from 3 May to 10 May")
-    called = await model.ainvoke([SystemMessage(prompt(LISBON.data)), said])
+    called = await model.ainvoke([SystemMessage(prompt(LISBON)), said])
     assert [(call["name"], call["args"]) for call in called.tool_calls] == [
         ("update_task", {"changes": {"from": "3 May", "until": "10 May"}})
     ]
     answer = ToolMessage("Task a is updated.", tool_call_id=called.tool_calls[0]["id"], name="update_task")
-    data = {**LISBON.data, "from": "3 May", "until": "10 May"}
-    told = await model.ainvoke([SystemMessage(prompt(data)), said, called, answer])
-    assert told.text == "Noted: a trip to Lisbon, from 3 May to 10 May. For how many people?"
+    data = {**LISBON, "from": "3 May", "until": "10 May"}
+    replied = await model.ainvoke([SystemMessage(prompt(data)), said, called, answer])
+    assert replied.text == "Noted: a trip to Lisbon, from 3 May to 10 May. For how many people?"
 
 
 async def test_it_admits_that_it_booked_nothing() -> None:
     model = OfflineChatModel().bind_tools(TOOLS)
-    ended = ToolMessage(f"Task a is done: {json.dumps(COMPLETE.data)}", tool_call_id="1", name="finish_task")
+    ended = ToolMessage(f"Task a is done: {json.dumps(COMPLETE)}", tool_call_id="1", name="finish_task")
     called = AIMessage("", tool_calls=[{"name": "finish_task", "args": {"status": "done"}, "id": "1"}])
-    told = await model.ainvoke([SystemMessage(""), HumanMessage("book it"), called, ended])
-    assert told.text.startswith("A trip to Lisbon, from 3 May to 10 May, for 2 people: that is all noted.")
-    assert "have booked nothing" in told.text
+    replied = await model.ainvoke([SystemMessage(""), HumanMessage("book it"), called, ended])
+    assert replied.text.startswith("Noted: a trip to Lisbon, from 3 May to 10 May, for 2 people.")
+    assert "have booked nothing" in replied.text
