@@ -1,0 +1,1 @@
+"""What the assistant does in one turn, and its command line."""

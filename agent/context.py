@@ -1,9 +1,9 @@
-"""What one run is told: who is talking, which model answers, how. LangGraph Studio shows it as a form."""
+"""What the caller of a run can choose: the user, the model, the prompt. LangGraph Studio shows it as a form."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.prompts import SYSTEM_PROMPT
-from agent.settings import DEFAULT_USER, read_settings
+from agent.settings import DEFAULT_USER
 
 
 class Context(BaseModel):
@@ -13,7 +13,7 @@ class Context(BaseModel):
 
     user_id: str = Field(
         default=DEFAULT_USER,
-        description="Whose memory this is. For development only: where the server authenticates, that identity counts.",
+        description="Whose memory is used. For development: an authenticated user always takes precedence.",
         json_schema_extra={
             "langgraph_nodes": ["recall", "tools", "extract_memories", "extract_later", "reconcile", "summarize"]
         },
@@ -25,19 +25,13 @@ class Context(BaseModel):
     )
     system_prompt: str = Field(
         default=SYSTEM_PROMPT,
-        description="What the agent is told about itself.",
+        description="The beginning of the system prompt, before what is known about the user.",
         json_schema_extra={"langgraph_nodes": ["respond"], "langgraph_type": "prompt"},
     )
     memory_tokens: int | None = Field(
         default=None,
         ge=0,
         le=100_000,
-        description="About how many tokens of recalled facts the prompt may carry; empty for MEMORY_TOKENS.",
+        description="About how many tokens of recalled facts the prompt may contain; empty for MEMORY_TOKENS.",
         json_schema_extra={"langgraph_nodes": ["recall"]},
     )
-
-
-def memory_tokens(context: Context | None) -> int:
-    """About how many tokens of recalled facts the run's prompt may carry."""
-    own = context.memory_tokens if context else None
-    return read_settings().memory_tokens if own is None else own

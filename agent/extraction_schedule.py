@@ -1,8 +1,8 @@
-"""When facts are taken from what was said: after the reply, in batches, in the background; and what was left over."""
+"""When facts are extracted: after the reply, in batches, in the background, or when a thread is caught up."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, cast
@@ -14,11 +14,12 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
+from agent.identity import AgentStore
 from agent.models import open_model
-from agent.settings import ExtractWhen, read_settings
+from agent.settings import ExtractWhen, Settings
 from agent.state import BackgroundInput
 from memory.facts.changes import Changes
-from memory.facts.fact import owner_key, utc_now
+from memory.facts.fact import utc_now
 from memory.learn.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, utterances_of
 from memory.learn.small_talk import is_small_talk
 from memory.parts import Parts
@@ -31,11 +32,11 @@ BACKGROUND_GRAPH = "background_extraction"
 """The graph's name in langgraph.json."""
 
 MAX_BACKGROUND_MESSAGES = 10 * EXTRACTION_MESSAGES
-"""Messages that one background run is handed; what more there is waits for the next."""
+"""Messages that one background run is given; the next run takes the rest."""
 
 
 def next_step(when: ExtractWhen, waiting: int, every: int) -> Literal["extract_memories", "extract_later", "__end__"]:
-    """Where a turn goes once the reply is given, with so many messages that wait to be extracted."""
+    """Where a turn goes after the reply, with this number of messages waiting to be extracted."""
     match when:
         case "inline":
             return "extract_memories"
@@ -45,8 +46,9 @@ def next_step(when: ExtractWhen, waiting: int, every: int) -> Literal["extract_m
             return "extract_later" if waiting else "__end__"
 
 
-def human_messages_after(messages: Sequence[AnyMessage], watermark: str) -> list[HumanMessage]:
-    """What the human said after the watermark, or has rewritten since; all there is where it has left the window."""
+def unextracted_messages(state: Mapping[str, Any]) -> list[HumanMessage]:
+    """The human messages that came or were rewritten after the watermark; all of them if it has left the window."""
+    messages, watermark = cast(Sequence[AnyMessage], state.get("messages", [])), state.get("extracted_until", "")
     start = next((i + 1 for i, message in enumerate(messages) if message.id == watermark), 0)
     since = _said_at(messages[start - 1]) if start else ""
     return [
@@ -60,61 +62,53 @@ def _said_at(message: AnyMessage) -> str:
     return str(message.additional_kwargs.get(SAID_AT, ""))
 
 
-def worth_extracting(said: Sequence[HumanMessage]) -> list[HumanMessage]:
-    """Those of the messages that something may be learnt from."""
-    return [m for m in said if not message_problem(text_of(m)) and not is_small_talk(text_of(m))]
+def informative(messages: Sequence[HumanMessage], max_chars: int) -> list[HumanMessage]:
+    """The messages that may contain facts: not empty, not too long, and more than small talk."""
+    return [m for m in messages if not message_problem(m.text, max_chars) and not is_small_talk(m.text)]
 
 
-def text_of(message: AnyMessage) -> str:
-    """A message's text, whatever blocks it is made of."""
-    return str(message.text)
-
-
-def message_problem(text: str) -> str | None:
-    """Why a message cannot be answered, as a sentence for the user; None where it can."""
+def message_problem(text: str, max_chars: int) -> str | None:
+    """Why a message cannot be answered, as a sentence for the user, or None."""
     if not text.strip():
         return "The message is empty: write something."
-    limit = read_settings().max_message_chars
-    if len(text) > limit:
-        return f"The message has {len(text):,} characters; at most {limit:,} are read. Send it in parts."
+    if len(text) > max_chars:
+        return f"The message has {len(text):,} characters; at most {max_chars:,} are read. Send it in parts."
     return None
 
 
-async def with_model(memory: UserMemory) -> UserMemory:
-    """The memory, with the model that EXTRACTION_MODEL names."""
-    settings = read_settings()
+async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserMemory:
+    """The same memory, with the model that the settings name for extraction."""
     model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
     return memory.with_model(model, settings.structured_output)
 
 
-async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance]) -> None:
-    """Have a server's `background_extraction` graph run over the utterances, once it has been quiet.
+async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance], seconds: int) -> None:
+    """Start the server's `background_extraction` graph for the utterances after `seconds` without another message.
 
-    Each call takes the place of the one before it, so that ten quick messages make one run; unless that one has
-    messages that this has not, since the thread was forked from before them. It is made as the user of the run that
-    makes it: the server hands on whom it authenticated, and `user_id` counts only where it did not.
+    Each call replaces the pending run, unless that has messages of another fork, so that ten quick messages cause one
+    run. It runs as the user that the server has authenticated; `user_id` only counts without authentication.
     """
-    async with get_client(api_key=None) as client:  # of this very process
+    async with get_client(api_key=None) as client:  # the server of this process
         background = background_thread(user_id, thread_id)
-        takes_place = await _waiting_in(client, background) <= {said.source.message_id for said in utterances}
+        replaces = await _pending_messages(client, background) <= {said.source.message_id for said in utterances}
         await client.runs.create(
             background,
             BACKGROUND_GRAPH,
             input=dict[str, Any](background_input(thread_id, utterances)),
             context={"user_id": user_id},
-            multitask_strategy="rollback" if takes_place else "enqueue",
+            multitask_strategy="rollback" if replaces else "enqueue",
             if_not_exists="create",
-            after_seconds=read_settings().extract_after,
+            after_seconds=seconds,
             durability="exit",
         )
 
 
-async def _waiting_in(client: LangGraphClient, background: str) -> set[str | None]:
-    """Ids of the messages that the runs which have not begun yet were handed."""
+async def _pending_messages(client: LangGraphClient, background: str) -> set[str | None]:
+    """The ids of the messages in runs that have not started yet."""
     try:
         runs = cast(list[Any], await client.runs.list(background, status="pending", select=["kwargs"]))
         return {said["source"]["message_id"] for run in runs for said in run["kwargs"]["input"]["utterances"]}
-    except (APIStatusError, LookupError, TypeError):  # no such thread yet, or a run that somebody else made
+    except (APIStatusError, LookupError, TypeError):  # no such thread yet, or a run with another kind of input
         return set()
 
 
@@ -125,38 +119,38 @@ def background_input(thread_id: str, utterances: Sequence[Utterance]) -> Backgro
 
 
 async def schedule_in_process(
-    store: Parts, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]
+    store: AgentStore, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]
 ) -> None:
     """The same as a task of this process, which is finished before the store closes."""
-    started_at, memory = utc_now(), await with_model(memory)
+    started_at, memory = utc_now(), await with_extraction_model(memory, store.settings)
     ids = frozenset(str(said.source.message_id) for said in utterances)
-    key, seconds = background_key(memory.user_id, thread_id), read_settings().extract_after
+    key, seconds = background_thread(memory.user_id, thread_id), store.settings.extract_after
     learn = partial(memory.learner.extract_and_learn, utterances, started_at=started_at)
     store.debouncer.schedule(key, seconds, learn, covers=ids)
 
 
-def background_key(user_id: str, thread_id: str) -> str:
-    """What a thread's work in the background is kept under."""
-    return f"{owner_key(user_id)} {thread_id}"
-
-
-async def catch_up_thread(store: Parts, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str) -> Changes:
-    """Learn from what waits in a thread, between two of its runs. Raises ExtractionFailed, or Unavailable."""
-    async with store.run_locks.hold(thread_id):
+async def catch_up_thread(
+    parts: Parts, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str, max_chars: int
+) -> Changes:
+    """Learn from the messages of a thread that wait to be extracted. Raises ExtractionFailed or Unavailable."""
+    async with parts.run_locks.hold(thread_id):
         started_at = utc_now()
-        return await memory.learner.extract_and_learn(
-            await unextracted_utterances(store, saver, thread_id), started_at=started_at
-        )
+        utterances = await waiting_utterances(parts, saver, thread_id, max_chars)
+        return await memory.learner.extract_and_learn(utterances, started_at=started_at)
 
 
-async def unextracted_utterances(store: Parts, saver: BaseCheckpointSaver[str], thread_id: str) -> list[Utterance]:
-    """What may wait in a thread, by when it was said: at its end, and at the end of what was forked from, which no
-    turn comes back to. The ledger knows what of it was extracted."""
-    left: dict[str | None, Utterance] = {}
-    for checkpoint_id in await leaf_checkpoints(store.pool, thread_id):
-        ended: RunnableConfig = {"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}
-        if saved := await saver.aget_tuple(ended):
-            values, at = saved.checkpoint["channel_values"], datetime.fromisoformat(saved.checkpoint["ts"])
-            said = human_messages_after(values.get("messages", []), values.get("extracted_until", ""))
-            left |= {u.source.message_id: u for u in utterances_of(worth_extracting(said), at, thread_id)}
-    return sorted(left.values(), key=lambda said: said.said_at)
+async def waiting_utterances(
+    parts: Parts, saver: BaseCheckpointSaver[str], thread_id: str, max_chars: int
+) -> list[Utterance]:
+    """What may wait to be extracted at the ends of all branches of a thread, oldest first.
+
+    The ledger knows which of them were extracted already.
+    """
+    waiting: dict[str | None, Utterance] = {}
+    for checkpoint_id in await leaf_checkpoints(parts.pool, thread_id):
+        end: RunnableConfig = {"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}
+        if saved := await saver.aget_tuple(end):
+            said = informative(unextracted_messages(saved.checkpoint["channel_values"]), max_chars)
+            utterances = utterances_of(said, datetime.fromisoformat(saved.checkpoint["ts"]), thread_id)
+            waiting |= {utterance.source.message_id: utterance for utterance in utterances}
+    return sorted(waiting.values(), key=lambda said: said.said_at)

@@ -1,50 +1,62 @@
-"""Who the user is, and so whose memory a run reads and writes: nodes and tools ask here and nowhere else."""
+"""Who a run's user is, and so whose memory it reads and writes: nodes and tools ask here and nowhere else."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
-from langgraph.runtime import ServerInfo
-from langgraph.store.base import BaseStore
+from langgraph.prebuilt import ToolRuntime
+from langgraph.runtime import Runtime
 
 from agent.context import Context
+from agent.settings import Settings
 from memory.errors import BadInput
 from memory.facts.fact import check_user_id
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 
 
-class Run(Protocol):
-    """What a node's Runtime and a tool's ToolRuntime have in common."""
+class AgentStore(FactStore):
+    """The store that the graphs run with."""
 
-    @property
-    def context(self) -> Context | None: ...
-    @property
-    def store(self) -> BaseStore | None: ...
-    @property
-    def server_info(self) -> ServerInfo | None: ...
+    settings: Settings
+    """The settings that it was opened with, for the nodes."""
+
+
+Run: TypeAlias = Runtime[Context] | ToolRuntime[Context, Any]
+"""What LangGraph passes to a node, or to a tool."""
 
 
 def user_of(run: Run) -> str:
-    """The authenticated identity where a server gives one; otherwise, in development, what the context says."""
-    if run.server_info and run.server_info.user:
-        return check_user_id(run.server_info.user.identity)
-    return check_user_id((run.context or Context()).user_id)
+    """The id of the run's user."""
+    return identify(run.server_info and run.server_info.user, run.context)
 
 
-def user_told(told: Mapping[str, Any], context: Context | Mapping[str, Any] | None) -> str:
-    """The same before the run begins, by what it is told: the configurable part of its config, and its context."""
-    authenticated = told.get("langgraph_auth_user")
-    if authenticated is not None and hasattr(authenticated, "identity"):
+def identify(authenticated: Any, context: Context | Mapping[str, Any] | None) -> str:
+    """The identity that a server has authenticated; otherwise, in development, the user id in the context."""
+    if hasattr(authenticated, "identity"):
         return check_user_id(authenticated.identity)
-    given = context if isinstance(context, Context) else Context.model_validate(context or {})
-    return check_user_id(given.user_id)
+    return check_user_id(Context.model_validate(context or {}).user_id)
+
+
+def store_of(run: Run) -> AgentStore:
+    """The run's store. Raises BadInput if `agent.persistence` did not open it."""
+    if isinstance(run.store, AgentStore):
+        return run.store
+    raise BadInput(
+        f"The graph runs with the store {type(run.store).__name__}: compile it with the one from "
+        "agent.persistence.open_store, or name that under store.path in langgraph.json."
+    )
+
+
+def settings_of(run: Run) -> Settings:
+    return store_of(run).settings
 
 
 def memory_of(run: Run) -> UserMemory:
-    """The memory of the run's user, and of nobody else."""
-    if not isinstance(run.store, FactStore):
-        raise BadInput(
-            f"The graph runs with the store {type(run.store).__name__}: compile it with the one from "
-            "agent.persistence.open_store, or name that under store.path in langgraph.json."
-        )
-    return UserMemory(run.store, user_of(run))
+    """The memory of the run's user."""
+    return UserMemory(store_of(run), user_of(run))
+
+
+def memory_tokens(run: Run) -> int:
+    """About how many tokens of recalled facts the run's prompt may carry."""
+    asked_for = run.context.memory_tokens if run.context else None
+    return settings_of(run).memory_tokens if asked_for is None else asked_for

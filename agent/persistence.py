@@ -1,15 +1,13 @@
-"""Where settings meet adapters: the checkpointer and the store, for the server, the terminal and the tests alike.
+"""Opens what the settings name: the checkpointer and the store, for the server, the terminal and the tests alike.
 
-LangGraph takes most of a second to import: what only reads the ledger uses `open_services` and `memory_parts` alone.
+LangGraph takes most of a second to import: commands that only read the ledger use `open_services` and `memory_parts`.
 """
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from agent.settings import Settings, read_settings
@@ -29,7 +27,7 @@ from memory.recall.search import RecallOptions
 if TYPE_CHECKING:
     from langgraph.store.base import TTLConfig
 
-    from memory.store import FactStore
+    from agent.identity import AgentStore
     from memory.threads.saver import ThreadSaver
 
 log = logging.getLogger(__name__)
@@ -37,15 +35,15 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 
 COMMAND_TIMEOUT = 30
-"""Seconds that a command waits for vectors and for the collection, the time to load them included."""
+"""Seconds that a command waits for vectors and for the collection, including the time to load them."""
 
 ITEMS_TTL: "TTLConfig" = {"omit_expired": True, "sweep_interval_minutes": 10}
-"""Ordinary items that were put with a time to live are not read after it, and deleted by and by."""
+"""Ordinary items with a time to live are no longer read after it, and deleted by the next sweep."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """The servers that memory stands on, as the settings name them."""
+    """The servers that memory uses."""
 
     settings: Settings
     pool: Pool
@@ -56,76 +54,66 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings | None = None, progress: Progress | None = None) -> AsyncIterator[Services]:
     """Postgres and Chroma, embedded where the settings name none. Raises BadInput or Unavailable."""
-    if settings is None:
-        settings = await asyncio.to_thread(read_settings)
     async with (
-        _addresses(settings, {"postgres", "chroma"}, progress) as at,
-        open_pool(at.postgres or "") as pool,
-        open_chroma(at.chroma or "") as chroma,
+        _open_servers(settings, {"postgres", "chroma"}, progress) as (resolved, pool, chroma_url),
+        open_chroma(chroma_url) as chroma,
     ):
         if not await is_migrated(pool):
             await _migrate(pool)
-        yield Services(settings, pool, chroma)
+        yield Services(resolved, pool, chroma)
 
 
 async def memory_parts(services: Services) -> Parts:
-    """What one user's memory is read and written with, for a command: no reply waits for it.
+    """Memory for a command, which can wait longer than a reply.
 
     The collection's client and the embedding model are loaded when they are first used.
     """
-    ledger, queue = Ledger(services.pool), await _index_queue(services)
-    return Parts(ledger, queue, replace(_recall_options(services.settings), timeout=COMMAND_TIMEOUT))
+    options = replace(_recall_options(services.settings), timeout=COMMAND_TIMEOUT)
+    return Parts(Ledger(services.pool), await _index_queue(services), options)
 
 
 @asynccontextmanager
 async def open_checkpointer(
     settings: Settings | None = None, progress: Progress | None = None
 ) -> "AsyncIterator[ThreadSaver]":
-    """The saver that keeps session and working memory per thread. Raises BadInput or Unavailable."""
+    """The checkpointer, which keeps each thread's session and working memory. Raises BadInput or Unavailable."""
     from memory.threads.saver import ThreadSaver
 
-    if settings is None:
-        settings = await asyncio.to_thread(read_settings)
-    async with (
-        _addresses(settings, {"postgres"}, progress) as at,
-        open_pool(at.postgres or "") as pool,
-    ):
+    async with _open_servers(settings, {"postgres"}, progress) as (resolved, pool, _):
         await _migrate(pool)
-        yield ThreadSaver(pool, settings.langgraph_aes_key)
+        yield ThreadSaver(pool, resolved.langgraph_aes_key)
 
 
 @asynccontextmanager
-async def open_store(settings: Settings | None = None, progress: Progress | None = None) -> "AsyncIterator[FactStore]":
-    """The store that keeps facts, and other items. Raises BadInput or Unavailable.
+async def open_store(settings: Settings | None = None, progress: Progress | None = None) -> "AsyncIterator[AgentStore]":
+    """The store of facts and other items. Raises BadInput or Unavailable.
 
-    A broken collection is rebuilt first, of which `progress`, or else the log, is told. Wrong names of models are found
-    here too, so that they stop the start and not the first turn. Background extractions are finished before the store
-    closes.
+    A broken collection is rebuilt first, which is reported to `progress` or the log. Wrong names of models are found
+    here too, at the start instead of in the first turn. Background extractions are finished before the store closes.
     """
-    async with open_services(settings, progress) as services, fact_store(services) as store:
+    async with open_services(settings, progress) as services, agent_store(services) as store:
         await services.chroma.check()
         await store.embedder.warm_up()
         await bring_up(store, progress or log.warning)
-        spare_the_collector()
         yield store
 
 
 @asynccontextmanager
-async def fact_store(services: Services) -> "AsyncIterator[FactStore]":
-    """The same store without a look at the collection: it is not known yet whether that holds what the ledger does."""
+async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
+    """The same store, before anything checks that the collection matches the ledger."""
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
+    from agent.identity import AgentStore
     from agent.models import open_model
-    from memory.store import FactStore
 
     settings = services.settings
     for name in {settings.chat_model_name, settings.extraction_model_name}:
         await asyncio.to_thread(open_model, name, settings)
     await _migrate(services.pool)
     items = AsyncPostgresStore(services.pool, ttl=ITEMS_TTL)
-    ledger, queue = Ledger(services.pool), await _index_queue(services)
-    store = FactStore(ledger, queue, items, _recall_options(settings))
-    await items.start_ttl_sweeper()  # a server runs none for a store of one's own
+    store = AgentStore(Ledger(services.pool), await _index_queue(services), items, _recall_options(settings))
+    store.settings = settings
+    await items.start_ttl_sweeper()  # a server starts none for a custom store
     try:
         yield store
     finally:
@@ -136,7 +124,7 @@ async def fact_store(services: Services) -> "AsyncIterator[FactStore]":
 
 
 async def _index_queue(services: Services) -> IndexQueue:
-    """The queue of the index that answers, with the embedder whose vectors it holds."""
+    """The queue of the active index, with the embedder of the vectors in it."""
     settings, pool = services.settings, services.pool
     configured = configured_embedder(settings)
     active = await active_index(pool, configured, settings.chroma_shards)
@@ -146,7 +134,7 @@ async def _index_queue(services: Services) -> IndexQueue:
             active.shards,
             settings.chroma_shards,
         )
-    embedder = configured if active.embedder == configured.name else _embedder_of(active.embedder, settings)
+    embedder = configured if active.embedder == configured.name else _active_embedder(active.embedder, settings)
     return IndexQueue(pool, ChromaIndex(services.chroma, active.name, active.shards), embedder)
 
 
@@ -154,16 +142,6 @@ def _recall_options(settings: Settings) -> RecallOptions:
     return RecallOptions(
         weights=settings.ranking, cached_facts=settings.cached_facts, cache_bytes=settings.cache_megabytes * 1_000_000
     )
-
-
-@cache
-def spare_the_collector() -> None:
-    """Take what is loaded by now out of the garbage collector's sight, once a process.
-
-    It stays anyway, and to walk through it holds every turn up for a tenth of a second, again and again.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def configured_embedder(settings: Settings) -> Embedder:
@@ -174,21 +152,21 @@ def configured_embedder(settings: Settings) -> Embedder:
     )
 
 
-def _embedder_of(active: str, settings: Settings) -> Embedder:
-    """The embedder whose vectors are in the collection, where that is not the configured one. Raises BadInput."""
+def _active_embedder(name: str, settings: Settings) -> Embedder:
+    """The embedder whose vectors are in the collection, where EMBEDDER names another one. Raises BadInput."""
     log.warning(
-        "The facts are embedded with %r, and EMBEDDER is %r: recall goes on with the former until you run "
+        "The facts are embedded with %r, and EMBEDDER is %r: recall uses the former until you run "
         "`python -m agent reindex`.",
-        active,
+        name,
         settings.embedder,
     )
     try:
-        return configured_embedder(settings.model_copy(update={"embedder": active}))
+        return configured_embedder(settings.model_copy(update={"embedder": name}))
     except BadInput as error:
         raise BadInput(
-            f"The facts are embedded with {active!r}, which needs OPENAI_API_KEY, and EMBEDDER is "
-            f"{settings.embedder!r}: set the key (any, where it is lost) and run `python -m agent reindex`, or set "
-            f"EMBEDDER={active} again."
+            f"The facts are embedded with {name!r}, which needs OPENAI_API_KEY, and EMBEDDER is {settings.embedder!r}: "
+            "set the key (any value if it is lost) and run `python -m agent reindex`, or set "
+            f"EMBEDDER={name} again."
         ) from error
 
 
@@ -201,17 +179,18 @@ async def _migrate(pool: Pool) -> None:
 
 
 @asynccontextmanager
-async def _addresses(
-    settings: Settings, needed: set[ServerName], progress: Progress | None
-) -> AsyncIterator[Addresses]:
-    """Where the needed servers answer: those that are set, and embedded ones for the rest."""
+async def _open_servers(
+    settings: Settings | None, needed: set[ServerName], progress: Progress | None
+) -> AsyncIterator[tuple[Settings, Pool, str]]:
+    """The settings, connections to Postgres, and the address of Chroma; servers without an address are embedded."""
+    if settings is None:
+        settings = await asyncio.to_thread(read_settings)
     configured: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
-    wanted = frozenset(name for name in needed if not configured[name])
-    if not wanted:
-        yield Addresses(**configured)
-        return
-    idle_timeout = settings.embedded_idle_timeout
-    async with embedded_servers(settings.data_dir, wanted, idle_timeout=idle_timeout, progress=progress) as embedded:
-        yield Addresses(
-            postgres=settings.postgres_url or embedded.postgres, chroma=settings.chroma_url or embedded.chroma
-        )
+    async with AsyncExitStack() as stack:
+        embedded = Addresses()
+        if missing := frozenset(name for name in needed if not configured[name]):
+            idle = settings.embedded_idle_timeout
+            servers = embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=progress)
+            embedded = await stack.enter_async_context(servers)
+        pool = await stack.enter_async_context(open_pool(settings.postgres_url or embedded.postgres or ""))
+        yield settings, pool, settings.chroma_url or embedded.chroma or ""

@@ -1,4 +1,4 @@
-"""The providers of chat models: the package each one needs, its environment variables, and what its errors mean."""
+"""The providers of chat models: the package and the environment variables of each, and what their errors mean."""
 
 import os
 from importlib.util import find_spec
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = "write <provider>:<name>, such as openai:gpt-4.1-mini or anthropic:claude-sonnet-4-5, or offline"
 
-
 MAX_REASON = 300
-"""Characters of a package's error that are repeated."""
+"""Characters of a package's error message that are repeated."""
 
 
 class Provider(NamedTuple):
@@ -25,16 +24,16 @@ class Provider(NamedTuple):
     keys: tuple[str, ...] = ()
     """Environment variables, one of which has to be set; empty where it works without a key."""
     address: str = ""
-    """Environment variable for the address of its server."""
+    """The environment variable for the address of its server."""
     unread: str = ""
-    """Environment variable for that address which the package does not read: the key would go to the usual server."""
+    """The variable for that address where the package ignores it: the key would be sent to the usual server."""
 
 
 PROVIDERS = {
     "openai": Provider("langchain-openai", ("OPENAI_API_KEY",), "OPENAI_BASE_URL"),
     "anthropic": Provider("langchain-anthropic", ("ANTHROPIC_API_KEY",), "ANTHROPIC_BASE_URL"),
     "google_genai": Provider(
-        "langchain-google-genai",  # version 3: chromadb's pin of tenacity keeps out version 4, which reads the address
+        "langchain-google-genai",  # version 3: chromadb's pin of tenacity excludes version 4, which reads the address
         ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
         unread="GOOGLE_GEMINI_BASE_URL",
     ),
@@ -45,7 +44,14 @@ PROVIDERS = {
     "xai": Provider("langchain-xai", ("XAI_API_KEY",), "XAI_API_BASE"),
     "openrouter": Provider("langchain-openrouter", ("OPENROUTER_API_KEY",), "OPENROUTER_API_BASE"),
 }
-"""Those that can be checked without importing anything. `init_chat_model` knows more, which are checked by opening."""
+"""Those that can be checked without an import. `init_chat_model` knows more; they are checked by opening the model."""
+
+
+class NoReply(Unavailable, RuntimeError):
+    """The chat model failed. A RuntimeError, since LangGraph's server hides the texts of most errors from clients."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"No reply: {reason}")
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -55,7 +61,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def model_problem(name: str, *, openai_key: bool) -> str | None:
-    """Why the model called `name` cannot be used, as in "needs a key: ..."; None where nothing speaks against it.
+    """Why the model called `name` cannot be used, as in "needs a key: ...", or None.
 
     `openai_key` says whether there is a key for OpenAI; those of other providers are looked for in the environment.
     """
@@ -66,37 +72,21 @@ def model_problem(name: str, *, openai_key: bool) -> str | None:
     if known is None:
         try:
             init_model(name)
-        except CannotOpen as error:
-            return error.problem
+        except BadInput as error:
+            return str(error)
         return None
     if find_spec(known.package.replace("-", "_")) is None:
         return _package_missing(known.package)
     if known.unread and os.environ.get(known.unread):
-        return f"cannot be reached at another address: {known.package} does not read {known.unread}, leave it out"
+        return f"cannot use the address in {known.unread}: {known.package} ignores it, leave it out"
     has_key = openai_key if provider == "openai" else any(os.environ.get(key) for key in known.keys)
     if known.keys and not has_key:
         return f"needs a key: set {known.keys[0]} in .env or the environment, or use the built-in model, offline"
     return None
 
 
-class CannotOpen(BadInput):
-    """A model that its package refuses to open."""
-
-    def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"The model {quoted(name)} {problem}.")
-        self.problem = problem
-
-
-class NoReply(Unavailable, RuntimeError):
-    """A call of the chat model failed. A RuntimeError, since LangGraph's server hides the texts of most other errors
-    from its clients."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"No reply: {reason}")
-
-
 def init_model(name: str, **arguments: Any) -> "BaseChatModel":
-    """LangChain's chat model for `name`. Raises CannotOpen: no such provider, no package for it, something not set."""
+    """LangChain's chat model for `name`. Raises BadInput whose text is a problem as `model_problem` returns it."""
     from langchain.chat_models import init_chat_model  # the offline model does without
 
     provider, model = split_name(name)
@@ -105,14 +95,14 @@ def init_model(name: str, **arguments: Any) -> "BaseChatModel":
         return opened
     except ImportError as error:
         missing = getattr(error.__cause__, "name", None) or f"langchain_{provider}"
-        raise CannotOpen(name, _package_missing(missing.partition(".")[0].replace("_", "-"))) from error
+        raise BadInput(_package_missing(missing.partition(".")[0].replace("_", "-"))) from error
     except ValidationError as error:
-        raise CannotOpen(name, f"cannot be opened: {listed(problems_of(error.errors()))}") from None
+        raise BadInput(f"cannot be opened: {listed(problems_of(error.errors()))}") from None
     except Exception as error:  # each package has its own
         if str(error).startswith("Unsupported provider"):
-            raise CannotOpen(name, f"names an unknown provider, {quoted(provider)}: {EXAMPLES}") from error
+            raise BadInput(f"names an unknown provider, {quoted(provider)}: {EXAMPLES}") from error
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:MAX_REASON].rstrip(": .")
-        raise CannotOpen(name, f"cannot be opened: {reason}") from error
+        raise BadInput(f"cannot be opened: {reason}") from error
 
 
 def _package_missing(package: str) -> str:
@@ -122,7 +112,6 @@ def _package_missing(package: str) -> str:
 def model_failure(error: BaseException, name: str, setting: str) -> str | None:
     """What went wrong with the model called `name`, which `setting` names, and what to check (see `server_failure`)."""
     provider, _ = split_name(name)
-    known = PROVIDERS.get(provider)
-    key = known.keys[0] if known and known.keys else "" if known else f"the key of {provider}"
-    address = known.address if known else ""
-    return server_failure(error, name=name, setting=setting, key=key, address=address, ability="supports tools")
+    known = PROVIDERS.get(provider, Provider("", (f"the key of {provider}",)))
+    key = known.keys[0] if known.keys else ""
+    return server_failure(error, name=name, setting=setting, key=key, address=known.address, ability="supports tools")

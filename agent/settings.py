@@ -1,25 +1,31 @@
-"""The settings of one process: read from the environment and `.env` once, and checked before anything starts."""
+"""The settings: read from the environment and the project's `.env`, and checked before anything starts."""
 
+import logging
 import os
-from functools import cache
+from collections.abc import Collection, MutableMapping
+from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from agent.env_file import load_env_file
-from agent.providers import model_problem
+from agent.providers import PROVIDERS, model_problem
 from memory.errors import BadInput, problems_of
 from memory.learn.extract import StructuredOutputMethod
 from memory.recall.rank import PRESETS, Weights, weights_of
+
+log = logging.getLogger(__name__)
 
 ExtractWhen = Literal["inline", "batched", "background"]
 
 DEFAULT_USER = "default"
 PROJECT = Path(__file__).parents[1]
-"""The folder that holds agent/: `.env` and a relative DATA_DIR are looked for there, not in the working directory."""
+"""The folder that holds agent/; `.env` and a relative DATA_DIR are looked for there, not in the working directory."""
 
 OFFLINE = "offline"
 OFFLINE_NOTICE = (
@@ -29,9 +35,9 @@ OFFLINE_NOTICE = (
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 
 DAY = 86_400
-"""Seconds that a timeout may be set to at most."""
+"""The longest timeout, in seconds."""
 MAX_TOKENS = 1_000_000
-"""Tokens that a budget may have at most."""
+"""The largest token budget."""
 
 
 class Settings(BaseSettings):
@@ -47,16 +53,16 @@ class Settings(BaseSettings):
     chat_model: str = ""
     """ "<provider>:<name>" or "offline"; empty: OpenAI's when OPENAI_API_KEY is set, otherwise offline."""
     extraction_model: str = ""
-    """The model that takes facts from messages and sums up long threads; empty: the chat model."""
+    """The model that extracts facts and summarizes long threads; empty: the chat model."""
     structured_output: StructuredOutputMethod = "auto"
-    """How the extraction model is asked for its answer's shape; auto: as its package does by default."""
+    """How the extraction model is asked for structured output; auto: the default of its package."""
     model_timeout: float = Field(default=60, gt=0, le=DAY, allow_inf_nan=False)
     """Seconds a model call may take; it is tried up to three times where the server says to try again."""
 
     extract: ExtractWhen = "inline"
-    """When facts are taken from what was said: after each reply, every so many messages, or once it has been quiet."""
+    """When facts are extracted: after each reply, in batches of messages, or in the background once it is quiet."""
     extract_every: int = Field(default=10, ge=1, le=100)
-    """Messages that make up a batch."""
+    """Messages of a batch."""
     extract_after: int = Field(default=30, ge=0, le=DAY)
     """Seconds of quiet before messages are extracted in the background."""
 
@@ -68,37 +74,33 @@ class Settings(BaseSettings):
     chroma_url: str = ""
     """http://host:8000; empty: an embedded Chroma in DATA_DIR."""
     chroma_shards: int = Field(default=16, ge=1, le=256)
-    """Collections that the facts are spread over, by users: one for every few thousand facts. `reindex` changes it."""
+    """Collections that users are spread over: one for every few thousand facts. `reindex` applies a change."""
     langgraph_aes_key: SecretStr | None = None
-    """Key of 16, 24 or 32 bytes with which threads are encrypted in Postgres; empty: they are not."""
+    """Key of 16, 24 or 32 bytes that encrypts threads in Postgres; empty: they are not encrypted."""
     data_dir: Path = PROJECT / ".data"
     """Where the embedded servers keep their data; a relative path is relative to the project."""
     embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)
-    """Seconds that the embedded servers stay up after their last use, so that the next command need not start them."""
+    """Seconds that the embedded servers keep running after their last use, so that the next command starts faster."""
 
     ranking: Annotated[Weights, NoDecode] = PRESETS["default"]
     """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25; single ones can be set."""
     cached_facts: int = Field(default=2_000, ge=1, le=10_000)
     """Facts of one user that are held in memory at most; the collection searches the others."""
     cache_megabytes: int = Field(default=256, ge=1, le=1_000_000)
-    """Memory that the facts of the users who talk now may take in one process."""
+    """Memory that the cached facts of all users may take in one process."""
     memory_tokens: int = Field(default=1_500, ge=0, le=MAX_TOKENS)
-    """About how many tokens of recalled facts a prompt may carry."""
+    """About how many tokens of recalled facts a prompt may contain."""
     window_tokens: int = Field(default=4_000, ge=100, le=MAX_TOKENS)
-    """About how many tokens of the thread's messages a prompt may carry; past it, the older half is summed up."""
+    """About how many tokens of the thread's messages a prompt may contain; beyond it, the older half is summarized."""
     max_message_chars: int = Field(default=32_000, ge=1, le=10_000_000)
-    """Characters a message may have."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
-    @field_validator("structured_output", "extract", "ranking", mode="before")
+    @field_validator("structured_output", "extract", "ranking", "log_level", mode="before")
     @classmethod
-    def _lower_case(cls, value: object) -> object:
-        return value.strip().lower() if isinstance(value, str) else value
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _upper_case(cls, value: object) -> object:
-        return value.strip().upper() if isinstance(value, str) else value
+    def _any_case(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        return value.strip().upper() if info.field_name == "log_level" else value.strip().lower()
 
     @field_validator("chat_model", "extraction_model")
     @classmethod
@@ -111,11 +113,9 @@ class Settings(BaseSettings):
     @field_validator("embedder")
     @classmethod
     def _embedder(cls, name: str, info: ValidationInfo) -> str:
-        if name == "local":
-            return name
-        if not name.startswith("openai:") or name == "openai:":
+        if name != "local" and (not name.startswith("openai:") or name == "openai:"):
             raise ValueError("write local, or openai:<name> such as openai:text-embedding-3-small")
-        if info.data.get("openai_api_key") is None:
+        if name != "local" and info.data.get("openai_api_key") is None:
             raise ValueError("it needs a key: set OPENAI_API_KEY, or EMBEDDER=local")
         return name
 
@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     @classmethod
     def _chroma_url(cls, url: str) -> str:
         if url and not (_is_http(url) and not urlsplit(url).username and not urlsplit(url).path.strip("/")):
-            raise ValueError("write http://host:8000 or https://host, and nothing behind it")
+            raise ValueError("write http://host:8000 or https://host, and nothing after it")
         return url
 
     @field_validator("openai_base_url")
@@ -147,12 +147,9 @@ class Settings(BaseSettings):
     @classmethod
     def _data_dir(cls, path: Path) -> Path:
         try:
-            path = PROJECT / path.expanduser()
+            return PROJECT / path.expanduser()
         except RuntimeError as error:
-            raise ValueError(f"{path.parts[0]} is nobody's home directory here: write the path in full") from error
-        if file := next(filter(_is_no_directory, (path, *path.parents)), None):
-            raise ValueError(f"{file} is no directory: name one")
-        return path
+            raise ValueError(f"the home directory {path.parts[0]} does not exist: write the path in full") from error
 
     @field_validator("ranking", mode="before")
     @classmethod
@@ -169,7 +166,7 @@ class Settings(BaseSettings):
 
     @property
     def chat_model_name(self) -> str:
-        """The chat model that is meant: the named one, or what the presence of a key says."""
+        """CHAT_MODEL, or what the presence of a key says."""
         return self.chat_model or (DEFAULT_OPENAI_MODEL if self.openai_api_key else OFFLINE)
 
     @property
@@ -177,9 +174,8 @@ class Settings(BaseSettings):
         return self.extraction_model or self.chat_model_name
 
 
-@cache
 def read_settings() -> Settings:
-    """The settings of this process. Raises BadInput that names every wrong variable and what it takes."""
+    """The settings of the environment and `.env`. Raises BadInput that names every wrong variable and what it takes."""
     load_env_file(PROJECT / ".env", os.environ, [name.upper() for name in Settings.model_fields])
     try:
         return Settings()
@@ -188,23 +184,83 @@ def read_settings() -> Settings:
         raise BadInput("\n".join([*wrong, "Set it in .env or the environment; .env.example explains each."])) from None
 
 
-def _is_no_directory(path: Path) -> bool:
-    """Whether something else than a directory is there."""
-    try:
-        return path.exists() and not path.is_dir()
-    except OSError:  # below a directory that may not be entered, say
-        return False
-
-
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, say
+    except ValueError:  # a port that is not a number, for example
         return False
 
 
 def _shown(name: str) -> str:
-    """ "NAME is 'value'", or the name alone where the value may hold a password."""
+    """ "NAME is 'value'", or the name alone where the value may contain a password."""
     value = os.environ.get(name, "")
     return name if not value or name.endswith(("_KEY", "POSTGRES_URL")) or "@" in value else f"{name} is {value!r}"
+
+
+# --- .env ----------------------------------------------------------------------------------------------------
+# pydantic-settings could read it, but the packages of the model providers look for their keys in the environment.
+
+DISABLED = "PYTHON_DOTENV_DISABLED"
+"""python-dotenv's own switch: where it is set, no `.env` is read."""
+
+PROVIDER_VARIABLES = {name for provider in PROVIDERS.values() for name in (*provider.keys, provider.address) if name}
+LIBRARY_SUFFIXES = ("_API_KEY", "_API_BASE", "_BASE_URL", "_PROXY")
+LIBRARY_PREFIXES = (
+    "ANTHROPIC_", "AWS_", "AZURE_", "GOOGLE_", "HF_", "LANGCHAIN_", "LANGGRAPH_", "LANGSMITH_", "LC_", "OLLAMA_",
+    "OPENAI_", "OTEL_", "SSL_CERT_",
+)  # fmt: skip
+"""Of variables that libraries read."""
+
+
+def load_env_file(path: Path, environment: MutableMapping[str, str], settings: Collection[str]) -> None:
+    """Add the variables of `path` to those that the environment has. Raises BadInput.
+
+    Empty values are left out, since they mean the default. The names of settings may be in any case. A name that is
+    neither in `settings` nor known as a library's is logged as a warning, without its value.
+    """
+    if environment.get(DISABLED):
+        return
+    text = _read(path)
+    unreadable = [
+        str(binding.original.line + binding.original.string.rstrip().count("\n"))
+        for binding in parse_stream(StringIO(text))
+        if binding.error or (binding.key is not None and binding.value is None) or "\0" in binding.original.string
+    ]
+    if unreadable:
+        lines = f"line{'s' * (len(unreadable) > 1)} {', '.join(unreadable)}"
+        raise BadInput(f"{path}: {lines} cannot be read: write NAME=value, one to a line.")
+    present = {_setting_name(name, settings) for name in environment}
+    for name, value in dotenv_values(stream=StringIO(text)).items():
+        if value and (known_name := _setting_name(name, settings)) not in present:
+            environment[known_name] = value
+            if warning := name_warning(name, settings):
+                log.warning(warning)
+
+
+def _setting_name(name: str, settings: Collection[str]) -> str:
+    return name.upper() if name.upper() in settings else name
+
+
+def name_warning(name: str, settings: Collection[str]) -> str | None:
+    """The warning for a name in `.env` that is unknown, with the name that was probably meant."""
+    known, upper = {*settings, *PROVIDER_VARIABLES}, name.upper()
+    if name in known or upper in settings or (upper not in known and upper.endswith(LIBRARY_SUFFIXES)):
+        return None
+    if near := get_close_matches(upper, sorted(known), n=1, cutoff=0.8):
+        return f"{name} in .env is unknown: did you mean {near[0]}?"
+    if upper.startswith(LIBRARY_PREFIXES):
+        return None
+    return f"{name} in .env is not a setting of this project; other libraries can read it from the environment."
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise BadInput(f"{path}: line {line} is not UTF-8: save the file as UTF-8.") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror}): make it a readable file, or remove it.") from error

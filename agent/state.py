@@ -1,4 +1,4 @@
-"""What the checkpointer saves of a thread, and what passes between nodes without being saved."""
+"""The state of a thread: what the checkpointer saves, and what passes between nodes without being saved."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,87 +14,85 @@ from langchain_core.messages import (
 )
 from langgraph.channels import UntrackedValue
 from langgraph.graph.message import Messages, add_messages
-from typing_extensions import TypedDict  # pydantic reads it, and on Python 3.11 not the one of `typing`
+from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read the one of `typing`
 
-from memory.facts.fact import is_storable, replace_surrogates, utc_now
+from memory.facts.changes import Changes
+from memory.facts.fact import Fact, is_storable, replace_surrogates, utc_now
 from memory.learn.extract import SAID_AT, Extracted
 from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
 
 REWRITES = "rewrites"
-"""Key in a human message's `additional_kwargs`: the id of the message whose place it took."""
+"""Key in a human message's `additional_kwargs`: the id of the message that it replaced."""
 
 
-def add_said(
-    there: list[BaseMessage], sent: Sequence[MessageLikeRepresentation] | MessageLikeRepresentation
+def merge_messages(
+    current: list[BaseMessage], update: Sequence[MessageLikeRepresentation] | MessageLikeRepresentation
 ) -> list[BaseMessage]:
-    """LangGraph's `add_messages`, but that human messages have the time at which they came, and stay what was said.
+    """LangGraph's `add_messages`, for human messages that carry the time at which they were said.
 
-    Who rewrites what the user said keeps the message's id, under which facts were taken from the first words already;
-    with an id of its own the message is extracted, too. Under the old id it can still be sent, rewritten and removed.
+    A human message that replaces one with another text gets a new id, so that it is extracted as well. The client can
+    still resend, rewrite and remove it under the old id.
     """
-    said = {message.id: message for message in there if isinstance(message, HumanMessage)}
-    called = {m.additional_kwargs[REWRITES]: name for name, m in said.items() if REWRITES in m.additional_kwargs}
-    given = [
-        _whole(message, called.get(message.id, message.id))
-        for message in convert_to_messages(sent if isinstance(sent, list) else [cast(MessageLikeRepresentation, sent)])
-    ]
+    before = {message.id: message for message in current if isinstance(message, HumanMessage)}
+    new_ids = {m.additional_kwargs[REWRITES]: m.id for m in before.values() if REWRITES in m.additional_kwargs}
+    sent = convert_to_messages(update if isinstance(update, list) else [cast(MessageLikeRepresentation, update)])
+    cleaned = [_cleaned(message, new_ids.get(message.id, message.id)) for message in sent]
     return [
-        _as_said(message, said.get(message.id)) if isinstance(message, HumanMessage) else message
-        for message in cast(list[BaseMessage], add_messages(cast(Messages, there), cast(Messages, given)))
+        _dated(message, before.get(message.id)) if isinstance(message, HumanMessage) else message
+        for message in cast(list[BaseMessage], add_messages(cast(Messages, current), cast(Messages, cleaned)))
     ]
 
 
-def _whole(message: BaseMessage, name: str | None) -> BaseMessage:
-    """The message under this id, or one that can be kept, and without halves of characters, which no model takes."""
-    if name is not None and not (name and is_storable(name)):
-        name = _id_of(name)
-    update: dict[str, Any] = {"id": name, "content": _mended(message.content)}
+def _cleaned(message: BaseMessage, message_id: str | None) -> BaseMessage:
+    """The message with an id that Postgres can store, and without surrogates, which models reject."""
+    if message_id is not None and not (message_id and is_storable(message_id)):
+        message_id = _hash(message_id)
+    update: dict[str, Any] = {"id": message_id, "content": _without_surrogates(message.content)}
     if isinstance(message, AIMessage):
-        update["tool_calls"] = _mended(message.tool_calls)
+        update["tool_calls"] = _without_surrogates(message.tool_calls)
     return message.model_copy(update=update)
 
 
-def _mended(value: Any) -> Any:
-    """JSON with the surrogates in its texts replaced."""
+def _without_surrogates(value: Any) -> Any:
     match value:
         case str():
             return replace_surrogates(value)
         case list():
-            return [_mended(part) for part in value]
+            return [_without_surrogates(part) for part in value]
         case dict():
-            return {_mended(key): _mended(part) for key, part in value.items()}
+            return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
     return value
 
 
-def _as_said(message: HumanMessage, before: HumanMessage | None) -> HumanMessage:
-    """The message with its time; where it has taken the place of other words, as a message of its own, said now."""
+def _dated(message: HumanMessage, before: HumanMessage | None) -> HumanMessage:
+    """The message with the time at which it was said, and with an id of its own where it replaces another text."""
     if message is before:
         return message
     given = message.additional_kwargs
     marks: dict[str, Any] = {SAID_AT: utc_now().isoformat()}
     if before and before.text == message.text:
-        marks |= {name: mark for name, mark in before.additional_kwargs.items() if name in (SAID_AT, REWRITES)}
+        marks |= {key: before.additional_kwargs[key] for key in (SAID_AT, REWRITES) if key in before.additional_kwargs}
     elif before:
         marks[REWRITES] = before.additional_kwargs.get(REWRITES, message.id)
-        message = message.model_copy(update={"id": _id_of(f"{marks[REWRITES]} {message.text}")})
-        if given.get(SAID_AT) == before.additional_kwargs.get(SAID_AT):  # of a copy with other words
+        message = message.model_copy(update={"id": _hash(f"{marks[REWRITES]} {message.text}")})
+        if given.get(SAID_AT) == before.additional_kwargs.get(SAID_AT):  # a copy of the old message with a new text
             given = {**given, SAID_AT: marks[SAID_AT]}
     return message.model_copy(update={"additional_kwargs": marks | given})
 
 
-def _id_of(words: str) -> str:
-    """The same for the same words, so that a step that is run again changes nothing."""
-    return hashlib.sha256(words.encode(errors="surrogatepass")).hexdigest()[:32]
+def _hash(text: str) -> str:
+    """The same id for the same text, so that a step that is repeated changes nothing."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 class Input(TypedDict):
     """What a client sends."""
 
-    messages: Annotated[list[AnyMessage], add_said]
+    messages: Annotated[list[AnyMessage], merge_messages]
 
 
 class MemoryChanges(TypedDict):
-    """What a turn did to long-term memory, as the texts of facts; clients show it."""
+    """What a turn changed in long-term memory, as the texts of facts; clients show it."""
 
     added: list[str]
     history: list[str]
@@ -103,35 +101,48 @@ class MemoryChanges(TypedDict):
     retired: list[str]
 
 
-class Reason(TypedDict):
+def changed_facts(changes: Changes) -> dict[str, list[Fact]]:
+    """The facts that were changed, under the keys of MemoryChanges."""
+    return {
+        "added": [fact for fact in changes.added if not fact.retired_reason],
+        "history": [fact for fact in changes.added if fact.retired_reason],
+        "reinforced": [reinforcement.fact for reinforcement in changes.reinforced],
+        "retired": list(changes.retired),
+    }
+
+
+def memory_changes(changes: Changes) -> MemoryChanges:
+    return cast(MemoryChanges, {key: [fact.text for fact in facts] for key, facts in changed_facts(changes).items()})
+
+
+class RecallReason(TypedDict):
     """Why a fact was recalled."""
 
     fact: str
     score: float
     contributions: dict[str, str]
-    """Signal -> its part of the score, and because of what: "0.12, shares restaurant"."""
+    """Signal -> its part of the score, and the reason: "0.120, shares restaurant"."""
 
 
 class State(Input, ConversationState):
     """A thread."""
 
     recalled: Annotated[str, UntrackedValue]
-    """The block of recalled facts for this reply; never saved, since tomorrow's facts may differ."""
-    why: Annotated[list[Reason], UntrackedValue]
-    """Why those facts and no others, for who watches the run in Studio."""
+    """The block of recalled facts for this reply; never saved, since the facts may change."""
+    recall_reasons: Annotated[list[RecallReason], UntrackedValue]
+    """Why these facts were recalled, to be seen in Studio."""
     extracted: Annotated[Extracted | None, UntrackedValue]
     """What extract_memories hands to reconcile."""
     changes: Annotated[MemoryChanges | None, UntrackedValue]
 
 
 class BackgroundInput(ExtractionThread):
-    """What a run of the graph `background_extraction` is asked for."""
+    """The input of the graph `background_extraction`."""
 
     utterances: Annotated[list[dict[str, Any]], UntrackedValue]
-    """Utterances, as JSON; in no checkpoint, since nobody would look for what a user said here. A server's own record
-    of the run has them."""
+    """Utterances, as JSON; never saved, since forgetting a message would not reach them here."""
     started_at: Annotated[str, UntrackedValue]
-    """When they were handed over, as an ISO moment: what was forgotten since then is not learnt."""
+    """When the run was scheduled, as an ISO time: what was forgotten since then is not learnt."""
 
 
 class BackgroundState(BackgroundInput, OwnedThread):

@@ -1,0 +1,1 @@
+"""The wiring: one file for each graph in langgraph.json."""

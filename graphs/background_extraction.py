@@ -1,13 +1,13 @@
-"""What a server runs once a conversation is quiet: extract_memories -> reconcile, again until nothing waits."""
+"""What a server runs once a conversation is idle: extract_memories -> reconcile, until nothing waits."""
 
 from langgraph.graph import START
 
+from agent.agent_graph import AgentGraph
 from agent.context import Context
 from agent.nodes import after_background_extraction, after_background_reconcile, extract_in_background, reconcile
 from agent.state import BackgroundInput, BackgroundState
-from agent.thread_lock import Builder
 
-builder = Builder(BackgroundState, context_schema=Context, input_schema=BackgroundInput)
+builder = AgentGraph(BackgroundState, context_schema=Context, input_schema=BackgroundInput)
 builder.add_node("extract_memories", extract_in_background)
 builder.add_node(reconcile, input_schema=BackgroundState)
 builder.add_edge(START, "extract_memories")
@@ -15,4 +15,4 @@ builder.add_conditional_edges("extract_memories", after_background_extraction)
 builder.add_conditional_edges("reconcile", after_background_reconcile)
 
 graph = builder.compile(name="background_extraction")
-"""The node `extract_later` of the chat asks for it."""
+"""Scheduled by the node `extract_later` of the chat."""

@@ -1,18 +1,18 @@
-"""The agent: recall -> respond <-> tools, after the reply extract_memories -> reconcile, and summarize beside them."""
+"""The agent: recall -> respond <-> tools; after the reply extract_memories -> reconcile, and summarize."""
 
 from langgraph.graph import END, START
 from langgraph.prebuilt import ToolNode
 
+from agent.agent_graph import AgentGraph
 from agent.context import Context
 from agent.nodes import after_respond, extract_later, extract_memories, recall, reconcile, respond, summarize
 from agent.state import Input, State
-from agent.thread_lock import Builder
-from agent.tools import TOOLS, explain
+from agent.tools import TOOLS, explain_error
 
-builder = Builder(State, context_schema=Context, input_schema=Input)
+builder = AgentGraph(State, context_schema=Context, input_schema=Input)
 builder.add_node(recall)
 builder.add_node(respond)
-builder.add_node("tools", ToolNode(TOOLS, handle_tool_errors=explain))
+builder.add_node("tools", ToolNode(TOOLS, handle_tool_errors=explain_error))
 builder.add_node(extract_memories)
 builder.add_node(reconcile, input_schema=State)
 builder.add_node(extract_later)
@@ -29,4 +29,4 @@ builder.add_edge("extract_later", END)
 builder.add_edge("summarize", END)
 
 graph = builder.compile(name="remembering agent")
-"""For a server, which brings its own checkpointer and store; elsewhere compile `builder` with those of `agent`."""
+"""For a server, which passes in the checkpointer and the store; other code compiles `builder` with them."""

@@ -1,4 +1,4 @@
-"""A user who collects things, and a model that takes every fact there is: what tests of remembering share."""
+"""A user who collects things, and a model that extracts every fact: shared by tests of extraction."""
 
 import asyncio
 import json
@@ -9,8 +9,8 @@ from typing import Any
 
 from langchain_core.messages import HumanMessage
 
+from agent.agent_graph import Graph
 from agent.context import Context
-from agent.thread_lock import Graph
 from memory.facts.fact import Fact
 from memory.store import FactStore
 from memory.user_memory import UserMemory
@@ -39,6 +39,9 @@ async def becomes(condition: Callable[[], bool]) -> None:
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
+
+MAX_CHARS = 32_000
+"""Characters that a message may have."""
 
 COLLECTED = ("stamps", "coins", "shells", "cups")
 

@@ -1,4 +1,4 @@
-"""A command of the terminal program, as tests run it: what it printed, and how it ended."""
+"""The outcome of a command: what it printed, and its exit code."""
 
 import json
 from collections.abc import Callable

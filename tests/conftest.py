@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.agent_graph import Graph
+from agent.identity import AgentStore
 from agent.persistence import open_checkpointer, open_store
-from agent.settings import Settings, read_settings
-from agent.thread_lock import Graph
+from agent.settings import Settings
 from graphs.chat import builder
 from memory.embedded.connect import Addresses, embedded_servers
-from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from tests.openai_server import ScriptedOpenAI
 
@@ -74,33 +74,29 @@ def variables_for(servers: Addresses, openai: ScriptedOpenAI, directory: Path) -
 @pytest.fixture
 def environment(
     servers: Addresses, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[dict[str, str]]:
+) -> dict[str, str]:
     """Environment variables that point at this session's servers and this test's model; in force, and returned."""
     variables = variables_for(servers, openai, tmp_path)
     monkeypatch.chdir(tmp_path)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    read_settings.cache_clear()
-    yield variables
-    read_settings.cache_clear()
+    return variables
 
 
 @pytest.fixture
-def setting(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Setting:
-    """Settings for the rest of the test: setting(EXTRACT="batched")."""
-
-    def put(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        read_settings.cache_clear()
-
-    return put
-
-
-@pytest.fixture
-async def store(environment: dict[str, str]) -> AsyncIterator[FactStore]:
+async def store(environment: dict[str, str]) -> AsyncIterator[AgentStore]:
     async with open_store() as store:
         yield store
+
+
+@pytest.fixture
+def setting(store: AgentStore) -> Setting:
+    """Change the settings of the store, and so of its graphs: setting(extract="batched")."""
+
+    def change(**values: object) -> None:
+        store.settings = store.settings.model_copy(update=values)
+
+    return change
 
 
 @pytest.fixture
@@ -110,7 +106,7 @@ async def saver(environment: dict[str, str]) -> AsyncIterator[ThreadSaver]:
 
 
 @pytest.fixture
-def graph(saver: ThreadSaver, store: FactStore) -> Graph:
+def graph(saver: ThreadSaver, store: AgentStore) -> Graph:
     """The chat."""
     return builder.compile(checkpointer=saver, store=store)
 

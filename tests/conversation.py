@@ -1,4 +1,4 @@
-"""A conversation with the compiled graph, as tests hold it."""
+"""Helpers for talking to the compiled graph."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from typing import Any, cast
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
+from agent.agent_graph import Graph
 from agent.context import Context
 from agent.state import MemoryChanges
-from agent.thread_lock import Graph
 from tests.openai_server import Json
 
 

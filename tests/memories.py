@@ -1,4 +1,4 @@
-"""A user's memory as tests open it, and a database of a test's own."""
+"""Helpers that open a user's memory, and a database for a single test."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -43,6 +43,5 @@ async def store_of_its_own(monkeypatch: pytest.MonkeyPatch, name: str, **variabl
         await connection.execute(f'create database "{name}"')
     for variable, value in ({"POSTGRES_URL": make_conninfo(url, dbname=name)} | variables).items():
         monkeypatch.setenv(variable, value)
-    read_settings.cache_clear()
     async with open_store() as store:
         yield store

@@ -1,4 +1,4 @@
-"""The terminal program in front of a person: with a terminal as its input and output."""
+"""The terminal program with a pseudo-terminal as its input and output."""
 
 import os
 import pty

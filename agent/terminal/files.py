@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from agent.terminal.output import quoted
 from memory.errors import BadInput
@@ -29,8 +29,8 @@ def read_lines(file: str) -> list[str]:
 
 
 @contextmanager
-def writing(file: str) -> Iterator[BinaryIO]:
-    """The same as `replacing`, for a name from the command line, or standard output for "-". Raises BadInput."""
+def writing(file: str) -> Iterator[IO[bytes]]:
+    """Write a file with `replacing`, or standard output for "-". Raises BadInput."""
     if file == "-":
         yield sys.stdout.buffer
         return
@@ -38,35 +38,30 @@ def writing(file: str) -> Iterator[BinaryIO]:
     try:
         with replacing(path) as out:
             yield out
-    except BrokenPipeError:
-        raise  # the reader has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
+        raise
     except OSError as error:
         raise BadInput(f"The file {quoted(file)} cannot be written: {error.strerror}.") from error
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a regular file all at once when the block ends, or leave it as it was when the block fails.
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Replace a regular file when the block ends, or leave it unchanged if the block fails. Raises OSError.
 
-    A new file is readable by its owner alone; an existing one keeps its mode and owner, and a symbolic link to it stays
-    a link. A device, a pipe and an open descriptor such as /dev/stdout are written to directly. Raises OSError.
+    Only the owner can read a new file; an existing one keeps its mode and owner, and a symbolic link to it stays a
+    link. A device, a pipe and an open descriptor such as /dev/stdout are written to directly.
     """
-    if (descriptor := descriptor_of(path)) is not None:
-        with os.fdopen(os.dup(descriptor), "wb") as out:
-            yield out
-        return
-    try:
-        existing = path.stat()
+    descriptor = descriptor_of(path)
+    try:  # without creating or truncating anything
+        opened = os.open(path, os.O_WRONLY) if descriptor is None else os.dup(descriptor)
     except FileNotFoundError:
         existing = None
-    if existing:
-        # Not created and not truncated; this also finds a file that may not be written.
-        opened = os.open(path, os.O_WRONLY)
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            with os.fdopen(opened, "wb") as out:
+    else:
+        with os.fdopen(opened, "wb") as out:
+            existing = os.fstat(opened)
+            if descriptor is not None or not stat.S_ISREG(existing.st_mode):
                 yield out
-            return
-        os.close(opened)
+                return
     target = path.resolve()
     number, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix[:20])  # of mode 0600
     try:
@@ -85,20 +80,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def descriptor_of(path: Path) -> int | None:
-    """The number of the open descriptor that a path such as /dev/stdout or /dev/fd/3 stands for.
+    """The number of the open descriptor that a path such as /dev/stdout or /dev/fd/3 names.
 
-    Opened by its name, a file behind it would be written from its beginning again.
+    Opening it by its name would write a file from its beginning again.
     """
     numbered = re.fullmatch(r"/(?:dev|proc/self)/fd/([0-9]{1,9})", str(path))
     return int(numbered[1]) if numbered else DESCRIPTORS.get(str(path))
 
 
 def path_of(file: str) -> Path:
-    """The path that a name from the command line stands for. Raises BadInput where it can be no file's."""
+    """The path that a name from the command line stands for. Raises BadInput if no file can have it."""
     if not file:
         raise BadInput("The file name is empty: name a file, or - for standard input or output.")
     if "\0" in file:
-        raise BadInput(f"The file name {quoted(file)} holds a NUL: remove it.")
+        raise BadInput(f"The file name {quoted(file)} contains a NUL: remove it.")
     if file.endswith(("/", "/.")):  # which Path drops
         raise BadInput(f"{quoted(file)} names a directory: name a file.")
     return Path(file)

@@ -1,10 +1,11 @@
-"""What the terminal program prints: tables for people, plain lines and JSON for scripts, progress on standard error.
+"""What the commands print: tables for people, plain lines and JSON for scripts, progress on standard error.
 
-The imports inside functions cost a tenth of a second, which --help saves.
+The imports inside functions take a tenth of a second, which --help saves.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,24 +16,17 @@ from memory.errors import quoted as quoted
 if TYPE_CHECKING:
     from rich.console import Console
 
-SHORTEST_TEXT = 20
-"""Columns that a table leaves for a text at least; with less, the text goes on lines of its own."""
+    from agent.state import MemoryChanges
+
+MIN_TEXT_WIDTH = 20
+"""The narrowest column for a text; on a screen without room for it, texts are printed below their rows."""
 
 
 @cache
-def out() -> "Console":
-    """Standard output."""
+def console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(highlight=False)
-
-
-@cache
-def err() -> "Console":
-    """Standard error."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=stderr, highlight=False)
 
 
 def printable(text: str) -> str:
@@ -41,7 +35,7 @@ def printable(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """The text on one line, as a row of a table has it."""
+    """The text on one line."""
     return printable(" ".join(text.split()))
 
 
@@ -50,22 +44,20 @@ def counted(number: int, noun: str) -> str:
 
 
 def note(line: str) -> None:
-    """A dim line beside the output: what is being done, or that there is nothing."""
-    _say(line, "dim")
+    """A dim line on standard error: what is being done, or that there is nothing to show."""
+    _print_error(line, "dim")
 
 
 def error(message: str) -> None:
-    _say(f"error: {message}", "red")
+    _print_error(f"error: {message}", "red")
 
 
-def _say(text: str, style: str) -> None:
-    with suppress(OSError):  # a log on a full disk stops no work
-        if not sys.stderr:  # closed
-            return
-        if not sys.stderr.isatty():
+def _print_error(text: str, style: str) -> None:
+    with suppress(OSError):  # a full disk does not stop the work
+        if sys.stderr and sys.stderr.isatty():
+            console(stderr=True).print(printable(text), style=style, markup=False, soft_wrap=True)
+        elif sys.stderr:  # None if it is closed
             sys.stderr.write(f"{printable(text)}\n")
-            return
-        err().print(printable(text), style=style, markup=False, soft_wrap=True)
 
 
 def line(text: str) -> None:
@@ -74,76 +66,80 @@ def line(text: str) -> None:
 
 
 def document(value: Any) -> None:
-    """One JSON document, on one line."""
+    """A JSON document on one line."""
     from memory.facts.portable import json_line
 
     line(json_line(value))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
-    """A table where a person looks; otherwise one row a line, its cells separated by tabs, without a heading.
+def listing(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str, *, json: Iterable[Any] | None = None
+) -> None:
+    """The rows as a table, or `json` as one document; `empty` is the note for no rows."""
+    if json is not None:
+        document(list(json))
+    elif listed := list(rows):
+        table(columns, listed)
+    else:
+        note(empty)
 
-    The last columns are `texts`, and the only ones that may be broken. Where the screen is too narrow for them beside
-    the others, they go below, indented.
+
+def changes_line(changes: "MemoryChanges") -> str:
+    """ "remembered: lives in Austin; retired: lives in San Francisco"; "" when nothing changed."""
+    labels = {
+        "remembered": changes["added"],
+        "remembered as history": changes["history"],
+        "known already": changes["reinforced"],
+        "retired": changes["retired"],
+    }
+    return "; ".join(f"{label}: {', '.join(map(lower_first, texts))}" for label, texts in labels.items() if texts)
+
+
+def lower_first(text: str) -> str:
+    """The text with a small first letter, unless its first word is in capitals."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
+    """A table on a terminal; otherwise one row a line, with cells separated by tabs and without a heading.
+
+    Only the last `texts` columns may be wrapped. On a screen that is too narrow they are printed below their row.
     """
     if not sys.stdout.isatty():
         for row in rows:
             line("\t".join(map(cell, row)))
         return
+    from rich.cells import cell_len
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     cells = [[cell(text) for text in row] for row in rows]
-    if not _fits([columns, *cells], texts, out().width):
-        _print_below(columns, cells, texts)
+    widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
+    needed = [*widths[:-texts], *(min(MIN_TEXT_WIDTH, width) for width in widths[-texts:])]
+    if sum(needed) + 2 * (len(needed) - 1) <= console().width:
+        shown = Table(box=None, pad_edge=False, header_style="dim")
+        for number, column in enumerate(columns, 1):
+            shown.add_column(column, no_wrap=number <= len(columns) - texts, overflow="fold")
+        for row in cells:
+            shown.add_row(*map(Text, row))
+        console().print(shown)
         return
-    shown = Table(box=None, pad_edge=False, header_style="dim")
-    for number, column in enumerate(columns, 1):
-        shown.add_column(column, no_wrap=number <= len(columns) - texts, overflow="fold")
-    for row in cells:
-        shown.add_row(*map(Text, row))
-    out().print(shown)
-
-
-def _fits(rows: Sequence[Sequence[str]], texts: int, width: int) -> bool:
-    """Whether each text column gets the width that it needs, or SHORTEST_TEXT, beside the columns before it."""
-    from rich.cells import cell_len
-
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    needed = [*widths[:-texts], *(min(SHORTEST_TEXT, widest) for widest in widths[-texts:])]
-    return sum(needed) + 2 * (len(needed) - 1) <= width
-
-
-def _print_below(columns: Sequence[str], rows: Sequence[Sequence[str]], texts: int) -> None:
-    """Each row as a line, or several where the screen is that narrow, and its texts below, indented."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    for row, style in ((columns, "dim"), *((row, "") for row in rows)):
-        for filled in _filled(row[:-texts], out().width):
-            out().print(Text(filled, style, overflow="fold"))
+    for row, style in ((columns, "dim"), *((row, "") for row in cells)):
+        unbroken = "  ".join(text.replace(" ", "\0") for text in row[:-texts] if text)  # lines break between cells
+        for filled in textwrap.wrap(unbroken, console().width, break_on_hyphens=False):
+            console().print(Text(filled.replace("\0", " "), style, overflow="fold"))
         for text in row[-texts:]:
-            out().print(Padding(Text(text, style, overflow="fold"), (0, 0, 0, 2), expand=False))
-
-
-def _filled(cells: Sequence[str], width: int) -> list[str]:
-    """The cells in lines of that width; none is broken that fits into one."""
-    from rich.cells import cell_len
-
-    lines: list[str] = []
-    for text in filter(None, cells):
-        if lines and cell_len(lines[-1]) + 2 + cell_len(text) <= width:
-            lines[-1] += f"  {text}"
-        else:
-            lines.append(text)
-    return lines
+            console().print(Padding(Text(text, style, overflow="fold"), (0, 0, 0, 2), expand=False))
 
 
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, where that is a terminal; what it yields is told (done, total)."""
+    """A progress bar on standard error if that is a terminal; call what it yields with (done, total)."""
     from rich.progress import Progress
 
-    with Progress(console=err(), transient=True, disable=not err().is_terminal) as progress:
+    with Progress(
+        console=console(stderr=True), transient=True, disable=not console(stderr=True).is_terminal
+    ) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,6 +1,7 @@
-"""The terminal's commands for threads: `threads` lists a user's, `threads prune` drops the history of old ones."""
+"""The commands for threads and their tasks: `threads` and `tasks` list them, `threads prune` deletes old history."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
@@ -8,51 +9,47 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import JsonOption, UserOption, app, command, in_range, opened, saver_of, user_of
+from agent.terminal.app import JsonOption, UserOption, app, command, opened, saver_of
 from agent.terminal.output import counted
 from memory.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from langgraph.checkpoint.base import CheckpointTuple
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
     from memory.ledger.pool import Pool
     from memory.threads.saver import ThreadSaver
+    from memory.threads.tasks import ThreadTask
     from memory.threads.threads import Size, Thread
 
 AT_REST = timedelta(minutes=5)
-"""A thread that was saved since then may be in the middle of a run on a server."""
+"""A thread that was saved more recently may be in the middle of a run on a server."""
 
-MAX_DAYS = 36_500
+TITLE_WIDTH, DATA_WIDTH = 60, 80
+"""Characters shown of a thread's first message, and of a task's data."""
 
 group = typer.Typer(rich_markup_mode=None)
 app.add_typer(group, name="threads")
 
 
 @group.callback(invoke_without_command=True)
-def threads(context: typer.Context, as_json: JsonOption = False, user: UserOption = None) -> None:
+def threads(context: typer.Context, as_json: JsonOption = False, user: UserOption = "default") -> None:
     """List the user's threads, or delete the history of old ones.
 
     The thread used last comes first.
     """
     if context.invoked_subcommand is None:
-        asyncio.run(listing(user, as_json=as_json))
-    elif as_json or user is not None:
+        asyncio.run(list_(user, as_json=as_json))
+    elif as_json or user != "default":
         name = context.invoked_subcommand
-        raise BadInput(f"Options go behind the command: python -m agent threads {name} --user ...")
+        raise BadInput(f"Options go after the command: python -m agent threads {name} --user ...")
 
 
-async def listing(user: str | None, *, as_json: bool) -> None:
-    user_id = user_of(user)
+async def list_(user: str, *, as_json: bool) -> None:
     async with opened() as services:
-        listed = await titled_threads(saver_of(services), user_id)
-    if as_json:
-        output.document([{"id": t.id, "last_at": t.last_at.isoformat(), "title": title} for t, title in listed])
-    elif listed:
-        rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in listed]
-        output.table(["id", "last used", "begins with"], rows)
-    else:
-        output.note("no threads yet")
+        listed = await titled_threads(saver_of(services), user)
+    rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in listed]
+    documents = ({"id": thread.id, "last_at": thread.last_at.isoformat(), "title": title} for thread, title in listed)
+    output.listing(["id", "last used", "begins with"], rows, "no threads yet", json=documents if as_json else None)
 
 
 async def titled_threads(saver: "AsyncPostgresSaver", user_id: str) -> "list[tuple[Thread, str]]":
@@ -62,60 +59,55 @@ async def titled_threads(saver: "AsyncPostgresSaver", user_id: str) -> "list[tup
     titled = []
     for thread in await list_threads(cast("Pool", saver.conn), user_id):
         saved = await saver.aget_tuple({"configurable": {"thread_id": thread.id}})
-        titled.append((thread, output.printable(" ".join(beginning(saved).split()))[:60]))
+        values = saved.checkpoint["channel_values"] if saved else {}
+        first = next((str(message.text) for message in values.get("messages", []) if message.type == "human"), "")
+        if summary := values.get("summary"):  # of a long thread, whose first message is no longer there
+            first = str(summary["begins_with"])
+        titled.append((thread, output.cell(first)[:TITLE_WIDTH]))
     return titled
-
-
-def beginning(saved: "CheckpointTuple | None") -> str:
-    """What a thread began with: its first message, which the summary keeps the beginning of once it is folded."""
-    values = saved.checkpoint["channel_values"] if saved else {}
-    if summary := values.get("summary"):
-        return str(summary["begins_with"])
-    return next((str(message.text) for message in values.get("messages", []) if message.type == "human"), "")
 
 
 @partial(command, group=group)
 async def prune(
     older_than: Annotated[
-        str, typer.Option("--older-than", metavar="DAYS", help="Days since it was last used.")
-    ] = "30",
+        int, typer.Option(min=0, max=36_500, metavar="DAYS", help="Days since a thread was last used.")
+    ] = 30,
     as_json: JsonOption = False,
-    user: UserOption = None,
+    user: UserOption = "default",
 ) -> None:
     """Delete the history of threads that are no longer used.
 
-    Each goes on as before, but cannot be taken back to an earlier turn.
+    Each can be continued as before, but not taken back to an earlier turn.
     """
-    unused_for = timedelta(days=in_range("--older-than", older_than, float, MAX_DAYS))
-    user_id = user_of(user)
+    unused_for = timedelta(days=older_than)
     async with opened() as services:
         from memory.threads.threads import list_threads
 
         saver, until = saver_of(services), datetime.now(UTC) - max(unused_for, AT_REST)
-        old = [thread for thread in await list_threads(saver.pool, user_id, None) if thread.last_at < until]
+        old = [thread for thread in await list_threads(saver.pool, user, None) if thread.last_at < until]
         outcome: list[Size | None] = []
         with output.bar("pruning") as progress:
             for thread in old:
                 outcome.append(await pruned(saver, thread.id))
                 progress(len(outcome), len(old))
-    gone, in_use = [freed for freed in outcome if freed and freed.checkpoints], outcome.count(None)
-    checkpoints, size = sum(freed.checkpoints for freed in gone), sum(freed.bytes for freed in gone)
+    deleted, in_use = [size for size in outcome if size and size.checkpoints], outcome.count(None)
+    checkpoints, size = sum(size.checkpoints for size in deleted), sum(size.bytes for size in deleted)
     if as_json:
-        output.document({"threads": len(gone), "in_use": in_use, "checkpoints": checkpoints, "bytes": size})
+        output.document({"threads": len(deleted), "in_use": in_use, "checkpoints": checkpoints, "bytes": size})
         return
     if unused_for < AT_REST:
-        output.note(f"threads used in the last {AT_REST.seconds // 60} minutes are left as they are")
-    if gone:
-        went = f"{counted(checkpoints, 'checkpoint')} ({size / 1e6:,.1f} MB)"
-        output.line(f"{went} deleted from {counted(len(gone), 'thread')}")
+        output.note(f"threads used in the last {AT_REST.seconds // 60} minutes are left unchanged")
+    if deleted:
+        what = f"{counted(checkpoints, 'checkpoint')} ({size / 1e6:,.1f} MB)"
+        output.line(f"{what} deleted from {counted(len(deleted), 'thread')}")
     else:
         output.note("nothing to delete")
     if in_use:
-        output.note(f"{counted(in_use, 'thread')} in use left as it was")
+        output.note(f"{counted(in_use, 'thread')} in use left unchanged")
 
 
 async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":
-    """Delete all but the newest checkpoint of a thread; how much went, None where the thread is in use."""
+    """Delete all but the newest checkpoint of a thread; returns how much that was, or None if the thread is in use."""
     from psycopg.errors import SerializationFailure
 
     from memory.threads.run_lock import RunLocks
@@ -129,3 +121,30 @@ async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":
     except (Unavailable, SerializationFailure):
         return None
     return Size(before.checkpoints - after.checkpoints, before.bytes - after.bytes)
+
+
+@command
+async def tasks(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those that ended or expired: the last one of each thread.")
+    ] = False,
+    as_json: JsonOption = False,
+    user: UserOption = "default",
+) -> None:
+    """List the open tasks of the user's threads."""
+    async with opened() as services:
+        from memory.threads.tasks import active_tasks, latest_tasks
+
+        saver = saver_of(services)
+        found = await (latest_tasks if everything else active_tasks)(saver.pool, saver.serde, user)
+    documents = ({**entry.task, "thread_id": entry.thread_id} for entry in found)
+    empty = "no tasks yet" if everything else "no task is open"
+    columns = ["type", "status", "thread", "expires", "data"]
+    output.listing(columns, map(task_row, found), empty, json=documents if as_json else None)
+
+
+def task_row(entry: "ThreadTask") -> list[str]:
+    """ "trip", "in_progress", the thread, "2026-11-23 12:00" (UTC), and the data, shortened."""
+    task, data = entry.task, json.dumps(entry.task["data"], ensure_ascii=False)
+    shown = data if len(data) <= DATA_WIDTH else f"{data[: DATA_WIDTH - 1]}…"
+    return [task["type"], task["status"], entry.thread_id, task["expires_at"][:16].replace("T", " "), shown]

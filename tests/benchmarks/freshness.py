@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from langchain_core.messages import HumanMessage
 
+from agent.agent_graph import Graph
 from agent.context import Context
 from agent.persistence import open_checkpointer, open_store
-from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import Bench

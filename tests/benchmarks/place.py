@@ -13,7 +13,7 @@ from pathlib import Path
 from langchain_core.embeddings import Embeddings
 
 from agent.persistence import open_store
-from agent.settings import Settings, read_settings
+from agent.settings import Settings
 from memory.facts.fact import Fact, Source, fact_id, utc_now
 from memory.facts.portable import dump
 from memory.index.embeddings import Embedder
@@ -108,7 +108,6 @@ class Bench:
                 "LANGSMITH_TRACING": "false",
                 **settings,
             }
-            read_settings.cache_clear()
             yield data
 
 

@@ -16,11 +16,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph import START, StateGraph
 
+from agent.agent_graph import Graph
 from agent.persistence import open_store
-from agent.settings import read_settings
 from agent.state import Input
 from agent.terminal.files import replacing
-from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.embedded.connect import embedded_servers
 from memory.ledger.pool import Pool, open_pool
@@ -57,7 +56,6 @@ async def run(bench: Bench) -> None:
     with bench.environment("threads") as data, ScriptedOpenAI() as model:
         model.defaults["reply"] = answer
         os.environ["OPENAI_BASE_URL"] = model.url
-        read_settings.cache_clear()
         async with open_store() as store:
             await long_thread(bench, model, store, server_pid(data, "postgres"))
         await eight_chats(bench, data)

@@ -1,4 +1,4 @@
-"""What the tests of the terminal program's commands share, and those of the embedded servers."""
+"""Fixtures of the tests of commands and of the embedded servers."""
 
 import os
 import tempfile
@@ -34,14 +34,14 @@ def run(environment: dict[str, str], user: str) -> Run:
         result = CliRunner().invoke(app, [*arguments, *who], input=typed)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
-        assert "a mistake in this program" not in result.stderr, result.stderr
+        assert "a bug in this program" not in result.stderr, result.stderr
         return Outcome(result.exit_code, result.stdout, result.stderr)
 
     return invoke
 
 
 @pytest.fixture
-def told(offline: dict[str, str], run: Run) -> Run:
+def ada(offline: dict[str, str], run: Run) -> Run:
     """The same, for a user who moved from Lima to Austin and is allergic to nuts."""
     run("observe", "I live in Lima. I'm allergic to nuts. My name is Ada.", "--at", "2020-03-01")
     run("observe", "I moved to Austin last month.", "--at", "2020-06-15T12:00+02:00")

@@ -1,4 +1,4 @@
-"""The terminal program as a process: what it imports, what it writes where, and how it ends."""
+"""The terminal program as a process: its imports, its output, and how it ends."""
 
 import os
 import signal
@@ -135,7 +135,7 @@ def test_a_full_disk_below_standard_output_is_one_line(
     assert program.returncode == 1
 
 
-def test_a_reader_that_has_seen_enough_ends_an_export_quietly(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_an_export_quietly(environment: dict[str, str], tmp_path: Path) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     program = subprocess.run(

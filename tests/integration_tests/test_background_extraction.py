@@ -1,4 +1,4 @@
-"""The graph `remember` by itself: what a server runs in the background, in a thread beside the conversation's."""
+"""The graph `background_extraction` by itself."""
 
 import uuid
 from typing import Any
@@ -23,7 +23,7 @@ from tests.torture import script
 from tests.torture.script import items
 
 
-async def test_the_graph_remember_learns_all_it_is_handed_and_its_thread_belongs_to_the_conversation(
+async def test_the_background_graph_learns_from_all_its_utterances(
     saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     openai.defaults["extraction"] = script.extraction
@@ -47,7 +47,7 @@ async def test_the_graph_remember_learns_all_it_is_handed_and_its_thread_belongs
     assert await known(store, user) == []
 
 
-async def test_forgetting_everything_takes_the_threads_of_the_background_with_it_and_no_saved_one_quotes_a_user(
+async def test_background_threads_quote_no_user_and_are_forgotten_too(
     saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     graph = background_builder.compile(checkpointer=saver, store=store)
@@ -62,7 +62,7 @@ async def test_forgetting_everything_takes_the_threads_of_the_background_with_it
     assert [saved async for saved in saver.alist(config)] == []
 
 
-async def test_the_graph_remember_takes_nothing_for_said_in_the_future(
+async def test_the_background_graph_accepts_no_times_in_the_future(
     saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     openai.defaults["extraction"] = script.extraction

@@ -1,4 +1,4 @@
-"""The worked example of working memory: a trip is booked over several turns, in two threads, by several processes."""
+"""Working memory by example: a trip is booked in several turns, two threads and several processes."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def offline_desk(environment: dict[str, str], tmp_path: Path, user: str) -> Desk
     return Desk({**environment, "CHAT_MODEL": "offline", "LOG_LEVEL": "WARNING"}, tmp_path, user)
 
 
-async def test_the_rule_based_model_notes_a_trip_over_threads_and_restarts(
+async def test_a_trip_is_booked_across_restarts_with_the_offline_model(
     offline_desk: Desk, store: FactStore, user: str
 ) -> None:
     desk = offline_desk
@@ -77,7 +77,7 @@ async def test_the_rule_based_model_notes_a_trip_over_threads_and_restarts(
     assert [fact.text for fact in await UserMemory(store, user).all()] == ["Is vegan"]
 
 
-def test_a_model_books_a_trip_over_turns_threads_and_restarts(desk: Desk, openai: ScriptedOpenAI) -> None:
+def test_a_trip_is_booked_across_restarts_with_an_openai_model(desk: Desk, openai: ScriptedOpenAI) -> None:
     def prompt() -> str:
         """The system message of the last reply that was asked for."""
         return str([request for request in openai.requests if request.kind == "reply"][-1].messages[0]["content"])

@@ -1,4 +1,4 @@
-"""A thread's runs, one at a time and by its user: in the chat of the terminal, and in code of one's own."""
+"""A thread has one run at a time, by its own user: in the chat and in other code."""
 
 import asyncio
 import io
@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.graph import START, StateGraph
 from rich.console import Console
 
+from agent.agent_graph import AgentGraph, Graph
 from agent.context import Context
 from agent.persistence import open_store
 from agent.settings import read_settings
+from agent.state import Input
 from agent.terminal.chat import Chat
-from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.errors import BadInput, Unavailable
 from memory.facts.fact import owner_key
@@ -23,6 +24,7 @@ from memory.ledger.pool import open_pool
 from memory.store import FactStore
 from memory.threads import threads
 from memory.threads.run_lock import RunLocks
+from memory.threads.saver import ThreadSaver
 from memory.threads.threads import BEGUN_BY, list_threads
 from memory.user_memory import UserMemory
 from tests.conversation import config_of
@@ -30,7 +32,7 @@ from tests.openai_server import After, Hang, ScriptedOpenAI, Text
 from tests.torture import script
 
 
-def chat(saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str) -> Chat:
+def chat(saver: ThreadSaver, store: FactStore, user: str, thread: str) -> Chat:
     graph = builder.compile(checkpointer=saver, store=store)
     out, err = Console(file=io.StringIO()), Console(file=io.StringIO())
     return Chat(graph, saver, UserMemory(store, user), out, err, thread)
@@ -42,7 +44,7 @@ def written(console: Console) -> str:
 
 
 async def test_two_chats_in_one_thread_wait_for_each_other_and_lose_nothing(
-    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+    saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     thread = str(uuid.uuid4())
     openai.defaults["reply"] = Text("A reply in several words.", delay=0.02)
@@ -54,12 +56,12 @@ async def test_two_chats_in_one_thread_wait_for_each_other_and_lose_nothing(
     assert {message.text for message in messages if isinstance(message, HumanMessage)} == {"First.", "Second."}
 
 
-async def test_a_run_that_waits_too_long_for_another_is_told_so_and_other_threads_go_on(
-    saver: AsyncPostgresSaver, store: FactStore, user: str
+async def test_a_run_fails_after_the_lock_timeout_and_other_threads_go_on(
+    saver: ThreadSaver, store: FactStore, user: str
 ) -> None:
     busy, free = str(uuid.uuid4()), str(uuid.uuid4())
     waiting, going = chat(saver, store, user, busy), chat(saver, store, user, free)
-    waiting.graph.patience = 0.2
+    waiting.graph.lock_timeout = 0.2
     async with store.run_locks.hold(busy):
         await asyncio.gather(waiting.handle("Hello"), going.handle("Hello"))
     assert f"Another run has been under way in thread '{busy}' for 0.2 s" in " ".join(written(waiting.err).split())
@@ -68,15 +70,15 @@ async def test_a_run_that_waits_too_long_for_another_is_told_so_and_other_thread
     assert written(waiting.out) == "OK.\n"
 
 
-async def test_where_no_connection_is_free_a_run_is_told_so_within_its_time(store: FactStore) -> None:
+async def test_a_run_without_a_free_connection_fails_after_the_lock_timeout(store: FactStore) -> None:
     async with open_pool(read_settings().postgres_url, max_size=1) as pool, pool.connection():
         with pytest.raises(Unavailable, match="no connection free"):
             async with asyncio.timeout(8), RunLocks(pool).hold("t", timeout=0.2):
                 pass
 
 
-async def test_a_compiled_graph_lets_the_runs_of_a_thread_follow_each_other_and_loses_no_reply(
-    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+async def test_runs_of_one_thread_follow_each_other_across_processes(
+    saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     """In one process, and beside another one, which has a store and a connection of its own."""
     thread = str(uuid.uuid4())
@@ -86,7 +88,7 @@ async def test_a_compiled_graph_lets_the_runs_of_a_thread_follow_each_other_and_
         elsewhere = builder.compile(checkpointer=saver, store=other)
         said = ((graph, "First."), (graph, "Second."), (elsewhere, "Third."))
         await asyncio.gather(*(run(by, user, thread, text) for by, text in said))
-        elsewhere.patience = 0.2
+        elsewhere.lock_timeout = 0.2
         async with store.run_locks.hold(thread):
             with pytest.raises(Unavailable, match=f"under way in thread '{thread}' for 0.2 s: try again"):
                 await run(elsewhere, user, thread, "Fourth.")
@@ -95,8 +97,8 @@ async def test_a_compiled_graph_lets_the_runs_of_a_thread_follow_each_other_and_
     assert {message.text for message in messages if message.type == "human"} == {"First.", "Second.", "Third."}
 
 
-async def test_as_many_threads_run_beside_each_other_as_the_pool_has_connections_and_more(
-    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+async def test_more_threads_than_pool_connections_run_at_the_same_time(
+    saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     go = threading.Event()
     openai.defaults["reply"] = After(go, Text("OK."))
@@ -110,8 +112,8 @@ async def test_as_many_threads_run_beside_each_other_as_the_pool_has_connections
     assert [state["messages"][-1].text for state in await asyncio.gather(*runs)] == ["OK."] * number
 
 
-async def test_a_run_that_is_broken_off_while_it_waits_or_runs_leaves_the_thread_free(
-    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+async def test_a_cancelled_run_leaves_the_thread_free(
+    saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     thread = str(uuid.uuid4())
     openai.reply(Hang())
@@ -126,7 +128,7 @@ async def test_a_run_that_is_broken_off_while_it_waits_or_runs_leaves_the_thread
             await broken_off
     async with open_store() as other:
         elsewhere = builder.compile(checkpointer=saver, store=other)
-        elsewhere.patience = 5
+        elsewhere.lock_timeout = 5
         assert (await run(elsewhere, user, thread, "Hello"))["messages"][-1].text == "OK."
 
 
@@ -138,7 +140,7 @@ async def run(graph: Graph, user: str, thread: str, text: str) -> dict[str, Any]
     return state
 
 
-async def test_a_broken_connection_of_the_locks_keeps_no_thread_taken(store: FactStore) -> None:
+async def test_a_broken_lock_connection_leaves_the_thread_free(store: FactStore) -> None:
     thread, pool = str(uuid.uuid4()), store.pool
     async with store.run_locks.hold(thread):
         async with pool.connection() as connection:
@@ -149,19 +151,19 @@ async def test_a_broken_connection_of_the_locks_keeps_no_thread_taken(store: Fac
         pass
 
 
-async def test_the_patience_of_a_graph_stays_with_its_copies(
-    saver: AsyncPostgresSaver, store: FactStore, user: str
+async def test_the_lock_timeout_of_a_graph_stays_with_its_copies(
+    saver: ThreadSaver, store: FactStore, user: str
 ) -> None:
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
-    graph.patience = 0.2
+    graph.lock_timeout = 0.2
     async with store.run_locks.hold(thread):
         with pytest.raises(Unavailable, match=r"for 0.2 s"):
             await run(graph.with_config(tags=["mine"]), user, thread, "Hello")
 
 
 @pytest.mark.parametrize("thread", ["a\x00b", "\ud800", "x" * 1_000], ids=ascii)
-async def test_an_invalid_thread_id_is_rejected_before_anything_is_done(
-    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str, thread: str
+async def test_an_invalid_thread_id_is_refused_before_anything_is_done(
+    saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str, thread: str
 ) -> None:
     with pytest.raises(BadInput, match="thread id"):
         await run(builder.compile(checkpointer=saver, store=store), user, thread, "Hello")
@@ -172,7 +174,7 @@ async def test_an_invalid_thread_id_is_rejected_before_anything_is_done(
 
 
 async def test_a_thread_whose_id_is_a_number_is_learnt_from(
-    saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
+    saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     openai.defaults["extraction"] = script.extraction
     thread: Any = uuid.uuid4().int
@@ -182,7 +184,7 @@ async def test_a_thread_whose_id_is_a_number_is_learnt_from(
 
 
 async def test_a_thread_belongs_to_its_user_even_if_its_first_run_failed(
-    saver: AsyncPostgresSaver, store: FactStore, user: str
+    saver: ThreadSaver, store: FactStore, user: str
 ) -> None:
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
     with pytest.raises(BadInput, match="no message of the user"):
@@ -195,8 +197,8 @@ async def test_a_thread_belongs_to_its_user_even_if_its_first_run_failed(
     assert (await run(graph, user, thread, "Hello"))["messages"][-1].text == "OK."
 
 
-async def test_a_checkpoint_that_the_thread_does_not_have_is_refused_and_the_thread_stays_as_it_was(
-    saver: AsyncPostgresSaver, store: FactStore, user: str
+async def test_an_unknown_checkpoint_is_refused_and_changes_nothing(
+    saver: ThreadSaver, store: FactStore, user: str
 ) -> None:
     """One of another thread, or one that was pruned: LangGraph would begin the thread anew."""
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
@@ -211,8 +213,8 @@ async def test_a_checkpoint_that_the_thread_does_not_have_is_refused_and_the_thr
     assert (await graph.aget_state(config_of(thread))).values == before
 
 
-async def test_a_thread_in_which_a_run_is_under_way_is_not_deleted_and_who_asks_is_told_why(
-    saver: AsyncPostgresSaver, store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_thread_with_a_run_in_progress_is_not_deleted(
+    saver: ThreadSaver, store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
     await run(graph, user, thread, "Hello")
@@ -225,9 +227,30 @@ async def test_a_thread_in_which_a_run_is_under_way_is_not_deleted_and_who_asks_
     assert (await graph.aget_state(config_of(thread))).values == {}
 
 
+@pytest.mark.parametrize("parent", [StateGraph, AgentGraph])
+async def test_as_a_subgraph_the_chat_refuses_other_users(
+    saver: ThreadSaver,
+    store: FactStore,
+    openai: ScriptedOpenAI,
+    user: str,
+    parent: type[StateGraph[Any, Any, Any, Any]],
+) -> None:
+    """With a state of its own, or below a parent that checks the owner itself."""
+    outer = parent(Input, context_schema=Context)
+    outer.add_node("chat", builder.compile(checkpointer=parent is StateGraph or None))
+    outer.add_edge(START, "chat")
+    graph: Any = outer.compile(checkpointer=saver, store=store)
+    thread = str(uuid.uuid4())
+    assert (await run(graph, user, thread, "Hello"))["messages"][-1].text == "OK."
+    calls = openai.calls()
+    with pytest.raises(BadInput, match="belongs to another user"):
+        await run(graph, f"{user}-bob", thread, "Hello")
+    assert openai.calls() == calls
+
+
 @pytest.mark.parametrize("run_before", [True, False])
-async def test_no_user_can_make_a_thread_belong_to_another_user(
-    saver: AsyncPostgresSaver, store: FactStore, user: str, run_before: bool
+async def test_nobody_can_change_the_owner_of_a_thread(
+    saver: ThreadSaver, store: FactStore, user: str, run_before: bool
 ) -> None:
     graph, config, victim = builder.compile(checkpointer=saver, store=store), config_of(str(uuid.uuid4())), f"{user}-v"
     if run_before:

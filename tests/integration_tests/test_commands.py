@@ -1,4 +1,4 @@
-"""The terminal program's commands: what they print, as lines and as JSON, their errors and their exit codes."""
+"""The commands: what they print, as lines and as JSON, their errors and exit codes."""
 
 import asyncio
 import json
@@ -57,46 +57,46 @@ def test_observe_says_that_the_model_failed(run: Run, openai: ScriptedOpenAI) ->
 # --- taking along --------------------------------------------------------------------------------------------
 
 
-def test_an_export_goes_to_standard_output_or_a_file_and_comes_back(told: Run, tmp_path: Path, user: str) -> None:
-    exported = told("export")
+def test_an_export_goes_to_standard_output_or_a_file_and_comes_back(ada: Run, tmp_path: Path, user: str) -> None:
+    exported = ada("export")
     assert json.loads(exported.out.splitlines()[0])["version"] == 1
-    assert told("export", "mine.jsonl").out == ""
+    assert ada("export", "mine.jsonl").out == ""
     assert (tmp_path / "mine.jsonl").read_text() == exported.out
     assert (tmp_path / "mine.jsonl").stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [tmp_path / "mine.jsonl"]
 
     (tmp_path / "mine.jsonl").chmod(0o640)
     (tmp_path / "link.jsonl").symlink_to("mine.jsonl")
-    told("export", "link.jsonl")
+    ada("export", "link.jsonl")
     assert (tmp_path / "link.jsonl").is_symlink()
     assert (tmp_path / "mine.jsonl").stat().st_mode & 0o777 == 0o640
 
-    assert told("import", "mine.jsonl", as_user=f"{user}2").out == "4 new facts\n"
-    assert told("export", as_user=f"{user}2").out == exported.out
-    assert told("import", "-", typed=exported.out).out == "0 new facts\n"
+    assert ada("import", "mine.jsonl", as_user=f"{user}2").out == "4 new facts\n"
+    assert ada("export", as_user=f"{user}2").out == exported.out
+    assert ada("import", "-", typed=exported.out).out == "0 new facts\n"
 
 
-def test_a_broken_import_is_an_error_that_names_the_line(told: Run, tmp_path: Path, user: str) -> None:
-    lines = told("export").out.splitlines()
-    broken = told("import", "-", typed="\n".join([*lines[:2], "{", *lines[3:]]), as_user=f"{user}2")
+def test_a_broken_import_is_an_error_that_names_the_line(ada: Run, tmp_path: Path, user: str) -> None:
+    lines = ada("export").out.splitlines()
+    broken = ada("import", "-", typed="\n".join([*lines[:2], "{", *lines[3:]]), as_user=f"{user}2")
     assert (broken.code, broken.out) == (2, "")
     assert broken.err.startswith("error: Line 3 ")
-    assert told("import", "-", typed=b"{}\n\xff\n").err.startswith("error: Line 2 of '-' is not UTF-8")
-    assert told("import", "-", typed="").err.startswith("error: The export is empty")
-    assert told("memories", "--all", as_user=f"{user}2").out == ""
+    assert ada("import", "-", typed=b"{}\n\xff\n").err.startswith("error: Line 2 of '-' is not UTF-8")
+    assert ada("import", "-", typed="").err.startswith("error: The export is empty")
+    assert ada("memories", "--all", as_user=f"{user}2").out == ""
 
 
 # --- forgetting ----------------------------------------------------------------------------------------------
 
 
-def test_forget_deletes_a_fact_a_category_or_everything(told: Run) -> None:
-    austin = next(row[0] for row in told("memories").rows if row[4] == "Lives in Austin")
-    assert told("forget", austin, "--yes").out == "1 fact deleted\n"
-    assert told("forget", "--category", "constraint", "--yes").out == "1 fact deleted\n"
-    assert [row[4] for row in told("memories", "--all").rows] == ["Lives in Lima", "Name is Ada"]
-    assert told("forget", "--everything", "--yes").out == "2 facts deleted\n"
-    assert told("memories", "--all").out == ""
-    assert told("forget", "--everything", "--yes").code == 0
+def test_forget_deletes_a_fact_a_category_or_everything(ada: Run) -> None:
+    austin = next(row[0] for row in ada("memories").rows if row[4] == "Lives in Austin")
+    assert ada("forget", austin, "--yes").out == "1 fact deleted\n"
+    assert ada("forget", "--category", "constraint", "--yes").out == "1 fact deleted\n"
+    assert [row[4] for row in ada("memories", "--all").rows] == ["Lives in Lima", "Name is Ada"]
+    assert ada("forget", "--everything", "--yes").out == "2 facts deleted\n"
+    assert ada("memories", "--all").out == ""
+    assert ada("forget", "--everything", "--yes").code == 0
 
 
 def test_forget_deletes_a_thread_with_what_was_said_in_it(
@@ -109,24 +109,24 @@ def test_forget_deletes_a_thread_with_what_was_said_in_it(
     assert run("threads").out == ""
 
 
-def test_nothing_is_deleted_unasked(told: Run) -> None:
-    refused = told("forget", "--everything", typed="y\n")
+def test_nothing_is_deleted_without_confirmation(ada: Run) -> None:
+    refused = ada("forget", "--everything", typed="y\n")
     assert (refused.code, refused.out) == (2, "")
-    assert "say --yes" in refused.err
-    assert len(told("memories", "--all").rows) == 4
+    assert "confirm it with --yes" in refused.err
+    assert len(ada("memories", "--all").rows) == 4
 
 
 # --- upkeep --------------------------------------------------------------------------------------------------
 
 
-def test_doctor_finds_nothing_and_says_so(told: Run) -> None:
-    shown = told("doctor")
+def test_doctor_finds_nothing_and_says_so(ada: Run) -> None:
+    shown = ada("doctor")
     assert (shown.code, shown.err.strip()) == (0, "all is well")
     assert ["missing", "0"] in shown.rows
-    assert told("doctor", "--json").json["clean"] is True
+    assert ada("doctor", "--json").json["clean"] is True
 
 
-def test_doctor_ends_with_1_while_something_differs_and_repair_mends_it(told: Run, user: str) -> None:
+def test_doctor_ends_with_1_while_something_differs_and_repair_mends_it(ada: Run, user: str) -> None:
     async def go_stale() -> str:
         """Let the collection take a current fact for a retired one."""
         async with open_store() as store:
@@ -137,15 +137,15 @@ def test_doctor_ends_with_1_while_something_differs_and_repair_mends_it(told: Ru
             return fact.id
 
     stale = asyncio.run(go_stale())
-    shown = told("doctor")
+    shown = ada("doctor")
     assert (shown.code, ["stale", f"1 ({stale[:8]})"] in shown.rows) == (1, True)
-    assert told("doctor", "--json").json["stale"] == {"count": 1, "fact_ids": [stale]}
-    mended = told("doctor", "--repair")
+    assert ada("doctor", "--json").json["stale"] == {"count": 1, "fact_ids": [stale]}
+    mended = ada("doctor", "--repair")
     assert (mended.code, ["stale", "0"] in mended.rows) == (0, True)
 
 
-def test_reindex_says_whose_vectors_the_collection_holds(told: Run) -> None:
-    done = told("reindex")
+def test_reindex_says_whose_vectors_the_collection_holds(ada: Run) -> None:
+    done = ada("reindex")
     assert (done.code, done.out) == (0, "")
     assert "the collection holds the vectors of local" in done.err
 
@@ -161,20 +161,20 @@ def test_reindex_says_whose_vectors_the_collection_holds(told: Run) -> None:
         (["history", "abcd", "--slot", "car"], "Name a fact by its id, or a slot"),
         (["history", "abc"], "The id 'abc' is too short: give at least 4"),
         (["history", "ffff"], "No fact has an id that begins with 'ffff'"),
-        (["as-of", "yesterday"], "'yesterday' is no moment: write 2026-11-22"),
-        (["as-of", "2026-02-30"], "'2026-02-30' is no moment"),
-        (["as-of", "0001-01-01T00:00+05:00"], "is no moment"),
+        (["as-of", "yesterday"], "'yesterday' is not a time: write 2026-11-22"),
+        (["as-of", "2026-02-30"], "'2026-02-30' is not a time"),
+        (["as-of", "0001-01-01T00:00+05:00"], "is not a time"),
         (["observe"], "Say what was said"),
         (["observe", " "], "Say what was said"),
         (["observe", "I like tea.", "--file", "-"], "Say what was said"),
-        (["observe", "I like tea.", "--at", "noon"], "'noon' is no moment"),
+        (["observe", "I like tea.", "--at", "noon"], "'noon' is not a time"),
         (["observe", "--file", "nowhere.txt"], "The file 'nowhere.txt' cannot be read: No such file"),
         (["observe", "x" * 40_000], "The message has 40,000 characters"),
         (["import", "nowhere.jsonl"], "The file 'nowhere.jsonl' cannot be read"),
         (["export", "no/where.jsonl"], "The file 'no/where.jsonl' cannot be written"),
         (["export", "/dev/full"], "The file '/dev/full' cannot be written: No space left on device"),
         (["history", "f" * 10_000_000], "No fact has an id that begins with 'ffff"),
-        (["export", "a\0b"], "holds a NUL"),
+        (["export", "a\0b"], "contains a NUL"),
         (["forget", "--yes"], "Name one of"),
         (["forget", "abcd", "--everything", "--yes"], "Name one of"),
         (["forget", "--category", "food", "--yes"], "Unknown category 'food': one of identity, location"),
@@ -190,16 +190,16 @@ def test_bad_input_is_one_clear_error_and_exit_code_2(run: Run, arguments: list[
     assert len(failed.err) < 1_000
 
 
-def test_an_id_that_several_facts_begin_with_is_refused(told: Run, run: Run, tmp_path: Path) -> None:
-    lines = told("export").out.splitlines()
+def test_an_id_that_several_facts_begin_with_is_refused(ada: Run, run: Run, tmp_path: Path) -> None:
+    lines = ada("export").out.splitlines()
     first, second = (json.loads(line)["fact"]["id"] for line in lines[2:4])
     alike = "\n".join(lines).replace(first, f"abcd{first[4:]}").replace(second, f"abcd{second[4:]}")
-    told("forget", "--everything", "--yes")
-    told("import", "-", typed=alike)
-    refused = told("forget", "abcd", "--yes")
+    ada("forget", "--everything", "--yes")
+    ada("import", "-", typed=alike)
+    refused = ada("forget", "abcd", "--yes")
     assert (refused.code, refused.out) == (2, "")
     assert "2 facts have an id that begins with 'abcd'" in refused.err
-    assert len(told("memories", "--all").rows) == 4
+    assert len(ada("memories", "--all").rows) == 4
 
 
 @pytest.mark.parametrize("user_id", ["", "x" * 1_001])
@@ -214,7 +214,7 @@ def test_a_user_id_that_cannot_be_one_is_refused_before_anything_is_started(
 def test_an_option_before_the_command_is_refused_rather_than_ignored(environment: dict[str, str]) -> None:
     result = CliRunner().invoke(app, ["--user", "ada", "memories"])
     assert result.exit_code == 2
-    assert "behind the command: python -m agent memories --user" in result.stderr
+    assert "after the command: python -m agent memories --user" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["POSTGRES_URL", "EMBEDDER", "CHAT_MODEL"])
@@ -230,12 +230,12 @@ def test_a_wrong_setting_is_named_before_anything_is_started(
 # --- to a person ---------------------------------------------------------------------------------------------
 
 
-def test_a_person_is_asked_sees_a_table_and_hostile_text_without_its_commands(
-    told: Run, offline: dict[str, str], tmp_path: Path, user: str
+def test_a_person_sees_tables_and_questions_without_control_characters(
+    ada: Run, offline: dict[str, str], tmp_path: Path, user: str
 ) -> None:
-    lines = told("export").out.replace("Is allergic to nuts", "Nuts [red]\\u001b[2J\\u009b2J[/red]")
-    told("forget", "--everything", "--yes")
-    told("import", "-", typed=lines)
+    lines = ada("export").out.replace("Is allergic to nuts", "Nuts [red]\\u001b[2J\\u009b2J[/red]")
+    ada("forget", "--everything", "--yes")
+    ada("import", "-", typed=lines)
     with terminal({**offline, "TERM": "xterm-256color"}, tmp_path, "memories", "--user", user) as screen:
         screen.wait_for("category")
         screen.wait_for("Nuts [red][2J2J[/red]")
@@ -250,4 +250,4 @@ def test_a_person_is_asked_sees_a_table_and_hostile_text_without_its_commands(
         screen.type("y\r")
         screen.wait_for("1 fact deleted")
         assert screen.program.wait(60) == 0
-    assert len(told("memories", "--all").rows) == 3
+    assert len(ada("memories", "--all").rows) == 3

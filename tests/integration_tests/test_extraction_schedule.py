@@ -9,16 +9,17 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
+from agent.agent_graph import Graph
 from agent.context import Context
 from agent.extraction_schedule import catch_up_thread
+from agent.identity import AgentStore
 from agent.persistence import open_store
-from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.learn.extract import EXTRACTION_MESSAGES, ExtractionFailed
 from memory.recall.render import count_tokens
 from memory.store import FactStore
 from memory.user_memory import UserMemory
-from tests.collecting import COLLECTED, asked, assert_own_times, becomes, collects, known, tell_in_forks
+from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, becomes, collects, known, tell_in_forks
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
@@ -34,9 +35,7 @@ def graph(graph: Graph, openai: ScriptedOpenAI) -> Graph:
     return graph
 
 
-async def test_a_turn_costs_one_call_before_the_first_token_and_one_after_the_reply_and_thanks_costs_none(
-    graph: Graph, openai: ScriptedOpenAI, user: str
-) -> None:
+async def test_a_turn_costs_two_model_calls_and_small_talk_one(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
     thread = str(uuid.uuid4())
     openai.defaults["reply"] = Text("Noted, in several words.", delay=0.01)
     await say(graph, user, items("stamps"), thread)
@@ -65,7 +64,7 @@ async def test_an_extraction_next_to_ten_known_facts_costs_1500_tokens_at_most(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting, method: str
 ) -> None:
     """What of the request a model is given: the messages, and the schema or the tool."""
-    setting(STRUCTURED_OUTPUT=method)
+    setting(structured_output=method)
     for number in range(12):
         await UserMemory(store, user).remember(f"Prefers an aisle seat in row {number} on long flights to the coast.")
     await say(graph, user, "I moved to Austin last month, and on Monday I start at Initech as a backend engineer.")
@@ -75,10 +74,10 @@ async def test_an_extraction_next_to_ten_known_facts_costs_1500_tokens_at_most(
     assert sum(count_tokens(json.dumps(part, ensure_ascii=False)) for part in sent) <= 1_500
 
 
-async def test_a_batch_waits_for_its_messages_and_takes_them_all_at_once_each_with_its_time(
+async def test_a_batch_is_extracted_in_one_call_with_each_messages_time(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(EXTRACT="batched", EXTRACT_EVERY="3")
+    setting(extract="batched", extract_every=3)
     thread = str(uuid.uuid4())
     for name in ("stamps", "coins"):
         turn = await say(graph, user, items(name), thread)
@@ -93,10 +92,22 @@ async def test_a_batch_waits_for_its_messages_and_takes_them_all_at_once_each_wi
     assert (await say(graph, user, items("cups"), thread)).nodes == ["recall", "respond"]
 
 
-async def test_ten_quick_messages_make_one_extraction_in_the_background_and_are_known_once_it_has_run(
+async def test_two_graphs_in_one_process_may_have_different_settings(
+    graph: Graph, saver: AsyncPostgresSaver, openai: ScriptedOpenAI, store: AgentStore, user: str
+) -> None:
+    settings = store.settings.model_copy(update={"extract": "batched", "chat_model": "openai:other"})
+    async with open_store(settings) as other:
+        batched = builder.compile(checkpointer=saver, store=other)
+        assert (await say(batched, user, items("stamps"))).nodes == ["recall", "respond"]
+        assert "extract_memories" in (await say(graph, user, items("coins"))).nodes
+    models = [request.body["model"] for request in openai.requests if request.kind == "reply"]
+    assert models == ["other", "scripted"]
+
+
+async def test_ten_quick_messages_cause_one_background_extraction(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(EXTRACT="background", EXTRACT_AFTER="3600")
+    setting(extract="background", extract_after=3600)
     thread, names = str(uuid.uuid4()), [f"stamps{number}" for number in range(10)]
     for name in names:
         turn = await say(graph, user, items(name), thread)
@@ -118,7 +129,7 @@ async def test_ten_quick_messages_make_one_extraction_in_the_background_and_are_
 async def test_no_token_of_a_background_extraction_reaches_a_stream_that_is_open(
     graph: Graph, openai: ScriptedOpenAI, user: str, setting: Setting
 ) -> None:
-    setting(EXTRACT="background", EXTRACT_AFTER="0")
+    setting(extract="background", extract_after=0)
     thread = str(uuid.uuid4())
     await say(graph, user, items("stamps"), thread)
     openai.reply(Text("A long reply. " * 20, delay=0.01))
@@ -127,19 +138,19 @@ async def test_no_token_of_a_background_extraction_reaches_a_stream_that_is_open
     assert {node for node, text in turn.events if text != "done"} == {"respond"}
 
 
-async def test_a_store_that_closes_finishes_what_waits_in_the_background(
+async def test_closing_the_store_finishes_background_extractions(
     graph: Graph, saver: AsyncPostgresSaver, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(EXTRACT="background", EXTRACT_AFTER="3600")
+    setting(extract="background", extract_after=3600)
     async with open_store() as closing:
         await say(builder.compile(checkpointer=saver, store=closing), user, items("stamps"))
     assert await known(store, user) == collects("stamps")
 
 
-async def test_what_the_background_did_not_get_to_is_picked_up_by_the_threads_next_turn(
+async def test_a_failed_background_extraction_is_repeated_by_the_next_turn(
     graph: Graph, saver: AsyncPostgresSaver, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(EXTRACT="background", EXTRACT_AFTER="3600")
+    setting(extract="background", extract_after=3600)
     thread = str(uuid.uuid4())
     openai.extraction(Status(401))
     await say(graph, user, items("stamps"), thread)
@@ -151,10 +162,10 @@ async def test_what_the_background_did_not_get_to_is_picked_up_by_the_threads_ne
     await assert_own_times(graph, store, user, thread)
 
 
-async def test_what_is_forgotten_before_the_background_gets_to_it_is_not_learnt(
+async def test_a_thread_forgotten_before_its_extraction_is_not_learnt(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(EXTRACT="background", EXTRACT_AFTER="3600")
+    setting(extract="background", extract_after=3600)
     thread = str(uuid.uuid4())
     await say(graph, user, items("stamps"), thread)
     await UserMemory(store, user).forget(thread=thread)
@@ -162,7 +173,7 @@ async def test_what_is_forgotten_before_the_background_gets_to_it_is_not_learnt(
     assert await known(store, user) == []
 
 
-async def test_a_model_that_fails_for_many_turns_is_told_everything_once_it_answers_in_bounded_parts(
+async def test_a_backlog_is_extracted_in_bounded_parts_once_the_model_answers(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver, user: str
 ) -> None:
     thread, names = str(uuid.uuid4()), [f"stamps{number:02}" for number in range(24)]
@@ -174,7 +185,7 @@ async def test_a_model_that_fails_for_many_turns_is_told_everything_once_it_answ
     before = len(asked(openai))
     await say(graph, user, items("coins"), thread)
     await say(graph, user, "Thanks!", thread)
-    await catch_up_thread(store, saver, remembering(store, user), thread)
+    await catch_up_thread(store, saver, remembering(store, user), thread, MAX_CHARS)
     parts = asked(openai)[before:]
     assert [len(part) for part in parts] == [EXTRACTION_MESSAGES, EXTRACTION_MESSAGES, 5]
     assert [text for part in parts for text in part] == [items(name) for name in (*names, "coins")]
@@ -182,7 +193,7 @@ async def test_a_model_that_fails_for_many_turns_is_told_everything_once_it_answ
     await assert_own_times(graph, store, user, thread)
 
 
-async def test_a_message_no_model_can_read_is_tried_alone_and_given_up_whoever_asks_and_the_rest_is_learnt(
+async def test_an_unreadable_message_is_retried_alone_and_given_up(
     store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     def answer(request: Request) -> Answer:
@@ -218,10 +229,10 @@ async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothin
 
 
 @pytest.mark.parametrize("when", ["batched", "background"])
-async def test_what_waits_is_not_folded_into_the_summary_of_a_long_thread(
+async def test_messages_not_yet_extracted_are_never_summarized(
     graph: Graph, store: FactStore, user: str, setting: Setting, when: str
 ) -> None:
-    setting(EXTRACT=when, EXTRACT_AFTER="3600", EXTRACT_EVERY="100", WINDOW_TOKENS="100")
+    setting(extract=when, extract_after=3600, extract_every=100, window_tokens=100)
     thread, names = str(uuid.uuid4()), [f"{'very-' * 20}large-stamps{number}" for number in range(6)]
     for name in names:
         await say(graph, user, items(name), thread)
@@ -237,7 +248,7 @@ async def test_what_waits_is_not_folded_into_the_summary_of_a_long_thread(
         assert state["summary"]
 
 
-async def test_what_is_rewritten_behind_the_watermark_is_extracted_as_what_it_says_now(
+async def test_a_message_rewritten_behind_the_watermark_is_extracted_again(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
     """By the client's own id, however often, and what was learnt from the first words stays."""
@@ -257,10 +268,10 @@ async def test_what_is_rewritten_behind_the_watermark_is_extracted_as_what_it_sa
     ]  # fmt: skip
 
 
-async def test_what_is_said_in_two_forks_is_extracted_from_both_in_the_background(
+async def test_both_forks_of_a_thread_are_extracted_in_the_background(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
-    setting(EXTRACT="background", EXTRACT_AFTER="3600")
+    setting(extract="background", extract_after=3600)
     await tell_in_forks(graph, user)
     await store.debouncer.flush()
     assert sorted(await known(store, user)) == sorted(collects(*COLLECTED))

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from agent.thread_lock import Graph
+from agent.agent_graph import Graph
 from memory.errors import BadInput
 from memory.facts.fact import owner_key
 from memory.ledger.pool import Pool

@@ -1,4 +1,4 @@
-"""Nobody sees or breaks anybody else's memory: users with hostile ids do random things, beside a model in Python."""
+"""No user sees or changes the memory of another: random operations are compared with a model in Python."""
 
 import asyncio
 import itertools
@@ -212,7 +212,7 @@ async def play(store: FactStore, users: Sequence[str], script: Sequence[Operatio
     await world.check_everything()
 
 
-def test_whatever_users_do_nobody_sees_or_breaks_what_is_anybody_elses(environment: dict[str, str]) -> None:
+def test_no_user_sees_or_changes_the_memory_of_another(environment: dict[str, str]) -> None:
     runs = itertools.count()
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
@@ -231,7 +231,7 @@ def test_whatever_users_do_nobody_sees_or_breaks_what_is_anybody_elses(environme
 
 
 @pytest.mark.parametrize("user", ["", "   ", "a\x00b", "\ud800", "x" * 1_001])
-async def test_an_id_that_nothing_can_be_kept_under_is_refused_everywhere(store: FactStore, user: str) -> None:
+async def test_an_invalid_user_id_is_refused_everywhere(store: FactStore, user: str) -> None:
     with pytest.raises(BadInput, match="user id"):
         UserMemory(store, user)
     with pytest.raises(BadInput, match="user id"):

@@ -1,4 +1,4 @@
-"""What was not remembered in its turn: taken in when the terminal ends, and by the command `remember`."""
+"""Messages that were not extracted in their turn: the end of a chat and `catch-up` extract them."""
 
 import asyncio
 import json
@@ -14,13 +14,13 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
+from agent.agent_graph import Graph
 from agent.context import Context
 from agent.extraction_schedule import catch_up_thread
-from agent.thread_lock import Graph
 from memory.store import FactStore
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
-from tests.collecting import COLLECTED, asked, assert_own_times, becomes, collects, known, tell_in_forks
+from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, becomes, collects, known, tell_in_forks
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
@@ -38,22 +38,22 @@ def graph(graph: Graph, openai: ScriptedOpenAI) -> Graph:
     return graph
 
 
-async def test_what_is_left_of_a_batch_is_taken_once_and_by_whoever_asks_for_it(
+async def test_the_rest_of_a_batch_is_extracted_once_by_catch_up(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver, user: str, setting: Setting
 ) -> None:
-    setting(EXTRACT="batched")
+    setting(extract="batched")
     thread = str(uuid.uuid4())
     await say(graph, user, items("stamps"), thread)
     memory = remembering(store, user)
-    changes = await catch_up_thread(store, saver, memory, thread)
+    changes = await catch_up_thread(store, saver, memory, thread, MAX_CHARS)
     assert [fact.text for fact in changes.added] == collects("stamps")
-    assert not (await catch_up_thread(store, saver, memory, thread)).added
-    assert not (await catch_up_thread(store, saver, memory, "no such thread")).added
+    assert not (await catch_up_thread(store, saver, memory, thread, MAX_CHARS)).added
+    assert not (await catch_up_thread(store, saver, memory, "no such thread", MAX_CHARS)).added
     await assert_own_times(graph, store, user, thread)
     assert openai.calls("extraction") == 1
 
 
-def test_the_terminal_takes_what_is_left_when_it_ends_and_the_command_what_was_left_by_a_failure(
+def test_the_chat_catches_up_at_its_end_and_the_command_does_the_rest(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:
     unreachable = {"shells", "coins"}
@@ -83,7 +83,7 @@ def test_the_terminal_takes_what_is_left_when_it_ends_and_the_command_what_was_l
     assert rest.returncode == 0
 
 
-async def test_the_terminal_finishes_the_background_before_it_ends_unless_that_is_broken_off(
+async def test_the_chat_finishes_background_extractions_unless_interrupted(
     environment: dict[str, str], openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver,
     tmp_path: Path, user: str,
 ) -> None:  # fmt: skip
@@ -110,12 +110,12 @@ async def test_the_terminal_finishes_the_background_before_it_ends_unless_that_i
     assert await known(store, user) == collects("stamps")
     openai.defaults["extraction"] = script.extraction
     for thread in await list_threads(store.pool, user):
-        await catch_up_thread(store, saver, remembering(store, user), thread.id)
+        await catch_up_thread(store, saver, remembering(store, user), thread.id, MAX_CHARS)
     assert await known(store, user) == collects("stamps", "coins")
 
 
 @pytest.mark.parametrize("when", ["inline", "batched", "background"])
-def test_a_chat_whose_last_messages_were_not_remembered_says_which_and_how_to_go_on_and_ends_with_1(
+def test_a_chat_reports_messages_that_were_not_learnt_and_exits_with_1(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str, when: str
 ) -> None:
     openai.defaults["extraction"] = Status(404)
@@ -132,7 +132,7 @@ def test_a_chat_whose_last_messages_were_not_remembered_says_which_and_how_to_go
     assert (rest.returncode, json.loads(rest.stdout)["added"]) == (0, 2)
 
 
-def test_a_chat_takes_in_at_its_end_what_failed_in_its_turns(
+def test_a_chat_repeats_failed_extractions_at_its_end(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:
     openai.extraction(Status(401), Status(401))
@@ -143,22 +143,22 @@ def test_a_chat_takes_in_at_its_end_what_failed_in_its_turns(
 
 
 @pytest.mark.parametrize("when", ["inline", "batched"])
-async def test_what_was_said_in_a_fork_that_nobody_goes_on_with_is_learnt_by_who_asks_for_what_is_left(
+async def test_catch_up_learns_from_abandoned_forks(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver, user: str,
     setting: Setting, when: str,
 ) -> None:  # fmt: skip
-    setting(EXTRACT=when)
+    setting(extract=when)
     openai.defaults["extraction"] = Status(401)
     thread = await tell_in_forks(graph, user)
     openai.defaults["extraction"] = script.extraction
     openai.requests.clear()
     for _ in range(2):
-        await catch_up_thread(store, saver, remembering(store, user), thread)
+        await catch_up_thread(store, saver, remembering(store, user), thread, MAX_CHARS)
     assert asked(openai) == [[items(name) for name in COLLECTED]]
     assert await known(store, user) == collects(*COLLECTED)
 
 
-async def test_what_was_said_in_a_first_run_that_died_before_its_first_step_is_its_users_and_learnt_or_forgotten(
+async def test_a_first_run_that_died_early_can_be_learnt_from_or_forgotten(
     graph: Graph, store: FactStore, saver: AsyncPostgresSaver, user: str
 ) -> None:
     lost = [str(uuid.uuid4()) for _ in range(2)]
@@ -173,7 +173,7 @@ async def test_what_was_said_in_a_first_run_that_died_before_its_first_step_is_i
         await cast(AsyncGenerator[Any, None], run).aclose()
         assert "owner" not in (await graph.aget_state(config_of(thread))).values
     assert {thread.id for thread in await list_threads(store.pool, user)} == set(lost)
-    await catch_up_thread(store, saver, remembering(store, user), lost[0])
+    await catch_up_thread(store, saver, remembering(store, user), lost[0], MAX_CHARS)
     assert await known(store, user) == collects(lost[0])
     await UserMemory(store, user).forget_everything()
     assert await list_threads(store.pool, user) == []

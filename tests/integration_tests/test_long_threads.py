@@ -13,14 +13,14 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMes
 from langchain_core.messages.utils import convert_to_messages, count_tokens_approximately
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
+from agent.agent_graph import Graph
 from agent.context import Context
-from agent.settings import read_settings
 from agent.terminal.threads import titled_threads
-from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.store import FactStore
 from memory.threads.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
 from memory.user_memory import UserMemory
+from tests.conftest import Setting
 from tests.conversation import candidate, config_of, found, say
 from tests.openai_server import After, Answer, Request, ScriptedOpenAI, Status, Text, ToolCalls
 
@@ -28,11 +28,8 @@ WINDOW = 400
 
 
 @pytest.fixture
-def graph(
-    environment: dict[str, str], saver: AsyncPostgresSaver, store: FactStore, monkeypatch: pytest.MonkeyPatch
-) -> Graph:
-    monkeypatch.setenv("WINDOW_TOKENS", str(WINDOW))
-    read_settings.cache_clear()
+def graph(saver: AsyncPostgresSaver, store: FactStore, setting: Setting) -> Graph:
+    setting(window_tokens=WINDOW)
     return builder.compile(checkpointer=saver, store=store)
 
 
@@ -238,11 +235,10 @@ async def test_a_fork_from_before_a_summary_has_its_messages_and_folds_again(
     assert forked["summary"]["begins_with"] == "This is what I say as my message 0"
 
 
-async def test_the_offline_model_keeps_answering_in_a_long_thread(
-    graph: Graph, user: str, thread: str, monkeypatch: pytest.MonkeyPatch
+async def test_the_built_in_model_goes_on_for_as_long_as_one_likes_with_what_was_said(
+    graph: Graph, user: str, thread: str, setting: Setting
 ) -> None:
-    monkeypatch.setenv("CHAT_MODEL", "offline")
-    read_settings.cache_clear()
+    setting(chat_model="offline")
     for number in range(80):
         turn = await say(graph, user, f"The parcel number {number} came today.", thread)
         assert turn.reply

@@ -14,7 +14,6 @@ import pytest
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.persistence import open_checkpointer, open_store
-from agent.settings import read_settings
 from graphs.chat import builder
 from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
@@ -167,7 +166,6 @@ async def test_processes_that_start_at_once_set_up_an_empty_database_once(
         connection.execute(f'create database "{name}"'.encode())
     variables = {**environment, "POSTGRES_URL": url}
     monkeypatch.setenv("POSTGRES_URL", url)
-    read_settings.cache_clear()
     arguments = (variables, open_everything.__name__, "3")
     with child(*arguments) as first, child(*arguments) as second:
         go(first, second)

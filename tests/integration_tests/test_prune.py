@@ -13,9 +13,9 @@ from langchain_core.messages import HumanMessage
 from typer.testing import CliRunner, Result
 
 from agent.__main__ import app
+from agent.agent_graph import Graph
 from agent.context import Context
 from agent.terminal import threads
-from agent.thread_lock import Graph
 from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import thread_size
@@ -152,4 +152,4 @@ async def test_the_command_reports_how_much_was_deleted(
 def test_options_before_the_subcommand_are_rejected(environment: dict[str, str]) -> None:
     result = CliRunner().invoke(app, ["threads", "--user", "ada", "prune"])
     assert result.exit_code == 2
-    assert "behind the command: python -m agent threads prune --user" in result.stderr
+    assert "after the command: python -m agent threads prune --user" in result.stderr

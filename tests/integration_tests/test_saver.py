@@ -14,16 +14,16 @@ from langgraph.checkpoint.base import Checkpoint, empty_checkpoint
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph_sdk import get_client
 
+from agent.agent_graph import Graph
 from agent.context import Context
 from agent.persistence import open_checkpointer
-from agent.settings import read_settings
 from agent.terminal.threads import titled_threads
-from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.summary import SUMMARY_PROMPT
+from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.openai_server import Answer, Hang, Request, ScriptedOpenAI, Text, ToolCalls
 from tests.processes import langgraph_dev
@@ -35,7 +35,6 @@ OTHER_KEY = "fedcba9876543210"
 @asynccontextmanager
 async def saver_with(monkeypatch: pytest.MonkeyPatch, key: str) -> AsyncIterator[ThreadSaver]:
     monkeypatch.setenv("LANGGRAPH_AES_KEY", key)
-    read_settings.cache_clear()
     async with open_checkpointer() as saver:
         yield saver
 
@@ -123,8 +122,9 @@ async def test_with_a_key_the_database_holds_no_readable_conversation(
     monkeypatch: pytest.MonkeyPatch,
     key: str,
     readable: bool,
+    setting: Setting,
 ) -> None:
-    monkeypatch.setenv("WINDOW_TOKENS", "200")
+    setting(window_tokens=200)
     async with saver_with(monkeypatch, key) as saver:
         graph = builder.compile(checkpointer=saver, store=store)
         await converse(graph, openai, user, thread)

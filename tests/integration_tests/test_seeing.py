@@ -1,4 +1,4 @@
-"""The terminal program's commands that show what is remembered: as lines and as JSON, and why it is recalled."""
+"""The commands that show what is remembered, and why it is recalled."""
 
 import re
 import time
@@ -11,60 +11,60 @@ from tests.processes import chat
 from tests.screen import terminal
 
 
-def test_memories_lists_what_is_current_and_with_all_the_rest(told: Run) -> None:
-    listed = told("memories")
+def test_memories_lists_what_is_current_and_with_all_the_rest(ada: Run) -> None:
+    listed = ada("memories")
     assert [row[1:] for row in listed.rows] == [
         ["2020-03-01", "constraint", "current", "Is allergic to nuts"],
         ["2020-03-01", "identity", "current", "Name is Ada"],
         ["2020-06-15", "location", "current", "Lives in Austin"],
     ]
-    everything = told("memories", "--all")
+    everything = ada("memories", "--all")
     assert ["2020-03-01", "location", "until 2020-06-15", "Lives in Lima"] in [r[1:] for r in everything.rows]
     assert listed.code == everything.code == 0
-    facts = told("memories", "--json").json
+    facts = ada("memories", "--json").json
     assert [fact["text"] for fact in facts] == [row[4] for row in listed.rows]
     assert [fact["id"][:8] for fact in facts] == [row[0] for row in listed.rows]
 
 
-def test_memories_finds_what_answers_a_question(told: Run) -> None:
-    assert told("memories", "--query", "Which city do I live in?").rows[0][4] == "Lives in Austin"
-    assert told("memories", "--query", "Which city do I live in?", "--json").json[0]["text"] == "Lives in Austin"
+def test_memories_finds_what_answers_a_question(ada: Run) -> None:
+    assert ada("memories", "--query", "Which city do I live in?").rows[0][4] == "Lives in Austin"
+    assert ada("memories", "--query", "Which city do I live in?", "--json").json[0]["text"] == "Lives in Austin"
 
 
-def test_history_is_told_by_id_and_by_slot_newest_first(told: Run) -> None:
-    shown = told("history", "--slot", "user/home city")
+def test_history_is_shown_by_id_and_by_slot_newest_first(ada: Run) -> None:
+    shown = ada("history", "--slot", "user/home city")
     assert [(row[0], row[4], row[5]) for row in shown.rows] == [
         ("2", "current", "Lives in Austin"),
         ("1", "until 2020-06-15", "Lives in Lima"),
     ]
-    assert told("history", "--slot", "Home_City").out == shown.out
-    assert told("history", shown.rows[1][1][:4]).out == shown.out
-    assert [v["version"] for v in told("history", shown.rows[0][1], "--json").json] == [2, 1]
-    unknown = told("history", "--slot", "car")
+    assert ada("history", "--slot", "Home_City").out == shown.out
+    assert ada("history", shown.rows[1][1][:4]).out == shown.out
+    assert [v["version"] for v in ada("history", shown.rows[0][1], "--json").json] == [2, 1]
+    unknown = ada("history", "--slot", "car")
     assert (unknown.code, unknown.out) == (0, "")
 
 
-def test_as_of_tells_what_held_and_what_was_believed(told: Run) -> None:
-    assert [(row[0], row[5]) for row in told("as-of", "2020-04-01").rows] == [
+def test_as_of_shows_what_held_and_what_was_believed(ada: Run) -> None:
+    assert [(row[0], row[5]) for row in ada("as-of", "2020-04-01").rows] == [
         ("held", "Lives in Lima"),
         ("held", "Is allergic to nuts"),
         ("held", "Name is Ada"),
     ]
     now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1))
-    shown = told("as-of", now, "--json").json
+    shown = ada("as-of", now, "--json").json
     assert shown["when"] == f"{now}+00:00"
     assert [fact["text"] for fact in shown["believed"]] == ["Is allergic to nuts", "Name is Ada", "Lives in Austin"]
 
 
-def test_profile_and_context_tell_who_the_user_is(told: Run) -> None:
-    shown = told("profile")
+def test_profile_and_context_show_who_the_user_is(ada: Run) -> None:
+    shown = ada("profile")
     assert ["name", "Ada"] in shown.rows
     assert ["constraints", "Is allergic to nuts"] in shown.rows
-    assert told("profile", "--json").json["name"] == "Ada"
-    block = told("context", "What may I eat?").out
+    assert ada("profile", "--json").json["name"] == "Ada"
+    block = ada("context", "What may I eat?").out
     assert block.startswith("<memory>\n")
     assert "- Is allergic to nuts (said 2020-03-01)" in block
-    nothing = told("context", "What may I eat?", "--tokens", "5")
+    nothing = ada("context", "What may I eat?", "--tokens", "5")
     assert (nothing.out, nothing.code) == ("", 0)
 
 
@@ -78,7 +78,7 @@ def test_profile_and_context_tell_who_the_user_is(told: Run) -> None:
         (["history", "--slot", "user/car"], "nothing was ever known about 'user/car'"),
         (["as-of", "2020-04-01"], "nothing is known of 2020-04-01 00:00 UTC, and nothing was known then"),
         (["profile"], "nothing is known about the user yet"),
-        (["context", "Where?"], "nothing matters for this, or fits"),
+        (["context", "Where?"], "nothing matters for this, or nothing fits"),
         (["tasks"], "no task is open"),
         (["tasks", "--all"], "no tasks yet"),
         (["threads"], "no threads yet"),
@@ -102,10 +102,10 @@ def test_threads_lists_whose_they_are(offline: dict[str, str], run: Run, tmp_pat
 # --- why -----------------------------------------------------------------------------------------------------
 
 
-def test_why_tells_what_a_prompt_is_given_and_what_each_signal_gave(told: Run) -> None:
+def test_why_shows_what_a_prompt_contains_and_each_signals_part(ada: Run) -> None:
     asked = "Where did I live before?"
-    always, _, now, past = told("memories", "--why", asked).rows
-    assert always == ["profile", "", "Is allergic to nuts", "constraint, whatever is asked"]
+    always, _, now, past = ada("memories", "--why", asked).rows
+    assert always == ["profile", "", "Is allergic to nuts", "constraint, recalled in any case"]
     assert (now[0], now[2]) == ("now", "Lives in Austin")
     assert (past[0], past[2]) == ("past", "Lives in Lima")
     assert re.fullmatch(
@@ -113,12 +113,12 @@ def test_why_tells_what_a_prompt_is_given_and_what_each_signal_gave(told: Run) -
         r"recency .*, last said \d+ days ago; importance 0\.\d+, of importance 0\.\d",
         now[3],
     )
-    block = told("context", asked).out
-    assert all(f"- {row[2]} (" in block for row in told("memories", "--why", asked).rows)
+    block = ada("context", asked).out
+    assert all(f"- {row[2]} (" in block for row in ada("memories", "--why", asked).rows)
 
 
-def test_why_gives_programs_the_numbers_which_add_up(told: Run) -> None:
-    always, _, *found = told("memories", "--why", "Where did I live before?", "--json").json
+def test_why_gives_scripts_numbers_that_add_up(ada: Run) -> None:
+    always, _, *found = ada("memories", "--why", "Where did I live before?", "--json").json
     assert (always["recalled"], always["fact"]["text"], always["score"]) == ("profile", "Is allergic to nuts", None)
     assert [(one["recalled"], one["fact"]["text"]) for one in found] == [
         ("now", "Lives in Austin"),
@@ -129,18 +129,18 @@ def test_why_gives_programs_the_numbers_which_add_up(told: Run) -> None:
         assert all(signal["value"] * signal["weight"] == pytest.approx(signal["contribution"]) for signal in one["why"])
 
 
-def test_why_tells_no_fact_that_is_not_recalled_though_the_profile_answers(told: Run) -> None:
+def test_why_shows_only_facts_that_are_recalled(ada: Run) -> None:
     asked = "Are there nuts in it?"
-    assert "Lives in Austin" in told("memories", "--query", asked).out  # after the allergy, which answers
-    shown = told("memories", "--why", asked)
+    assert "Lives in Austin" in ada("memories", "--query", asked).out  # after the allergy, which answers
+    shown = ada("memories", "--why", asked)
     assert [row[0] for row in shown.rows] == ["profile", "profile"]
-    assert "Lives in Austin" not in told("context", asked).out
+    assert "Lives in Austin" not in ada("context", asked).out
     assert (shown.code, "nothing that answers this is remembered besides the profile" in shown.err) == (0, True)
-    nothing = told("memories", "--why", "Who won the world cup?", as_user="nobody")
+    nothing = ada("memories", "--why", "Who won the world cup?", as_user="nobody")
     assert (nothing.code, nothing.out, "nothing that answers this" in nothing.err) == (0, "", True)
 
 
-def test_tables_can_be_read_on_a_narrow_screen(told: Run, offline: dict[str, str], tmp_path: Path, user: str) -> None:
+def test_tables_can_be_read_on_a_narrow_screen(ada: Run, offline: dict[str, str], tmp_path: Path, user: str) -> None:
     with terminal(offline, tmp_path, "memories", "--why", "Where do I live?", "--user", user, columns=80) as screen:
         screen.wait_for("recalled")
         screen.wait_for("Lives in Austin")

@@ -1,4 +1,4 @@
-"""The graph as `langgraph dev` serves it to Studio and to clients of the SDK."""
+"""The graph as `langgraph dev` serves it to Studio and to SDK clients."""
 
 import asyncio
 import subprocess
@@ -75,7 +75,7 @@ async def test_a_client_streams_replies_and_what_was_told_outlives_the_server(
         assert [item["value"]["text"] for item in items] == ["Lives in Austin"]
 
 
-async def test_studio_finds_a_form_and_what_fails_of_a_model_is_told(
+async def test_studio_finds_a_form_and_model_failures_are_reported(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path
 ) -> None:
     """A model that cannot be opened saves nothing; of one that refuses, neither client nor log gets the answer."""
@@ -101,9 +101,7 @@ async def test_studio_finds_a_form_and_what_fails_of_a_model_is_told(
         assert "Zanzibar" not in log
 
 
-async def test_two_terminals_and_a_server_share_one_data_directory_and_leave_nothing_running(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+async def test_terminals_and_a_server_share_one_data_directory(environment: dict[str, str], tmp_path: Path) -> None:
     """With no address and no key set, as in a fresh clone, and in a path that is hard on shells."""
     data = tmp_path / "it's 100% my data"
     fresh = {**environment, "POSTGRES_URL": "", "CHROMA_URL": "", "OPENAI_API_KEY": "", "CHAT_MODEL": ""}

@@ -1,4 +1,4 @@
-"""Extracting in the background on a server that authenticates: one run once it is quiet, and always as who spoke."""
+"""Background extraction on a server with authentication: one run after a pause, as the user who spoke."""
 
 import asyncio
 import json
@@ -130,9 +130,7 @@ async def test_what_is_said_in_two_forks_is_learnt_from_both(server: Server, sto
     assert set(taken) == {items(name) for name in names}
 
 
-async def test_mallory_reaches_nobody_elses_memory_through_the_background(
-    server: Server, store: FactStore, user: str
-) -> None:
+async def test_the_background_graph_gives_no_access_to_other_users(server: Server, store: FactStore, user: str) -> None:
     alice, mallory = user, user + "-mallory"
     hers = server.client(alice)
     thread = (await hers.threads.create())["thread_id"]
@@ -152,6 +150,6 @@ async def test_mallory_reaches_nobody_elses_memory_through_the_background(
     assert await facts(store, alice) == ["Collects stamps"]
 
 
-async def test_who_is_not_authenticated_is_turned_away(server: Server) -> None:
+async def test_an_unauthenticated_client_is_refused(server: Server) -> None:
     with pytest.raises(httpx.HTTPStatusError, match="Who are you"):
         await get_client(url=server.url, api_key=None).threads.create()

@@ -1,4 +1,4 @@
-"""A message that comes while facts are taken from another, on a server: each strategy; and a client that leaves."""
+"""A message that arrives during an extraction on a server, with each multitask strategy; a client that disconnects."""
 
 import asyncio
 import json
@@ -97,7 +97,7 @@ async def told(server: Server, thread: str) -> list[str]:
         ("rollback", False, ["first", "second"]),
     ],
 )
-async def test_of_every_message_that_stands_the_facts_are_known_once(
+async def test_facts_of_every_kept_message_are_known_once(
     server: Server,
     store: FactStore,
     user: str,

@@ -15,10 +15,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from agent.__main__ import app
+from agent.agent_graph import Graph
 from agent.terminal.chat import Chat
-from agent.thread_lock import Graph
 from graphs.chat import builder
 from memory.store import FactStore
+from memory.threads.saver import ThreadSaver
 from memory.threads.task import Task
 from memory.threads.tasks import ThreadTask, active_tasks, latest_tasks
 from memory.threads.threads import delete_threads
@@ -173,7 +174,7 @@ async def test_a_task_is_no_fact(
 
 
 async def test_open_tasks_are_found_in_all_threads_of_the_user_and_in_no_others(
-    graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, store: FactStore, user: str
+    graph: Graph, openai: ScriptedOpenAI, saver: ThreadSaver, store: FactStore, user: str
 ) -> None:
     trip, dinner, done, late, other = (str(uuid.uuid4()) for _ in range(5))
     await step(graph, openai, user, trip, TRIP)
@@ -195,7 +196,7 @@ async def test_open_tasks_are_found_in_all_threads_of_the_user_and_in_no_others(
 
 
 async def test_a_deleted_thread_takes_its_task_with_it(
-    graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str
+    graph: Graph, openai: ScriptedOpenAI, saver: ThreadSaver, store: FactStore, user: str, thread: str
 ) -> None:
     await step(graph, openai, user, thread, TRIP)
     assert len(await open_tasks(saver, store, user)) == 1
@@ -223,7 +224,7 @@ async def test_the_plain_value_of_a_task_holds_its_expiry_and_no_data(
 
 @pytest.mark.parametrize("by_hand", [{"task_open_until": ""}, {"task": "done"}], ids=str)
 async def test_a_task_that_a_client_ended_in_the_state_is_not_listed_as_open(
-    graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, store: FactStore, user: str, thread: str,
+    graph: Graph, openai: ScriptedOpenAI, saver: ThreadSaver, store: FactStore, user: str, thread: str,
     by_hand: dict[str, Any],
 ) -> None:  # fmt: skip
     task = await step(graph, openai, user, thread, TRIP)
@@ -290,7 +291,7 @@ async def test_the_command_lists_open_tasks_or_all_of_them_and_json(
 
 
 async def test_the_data_of_a_task_cannot_control_the_terminal(
-    graph: Graph, saver: AsyncPostgresSaver, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
+    graph: Graph, saver: ThreadSaver, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
 ) -> None:
     hostile = "\x1b[2J\x9b2J\u202e\n\t[red]"
     await step(graph, openai, user, thread, ("start_task", {"type": hostile, "data": {hostile: hostile}}))

@@ -1,4 +1,4 @@
-"""The terminal program, run as a person or a script runs it: a process, with its input and output."""
+"""The chat as a process, used by a person or a script."""
 
 import os
 import re
@@ -81,7 +81,7 @@ def test_the_guides_own_cases(name: str, offline: dict[str, str], tmp_path: Path
     hold(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), offline, tmp_path, user)
 
 
-def test_a_second_job_is_kept_beside_the_first_and_an_idiom_is_not(
+def test_a_second_job_is_added_and_an_idiom_is_not(
     offline: dict[str, str], tmp_path: Path, user: str
 ) -> None:
     typed = "I work at Acme.\nI also work at Globex.\nI work for peanuts.\nI left Acme early today.\n/memories\n"
@@ -124,7 +124,7 @@ def test_threads_are_listed_and_gone_on_in_and_belong_to_their_user(
     ],
     ids=lambda value: str(value),
 )
-def test_a_wrong_setting_or_a_part_that_is_away_is_one_clear_error_and_an_exit_code(
+def test_a_wrong_setting_or_a_missing_server_is_one_clear_error(
     offline: dict[str, str], tmp_path: Path, variables: dict[str, str], code: int, words: str
 ) -> None:
     port = str(free_port())
@@ -139,9 +139,7 @@ def test_a_wrong_setting_or_a_part_that_is_away_is_one_clear_error_and_an_exit_c
     assert result.stdout == ""
 
 
-def test_a_blank_line_is_skipped_a_huge_one_an_error_and_the_rest_answered(
-    offline: dict[str, str], tmp_path: Path, user: str
-) -> None:
+def test_a_blank_line_is_skipped_and_a_huge_one_is_an_error(offline: dict[str, str], tmp_path: Path, user: str) -> None:
     result = chat(
         f"\n I like tea.\n \t\n{'x' * 1_000_000}\n/{'y' * 100_000}\nWhat do I like?\n",
         offline,
@@ -174,7 +172,7 @@ def test_input_that_is_not_utf_8_is_read_all_the_same(offline: dict[str, str], t
     assert result.returncode == 0, result.stderr
 
 
-def test_a_reply_that_fails_is_said_and_what_was_told_is_kept(
+def test_a_failed_reply_is_reported_and_the_message_is_kept(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:
     openai.reply(Status(500), Status(500), Status(500), Text("I am back."))
@@ -212,7 +210,7 @@ def test_ctrl_c_in_the_middle_of_a_reply_leaves_the_thread_usable(
         screen.type("Count\r")
         screen.wait_for("One two three")
         os.kill(screen.program.pid, signal.SIGINT)
-        screen.wait_for("broken off")
+        screen.wait_for("stopped; the thread")
         os.kill(screen.program.pid, signal.SIGINT)
         screen.wait_for("/quit or Ctrl-D leaves")
         screen.type("Are you there?\r")

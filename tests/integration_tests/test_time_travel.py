@@ -10,8 +10,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.types import StateSnapshot
 
+from agent.agent_graph import Graph
 from agent.context import Context
-from agent.thread_lock import Graph
 from memory.errors import BadInput
 from memory.facts.fact import owner_key
 from memory.store import FactStore
@@ -147,7 +147,7 @@ async def test_a_message_that_is_rewritten_in_a_fork_is_extracted_once_more(
     assert await facts(store, user) == ["Lives in Lima", "Lives in Cusco", "Lives in Oslo"]
 
 
-async def test_a_fork_stays_its_users_and_is_refused_to_anybody_else(
+async def test_a_fork_belongs_to_its_user_and_is_refused_to_others(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
 ) -> None:
     past = await checkpoint(graph, thread, 2, "respond")

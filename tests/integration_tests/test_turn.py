@@ -1,4 +1,4 @@
-"""A turn of the graph against a real server that speaks OpenAI's protocol, real Postgres and real Chroma."""
+"""A turn of the graph with real Postgres and Chroma, and a scripted model behind the OpenAI protocol."""
 
 import asyncio
 import json
@@ -11,12 +11,12 @@ from langchain_core.messages import HumanMessage, RemoveMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
+from agent.agent_graph import Graph
 from agent.context import Context
-from agent.settings import read_settings
-from agent.thread_lock import Graph
 from memory.errors import BadInput
 from memory.store import FactStore
 from memory.user_memory import UserMemory
+from tests.conftest import Setting
 from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, config_of, found, say
 from tests.openai_server import After, Request, ScriptedOpenAI, Text, ToolCalls
 
@@ -52,7 +52,7 @@ async def test_a_fact_told_in_one_thread_is_known_and_updated_in_the_next(
     assert "allergic to shellfish" in system_prompt(openai)
 
 
-async def test_nobody_is_told_what_another_user_said(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
+async def test_no_user_is_told_what_another_user_said(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
     openai.extraction(found(HOME, SHELLFISH))
     await say(graph, user, INTRODUCTION)
     for other in (user + "2", user[:-1], user.upper(), "%", user.replace("-", "_")):
@@ -60,7 +60,7 @@ async def test_nobody_is_told_what_another_user_said(graph: Graph, openai: Scrip
         assert "<memory>" not in system_prompt(openai)
 
 
-async def test_a_run_in_somebody_elses_thread_is_refused_and_leaves_nothing_there(
+async def test_a_run_in_another_users_thread_is_refused_and_saves_nothing(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
 ) -> None:
     thread = str(uuid.uuid4())
@@ -87,7 +87,7 @@ async def test_a_model_that_cannot_be_opened_stops_the_run_and_nothing_is_saved(
 
 
 @pytest.mark.parametrize("trick", ["replace", "remove", "remove all", "hello"])
-async def test_somebody_else_can_neither_replace_nor_remove_what_was_said(
+async def test_another_user_can_neither_replace_nor_remove_messages(
     graph: Graph, openai: ScriptedOpenAI, user: str, trick: str
 ) -> None:
     config = config_of(str(uuid.uuid4()))
@@ -106,7 +106,7 @@ async def test_somebody_else_can_neither_replace_nor_remove_what_was_said(
     assert (await graph.aget_state(config)).values["messages"] == before
 
 
-async def test_what_is_forgotten_while_it_is_being_extracted_is_not_learnt(
+async def test_a_thread_forgotten_during_its_extraction_is_not_learnt(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
 ) -> None:
     forgotten = threading.Event()
@@ -230,9 +230,7 @@ async def test_asked_about_the_past_the_tool_finds_it_too_marked_as_past(
     assert answer.index("- Lives in Austin") < answer.index("Past, no longer true:\n- Lives in San Francisco (until ")
 
 
-async def test_recall_says_why_to_who_watches_and_the_thread_does_not_keep_it(
-    graph: Graph, openai: ScriptedOpenAI, user: str
-) -> None:
+async def test_recall_reasons_are_streamed_and_not_saved(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
     openai.extraction(found(HOME))
     await say(graph, user, "I live in San Francisco.")
     config = config_of(str(uuid.uuid4()))
@@ -240,13 +238,13 @@ async def test_recall_says_why_to_who_watches_and_the_thread_does_not_keep_it(
         {"messages": [HumanMessage("In which city do I live?")]}, config, context=Context(user_id=user)
     )
     updates: list[Any] = [update async for update in stream]
-    (reason,) = next(update["recall"]["why"] for update in updates if "recall" in update)
+    (reason,) = next(update["recall"]["recall_reasons"] for update in updates if "recall" in update)
     assert reason["fact"] == "Lives in San Francisco"
     assert reason["contributions"]["words"].endswith("shares citi, live")
     assert sum(float(gave.split(",")[0]) for gave in reason["contributions"].values()) == pytest.approx(
         reason["score"], abs=0.005
     )
-    assert "why" not in (await graph.aget_state(config)).values
+    assert "recall_reasons" not in (await graph.aget_state(config)).values
 
 
 async def test_a_tool_searches_this_users_memory_and_a_task_stays_with_the_thread(
@@ -299,10 +297,9 @@ async def test_each_way_of_asking_for_structured_output_yields_facts(
     user: str,
     store: FactStore,
     method: str,
-    monkeypatch: pytest.MonkeyPatch,
+    setting: Setting,
 ) -> None:
-    monkeypatch.setenv("STRUCTURED_OUTPUT", method)
-    read_settings.cache_clear()
+    setting(structured_output=method)
     openai.extraction(found(HOME))
     await say(graph, user, INTRODUCTION)
     assert await known(store, user) == ["Lives in San Francisco"]

@@ -1,4 +1,4 @@
-"""A turn in which something goes wrong: the model, its answers, or what is sent. The reply and the thread go on."""
+"""A turn in which the model, its answers or the input fail: the reply and the thread go on."""
 
 import json
 import traceback
@@ -12,10 +12,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
 
+from agent.agent_graph import Graph
 from agent.context import Context
 from agent.nodes import MAX_TOOL_ROUNDS
 from agent.providers import NoReply
-from agent.thread_lock import Graph
 from memory.errors import BadInput
 from memory.store import FactStore
 from tests.collecting import asked, known
@@ -27,7 +27,7 @@ from tests.torture import script
 @pytest.mark.parametrize(
     "failure", [(Status(500),) * 3, (Hang(),) * 3, (Malformed(),), (Malformed('{"facts": "none"}'),)], ids=repr
 )
-async def test_a_failed_extraction_leaves_the_reply_whole_and_the_message_for_the_next_turn(
+async def test_a_failed_extraction_keeps_the_reply_and_is_repeated_next_turn(
     graph: Graph,
     openai: ScriptedOpenAI,
     user: str,
@@ -69,7 +69,7 @@ async def test_a_message_that_no_model_can_read_is_given_up_and_the_rest_is_lear
     assert await known(store, user) == ["Likes tea"]
 
 
-async def test_a_model_that_is_away_for_long_is_asked_again_until_it_answers(
+async def test_a_model_that_does_not_answer_is_asked_again_each_turn(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
 ) -> None:
     thread = str(uuid.uuid4())
@@ -82,7 +82,7 @@ async def test_a_model_that_is_away_for_long_is_asked_again_until_it_answers(
     assert await known(store, user) == ["Likes tea"]
 
 
-async def test_small_faults_of_a_models_answer_are_mended_and_what_cannot_be_is_left_out(
+async def test_small_faults_in_an_extraction_are_repaired_or_left_out(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
 ) -> None:
     short = {name: HOME[name] for name in ("text", "quote", "message", "subject", "attribute")}
@@ -107,7 +107,7 @@ async def test_an_input_without_a_message_is_a_clear_error(graph: Graph, user: s
         await graph.ainvoke({"messages": []}, config_of(str(uuid.uuid4())), context=Context(user_id=user))
 
 
-async def test_a_model_that_is_asked_too_often_is_asked_again(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
+async def test_a_rate_limited_call_is_repeated(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
     openai.reply(Status(429, retry_after=0.01), Text("Here I am."))
     openai.extraction(Status(429, retry_after=0.01), found())
     turn = await say(graph, user, "Tell me a story.")
@@ -116,7 +116,7 @@ async def test_a_model_that_is_asked_too_often_is_asked_again(graph: Graph, open
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "x" * 1_000_000], ids=["empty", "blank", "1 MB"])
-async def test_a_message_that_cannot_be_read_is_answered_with_the_reason_and_no_model_call(
+async def test_an_unreadable_message_gets_a_reason_without_a_model_call(
     graph: Graph, openai: ScriptedOpenAI, user: str, text: str
 ) -> None:
     thread = str(uuid.uuid4())
@@ -128,7 +128,7 @@ async def test_a_message_that_cannot_be_read_is_answered_with_the_reason_and_no_
     assert [message["text"] for message in asked["messages"]] == ["Tell me a story."]
 
 
-async def test_a_reply_that_failed_leaves_the_thread_usable_and_the_message_to_be_extracted(
+async def test_a_failed_reply_keeps_the_thread_usable_and_the_message(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
 ) -> None:
     thread = str(uuid.uuid4())
@@ -176,7 +176,7 @@ class Odd(BaseChatModel):
         raise KeyError(messages[-1].text)
 
 
-async def test_an_unknown_error_of_a_model_is_told_and_logged_without_its_text(
+async def test_an_unknown_model_error_is_reported_without_its_text(
     graph: Graph, user: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     said = str(uuid.uuid4())  # a traceback shows literals of this file
@@ -193,7 +193,7 @@ async def test_an_unknown_error_of_a_model_is_told_and_logged_without_its_text(
 @pytest.mark.parametrize(
     "beside", [[], [("start_task", {"type": "trip", "data": {}})]], ids=["alone", "beside another"]
 )
-async def test_a_call_whose_arguments_are_no_json_is_told_what_is_missing_and_the_thread_goes_on(
+async def test_a_call_with_invalid_json_is_answered_and_the_thread_goes_on(
     graph: Graph, openai: ScriptedOpenAI, user: str, arguments: str, beside: list[Any]
 ) -> None:
     """Providers refuse a call without an answer: it would be the end of the thread."""
@@ -207,7 +207,7 @@ async def test_a_call_whose_arguments_are_no_json_is_told_what_is_missing_and_th
 
 
 @pytest.mark.parametrize("obeys", [True, False])
-async def test_a_model_that_calls_tools_without_end_has_to_reply_without_them(
+async def test_a_model_that_keeps_calling_tools_has_to_reply_without_them(
     graph: Graph, openai: ScriptedOpenAI, user: str, obeys: bool
 ) -> None:
     thread, call = str(uuid.uuid4()), ToolCalls([("search_memory", {"query": "tea"})], "Let me see.")
@@ -220,7 +220,7 @@ async def test_a_model_that_calls_tools_without_end_has_to_reply_without_them(
     assert [request.status for request in openai.requests if request.status != 200] == []
 
 
-async def test_calls_and_answers_that_somebody_put_into_the_thread_do_not_end_it(
+async def test_tool_calls_written_into_a_thread_do_not_break_it(
     graph: Graph, openai: ScriptedOpenAI, user: str
 ) -> None:
     thread = str(uuid.uuid4())
@@ -231,7 +231,7 @@ async def test_calls_and_answers_that_somebody_put_into_the_thread_do_not_end_it
     assert (await say(graph, user, "Well?", thread)).reply == "OK."
 
 
-async def test_halves_of_characters_are_joined_or_replaced_wherever_they_come_from(
+async def test_surrogates_are_joined_or_replaced_wherever_they_come_from(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
     openai.defaults["extraction"] = script.extraction

@@ -21,12 +21,12 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 
 import memory.index.chroma
 import memory.index.queue
+from agent.agent_graph import CompiledAgentGraph, Graph
 from agent.context import Context
-from agent.extraction_schedule import background_input, human_messages_after
+from agent.extraction_schedule import background_input, unextracted_messages
+from agent.identity import AgentStore
 from agent.persistence import open_checkpointer, open_store
-from agent.settings import read_settings
 from agent.state import BackgroundInput, BackgroundState, MemoryChanges
-from agent.thread_lock import Graph, OneRunGraph
 from graphs.background_extraction import builder as background_builder
 from graphs.chat import builder
 from memory.embedded.connect import embedded_servers
@@ -34,7 +34,6 @@ from memory.errors import cause_of
 from memory.facts.fact import Fact, Source, fact_id, owner_key, utc_now
 from memory.facts.portable import dump
 from memory.learn.extract import Extraction, Utterance, utterances_of
-from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import background_thread
 from memory.user_memory import UserMemory
@@ -50,7 +49,7 @@ EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 """When the batch was said: before the turns, so that its home city arrives late."""
 log = logging.getLogger(__name__)
 
-BackgroundGraph: TypeAlias = OneRunGraph[BackgroundState, Context, BackgroundInput, BackgroundState]
+BackgroundGraph: TypeAlias = CompiledAgentGraph[BackgroundState, Context, BackgroundInput, BackgroundState]
 
 AckKind = Literal["kept", "shown", "remembered", "retired"]
 
@@ -110,7 +109,7 @@ class Round:
 
     number: int
     graph: Graph
-    store: FactStore
+    store: AgentStore
     connection: Connection
 
     @property
@@ -157,16 +156,15 @@ class Round:
 
     async def background(self) -> None:
         """A message that is extracted later, by the graph that a server runs for that, in its own thread."""
-        os.environ |= {"EXTRACT": "background", "EXTRACT_AFTER": "3600"}
-        read_settings.cache_clear()
+        inline = self.store.settings
+        self.store.settings = inline.model_copy(update={"extract": "background", "extract_after": 3600})
         try:
             await self.turn("b", items(self.name("later")))
         finally:
-            os.environ |= {"EXTRACT": "inline"}
-            read_settings.cache_clear()
+            self.store.settings = inline
         thread, graph = self.thread("b"), self.remember
         state = (await self.graph.aget_state(config_of(thread))).values
-        said = human_messages_after(state["messages"], state.get("extracted_until", ""))
+        said = unextracted_messages(state)
         given: Any = background_input(thread, utterances_of(said, utc_now(), thread))
         config, context = config_of(background_thread(self.user, thread)), Context(user_id=self.user)
         if (await graph.ainvoke(given, config, context=context))["extracted_until"] == said[-1].id:
@@ -262,7 +260,7 @@ async def show(token: str) -> None:
 
 
 @asynccontextmanager
-async def opened(connection: Connection) -> AsyncIterator[tuple[Graph, FactStore]]:
+async def opened(connection: Connection) -> AsyncIterator[tuple[Graph, AgentStore]]:
     """The graph and the store, as the terminal opens them; each message is told of once it is committed."""
     save, told = ThreadSaver.aput, set[str]()
 

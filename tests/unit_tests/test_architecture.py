@@ -20,7 +20,7 @@ PURE = [
     "recall.render",
     "learn.reconcile",
 ]
-PROGRAM = ROOT / "agent" / "__main__.py"
+PROGRAM = ROOT / "agent" / "terminal" / "talk.py"
 """The terminal program stands on top of the graphs."""
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C in the first moments of a program, as `make` starts it: the process ends without a traceback."""
+"""Ctrl-C during the first imports ends the process without a traceback."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""`.env`: what of it reaches the environment, and what is said about the rest."""
+"""Which variables of `.env` reach the environment, and the warnings about the others."""
 
 import logging
 import shutil
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.env_file import DISABLED, load_env_file, name_warning
-from agent.settings import PROJECT
+from agent.settings import DISABLED, PROJECT, load_env_file, name_warning
 from memory.errors import BadInput
 from tests.processes import environment
 
@@ -66,7 +65,7 @@ def test_an_unknown_name_is_one_warning_without_its_value(env_file: Path, caplog
         ("OLAMA_HOST", "OLLAMA_HOST"),
     ],
 )
-def test_a_mistyped_name_is_told_the_nearest_known_one(name: str, meant: str) -> None:
+def test_a_mistyped_name_is_answered_with_the_nearest_known_one(name: str, meant: str) -> None:
     assert name_warning(name, SETTINGS) == f"{name} in .env is unknown: did you mean {meant}?"
 
 
@@ -77,13 +76,13 @@ def test_a_mistyped_name_is_told_the_nearest_known_one(name: str, meant: str) ->
         "LANGGRAPH_STRICT_MSGPACK", "HTTPS_PROXY", "no_proxy", "AWS_REGION", "OPENAI_ORG_ID", "MISTRAL_BASE_URL",
     ],
 )  # fmt: skip
-def test_names_that_libraries_read_are_no_reason_to_warn(name: str) -> None:
+def test_names_that_libraries_read_cause_no_warning(name: str) -> None:
     assert name_warning(name, SETTINGS) is None
 
 
-def test_a_name_that_nothing_here_reads_is_said_to_be_passed_on() -> None:
+def test_an_unknown_name_is_reported_as_passed_on() -> None:
     assert name_warning("WEATHER_TOKEN", SETTINGS) == (
-        "WEATHER_TOKEN in .env is no setting of this project; it is in the environment, for whatever else reads it."
+        "WEATHER_TOKEN in .env is not a setting of this project; other libraries can read it from the environment."
     )
 
 

@@ -1,4 +1,4 @@
-"""ExtractWhen facts are taken from what was said, and from which messages."""
+"""When facts are extracted, and from which messages."""
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -6,9 +6,9 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from agent.extraction_schedule import (
     MAX_BACKGROUND_MESSAGES,
     background_input,
-    human_messages_after,
+    informative,
     next_step,
-    worth_extracting,
+    unextracted_messages,
 )
 from agent.settings import ExtractWhen
 from memory.facts.fact import Source
@@ -46,20 +46,20 @@ CONVERSATION: list[AnyMessage] = [
 @pytest.mark.parametrize(
     ("watermark", "ids"), [("", ["1", "5"]), ("1", ["5"]), ("2", ["5"]), ("4", ["5"]), ("5", []), ("gone", ["1", "5"])]
 )
-def test_what_waits_is_what_the_human_said_after_the_watermark_and_says_something(
-    watermark: str, ids: list[str]
-) -> None:
-    assert [message.id for message in worth_extracting(human_messages_after(CONVERSATION, watermark))] == ids
+def test_informative_human_messages_after_the_watermark_wait(watermark: str, ids: list[str]) -> None:
+    said = unextracted_messages({"messages": CONVERSATION, "extracted_until": watermark})
+    assert [message.id for message in informative(said, 100)] == ids
 
 
-def test_what_was_rewritten_since_the_watermark_waits_again_until_that_moves_on() -> None:
+def test_a_message_rewritten_after_the_watermark_waits_again() -> None:
     moments = ["2026-11-22T12:03", "2026-11-22T12:01", "2026-11-22T12:02", "2026-11-22T12:04"]
     messages: list[AnyMessage] = [
         HumanMessage(f"I am {number}.", id=str(number), additional_kwargs={SAID_AT: moment})
         for number, moment in enumerate(moments, 1)
     ]
     for watermark, ids in (("2", ["1", "3", "4"]), ("3", ["1", "4"]), ("4", []), ("1", ["2", "3", "4"])):
-        assert [message.id for message in human_messages_after(messages, watermark)] == ids
+        said = unextracted_messages({"messages": messages, "extracted_until": watermark})
+        assert [message.id for message in said] == ids
 
 
 def said(*names: str) -> list[Utterance]:
@@ -86,7 +86,7 @@ def source(name: str) -> Source:
         ("thanks", {"thanks": 0}, ""),
     ],
 )
-def test_an_extraction_takes_what_is_due_and_what_failed_before_alone(
+def test_an_extraction_takes_what_is_due_and_retries_failures_alone(
     names: str, failures: dict[str, int], taken: str
 ) -> None:
     assert [u.source.message_id for u in next_batch(said(*names.split()), failures)] == taken.split()
@@ -98,6 +98,6 @@ def test_an_extraction_and_a_background_run_are_bounded() -> None:
     assert len(background_input("t", many)["utterances"]) == MAX_BACKGROUND_MESSAGES
 
 
-def test_the_thread_of_the_background_is_the_same_each_time_and_another_for_each_conversation() -> None:
+def test_each_conversation_has_one_background_thread() -> None:
     assert background_thread("ada", "1") == background_thread("ada", "1")
     assert len({background_thread(*names) for names in (("ada", "1"), ("ada", "2"), ("bob", "1"))}) == 3

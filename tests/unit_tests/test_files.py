@@ -1,4 +1,4 @@
-"""Files that a user names: replaced whole, or written through where they are no regular files."""
+"""Files that a user names: regular files are replaced, others are written to directly."""
 
 import os
 import stat
@@ -93,7 +93,7 @@ def test_names_of_descriptors_are_known() -> None:
         ("no/where", "No such file or directory"),
         ("file/below", "Not a directory"),
         ("x" * 10_000_000, "cannot be written: File name too long"),
-        ("a\0b", "holds a NUL"),
+        ("a\0b", "contains a NUL"),
         ("/dev/fd/999999", "Bad file descriptor"),
         ("", "The file name is empty"),
         ("new/", "names a directory"),
@@ -120,7 +120,7 @@ def test_a_full_disk_is_one_line_that_names_the_file() -> None:
         out.write(b"text")
 
 
-def test_errors_of_others_pass_through_unchanged(tmp_path: Path) -> None:
+def test_errors_raised_in_the_block_pass_through_unchanged(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"^mine$"), writing(str(tmp_path / "new")):
         raise BadInput("mine")
     assert not list(tmp_path.iterdir())
@@ -128,6 +128,6 @@ def test_errors_of_others_pass_through_unchanged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nowhere", "a\0b", "x" * 10_000, "", f"{__file__}/"], ids=lambda name: name[:20])
 def test_a_file_that_cannot_be_read_is_one_short_line(name: str) -> None:
-    with pytest.raises(BadInput, match=r"cannot be read|holds a NUL|is empty|names a directory") as refused:
+    with pytest.raises(BadInput, match=r"cannot be read|contains a NUL|is empty|names a directory") as refused:
         read_lines(name)
     assert len(str(refused.value)) < 200

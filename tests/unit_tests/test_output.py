@@ -1,4 +1,4 @@
-"""What the terminal program prints: tables on a wide and on a narrow screen, and values in errors."""
+"""Tables on wide and narrow screens, and values in error messages."""
 
 import io
 import sys
@@ -18,7 +18,7 @@ ROWS = [
 def printed(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[list[str]], texts: int = 1) -> list[str]:
     """The lines that a table of these rows takes on a screen of so many columns."""
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, highlight=False)
-    monkeypatch.setattr(output, "out", lambda: console)
+    monkeypatch.setattr(output, "console", lambda: console)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     output.table(COLUMNS[: len(rows[0])], rows, texts=texts)
     assert isinstance(console.file, io.StringIO)

@@ -1,4 +1,4 @@
-"""What a person types, before and after the chat is open."""
+"""Reading from the keyboard, before and after the chat is open."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from agent.terminal.chat import Chat
-from agent.terminal.keyboard import talk
+from agent.terminal.talk import talk
 from memory.errors import Unavailable
 
 

@@ -1,0 +1,113 @@
+"""The compiled graph: each thread belongs to the user who began it, and has one run at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any, Generic, Self, TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
+from langgraph._internal._constants import CONFIG_KEY_RUNTIME  # LangGraph leaves it out of updates
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import StateUpdate
+from langgraph.typing import ContextT, InputT, OutputT, StateT
+
+from agent.context import Context
+from agent.identity import AgentStore, identify
+from agent.models import open_model
+from agent.state import Input, State
+from memory.errors import BadInput
+from memory.facts.fact import owner_key
+from memory.threads.run_lock import RUN_TIMEOUT
+from memory.threads.threads import BEGUN_BY, check_thread_id, has_checkpoint, thread_owner
+
+
+class CompiledAgentGraph(
+    CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic[StateT, ContextT, InputT, OutputT]
+):
+    """A compiled graph that refuses other users' threads, and runs of one thread at the same time.
+
+    Two runs of a thread at once would lose the messages of one. A server queues them itself.
+    """
+
+    lock_timeout = RUN_TIMEOUT
+    """Seconds that a run waits for another run of its thread before it raises Unavailable."""
+
+    async def astream(  # type: ignore[override]  # of its overloads, which differ in what they yield
+        self,
+        input: InputT | None,  # noqa: A002 - LangGraph's name
+        config: RunnableConfig | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Any]:
+        """LangGraph's own `astream`, on which `ainvoke` and `astream_events` are built."""
+        async with self._checked(config or RunnableConfig(), options.get("context")) as checked:
+            async for part in super().astream(input, checked, **options):
+                yield part
+
+    @asynccontextmanager
+    async def _checked(
+        self, config: RunnableConfig, context: Context | Mapping[str, Any] | None
+    ) -> AsyncIterator[RunnableConfig]:
+        """Hold the thread's lock and give the config for the run. Raises BadInput before anything is saved.
+
+        A node would be too late for these checks: by then the input is in the thread's state. A checkpoint that is
+        gone, because it was pruned for example, is refused, since LangGraph would begin a new thread there.
+        """
+        store, configurable = self.store, merge_configs(self.config, config).get("configurable", {})
+        if isinstance(store, AgentStore) and (model := Context.model_validate(context or {}).model):
+            await asyncio.to_thread(open_model, model, store.settings)
+        if not isinstance(store, AgentStore) or configurable.get("thread_id") is None:
+            yield config
+            return
+        thread_id = check_thread_id(configurable["thread_id"])
+        user = owner_key(identify(configurable.get("langgraph_auth_user"), context))
+        unlocked = "graph_id" in configurable or not isinstance(self.checkpointer, BaseCheckpointSaver)
+        async with nullcontext() if unlocked else store.run_locks.hold(thread_id, timeout=self.lock_timeout):
+            if await thread_owner(store.pool, thread_id) not in (None, "", user):
+                raise BadInput(f"The thread {thread_id!r} belongs to another user: start a new one.")
+            checkpoint = None if configurable.get("checkpoint_ns") else configurable.get("checkpoint_id")
+            if checkpoint and not await has_checkpoint(store.pool, thread_id, str(checkpoint)):
+                raise BadInput(f"The thread {thread_id!r} has no checkpoint {checkpoint!r}: see its history.")
+            yield _saved_by(user, config)
+
+    async def abulk_update_state(
+        self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> RunnableConfig:
+        """LangGraph's own, on which `aupdate_state` is built. Raises BadInput for an update that changes the owner."""
+        values = [update.values for step in supersteps for update in step if isinstance(update.values, dict)]
+        if owners := [value["owner"] for value in values if "owner" in value]:
+            store, thread_id = self.store, config.get("configurable", {}).get("thread_id")
+            owner = await thread_owner(store.pool, thread_id) if isinstance(store, AgentStore) else None
+            if any(given != owner for given in owners):
+                raise BadInput("The owner of a thread is the user who began it, and cannot be set: leave `owner` out.")
+        # Conditional edges run here too, and read the settings from the store.
+        configurable = {**config.get("configurable", {}), CONFIG_KEY_RUNTIME: Runtime(store=self.store)}
+        return await super().abulk_update_state(_saved_by("", {**config, "configurable": configurable}), supersteps)
+
+    def copy(self, update: dict[str, Any] | None = None) -> Self:
+        """LangGraph's own, on which `with_config` is built, with the same timeout."""
+        copied = super().copy(update)
+        copied.lock_timeout = self.lock_timeout
+        return copied
+
+
+def _saved_by(user: str, config: RunnableConfig) -> RunnableConfig:
+    """The config whose checkpoints name the user who saves them, whatever the client has sent."""
+    return {**config, "metadata": {**(config.get("metadata") or {}), BEGUN_BY: user}}
+
+
+class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT], Generic[StateT, ContextT, InputT, OutputT]):
+    """A StateGraph that compiles to a CompiledAgentGraph; also for a parent graph of which the chat is a node."""
+
+    def compile(self, *args: Any, **options: Any) -> CompiledAgentGraph[StateT, ContextT, InputT, OutputT]:
+        """LangGraph's own `compile`."""
+        compiled = super().compile(*args, **options)
+        # LangGraph copies a graph in the same way.
+        return CompiledAgentGraph(**{name: value for name, value in vars(compiled).items() if name != "__orig_class__"})
+
+
+Graph: TypeAlias = CompiledAgentGraph[State, Context, Input, State]
+"""The chat, compiled."""

@@ -1,0 +1,147 @@
+"""The commands that change what is remembered: observe, catch-up and forget."""
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import typer
+
+from agent.terminal import files, output
+from agent.terminal.app import (
+    FAILED,
+    JsonOption,
+    UserOption,
+    command,
+    explained,
+    opened,
+    opened_memory,
+    saver_of,
+    start,
+)
+from agent.terminal.output import counted, quoted
+from agent.terminal.show import WHEN, fact_json, fact_of, time_of
+from memory.errors import AgentMemoryError, BadInput
+
+if TYPE_CHECKING:
+    from memory.facts.fact import Category
+
+
+@command
+async def observe(
+    text: Annotated[str, typer.Argument(help="What the user said.")] = "",
+    file: Annotated[str, typer.Option(help="Read it from a file, or - for standard input: each line a message.")] = "",
+    at: Annotated[str, typer.Option(help=f"When it was said; now by default. {WHEN}")] = "",
+    as_json: JsonOption = False,
+    user: UserOption = "default",
+) -> None:
+    """Learn from what the user said, and print what changed."""
+    if bool(text.strip()) == bool(file):
+        raise BadInput("Say what was said: a text, or --file with a file's name or -.")
+    said = [line.strip() for line in files.read_lines(file) if line.strip()] if file else [text]
+    said_at, settings = time_of(at) if at else datetime.now(UTC), start()
+    from langchain_core.messages import HumanMessage
+
+    from agent.extraction_schedule import message_problem, with_extraction_model
+    from agent.state import changed_facts, memory_changes
+
+    for number, line in enumerate(said, 1):
+        if problem := message_problem(line, settings.max_message_chars):
+            raise BadInput(f"Line {number}: {problem}" if file else problem)
+    async with opened_memory(user, settings, writes=True) as memory:
+        memory = await with_extraction_model(memory, settings)
+        changes = await memory.observe([HumanMessage(line) for line in said], at=said_at)
+    if as_json:
+        output.document({key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()})
+    elif line := output.changes_line(memory_changes(changes)):
+        output.line(line)
+    else:
+        output.note("nothing new to remember")
+
+
+@command
+async def catch_up(as_json: JsonOption = False, user: UserOption = "default") -> int:
+    """Extract the messages that were not extracted yet.
+
+    The exit code is 1 while some are left.
+    """
+    async with opened() as services:
+        from agent.extraction_schedule import catch_up_thread, with_extraction_model
+        from agent.persistence import memory_parts
+        from agent.state import changed_facts
+        from memory.facts.changes import Changes
+        from memory.threads.threads import list_threads
+        from memory.user_memory import UserMemory
+
+        parts, saver, settings = await memory_parts(services), saver_of(services), services.settings
+        memory = await with_extraction_model(UserMemory(parts, user), settings)
+        threads = await list_threads(services.pool, user, limit=None)
+        total, failed = Changes(), 0
+        with output.bar("remembering") as progress:
+            for number, thread in enumerate(reversed(threads), 1):  # oldest first
+                try:
+                    total += await catch_up_thread(parts, saver, memory, thread.id, settings.max_message_chars)
+                except AgentMemoryError as error:
+                    output.error(f"thread {thread.id}: {explained(error)}")
+                    failed += 1
+                progress(number, len(threads))
+    counts = {key: len(facts) for key, facts in changed_facts(total).items()}
+    if as_json:
+        output.document({"threads": len(threads), "failed": failed, **counts})
+    else:
+        labels = {"history": "added as history"}
+        if learnt := [f"{number} {labels.get(key, key)}" for key, number in counts.items() if number]:
+            output.line(", ".join(learnt))
+        elif not failed:
+            output.note("nothing new to remember")
+        output.note(f"{failed} of {len(threads)} threads are left: run it again" if failed else "nothing is left")
+    return FAILED if failed else 0
+
+
+@command
+async def forget(
+    fact_id: Annotated[str, typer.Argument(help="A fact's id, or its first characters.")] = "",
+    category: Annotated[str, typer.Option(help="Every fact of a category.")] = "",
+    thread: Annotated[str, typer.Option(help="A thread, its messages, and what was said in it.")] = "",
+    everything: Annotated[bool, typer.Option("--everything", help="All facts and all threads.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    user: UserOption = "default",
+) -> int | None:
+    """Delete for good, including the history."""
+    if [bool(fact_id), bool(category), bool(thread), everything].count(True) != 1:
+        raise BadInput("Name one of: a fact's id, --category, --thread, --everything.")
+    known_category = category_of(category) if category else None
+    if not yes and not sys.stdin.isatty():
+        raise BadInput("Nothing was deleted: this is not a terminal, so confirm it with --yes.")
+    async with opened_memory(user, writes=True) as memory:
+        fact = await fact_of(memory, fact_id) if fact_id else None
+        if not yes:
+            named = f"the category {category}" if category else f"the thread {quoted(thread)}"
+            if not await confirmed("everything" if everything else repr(fact.text) if fact else named):
+                output.note("nothing was deleted")
+                return FAILED
+        if everything:
+            deleted = await memory.forget_everything()
+        else:
+            deleted = await memory.forget(
+                fact=fact.id if fact else None, category=known_category, thread=thread or None
+            )
+    output.line(f"{counted(deleted, 'fact')} deleted")
+    return None
+
+
+def category_of(text: str) -> "Category":
+    from memory.facts.fact import Category
+
+    if text not in get_args(Category):
+        raise BadInput(f"Unknown category {quoted(text)}: one of {', '.join(get_args(Category))}.")
+    return cast("Category", text)
+
+
+async def confirmed(what: str) -> bool:
+    from prompt_toolkit import PromptSession
+
+    try:
+        answer = await PromptSession[str]().prompt_async(f"Delete {output.cell(what)} for good? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")

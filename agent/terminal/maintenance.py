@@ -1,0 +1,77 @@
+"""The commands that look after the search index and the embedded servers: doctor, reindex and stop."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from agent.terminal import output
+from agent.terminal.app import FAILED, JsonOption, command, opened, repaired_parts, start
+from agent.terminal.show import ID_SHOWN
+
+
+@command
+async def doctor(
+    repair: Annotated[bool, typer.Option("--repair", help="Repair the differences.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Compare the ledger with the search index.
+
+    The exit code is 1 while they differ.
+    """
+    async with opened() as services:
+        from memory import maintenance
+
+        parts = await repaired_parts(services)
+        with output.bar("comparing") as progress:
+            report = await maintenance.doctor(parts, progress)
+        if repair and not report.clean:
+            with output.bar("repairing") as progress:
+                await maintenance.repair(parts, report, progress)
+            with output.bar("comparing") as progress:
+                report = await maintenance.doctor(parts, progress)
+    findings = asdict(report)
+    if as_json:
+        output.document({**findings, "clean": report.clean})
+    else:
+        rows = [[name.replace("_", " "), finding_text(value)] for name, value in findings.items() if value != ""]
+        output.table(["what", "found"], rows)
+        output.note("all is well" if report.clean else "they differ: --repair repairs what it can")
+    return 0 if report.clean else FAILED
+
+
+def finding_text(value: Any) -> str:
+    """A number or a name as it is; of a finding, its count and its first ids."""
+    if not isinstance(value, dict):
+        return str(value)
+    ids = " ".join(fact_id[:ID_SHOWN] for fact_id in value["fact_ids"])
+    return f"{value['count']} ({ids})" if ids else str(value["count"])
+
+
+@command
+async def reindex() -> None:
+    """Rebuild the search index as EMBEDDER and CHROMA_SHARDS say.
+
+    Every fact is embedded again. An interrupted run continues where it stopped.
+    """
+    async with opened() as services:
+        from agent.persistence import configured_embedder
+        from memory import maintenance
+
+        settings, parts = services.settings, await repaired_parts(services)
+        embedder = configured_embedder(settings)
+        with output.bar("embedding") as progress:
+            await maintenance.reindex(parts, embedder, progress, shards=settings.chroma_shards)
+    output.note(f"the collection holds the vectors of {embedder.name} in {settings.chroma_shards} shards")
+
+
+@command
+async def stop() -> None:
+    """Stop the embedded servers now.
+
+    Otherwise they stop EMBEDDED_IDLE_TIMEOUT seconds after their last use.
+    """
+    from memory.embedded.connect import stop_servers
+
+    stopped = await stop_servers(start().data_dir)
+    output.note(f"{' and '.join(stopped)} stopped" if stopped else "no server of this project is running")

@@ -1,0 +1,187 @@
+"""The commands that show what is remembered: memories, history, as-of, profile and context."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.terminal import output
+from agent.terminal.app import JsonOption, UserOption, command, opened_memory, start
+from agent.terminal.output import quoted
+from memory.errors import BadInput
+
+if TYPE_CHECKING:
+    from memory.facts.fact import Fact
+    from memory.recall.search import Recalled
+    from memory.user_memory import UserMemory
+
+ID_SHOWN, ID_NEEDED = 8, 4
+"""Characters of a fact's id that are shown, and that have to be given."""
+
+WHEN = "An ISO date or time, in UTC unless it names a zone."
+
+FACT_COLUMNS = ["id", "said", "category", "state", "text"]
+
+
+@command
+async def memories(
+    query: Annotated[str, typer.Option(help="Only what answers this, best first.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also what is no longer current.")] = False,
+    reasons: Annotated[str, typer.Option("--why", help="What is recalled for this, and why.")] = "",
+    as_json: JsonOption = False,
+    user: UserOption = "default",
+) -> None:
+    """List what is remembered."""
+    if bool(query) + everything + bool(reasons) > 1:
+        raise BadInput("--query and --why find what is current: give one of them, and leave out --all.")
+    async with opened_memory(user) as memory:
+        if reasons:
+            show_reasons(await memory.recall(reasons, explain=True), as_json=as_json)
+            return
+        if query:
+            facts = [hit.fact for hit in await memory.search(query)]
+        else:
+            facts = await (memory.all() if everything else memory.current())
+    empty = "nothing that answers this is remembered" if query else "nothing is remembered yet"
+    output.listing(FACT_COLUMNS, map(fact_row, facts), empty, json=map(fact_json, facts) if as_json else None)
+
+
+def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
+    """What a prompt contains: the profile in any case, and the facts that were found, with each signal's part."""
+    found = [("now", hit) for hit in recalled.hits] + [("past", hit) for hit in recalled.past]
+    if as_json:
+        documents: list[Any] = [
+            {"recalled": "profile", "fact": fact_json(fact), "score": None, "why": []} for fact in recalled.profile
+        ]
+        for when, hit in found:
+            signals = [signal._asdict() | {"contribution": signal.contribution} for signal in hit.why]
+            documents.append({"recalled": when, "fact": fact_json(hit.fact), "score": hit.score, "why": signals})
+        output.document(documents)
+        return
+    rows = [["profile", "", fact.text, f"{fact.category}, recalled in any case"] for fact in recalled.profile]
+    for when, hit in found:
+        why = [f"{signal.name} {signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight]
+        rows.append([when, f"{hit.score:.3f}", hit.fact.text, "; ".join(why)])
+    if rows:
+        output.table(["recalled", "score", "text", "why"], rows, texts=2)
+    if not found:
+        output.note(f"nothing that answers this is remembered{' besides the profile' if rows else ''}")
+
+
+@command
+async def history(
+    fact_id: Annotated[str, typer.Argument(help="A fact's id, or its first characters.")] = "",
+    slot: Annotated[str, typer.Option(help='Subject and attribute instead: "user/home city".')] = "",
+    as_json: JsonOption = False,
+    user: UserOption = "default",
+) -> None:
+    """Show the versions of a fact or of a slot, newest first."""
+    if bool(fact_id) == bool(slot):
+        raise BadInput('Name a fact by its id, or a slot: --slot "user/home city".')
+    subject, _, attribute = slot.rpartition("/")
+    async with opened_memory(user) as memory:
+        of = (subject or "user", attribute) if slot else (await fact_of(memory, fact_id)).id
+        versions = await memory.history(of)
+    output.listing(
+        ["version", *FACT_COLUMNS],
+        ([str(version.number), *fact_row(version.fact)] for version in versions),
+        f"nothing was ever known about {quoted(slot)}",
+        json=({"version": v.number, "fact": fact_json(v.fact)} for v in versions) if as_json else None,
+    )
+
+
+@command
+async def as_of(
+    when: Annotated[str, typer.Argument(help=WHEN)], as_json: JsonOption = False, user: UserOption = "default"
+) -> None:
+    """Show what held at a time, and what was believed then."""
+    moment = time_of(when)
+    async with opened_memory(user) as memory:
+        then = await memory.as_of(moment)
+    clocks = {"held": then.held, "believed": then.believed}
+    if as_json:
+        known = {clock: [fact_json(fact) for fact in facts] for clock, facts in clocks.items()}
+        output.document({"when": moment.isoformat(), **known})
+    else:
+        rows = [[clock, *fact_row(fact)] for clock, facts in clocks.items() for fact in facts]
+        empty = f"nothing is known of {moment:%Y-%m-%d %H:%M} UTC, and nothing was known then"
+        output.listing(["clock", *FACT_COLUMNS], rows, empty)
+
+
+@command
+async def profile(as_json: JsonOption = False, user: UserOption = "default") -> None:
+    """Show what is known about the user, by kind."""
+    async with opened_memory(user) as memory:
+        known = asdict(await memory.profile())
+    if as_json:
+        output.document(known)
+        return
+    lists = {kind: values if isinstance(values, list) else filter(None, [values]) for kind, values in known.items()}
+    rows = [[kind.replace("_", " "), text] for kind, texts in lists.items() for text in texts]
+    output.listing(["kind", "text"], rows, "nothing is known about the user yet")
+
+
+@command
+async def context(
+    query: Annotated[str, typer.Argument(help="The user's message.")],
+    tokens: Annotated[
+        int | None, typer.Option(min=0, max=1_000_000, help="The token budget; MEMORY_TOKENS by default.")
+    ] = None,
+    user: UserOption = "default",
+) -> None:
+    """Print the facts that a prompt would contain for a message."""
+    settings = start()
+    async with opened_memory(user, settings) as memory:
+        block = await memory.context(query, settings.memory_tokens if tokens is None else tokens)
+    if block:
+        output.line(block)
+    else:
+        output.note("nothing matters for this, or nothing fits")
+
+
+async def fact_of(memory: "UserMemory", prefix: str) -> "Fact":
+    """The user's fact, current or not, whose id begins with `prefix`. Raises BadInput unless there is exactly one."""
+    if len(prefix) < ID_NEEDED:
+        raise BadInput(f"The id {prefix!r} is too short: give at least {ID_NEEDED} characters of it.")
+    found = [fact for fact in await memory.all() if fact.id.startswith(prefix.lower())]
+    if len(found) != 1:
+        problem = "No fact has an id that begins" if not found else f"{len(found)} facts have an id that begins"
+        raise BadInput(f"{problem} with {quoted(prefix)}: `memories --all` lists them.")
+    return found[0]
+
+
+def time_of(text: str) -> datetime:
+    """The time that an ISO date or time names. Raises BadInput."""
+    from memory.facts.fact import in_utc, iso_moment
+
+    try:
+        return in_utc(iso_moment(text))
+    except ValueError as error:
+        raise BadInput(f"{quoted(text)} is not a time: write 2026-11-22, or 2026-11-22T12:00+01:00.") from error
+
+
+def fact_json(fact: "Fact") -> dict[str, Any]:
+    return fact.model_dump(mode="json")
+
+
+def fact_row(fact: "Fact") -> list[str]:
+    state = state_of(fact, datetime.now(UTC))
+    return [fact.id[:ID_SHOWN], f"{fact.observed_at:%Y-%m-%d}", fact.category, state, fact.text]
+
+
+def state_of(fact: "Fact", now: datetime) -> str:
+    """Whether and until when a fact holds: "current", "from 2027-01-05", "until 2026-10-28", "before 2026-10-28" (ended
+    at an unknown date), "retracted" or "cancelled" (never held), or "refined" (replaced by a more exact fact)."""
+    withdrawn = fact.ended_at or fact.retired_at or now
+    end = min((end for end in (fact.valid_until, fact.ended_at) if end), default=withdrawn)
+    match fact.retired_reason:
+        case None if end >= now:
+            return f"from {fact.starts_at:%Y-%m-%d}" if fact.starts_at > now else "current"
+        case "refined":
+            return "refined"
+        case "retracted":
+            return f"retracted {withdrawn:%Y-%m-%d}"
+        case "superseded" if fact.is_planned and withdrawn <= fact.starts_at:
+            return f"cancelled {withdrawn:%Y-%m-%d}"
+    return f"{'before' if fact.is_past and end == fact.observed_at else 'until'} {end:%Y-%m-%d}"

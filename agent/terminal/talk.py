@@ -1,0 +1,176 @@
+"""The command without a name: opens a chat, and reads its messages from the keyboard, a pipe or a file."""
+
+import asyncio
+import gc
+import importlib
+import signal
+import sys
+import uuid
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.terminal import output
+from agent.terminal.app import FAILED, UserOption, app, opened, saver_of
+from memory.errors import BadInput
+
+if TYPE_CHECKING:
+    from agent.persistence import Services
+    from agent.terminal.chat import Chat
+
+HOW_TO_LEAVE = "/quit or Ctrl-D leaves"
+
+CHECK_TIMEOUT = 5
+"""Seconds after which a person can chat although the collection is still being checked or rebuilt."""
+
+
+def print_version(requested: bool) -> None:
+    if requested:
+        from importlib.metadata import version
+
+        output.line(version("remembering-agent"))
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def chat(
+    context: typer.Context,
+    user: UserOption = "default",
+    thread: Annotated[str, typer.Option(help="The thread to continue; a new one by default.")] = "",
+    show_version: Annotated[  # noqa: ARG001 - its callback prints it
+        bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Talk to the agent, or use a command on what it remembers.
+
+    If standard input is not a terminal, each line of it is a message.
+    """
+    if context.invoked_subcommand is None:
+        raise typer.Exit(asyncio.run(_chat(user, thread)))
+    if user != "default" or thread:
+        raise BadInput(f"Options go after the command: python -m agent {context.invoked_subcommand} --user ...")
+
+
+async def _chat(user: str, thread: str) -> int:
+    """Returns the exit code: for a script, whether any message failed."""
+    thread_id = thread or str(uuid.uuid4())
+    async with opened() as services, AsyncExitStack() as stack:
+        # Imports that --help and a wrong setting do not wait for.
+        from agent.settings import OFFLINE, OFFLINE_NOTICE
+        from memory.threads.threads import check_thread_is_own
+
+        await services.chroma.check()
+        await check_thread_is_own(services.pool, user, thread_id)
+        model = services.settings.chat_model_name
+        output.note(OFFLINE_NOTICE if model == OFFLINE else f"Talking to {model}.")
+        opening = asyncio.create_task(open_chat(services, user, thread_id, stack))
+        try:
+            if sys.stdin.isatty():
+                output.note(f"You are {user!r}, in thread {thread_id}. /help lists the commands.")
+                await talk(opening)
+            else:
+                await read(await opening)
+            session = await opening
+        finally:
+            await cancelled(opening)
+        await session.finish()
+        return FAILED if session.failed and not sys.stdin.isatty() else 0
+
+
+async def open_chat(services: "Services", user_id: str, thread_id: str, stack: AsyncExitStack) -> "Chat":
+    """A conversation, which closes with `stack`.
+
+    LangGraph is imported in a thread, while the person can type already. A rebuild of the collection that takes long
+    continues during the chat; only a script waits for it.
+    """
+    for module in ("agent.terminal.chat", "graphs.chat"):
+        await asyncio.to_thread(importlib.import_module, module)
+    from agent.extraction_schedule import with_extraction_model
+    from agent.persistence import agent_store
+    from agent.terminal.chat import Chat
+    from graphs.chat import builder
+    from memory.maintenance import bring_up
+    from memory.user_memory import UserMemory
+
+    store = await stack.enter_async_context(agent_store(services))
+    await store.embedder.warm_up()
+    gc.collect()
+    gc.freeze()  # full collections would walk through the imported modules, which takes a tenth of a second
+    checking = asyncio.create_task(bring_up(store, output.note))
+    stack.push_async_callback(cancelled, checking)
+    await asyncio.wait([checking], timeout=CHECK_TIMEOUT if sys.stdin.isatty() else None)
+    saver = saver_of(services)
+    graph = builder.compile(checkpointer=saver, store=store)
+    memory = await with_extraction_model(UserMemory(store, user_id), services.settings)
+    return Chat(graph, saver, memory, output.console(), output.console(stderr=True), thread_id)
+
+
+async def cancelled(task: "asyncio.Task[Chat] | asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def talk(opening: "asyncio.Task[Chat]") -> None:
+    """Read messages from the keyboard until the person leaves. Ctrl-C stops a reply and nothing else.
+
+    The person can type while `opening` imports LangGraph. Its error is raised as soon as it fails.
+    """
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.patch_stdout import patch_stdout
+
+    session: PromptSession[str] = PromptSession()
+    turn: asyncio.Future[bool] | None = None
+    loop = asyncio.get_running_loop()
+
+    def end_prompt(opened: "asyncio.Task[Chat]") -> None:
+        if not opened.cancelled() and (error := opened.exception()) and session.app.is_running:
+            session.app.exit(exception=error)
+
+    def interrupt(*_: object) -> None:  # during a reply; at the prompt, prompt-toolkit handles Ctrl-C
+        if turn and not turn.done():
+            loop.call_soon_threadsafe(turn.cancel)
+        else:
+            loop.call_soon_threadsafe(output.note, HOW_TO_LEAVE)
+
+    opening.add_done_callback(end_prompt)
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        while True:
+            if opening.done():
+                opening.result()
+            try:
+                with patch_stdout(raw=True):  # what is printed meanwhile appears above the prompt
+                    line = await session.prompt_async("> ")
+            except KeyboardInterrupt:
+                output.note(HOW_TO_LEAVE)
+                continue
+            except EOFError:
+                return
+            if not line.strip():
+                continue
+            turn = asyncio.ensure_future(_answer(opening, line))
+            try:
+                if not await turn:
+                    return
+            except asyncio.CancelledError:
+                output.note("stopped; the thread goes on from here")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def _answer(opening: "asyncio.Task[Chat]", line: str) -> bool:
+    """Carry out one line once the chat is open; returns False for the last one."""
+    chat = await asyncio.shield(opening)
+    try:
+        return await chat.handle(line)
+    except asyncio.CancelledError:
+        chat.out.out("")  # ends the line of the reply
+        raise
+
+
+async def read(chat: "Chat") -> None:
+    """Read messages from a pipe or a file, one a line, until it ends; blank lines are skipped."""
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        if line.strip() and not await chat.handle(line.rstrip("\n")):
+            return
