@@ -11,10 +11,8 @@ import pytest
 
 from tests.conversation import candidate, found
 from tests.openai_server import ScriptedOpenAI, Status, Text
-from tests.processes import ROOT, chat, free_port
+from tests.processes import chat, free_port
 from tests.screen import terminal
-
-README = ROOT / "README.md"
 
 
 @pytest.fixture
@@ -46,12 +44,6 @@ def hold(text: str, variables: Mapping[str, str], directory: Path, user: str) ->
         )
         assert result.stdout.splitlines() == answered, result.stderr
         assert result.returncode == 0
-
-
-def test_the_readmes_transcripts_are_what_happens(offline: dict[str, str], tmp_path: Path, user: str) -> None:
-    remembering, trip = re.findall(r"```console\n(\$ make chat.*?)```", README.read_text(), re.DOTALL)
-    hold(remembering, offline, tmp_path, user)
-    hold(trip, offline, tmp_path, user)
 
 
 TRANSCRIPTS = {
