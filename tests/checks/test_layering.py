@@ -29,7 +29,7 @@ ROOMS = (
 PURE = ("facts/*.py", "learn/reconcile.py", "recall/rank.py", "recall/render.py")
 """Modules of memory/ that need only the standard library, pydantic and numpy, as does all that they import."""
 
-PROGRAM = ROOT / "agent" / "__main__.py"
+PROGRAM = {ROOT / "agent" / "__main__.py", *(ROOT / "agent" / "terminal").glob("*.py")}
 """The terminal program, which stands on top of the graphs."""
 
 FILES = {path: path.relative_to(ROOT) for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))}
@@ -76,22 +76,19 @@ def test_a_layer_imports_nothing_from_the_layers_above() -> None:
         f"{shown} imports {name}, from a layer above: move the code down, or pass it as an argument."
         for path, shown in FILES.items()
         for name in imported(path)
-        if path != PROGRAM
+        if path not in PROGRAM
         and (above := LAYERS[LAYERS.index(shown.parts[0]) + 1 :])
         and name.split(".")[0] in (*above, "tests")
     )
 
 
-def test_nothing_imports_the_program_the_tests_or_the_terminal() -> None:
-    def is_program(name: str, importer: Path) -> bool:
-        terminal = name.startswith("agent.terminal") and importer.parts[:2] != ("agent", "terminal")
-        return name == "agent.__main__" or name.split(".")[0] == "tests" or terminal
-
+def test_nothing_imports_the_program_or_the_tests() -> None:
+    programs = {module_of(path) for path in PROGRAM}
     check(
         f"{shown} imports {name}: only the program itself may."
         for path, shown in FILES.items()
         for name in imported(path)
-        if path != PROGRAM and is_program(name, shown)
+        if (name in programs and path not in PROGRAM) or name.split(".")[0] == "tests"
     )
 
 
