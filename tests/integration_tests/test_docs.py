@@ -19,7 +19,7 @@ CHANGES_FILES = ("README.md", "customising.md")
 FORGET = """
 import asyncio
 from agent.persistence import open_store
-from memory.user_memory import UserMemory
+from memory import UserMemory
 
 
 async def forget():
