@@ -1,4 +1,4 @@
-# Every command of this project. `make help` lists them; each sets up .venv first, unless it is up to date.
+# The commands of this project. `make help` lists them. Each sets up .venv first if it is not up to date.
 # Only relative paths are used, so that a path with a space in it works.
 
 # The Python of .venv, or the newest one on the PATH that runs (one of pyenv's shims may not). To change it, name another:
@@ -6,7 +6,7 @@
 PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done)
 NO_PYTHON := echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3" >&2; false
-# Ctrl-C while Python starts is a traceback: it is ignored until the program's first statement, which changes that.
+# Ignore Ctrl-C while Python starts, when it would print a traceback. The program's first statement handles it again.
 QUIETLY := trap '' INT; exec
 INSTALL = $(if $(PYTHON),$(QUIETLY) $(PYTHON) install.py,$(NO_PYTHON))
 BIN := .venv/bin/python
@@ -14,7 +14,7 @@ ARGS ?=
 PORT ?= 2024
 KILLS ?= 60
 
-# langgraph_cli sends a record of each command that it runs, unless it is told not to.
+# Stop langgraph_cli from reporting each command that it runs.
 export LANGGRAPH_CLI_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ export LANGGRAPH_CLI_NO_ANALYTICS := 1
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup:  ## make .venv with the pinned packages (done by the others when needed)
+setup:  ## make .venv with the pinned packages (the other commands do it when needed)
 	@$(INSTALL)
 
 chat: setup  ## talk to the agent in this terminal (make chat ARGS="--user ada")
@@ -32,16 +32,16 @@ chat: setup  ## talk to the agent in this terminal (make chat ARGS="--user ada")
 dev: setup  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
 	@$(BIN) -m agent.terminal.dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
 
-test: setup  ## run every test
+test: setup  ## run the unit tests, the integration tests and a few set-ups
 	@$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: setup  ## run the tests that open no socket
 	@$(BIN) -m pytest tests/unit_tests $(ARGS)
 
-fresh: setup  ## set up copies of this project on every kind of machine, and use them (ARGS=--tests: and test them)
+fresh: setup  ## set up copies of this project as different users and machines do (ARGS=--tests runs their tests, too)
 	@$(BIN) -m pytest tests/fresh -v -m "" $(ARGS)
 
-torture: setup  ## kill everything at every step and count what was lost (make torture KILLS=200)
+torture: setup  ## kill processes at every step of a turn and check that nothing is lost (make torture KILLS=200)
 	@$(BIN) -m tests.torture --kills $(KILLS) $(ARGS)
 
 bench: setup  ## measure recall, writes, freshness, bytes, start-up, tasks and threads (make bench ARGS=--quick)
@@ -50,24 +50,25 @@ bench: setup  ## measure recall, writes, freshness, bytes, start-up, tasks and t
 evals: setup  ## measure how well recall finds labelled answers (make evals ARGS=--json)
 	@$(BIN) -m tests.evals $(ARGS)
 
-lint: setup  ## ruff, mypy --strict, langgraph validate
+lint: setup  ## ruff, mypy --strict, langgraph validate, and the checks on README, docs and layout
 	@$(BIN) -m ruff check .
 	@$(BIN) -m ruff format --check .
 	@$(BIN) -m mypy
 	@$(BIN) -m langgraph_cli validate
+	@$(BIN) -m pytest tests/checks -q
 
-format: setup  ## put the code into shape
+format: setup  ## sort the imports and format the code
 	@$(BIN) -m ruff check --fix .
 	@$(BIN) -m ruff format .
 
 add:  ## add packages, moving no other pin (make add PACKAGE=langchain-anthropic, PACKAGE="httpx>=0.27 rich")
 	@$(INSTALL) add "$$PACKAGE"
 
-lock:  ## lock and install what pyproject.toml asks for, moving no pin that need not move
+lock:  ## lock and install the dependencies in pyproject.toml, moving as few pins as possible
 	@$(INSTALL) lock
 
-upgrade:  ## move every pin to the newest version that pyproject.toml allows, and install it
+upgrade:  ## move every pin to the newest version that pyproject.toml allows, and install
 	@$(INSTALL) upgrade
 
-clean:  ## remove .venv and the caches; .data (what the agent remembers) stays
+clean:  ## remove .venv and the caches, but not .data, where the agent's memory is
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .langgraph_api

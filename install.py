@@ -30,11 +30,11 @@ LOCK = Path("requirements.lock")
 USAGE = "Name the packages to add: make add PACKAGE=langchain-anthropic, or make add PACKAGE='httpx>=0.27 rich'"
 STALE = "requirements.lock does not match the dependencies in pyproject.toml. Run `make lock` to lock and install them."
 FAILED = {
-    "setup": "Setting up .venv failed: {why}. Then run the same command again.",
-    "add": """Nothing was changed: {why}. Check the package's name and the connection to the package index.
+    "setup": "Setting up .venv failed: {reason}. Then run the same command again.",
+    "add": """Nothing was changed: {reason}. Check the package's name and the connection to the package index.
 `make add` moves no pinned version: if one is in the way, write the package into pyproject.toml and run `make lock`.""",
-    "lock": "requirements.lock is as it was: {why}. Check pyproject.toml and the connection to the package index.",
-    "upgrade": "requirements.lock is as it was: {why}. Check the connection to the package index.",
+    "lock": "requirements.lock is as it was: {reason}. Check pyproject.toml and the connection to the package index.",
+    "upgrade": "requirements.lock is as it was: {reason}. Check the connection to the package index.",
 }
 NO_PIP = """{python} cannot make a virtual environment with pip, because its module ensurepip is missing.
 On Debian or Ubuntu: apt install python3-venv. Elsewhere, install uv or name another Python: make setup PYTHON=..."""
@@ -255,7 +255,7 @@ def main(command: str = "setup", text: str = "") -> None:
             set_up()
     except subprocess.CalledProcessError as error:
         killed = f"the installer was killed by signal {-error.returncode}"
-        sys.exit(FAILED[command].format(why="the lines above say why" if error.returncode > 0 else killed))
+        sys.exit(FAILED[command].format(reason="see the lines above" if error.returncode > 0 else killed))
     except KeyboardInterrupt:
         sys.exit("Interrupted. Run the same command again.")
     except ValueError as error:

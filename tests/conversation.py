@@ -13,6 +13,8 @@ from agent.context import Context
 from agent.state import MemoryChanges
 from tests.openai_server import Json
 
+NODES = ("recall", "respond", "tools", "extract_memories", "extract_later", "reconcile", "summarize")
+
 
 @dataclass
 class Turn:
@@ -28,7 +30,8 @@ class Turn:
 
     @property
     def nodes(self) -> list[str]:
-        return [node for node, text in self.events if text == "done"]
+        """The nodes that ran, in order, without those that a project made from this template has added."""
+        return [node for node, text in self.events if text == "done" and node in NODES]
 
 
 async def say(graph: Graph, user: str, text: str, thread: str | None = None, **context: Any) -> Turn:

@@ -13,122 +13,56 @@ tool call without its result, JSON mode without the word "json", an empty text t
 """
 
 import asyncio
-import base64
-import hashlib
 import json
 import math
-import re
 import socket
-import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import uvicorn
 from starlette.requests import Request as HTTPRequest
 from starlette.types import Receive, Scope, Send
 
-Kind = Literal["reply", "extraction", "embedding", "models", "unknown"]
-"""`extraction` is a chat completion that has to be structured output, `reply` is every other one."""
+from tests.openai_wire import (
+    After,
+    Answer,
+    Final,
+    Hang,
+    Json,
+    JsonObject,
+    Kind,
+    Malformed,
+    Request,
+    Status,
+    Text,
+    ToolCalls,
+    Vectors,
+    hashed_words,
+    kind_of,
+    refusal,
+    wire,
+)
 
-JsonObject: TypeAlias = Mapping[str, Any]  # on the wire, where the client decides about the shape
-
-
-@dataclass(frozen=True)
-class Text:
-    """The model says this; token by token where a stream was asked for."""
-
-    text: str
-    delay: float = 0.0
-    """Seconds between two tokens of a stream."""
-    cut: bool = False
-    """Break the connection after the last token, before the end of the answer."""
-
-
-@dataclass(frozen=True)
-class ToolCalls:
-    """The model calls tools, each given as (name, arguments); arguments that are a text are sent as it stands."""
-
-    calls: Sequence[tuple[str, JsonObject | str]]
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Json:
-    """Structured output in the way it was asked for: as content, or as the arguments of the forced tool.
-
-    To an endpoint that is not chat, the whole body.
-    """
-
-    value: JsonObject
-
-
-@dataclass(frozen=True)
-class Malformed:
-    """Structured output that is not JSON; or, with a text of one's own, that does not fit the schema."""
-
-    text: str = '{"facts": ['
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """Embeddings: unit vectors of hashed words, so that texts that share words are near each other."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """An HTTP error in OpenAI's format."""
-
-    status: int
-    message: str = "The script says so."
-    code: str | None = None
-    retry_after: float | None = None
-    """Seconds the client is told to wait; where None, the client follows its own back-off."""
-
-
-@dataclass(frozen=True)
-class Hang:
-    """No answer, until the client leaves or the server stops."""
-
-
-@dataclass(frozen=True)
-class After:
-    """The answer, once the test has set the event."""
-
-    event: threading.Event
-    answer: "Answer"
-
-
-@dataclass(eq=False)
-class Request:
-    """What a client sent and what became of it; times are seconds of `time.monotonic()`."""
-
-    number: int
-    """1 for the first request to this server."""
-    kind: Kind
-    path: str
-    headers: Mapping[str, str]
-    body: JsonObject
-    at: float = field(default_factory=time.monotonic)
-    status: int | None = None
-    answered: float | None = None
-    """When the first byte of the answer was sent."""
-    finished: float | None = None
-    """When the last byte was sent; None while a stream is open, and where the answer never ended."""
-    disconnected: bool = False
-    """Whether the client left before the end of the answer."""
-
-    @property
-    def messages(self) -> list[JsonObject]:
-        return list(self.body.get("messages") or ())
-
-
-Final: TypeAlias = Text | ToolCalls | Json | Malformed | Vectors | Status | Hang
-Answer: TypeAlias = Final | After | Callable[[Request], "Answer"]
-"""What a script holds. A function is called on the server's event loop, so it must not block."""
+__all__ = [
+    "After",
+    "Answer",
+    "Final",
+    "Hang",
+    "Json",
+    "JsonObject",
+    "Kind",
+    "Malformed",
+    "Request",
+    "ScriptedOpenAI",
+    "Status",
+    "Text",
+    "ToolCalls",
+    "Vectors",
+    "hashed_words",
+]
 
 
 class ScriptedOpenAI:
@@ -266,151 +200,3 @@ async def _send(request: Request, answer: Final, parts: Sequence[str], send: Sen
 async def _until(condition: Callable[[], bool]) -> None:
     while not condition():  # noqa: ASYNC110 - another thread makes it true; an asyncio.Event is not for threads
         await asyncio.sleep(0.01)
-
-
-def kind_of(endpoint: str, body: JsonObject) -> Kind:
-    match endpoint:
-        case "POST /v1/chat/completions":
-            return "extraction" if response_format(body) != "text" or forced_tool(body) else "reply"
-        case "POST /v1/embeddings":
-            return "embedding"
-        case "GET /v1/models":
-            return "models"
-    return "unknown"
-
-
-def response_format(body: JsonObject) -> str:
-    return str((body.get("response_format") or {"type": "text"})["type"])
-
-
-def forced_tool(body: JsonObject) -> str | None:
-    """The name of the function that `tool_choice` demands."""
-    choice = body.get("tool_choice")
-    return str(choice["function"]["name"]) if isinstance(choice, dict) and "function" in choice else None
-
-
-def refusal(request: Request, key: str | None) -> Status | None:
-    """The error with which OpenAI would refuse the request, or None."""
-    if key is not None and request.headers.get("authorization") != f"Bearer {key}":
-        return Status(401, "Incorrect API key provided.", "invalid_api_key")
-    match request.kind:
-        case "unknown":
-            return Status(404, f"Unknown request URL: {request.path}.", "unknown_url")
-        case "embedding" if not all(isinstance(text, str) and text for text in embedded_texts(request.body)):
-            return Status(400, "'$.input' is invalid: give texts that are not empty.")
-        case "reply" | "extraction" if problem := problem_in(request.messages, response_format(request.body)):
-            return Status(400, problem)
-    return None
-
-
-def problem_in(messages: Sequence[JsonObject], format_: str) -> str | None:
-    """Tool calls belong together with their results (a careless trim parts them); JSON mode wants its word."""
-    if format_ == "json_object" and "json" not in json.dumps(messages).lower():
-        return "'messages' must contain the word 'json' to use a response format of 'json_object'."
-    open_calls: set[str] = set()
-    for message in (*messages, {"role": "end"}):
-        if message["role"] == "tool":
-            if message["tool_call_id"] not in open_calls:
-                return "A message with role 'tool' must answer a preceding message with 'tool_calls'."
-            open_calls.remove(message["tool_call_id"])
-        elif open_calls:
-            return f"These tool_call_ids did not have response messages: {sorted(open_calls)}."
-        else:
-            open_calls = {call["id"] for call in message.get("tool_calls") or ()}
-    return None
-
-
-def wire(request: Request, answer: Final) -> Sequence[str]:
-    """The body that carries the answer: one part, or those of a stream."""
-    match answer:
-        case Text(text, cut=cut):
-            return completion(request, text, cut=cut)
-        case ToolCalls(calls, text):
-            sent = [(name, given if isinstance(given, str) else json.dumps(given)) for name, given in calls]
-            return completion(request, text, sent)
-        case Json(value) if request.kind in ("embedding", "models"):
-            return [json.dumps(value)]
-        case Json() | Malformed():
-            output = answer.text if isinstance(answer, Malformed) else json.dumps(answer.value)
-            tool = forced_tool(request.body)
-            return completion(request, "", [(tool, output)]) if tool else completion(request, output)
-        case Vectors():
-            return [json.dumps(embeddings(request.body))]
-        case Status(status, message, code):
-            kind = "server_error" if status >= 500 else "invalid_request_error"
-            return [json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})]
-        case Hang():
-            raise AssertionError("a request that hangs gets no answer")
-
-
-def completion(
-    request: Request, text: str, calls: Sequence[tuple[str, str]] = (), *, cut: bool = False
-) -> Sequence[str]:
-    """A chat completion, whole or as a stream of chunks; `calls` are (tool, arguments as JSON)."""
-    tools: list[dict[str, Any]] = [
-        {"id": f"call_{request.number}_{index}", "type": "function", "function": {"name": name, "arguments": given}}
-        for index, (name, given) in enumerate(calls)
-    ]
-    reason = "tool_calls" if calls else "stop"
-    asked, said = len(tokens(json.dumps(request.messages))), len(tokens(f"{text} {calls}"))
-    usage = {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
-
-    def envelope(kind: str, choices: Sequence[JsonObject], **more: JsonObject) -> str:
-        head = {"id": f"chatcmpl-{request.number}", "object": kind, "created": int(time.time())}
-        return json.dumps({**head, "model": request.body.get("model"), "choices": choices, **more})
-
-    def chunk(delta: JsonObject, finish_reason: str | None = None) -> str:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return f"data: {envelope('chat.completion.chunk', [choice])}\n\n"
-
-    if not request.body.get("stream"):
-        message = {"role": "assistant", "content": text or None} | ({"tool_calls": tools} if tools else {})
-        choice = {"index": 0, "message": message, "finish_reason": reason}
-        return [envelope("chat.completion", [choice], usage=usage)]
-
-    parts = [chunk({"content": token}) for token in tokens(text)]
-    for index, tool in enumerate(tools):
-        opened = {**tool, "index": index, "function": {**tool["function"], "arguments": ""}}
-        parts.append(chunk({"tool_calls": [opened]}))
-        for token in tokens(tool["function"]["arguments"]):
-            parts.append(chunk({"tool_calls": [{"index": index, "function": {"arguments": token}}]}))
-    parts = parts or [""]
-    parts[0] = chunk({"role": "assistant", "content": ""}) + parts[0]
-    if not cut:
-        parts[-1] += chunk({}, reason)
-        if (request.body.get("stream_options") or {}).get("include_usage"):
-            parts[-1] += f"data: {envelope('chat.completion.chunk', [], usage=usage)}\n\n"
-        parts[-1] += "data: [DONE]\n\n"
-    return parts
-
-
-def tokens(text: str) -> list[str]:
-    """Words with the space before them; joined they are the text again."""
-    return re.findall(r"\s*\S+|\s+$", text)
-
-
-def embedded_texts(body: JsonObject) -> Sequence[str]:
-    given = body.get("input", "")
-    return given if isinstance(given, list) else [given]
-
-
-def embeddings(body: JsonObject) -> JsonObject:
-    """The answer of /embeddings; the client asks for little-endian float32 in base64 unless told otherwise."""
-    vectors: list[JsonObject] = []
-    for index, text in enumerate(embedded_texts(body)):
-        vector = hashed_words(text, body.get("dimensions") or 1536)
-        packed = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-        shown = packed if body.get("encoding_format") == "base64" else vector
-        vectors.append({"object": "embedding", "index": index, "embedding": shown})
-    asked = sum(len(tokens(text)) for text in embedded_texts(body))
-    usage = {"prompt_tokens": asked, "total_tokens": asked}
-    return {"object": "list", "model": body.get("model"), "data": vectors, "usage": usage}
-
-
-def hashed_words(text: str, dimensions: int) -> Sequence[float]:
-    """A unit vector with a place for each word, found by its hash: the same in every process."""
-    counts = [0] * dimensions
-    for word in re.findall(r"\w+", text.casefold()) or [text]:
-        counts[int.from_bytes(hashlib.sha256(word.encode()).digest(), "big") % dimensions] += 1
-    length = math.hypot(*counts)
-    return [count / length for count in counts]

@@ -78,6 +78,13 @@ def package_cache() -> dict[str, str]:
     return {"UV_CACHE_DIR": cache} if os.access(cache, os.W_OK) else {}
 
 
+def clone_in(directory: Path, **variables: str) -> Clone:
+    """A copy in `directory`, with an empty home beside it, that shares the developer's cache of packages."""
+    home = directory / "home"
+    home.mkdir(parents=True)
+    return Clone(copy_project(directory / "project"), home, variables={**package_cache(), **variables})
+
+
 def as_user(user_id: int) -> list[str]:
     """The words before a command that run it as another user. Skips the test where that is impossible."""
     if os.geteuid() != 0:

@@ -63,12 +63,12 @@ def remembers(request: pytest.FixtureRequest) -> Check:
     """Checks that `make chat` sets up and answers, and that a second start remembers; with --tests, `make test` too."""
 
     def check(clone: Clone) -> None:
-        told = clone.make("chat", typed="I live in Lima.\n")
-        assert (told.returncode, told.stdout) == (0, "Noted: you live in Lima.\nremembered: lives in Lima\n"), (
-            told.stderr
+        first = clone.make("chat", typed="I live in Lima.\n")
+        assert (first.returncode, first.stdout) == (0, "Noted: you live in Lima.\nremembered: lives in Lima\n"), (
+            first.stderr
         )
-        asked = clone.make("chat", typed="Where do I live?\n")
-        assert (asked.returncode, asked.stdout) == (0, "You live in Lima.\n"), asked.stderr
+        second = clone.make("chat", typed="Where do I live?\n")
+        assert (second.returncode, second.stdout) == (0, "You live in Lima.\n"), second.stderr
         if request.config.getoption("--tests", default=False):
             tested = clone.make("test", "ARGS=--ignore=tests/fresh")
             assert tested.returncode == 0, tested.stdout[-8000:] + tested.stderr[-2000:]

@@ -15,12 +15,12 @@ from tests.fresh.clone import (
     SETUP_TIMEOUT,
     Clone,
     as_user,
+    clone_in,
     copy_project,
     find_python,
     free_user,
     give,
     ordinary_user,
-    package_cache,
 )
 from tests.fresh.conftest import Check
 from tests.processes import ROOT, free_port
@@ -29,13 +29,6 @@ LONG_NAME = "a café in a path with spaces, which is longer than the name of a u
 ONLY_IN_FRESH = pytest.mark.fresh
 NEW_PACKAGE = "humanize"
 """A small package on PyPI that this project does not have."""
-
-
-def clone_in(directory: Path, **variables: str) -> Clone:
-    """A copy in `directory`, with an empty home beside it, that shares the developer's cache of packages."""
-    home = directory / "home"
-    home.mkdir(parents=True)
-    return Clone(copy_project(directory / "project"), home, variables={**package_cache(), **variables})
 
 
 def clone_of(user_id: int, place: Path) -> Clone:
@@ -76,8 +69,8 @@ def test_a_proxy_that_is_down_after_the_set_up(long_path: Clone) -> None:
     assert made.returncode == 0, made.stderr
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     dead = dict.fromkeys([*names, *(name.lower() for name in names)], f"http://127.0.0.1:{free_port()}")
-    told = long_path.make("chat", "ARGS=--user ada", typed="I like tea.\nWhat do I like?\n", **dead)
-    assert (told.returncode, told.stdout.splitlines()[-1]) == (0, "You like tea."), told.stderr
+    first = long_path.make("chat", "ARGS=--user ada", typed="I like tea.\nWhat do I like?\n", **dead)
+    assert (first.returncode, first.stdout.splitlines()[-1]) == (0, "You like tea."), first.stderr
 
 
 @ONLY_IN_FRESH

@@ -11,10 +11,8 @@ import pytest
 
 from tests.conversation import candidate, found
 from tests.openai_server import ScriptedOpenAI, Status, Text
-from tests.processes import ROOT, chat, free_port
+from tests.processes import chat, free_port
 from tests.screen import terminal
-
-README = ROOT / "README.md"
 
 
 @pytest.fixture
@@ -48,12 +46,6 @@ def hold(text: str, variables: Mapping[str, str], directory: Path, user: str) ->
         assert result.returncode == 0
 
 
-def test_the_readmes_transcripts_are_what_happens(offline: dict[str, str], tmp_path: Path, user: str) -> None:
-    remembering, trip = re.findall(r"```console\n(\$ make chat.*?)```", README.read_text(), re.DOTALL)
-    hold(remembering, offline, tmp_path, user)
-    hold(trip, offline, tmp_path, user)
-
-
 TRANSCRIPTS = {
     "a preference": """
 $ make chat
@@ -81,9 +73,7 @@ def test_the_guides_own_cases(name: str, offline: dict[str, str], tmp_path: Path
     hold(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), offline, tmp_path, user)
 
 
-def test_a_second_job_is_added_and_an_idiom_is_not(
-    offline: dict[str, str], tmp_path: Path, user: str
-) -> None:
+def test_a_second_job_is_added_and_an_idiom_is_not(offline: dict[str, str], tmp_path: Path, user: str) -> None:
     typed = "I work at Acme.\nI also work at Globex.\nI work for peanuts.\nI left Acme early today.\n/memories\n"
     printed = chat(typed, offline, tmp_path, "--user", user).stdout.splitlines()
     assert printed.count("I didn't take that in; a real model would.") == 2

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.constants import START
 from langgraph.types import StateSnapshot
 
 from agent.agent_graph import Graph
@@ -56,7 +57,7 @@ async def checkpoint(graph: Graph, thread: str, turn: int, node: str) -> StateSn
 
 
 def said(snapshot: StateSnapshot) -> list[str]:
-    return [message.text for message in snapshot.values["messages"] if isinstance(message, HumanMessage)]
+    return [message.text for message in snapshot.values.get("messages", ()) if isinstance(message, HumanMessage)]
 
 
 async def run_again(graph: Graph, user: str, config: RunnableConfig, *texts: str) -> dict[str, Any]:
@@ -124,8 +125,8 @@ async def test_a_message_said_in_a_fork_instead_of_another_is_extracted_once(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
 ) -> None:
     openai.extraction(found(OSLO))
-    past = await checkpoint(graph, thread, 2, "recall")
-    values = await run_again(graph, user, past.parent_config or {}, "I live in Oslo.")
+    past = await checkpoint(graph, thread, 1, START)
+    values = await run_again(graph, user, past.config, "I live in Oslo.")
     assert [m.text for m in values["messages"] if isinstance(m, HumanMessage)] == [INTRODUCTION, "I live in Oslo."]
     await say(graph, user, "Tell me a story.", thread)
     assert extracted(openai) == ["I live in Oslo.", "Tell me a story."]

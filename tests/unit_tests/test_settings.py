@@ -1,6 +1,5 @@
 """Settings: what .env.example promises, and errors that name the variable."""
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,6 @@ from agent.settings import PROJECT, Settings, read_settings
 from memory.errors import BadInput
 from memory.index.embeddings import open_embedder
 from memory.recall.rank import PRESETS
-
-EXAMPLE = PROJECT / ".env.example"
 
 Problems = Callable[..., list[str]]
 
@@ -38,21 +35,6 @@ def problems(monkeypatch: pytest.MonkeyPatch) -> Problems:
         return wrong
 
     return read
-
-
-def example() -> dict[str, str]:
-    return dict(re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
-
-
-def test_env_example_names_every_variable_and_no_other() -> None:
-    assert list(example()) == [name.upper() for name in Settings.model_fields]
-
-
-def test_env_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults = Settings()
-    for name, value in example().items():
-        monkeypatch.setenv(name, value)
-    assert read_settings() == defaults
 
 
 def test_every_wrong_value_is_listed_with_its_variable_and_what_it_takes(problems: Problems) -> None:

@@ -1,0 +1,11 @@
+"""How a check fails: with sentences that say what to do, and no traceback."""
+
+from collections.abc import Iterable
+
+import pytest
+
+
+def check(problems: Iterable[str]) -> None:
+    """Fail with these problems, if there are any."""
+    if found := list(dict.fromkeys(problems)):
+        pytest.fail("\n".join(found), pytrace=False)

@@ -1,0 +1,140 @@
+"""Imports go one way: graphs -> agent -> memory, and inside memory from the front door to the facts."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.checks.report import check
+from tests.documents import ROOT
+
+LAYERS = ("memory", "agent", "graphs")
+"""From the lowest. A module imports nothing from the layers above its own."""
+
+ROOMS = (
+    {"errors", "environment"},
+    {"facts", "embedded"},
+    {"ledger"},
+    {"learn"},
+    {"index", "threads"},
+    {"recall"},
+    {"parts"},
+    {"user_memory", "store", "maintenance"},
+)
+"""The folders and modules of memory/, from the lowest. Those of one line do not import each other."""
+
+PURE = ("facts/*.py", "learn/reconcile.py", "recall/rank.py", "recall/render.py")
+"""Modules of memory/ that need only the standard library, pydantic and numpy, as does all that they import."""
+
+PROGRAM = {ROOT / "agent" / "__main__.py", *(ROOT / "agent" / "terminal").glob("*.py")}
+"""The terminal program, which stands on top of the graphs."""
+
+FILES = {path: path.relative_to(ROOT) for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))}
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of the module in a file of this project."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported(path: Path, *, for_types: bool = True) -> Iterator[str]:
+    """The modules that a file imports, also inside functions; `for_types` includes those only read by type checkers."""
+
+    def walk(node: ast.AST) -> Iterator[ast.AST]:
+        for child in ast.iter_child_nodes(node):
+            only_types = isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING")
+            if for_types or not only_types:
+                yield child
+                yield from walk(child)
+
+    for node in walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            inner = [f"{name}.{alias.name}" for alias in node.names if f"{name}.{alias.name}" in MODULES]
+            yield from inner or [name]
+
+
+def test_imports_are_absolute() -> None:
+    check(
+        f"{shown} imports {name}: write the module's full name."
+        for path, shown in FILES.items()
+        for name in imported(path)
+        if name.startswith(".")
+    )
+
+
+def test_a_layer_imports_nothing_from_the_layers_above() -> None:
+    check(
+        f"{shown} imports {name}, from a layer above: move the code down, or pass it as an argument."
+        for path, shown in FILES.items()
+        for name in imported(path)
+        if path not in PROGRAM
+        and (above := LAYERS[LAYERS.index(shown.parts[0]) + 1 :])
+        and name.split(".")[0] in (*above, "tests")
+    )
+
+
+def test_nothing_imports_the_program_or_the_tests() -> None:
+    programs = {module_of(path) for path in PROGRAM}
+    check(
+        f"{shown} imports {name}: only the program itself may."
+        for path, shown in FILES.items()
+        for name in imported(path)
+        if (name in programs and path not in PROGRAM) or name.split(".")[0] == "tests"
+    )
+
+
+def room(name: str) -> str:
+    return name.split(".")[1]
+
+
+def test_the_rooms_of_memory_import_downwards() -> None:
+    rank = {name: height for height, names in enumerate(ROOMS) for name in names}
+    problems = []
+    for name, path in MODULES.items():
+        if not name.startswith("memory."):
+            continue
+        if room(name) not in rank:
+            problems.append(f"{FILES[path]}: add {room(name)!r} to ROOMS in tests/checks/test_layering.py.")
+            continue
+        below = [other for other in imported(path) if other.startswith("memory.") and room(other) != room(name)]
+        problems += [
+            f"{FILES[path]} imports {other}, which is not below it (see ROOMS in tests/checks/test_layering.py)."
+            for other in below
+            if rank.get(room(other), 0) >= rank[room(name)]
+        ]
+    check(problems)
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {name: {*imported(path, for_types=False)} & {*MODULES} - {name} for name, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        check([f"Modules import each other in a circle: {' <- '.join(error.args[1])}."])
+
+
+@pytest.mark.parametrize("pattern", PURE)
+def test_the_rules_of_memory_are_pure(pattern: str) -> None:
+    start = [module_of(path) for path in (ROOT / "memory").glob(pattern)]
+    assert start, f"memory/{pattern} is gone: change PURE in tests/checks/test_layering.py."
+    reached: set[str] = set()
+    while start:
+        name = start.pop()
+        if name not in reached and name not in ("memory", "memory.environment"):
+            reached.add(name)
+            start += [other for other in imported(MODULES[name], for_types=False) if other in MODULES]
+    check(
+        f"{FILES[MODULES[name]]} imports {other}: memory/{pattern} needs it and has to stay pure."
+        for name in sorted(reached)
+        for other in imported(MODULES[name], for_types=False)
+        if other.split(".")[0] not in {*sys.stdlib_module_names, "pydantic", "numpy", "memory"}
+    )

@@ -1,0 +1,114 @@
+"""The README and docs/ are true: a reader who runs a page from top to bottom sees what the page shows."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.settings import Settings
+from tests.documents import IS_TEMPLATE, PAGES, Block, Command, blocks, commands
+from tests.processes import chat, environment
+
+CHANGES_FILES = ("README.md", "customising.md")
+"""Pages whose shell blocks other tests run: tests/fresh."""
+
+FORGET = """
+import asyncio
+from agent.persistence import open_store
+from memory import UserMemory
+
+
+async def forget():
+    async with open_store() as store:
+        for user in ("default", "ada", "ben", "bob"):
+            await UserMemory(store, user).forget_everything()
+
+
+asyncio.run(forget())
+"""
+"""Deletes what the users of the pages said."""
+
+pytestmark = pytest.mark.skipif(not IS_TEMPLATE, reason="a project made from the template answers differently")
+
+
+class Reader:
+    """Somebody who tries a page: an empty folder, no settings, and embedded servers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / ".venv").symlink_to(sys.prefix)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        settings = dict.fromkeys((name.upper() for name in Settings.model_fields), "")
+        self.variables = environment({**settings, "DATA_DIR": str(folder / ".data"), "PATH": path})
+
+    def run(self, *command: str) -> str:
+        """What a command prints, both streams together."""
+        ran = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout
+        return ran.stdout
+
+    def try_command(self, command: Command) -> list[str]:
+        """The lines that a command of a console block prints."""
+        if command.line.startswith("make chat"):
+            arguments = [word for given in re.findall(r'ARGS="([^"]*)"', command.line) for word in given.split()]
+            return chat("\n".join(command.typed) + "\n", self.variables, self.folder, *arguments).stdout.splitlines()
+        return self.run("sh", "-e", "-c", command.line).splitlines()
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    reader = Reader(tmp_path_factory.mktemp("reader"))
+    yield reader
+    reader.run("python", "-m", "agent", "stop")
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(reader: Reader) -> None:
+    """Each page starts with an empty memory; the servers are up, so that no page shows their start."""
+    reader.run("python", "-c", FORGET)
+
+
+def comparable(lines: list[str]) -> list[str]:
+    """Lines without the ids of facts and the width of columns."""
+    return [re.sub(r"\b[0-9a-f]{8}\b", "ID", " ".join(line.split())) for line in lines]
+
+
+def shown_after(block: Block) -> str:
+    """The text block that follows a block: what the script prints."""
+    every = blocks(block.page)
+    following = every[every.index(block) + 1 :]
+    return following[0].text if following and following[0].language == "text" else ""
+
+
+def runnable(page: Path) -> list[Block]:
+    shell = () if page.name in CHANGES_FILES else ("sh",)
+    return blocks(page, "python", "console", *shell)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.name)
+def test_a_page_shows_what_happens(page: Path, reader: Reader) -> None:
+    for block in runnable(page):
+        match block.language:
+            case "console":
+                for command in commands(block):
+                    assert comparable(reader.try_command(command)) == comparable(command.output), (
+                        f"{block}: {command.line}"
+                    )
+            case "python":
+                (reader.folder / "script.py").write_text(block.text)
+                assert reader.run("python", "script.py") == shown_after(block), str(block)
+            case _:
+                reader.run("sh", "-e", "-c", block.text)
