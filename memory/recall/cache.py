@@ -18,7 +18,7 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Vectors, bytes_of, vectors_of
-from memory.ledger.ledger import Ledger
+from memory.ledger.ledger import Ledger, Revision
 from memory.recall.table import Table
 from memory.recall.words import document
 
@@ -114,11 +114,7 @@ class FactCache:
         else:
             there = await self._ledger.revisions(user_id, self.max_facts + 1)
             newest, complete = dict(islice(there.items(), self.max_facts)), len(there) <= self.max_facts
-            same = {
-                fact_id: newest[fact_id].said_again_at
-                for fact_id, (recorded_at, _) in before.revisions().items()
-                if fact_id in newest and newest[fact_id].recorded_at == recorded_at
-            }
+            same = await asyncio.to_thread(_same, before, newest)
             new = [fact_id for fact_id in newest if fact_id not in same]
             if new != [*newest][: len(new)]:  # an older one took the place of one that was retired
                 return await self._load(user_id, version, None)
@@ -135,6 +131,15 @@ class FactCache:
             raise Unavailable(f"{len(lacking)} facts have no vector yet: the index is behind.")
         made = map(bytes_of, await self._embedder.embed_facts(lacking))
         return vectors_of([vector or next(made) for vector in stored][::-1])
+
+
+def _same(before: Table, newest: Mapping[str, Revision]) -> dict[str, datetime | None]:
+    """The ids of the facts of `before` that were not erased or retired since -> when each was last said again."""
+    return {
+        fact_id: newest[fact_id].said_again_at
+        for fact_id, (recorded_at, _) in before.revisions().items()
+        if fact_id in newest and newest[fact_id].recorded_at == recorded_at
+    }
 
 
 def _kept(before: Table, said_again_at: Mapping[str, datetime | None]) -> Table:
