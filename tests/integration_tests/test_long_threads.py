@@ -235,7 +235,7 @@ async def test_a_fork_from_before_a_summary_has_its_messages_and_folds_again(
     assert forked["summary"]["begins_with"] == "This is what I say as my message 0"
 
 
-async def test_the_built_in_model_goes_on_for_as_long_as_one_likes_with_what_was_said(
+async def test_the_offline_model_summarizes_a_long_thread_in_the_users_words(
     graph: Graph, user: str, thread: str, setting: Setting
 ) -> None:
     setting(chat_model="offline")
