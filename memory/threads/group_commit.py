@@ -15,61 +15,12 @@ from memory.ledger.pool import Pool
 
 log = logging.getLogger(__name__)
 
-GROUP_TIMEOUT = 1.0
-"""Seconds that the statement may take; then each call saves its own rows, and only one whose row is locked waits."""
+GROUP_TIMEOUT = 1.0  # seconds; then each call saves its own rows, and only one whose row is locked waits
+MAX_GROUPED_BYTES = 250_000  # a call that saves more than this saves its own rows, so that the others do not wait
 
-MAX_GROUPED_BYTES = 250_000
-"""A call that saves more than this saves its own rows from the start, so that the others do not wait for it."""
+Row = Sequence[Any]  # JSON values in the order of STATEMENT's columns, and last the blob, if the table has one
 
-Row = Sequence[Any]
-"""The values of a table's columns, in the order that STATEMENT names them: JSON values, and last the blob, if any."""
-
-
-class GroupCommitter:
-    """Commits the rows of concurrent calls, which run in one event loop, together."""
-
-    def __init__(self, pool: Pool, slots: asyncio.Semaphore) -> None:
-        """`slots` limits the connections that these calls and others take from the pool."""
-        self._pool, self._slots = pool, slots
-        self._calls: list[dict[str, Sequence[Row]]] = []
-        self._write_task: asyncio.Task[bool] | None = None
-        """The task that will write `_calls`, until it has a connection; then the next call starts a new group."""
-
-    async def commit(self, **rows: Sequence[Row]) -> bool:
-        """Commit rows of `checkpoints`, `blobs` and `writes`.
-
-        Returns False where the caller has to save them itself, so that no call makes another one fail.
-        """
-        if sum(len(row[-1]) for table in ("blobs", "writes") for row in rows.get(table, ())) > MAX_GROUPED_BYTES:
-            return False
-        if self._write_task is None or self._write_task.done():
-            self._calls = []
-            self._write_task = asyncio.create_task(self._write(self._calls))
-        self._calls.append(rows)
-        return await asyncio.shield(self._write_task)  # cancelling this call does not cancel the others
-
-    async def _write(self, calls: list[dict[str, Sequence[Row]]]) -> bool:
-        def encoded(table: str) -> str:
-            """In the order of their threads: two processes that lock the same rows cannot deadlock."""
-            rows = sorted((row for call in calls for row in call.get(table, ())), key=itemgetter(0))
-            if table != "checkpoints":
-                rows = [(*row[:-1], b64encode(row[-1]).decode()) for row in rows]
-            return json.dumps(rows)
-
-        try:
-            async with self._slots, self._pool.connection() as connection:
-                self._write_task = None
-                parameters = {table: encoded(table) for table in ("checkpoints", "blobs", "writes")}
-                async with asyncio.timeout(GROUP_TIMEOUT):
-                    await connection.execute(STATEMENT, parameters)
-        except PoolTimeout:
-            raise  # on its own, each call would wait just as long for a connection
-        except Exception as error:
-            log.warning("group commit failed, saving one by one calls=%d cause=%s", len(calls), cause_of(error))
-            return False
-        return True
-
-
+# One statement is one transaction and one round trip; psycopg takes six times as long to send rows as arrays.
 STATEMENT = """
 with blobs as (
     insert into checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
@@ -87,4 +38,44 @@ select r->>0, r->>1, r->>2, r->>3, r->4, r->5 from jsonb_array_elements(%(checkp
 on conflict (thread_id, checkpoint_ns, checkpoint_id) do update
 set checkpoint = excluded.checkpoint, metadata = excluded.metadata
 """
-"""One statement is one transaction and one round trip; psycopg takes six times as long to send rows as arrays."""
+
+
+class GroupCommitter:
+    """Commits the rows of concurrent calls, which run in one event loop, together."""
+
+    def __init__(self, pool: Pool, slots: asyncio.Semaphore) -> None:
+        """`slots` limits the connections that these calls and others take from the pool."""
+        self._pool, self._slots = pool, slots
+        self._calls: list[dict[str, Sequence[Row]]] = []
+        self._write_task: asyncio.Task[bool] | None = None  # of `_calls`, until it has a connection
+
+    async def commit(self, **rows: Sequence[Row]) -> bool:
+        """Commit rows of `checkpoints`, `blobs` and `writes`; False if the call has to save them itself."""
+        if sum(len(row[-1]) for table in ("blobs", "writes") for row in rows.get(table, ())) > MAX_GROUPED_BYTES:
+            return False
+        if self._write_task is None or self._write_task.done():
+            self._calls = []
+            self._write_task = asyncio.create_task(self._write(self._calls))
+        self._calls.append(rows)
+        return await asyncio.shield(self._write_task)  # cancelling this call does not cancel the others
+
+    async def _write(self, calls: list[dict[str, Sequence[Row]]]) -> bool:
+        def encoded(table: str) -> str:
+            """Sorted by thread: two processes that lock the same rows cannot deadlock."""
+            rows = sorted((row for call in calls for row in call.get(table, ())), key=itemgetter(0))
+            if table != "checkpoints":
+                rows = [(*row[:-1], b64encode(row[-1]).decode()) for row in rows]
+            return json.dumps(rows)
+
+        try:
+            async with self._slots, self._pool.connection() as connection:
+                self._write_task = None
+                parameters = {table: encoded(table) for table in ("checkpoints", "blobs", "writes")}
+                async with asyncio.timeout(GROUP_TIMEOUT):
+                    await connection.execute(STATEMENT, parameters)
+        except PoolTimeout:
+            raise  # on its own, each call would wait just as long for a connection
+        except Exception as error:
+            log.warning("group commit failed, saving one by one calls=%d cause=%s", len(calls), cause_of(error))
+            return False
+        return True

@@ -1,6 +1,7 @@
 """One run of a thread at a time, across all processes that use the database; a LangGraph server does this itself."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,8 +13,8 @@ from memory.ledger.keyed_locks import KeyedLocks
 from memory.ledger.locks import lock_key, wait_for_lock
 from memory.ledger.pool import Connection, Pool
 
-RUN_TIMEOUT = 30.0
-"""Seconds to wait for another run of the same thread."""
+RUN_TIMEOUT = 30.0  # seconds to wait for another run of the same thread
+NO_CONNECTION = "The database does not answer, or has no connection free for the thread's lock: try again."
 
 
 class RunLocks:
@@ -24,11 +25,9 @@ class RunLocks:
     """
 
     def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._locks = KeyedLocks()
-        self._opening = asyncio.Lock()
+        self._pool, self._locks, self._opening = pool, KeyedLocks(), asyncio.Lock()
         self._connection: Connection | None = None
-        self._users = dict[Connection, int]()
+        self._users = Counter[Connection]()
 
     @asynccontextmanager
     async def hold(self, thread_id: str, *, timeout: float = RUN_TIMEOUT) -> AsyncIterator[None]:
@@ -36,11 +35,8 @@ class RunLocks:
 
         Raises Unavailable when another run holds the lock, or the database does not answer, for `timeout` seconds.
         """
-        deadline = asyncio.get_running_loop().time() + timeout
-        key = lock_key("thread", thread_id)
-        busy = (
-            f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or in a new thread."
-        )
+        key, deadline = lock_key("thread", thread_id), asyncio.get_running_loop().time() + timeout
+        busy = f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or use another."
         async with (
             self._locks.hold(thread_id, timeout=timeout, busy=busy),
             self._shared_connection(deadline) as connection,
@@ -62,11 +58,9 @@ class RunLocks:
                     except OperationalError:
                         self._connection = None  # it broke while others were using it
                 connection = self._connection = self._connection or await self._pool.getconn()
-                self._users[connection] = self._users.get(connection, 0) + 1
+                self._users[connection] += 1
         except (TimeoutError, PoolTimeout, OperationalError) as error:
-            raise Unavailable(
-                "The database does not answer, or has no connection free for the thread's lock: try again."
-            ) from error
+            raise Unavailable(NO_CONNECTION) from error
         try:
             yield connection
         finally:

@@ -1,9 +1,6 @@
 """The checkpointer: LangGraph's for Postgres, with group commit, encryption, and what a LangGraph server asks for.
 
-It uses private parts of LangGraph's saver, so pyproject.toml pins the minor version, and a unit test says which part
-an upgrade has changed. `aput` and `aput_writes` are written here because LangGraph's send several statements for each
-call: in one statement for all calls of a moment, eight chats save twice as many turns a second, and five times as many
-where Postgres is 1 ms away. `adelete_for_runs` and `acopy_thread` are called by servers and missing in LangGraph's.
+It uses private parts of LangGraph's: pyproject.toml pins its minor version, and test_saver.py names what has changed.
 """
 
 import asyncio
@@ -30,17 +27,34 @@ from memory.errors import BadInput
 from memory.ledger.pool import Pool
 from memory.threads.group_commit import GroupCommitter
 
-RESERVED_CONNECTIONS = 2
-"""Connections of the pool that the saver leaves to others: the run locks, and the ledger."""
-
+RESERVED_CONNECTIONS = 2  # of the pool, which the saver leaves to the run locks and the ledger
 SET_KEY = "set the key that it was saved with."
+
+# A blob stays while a checkpoint that is not deleted refers to it: an earlier one, or a fork of it.
+DELETE_FOR_RUNS = """
+with deleted as (
+    delete from checkpoints where metadata ? 'run_id' and metadata->>'run_id' = any(%(runs)s)
+    returning thread_id, checkpoint_ns, checkpoint_id, checkpoint->'channel_versions' as versions
+), writes as (
+    delete from checkpoint_writes w using deleted d
+    where w.thread_id = d.thread_id and w.checkpoint_ns = d.checkpoint_ns and w.checkpoint_id = d.checkpoint_id
+)
+delete from checkpoint_blobs b using deleted d, jsonb_each_text(d.versions) v
+where b.thread_id = d.thread_id and b.checkpoint_ns = d.checkpoint_ns and b.channel = v.key and b.version = v.value
+and not exists (
+    select from checkpoints c where c.thread_id = b.thread_id and c.checkpoint_ns = b.checkpoint_ns
+    and c.checkpoint->'channel_versions'->>b.channel = b.version
+    and (metadata->>'run_id' = any(%(runs)s)) is not true
+)
+"""
 
 
 class ThreadSaver(AsyncPostgresSaver):
     """Saves and reads what LangGraph's own saver does, row for row.
 
-    With a key, messages, summaries and tasks are encrypted (AES-EAX). Not encrypted are names: ids of threads,
-    messages, runs and users, and what a run's context and config hold.
+    LangGraph's sends several statements for each call. In one statement for all calls of a moment, eight chats save
+    twice as many turns a second, and five times as many where Postgres is 1 ms away. With a key, messages, summaries
+    and tasks are encrypted (AES-EAX), but not the ids of threads, messages, runs and users, nor context and config.
     """
 
     def __init__(self, pool: Pool, key: SecretStr | None = None) -> None:
@@ -65,15 +79,10 @@ class ThreadSaver(AsyncPostgresSaver):
         plain = {name: value for name, value in values.items() if isinstance(value, str | int | float | NoneType)}
         blobs = {name: value for name, value in values.items() if name not in plain}
         snapshots = {name: True for name, value in blobs.items() if isinstance(value, _DeltaSnapshot)}
-        checkpoint_row = (
-            thread_id,
-            namespace,
-            checkpoint["id"],
-            configurable.get("checkpoint_id"),
-            {**checkpoint, "channel_values": plain | snapshots},
-            get_serializable_checkpoint_metadata(config, metadata),
-        )
         changed = {name: version for name, version in new_versions.items() if name in blobs}
+        ids = thread_id, namespace, checkpoint["id"], configurable.get("checkpoint_id")
+        saved = {**checkpoint, "channel_values": plain | snapshots}
+        checkpoint_row = (*ids, saved, get_serializable_checkpoint_metadata(config, metadata))
         blob_rows = self._dump_blobs(thread_id, namespace, blobs, changed)
         if not await self._committer.commit(checkpoints=[checkpoint_row], blobs=blob_rows):
             return await super().aput(config, checkpoint, metadata, new_versions)
@@ -98,30 +107,11 @@ class ThreadSaver(AsyncPostgresSaver):
         """Copy a thread with its history, as a server's `copy` does."""
         async with self.pool.connection() as connection, connection.transaction():
             for table in ("checkpoint_blobs", "checkpoint_writes", "checkpoints"):
-                await connection.execute(
-                    f"insert into {table} select copy.* from {table} original, "  # noqa: S608 - constants
-                    "jsonb_populate_record(original, %(changed)s) copy where original.thread_id = %(source)s",
-                    {"source": source_thread_id, "changed": Jsonb({"thread_id": target_thread_id})},
-                )
-
-
-DELETE_FOR_RUNS = """
-with deleted as (
-    delete from checkpoints where metadata ? 'run_id' and metadata->>'run_id' = any(%(runs)s)
-    returning thread_id, checkpoint_ns, checkpoint_id, checkpoint->'channel_versions' as versions
-), writes as (
-    delete from checkpoint_writes w using deleted d
-    where w.thread_id = d.thread_id and w.checkpoint_ns = d.checkpoint_ns and w.checkpoint_id = d.checkpoint_id
-)
-delete from checkpoint_blobs b using deleted d, jsonb_each_text(d.versions) v
-where b.thread_id = d.thread_id and b.checkpoint_ns = d.checkpoint_ns and b.channel = v.key and b.version = v.value
-and not exists (
-    select from checkpoints c where c.thread_id = b.thread_id and c.checkpoint_ns = b.checkpoint_ns
-    and c.checkpoint->'channel_versions'->>b.channel = b.version
-    and (metadata->>'run_id' = any(%(runs)s)) is not true
-)
-"""
-"""A blob stays while a checkpoint that is not deleted refers to it: an earlier one, or a fork of it."""
+                query = f"""
+                    insert into {table} select copy.* from {table} original,
+                    jsonb_populate_record(original, %s) copy where original.thread_id = %s
+                """
+                await connection.execute(query, (Jsonb({"thread_id": target_thread_id}), source_thread_id))
 
 
 class ThreadSerializer(JsonPlusSerializer):
@@ -143,11 +133,8 @@ class ThreadSerializer(JsonPlusSerializer):
         (kind, _, cipher), value = data[0].partition("+"), data[1]
         if cipher and self._cipher is None:
             raise BadInput(f"The thread was saved encrypted, and LANGGRAPH_AES_KEY is empty: {SET_KEY}")
-        if cipher and self._cipher:
-            try:
-                value = self._cipher.decrypt(cipher, value)
-            except ValueError as error:
-                raise BadInput(
-                    f"The thread was saved with another key than LANGGRAPH_AES_KEY is now: {SET_KEY}"
-                ) from error
-        return super().loads_typed((kind, value))
+        try:
+            decrypted = self._cipher.decrypt(cipher, value) if cipher and self._cipher else value
+        except ValueError as error:
+            raise BadInput(f"The thread was saved with another key than LANGGRAPH_AES_KEY is now: {SET_KEY}") from error
+        return super().loads_typed((kind, decrypted))

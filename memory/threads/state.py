@@ -11,25 +11,21 @@ from memory.threads.task import Task, change_task
 class OwnedThread(TypedDict):
     """A thread of a user."""
 
-    owner: str
-    """`owner_key` of the user who began it."""
-    extracted_until: str
-    """Watermark: the id of the last message that facts were extracted from."""
+    owner: str  # `owner_key` of the user who began it
+    extracted_until: str  # watermark: the id of the last message that facts were extracted from
 
 
 class ConversationState(OwnedThread):
     """What memory keeps of a conversation besides its messages."""
 
-    summary: Summary
-    """Of the messages that were taken out of `messages`."""
-    task: Annotated[Task | None, change_task]
-    """Working memory: the task that the thread is in the middle of."""
-    task_open_until: Annotated[str, lambda _, new: new]  # with a reducer, as two calls of one step may set it
-    """When the task expires, "" once it has ended: a plain value, by which SQL finds the thread."""
+    summary: Summary  # of the messages that were taken out of `messages`
+    task: Annotated[Task | None, change_task]  # working memory: the task that the thread is in the middle of
+    # When the task expires, "" once it has ended: a plain value, by which SQL finds the thread. It has a reducer, since
+    # two calls of one step may set it.
+    task_open_until: Annotated[str, lambda _, new: new]
 
 
 class ExtractionThread(TypedDict):
     """What tells a thread of background extraction from a conversation."""
 
-    conversation: str
-    """The thread whose messages are extracted."""
+    conversation: str  # the thread whose messages are extracted

@@ -11,11 +11,9 @@ from typing_extensions import TypedDict  # on Python 3.11 pydantic cannot read t
 
 from memory.learn.guard import is_secret
 
-SUMMARY_TOKENS = 500
-"""Approximate number of tokens of a prompt that the summary may take."""
+SUMMARY_TOKENS = 500  # what the summary may take of a prompt, about
 SUMMARY_CHARS = SUMMARY_TOKENS * 4
-TITLE_CHARS = 100
-"""Characters of a thread's first message that are kept as its title."""
+TITLE_CHARS = 100  # of a thread's first message, kept as its title
 
 SUMMARY_PROMPT = """\
 You keep the running summary of a conversation between a user and an assistant. You are given, as JSON, the summary so \
@@ -36,8 +34,7 @@ class Summary(TypedDict):
     """The summary of a thread. Not a plain string, because the checkpointer does not encrypt those."""
 
     text: str
-    begins_with: str
-    """The beginning of the thread's first message, which lists of threads show."""
+    begins_with: str  # the beginning of the thread's first message, which lists of threads show
 
 
 async def update_summary(
@@ -53,17 +50,16 @@ async def update_summary(
     if request is None:
         return before
     answer = await model.ainvoke([SystemMessage(SUMMARY_PROMPT), HumanMessage(request)], config)
-    text = bounded(without_secrets(str(answer.text).strip()))
+    sentences = (re.split(r"(?<=[.!?])\s+", line) for line in str(answer.text).strip().splitlines())
+    lines = (" ".join(sentence for sentence in line if not is_secret(sentence)) for line in sentences)
+    text = bounded("\n".join(lines).strip())
     if not text:
         raise ValueError("The model gave no summary.")
     return {**before, "text": text}
 
 
 def summary_input(so_far: str, messages: Sequence[AnyMessage]) -> str | None:
-    """The request to the model, as JSON; None if the messages hold no text.
-
-    Tool calls and their answers are left out: the assistant says what they found.
-    """
+    """The request to the model, as JSON, without tool calls and their answers; None if the messages hold no text."""
     said = [
         {"from": "user" if isinstance(message, HumanMessage) else "assistant", "text": text}
         for message in messages
@@ -72,14 +68,6 @@ def summary_input(so_far: str, messages: Sequence[AnyMessage]) -> str | None:
     return json.dumps({"summary": so_far, "messages": said}, ensure_ascii=False) if said else None
 
 
-def without_secrets(text: str) -> str:
-    """The text without the sentences that hold a password, key or card number."""
-    lines = (re.split(r"(?<=[.!?])\s+", line) for line in text.splitlines())
-    return "\n".join(" ".join(part for part in parts if not is_secret(part)) for parts in lines).strip()
-
-
 def bounded(text: str) -> str:
     """The end of the text, in whole words, within SUMMARY_CHARS: the oldest part comes first and is cut."""
-    if len(text) <= SUMMARY_CHARS:
-        return text
-    return f"… {text[2 - SUMMARY_CHARS :].split(None, 1)[-1]}"
+    return text if len(text) <= SUMMARY_CHARS else f"… {text[2 - SUMMARY_CHARS :].split(None, 1)[-1]}"

@@ -3,7 +3,7 @@
 import json
 import uuid
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, TypeAlias, cast
 
 from pydantic import AfterValidator, JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # on Python 3.11 pydantic cannot read the one of `typing`
@@ -13,15 +13,12 @@ from memory.facts.fact import check_text, iso_moment
 
 Ending = Literal["done", "failed", "cancelled"]
 TaskStatus = Literal["in_progress", "expired"] | Ending
+TaskData: TypeAlias = dict[str, JsonValue]
+Moment = Annotated[str, AfterValidator(lambda text: iso_moment(text).isoformat())]  # ISO, with its time zone
 
-TASK_HOURS = 24
-"""How long a task stays open by default."""
-
-MAX_HOURS, MAX_TYPE, MAX_DATA = 24 * 365, 100, 4_000
-"""Limits: hours; characters of a task's type; characters of its data as JSON, since every prompt carries them."""
-
-Moment = Annotated[str, AfterValidator(lambda text: iso_moment(text).isoformat())]
-"""An ISO moment with its time zone."""
+TASK_HOURS = 24  # how long a task stays open by default
+MAX_HOURS = 24 * 365
+MAX_TYPE, MAX_DATA = 100, 4_000  # characters of a task's type, and of its data as JSON, since every prompt carries them
 
 
 class Task(TypedDict):
@@ -29,9 +26,8 @@ class Task(TypedDict):
 
     id: str
     type: str
-    status: TaskStatus
-    """As it was last set; `status_of` finds out whether it has expired since."""
-    data: dict[str, JsonValue]
+    status: TaskStatus  # as it was last set; `status_of` finds out whether it has expired since
+    data: TaskData
     created_at: Moment
     expires_at: Moment
 
@@ -43,14 +39,12 @@ class TaskChange(TypedDict):
     """A change to the task with this id; the reducer applies the changes of one step one after another."""
 
     id: str
-    ending: Ending | None
-    """None while the task goes on."""
-    data: dict[str, JsonValue]
-    """Merged into the task's data; null deletes a key."""
+    ending: Ending | None  # None while the task goes on
+    data: TaskData  # merged into the task's data; null deletes a key
 
 
 def task_of(value: object) -> Task | None:
-    """The task in a thread's state; None where there is none, or a client wrote something else there."""
+    """The task in a thread's state; None if there is none, or a client wrote something else there."""
     try:
         return _TASK.validate_python(value)
     except ValidationError:
@@ -71,9 +65,7 @@ def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task |
     return {**task, "status": change["ending"] or task["status"], "data": _merged(task["data"], change["data"])}
 
 
-def start_task(
-    task: Task | None, kind: str, data: dict[str, JsonValue], now: datetime, hours: float = TASK_HOURS
-) -> Task:
+def start_task(task: Task | None, kind: str, data: TaskData, now: datetime, hours: float = TASK_HOURS) -> Task:
     """A new open task, which replaces one that has ended or expired.
 
     Raises BadInput while another is open: a thread has one task at a time, so that "cancel it" is unambiguous, and
@@ -109,7 +101,7 @@ def status_of(task: Task, now: datetime) -> TaskStatus:
     return "expired" if is_late else task["status"]
 
 
-def update_task(task: Task | None, data: dict[str, JsonValue], now: datetime) -> TaskChange:
+def update_task(task: Task | None, data: TaskData, now: datetime) -> TaskChange:
     """`data` merged into the open task's. Raises BadInput when none is open, or its data would be too large.
 
     Each call of a step is checked by itself: together they may pass the limit by what one message of a model holds.
@@ -132,11 +124,11 @@ def _require_open(task: Task | None, now: datetime) -> Task:
     raise BadInput(f"No task is open in this thread{last}: start one first, in a step of its own.")
 
 
-def _merged(data: dict[str, JsonValue], changes: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def _merged(data: TaskData, changes: TaskData) -> TaskData:
     return {key: value for key, value in {**data, **changes}.items() if value is not None}
 
 
-def _checked(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def _checked(data: TaskData) -> TaskData:
     """`data` unchanged. Raises BadInput for data that is not JSON, too large, or that Postgres cannot keep."""
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False)

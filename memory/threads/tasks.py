@@ -6,7 +6,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from memory.facts.fact import check_user_id, owner_key, utc_now
 from memory.ledger.pool import Pool
-from memory.threads.task import Task, open_task, status_of, task_of
+from memory.threads.task import Task, status_of, task_of
 from memory.threads.threads import NEWEST, fetch
 
 
@@ -19,9 +19,9 @@ class ThreadTask(NamedTuple):
 
 async def active_tasks(pool: Pool, serde: SerializerProtocol, user_id: str) -> list[ThreadTask]:
     """The tasks that are open in the user's threads, the newest first. `serde` is the checkpointer's."""
-    now = utc_now()
     # The plain value only narrows the search: a client may have set it.
-    return [entry for entry in await _tasks(pool, serde, user_id, now.isoformat()) if open_task(entry.task, now)]
+    found = await _tasks(pool, serde, user_id, open_until=utc_now().isoformat())
+    return [entry for entry in found if entry.task["status"] == "in_progress"]
 
 
 async def latest_tasks(pool: Pool, serde: SerializerProtocol, user_id: str) -> list[ThreadTask]:
@@ -31,17 +31,13 @@ async def latest_tasks(pool: Pool, serde: SerializerProtocol, user_id: str) -> l
 
 async def _tasks(pool: Pool, serde: SerializerProtocol, user_id: str, open_until: str) -> list[ThreadTask]:
     """The tasks in the newest checkpoints, read as the checkpointer saves them, which may be encrypted."""
-    rows = await fetch(
-        pool,
-        f"""
-        {NEWEST} select newest.thread_id, task.type, task.blob from newest
+    query = f"""{NEWEST}
+        select newest.thread_id, task.type, task.blob from newest
         join checkpoint_blobs task on task.thread_id = newest.thread_id and task.checkpoint_ns = ''
             and task.channel = 'task' and task.version = checkpoint->'channel_versions'->>'task'
         where checkpoint->'channel_values'->>'task_open_until' >= %(open_until)s collate "C"
-        """,  # noqa: S608 - a constant
-        owner=owner_key(check_user_id(user_id)),
-        open_until=open_until,
-    )
+    """
+    rows = await fetch(pool, query, owner=owner_key(check_user_id(user_id)), open_until=open_until)
     now = utc_now()
     tasks = [(row["thread_id"], task_of(serde.loads_typed((row["type"], row["blob"])))) for row in rows]
     found = [ThreadTask(thread, {**task, "status": status_of(task, now)}) for thread, task in tasks if task]

@@ -13,13 +13,13 @@ from memory.ledger.locks import lock_key, take_locks
 from memory.ledger.pool import Pool
 from memory.threads.run_lock import RUN_TIMEOUT
 
-BEGUN_BY = "begun_by"
-"""Key in a checkpoint's metadata: `owner_key` of the user whose run saved it."""
+BEGUN_BY = "begun_by"  # key in a checkpoint's metadata: `owner_key` of the user whose run saved it
 
+# The expression that is indexed. The state has no owner until the first step of a thread's first run is saved.
 OWNER = f"coalesce(checkpoint->'channel_values'->>'owner', metadata->>'{BEGUN_BY}')"
-"""The expression that is indexed. The state has no owner until the first step of a thread's first run is saved."""
 OWNED = f"{OWNER} = %(owner)s and checkpoint_ns = ''"
 
+# The newest checkpoint of each of a user's threads: one index scan for each thread, however long it is.
 NEWEST = f"""
 with recursive newest as (
     (select thread_id, checkpoint from checkpoints where {OWNED} order by thread_id, checkpoint_id desc limit 1)
@@ -29,12 +29,9 @@ with recursive newest as (
         where {OWNED} and thread_id > newest.thread_id order by thread_id, checkpoint_id desc limit 1
     ) later
 )
-"""  # noqa: S608 - a constant
-"""The newest checkpoint of each of a user's threads: one index scan for each thread, however long it is."""
+"""
 
-MAX_THREAD_ID = 600
-"""Characters of a thread's id, which has to fit into an index."""
-
+MAX_THREAD_ID = 600  # characters, since an id has to fit into an index
 NAMESPACE = uuid.UUID("5b4a2f0e-6d1c-4c55-9f3e-7d1b1a9c2e61")
 
 
@@ -42,8 +39,7 @@ class Thread(NamedTuple):
     """A conversation of a user."""
 
     id: str
-    last_at: datetime
-    """When its newest checkpoint was written."""
+    last_at: datetime  # when its newest checkpoint was written
 
 
 class Size(NamedTuple):
@@ -65,30 +61,25 @@ async def fetch(pool: Pool, query: str, **parameters: object) -> list[DictRow]:
 
 async def list_threads(pool: Pool, user_id: str, limit: int | None = 20) -> list[Thread]:
     """The user's threads, the most recently used first; `limit` None lists all of them."""
-    rows = await fetch(
-        pool,
-        f"{NEWEST} select thread_id as id, (checkpoint->>'ts')::timestamptz as last_at from newest "  # noqa: S608 - a constant
-        "where checkpoint->'channel_values'->'conversation' is null "  # not one of background extraction
-        "order by last_at desc, id limit %(limit)s",
-        owner=owner_key(check_user_id(user_id)),
-        limit=limit,
-    )
+    query = f"""{NEWEST}
+        select thread_id as id, (checkpoint->>'ts')::timestamptz as last_at from newest
+        where checkpoint->'channel_values'->'conversation' is null  -- not one of background extraction
+        order by last_at desc, id limit %(limit)s
+    """
+    rows = await fetch(pool, query, owner=owner_key(check_user_id(user_id)), limit=limit)
     return [Thread(**row) for row in rows]
 
 
 async def thread_size(pool: Pool, thread_id: str) -> Size:
-    [row] = await fetch(
-        pool,
-        """
-        select count(*) filter (where is_checkpoint) as checkpoints, coalesce(sum(size), 0)::bigint as bytes from (
-            select true as is_checkpoint, pg_column_size(checkpoint) + pg_column_size(metadata) as size
+    query = """
+        select count(checkpoint_id) as checkpoints, coalesce(sum(size), 0)::bigint as bytes from (
+            select checkpoint_id, pg_column_size(checkpoint) + pg_column_size(metadata) as size
             from checkpoints where thread_id = %(id)s
-            union all select false, pg_column_size(blob) from checkpoint_blobs where thread_id = %(id)s
-            union all select false, pg_column_size(blob) from checkpoint_writes where thread_id = %(id)s
+            union all select null, pg_column_size(blob) from checkpoint_blobs where thread_id = %(id)s
+            union all select null, pg_column_size(blob) from checkpoint_writes where thread_id = %(id)s
         ) rows
-        """,
-        id=thread_id,
-    )
+    """
+    [row] = await fetch(pool, query, id=thread_id)
     return Size(**row)
 
 
@@ -102,17 +93,16 @@ async def thread_owner(pool: Pool, thread_id: object) -> str | None:
 
     Raises BadInput for an id that no thread can have.
     """
-    rows = await fetch(
-        pool,
-        f"select coalesce({OWNER}, '') as owner from checkpoints "  # noqa: S608 - a constant
-        "where thread_id = %(id)s and checkpoint_ns = '' order by checkpoint_id desc limit 1",
-        id=check_thread_id(thread_id),
-    )
+    query = f"""
+        select coalesce({OWNER}, '') as owner from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
+        order by checkpoint_id desc limit 1
+    """
+    rows = await fetch(pool, query, id=check_thread_id(thread_id))
     return rows[0]["owner"] if rows else None
 
 
 async def check_thread_is_own(pool: Pool, user_id: str, thread_id: str) -> None:
-    """Raise BadInput where the thread is another user's, or the id is one that no thread can have."""
+    """Raise BadInput if the thread is another user's, or the id is one that no thread can have."""
     if await thread_owner(pool, thread_id) not in (None, "", owner_key(user_id)):
         raise BadInput(f"No thread {thread_id!r} of yours: /threads lists them.")
 
@@ -125,17 +115,13 @@ async def has_checkpoint(pool: Pool, thread_id: str, checkpoint_id: str) -> bool
 
 async def leaf_checkpoints(pool: Pool, thread_id: str) -> list[str]:
     """The checkpoints without a successor, oldest first: the end of the thread, and of each branch of it."""
-    rows = await fetch(
-        pool,
-        """
-        select checkpoint_id from checkpoints last where thread_id = %(id)s and checkpoint_ns = '' and not exists (
+    query = """
+        select checkpoint_id from checkpoints leaf where thread_id = %(id)s and checkpoint_ns = '' and not exists (
             select from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
-            and parent_checkpoint_id = last.checkpoint_id
+            and parent_checkpoint_id = leaf.checkpoint_id
         ) order by checkpoint_id
-        """,
-        id=thread_id,
-    )
-    return [row["checkpoint_id"] for row in rows]
+    """
+    return [row["checkpoint_id"] for row in await fetch(pool, query, id=thread_id)]
 
 
 async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:
@@ -143,21 +129,17 @@ async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = N
 
     The threads of their background extraction are deleted, too. Threads of other users among `ids` are left alone.
     """
+    owner = owner_key(check_user_id(user_id))
     named = [thread_id for thread_id in ids or () if is_storable(thread_id)]
+    named += [background_thread(user_id, thread_id) for thread_id in named]
+    query = f"select distinct thread_id from checkpoints where {OWNED} and (%(all)s or thread_id = any(%(ids)s))"
+    parameters = {"owner": owner, "all": ids is None, "ids": named}
     async with pool.connection() as connection, connection.transaction():
-        cursor = await connection.execute(
-            f"select distinct thread_id from checkpoints where {OWNED} and (%(all)s or thread_id = any(%(ids)s))",  # noqa: S608 - a constant
-            {
-                "owner": owner_key(check_user_id(user_id)),
-                "all": ids is None,
-                "ids": [*named, *(background_thread(user_id, thread_id) for thread_id in named)],
-            },
-        )
-        own = [row["thread_id"] for row in await cursor.fetchall()]
+        own = [row["thread_id"] for row in await (await connection.execute(query, parameters)).fetchall()]
         # A run that is under way would write again what is deleted here.
         busy = f"A run has been under way in one of the threads for {RUN_TIMEOUT:g} s: nothing was deleted, try again."
         locks = [lock_key("thread", thread_id) for thread_id in own]
         await take_locks(connection, locks, timeout=RUN_TIMEOUT, busy=busy)
         for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints"):
-            await connection.execute(f"delete from {table} where thread_id = any(%s)", (own,))  # noqa: S608 - constants
+            await connection.execute(f"delete from {table} where thread_id = any(%s)", (own,))
         return len(own)

@@ -17,31 +17,23 @@ def window(messages: Sequence[AnyMessage], token_budget: int) -> list[BaseMessag
     whole = _without_unanswered_calls(messages)
     last = max((i for i, message in enumerate(whole) if isinstance(message, HumanMessage)), default=0)
     turn = whole[last:]
-    earlier = trim_messages(
-        whole,
-        max_tokens=token_budget,
-        token_counter="approximate",  # noqa: S106 - a counter of tokens, not a password
-        strategy="last",
-        start_on="human",
-    )
+    earlier = trim_messages(whole, max_tokens=token_budget, token_counter=count_tokens_approximately, start_on="human")
     return earlier if len(earlier) > len(turn) else turn
 
 
 def foldable(messages: Sequence[AnyMessage], token_budget: int, keep: Collection[str] = ()) -> list[AnyMessage]:
     """The oldest messages, to be replaced by the summary; none while all of them fit into `token_budget` tokens.
 
-    The rest takes about half the budget, so that not every turn has to fold; at most a whole budget is folded at once,
-    since a model has to read it. Only whole turns are folded, never the last one, and none from the first message on
-    whose id is in `keep`.
+    The rest takes about half the budget, so that not every turn has to fold. At most a whole budget is folded at once,
+    in whole turns: never the last one, and none from the first message on whose id is in `keep`.
     """
     before = [0, *accumulate(count_tokens_approximately([message]) for message in messages)]
-    total = before[-1]
-    if total <= token_budget:
+    if before[-1] <= token_budget:
         return []
     kept = next((i for i, message in enumerate(messages) if message.id in keep), len(messages))
     end = 0
     for cut in range(1, kept + 1):
-        if total - before[end] <= token_budget // 2 or (end and before[cut] > token_budget):
+        if before[-1] - before[end] <= token_budget // 2 or (end and before[cut] > token_budget):
             break
         if cut < len(messages) and isinstance(messages[cut], HumanMessage):
             end = cut
