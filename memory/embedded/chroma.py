@@ -1,12 +1,12 @@
 """Chroma as an embedded server, on a port of the loopback interface, which other users of the machine can reach."""
 
-import http.client
 import signal
 import socket
 import sqlite3
 import sys
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ class Chroma(Server):
     stop_signal = signal.SIGTERM
 
     def prepare(self) -> str:
-        # It crashes whenever it reads vectors that are half written, as after a kill during a write.
+        # It crashes when it reads vectors that are half written, as after a kill.
         damage = f"they made it crash: {self.crash}" if self.crash else chroma_damage(self.data)
         if damage and self.data.exists():
             self.crash = ""
@@ -29,7 +29,10 @@ class Chroma(Server):
             notice = f"Chroma's files are broken ({damage}): they were moved to {kept}, and it starts without any."
             log.warning("%s", notice)
             self.publish(notice=notice)
-        return f"http://127.0.0.1:{free_port(port_of(self.state.url))}"
+        for port in (port_of(self.state.url or ""), 0):  # the port of the last start if it is free, or any other
+            with suppress(OSError), socket.create_server(("127.0.0.1", port)) as probe:
+                return f"http://127.0.0.1:{probe.getsockname()[1]}"
+        raise Unavailable("no port of the loopback interface is free")
 
     def command(self, url: str) -> list[str]:
         # The `chroma` command first imports the whole package, which takes 2 s, and then calls this.
@@ -38,20 +41,21 @@ class Chroma(Server):
         return [sys.executable, "-P", "-c", run, "run", *options]
 
     def answers(self, pid: int, url: str) -> bool:
-        if not listens(pid, port_of(url)):  # another program may have taken the port
-            return False
-        with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=2)) as connection:
-            try:
+        port = port_of(url)
+        if listens(pid, port):  # otherwise another program may have taken the port
+            with suppress(OSError, HTTPException), closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
                 connection.request("GET", "/api/v2/heartbeat")
                 return connection.getresponse().status == 200
-            except (OSError, http.client.HTTPException):
-                return False
+        return False
 
 
 def chroma_damage(data: Path) -> str:
     """What is wrong with Chroma's files, or ""."""
-    if any(map(is_half_written, data.glob("*/index_metadata.pickle"))):
-        return "it was killed while it wrote vectors"
+    for ids in data.glob("*/index_metadata.pickle"):
+        # Chroma writes the list of ids last. With newer vectors it would find too little, crash, or fill the disk.
+        written = ids.stat()
+        if not written.st_size or any(file.stat().st_mtime_ns > written.st_mtime_ns for file in ids.parent.iterdir()):
+            return "it was killed while it wrote vectors"
     database = data / "chroma.sqlite3"
     if not database.exists():
         return ""
@@ -65,33 +69,14 @@ def chroma_damage(data: Path) -> str:
         return str(error)
 
 
-def is_half_written(ids: Path) -> bool:
-    """Whether vectors are newer than the list of their ids, which Chroma writes last.
-
-    With such files Chroma would find less than there is, crash, or fill the disk.
-    """
-    written = ids.stat()
-    return not written.st_size or any(file.stat().st_mtime_ns > written.st_mtime_ns for file in ids.parent.iterdir())
-
-
-def port_of(url: str | None) -> int:
-    return (urlsplit(url).port if url else None) or 0
-
-
-def free_port(preferred: int) -> int:
-    """`preferred` where it is free, otherwise any free port of the loopback interface."""
-    for port in (preferred, 0):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)) as probe:
-            return int(probe.getsockname()[1])
-    raise Unavailable("no port of the loopback interface is free")
+def port_of(url: str) -> int:
+    return urlsplit(url).port or 0
 
 
 def listens(pid: int, port: int) -> bool:
     """Whether the process listens on the port of the loopback interface; True where the system does not tell."""
     try:
         connections = psutil.Process(pid).net_connections("tcp4")
-    except psutil.AccessDenied:
-        return True
-    except psutil.Error:
-        return False
+    except psutil.Error as error:
+        return isinstance(error, psutil.AccessDenied)
     return any(c.status == psutil.CONN_LISTEN and c.laddr == ("127.0.0.1", port) for c in connections)

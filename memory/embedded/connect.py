@@ -1,12 +1,7 @@
 """Postgres and Chroma as child servers, for settings that name no address.
 
-    async with embedded_servers(Path(".data"), frozenset({"postgres", "chroma"})) as addresses:
-        ...  # addresses.postgres, addresses.chroma
-
-Processes that name the same directory share its servers. The first one starts them; they end `idle_timeout` seconds
-after the last one has left. Each server belongs to a supervisor, a process of its own that survives any single user
-and ends with the last one, even if users are killed. If a supervisor dies, a user of its server starts another, and the
-server comes back at the same address: connection pools only have to reconnect.
+Processes share the servers of a directory. Each server belongs to a supervisor, a process that ends after its last
+user, even a killed one. If it dies, a user starts another, and the server comes back at the same address.
 """
 
 import asyncio
@@ -28,66 +23,54 @@ from memory.errors import Unavailable
 log = logging.getLogger(__name__)
 
 ServerName = Literal["postgres", "chroma"]
-
-START_TIMEOUT = 90
-"""Seconds that a server may take to start; on a busy machine Chroma has taken 60."""
-LEAVE_TIMEOUT = 10
-"""Seconds that the last user waits for the server to end."""
-STOP_TIMEOUT = 30
-"""Seconds that an idle server may take to end when it is told to."""
-POLL = 0.05
-SUPERVISOR_CHECK = 0.25
-"""Seconds between two checks whether the supervisors live."""
-
+Progress = Callable[[str], None]
 T = TypeVar("T")
+
+START_TIMEOUT = 90  # seconds; on a busy machine Chroma has taken 60
+LEAVE_TIMEOUT = 10  # seconds that the last user waits for the server to end
+STOP_TIMEOUT = 30  # seconds that an idle server may take to end when it is told to
+POLL = 0.05
+SUPERVISOR_CHECK = 0.25  # seconds between two checks whether the supervisors live
 
 
 @dataclass(frozen=True)
 class Addresses:
     """Where the servers that were asked for listen."""
 
-    postgres: str | None = None
-    """A `postgresql://` URL of a unix socket."""
-    chroma: str | None = None
-    """An `http://127.0.0.1:port` URL."""
+    postgres: str | None = None  # a `postgresql://` URL of a unix socket
+    chroma: str | None = None  # an `http://127.0.0.1:port` URL
 
 
 @asynccontextmanager
 async def embedded_servers(
-    data_dir: Path,
-    wanted: frozenset[ServerName],
-    *,
-    idle_timeout: float = 0,
-    progress: Callable[[str], None] | None = None,
+    data_dir: Path, wanted: frozenset[ServerName], *, idle_timeout: float = 0, progress: Progress | None = None
 ) -> AsyncIterator[Addresses]:
     """The `wanted` servers of `data_dir`, ready for use; they run at least until the context is left.
 
-    It may be entered many times, in many processes. A server that this call starts keeps running for `idle_timeout`
-    seconds after its last use; with 0, leaving waits for its end. `progress` is told what takes a while. Raises
-    Unavailable when the directory cannot be used, or a server does not start.
+    One that this call starts keeps running for `idle_timeout` seconds after its last use; with 0, leaving waits for its
+    end. Raises Unavailable when the directory cannot be used, or a server does not start.
     """
     root = await asyncio.to_thread(data_dir.resolve)
     uses = {name: _Use(root / name, idle_timeout) for name in sorted(wanted)}
-    started: list[_Use] = []
+    started: list[ServerName] = []
     watch: asyncio.Task[None] | None = None
     try:
-        for use in uses.values():  # all of them start before the first is waited for
-            await use.poll(use.join)
-            if await use.call(use.ensure_supervisor):
-                started.append(use)
+        for name, use in uses.items():  # all of them start before the first is waited for
+            if await use.poll(use.join):
+                started.append(name)
                 if progress:
                     progress(f"Starting {use.title} in {use.path} ...")
-        urls = {name: await use.poll(use.find_url) for name, use in uses.items()}
-        for use in started:
-            if notice := (await asyncio.to_thread(State.read, use.state_file)).notice:
-                (progress or log.warning)(notice)
+        states = {name: await use.poll(use.ready_state) for name, use in uses.items()}
+        for notice in filter(None, (states[name].notice for name in started)):
+            (progress or log.warning)(notice)
         watch = asyncio.create_task(_replace_dead_supervisors(uses.values()))
-        yield Addresses(**urls)
+        yield Addresses(**{name: state.url for name, state in states.items()})
     finally:
         if watch:
             watch.cancel()
-        joined = [use for use in uses.values() if use.leave()]
-        await asyncio.to_thread(wait_for, lambda: all(use.is_over() for use in joined) or None, LEAVE_TIMEOUT)
+        for use in uses.values():
+            use.leave()
+        await asyncio.to_thread(wait_for, lambda: all(use.is_over() for use in uses.values()) or None, LEAVE_TIMEOUT)
 
 
 async def stop_servers(data_dir: Path) -> list[str]:
@@ -98,73 +81,66 @@ async def stop_servers(data_dir: Path) -> list[str]:
 
 
 class _Use(ServerDirectory):
-    """One use of a server, from joining its users to leaving them. The methods block: call them in a thread."""
+    """One use of a server, from joining its users to leaving them. Its plain methods block: call them in a thread."""
 
     def __init__(self, path: Path, idle_timeout: float = 0) -> None:
         super().__init__(path)
         self.idle_timeout = idle_timeout
-        self._joined: int | None = None
-        """A descriptor that holds `users.lock`."""
+        self._joined: int | None = None  # a descriptor that holds `users.lock`
 
     async def call(self, method: Callable[[], T]) -> T:
-        """Call one of these methods in a thread. Raises Unavailable."""
+        """Call one of the plain methods in a thread. Raises Unavailable."""
         try:
             return await asyncio.to_thread(method)
         except OSError as error:
-            raise Unavailable(
-                f"The data directory {error.filename or self.path} cannot be used ({error.strerror}): "
-                f"make it a directory that this user can write, or set DATA_DIR to another one."
-            ) from error
+            problem = f"The data directory {error.filename or self.path} cannot be used ({error.strerror})"
+            advice = "make it a directory that this user can write, or set DATA_DIR to another one."
+            raise Unavailable(f"{problem}: {advice}") from error
 
     async def poll(self, method: Callable[[], T | None]) -> T:
         """The first result that is not None. Raises Unavailable after START_TIMEOUT seconds."""
         deadline = time.monotonic() + START_TIMEOUT
         while (result := await self.call(method)) is None:
             if time.monotonic() > deadline:
-                tail = await asyncio.to_thread(self.log_tail)
-                raise self.failure(f"no answer within {START_TIMEOUT} s\n{tail}")
+                raise self.failure(f"no answer within {START_TIMEOUT} s\n{await asyncio.to_thread(self.log_tail)}")
             await asyncio.sleep(POLL)
         return result
 
-    def join(self) -> int | None:
-        """Become one of the users; None while the supervisor ends the server."""
+    def join(self) -> bool | None:
+        """Become a user, and return whether this started a supervisor; None while a supervisor ends the server."""
         self.create()
         self._joined = try_lock(self.users_lock, fcntl.LOCK_SH)
-        return self._joined
+        return None if self._joined is None else self.ensure_supervisor()
 
     def ensure_supervisor(self) -> bool:
         """Start a supervisor if there is none, and return whether that was so."""
-        command = [sys.executable, "-m", "memory.embedded.supervisor", str(self.path), str(self.idle_timeout)]
         if not is_free(self.supervisor_lock):
             return False
         with self.log_file.open("ab") as output:
             started = subprocess.run(  # noqa: S603 - our own command, no shell
-                command,
+                [sys.executable, "-m", "memory.embedded.supervisor", str(self.path), str(self.idle_timeout)],
                 cwd=Path(__file__).parents[2],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=output,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that Ctrl-C in this terminal ends neither it nor the server
-                check=False,
             )
         if started.returncode != 0:
             raise self.failure(f"its supervisor ended with code {started.returncode}\n{self.log_tail()}")
         return True
 
-    def find_url(self) -> str | None:
-        """Where the server answers; None while it does not."""
+    def ready_state(self) -> State | None:
+        """The state of the server, once it is ready."""
         self.ensure_supervisor()
         state = State.read(self.state_file)
         if state.error:
             raise self.failure(state.error)
-        has_died = is_free(self.server_lock)  # which its supervisor notices a moment later
-        return state.url if state.ready and not has_died else None
+        # If the server has died, its lock is free, and its supervisor notices a moment later.
+        return state if state.ready and not is_free(self.server_lock) else None
 
-    def leave(self) -> bool:
-        """Stop being a user, and return whether this was one."""
+    def leave(self) -> None:
         if self._joined is not None:
             os.close(self._joined)
-        return self._joined is not None
 
     def stop(self) -> bool:
         """End the idle server, and return whether there was one. Raises Unavailable."""
@@ -175,8 +151,7 @@ class _Use(ServerDirectory):
             wait_for(lambda: is_free(self.supervisor_lock) or not self.stop_request.exists() or None, STOP_TIMEOUT)
         if not is_free(self.supervisor_lock):
             raise Unavailable(
-                f"The embedded {self.title} in {self.path} is in use: first end the program that uses it, such as a "
-                f"chat or `make dev`. Its log is {self.log_file}."
+                f"{self.label} is in use: first end the program that uses it, such as a chat or `make dev`."
             )
         return True
 
@@ -190,10 +165,8 @@ class _Use(ServerDirectory):
             return True
 
     def failure(self, reason: str) -> Unavailable:
-        return Unavailable(
-            f"The embedded {self.title} in {self.path} does not start: {reason}\nThe whole log is {self.log_file}. "
-            f"Mend the cause, or set {self.path.name.upper()}_URL to use a server of your own."
-        )
+        advice = f"Mend the cause, or set {self.path.name.upper()}_URL to use a server of your own."
+        return Unavailable(f"{self.label} does not start: {reason}\nThe whole log is {self.log_file}. {advice}")
 
 
 async def _replace_dead_supervisors(uses: Iterable[_Use]) -> None:

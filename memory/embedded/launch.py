@@ -13,10 +13,9 @@ libc = ctypes.CDLL(None)
 
 
 def prepare_child(death_signal: int, account: tuple[int, int] | None = None) -> Callable[[], None] | None:
-    """A `preexec_fn` for Popen, after which the kernel sends `death_signal` when the parent dies.
+    """A `preexec_fn` for Popen, after which the kernel sends `death_signal` when the parent dies; None elsewhere.
 
-    `account` is the user and the group to change to. That user can still enter every directory: the data may lie below
-    some that only root can enter. None where the system has no death signal, so that a server can outlive its parent.
+    It changes to the user and group of `account`, who can still enter every directory, such as those above the data.
     """
     if sys.platform != "linux":
         return None
@@ -38,8 +37,7 @@ def become(uid: int, gid: int, capability: int) -> None:
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    only = 1 << capability
+    header, only = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), 1 << capability
     sets = (ctypes.c_uint32 * 6)(only, only, only, 0, 0, 0)  # effective, permitted, inheritable; then 32 to 63
     if libc.capset(header, sets) == 0:
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)

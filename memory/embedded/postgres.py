@@ -19,12 +19,17 @@ from memory.embedded.programs import POSTGRES_MAJOR, is_own, postgres_programs
 from memory.embedded.server import Server
 from memory.errors import Unavailable
 
-PORT = "5432"
-"""Only part of the socket's name: nothing listens on it."""
-MAX_SOCKET_PATH = 103
-"""Bytes that the path of a unix socket may have: 103 on macOS, 107 on Linux."""
-NOBODY = 65534
-"""User and group that run Postgres for root, since it refuses to run as root, if there is no account "nobody"."""
+PORT = "5432"  # only part of the socket's name: nothing listens on it
+MAX_SOCKET_PATH = 103  # bytes that the path of a unix socket may have: 103 on macOS, 107 on Linux
+NOBODY = 65534  # user and group that run Postgres for root, since it refuses that, if there is no account "nobody"
+
+# No statements and no rows in the log: what users said has to be erasable.
+LOG_OPTIONS = ("--log_min_error_statement=panic", "--log_error_verbosity=terse", "--log_checkpoints=off")
+# Only this user can reach the socket, and is trusted. The built-in locale is the same on every system.
+INITDB_OPTIONS = (
+    "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-instructions",
+    "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+)  # fmt: skip
 
 
 class Postgres(Server):
@@ -35,11 +40,10 @@ class Postgres(Server):
             return None
         if sys.platform != "linux":
             raise Unavailable("Postgres refuses to run as root: run this as an ordinary user, or set POSTGRES_URL")
-        try:
+        with suppress(KeyError):
             user = pwd.getpwnam("nobody")
-        except KeyError:
-            return NOBODY, NOBODY
-        return user.pw_uid, user.pw_gid
+            return user.pw_uid, user.pw_gid
+        return NOBODY, NOBODY
 
     def prepare(self) -> str:
         if not self.data.exists():
@@ -52,7 +56,13 @@ class Postgres(Server):
                 f"use the release of this program that wrote it, or move its data with pg_dump"
             )
         sockets = socket_directory(self.path)
-        self._remove_stale_lock_files(self.data / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock")
+        # Postgres itself removes the lock files of a postmaster that has ended only if its pid is unused. By now it may
+        # be that of another program, or of a zombie, which some containers never collect. This process holds
+        # server.lock, so a Postgres that runs was started by hand, and is left alone.
+        for file in (self.data / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock"):
+            pid = next(iter(lines_of(file)), "")
+            if pid.isdigit() and not is_running_postgres(int(pid)):
+                file.unlink()
         sockets.parent.mkdir(mode=0o700, exist_ok=True)
         if not is_own(sockets.parent, others=0o077):
             raise Unavailable(f"other users can enter {sockets.parent}: chmod 700 or remove it")
@@ -61,18 +71,9 @@ class Postgres(Server):
         return socket_url(sockets)
 
     def command(self, url: str) -> list[str]:  # noqa: ARG002 - it follows from the directory
-        sockets = str(socket_directory(self.path)).replace('"', '""')
-        settings = {
-            "listen_addresses": "",
-            "unix_socket_directories": f'"{sockets}"',  # a list, in which quotes protect spaces and commas
-            "unix_socket_permissions": "0700",
-            # No statements and no rows in the log: what users said has to be erasable.
-            "log_min_error_statement": "panic",
-            "log_error_verbosity": "terse",
-            "log_checkpoints": "off",
-        }
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [self._program("postgres"), "-D", str(self.data), "-p", PORT, *options]
+        sockets = str(socket_directory(self.path)).replace('"', '""')  # quotes protect spaces and commas
+        listen = ["--listen_addresses=", f'--unix_socket_directories="{sockets}"', "--unix_socket_permissions=0700"]
+        return [self._program("postgres"), "-D", str(self.data), "-p", PORT, *listen, *LOG_OPTIONS]
 
     def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - read where pg_ctl reads it
         lines = lines_of(self.data / "postmaster.pid")
@@ -93,10 +94,7 @@ class Postgres(Server):
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         self._give_to_account(draft)
-        # Only this user can reach the socket, and is trusted. The built-in locale is the same on every system.
-        options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-instructions", "--locale=C"]
-        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        code = self.spawn([self._program("initdb"), "-D", str(draft), *options]).wait()
+        code = self.spawn([self._program("initdb"), "-D", str(draft), *INITDB_OPTIONS]).wait()
         if code != 0:
             raise Unavailable(f"initdb, which creates the database, failed with code {code}")
         draft.rename(self.data)
@@ -106,17 +104,6 @@ class Postgres(Server):
         if (account := self.account()) and tree.stat().st_uid == 0:
             for path in (tree, *tree.rglob("*")):
                 os.chown(path, *account, follow_symlinks=False)
-
-    def _remove_stale_lock_files(self, *files: Path) -> None:
-        """Remove the lock files of a postmaster that has ended, which Postgres itself does only if its pid is unused.
-
-        The pid may belong to another program by now, or to a zombie, which some containers never collect. The caller
-        holds server.lock, so a running one was started by hand, and is left alone.
-        """
-        for file in files:
-            pid = next(iter(lines_of(file)), "")
-            if pid.isdigit() and not is_running_postgres(int(pid)):
-                file.unlink()
 
 
 def is_running_postgres(pid: int) -> bool:

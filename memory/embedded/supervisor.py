@@ -1,8 +1,6 @@
 """The process that owns one embedded server: starts it, restarts it when it dies, and ends it once it has no users.
 
-    python -m memory.embedded.supervisor DIRECTORY IDLE_TIMEOUT
-
-DIRECTORY has the server's name. After its last use the server keeps running for IDLE_TIMEOUT seconds.
+Started as `python -m memory.embedded.supervisor DIRECTORY IDLE_TIMEOUT`; the directory has the server's name.
 """
 
 import fcntl
@@ -20,8 +18,7 @@ from memory.embedded.server import Server
 
 SERVERS: dict[str, type[Server]] = {"postgres": Postgres, "chroma": Chroma}
 MAX_LOG_BYTES = 5_000_000
-OPEN_FILES = 4_096
-"""Chroma opens five files for each collection."""
+OPEN_FILES = 4_096  # Chroma opens five for each collection
 
 
 def main(path: Path, idle_timeout: float) -> None:

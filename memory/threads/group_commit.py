@@ -61,11 +61,9 @@ class GroupCommitter:
 
     async def _write(self, calls: list[dict[str, Sequence[Row]]]) -> bool:
         def encoded(table: str) -> str:
-            """Sorted by thread: two processes that lock the same rows cannot deadlock."""
+            # Sorted by thread, so that two processes that lock the same rows cannot deadlock.
             rows = sorted((row for call in calls for row in call.get(table, ())), key=itemgetter(0))
-            if table != "checkpoints":
-                rows = [(*row[:-1], b64encode(row[-1]).decode()) for row in rows]
-            return json.dumps(rows)
+            return json.dumps(rows, default=lambda blob: b64encode(blob).decode())
 
         try:
             async with self._slots, self._pool.connection() as connection:

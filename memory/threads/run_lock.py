@@ -37,10 +37,7 @@ class RunLocks:
         """
         key, deadline = lock_key("thread", thread_id), asyncio.get_running_loop().time() + timeout
         busy = f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or use another."
-        async with (
-            self._locks.hold(thread_id, timeout=timeout, busy=busy),
-            self._shared_connection(deadline) as connection,
-        ):
+        async with self._locks.hold(thread_id, timeout=timeout, busy=busy), self._connected(deadline) as connection:
             try:
                 await wait_for_lock(connection, key, deadline=deadline, busy=busy)
                 yield
@@ -48,7 +45,7 @@ class RunLocks:
                 await asyncio.shield(_unlock(connection, key))
 
     @asynccontextmanager
-    async def _shared_connection(self, deadline: float) -> AsyncIterator[Connection]:
+    async def _connected(self, deadline: float) -> AsyncIterator[Connection]:
         """The connection that holds the locks; its last user returns it to the pool."""
         try:
             async with asyncio.timeout_at(deadline), self._opening:
@@ -64,11 +61,9 @@ class RunLocks:
         try:
             yield connection
         finally:
-            self._users[connection] -= 1
-            if not self._users[connection]:
-                del self._users[connection]
-                if self._connection is connection:
-                    self._connection = None
+            self._users -= Counter([connection])  # which drops it at 0
+            if connection not in self._users:
+                self._connection = None if self._connection is connection else self._connection
                 await asyncio.shield(self._pool.putconn(connection))
 
 

@@ -9,13 +9,7 @@ from types import NoneType
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
-    ChannelVersions,
-    Checkpoint,
-    CheckpointMetadata,
-    get_serializable_checkpoint_metadata,
-)
+from langgraph.checkpoint import base
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -52,16 +46,15 @@ and not exists (
 class ThreadSaver(AsyncPostgresSaver):
     """Saves and reads what LangGraph's own saver does, row for row.
 
-    LangGraph's sends several statements for each call. In one statement for all calls of a moment, eight chats save
-    twice as many turns a second, and five times as many where Postgres is 1 ms away. With a key, messages, summaries
-    and tasks are encrypted (AES-EAX), but not the ids of threads, messages, runs and users, nor context and config.
+    With group commit eight chats save twice as many turns a second, and five times as many where Postgres is 1 ms away.
+    With a key, messages, summaries and tasks are encrypted (AES-EAX), but not ids, nor a run's context and config.
     """
 
     def __init__(self, pool: Pool, key: SecretStr | None = None) -> None:
         super().__init__(pool, serde=ThreadSerializer(key))
         self.pool = pool
-        # LangGraph's lock keeps two calls off one connection. Here each call has its own, and the semaphore limits how
-        # many there are: a call may wait for it without a time limit, which the pool has.
+        # In place of LangGraph's lock, since each call has its own connection. Other than for the pool, a call may wait
+        # for the semaphore without a time limit.
         slots = asyncio.Semaphore(max(pool.max_size - RESERVED_CONNECTIONS, 1))
         self.lock = cast(asyncio.Lock, slots)
         self._committer = GroupCommitter(pool, slots)
@@ -69,9 +62,9 @@ class ThreadSaver(AsyncPostgresSaver):
     async def aput(
         self,
         config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
+        checkpoint: base.Checkpoint,
+        metadata: base.CheckpointMetadata,
+        new_versions: base.ChannelVersions,
     ) -> RunnableConfig:
         """Save a checkpoint. Plain values are part of its row; each other value has a row, saved when it changes."""
         configurable, values = config["configurable"], checkpoint["channel_values"]
@@ -82,7 +75,7 @@ class ThreadSaver(AsyncPostgresSaver):
         changed = {name: version for name, version in new_versions.items() if name in blobs}
         ids = thread_id, namespace, checkpoint["id"], configurable.get("checkpoint_id")
         saved = {**checkpoint, "channel_values": plain | snapshots}
-        checkpoint_row = (*ids, saved, get_serializable_checkpoint_metadata(config, metadata))
+        checkpoint_row = (*ids, saved, base.get_serializable_checkpoint_metadata(config, metadata))
         blob_rows = self._dump_blobs(thread_id, namespace, blobs, changed)
         if not await self._committer.commit(checkpoints=[checkpoint_row], blobs=blob_rows):
             return await super().aput(config, checkpoint, metadata, new_versions)
@@ -94,7 +87,7 @@ class ThreadSaver(AsyncPostgresSaver):
         """Save the writes of a task. Those to special channels replace earlier ones, and are left to LangGraph."""
         configurable = config["configurable"]
         ids = configurable["thread_id"], configurable["checkpoint_ns"], configurable["checkpoint_id"]
-        replaces = all(channel in WRITES_IDX_MAP for channel, _ in writes)
+        replaces = all(channel in base.WRITES_IDX_MAP for channel, _ in writes)
         if replaces or not await self._committer.commit(writes=self._dump_writes(*ids, task_id, task_path, writes)):
             await super().aput_writes(config, writes, task_id, task_path)
 

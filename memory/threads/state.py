@@ -9,8 +9,6 @@ from memory.threads.task import Task, change_task
 
 
 class OwnedThread(TypedDict):
-    """A thread of a user."""
-
     owner: str  # `owner_key` of the user who began it
     extracted_until: str  # watermark: the id of the last message that facts were extracted from
 
@@ -20,8 +18,7 @@ class ConversationState(OwnedThread):
 
     summary: Summary  # of the messages that were taken out of `messages`
     task: Annotated[Task | None, change_task]  # working memory: the task that the thread is in the middle of
-    # When the task expires, "" once it has ended: a plain value, by which SQL finds the thread. It has a reducer, since
-    # two calls of one step may set it.
+    # When the task expires, "" once it has ended: plain, for SQL, and with a reducer, as two calls may set it.
     task_open_until: Annotated[str, lambda _, new: new]
 
 

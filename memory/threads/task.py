@@ -54,8 +54,8 @@ def task_of(value: object) -> Task | None:
 def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task | None:
     """The reducer of the state's `task`: a whole task replaces the current one, a change is merged into it.
 
-    The changes of one step apply in the order of their calls: the last value of a key wins, and both an update and an
-    ending count, whichever comes first. A change to another task than the current one is too late, and is dropped.
+    The changes of one step apply in the order of their calls, and both an update and an ending count, whichever comes
+    first. A change to another task than the current one is too late, and is dropped.
     """
     if change is None or "created_at" in change:
         return cast(Task | None, change)
@@ -66,16 +66,10 @@ def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task |
 
 
 def start_task(task: Task | None, kind: str, data: TaskData, now: datetime, hours: float = TASK_HOURS) -> Task:
-    """A new open task, which replaces one that has ended or expired.
-
-    Raises BadInput while another is open: a thread has one task at a time, so that "cancel it" is unambiguous, and
-    replacing the open one would lose what the user has said about it.
-    """
+    """A new task, in place of one that has ended. Raises BadInput while one is open, whose data would be lost."""
     if current := open_task(task, now):
-        raise BadInput(
-            f"The task {current['type']!r} ({current['id']}) is still open in this thread: go on with it by "
-            "update_task, or end it by finish_task before you start another."
-        )
+        name = f"{current['type']!r} ({current['id']})"
+        raise BadInput(f"The task {name} is still open in this thread: go on by update_task, or end it by finish_task.")
     if not kind.strip():
         raise BadInput("The task's type is empty: say in a word or two what it is, such as 'trip booking'.")
     if not 0 < hours <= MAX_HOURS:
@@ -102,12 +96,9 @@ def status_of(task: Task, now: datetime) -> TaskStatus:
 
 
 def update_task(task: Task | None, data: TaskData, now: datetime) -> TaskChange:
-    """`data` merged into the open task's. Raises BadInput when none is open, or its data would be too large.
-
-    Each call of a step is checked by itself: together they may pass the limit by what one message of a model holds.
-    """
+    """`data` merged into the open task's. Raises BadInput when none is open, or its data would be too large."""
     current = _require_open(task, now)
-    _checked(_merged(current["data"], data))
+    _checked(_merged(current["data"], data))  # each call of a step by itself: together they may pass the limit
     return TaskChange(id=current["id"], ending=None, data=data)
 
 
@@ -135,9 +126,7 @@ def _checked(data: TaskData) -> TaskData:
     except (TypeError, ValueError, RecursionError) as error:
         raise BadInput("The task's data are no plain JSON: give texts, finite numbers, lists and objects.") from error
     if len(text) > MAX_DATA:
-        raise BadInput(
-            f"The task's data would have {len(text):,} characters as JSON: at most {MAX_DATA:,} are kept. Say it "
-            "shorter, or take keys out by setting them to null."
-        )
+        size = f"{len(text):,} characters as JSON, and at most {MAX_DATA:,} are kept"
+        raise BadInput(f"The task's data would have {size}: shorten them, or take keys out by setting them to null.")
     check_text("task's data", text, MAX_DATA)
     return data

@@ -20,17 +20,12 @@ class ThreadTask(NamedTuple):
 async def active_tasks(pool: Pool, serde: SerializerProtocol, user_id: str) -> list[ThreadTask]:
     """The tasks that are open in the user's threads, the newest first. `serde` is the checkpointer's."""
     # The plain value only narrows the search: a client may have set it.
-    found = await _tasks(pool, serde, user_id, open_until=utc_now().isoformat())
+    found = await latest_tasks(pool, serde, user_id, open_until=utc_now().isoformat())
     return [entry for entry in found if entry.task["status"] == "in_progress"]
 
 
-async def latest_tasks(pool: Pool, serde: SerializerProtocol, user_id: str) -> list[ThreadTask]:
-    """The last task of each of the user's threads that had one, whatever its status; the newest first."""
-    return await _tasks(pool, serde, user_id, open_until="")
-
-
-async def _tasks(pool: Pool, serde: SerializerProtocol, user_id: str, open_until: str) -> list[ThreadTask]:
-    """The tasks in the newest checkpoints, read as the checkpointer saves them, which may be encrypted."""
+async def latest_tasks(pool: Pool, serde: SerializerProtocol, user_id: str, open_until: str = "") -> list[ThreadTask]:
+    """The last task of each of the user's threads, the newest first: all, or those open until that ISO moment."""
     query = f"""{NEWEST}
         select newest.thread_id, task.type, task.blob from newest
         join checkpoint_blobs task on task.thread_id = newest.thread_id and task.checkpoint_ns = ''

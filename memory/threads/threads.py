@@ -23,8 +23,7 @@ OWNED = f"{OWNER} = %(owner)s and checkpoint_ns = ''"
 NEWEST = f"""
 with recursive newest as (
     (select thread_id, checkpoint from checkpoints where {OWNED} order by thread_id, checkpoint_id desc limit 1)
-    union all
-    select later.* from newest, lateral (
+    union all select later.* from newest, lateral (
         select thread_id, checkpoint from checkpoints
         where {OWNED} and thread_id > newest.thread_id order by thread_id, checkpoint_id desc limit 1
     ) later
@@ -36,8 +35,6 @@ NAMESPACE = uuid.UUID("5b4a2f0e-6d1c-4c55-9f3e-7d1b1a9c2e61")
 
 
 class Thread(NamedTuple):
-    """A conversation of a user."""
-
     id: str
     last_at: datetime  # when its newest checkpoint was written
 
@@ -72,8 +69,8 @@ async def list_threads(pool: Pool, user_id: str, limit: int | None = 20) -> list
 
 async def thread_size(pool: Pool, thread_id: str) -> Size:
     query = """
-        select count(checkpoint_id) as checkpoints, coalesce(sum(size), 0)::bigint as bytes from (
-            select checkpoint_id, pg_column_size(checkpoint) + pg_column_size(metadata) as size
+        select count(id) as checkpoints, coalesce(sum(size), 0)::bigint as bytes from (
+            select checkpoint_id as id, pg_column_size(checkpoint) + pg_column_size(metadata) as size
             from checkpoints where thread_id = %(id)s
             union all select null, pg_column_size(blob) from checkpoint_blobs where thread_id = %(id)s
             union all select null, pg_column_size(blob) from checkpoint_writes where thread_id = %(id)s
@@ -89,10 +86,7 @@ def check_thread_id(thread_id: object) -> str:
 
 
 async def thread_owner(pool: Pool, thread_id: object) -> str | None:
-    """`owner_key` of the thread's owner; None for a thread that does not exist, "" for one that was never run.
-
-    Raises BadInput for an id that no thread can have.
-    """
+    """`owner_key` of the thread's owner; None for an unknown thread, "" for one that was never run. Raises BadInput."""
     query = f"""
         select coalesce({OWNER}, '') as owner from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
         order by checkpoint_id desc limit 1
@@ -125,10 +119,7 @@ async def leaf_checkpoints(pool: Pool, thread_id: str) -> list[str]:
 
 
 async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:
-    """Delete the user's threads, or those of `ids`: checkpoints, messages, tasks. Returns how many were deleted.
-
-    The threads of their background extraction are deleted, too. Threads of other users among `ids` are left alone.
-    """
+    """Delete the user's threads, or those among `ids`, with their background extraction; return how many there were."""
     owner = owner_key(check_user_id(user_id))
     named = [thread_id for thread_id in ids or () if is_storable(thread_id)]
     named += [background_thread(user_id, thread_id) for thread_id in named]

@@ -41,7 +41,7 @@ def foldable(messages: Sequence[AnyMessage], token_budget: int, keep: Collection
 
 
 def _without_unanswered_calls(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
-    """The messages without calls that are not all answered directly after them, and without any other answers."""
+    """The messages without calls that are not all answered directly after them, and without other answers."""
     kept: list[BaseMessage] = []
     for at, message in enumerate(messages):
         calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []

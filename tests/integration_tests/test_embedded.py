@@ -238,7 +238,7 @@ def test_a_server_that_outlived_its_supervisor_is_ended_by_the_next_one(
     url = chroma.prepare()
     lock = try_lock(chroma.server_lock, fcntl.LOCK_EX)
     assert lock is not None
-    chroma.inherited_lock = lock
+    chroma.lock_fd = lock
     with monkeypatch.context() as patch:
         patch.setattr(sys, "platform", "darwin")
         left_over = chroma.spawn(chroma.command(url))

@@ -89,11 +89,11 @@ def test_the_postgres_url_quotes_any_socket_directory(name: str) -> None:
 
 def test_a_quote_in_the_path_is_doubled_for_postgres(tmp_path: Path) -> None:
     command = Postgres(Path('/x/the "data"')).command("")
-    assert 'unix_socket_directories="/x/the ""data""/run"' in command
+    assert '--unix_socket_directories="/x/the ""data""/run"' in command
 
 
 def test_postgres_listens_on_no_tcp_port() -> None:
-    assert "listen_addresses=" in Postgres(Path("/x")).command("")
+    assert "--listen_addresses=" in Postgres(Path("/x")).command("")
 
 
 @pytest.mark.parametrize("directory", ["/" + "x" * 200, "/with, comma", "/" + "ü" * 50])
@@ -209,7 +209,7 @@ def test_servers_do_not_see_the_settings_of_other_ones(tmp_path: Path, monkeypat
         monkeypatch.setenv(name, "elsewhere")
     chroma = Chroma(tmp_path)
     with (tmp_path / "lock").open("w") as lock:
-        chroma.inherited_lock = lock.fileno()
+        chroma.lock_fd = lock.fileno()
         program = "import os, pathlib; pathlib.Path('seen').write_text(repr(dict(os.environ)))"
         assert chroma.spawn([sys.executable, "-c", program]).wait() == 0
     seen = (tmp_path / "seen").read_text()
