@@ -19,7 +19,7 @@ from memory.errors import Unavailable
 class Chroma(Server):
     stop_signal = signal.SIGTERM
 
-    def prepare(self) -> str:
+    def prepare(self) -> tuple[str, list[str]]:
         # It crashes when it reads vectors that are half written, as after a kill.
         damage = f"they made it crash: {self.crash}" if self.crash else chroma_damage(self.data)
         if damage and self.data.exists():
@@ -29,19 +29,17 @@ class Chroma(Server):
             notice = f"Chroma's files are broken ({damage}): they were moved to {kept}, and it starts without any."
             log.warning("%s", notice)
             self.publish(notice=notice)
-        for port in (port_of(self.state.url or ""), 0):  # the port of the last start if it is free, or any other
-            with suppress(OSError), socket.create_server(("127.0.0.1", port)) as probe:
-                return f"http://127.0.0.1:{probe.getsockname()[1]}"
-        raise Unavailable("no port of the loopback interface is free")
-
-    def command(self, url: str) -> list[str]:
         # The `chroma` command first imports the whole package, which takes 2 s, and then calls this.
         run = "import sys, chromadb_rust_bindings; chromadb_rust_bindings.cli(['chroma', *sys.argv[1:]])"
-        options = ["--path", str(self.data), "--host", "127.0.0.1", "--port", str(port_of(url))]
-        return [sys.executable, "-P", "-c", run, "run", *options]
+        command = [sys.executable, "-P", "-c", run, "run", "--path", str(self.data), "--host", "127.0.0.1", "--port"]
+        for preferred in (urlsplit(self.state.url or "").port or 0, 0):  # the port of the last start, or any other
+            with suppress(OSError), socket.create_server(("127.0.0.1", preferred)) as probe:
+                port = probe.getsockname()[1]
+                return f"http://127.0.0.1:{port}", [*command, str(port)]
+        raise Unavailable("no port of the loopback interface is free")
 
     def answers(self, pid: int, url: str) -> bool:
-        port = port_of(url)
+        port = urlsplit(url).port or 0
         if listens(pid, port):  # otherwise another program may have taken the port
             with suppress(OSError, HTTPException), closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
                 connection.request("GET", "/api/v2/heartbeat")
@@ -56,21 +54,16 @@ def chroma_damage(data: Path) -> str:
         written = ids.stat()
         if not written.st_size or any(file.stat().st_mtime_ns > written.st_mtime_ns for file in ids.parent.iterdir()):
             return "it was killed while it wrote vectors"
-    database = data / "chroma.sqlite3"
-    if not database.exists():
+    if not (data / "chroma.sqlite3").exists():
         return ""
     try:
-        with closing(sqlite3.connect(database)) as connection:
+        with closing(sqlite3.connect(data / "chroma.sqlite3")) as connection:
             (verdict,) = connection.execute("pragma quick_check(1)").fetchone()
             return "" if verdict == "ok" else str(verdict).splitlines()[-1]
     except sqlite3.OperationalError:  # it cannot be opened right now, which is no damage
         return ""
     except sqlite3.DatabaseError as error:
         return str(error)
-
-
-def port_of(url: str) -> int:
-    return urlsplit(url).port or 0
 
 
 def listens(pid: int, port: int) -> bool:

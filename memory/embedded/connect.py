@@ -11,21 +11,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-from memory.embedded.directory import ServerDirectory, State, is_free, try_lock, wait_for
+from memory.embedded.directory import ServerDirectory, State, T, is_free, try_lock, wait_for
 from memory.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 ServerName = Literal["postgres", "chroma"]
 Progress = Callable[[str], None]
-T = TypeVar("T")
-
 START_TIMEOUT = 90  # seconds; on a busy machine Chroma has taken 60
 LEAVE_TIMEOUT = 10  # seconds that the last user waits for the server to end
 STOP_TIMEOUT = 30  # seconds that an idle server may take to end when it is told to
@@ -35,8 +33,6 @@ SUPERVISOR_CHECK = 0.25  # seconds between two checks whether the supervisors li
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the servers that were asked for listen."""
-
     postgres: str | None = None  # a `postgresql://` URL of a unix socket
     chroma: str | None = None  # an `http://127.0.0.1:port` URL
 
@@ -53,7 +49,7 @@ async def embedded_servers(
     root = await asyncio.to_thread(data_dir.resolve)
     uses = {name: _Use(root / name, idle_timeout) for name in sorted(wanted)}
     started: list[ServerName] = []
-    watch: asyncio.Task[None] | None = None
+    watches: list[asyncio.Task[None]] = []
     try:
         for name, use in uses.items():  # all of them start before the first is waited for
             if await use.poll(use.join):
@@ -63,13 +59,13 @@ async def embedded_servers(
         states = {name: await use.poll(use.ready_state) for name, use in uses.items()}
         for notice in filter(None, (states[name].notice for name in started)):
             (progress or log.warning)(notice)
-        watch = asyncio.create_task(_replace_dead_supervisors(uses.values()))
+        watches += [asyncio.create_task(use.replace_dead_supervisors()) for use in uses.values()]
         yield Addresses(**{name: state.url for name, state in states.items()})
     finally:
-        if watch:
+        for watch in watches:
             watch.cancel()
-        for use in uses.values():
-            use.leave()
+        for descriptor in (use.joined for use in uses.values() if use.joined is not None):
+            os.close(descriptor)
         await asyncio.to_thread(wait_for, lambda: all(use.is_over() for use in uses.values()) or None, LEAVE_TIMEOUT)
 
 
@@ -86,16 +82,14 @@ class _Use(ServerDirectory):
     def __init__(self, path: Path, idle_timeout: float = 0) -> None:
         super().__init__(path)
         self.idle_timeout = idle_timeout
-        self._joined: int | None = None  # a descriptor that holds `users.lock`
+        self.joined: int | None = None  # a descriptor that holds `users.lock`
 
     async def call(self, method: Callable[[], T]) -> T:
-        """Call one of the plain methods in a thread. Raises Unavailable."""
         try:
             return await asyncio.to_thread(method)
         except OSError as error:
             problem = f"The data directory {error.filename or self.path} cannot be used ({error.strerror})"
-            advice = "make it a directory that this user can write, or set DATA_DIR to another one."
-            raise Unavailable(f"{problem}: {advice}") from error
+            raise Unavailable(f"{problem}: make it writable for this user, or set DATA_DIR to another one.") from error
 
     async def poll(self, method: Callable[[], T | None]) -> T:
         """The first result that is not None. Raises Unavailable after START_TIMEOUT seconds."""
@@ -106,11 +100,21 @@ class _Use(ServerDirectory):
             await asyncio.sleep(POLL)
         return result
 
+    async def replace_dead_supervisors(self) -> None:
+        while True:
+            await asyncio.sleep(SUPERVISOR_CHECK)
+            try:
+                if await self.call(self.ensure_supervisor):
+                    log.warning("The supervisor of the embedded %s had died: another was started.", self.title)
+            except Unavailable as error:
+                log.warning("%s", error)
+                await asyncio.sleep(1)
+
     def join(self) -> bool | None:
         """Become a user, and return whether this started a supervisor; None while a supervisor ends the server."""
         self.create()
-        self._joined = try_lock(self.users_lock, fcntl.LOCK_SH)
-        return None if self._joined is None else self.ensure_supervisor()
+        self.joined = try_lock(self.users_lock, fcntl.LOCK_SH)
+        return None if self.joined is None else self.ensure_supervisor()
 
     def ensure_supervisor(self) -> bool:
         """Start a supervisor if there is none, and return whether that was so."""
@@ -130,17 +134,12 @@ class _Use(ServerDirectory):
         return True
 
     def ready_state(self) -> State | None:
-        """The state of the server, once it is ready."""
         self.ensure_supervisor()
         state = State.read(self.state_file)
         if state.error:
             raise self.failure(state.error)
         # If the server has died, its lock is free, and its supervisor notices a moment later.
         return state if state.ready and not is_free(self.server_lock) else None
-
-    def leave(self) -> None:
-        if self._joined is not None:
-            os.close(self._joined)
 
     def stop(self) -> bool:
         """End the idle server, and return whether there was one. Raises Unavailable."""
@@ -150,9 +149,7 @@ class _Use(ServerDirectory):
             self.stop_request.touch()  # a supervisor that finds a new user removes it
             wait_for(lambda: is_free(self.supervisor_lock) or not self.stop_request.exists() or None, STOP_TIMEOUT)
         if not is_free(self.supervisor_lock):
-            raise Unavailable(
-                f"{self.label} is in use: first end the program that uses it, such as a chat or `make dev`."
-            )
+            raise Unavailable(f"{self.label} is in use: first end the program that uses it, such as `make dev`.")
         return True
 
     def is_over(self) -> bool:
@@ -167,15 +164,3 @@ class _Use(ServerDirectory):
     def failure(self, reason: str) -> Unavailable:
         advice = f"Mend the cause, or set {self.path.name.upper()}_URL to use a server of your own."
         return Unavailable(f"{self.label} does not start: {reason}\nThe whole log is {self.log_file}. {advice}")
-
-
-async def _replace_dead_supervisors(uses: Iterable[_Use]) -> None:
-    while True:
-        await asyncio.sleep(SUPERVISOR_CHECK)
-        for use in uses:
-            try:
-                if await use.call(use.ensure_supervisor):
-                    log.warning("The supervisor of the embedded %s had died: another was started.", use.title)
-            except Unavailable as error:
-                log.warning("%s", error)
-                await asyncio.sleep(1)

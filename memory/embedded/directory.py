@@ -18,9 +18,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class State:
-    """What the supervisor publishes; only valid while it holds `supervisor.lock`."""
-
+class State:  # what the supervisor publishes; only valid while it holds `supervisor.lock`
     url: str | None = None  # where the server listens, or listened last: it starts at the same URL again when it can
     ready: bool = False
     error: str | None = None  # why the server does not start, after more than QUIET_FAILURES attempts
@@ -36,7 +34,6 @@ class State:
         return cls()
 
     def write(self, path: Path) -> None:
-        """Replace the file atomically."""
         draft = path.with_suffix(".new")
         draft.write_text(json.dumps(asdict(self)))
         draft.replace(path)
@@ -74,7 +71,6 @@ class ServerDirectory:
 
 
 def account_name(uid: int) -> str | None:
-    """The name of the user's account, if it has one."""
     with suppress(KeyError):
         return pwd.getpwuid(uid).pw_name
     return None

@@ -6,24 +6,20 @@ import sys
 from collections.abc import Callable
 
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
-CAP_DAC_OVERRIDE = 1
-CAPABILITY_VERSION_3 = 0x20080522
+CAP_DAC_OVERRIDE, CAPABILITY_VERSION_3 = 1, 0x20080522
 
 libc = ctypes.CDLL(None)
 
 
 def prepare_child(death_signal: int, account: tuple[int, int] | None = None) -> Callable[[], None] | None:
-    """A `preexec_fn` for Popen, after which the kernel sends `death_signal` when the parent dies; None elsewhere.
-
-    It changes to the user and group of `account`, who can still enter every directory, such as those above the data.
-    """
+    """A `preexec_fn` for Popen that changes to a user and group, and asks for a signal when the parent dies."""
     if sys.platform != "linux":
         return None
     parent = os.getpid()
 
     def prepare() -> None:
         if account:
-            become(*account, CAP_DAC_OVERRIDE)
+            become(*account, CAP_DAC_OVERRIDE)  # the data may be below directories that only root can enter
         prctl(PR_SET_PDEATHSIG, death_signal)  # after the change of user, which resets it
         if os.getppid() != parent:
             os.kill(os.getpid(), death_signal)

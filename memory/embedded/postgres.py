@@ -21,15 +21,10 @@ from memory.errors import Unavailable
 
 PORT = "5432"  # only part of the socket's name: nothing listens on it
 MAX_SOCKET_PATH = 103  # bytes that the path of a unix socket may have: 103 on macOS, 107 on Linux
-NOBODY = 65534  # user and group that run Postgres for root, since it refuses that, if there is no account "nobody"
+NOBODY = 65534  # user and group that run Postgres for root, if there is no account "nobody"
 
 # No statements and no rows in the log: what users said has to be erasable.
 LOG_OPTIONS = ("--log_min_error_statement=panic", "--log_error_verbosity=terse", "--log_checkpoints=off")
-# Only this user can reach the socket, and is trusted. The built-in locale is the same on every system.
-INITDB_OPTIONS = (
-    "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-instructions",
-    "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-)  # fmt: skip
 
 
 class Postgres(Server):
@@ -45,20 +40,17 @@ class Postgres(Server):
             return user.pw_uid, user.pw_gid
         return NOBODY, NOBODY
 
-    def prepare(self) -> str:
+    def prepare(self) -> tuple[str, list[str]]:
         if not self.data.exists():
             self._create_data()
         self._give_to_account(self.data)
         version = (self.data / "PG_VERSION").read_text().strip()
         if version != POSTGRES_MAJOR:
-            raise Unavailable(
-                f"{self.data} was written by Postgres {version}, and this is Postgres {POSTGRES_MAJOR}: "
-                f"use the release of this program that wrote it, or move its data with pg_dump"
-            )
+            problem = f"{self.data} was written by Postgres {version}, and this is Postgres {POSTGRES_MAJOR}"
+            raise Unavailable(f"{problem}: use the release that wrote it, or move its data with pg_dump")
         sockets = socket_directory(self.path)
-        # Postgres itself removes the lock files of a postmaster that has ended only if its pid is unused. By now it may
-        # be that of another program, or of a zombie, which some containers never collect. This process holds
-        # server.lock, so a Postgres that runs was started by hand, and is left alone.
+        # Postgres removes the lock files of one that has ended only if its pid is unused. It may belong to another
+        # program by now, or to a zombie, which some containers never collect. One that runs was started by hand.
         for file in (self.data / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock"):
             pid = next(iter(lines_of(file)), "")
             if pid.isdigit() and not is_running_postgres(int(pid)):
@@ -68,12 +60,10 @@ class Postgres(Server):
             raise Unavailable(f"other users can enter {sockets.parent}: chmod 700 or remove it")
         sockets.mkdir(mode=0o700, exist_ok=True)
         self._give_to_account(sockets)
-        return socket_url(sockets)
-
-    def command(self, url: str) -> list[str]:  # noqa: ARG002 - it follows from the directory
-        sockets = str(socket_directory(self.path)).replace('"', '""')  # quotes protect spaces and commas
-        listen = ["--listen_addresses=", f'--unix_socket_directories="{sockets}"', "--unix_socket_permissions=0700"]
-        return [self._program("postgres"), "-D", str(self.data), "-p", PORT, *listen, *LOG_OPTIONS]
+        quoted = str(sockets).replace('"', '""')  # quotes protect spaces and commas
+        listen = ["--listen_addresses=", f'--unix_socket_directories="{quoted}"', "--unix_socket_permissions=0700"]
+        command = [self._program("postgres"), "-D", str(self.data), "-p", PORT, *listen, *LOG_OPTIONS]
+        return socket_url(sockets), command
 
     def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - read where pg_ctl reads it
         lines = lines_of(self.data / "postmaster.pid")
@@ -94,8 +84,10 @@ class Postgres(Server):
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         self._give_to_account(draft)
-        code = self.spawn([self._program("initdb"), "-D", str(draft), *INITDB_OPTIONS]).wait()
-        if code != 0:
+        # Only this user can reach the socket, and is trusted. The built-in locale is the same on every system.
+        options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-instructions", "--locale=C"]
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if code := self.spawn([self._program("initdb"), "-D", str(draft), *options]).wait():
             raise Unavailable(f"initdb, which creates the database, failed with code {code}")
         draft.rename(self.data)
 
@@ -114,10 +106,7 @@ def is_running_postgres(pid: int) -> bool:
 
 
 def socket_directory(directory: Path) -> Path:
-    """The directory of the socket: in `directory`, or below /tmp if the path is too long, or has a comma.
-
-    Clients split the path at a comma. The result is the same for every process, whatever its TMPDIR.
-    """
+    """In `directory`, or below /tmp if the path is too long or has a comma, where clients would split it."""
     own = directory / "run"
     name = os.fsencode(own / f".s.PGSQL.{PORT}")
     if len(name) <= MAX_SOCKET_PATH and b"," not in name:
@@ -127,13 +116,10 @@ def socket_directory(directory: Path) -> Path:
 
 
 def socket_url(sockets: Path) -> str:
-    """The URL, for libpq and psycopg, of the Postgres whose socket is in this directory."""
     return f"postgresql://postgres@/postgres?host={quote(os.fsencode(sockets), safe='')}&port={PORT}"
 
 
 def lines_of(file: Path) -> list[str]:
-    """The lines of a text file; none if it cannot be read."""
-    try:
+    with suppress(OSError):
         return file.read_text().splitlines()
-    except OSError:
-        return []
+    return []

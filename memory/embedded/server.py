@@ -19,7 +19,6 @@ from memory.embedded.launch import prepare_child
 from memory.errors import Unavailable
 
 log = logging.getLogger("supervisor")
-
 POLL = 0.1  # seconds between two checks of the server and its users
 STOP_TIMEOUT = 20  # seconds that the server may take to end, before it is killed
 STABLE = 30  # a server that ran for so many seconds before it died has not failed to start
@@ -42,12 +41,8 @@ class Server(ServerDirectory, ABC):
         self._last_use = time.monotonic()
 
     @abstractmethod
-    def prepare(self) -> str:
-        """Make everything ready for a start, and choose the URL: `state.url` if possible. Raises Unavailable."""
-
-    @abstractmethod
-    def command(self, url: str) -> list[str]:
-        """The program and its arguments."""
+    def prepare(self) -> tuple[str, list[str]]:
+        """Make ready for a start. Returns the URL, `state.url` if possible, and the command. Raises Unavailable."""
 
     @abstractmethod
     def answers(self, pid: int, url: str) -> bool:
@@ -77,9 +72,8 @@ class Server(ServerDirectory, ABC):
             if self.should_end():
                 break
             failures = failures + 1 if time.monotonic() - started < STABLE else 1
-            if failures > QUIET_FAILURES:
+            if reason or failures > QUIET_FAILURES:
                 reason = reason or f"it died {failures} times in a row"
-            if reason:
                 self.publish(error=f"{reason}\n{self.log_tail(log_start)}".strip())
                 log.error("%s", reason)
             wait_for(lambda: self.should_end() or None, min(MAX_BACKOFF, POLL * 2**failures))
@@ -87,10 +81,7 @@ class Server(ServerDirectory, ABC):
         self.clean_up()
 
     def should_end(self) -> bool:
-        """Whether the server has no users, and is not ready, has been idle for long enough, or was told to stop.
-
-        If so, the exclusive lock is held until this process ends, and new users wait for that.
-        """
+        """Whether the server may end; if so, the exclusive lock keeps new users waiting until this process ends."""
         if self._exclusive_lock is not None:
             return True
         if not is_free(self.users_lock, fcntl.LOCK_EX):
@@ -106,8 +97,8 @@ class Server(ServerDirectory, ABC):
         self.lock_fd = self.take_server_lock()
         try:
             self.publish(notice="")
-            url = self.prepare()
-            child = self.spawn(self.command(url))
+            url, command = self.prepare()
+            child = self.spawn(command)
         finally:
             os.close(self.lock_fd)  # from now on only the server holds it
         try:

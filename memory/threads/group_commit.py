@@ -17,9 +17,7 @@ log = logging.getLogger(__name__)
 
 GROUP_TIMEOUT = 1.0  # seconds; then each call saves its own rows, and only one whose row is locked waits
 MAX_GROUPED_BYTES = 250_000  # a call that saves more than this saves its own rows, so that the others do not wait
-
 Row = Sequence[Any]  # JSON values in the order of STATEMENT's columns, and last the blob, if the table has one
-
 # One statement is one transaction and one round trip; psycopg takes six times as long to send rows as arrays.
 STATEMENT = """
 with blobs as (
@@ -30,8 +28,7 @@ with blobs as (
     insert into checkpoint_writes
         (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
     select r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::int, r->>6, r->>7, decode(r->>8, 'base64')
-    from jsonb_array_elements(%(writes)s) r
-    on conflict do nothing
+    from jsonb_array_elements(%(writes)s) r on conflict do nothing
 )
 insert into checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
 select r->>0, r->>1, r->>2, r->>3, r->4, r->5 from jsonb_array_elements(%(checkpoints)s) r
@@ -41,10 +38,9 @@ set checkpoint = excluded.checkpoint, metadata = excluded.metadata
 
 
 class GroupCommitter:
-    """Commits the rows of concurrent calls, which run in one event loop, together."""
+    """Commits the rows of concurrent calls of one event loop together; `slots` limits their connections."""
 
     def __init__(self, pool: Pool, slots: asyncio.Semaphore) -> None:
-        """`slots` limits the connections that these calls and others take from the pool."""
         self._pool, self._slots = pool, slots
         self._calls: list[dict[str, Sequence[Row]]] = []
         self._write_task: asyncio.Task[bool] | None = None  # of `_calls`, until it has a connection

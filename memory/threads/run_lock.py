@@ -14,7 +14,6 @@ from memory.ledger.locks import lock_key, wait_for_lock
 from memory.ledger.pool import Connection, Pool
 
 RUN_TIMEOUT = 30.0  # seconds to wait for another run of the same thread
-NO_CONNECTION = "The database does not answer, or has no connection free for the thread's lock: try again."
 
 
 class RunLocks:
@@ -57,7 +56,7 @@ class RunLocks:
                 connection = self._connection = self._connection or await self._pool.getconn()
                 self._users[connection] += 1
         except (TimeoutError, PoolTimeout, OperationalError) as error:
-            raise Unavailable(NO_CONNECTION) from error
+            raise Unavailable("The database does not answer, or has no connection free: try again.") from error
         try:
             yield connection
         finally:

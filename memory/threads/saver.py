@@ -23,7 +23,6 @@ from memory.threads.group_commit import GroupCommitter
 
 RESERVED_CONNECTIONS = 2  # of the pool, which the saver leaves to the run locks and the ledger
 SET_KEY = "set the key that it was saved with."
-
 # A blob stays while a checkpoint that is not deleted refers to it: an earlier one, or a fork of it.
 DELETE_FOR_RUNS = """
 with deleted as (
@@ -75,9 +74,9 @@ class ThreadSaver(AsyncPostgresSaver):
         changed = {name: version for name, version in new_versions.items() if name in blobs}
         ids = thread_id, namespace, checkpoint["id"], configurable.get("checkpoint_id")
         saved = {**checkpoint, "channel_values": plain | snapshots}
-        checkpoint_row = (*ids, saved, base.get_serializable_checkpoint_metadata(config, metadata))
+        row = (*ids, saved, base.get_serializable_checkpoint_metadata(config, metadata))
         blob_rows = self._dump_blobs(thread_id, namespace, blobs, changed)
-        if not await self._committer.commit(checkpoints=[checkpoint_row], blobs=blob_rows):
+        if not await self._committer.commit(checkpoints=[row], blobs=blob_rows):
             return await super().aput(config, checkpoint, metadata, new_versions)
         return {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint["id"]}}
 
@@ -99,12 +98,10 @@ class ThreadSaver(AsyncPostgresSaver):
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread with its history, as a server's `copy` does."""
         async with self.pool.connection() as connection, connection.transaction():
+            changed = Jsonb({"thread_id": target_thread_id})
             for table in ("checkpoint_blobs", "checkpoint_writes", "checkpoints"):
-                query = f"""
-                    insert into {table} select copy.* from {table} original,
-                    jsonb_populate_record(original, %s) copy where original.thread_id = %s
-                """
-                await connection.execute(query, (Jsonb({"thread_id": target_thread_id}), source_thread_id))
+                copies = f"select copy.* from {table} t, jsonb_populate_record(t, %s) copy where t.thread_id = %s"
+                await connection.execute(f"insert into {table} {copies}", (changed, source_thread_id))
 
 
 class ThreadSerializer(JsonPlusSerializer):

@@ -14,8 +14,6 @@ class OwnedThread(TypedDict):
 
 
 class ConversationState(OwnedThread):
-    """What memory keeps of a conversation besides its messages."""
-
     summary: Summary  # of the messages that were taken out of `messages`
     task: Annotated[Task | None, change_task]  # working memory: the task that the thread is in the middle of
     # When the task expires, "" once it has ended: plain, for SQL, and with a reducer, as two calls may set it.
@@ -23,6 +21,4 @@ class ConversationState(OwnedThread):
 
 
 class ExtractionThread(TypedDict):
-    """What tells a thread of background extraction from a conversation."""
-
     conversation: str  # the thread whose messages are extracted

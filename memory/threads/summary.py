@@ -30,9 +30,7 @@ Answer with the summary and nothing else.\
 """
 
 
-class Summary(TypedDict):
-    """The summary of a thread. Not a plain string, because the checkpointer does not encrypt those."""
-
+class Summary(TypedDict):  # not a plain string, because the checkpointer does not encrypt those
     text: str
     begins_with: str  # the beginning of the thread's first message, which lists of threads show
 
@@ -46,14 +44,12 @@ async def update_summary(
     """
     first = next((str(message.text) for message in messages if isinstance(message, HumanMessage)), "")
     before = so_far or Summary(text="", begins_with=" ".join(first.split())[:TITLE_CHARS])
-    request = summary_input(before["text"], messages)
-    if request is None:
+    if (request := summary_input(before["text"], messages)) is None:
         return before
     answer = await model.ainvoke([SystemMessage(SUMMARY_PROMPT), HumanMessage(request)], config)
     sentences = (re.split(r"(?<=[.!?])\s+", line) for line in str(answer.text).strip().splitlines())
     lines = (" ".join(sentence for sentence in line if not is_secret(sentence)) for line in sentences)
-    text = bounded("\n".join(lines).strip())
-    if not text:
+    if not (text := bounded("\n".join(lines).strip())):
         raise ValueError("The model gave no summary.")
     return {**before, "text": text}
 

@@ -21,9 +21,7 @@ MAX_HOURS = 24 * 365
 MAX_TYPE, MAX_DATA = 100, 4_000  # characters of a task's type, and of its data as JSON, since every prompt carries them
 
 
-class Task(TypedDict):
-    """A multi-step task, as plain JSON, so that every checkpointer can keep it."""
-
+class Task(TypedDict):  # plain JSON, so that every checkpointer can keep it
     id: str
     type: str
     status: TaskStatus  # as it was last set; `status_of` finds out whether it has expired since
@@ -36,9 +34,7 @@ _TASK = TypeAdapter(Task)
 
 
 class TaskChange(TypedDict):
-    """A change to the task with this id; the reducer applies the changes of one step one after another."""
-
-    id: str
+    id: str  # of the task to change
     ending: Ending | None  # None while the task goes on
     data: TaskData  # merged into the task's data; null deletes a key
 
@@ -74,14 +70,10 @@ def start_task(task: Task | None, kind: str, data: TaskData, now: datetime, hour
         raise BadInput("The task's type is empty: say in a word or two what it is, such as 'trip booking'.")
     if not 0 < hours <= MAX_HOURS:
         raise BadInput(f"The hours are {hours!r}: give more than 0 and at most {MAX_HOURS:,}.")
-    return Task(
-        id=uuid.uuid4().hex[:8],
-        type=check_text("task's type", kind, MAX_TYPE),
-        status="in_progress",
-        data=_checked(_merged({}, data)),
-        created_at=now.isoformat(),
-        expires_at=(now + timedelta(hours=hours)).isoformat(),
-    )
+    kind, data = check_text("task's type", kind, MAX_TYPE), _checked(_merged({}, data))
+    start, end = now.isoformat(), (now + timedelta(hours=hours)).isoformat()
+    task_id = uuid.uuid4().hex[:8]
+    return Task(id=task_id, type=kind, status="in_progress", data=data, created_at=start, expires_at=end)
 
 
 def open_task(task: Task | None, now: datetime) -> Task | None:
@@ -103,7 +95,7 @@ def update_task(task: Task | None, data: TaskData, now: datetime) -> TaskChange:
 
 
 def finish_task(task: Task | None, ending: Ending, now: datetime) -> TaskChange:
-    """The open task, ended. Raises BadInput when none is open."""
+    """End the open task. Raises BadInput when none is open."""
     return TaskChange(id=_require_open(task, now)["id"], ending=ending, data={})
 
 

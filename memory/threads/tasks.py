@@ -11,10 +11,8 @@ from memory.threads.threads import NEWEST, fetch
 
 
 class ThreadTask(NamedTuple):
-    """A thread and its last task, whose status is as of now."""
-
     thread_id: str
-    task: Task
+    task: Task  # the last one, whose status is as of now
 
 
 async def active_tasks(pool: Pool, serde: SerializerProtocol, user_id: str) -> list[ThreadTask]:

@@ -14,7 +14,6 @@ from memory.ledger.pool import Pool
 from memory.threads.run_lock import RUN_TIMEOUT
 
 BEGUN_BY = "begun_by"  # key in a checkpoint's metadata: `owner_key` of the user whose run saved it
-
 # The expression that is indexed. The state has no owner until the first step of a thread's first run is saved.
 OWNER = f"coalesce(checkpoint->'channel_values'->>'owner', metadata->>'{BEGUN_BY}')"
 OWNED = f"{OWNER} = %(owner)s and checkpoint_ns = ''"
@@ -29,7 +28,6 @@ with recursive newest as (
     ) later
 )
 """
-
 MAX_THREAD_ID = 600  # characters, since an id has to fit into an index
 NAMESPACE = uuid.UUID("5b4a2f0e-6d1c-4c55-9f3e-7d1b1a9c2e61")
 
@@ -39,9 +37,7 @@ class Thread(NamedTuple):
     last_at: datetime  # when its newest checkpoint was written
 
 
-class Size(NamedTuple):
-    """What a thread takes in the database, not counting indexes."""
-
+class Size(NamedTuple):  # of a thread in the database, without indexes
     checkpoints: int
     bytes: int
 
@@ -110,10 +106,8 @@ async def has_checkpoint(pool: Pool, thread_id: str, checkpoint_id: str) -> bool
 async def leaf_checkpoints(pool: Pool, thread_id: str) -> list[str]:
     """The checkpoints without a successor, oldest first: the end of the thread, and of each branch of it."""
     query = """
-        select checkpoint_id from checkpoints leaf where thread_id = %(id)s and checkpoint_ns = '' and not exists (
-            select from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
-            and parent_checkpoint_id = leaf.checkpoint_id
-        ) order by checkpoint_id
+        select checkpoint_id from checkpoints where thread_id = %(id)s and checkpoint_ns = '' except
+        select parent_checkpoint_id from checkpoints where thread_id = %(id)s and checkpoint_ns = '' order by 1
     """
     return [row["checkpoint_id"] for row in await fetch(pool, query, id=thread_id)]
 

@@ -235,13 +235,13 @@ def test_a_server_that_outlived_its_supervisor_is_ended_by_the_next_one(
     """As on a system without a death signal, where a server survives its supervisor."""
     chroma = Chroma(data_dir / "chroma")
     chroma.create()
-    url = chroma.prepare()
+    url, command = chroma.prepare()
     lock = try_lock(chroma.server_lock, fcntl.LOCK_EX)
     assert lock is not None
     chroma.lock_fd = lock
     with monkeypatch.context() as patch:
         patch.setattr(sys, "platform", "darwin")
-        left_over = chroma.spawn(chroma.command(url))
+        left_over = chroma.spawn(command)
     with left_over:
         os.close(lock)
         chroma.publish(url=url, server_pid=left_over.pid)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -25,8 +26,12 @@ ODD_NAMES = ["a b", "100%", 'O\'Brien "the" tester', "Größe-日本", "$HOME `i
 @pytest.fixture
 def postgres(tmp_path: Path) -> Postgres:
     """A Postgres whose data directory looks as if initdb had made it."""
-    made = Postgres(tmp_path)
-    made.data.mkdir()
+    return initialized(tmp_path)
+
+
+def initialized(path: Path) -> Postgres:
+    made = Postgres(path)
+    made.data.mkdir(parents=True)
     (made.data / "PG_VERSION").write_text(f"{POSTGRES_MAJOR}\n")
     return made
 
@@ -87,13 +92,17 @@ def test_the_postgres_url_quotes_any_socket_directory(name: str) -> None:
     assert conninfo_to_dict(socket_url(Path("/x", name)))["host"] == f"/x/{name}"
 
 
-def test_a_quote_in_the_path_is_doubled_for_postgres(tmp_path: Path) -> None:
-    command = Postgres(Path('/x/the "data"')).command("")
-    assert '--unix_socket_directories="/x/the ""data""/run"' in command
+@pytest.mark.usefixtures("own_account")
+def test_a_quote_in_the_path_is_doubled_for_postgres() -> None:
+    with TemporaryDirectory() as directory:  # with a path short enough for a socket
+        made = initialized(Path(directory, 'the "data"'))
+        made.path.chmod(0o700)
+        assert f'--unix_socket_directories="{directory}/the ""data""/run"' in made.prepare()[1]
 
 
-def test_postgres_listens_on_no_tcp_port() -> None:
-    assert "--listen_addresses=" in Postgres(Path("/x")).command("")
+@pytest.mark.usefixtures("own_account")
+def test_postgres_listens_on_no_tcp_port(postgres: Postgres) -> None:
+    assert "--listen_addresses=" in postgres.prepare()[1]
 
 
 @pytest.mark.parametrize("directory", ["/" + "x" * 200, "/with, comma", "/" + "ü" * 50])
@@ -159,11 +168,13 @@ def test_postgres_answers_when_its_own_pid_file_says_ready(postgres: Postgres) -
     assert not postgres.answers(78, "")
 
 
-def test_root_on_another_system_than_linux_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_on_another_system_than_linux_is_told_what_to_do(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(Unavailable, match="ordinary user, or set POSTGRES_URL"):
-        Postgres(Path("/x")).command("")
+        postgres.prepare()
 
 
 def test_a_child_gets_a_death_signal_where_the_system_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
