@@ -20,7 +20,6 @@ class Chroma(Server):
     stop_signal = signal.SIGTERM
 
     def prepare(self) -> tuple[str, list[str]]:
-        # It crashes when it reads vectors that are half written, as after a kill.
         damage = f"they made it crash: {self.crash}" if self.crash else chroma_damage(self.data)
         if damage and self.data.exists():
             self.crash = ""

@@ -1,20 +1,19 @@
 """Postgres and Chroma as child servers, for settings that name no address.
 
-Processes share the servers of a directory. Each server belongs to a supervisor, a process that ends after its last
-user, even a killed one. If it dies, a user starts another, and the server comes back at the same address.
+Each belongs to a supervisor, a process that all users of the directory share. If it dies, one of them starts another.
 """
 
 import asyncio
 import fcntl
 import logging
 import os
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL, run
 from typing import Literal
 
 from memory.embedded.directory import ServerDirectory, State, T, is_free, try_lock, wait_for
@@ -120,14 +119,11 @@ class _Use(ServerDirectory):
         """Start a supervisor if there is none, and return whether that was so."""
         if not is_free(self.supervisor_lock):
             return False
-        with self.log_file.open("ab") as output:
-            started = subprocess.run(  # noqa: S603 - our own command, no shell
-                [sys.executable, "-m", "memory.embedded.supervisor", str(self.path), str(self.idle_timeout)],
-                cwd=Path(__file__).parents[2],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that Ctrl-C in this terminal ends neither it nor the server
+        command = [sys.executable, "-m", "memory.embedded.supervisor", str(self.path), str(self.idle_timeout)]
+        # In a session of its own, so that Ctrl-C in this terminal ends neither the supervisor nor the server.
+        with self.log_file.open("ab") as out:
+            started = run(  # noqa: S603 - our own command, no shell
+                command, cwd=Path(__file__).parents[2], stdin=DEVNULL, stdout=out, stderr=out, start_new_session=True
             )
         if started.returncode != 0:
             raise self.failure(f"its supervisor ended with code {started.returncode}\n{self.log_tail()}")
@@ -138,11 +134,9 @@ class _Use(ServerDirectory):
         state = State.read(self.state_file)
         if state.error:
             raise self.failure(state.error)
-        # If the server has died, its lock is free, and its supervisor notices a moment later.
-        return state if state.ready and not is_free(self.server_lock) else None
+        return state if state.ready and not is_free(self.server_lock) else None  # its lock is free if it has died
 
     def stop(self) -> bool:
-        """End the idle server, and return whether there was one. Raises Unavailable."""
         if not self.users_lock.exists() or is_free(self.supervisor_lock):
             return False
         if is_free(self.users_lock, fcntl.LOCK_EX):
@@ -154,12 +148,11 @@ class _Use(ServerDirectory):
 
     def is_over(self) -> bool:
         """Whether the server has ended, or keeps running: for other users, or until the idle timeout."""
-        try:
+        with suppress(OSError):  # the directory was deleted
             has_ended = is_free(self.supervisor_lock) and is_free(self.server_lock)
             has_users = is_free(self.users_lock) and not is_free(self.users_lock, fcntl.LOCK_EX)
             return has_ended or has_users or State.read(self.state_file).idle_timeout > 0
-        except OSError:  # the directory was deleted
-            return True
+        return True
 
     def failure(self, reason: str) -> Unavailable:
         advice = f"Mend the cause, or set {self.path.name.upper()}_URL to use a server of your own."

@@ -79,12 +79,11 @@ def account_name(uid: int) -> str | None:
 def try_lock(path: Path, operation: int) -> int | None:
     """A descriptor that holds the lock until it is closed; None while another process holds a conflicting one."""
     descriptor = os.open(path, os.O_RDWR)
-    try:
+    with suppress(BlockingIOError):
         fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def is_free(path: Path, operation: int = fcntl.LOCK_SH) -> bool:

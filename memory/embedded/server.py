@@ -137,8 +137,7 @@ class Server(ServerDirectory, ABC):
     def take_server_lock(self) -> int:
         """`server.lock`, once an earlier server has ended: without a death signal it outlives its supervisor."""
         for seconds, next_signal in (2.0, self.stop_signal), (STOP_TIMEOUT, signal.SIGKILL), (5.0, None):
-            lock = wait_for(lambda: try_lock(self.server_lock, fcntl.LOCK_EX), seconds)
-            if lock is not None:
+            if (lock := wait_for(lambda: try_lock(self.server_lock, fcntl.LOCK_EX), seconds)) is not None:
                 return lock
             if next_signal and self.state.server_pid:
                 with suppress(psutil.Error):

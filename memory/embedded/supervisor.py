@@ -1,7 +1,4 @@
-"""The process that owns one embedded server: starts it, restarts it when it dies, and ends it once it has no users.
-
-Started as `python -m memory.embedded.supervisor DIRECTORY IDLE_TIMEOUT`; the directory has the server's name.
-"""
+"""The process that owns one embedded server: `python -m memory.embedded.supervisor DIRECTORY IDLE_TIMEOUT`."""
 
 import fcntl
 import logging
@@ -22,7 +19,7 @@ OPEN_FILES = 4_096  # Chroma opens five for each collection
 
 
 def main(path: Path, idle_timeout: float) -> None:
-    """Supervise the server in the background; return at once if another process does."""
+    """Run the server of that name in the background until it has no users; return at once if another process does."""
     server = SERVERS[path.name](path, idle_timeout)
     # Users check the lock by taking it for a moment, so a single failure means nothing.
     if wait_for(lambda: try_lock(server.supervisor_lock, fcntl.LOCK_EX), 0.2) is None:

@@ -5,7 +5,6 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 from psycopg_pool import PoolTimeout
@@ -14,7 +13,6 @@ from memory.errors import cause_of
 from memory.ledger.pool import Pool
 
 log = logging.getLogger(__name__)
-
 GROUP_TIMEOUT = 1.0  # seconds; then each call saves its own rows, and only one whose row is locked waits
 MAX_GROUPED_BYTES = 250_000  # a call that saves more than this saves its own rows, so that the others do not wait
 Row = Sequence[Any]  # JSON values in the order of STATEMENT's columns, and last the blob, if the table has one
@@ -58,7 +56,7 @@ class GroupCommitter:
     async def _write(self, calls: list[dict[str, Sequence[Row]]]) -> bool:
         def encoded(table: str) -> str:
             # Sorted by thread, so that two processes that lock the same rows cannot deadlock.
-            rows = sorted((row for call in calls for row in call.get(table, ())), key=itemgetter(0))
+            rows = sorted((row for call in calls for row in call.get(table, ())), key=lambda row: row[0])
             return json.dumps(rows, default=lambda blob: b64encode(blob).decode())
 
         try:

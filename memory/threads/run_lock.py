@@ -30,10 +30,7 @@ class RunLocks:
 
     @asynccontextmanager
     async def hold(self, thread_id: str, *, timeout: float = RUN_TIMEOUT) -> AsyncIterator[None]:
-        """Hold the thread's lock, since each of two concurrent runs would overwrite the other's messages.
-
-        Raises Unavailable when another run holds the lock, or the database does not answer, for `timeout` seconds.
-        """
+        """Hold the thread's lock, or raise Unavailable: concurrent runs would overwrite each other's messages."""
         key, deadline = lock_key("thread", thread_id), asyncio.get_running_loop().time() + timeout
         busy = f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or use another."
         async with self._locks.hold(thread_id, timeout=timeout, busy=busy), self._connected(deadline) as connection:

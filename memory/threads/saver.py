@@ -5,7 +5,6 @@ It uses private parts of LangGraph's: pyproject.toml pins its minor version, and
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from types import NoneType
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -52,8 +51,7 @@ class ThreadSaver(AsyncPostgresSaver):
     def __init__(self, pool: Pool, key: SecretStr | None = None) -> None:
         super().__init__(pool, serde=ThreadSerializer(key))
         self.pool = pool
-        # In place of LangGraph's lock, since each call has its own connection. Other than for the pool, a call may wait
-        # for the semaphore without a time limit.
+        # In place of LangGraph's lock: each call has a connection of its own, and may wait for it without a time limit.
         slots = asyncio.Semaphore(max(pool.max_size - RESERVED_CONNECTIONS, 1))
         self.lock = cast(asyncio.Lock, slots)
         self._committer = GroupCommitter(pool, slots)
@@ -68,7 +66,7 @@ class ThreadSaver(AsyncPostgresSaver):
         """Save a checkpoint. Plain values are part of its row; each other value has a row, saved when it changes."""
         configurable, values = config["configurable"], checkpoint["channel_values"]
         thread_id, namespace = configurable["thread_id"], configurable["checkpoint_ns"]
-        plain = {name: value for name, value in values.items() if isinstance(value, str | int | float | NoneType)}
+        plain = {name: value for name, value in values.items() if isinstance(value, str | int | float | None)}
         blobs = {name: value for name, value in values.items() if name not in plain}
         snapshots = {name: True for name, value in blobs.items() if isinstance(value, _DeltaSnapshot)}
         changed = {name: version for name, version in new_versions.items() if name in blobs}

@@ -14,7 +14,6 @@ from memory.learn.guard import is_secret
 SUMMARY_TOKENS = 500  # what the summary may take of a prompt, about
 SUMMARY_CHARS = SUMMARY_TOKENS * 4
 TITLE_CHARS = 100  # of a thread's first message, kept as its title
-
 SUMMARY_PROMPT = """\
 You keep the running summary of a conversation between a user and an assistant. You are given, as JSON, the summary so \
 far and the messages that come after it. Write the summary that takes the place of both.
@@ -38,10 +37,7 @@ class Summary(TypedDict):  # not a plain string, because the checkpointer does n
 async def update_summary(
     model: BaseChatModel, so_far: Summary | None, messages: Sequence[AnyMessage], config: RunnableConfig | None = None
 ) -> Summary:
-    """Add the messages to the summary, in one model call; no call if they hold no text.
-
-    Raises what the model raises, and ValueError for an empty answer.
-    """
+    """Add the messages to the summary, in one model call if they hold text. Raises ValueError for an empty answer."""
     first = next((str(message.text) for message in messages if isinstance(message, HumanMessage)), "")
     before = so_far or Summary(text="", begins_with=" ".join(first.split())[:TITLE_CHARS])
     if (request := summary_input(before["text"], messages)) is None:

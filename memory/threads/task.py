@@ -15,7 +15,6 @@ Ending = Literal["done", "failed", "cancelled"]
 TaskStatus = Literal["in_progress", "expired"] | Ending
 TaskData: TypeAlias = dict[str, JsonValue]
 Moment = Annotated[str, AfterValidator(lambda text: iso_moment(text).isoformat())]  # ISO, with its time zone
-
 TASK_HOURS = 24  # how long a task stays open by default
 MAX_HOURS = 24 * 365
 MAX_TYPE, MAX_DATA = 100, 4_000  # characters of a task's type, and of its data as JSON, since every prompt carries them
@@ -50,8 +49,7 @@ def task_of(value: object) -> Task | None:
 def change_task(task: Task | None, change: "Task | TaskChange | None") -> Task | None:
     """The reducer of the state's `task`: a whole task replaces the current one, a change is merged into it.
 
-    The changes of one step apply in the order of their calls, and both an update and an ending count, whichever comes
-    first. A change to another task than the current one is too late, and is dropped.
+    The changes of one step apply in the order of their calls. One to another task is too late, and is dropped.
     """
     if change is None or "created_at" in change:
         return cast(Task | None, change)
@@ -65,15 +63,14 @@ def start_task(task: Task | None, kind: str, data: TaskData, now: datetime, hour
     """A new task, in place of one that has ended. Raises BadInput while one is open, whose data would be lost."""
     if current := open_task(task, now):
         name = f"{current['type']!r} ({current['id']})"
-        raise BadInput(f"The task {name} is still open in this thread: go on by update_task, or end it by finish_task.")
+        raise BadInput(f"The task {name} is still open: call update_task, or finish_task before you start another.")
     if not kind.strip():
         raise BadInput("The task's type is empty: say in a word or two what it is, such as 'trip booking'.")
     if not 0 < hours <= MAX_HOURS:
         raise BadInput(f"The hours are {hours!r}: give more than 0 and at most {MAX_HOURS:,}.")
     kind, data = check_text("task's type", kind, MAX_TYPE), _checked(_merged({}, data))
     start, end = now.isoformat(), (now + timedelta(hours=hours)).isoformat()
-    task_id = uuid.uuid4().hex[:8]
-    return Task(id=task_id, type=kind, status="in_progress", data=data, created_at=start, expires_at=end)
+    return Task(id=uuid.uuid4().hex[:8], type=kind, status="in_progress", data=data, created_at=start, expires_at=end)
 
 
 def open_task(task: Task | None, now: datetime) -> Task | None:

@@ -31,7 +31,6 @@ async def latest_tasks(pool: Pool, serde: SerializerProtocol, user_id: str, open
         where checkpoint->'channel_values'->>'task_open_until' >= %(open_until)s collate "C"
     """
     rows = await fetch(pool, query, owner=owner_key(check_user_id(user_id)), open_until=open_until)
-    now = utc_now()
     tasks = [(row["thread_id"], task_of(serde.loads_typed((row["type"], row["blob"])))) for row in rows]
-    found = [ThreadTask(thread, {**task, "status": status_of(task, now)}) for thread, task in tasks if task]
+    found = [ThreadTask(thread, {**task, "status": status_of(task, utc_now())}) for thread, task in tasks if task]
     return sorted(found, key=lambda entry: entry.task["created_at"], reverse=True)

@@ -59,8 +59,8 @@ async def list_threads(pool: Pool, user_id: str, limit: int | None = 20) -> list
         where checkpoint->'channel_values'->'conversation' is null  -- not one of background extraction
         order by last_at desc, id limit %(limit)s
     """
-    rows = await fetch(pool, query, owner=owner_key(check_user_id(user_id)), limit=limit)
-    return [Thread(**row) for row in rows]
+    owner = owner_key(check_user_id(user_id))
+    return [Thread(**row) for row in await fetch(pool, query, owner=owner, limit=limit)]
 
 
 async def thread_size(pool: Pool, thread_id: str) -> Size:
@@ -92,13 +92,11 @@ async def thread_owner(pool: Pool, thread_id: object) -> str | None:
 
 
 async def check_thread_is_own(pool: Pool, user_id: str, thread_id: str) -> None:
-    """Raise BadInput if the thread is another user's, or the id is one that no thread can have."""
     if await thread_owner(pool, thread_id) not in (None, "", owner_key(user_id)):
         raise BadInput(f"No thread {thread_id!r} of yours: /threads lists them.")
 
 
 async def has_checkpoint(pool: Pool, thread_id: str, checkpoint_id: str) -> bool:
-    """Whether a run of the thread can start from that checkpoint."""
     query = "select 1 from checkpoints where thread_id = %(id)s and checkpoint_ns = '' and checkpoint_id = %(at)s"
     return is_storable(checkpoint_id) and bool(await fetch(pool, query, id=thread_id, at=checkpoint_id))
 
@@ -123,8 +121,7 @@ async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = N
         own = [row["thread_id"] for row in await (await connection.execute(query, parameters)).fetchall()]
         # A run that is under way would write again what is deleted here.
         busy = f"A run has been under way in one of the threads for {RUN_TIMEOUT:g} s: nothing was deleted, try again."
-        locks = [lock_key("thread", thread_id) for thread_id in own]
-        await take_locks(connection, locks, timeout=RUN_TIMEOUT, busy=busy)
+        await take_locks(connection, [lock_key("thread", own_id) for own_id in own], timeout=RUN_TIMEOUT, busy=busy)
         for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints"):
             await connection.execute(f"delete from {table} where thread_id = any(%s)", (own,))
         return len(own)

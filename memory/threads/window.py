@@ -16,9 +16,8 @@ def window(messages: Sequence[AnyMessage], token_budget: int) -> list[BaseMessag
     """
     whole = _without_unanswered_calls(messages)
     last = max((i for i, message in enumerate(whole) if isinstance(message, HumanMessage)), default=0)
-    turn = whole[last:]
     earlier = trim_messages(whole, max_tokens=token_budget, token_counter=count_tokens_approximately, start_on="human")
-    return earlier if len(earlier) > len(turn) else turn
+    return max(whole[last:], earlier, key=len)
 
 
 def foldable(messages: Sequence[AnyMessage], token_budget: int, keep: Collection[str] = ()) -> list[AnyMessage]:
