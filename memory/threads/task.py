@@ -63,7 +63,7 @@ def start_task(task: Task | None, kind: str, data: TaskData, now: datetime, hour
     """A new task, in place of one that has ended. Raises BadInput while one is open, whose data would be lost."""
     if current := open_task(task, now):
         name = f"{current['type']!r} ({current['id']})"
-        raise BadInput(f"The task {name} is still open: call update_task, or finish_task before you start another.")
+        raise BadInput(f"The task {name} is still open here: use update_task, or finish_task before you start another.")
     if not kind.strip():
         raise BadInput("The task's type is empty: say in a word or two what it is, such as 'trip booking'.")
     if not 0 < hours <= MAX_HOURS:
