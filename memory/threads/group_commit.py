@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 GROUP_TIMEOUT = 1.0  # seconds; then each call saves its own rows, and only one whose row is locked waits
 MAX_GROUPED_BYTES = 250_000  # a call that saves more than this saves its own rows, so that the others do not wait
 Row = Sequence[Any]  # JSON values in the order of STATEMENT's columns, and last the blob, if the table has one
+
 # One statement is one transaction and one round trip; psycopg takes six times as long to send rows as arrays.
 STATEMENT = """
 with blobs as (

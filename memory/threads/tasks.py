@@ -23,7 +23,7 @@ async def active_tasks(pool: Pool, serde: SerializerProtocol, user_id: str) -> l
 
 
 async def latest_tasks(pool: Pool, serde: SerializerProtocol, user_id: str, open_until: str = "") -> list[ThreadTask]:
-    """The last task of each of the user's threads, the newest first: all, or those open until that ISO moment."""
+    """The last task of each of the user's threads, the newest first: all, or those open at that ISO moment."""
     query = f"""{NEWEST}
         select newest.thread_id, task.type, task.blob from newest
         join checkpoint_blobs task on task.thread_id = newest.thread_id and task.checkpoint_ns = ''
