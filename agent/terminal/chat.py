@@ -46,15 +46,11 @@ class Chat:
     graph: Graph
     saver: ThreadSaver
     memory: UserMemory
-    out: Console
-    """For replies and what memory did."""
-    err: Console
-    """For errors."""
-    thread_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    failed: bool = False
-    """Whether any message or command failed."""
-    _used: dict[str, None] = field(default_factory=dict)
-    """The threads of this chat in which something was said, in order."""
+    out: Console  # for replies and what memory did
+    err: Console  # for errors
+    thread_id: str
+    failed: bool = False  # whether any message or command failed
+    _used: dict[str, None] = field(default_factory=dict)  # the threads in which something was said, in order
 
     @property
     def store(self) -> AgentStore:
@@ -83,7 +79,6 @@ class Chat:
         self.err.print(f"error: {printable(message)}", style="red", markup=False, soft_wrap=True)
 
     def note(self, line: str, console: Console | None = None) -> None:
-        """A dim line that is not part of a reply."""
         (console or self.out).print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
 
     async def resume(self, thread_id: str) -> None:
@@ -93,26 +88,27 @@ class Chat:
 
     async def _command(self, text: str) -> bool:
         name, _, argument = text.partition(" ")
+        marks = {self.thread_id: "*"}
         match name:
             case "/new":
                 self.thread_id = str(uuid.uuid4())
                 self.note("new thread")
             case "/threads":
                 threads = await titled_threads(self.saver, self.memory.user_id)
-                lines = [f"{self._mark(t.id)} {t.id}  {t.last_at:%Y-%m-%d %H:%M}  {title}" for t, title in threads]
+                lines = [f"{marks.get(t.id, ' ')} {t.id}  {t.last_at:%Y-%m-%d %H:%M}  {title}" for t, title in threads]
                 self._print_lines(lines, "no threads yet")
             case "/resume":
                 await self._resume_prefix(argument.strip())
             case "/tasks":
                 tasks = await active_tasks(self.saver.pool, self.saver.serde, self.memory.user_id)
-                lines = [f"{self._mark(task.thread_id)} {'  '.join(map(cell, task_row(task)))}" for task in tasks]
+                lines = [f"{marks.get(t.thread_id, ' ')} {'  '.join(map(cell, task_row(t)))}" for t in tasks]
                 self._print_lines(lines, "no task is open")
             case "/memories":
                 facts = await self.memory.current()
                 lines = [f"- {printable(f.text)}  ({f.category}, {f.observed_at:%Y-%m-%d})" for f in facts]
                 self._print_lines(lines, "nothing is remembered yet")
             case "/help":
-                self._print_lines([HELP], "")
+                self.out.out(HELP, highlight=False)
             case "/quit":
                 return False
             case _:
@@ -124,9 +120,6 @@ class Chat:
             self.out.out(line, highlight=False)
         if not lines:
             self.note(empty)
-
-    def _mark(self, thread_id: str) -> str:
-        return "*" if thread_id == self.thread_id else " "
 
     async def _resume_prefix(self, prefix: str) -> None:
         if not prefix:
@@ -205,9 +198,8 @@ class Chat:
             return {thread_id: failed[key] for thread_id, key in keys.items() if key in failed}
         for thread_id in thread_ids:
             try:
-                changes = await catch_up_thread(
-                    self.store, self.saver, self.memory, thread_id, settings.max_message_chars
-                )
+                max_chars = settings.max_message_chars
+                changes = await catch_up_thread(self.store, self.saver, self.memory, thread_id, max_chars)
                 self._note_changes(memory_changes(changes))
             except AgentMemoryError as error:
                 log.warning("not extracted thread=%r cause=%s", thread_id, cause_of(error))

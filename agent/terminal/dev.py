@@ -30,8 +30,7 @@ def check_settings() -> None:
 
 
 def main() -> None:
-    # Not imported in the reloaded processes, which import this module, too.
-    from langgraph_cli.cli import cli
+    from langgraph_cli.cli import cli  # not in the reloaded processes, which import this module, too
 
     from agent.terminal import output
     from agent.terminal.app import BAD_INPUT

@@ -58,11 +58,11 @@ async def reindex() -> None:
         from agent.persistence import configured_embedder
         from memory import maintenance
 
-        settings, parts = services.settings, await repaired_parts(services)
-        embedder = configured_embedder(settings)
+        embedder, shards = configured_embedder(services.settings), services.settings.chroma_shards
+        parts = await repaired_parts(services)
         with output.bar("embedding") as progress:
-            await maintenance.reindex(parts, embedder, progress, shards=settings.chroma_shards)
-    output.note(f"the collection holds the vectors of {embedder.name} in {settings.chroma_shards} shards")
+            await maintenance.reindex(parts, embedder, progress, shards=shards)
+    output.note(f"the collection holds the vectors of {embedder.name} in {shards} shards")
 
 
 @command

@@ -1,7 +1,4 @@
-"""What the commands print: tables for people, plain lines and JSON for scripts, progress on standard error.
-
-The imports inside functions take a tenth of a second, which --help saves.
-"""
+"""What the commands print: tables for people, plain lines and JSON for scripts, progress on standard error."""
 
 import sys
 import textwrap
@@ -18,13 +15,12 @@ if TYPE_CHECKING:
 
     from agent.state import MemoryChanges
 
-MIN_TEXT_WIDTH = 20
-"""The narrowest column for a text; on a screen without room for it, texts are printed below their rows."""
+MIN_TEXT_WIDTH = 20  # of a column; on a screen without room for it, texts are printed below their rows
 
 
 @cache
 def console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
+    from rich.console import Console  # takes a tenth of a second, which --help saves
 
     return Console(stderr=stderr, highlight=False)
 
@@ -65,6 +61,14 @@ def line(text: str) -> None:
     sys.stdout.write(f"{printable(text)}\n")
 
 
+def line_or_note(text: str, empty: str) -> None:
+    """The text as a line of output; if there is none, the note `empty`."""
+    if text:
+        line(text)
+    elif empty:
+        note(empty)
+
+
 def document(value: Any) -> None:
     """A JSON document on one line."""
     from memory.facts.portable import json_line
@@ -72,9 +76,7 @@ def document(value: Any) -> None:
     line(json_line(value))
 
 
-def listing(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str, *, json: Iterable[Any] | None = None
-) -> None:
+def listing(columns: list[str], rows: Iterable[list[str]], empty: str, json: Iterable[Any] | None = None) -> None:
     """The rows as a table, or `json` as one document; `empty` is the note for no rows."""
     if json is not None:
         document(list(json))
@@ -138,8 +140,7 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error if that is a terminal; call what it yields with (done, total)."""
     from rich.progress import Progress
 
-    with Progress(
-        console=console(stderr=True), transient=True, disable=not console(stderr=True).is_terminal
-    ) as progress:
+    shown_on = console(stderr=True)
+    with Progress(console=shown_on, transient=True, disable=not shown_on.is_terminal) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

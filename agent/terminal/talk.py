@@ -7,12 +7,13 @@ import signal
 import sys
 import uuid
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import FAILED, UserOption, app, opened, saver_of
+from agent.terminal.app import FAILED, UserOption, app, opened
 from memory.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from agent.terminal.chat import Chat
 
 HOW_TO_LEAVE = "/quit or Ctrl-D leaves"
-
-CHECK_TIMEOUT = 5
-"""Seconds after which a person can chat although the collection is still being checked or rebuilt."""
+CHECK_TIMEOUT = 5  # seconds until a person can chat although the collection is still being checked or rebuilt
 
 
 def print_version(requested: bool) -> None:
@@ -56,7 +55,6 @@ async def _chat(user: str, thread: str) -> int:
     """Returns the exit code: for a script, whether any message failed."""
     thread_id = thread or str(uuid.uuid4())
     async with opened() as services, AsyncExitStack() as stack:
-        # Imports that --help and a wrong setting do not wait for.
         from agent.settings import OFFLINE, OFFLINE_NOTICE
         from memory.threads.threads import check_thread_is_own
 
@@ -79,12 +77,8 @@ async def _chat(user: str, thread: str) -> int:
 
 
 async def open_chat(services: "Services", user_id: str, thread_id: str, stack: AsyncExitStack) -> "Chat":
-    """A conversation, which closes with `stack`.
-
-    LangGraph is imported in a thread, while the person can type already. A rebuild of the collection that takes long
-    continues during the chat; only a script waits for it.
-    """
-    for module in ("agent.terminal.chat", "graphs.chat"):
+    """A conversation, which closes with `stack`. Only a script waits for a long rebuild of the collection."""
+    for module in ("agent.terminal.chat", "graphs.chat"):  # they import LangGraph, while the person can type already
         await asyncio.to_thread(importlib.import_module, module)
     from agent.extraction_schedule import with_extraction_model
     from agent.persistence import agent_store
@@ -100,7 +94,7 @@ async def open_chat(services: "Services", user_id: str, thread_id: str, stack: A
     checking = asyncio.create_task(bring_up(store, output.note))
     stack.push_async_callback(cancelled, checking)
     await asyncio.wait([checking], timeout=CHECK_TIMEOUT if sys.stdin.isatty() else None)
-    saver = saver_of(services)
+    saver = services.saver
     graph = builder.compile(checkpointer=saver, store=store)
     memory = await with_extraction_model(UserMemory(store, user_id), services.settings)
     return Chat(graph, saver, memory, output.console(), output.console(stderr=True), thread_id)
@@ -112,26 +106,20 @@ async def cancelled(task: "asyncio.Task[Chat] | asyncio.Task[None]") -> None:
 
 
 async def talk(opening: "asyncio.Task[Chat]") -> None:
-    """Read messages from the keyboard until the person leaves. Ctrl-C stops a reply and nothing else.
-
-    The person can type while `opening` imports LangGraph. Its error is raised as soon as it fails.
-    """
+    """Read messages from the keyboard, and answer them once the chat is open. Ctrl-C stops a reply and nothing else."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.patch_stdout import patch_stdout
 
-    session: PromptSession[str] = PromptSession()
+    session, loop = PromptSession[str](), asyncio.get_running_loop()
     turn: asyncio.Future[bool] | None = None
-    loop = asyncio.get_running_loop()
 
     def end_prompt(opened: "asyncio.Task[Chat]") -> None:
         if not opened.cancelled() and (error := opened.exception()) and session.app.is_running:
             session.app.exit(exception=error)
 
     def interrupt(*_: object) -> None:  # during a reply; at the prompt, prompt-toolkit handles Ctrl-C
-        if turn and not turn.done():
-            loop.call_soon_threadsafe(turn.cancel)
-        else:
-            loop.call_soon_threadsafe(output.note, HOW_TO_LEAVE)
+        stop = turn.cancel if turn and not turn.done() else partial(output.note, HOW_TO_LEAVE)
+        loop.call_soon_threadsafe(stop)
 
     opening.add_done_callback(end_prompt)
     before = signal.signal(signal.SIGINT, interrupt)
