@@ -3,15 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
-from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph_sdk import get_client
-from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
 from agent.identity import AgentStore
@@ -28,22 +27,15 @@ from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
 
-BACKGROUND_GRAPH = "background_extraction"
-"""The graph's name in langgraph.json."""
-
-MAX_BACKGROUND_MESSAGES = 10 * EXTRACTION_MESSAGES
-"""Messages that one background run is given; the next run takes the rest."""
+BACKGROUND_GRAPH = "background_extraction"  # its name in langgraph.json
+MAX_BACKGROUND_MESSAGES = 10 * EXTRACTION_MESSAGES  # of one background run; the next run takes the rest
 
 
 def next_step(when: ExtractWhen, waiting: int, every: int) -> Literal["extract_memories", "extract_later", "__end__"]:
     """Where a turn goes after the reply, with this number of messages waiting to be extracted."""
-    match when:
-        case "inline":
-            return "extract_memories"
-        case "batched":
-            return "extract_memories" if waiting >= every else "__end__"
-        case "background":
-            return "extract_later" if waiting else "__end__"
+    if when == "background":
+        return "extract_later" if waiting else "__end__"
+    return "extract_memories" if when == "inline" or waiting >= every else "__end__"
 
 
 def unextracted_messages(state: Mapping[str, Any]) -> list[HumanMessage]:
@@ -83,33 +75,26 @@ async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserM
 
 
 async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance], seconds: int) -> None:
-    """Start the server's `background_extraction` graph for the utterances after `seconds` without another message.
+    """Run the server's `background_extraction` graph after `seconds` without another message.
 
     Each call replaces the pending run, unless that has messages of another fork, so that ten quick messages cause one
     run. It runs as the user that the server has authenticated; `user_id` only counts without authentication.
     """
+    background, pending = background_thread(user_id, thread_id), set[str | None]()
     async with get_client(api_key=None) as client:  # the server of this process
-        background = background_thread(user_id, thread_id)
-        replaces = await _pending_messages(client, background) <= {said.source.message_id for said in utterances}
+        with suppress(APIStatusError, LookupError, TypeError):  # no such thread yet, or a run with another input
+            runs = cast(list[Any], await client.runs.list(background, status="pending", select=["kwargs"]))
+            pending = {said["source"]["message_id"] for run in runs for said in run["kwargs"]["input"]["utterances"]}
         await client.runs.create(
             background,
             BACKGROUND_GRAPH,
             input=dict[str, Any](background_input(thread_id, utterances)),
             context={"user_id": user_id},
-            multitask_strategy="rollback" if replaces else "enqueue",
+            multitask_strategy="rollback" if pending <= {s.source.message_id for s in utterances} else "enqueue",
             if_not_exists="create",
             after_seconds=seconds,
             durability="exit",
         )
-
-
-async def _pending_messages(client: LangGraphClient, background: str) -> set[str | None]:
-    """The ids of the messages in runs that have not started yet."""
-    try:
-        runs = cast(list[Any], await client.runs.list(background, status="pending", select=["kwargs"]))
-        return {said["source"]["message_id"] for run in runs for said in run["kwargs"]["input"]["utterances"]}
-    except (APIStatusError, LookupError, TypeError):  # no such thread yet, or a run with another kind of input
-        return set()
 
 
 def background_input(thread_id: str, utterances: Sequence[Utterance]) -> BackgroundInput:
@@ -118,15 +103,13 @@ def background_input(thread_id: str, utterances: Sequence[Utterance]) -> Backgro
     return {"conversation": thread_id, "utterances": waiting, "started_at": utc_now().isoformat()}
 
 
-async def schedule_in_process(
-    store: AgentStore, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]
-) -> None:
+async def schedule_in_process(store: AgentStore, memory: UserMemory, thread_id: str, said: Sequence[Utterance]) -> None:
     """The same as a task of this process, which is finished before the store closes."""
     started_at, memory = utc_now(), await with_extraction_model(memory, store.settings)
-    ids = frozenset(str(said.source.message_id) for said in utterances)
-    key, seconds = background_thread(memory.user_id, thread_id), store.settings.extract_after
-    learn = partial(memory.learner.extract_and_learn, utterances, started_at=started_at)
-    store.debouncer.schedule(key, seconds, learn, covers=ids)
+    ids = frozenset(str(utterance.source.message_id) for utterance in said)
+    learn = partial(memory.learner.extract_and_learn, said, started_at=started_at)
+    key = background_thread(memory.user_id, thread_id)
+    store.debouncer.schedule(key, store.settings.extract_after, learn, covers=ids)
 
 
 async def catch_up_thread(
@@ -142,14 +125,10 @@ async def catch_up_thread(
 async def waiting_utterances(
     parts: Parts, saver: BaseCheckpointSaver[str], thread_id: str, max_chars: int
 ) -> list[Utterance]:
-    """What may wait to be extracted at the ends of all branches of a thread, oldest first.
-
-    The ledger knows which of them were extracted already.
-    """
+    """What may wait at the ends of a thread's branches, oldest first; the ledger knows what was extracted already."""
     waiting: dict[str | None, Utterance] = {}
     for checkpoint_id in await leaf_checkpoints(parts.pool, thread_id):
-        end: RunnableConfig = {"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}
-        if saved := await saver.aget_tuple(end):
+        if saved := await saver.aget_tuple({"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}):
             said = informative(unextracted_messages(saved.checkpoint["channel_values"]), max_chars)
             utterances = utterances_of(said, datetime.fromisoformat(saved.checkpoint["ts"]), thread_id)
             waiting |= {utterance.source.message_id: utterance for utterance in utterances}

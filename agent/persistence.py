@@ -168,12 +168,13 @@ async def _open_servers(
     settings: Settings | None, progress: Progress | None, *needed: ServerName
 ) -> AsyncIterator[tuple[Settings, Pool, str]]:
     """The settings, connections to Postgres, and the address of Chroma; servers without an address are embedded."""
-    resolved: Settings = settings or await asyncio.to_thread(read_settings)
-    configured: dict[ServerName, str] = {"postgres": resolved.postgres_url, "chroma": resolved.chroma_url}
-    missing, idle = frozenset(name for name in needed if not configured[name]), resolved.embedded_idle_timeout
-    servers = embedded_servers(resolved.data_dir, missing, idle_timeout=idle, progress=progress)
+    if settings is None:
+        settings = await asyncio.to_thread(read_settings)
+    configured: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
+    missing, idle = frozenset(name for name in needed if not configured[name]), settings.embedded_idle_timeout
+    servers = embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=progress)
     async with (
         servers if missing else nullcontext(Addresses()) as embedded,
-        open_pool(resolved.postgres_url or embedded.postgres or "") as pool,
+        open_pool(settings.postgres_url or embedded.postgres or "") as pool,
     ):
-        yield resolved, pool, resolved.chroma_url or embedded.chroma or ""
+        yield settings, pool, settings.chroma_url or embedded.chroma or ""

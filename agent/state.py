@@ -4,14 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
-from langchain_core.messages import (
-    AIMessage,
-    AnyMessage,
-    BaseMessage,
-    HumanMessage,
-    MessageLikeRepresentation,
-    convert_to_messages,
-)
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import MessageLikeRepresentation as MessageLike
 from langgraph.channels import UntrackedValue
 from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read the one of `typing`
@@ -21,13 +15,10 @@ from memory.facts.fact import Fact, is_storable, replace_surrogates, utc_now
 from memory.learn.extract import SAID_AT, Extracted
 from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
 
-REWRITES = "rewrites"
-"""Key in a human message's `additional_kwargs`: the id of the message that it replaced."""
+REWRITES = "rewrites"  # key in a human message's `additional_kwargs`: the id of the message that it replaced
 
 
-def merge_messages(
-    current: list[BaseMessage], update: Sequence[MessageLikeRepresentation] | MessageLikeRepresentation
-) -> list[BaseMessage]:
+def merge_messages(current: list[BaseMessage], update: Sequence[MessageLike] | MessageLike) -> list[BaseMessage]:
     """LangGraph's `add_messages`, for human messages that carry the time at which they were said.
 
     A human message that replaces one with another text gets a new id, so that it is extracted as well. The client can
@@ -35,7 +26,7 @@ def merge_messages(
     """
     before = {message.id: message for message in current if isinstance(message, HumanMessage)}
     new_ids = {m.additional_kwargs[REWRITES]: m.id for m in before.values() if REWRITES in m.additional_kwargs}
-    sent = convert_to_messages(update if isinstance(update, list) else [cast(MessageLikeRepresentation, update)])
+    sent = convert_to_messages(update if isinstance(update, list) else [cast(MessageLike, update)])
     cleaned = [_cleaned(message, new_ids.get(message.id, message.id)) for message in sent]
     return [
         _dated(message, before.get(message.id)) if isinstance(message, HumanMessage) else message
@@ -54,14 +45,11 @@ def _cleaned(message: BaseMessage, message_id: str | None) -> BaseMessage:
 
 
 def _without_surrogates(value: Any) -> Any:
-    match value:
-        case str():
-            return replace_surrogates(value)
-        case list():
-            return [_without_surrogates(part) for part in value]
-        case dict():
-            return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
-    return value
+    if isinstance(value, list):
+        return [_without_surrogates(part) for part in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
+    return replace_surrogates(value) if isinstance(value, str) else value
 
 
 def _dated(message: HumanMessage, before: HumanMessage | None) -> HumanMessage:
@@ -81,7 +69,7 @@ def _dated(message: HumanMessage, before: HumanMessage | None) -> HumanMessage:
 
 
 def _hash(text: str) -> str:
-    """The same id for the same text, so that a step that is repeated changes nothing."""
+    """An id: the same for the same text, so that a repeated step changes nothing."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
