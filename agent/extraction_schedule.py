@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -27,6 +27,7 @@ from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
 
+Saver: TypeAlias = BaseCheckpointSaver[str]
 BACKGROUND_GRAPH = "background_extraction"  # its name in langgraph.json
 MAX_BACKGROUND_MESSAGES = 10 * EXTRACTION_MESSAGES  # of one background run; the next run takes the rest
 
@@ -41,17 +42,12 @@ def next_step(when: ExtractWhen, waiting: int, every: int) -> Literal["extract_m
 def unextracted_messages(state: Mapping[str, Any]) -> list[HumanMessage]:
     """The human messages that came or were rewritten after the watermark; all of them if it has left the window."""
     messages, watermark = cast(Sequence[AnyMessage], state.get("messages", [])), state.get("extracted_until", "")
+    said_at = [str(message.additional_kwargs.get(SAID_AT, "")) for message in messages]
     start = next((i + 1 for i, message in enumerate(messages) if message.id == watermark), 0)
-    since = _said_at(messages[start - 1]) if start else ""
+    new = [i >= start or said_at[i] > said_at[start - 1] for i in range(len(messages))]
     return [
-        message
-        for i, message in enumerate(messages)
-        if isinstance(message, HumanMessage) and (i >= start or _said_at(message) > since)
+        message for message, is_new in zip(messages, new, strict=True) if is_new and isinstance(message, HumanMessage)
     ]
-
-
-def _said_at(message: AnyMessage) -> str:
-    return str(message.additional_kwargs.get(SAID_AT, ""))
 
 
 def informative(messages: Sequence[HumanMessage], max_chars: int) -> list[HumanMessage]:
@@ -77,8 +73,8 @@ async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserM
 async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance], seconds: int) -> None:
     """Run the server's `background_extraction` graph after `seconds` without another message.
 
-    Each call replaces the pending run, unless that has messages of another fork, so that ten quick messages cause one
-    run. It runs as the user that the server has authenticated; `user_id` only counts without authentication.
+    Each call replaces the pending run, unless that has messages of another fork. `user_id` only counts where the server
+    authenticates nobody.
     """
     background, pending = background_thread(user_id, thread_id), set[str | None]()
     async with get_client(api_key=None) as client:  # the server of this process
@@ -112,9 +108,7 @@ async def schedule_in_process(store: AgentStore, memory: UserMemory, thread_id: 
     store.debouncer.schedule(key, store.settings.extract_after, learn, covers=ids)
 
 
-async def catch_up_thread(
-    parts: Parts, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str, max_chars: int
-) -> Changes:
+async def catch_up_thread(parts: Parts, saver: Saver, memory: UserMemory, thread_id: str, max_chars: int) -> Changes:
     """Learn from the messages of a thread that wait to be extracted. Raises ExtractionFailed or Unavailable."""
     async with parts.run_locks.hold(thread_id):
         started_at = utc_now()
@@ -122,9 +116,7 @@ async def catch_up_thread(
         return await memory.learner.extract_and_learn(utterances, started_at=started_at)
 
 
-async def waiting_utterances(
-    parts: Parts, saver: BaseCheckpointSaver[str], thread_id: str, max_chars: int
-) -> list[Utterance]:
+async def waiting_utterances(parts: Parts, saver: Saver, thread_id: str, max_chars: int) -> list[Utterance]:
     """What may wait at the ends of a thread's branches, oldest first; the ledger knows what was extracted already."""
     waiting: dict[str | None, Utterance] = {}
     for checkpoint_id in await leaf_checkpoints(parts.pool, thread_id):

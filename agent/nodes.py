@@ -90,14 +90,14 @@ def _with_valid_calls(reply: AIMessage) -> AIMessage:
 
 async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     """The facts that matter for the user's last message; none if recall fails or the message is refused."""
-    query = _question(state)
+    query, nothing = _question(state) or "", {"recalled": "", "recall_reasons": []}
     try:
-        if query is None or message_problem(query, settings_of(runtime).max_message_chars):
-            return {"recalled": "", "recall_reasons": []}
+        if message_problem(query, settings_of(runtime).max_message_chars):
+            return nothing
         recalled = await memory_of(runtime).recall(query, explain=True)
     except Exception as error:
         log.warning("recall failed %s cause=%s", _ids(runtime), cause_of(error))
-        return {"recalled": "", "recall_reasons": []}
+        return nothing
     log.info("recalled %s facts=%d", _ids(runtime), len(recalled.facts))
     reasons = []
     for hit in (*recalled.hits, *recalled.past):
@@ -130,16 +130,13 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
 
 
 async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
-    """Schedule the extraction, as a run of the server or a task of this process.
-
-    The watermark moves up to the first message that is not in the ledger yet; the next turn schedules the rest again.
-    """
+    """Schedule the extraction, as a run of the server or a task of this process; the next turn schedules it again."""
     memory, store, thread_id = memory_of(runtime), store_of(runtime), _thread_id(runtime)
     messages = unextracted_messages(state)
     utterances = _utterances(messages, runtime)
     try:
         due = await memory.learner.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
-        waiting = [utterance for utterance in utterances if utterance.source.message_id in due]
+        waiting = [said for said in utterances if said.source.message_id in due]
         if waiting and runtime.server_info and runtime.server_info.graph_id:
             await schedule_on_server(memory.user_id, thread_id, waiting, store.settings.extract_after)
         elif waiting:
@@ -147,7 +144,7 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
     except Exception as error:
         log.warning("extraction not scheduled %s cause=%s", _ids(runtime), cause_of(error))
         return {}
-    done = list(takewhile(lambda message: message.id not in due, messages))
+    done = list(takewhile(lambda message: message.id not in due, messages))  # what is in the ledger already
     return {"extracted_until": done[-1].id} if done else {}
 
 

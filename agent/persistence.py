@@ -62,13 +62,19 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings | None = None, progress: Progress | None = None) -> AsyncIterator[Services]:
     """Postgres and Chroma, embedded where the settings name none. Raises BadInput or Unavailable."""
+    if settings is None:
+        settings = await asyncio.to_thread(read_settings)
+    urls: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
+    missing, idle = frozenset(name for name, url in urls.items() if not url), settings.embedded_idle_timeout
+    servers = embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=progress)
     async with (
-        _open_servers(settings, progress, "postgres", "chroma") as (resolved, pool, chroma_url),
-        open_chroma(chroma_url) as chroma,
+        servers if missing else nullcontext(Addresses()) as embedded,
+        open_pool(settings.postgres_url or embedded.postgres or "") as pool,
+        open_chroma(settings.chroma_url or embedded.chroma or "") as chroma,
     ):
         if not await is_migrated(pool):
             await _migrate(pool)
-        yield Services(resolved, pool, chroma)
+        yield Services(settings, pool, chroma)
 
 
 @asynccontextmanager
@@ -76,20 +82,14 @@ async def open_checkpointer(
     settings: Settings | None = None, progress: Progress | None = None
 ) -> "AsyncIterator[ThreadSaver]":
     """The checkpointer, which keeps each thread's session and working memory. Raises BadInput or Unavailable."""
-    from memory.threads.saver import ThreadSaver
-
-    async with _open_servers(settings, progress, "postgres") as (resolved, pool, _):
-        await _migrate(pool)
-        yield ThreadSaver(pool, resolved.langgraph_aes_key)
+    async with open_services(settings, progress) as services:
+        await _migrate(services.pool)
+        yield services.saver
 
 
 @asynccontextmanager
 async def open_store(settings: Settings | None = None, progress: Progress | None = None) -> "AsyncIterator[AgentStore]":
-    """The store of facts and other items. Raises BadInput or Unavailable, also for a wrong name of a model.
-
-    A broken collection is rebuilt first, which is reported to `progress` or the log. Background extractions are
-    finished before the store closes.
-    """
+    """The store of facts and other items, with a collection that matches the ledger. Raises BadInput or Unavailable."""
     async with open_services(settings, progress) as services, agent_store(services) as store:
         await services.chroma.check()
         await store.embedder.warm_up()
@@ -99,7 +99,7 @@ async def open_store(settings: Settings | None = None, progress: Progress | None
 
 @asynccontextmanager
 async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
-    """The same store, before anything checks that the collection matches the ledger."""
+    """The same store, before its collection is checked. It finishes background extractions before it closes."""
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     from agent.identity import AgentStore
@@ -135,46 +135,26 @@ async def _index_queue(services: Services) -> IndexQueue:
         try:
             embedder = configured_embedder(settings.model_copy(update={"embedder": active.embedder}))
         except BadInput as error:
+            fix = f"set the key (any value if it is lost) and reindex, or set EMBEDDER={active.embedder} again."
             raise BadInput(
-                f"The facts are embedded with {active.embedder!r}, which needs OPENAI_API_KEY, and EMBEDDER is "
-                f"{settings.embedder!r}: set the key (any value if it is lost) and run `python -m agent reindex`, or "
-                f"set EMBEDDER={active.embedder} again."
+                f"The facts are embedded with {active.embedder!r}, which needs OPENAI_API_KEY: {fix}"
             ) from error
     return IndexQueue(services.pool, ChromaIndex(services.chroma, active.name, active.shards), embedder)
 
 
 def _recall_options(settings: Settings) -> RecallOptions:
-    cache_bytes = settings.cache_megabytes * 1_000_000
-    return RecallOptions(weights=settings.ranking, cached_facts=settings.cached_facts, cache_bytes=cache_bytes)
+    return RecallOptions(settings.ranking, settings.cached_facts, settings.cache_megabytes * 1_000_000)
 
 
 def configured_embedder(settings: Settings) -> Embedder:
     """The embedder that EMBEDDER names. Raises BadInput."""
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-    base_url, timeout = settings.openai_base_url, settings.model_timeout
-    return open_embedder(settings.embedder, api_key=key, base_url=base_url, timeout=timeout)
+    address, timeout = settings.openai_base_url, settings.model_timeout
+    return open_embedder(settings.embedder, api_key=key, base_url=address, timeout=timeout)
 
 
 async def _migrate(pool: Pool) -> None:
-    """Bring the tables up to date, LangGraph's as well as memory's."""
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     await migrate(pool, AsyncPostgresSaver(pool).setup, AsyncPostgresStore(pool).setup)
-
-
-@asynccontextmanager
-async def _open_servers(
-    settings: Settings | None, progress: Progress | None, *needed: ServerName
-) -> AsyncIterator[tuple[Settings, Pool, str]]:
-    """The settings, connections to Postgres, and the address of Chroma; servers without an address are embedded."""
-    if settings is None:
-        settings = await asyncio.to_thread(read_settings)
-    configured: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
-    missing, idle = frozenset(name for name in needed if not configured[name]), settings.embedded_idle_timeout
-    servers = embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=progress)
-    async with (
-        servers if missing else nullcontext(Addresses()) as embedded,
-        open_pool(settings.postgres_url or embedded.postgres or "") as pool,
-    ):
-        yield settings, pool, settings.chroma_url or embedded.chroma or ""

@@ -143,7 +143,7 @@ def start() -> "Settings":
 def cancelled_by_ctrl_c() -> Iterator[None]:
     """Let Ctrl-C cancel the task, so that what is open is closed. A second Ctrl-C ends the process at once.
 
-    Outside this context Ctrl-C does too: a KeyboardInterrupt during an import or the exit would print a traceback.
+    Outside this context the first one does: a KeyboardInterrupt during an import would print a traceback.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
         yield

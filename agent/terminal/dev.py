@@ -1,9 +1,4 @@
-"""`langgraph dev`, quieter: no telemetry, and no log line for each file that changes in .data; for `make dev`.
-
-    python -m agent.terminal.dev --port 2024
-
-It takes the options of `langgraph dev`.
-"""
+"""`langgraph dev` with its options, but no telemetry, and no log line for each file that changes in .data."""
 
 import logging
 import os
@@ -13,9 +8,9 @@ import memory  # noqa: F401 - turns telemetry off before the server starts
 
 
 def check_settings() -> None:
-    """Check the settings before the server starts, and give it a log level that it can read. Raises BadInput.
+    """Check the settings, and give the server a log level that it can read. Raises BadInput.
 
-    Otherwise the environment stays as it is: the server reads `.env` again each time it reloads.
+    Other variables stay as they are: the server reads `.env` again each time it reloads.
     """
     from agent.settings import read_settings
 

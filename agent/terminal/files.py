@@ -48,8 +48,7 @@ def writing(file: str) -> Iterator[IO[bytes]]:
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Replace a regular file when the block ends, or leave it unchanged if the block fails. Raises OSError.
 
-    Only the owner can read a new file; an existing one keeps its mode and owner, and a symbolic link to it stays a
-    link. A device, a pipe and an open descriptor such as /dev/stdout are written to directly.
+    Only the owner can read a new file; an existing one keeps mode and owner. Devices and pipes are written directly.
     """
     descriptor = descriptor_of(path)
     try:  # without creating or truncating anything

@@ -136,8 +136,8 @@ async def fact_of(memory: "UserMemory", prefix: str) -> "Fact":
         raise BadInput(f"The id {prefix!r} is too short: give at least {ID_NEEDED} characters of it.")
     found = [fact for fact in await memory.all() if fact.id.startswith(prefix.lower())]
     if len(found) != 1:
-        problem = "No fact has an id that begins" if not found else f"{len(found)} facts have an id that begins"
-        raise BadInput(f"{problem} with {quoted(prefix)}: `memories --all` lists them.")
+        problem = f"{len(found)} facts have" if found else "No fact has"
+        raise BadInput(f"{problem} an id that begins with {quoted(prefix)}: `memories --all` lists them.")
     return found[0]
 
 

@@ -126,10 +126,9 @@ async def tasks(
 
         saver = services.saver
         found = await (latest_tasks if everything else active_tasks)(saver.pool, saver.serde, user)
-    documents = ({**entry.task, "thread_id": entry.thread_id} for entry in found)
-    columns = ["type", "status", "thread", "expires", "data"]
+    documents = ({**entry.task, "thread_id": entry.thread_id} for entry in found) if as_json else None
     empty = "no tasks yet" if everything else "no task is open"
-    output.listing(columns, map(task_row, found), empty, json=documents if as_json else None)
+    output.listing(["type", "status", "thread", "expires", "data"], map(task_row, found), empty, documents)
 
 
 def task_row(entry: "ThreadTask") -> list[str]:
