@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, Generic, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
@@ -25,9 +25,7 @@ from memory.threads.run_lock import RUN_TIMEOUT
 from memory.threads.threads import BEGUN_BY, check_thread_id, has_checkpoint, thread_owner
 
 
-class CompiledAgentGraph(
-    CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic[StateT, ContextT, InputT, OutputT]
-):
+class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
     """A compiled graph that refuses other users' threads, and runs of one thread at the same time."""
 
     lock_timeout = RUN_TIMEOUT  # seconds that a run waits for another run of its thread before it raises Unavailable
@@ -44,11 +42,7 @@ class CompiledAgentGraph(
     async def _checked(
         self, config: RunnableConfig, context: Context | Mapping[str, Any] | None
     ) -> AsyncIterator[RunnableConfig]:
-        """Hold the thread's lock, except on a server, which queues runs. Raises BadInput before anything is saved.
-
-        A node would be too late: by then the input is in the thread's state. At a checkpoint that is gone, LangGraph
-        would begin a new thread.
-        """
+        """Hold the thread's lock, except on a server, which queues runs. Raises BadInput before the input is saved."""
         store, configurable = self.store, merge_configs(self.config, config).get("configurable", {})
         if isinstance(store, AgentStore) and (model := Context.model_validate(context or {}).model):
             await asyncio.to_thread(open_model, model, store.settings)
@@ -92,7 +86,7 @@ def _saved_by(user: str, config: RunnableConfig) -> RunnableConfig:
     return {**config, "metadata": {**(config.get("metadata") or {}), BEGUN_BY: user}}
 
 
-class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT], Generic[StateT, ContextT, InputT, OutputT]):
+class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT]):
     """A StateGraph that compiles to a CompiledAgentGraph; also for a parent graph of which the chat is a node."""
 
     def compile(self, *args: Any, **options: Any) -> CompiledAgentGraph[StateT, ContextT, InputT, OutputT]:

@@ -77,7 +77,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
         setting = "the run's `model`" if context.model else "CHAT_MODEL"
         reason = model_failure(error, name, setting) or f"{type(error).__name__} from the model {quoted(name)}."
         # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
-        raise NoReply(reason) from None
+        raise NoReply(f"No reply: {reason}") from None
     return update | {"messages": [reply]}
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 EXAMPLES = "write <provider>:<name>, such as openai:gpt-4.1-mini or anthropic:claude-sonnet-4-5, or offline"
-
+PACKAGE_MISSING = "needs a package that is not installed: `make add PACKAGE={}` adds it"
 MAX_REASON = 300  # characters of a package's error message that are repeated
 
 
@@ -44,9 +44,6 @@ PROVIDERS = {
 class NoReply(Unavailable, RuntimeError):
     """The chat model failed. A RuntimeError, since LangGraph's server hides the texts of most errors from clients."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"No reply: {reason}")
-
 
 def split_name(name: str) -> tuple[str, str]:
     """Provider and model of a model's name: "openai:gpt-4.1-mini" -> ("openai", "gpt-4.1-mini")."""
@@ -55,10 +52,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def model_problem(name: str, *, openai_key: bool) -> str | None:
-    """Why the model called `name` cannot be used, as in "needs a key: ...", or None.
-
-    `openai_key` says whether there is a key for OpenAI; those of other providers are looked for in the environment.
-    """
+    """Why the model cannot be used, as in "needs a key: ...", or None; `openai_key` says whether there is OpenAI's."""
     provider, model = split_name(name)
     if not provider or not model:
         return f"names no provider: {EXAMPLES}"
@@ -69,7 +63,7 @@ def model_problem(name: str, *, openai_key: bool) -> str | None:
             return str(error)
         return None
     if find_spec(known.package.replace("-", "_")) is None:
-        return _package_missing(known.package)
+        return PACKAGE_MISSING.format(known.package)
     if known.unread and os.environ.get(known.unread):
         return f"cannot use the address in {known.unread}: {known.package} ignores it, leave it out"
     has_key = openai_key if provider == "openai" else any(os.environ.get(key) for key in known.keys)
@@ -87,7 +81,7 @@ def init_model(name: str, **arguments: Any) -> "BaseChatModel":
         return cast("BaseChatModel", init_chat_model(model, model_provider=provider, **arguments))
     except ImportError as error:
         missing = getattr(error.__cause__, "name", None) or f"langchain_{provider}"
-        raise BadInput(_package_missing(missing.partition(".")[0].replace("_", "-"))) from error
+        raise BadInput(PACKAGE_MISSING.format(missing.partition(".")[0].replace("_", "-"))) from error
     except ValidationError as error:
         raise BadInput(f"cannot be opened: {listed(problems_of(error.errors()))}") from None
     except Exception as error:  # each package has its own
@@ -95,10 +89,6 @@ def init_model(name: str, **arguments: Any) -> "BaseChatModel":
             raise BadInput(f"names an unknown provider, {quoted(provider)}: {EXAMPLES}") from error
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:MAX_REASON].rstrip(": .")
         raise BadInput(f"cannot be opened: {reason}") from error
-
-
-def _package_missing(package: str) -> str:
-    return f"needs a package that is not installed: `make add PACKAGE={package}` adds it"
 
 
 def model_failure(error: BaseException, name: str, setting: str) -> str | None:

@@ -190,10 +190,9 @@ LIBRARY_PREFIXES = (
 
 
 def load_env_file(path: Path, environment: MutableMapping[str, str], settings: Collection[str]) -> None:
-    """Add the variables of `path` to those that the environment has. Raises BadInput.
+    """Add the variables of `path` to the environment, which wins, and warn about unknown names. Raises BadInput.
 
-    Empty values are left out, since they mean the default. The names of settings may be in any case. A name that is
-    neither in `settings` nor known as a library's is logged as a warning, without its value.
+    Empty values are left out, since they mean the default. The names of settings may be in any case.
     """
     if environment.get(DISABLED):
         return
@@ -206,16 +205,13 @@ def load_env_file(path: Path, environment: MutableMapping[str, str], settings: C
     if unreadable:
         lines = f"line{'s' * (len(unreadable) > 1)} {', '.join(unreadable)}"
         raise BadInput(f"{path}: {lines} cannot be read: write NAME=value, one to a line.")
-    present = {_setting_name(name, settings) for name in environment}
+    present = {name.upper() if name.upper() in settings else name for name in environment}
     for name, value in dotenv_values(stream=StringIO(text)).items():
-        if value and (known_name := _setting_name(name, settings)) not in present:
+        known_name = name.upper() if name.upper() in settings else name
+        if value and known_name not in present:
             environment[known_name] = value
             if warning := name_warning(name, settings):
                 log.warning(warning)
-
-
-def _setting_name(name: str, settings: Collection[str]) -> str:
-    return name.upper() if name.upper() in settings else name
 
 
 def name_warning(name: str, settings: Collection[str]) -> str | None:

@@ -21,8 +21,7 @@ REWRITES = "rewrites"  # key in a human message's `additional_kwargs`: the id of
 def merge_messages(current: list[BaseMessage], update: Sequence[MessageLike] | MessageLike) -> list[BaseMessage]:
     """LangGraph's `add_messages`, for human messages that carry the time at which they were said.
 
-    A human message that replaces one with another text gets a new id, so that it is extracted as well. The client can
-    still resend, rewrite and remove it under the old id.
+    One that replaces another text gets a new id, so that it is extracted as well; clients can go on using the old id.
     """
     before = {message.id: message for message in current if isinstance(message, HumanMessage)}
     new_ids = {m.additional_kwargs[REWRITES]: m.id for m in before.values() if REWRITES in m.additional_kwargs}
@@ -38,10 +37,8 @@ def _cleaned(message: BaseMessage, message_id: str | None) -> BaseMessage:
     """The message with an id that Postgres can store, and without surrogates, which models reject."""
     if message_id is not None and not (message_id and is_storable(message_id)):
         message_id = _hash(message_id)
-    update: dict[str, Any] = {"id": message_id, "content": _without_surrogates(message.content)}
-    if isinstance(message, AIMessage):
-        update["tool_calls"] = _without_surrogates(message.tool_calls)
-    return message.model_copy(update=update)
+    calls = {"tool_calls": _without_surrogates(message.tool_calls)} if isinstance(message, AIMessage) else {}
+    return message.model_copy(update={"id": message_id, "content": _without_surrogates(message.content), **calls})
 
 
 def _without_surrogates(value: Any) -> Any:
@@ -83,20 +80,17 @@ class MemoryChanges(TypedDict):
     """What a turn changed in long-term memory, as the texts of facts; clients show it."""
 
     added: list[str]
-    history: list[str]
-    """New facts that no longer held when they were recorded."""
+    history: list[str]  # new facts that no longer held when they were recorded
     reinforced: list[str]
     retired: list[str]
 
 
 def changed_facts(changes: Changes) -> dict[str, list[Fact]]:
     """The facts that were changed, under the keys of MemoryChanges."""
-    return {
-        "added": [fact for fact in changes.added if not fact.retired_reason],
-        "history": [fact for fact in changes.added if fact.retired_reason],
-        "reinforced": [reinforcement.fact for reinforcement in changes.reinforced],
-        "retired": list(changes.retired),
-    }
+    history = [fact for fact in changes.added if fact.retired_reason]
+    added = [fact for fact in changes.added if not fact.retired_reason]
+    reinforced = [reinforcement.fact for reinforcement in changes.reinforced]
+    return {"added": added, "history": history, "reinforced": reinforced, "retired": list(changes.retired)}
 
 
 def memory_changes(changes: Changes) -> MemoryChanges:
@@ -108,8 +102,7 @@ class RecallReason(TypedDict):
 
     fact: str
     score: float
-    contributions: dict[str, str]
-    """Signal -> its part of the score, and the reason: "0.120, shares restaurant"."""
+    contributions: dict[str, str]  # signal -> its part of the score, and the reason: "0.120, shares restaurant"
 
 
 class State(Input, ConversationState):
@@ -127,10 +120,8 @@ class State(Input, ConversationState):
 class BackgroundInput(ExtractionThread):
     """The input of the graph `background_extraction`."""
 
-    utterances: Annotated[list[dict[str, Any]], UntrackedValue]
-    """Utterances, as JSON; never saved, since forgetting a message would not reach them here."""
-    started_at: Annotated[str, UntrackedValue]
-    """When the run was scheduled, as an ISO time: what was forgotten since then is not learnt."""
+    utterances: Annotated[list[dict[str, Any]], UntrackedValue]  # never saved: forgetting would not reach them here
+    started_at: Annotated[str, UntrackedValue]  # ISO time: what was forgotten after it is not learnt
 
 
 class BackgroundState(BackgroundInput, OwnedThread):

@@ -39,21 +39,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def note(line: str) -> None:
-    """A dim line on standard error: what is being done, or that there is nothing to show."""
-    _print_error(line, "dim")
-
-
-def error(message: str) -> None:
-    _print_error(f"error: {message}", "red")
-
-
-def _print_error(text: str, style: str) -> None:
+def note(text: str, style: str = "dim") -> None:
+    """A line on standard error: what is being done, or that there is nothing to show."""
     with suppress(OSError):  # a full disk does not stop the work
         if sys.stderr and sys.stderr.isatty():
             console(stderr=True).print(printable(text), style=style, markup=False, soft_wrap=True)
         elif sys.stderr:  # None if it is closed
             sys.stderr.write(f"{printable(text)}\n")
+
+
+def error(message: str) -> None:
+    note(f"error: {message}", "red")
 
 
 def line(text: str) -> None:
@@ -103,7 +99,7 @@ def lower_first(text: str) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
-    """A table on a terminal; otherwise one row a line, with cells separated by tabs and without a heading.
+    """A table on a terminal; otherwise one row a line, with tabs between cells and without a heading.
 
     Only the last `texts` columns may be wrapped. On a screen that is too narrow they are printed below their row.
     """

@@ -46,18 +46,17 @@ async def memories(
 def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
     """What a prompt contains: the profile in any case, and the facts that were found, with each signal's part."""
     found = [("now", hit) for hit in recalled.hits] + [("past", hit) for hit in recalled.past]
-    if as_json:
-        nothing: dict[str, Any] = {"score": None, "why": []}
-        documents = [{"recalled": "profile", "fact": fact_json(fact), **nothing} for fact in recalled.profile]
-        for when, hit in found:
-            signals = [signal._asdict() | {"contribution": signal.contribution} for signal in hit.why]
-            documents.append({"recalled": when, "fact": fact_json(hit.fact), "score": hit.score, "why": signals})
-        output.document(documents)
-        return
+    nothing: dict[str, Any] = {"score": None, "why": []}
+    documents = [{"recalled": "profile", "fact": fact_json(fact), **nothing} for fact in recalled.profile]
     rows = [["profile", "", fact.text, f"{fact.category}, recalled in any case"] for fact in recalled.profile]
     for when, hit in found:
+        signals = [signal._asdict() | {"contribution": signal.contribution} for signal in hit.why]
+        documents.append({"recalled": when, "fact": fact_json(hit.fact), "score": hit.score, "why": signals})
         why = [f"{signal.name} {signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight]
         rows.append([when, f"{hit.score:.3f}", hit.fact.text, "; ".join(why)])
+    if as_json:
+        output.document(documents)
+        return
     if rows:
         output.table(["recalled", "score", "text", "why"], rows, texts=2)
     if not found:

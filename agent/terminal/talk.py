@@ -67,9 +67,10 @@ async def _chat(user: str, thread: str) -> int:
             if sys.stdin.isatty():
                 output.note(f"You are {user!r}, in thread {thread_id}. /help lists the commands.")
                 await talk(opening)
-            else:
-                await read(await opening)
             session = await opening
+            while not sys.stdin.isatty() and (line := await asyncio.to_thread(sys.stdin.readline)):
+                if line.strip() and not await session.handle(line.rstrip("\n")):
+                    break
         finally:
             await cancelled(opening)
         await session.finish()
@@ -135,30 +136,21 @@ async def talk(opening: "asyncio.Task[Chat]") -> None:
                 continue
             except EOFError:
                 return
-            if not line.strip():
-                continue
-            turn = asyncio.ensure_future(_answer(opening, line))
-            try:
-                if not await turn:
-                    return
-            except asyncio.CancelledError:
-                output.note("stopped; the thread goes on from here")
+            if line.strip():
+                turn = asyncio.ensure_future(_answer(opening, line))
+                try:
+                    if not await turn:
+                        return
+                except asyncio.CancelledError:
+                    output.note("stopped; the thread goes on from here")
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 async def _answer(opening: "asyncio.Task[Chat]", line: str) -> bool:
-    """Carry out one line once the chat is open; returns False for the last one."""
     chat = await asyncio.shield(opening)
     try:
         return await chat.handle(line)
     except asyncio.CancelledError:
         chat.out.out("")  # ends the line of the reply
         raise
-
-
-async def read(chat: "Chat") -> None:
-    """Read messages from a pipe or a file, one a line, until it ends; blank lines are skipped."""
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        if line.strip() and not await chat.handle(line.rstrip("\n")):
-            return

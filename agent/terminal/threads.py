@@ -27,23 +27,19 @@ app.add_typer(group, name="threads")
 
 @group.callback(invoke_without_command=True)
 def threads(context: typer.Context, as_json: JsonOption = False, user: UserOption = "default") -> None:
-    """List the user's threads, or delete the history of old ones.
-
-    The thread used last comes first.
-    """
+    """List the threads, the one used last first, or prune old ones."""
     if context.invoked_subcommand is None:
-        asyncio.run(list_(user, as_json=as_json))
+        asyncio.run(list_(user, as_json))
     elif as_json or user != "default":
-        name = context.invoked_subcommand
-        raise BadInput(f"Options go after the command: python -m agent threads {name} --user ...")
+        raise BadInput(f"Options go after the command: python -m agent threads {context.invoked_subcommand} --user ...")
 
 
-async def list_(user: str, *, as_json: bool) -> None:
+async def list_(user: str, as_json: bool) -> None:
     async with opened() as services:
         listed = await titled_threads(services.saver, user)
     rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in listed]
     documents = ({"id": thread.id, "last_at": thread.last_at.isoformat(), "title": title} for thread, title in listed)
-    output.listing(["id", "last used", "begins with"], rows, "no threads yet", json=documents if as_json else None)
+    output.listing(["id", "last used", "begins with"], rows, "no threads yet", documents if as_json else None)
 
 
 async def titled_threads(saver: "ThreadSaver", user_id: str) -> "list[tuple[Thread, str]]":
