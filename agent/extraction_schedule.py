@@ -71,11 +71,7 @@ async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserM
 
 
 async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance], seconds: int) -> None:
-    """Run the server's `background_extraction` graph after `seconds` without another message.
-
-    Each call replaces the pending run, unless that has messages of another fork. `user_id` only counts where the server
-    authenticates nobody.
-    """
+    """Run the server's background graph after `seconds`; replaces the pending run unless that is of another fork."""
     background, pending = background_thread(user_id, thread_id), set[str | None]()
     async with get_client(api_key=None) as client:  # the server of this process
         with suppress(APIStatusError, LookupError, TypeError):  # no such thread yet, or a run with another input

@@ -13,16 +13,8 @@ from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
+from agent import extraction_schedule as schedule
 from agent.context import Context
-from agent.extraction_schedule import (
-    informative,
-    message_problem,
-    next_step,
-    schedule_in_process,
-    schedule_on_server,
-    unextracted_messages,
-    with_extraction_model,
-)
 from agent.identity import memory_of, memory_tokens, settings_of, store_of, user_of
 from agent.models import open_model
 from agent.prompts import system_message
@@ -55,7 +47,7 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
 async def respond(state: State, runtime: Runtime[Context]) -> Update:
     """Reply: one model call, with the thread's window, the recalled facts and the open task. Raises NoReply."""
     settings, context, last = settings_of(runtime), runtime.context or Context(), state["messages"][-1]
-    if isinstance(last, HumanMessage) and (problem := message_problem(last.text, settings.max_message_chars)):
+    if isinstance(last, HumanMessage) and (problem := schedule.message_problem(last.text, settings.max_message_chars)):
         return {"messages": [AIMessage(problem)]}
     name = context.model or settings.chat_model_name
     model = await asyncio.to_thread(open_model, name, settings)
@@ -92,7 +84,7 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     """The facts that matter for the user's last message; none if recall fails or the message is refused."""
     query, nothing = _question(state) or "", {"recalled": "", "recall_reasons": []}
     try:
-        if message_problem(query, settings_of(runtime).max_message_chars):
+        if schedule.message_problem(query, settings_of(runtime).max_message_chars):
             return nothing
         recalled = await memory_of(runtime).recall(query, explain=True)
     except Exception as error:
@@ -110,21 +102,19 @@ def _question(state: State) -> str | None:
     return next((str(m.text) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), None)
 
 
-def after_respond(
-    state: State, runtime: Runtime[Context]
-) -> list[Literal["tools", "extract_memories", "extract_later", "summarize", "__end__"]]:
+def after_respond(state: State, runtime: Runtime[Context]) -> list[str]:
     """The tools that the model called; otherwise extraction, now or later, and the summary of a long thread."""
     last, settings = state["messages"][-1], settings_of(runtime)
     if isinstance(last, AIMessage) and last.tool_calls:
         return ["tools"]
-    waiting = informative(unextracted_messages(state), settings.max_message_chars)
-    extraction = next_step(settings.extract, len(waiting), settings.extract_every)
+    waiting = schedule.informative(schedule.unextracted_messages(state), settings.max_message_chars)
+    extraction = schedule.next_step(settings.extract, len(waiting), settings.extract_every)
     return [extraction, "summarize"] if foldable(state["messages"], settings.window_tokens) else [extraction]
 
 
 async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     """Turn the messages not yet extracted into candidate facts: one model call, or none where they say nothing."""
-    messages = unextracted_messages(state)
+    messages = schedule.unextracted_messages(state)
     skipped = {"extracted_until": messages[-1].id} if messages else {}
     return await _extract(runtime, _utterances(messages, runtime)) or NOTHING_EXTRACTED | skipped
 
@@ -132,15 +122,15 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
 async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
     """Schedule the extraction, as a run of the server or a task of this process; the next turn schedules it again."""
     memory, store, thread_id = memory_of(runtime), store_of(runtime), _thread_id(runtime)
-    messages = unextracted_messages(state)
+    messages = schedule.unextracted_messages(state)
     utterances = _utterances(messages, runtime)
     try:
         due = await memory.learner.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
         waiting = [said for said in utterances if said.source.message_id in due]
         if waiting and runtime.server_info and runtime.server_info.graph_id:
-            await schedule_on_server(memory.user_id, thread_id, waiting, store.settings.extract_after)
+            await schedule.schedule_on_server(memory.user_id, thread_id, waiting, store.settings.extract_after)
         elif waiting:
-            await schedule_in_process(store, memory, thread_id, waiting)
+            await schedule.schedule_in_process(store, memory, thread_id, waiting)
     except Exception as error:
         log.warning("extraction not scheduled %s cause=%s", _ids(runtime), cause_of(error))
         return {}
@@ -165,7 +155,7 @@ def after_background_step(state: BackgroundState) -> Literal["extract_memories",
 async def _extract(runtime: Runtime[Context], said: Sequence[Utterance], started_at: datetime | None = None) -> Update:
     """The candidates for reconcile; {} where all utterances were extracted before."""
     try:
-        memory = await with_extraction_model(memory_of(runtime), settings_of(runtime))
+        memory = await schedule.with_extraction_model(memory_of(runtime), settings_of(runtime))
         extracted = await memory.learner.extract(said, started_at=started_at, config=SILENT)
     except Exception as error:
         log.warning("extraction failed %s cause=%s", _ids(runtime), cause_of(error))
@@ -191,7 +181,9 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
     """Fold the oldest messages, but none that waits to be extracted, into the summary: one model call."""
     settings, messages = settings_of(runtime), state["messages"]
     try:
-        ids = [str(m.id) for m in informative(unextracted_messages(state), settings.max_message_chars)]
+        ids = [
+            str(m.id) for m in schedule.informative(schedule.unextracted_messages(state), settings.max_message_chars)
+        ]
         due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), ids)
         folded = foldable(messages, settings.window_tokens, due)
         if not folded:
@@ -215,12 +207,14 @@ def _claimed(state: State | BackgroundState, runtime: Runtime[Context]) -> Updat
 
 
 def _utterances(messages: Sequence[HumanMessage], runtime: Runtime[Context]) -> list[Utterance]:
-    return utterances_of(informative(messages, settings_of(runtime).max_message_chars), utc_now(), _thread_id(runtime))
+    return utterances_of(
+        schedule.informative(messages, settings_of(runtime).max_message_chars), utc_now(), _thread_id(runtime)
+    )
 
 
 def _without_refused(messages: Sequence[AnyMessage], max_chars: int) -> list[AnyMessage]:
     """The messages without those that were too long or empty, and without the answers to these."""
-    refused = [isinstance(m, HumanMessage) and bool(message_problem(m.text, max_chars)) for m in messages]
+    refused = [isinstance(m, HumanMessage) and bool(schedule.message_problem(m.text, max_chars)) for m in messages]
     return [
         m for i, m in enumerate(messages) if not (refused[i] or (i and refused[i - 1] and isinstance(m, AIMessage)))
     ]

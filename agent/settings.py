@@ -37,7 +37,10 @@ MAX_TOKENS = 1_000_000  # the largest token budget
 
 
 class Settings(BaseSettings):
-    """Each field is an environment variable of the same name in capitals; an empty one means the default."""
+    """Each field is an environment variable of the same name in capitals, which `.env.example` explains.
+
+    An empty one means the default.
+    """
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True, extra="ignore", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True
@@ -45,49 +48,28 @@ class Settings(BaseSettings):
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
-    """Address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; empty: OpenAI's own."""
     chat_model: str = ""
-    """ "<provider>:<name>" or "offline"; empty: OpenAI's when OPENAI_API_KEY is set, otherwise offline."""
     extraction_model: str = ""
-    """The model that extracts facts and summarizes long threads; empty: the chat model."""
     structured_output: StructuredOutputMethod = "auto"
-    """How the extraction model is asked for structured output; auto: the default of its package."""
-    model_timeout: float = Field(default=60, gt=0, le=DAY, allow_inf_nan=False)
-    """Seconds a model call may take; it is tried up to three times where the server says to try again."""
+    model_timeout: float = Field(default=60, gt=0, le=DAY, allow_inf_nan=False)  # seconds
 
     extract: ExtractWhen = "inline"
-    """When facts are extracted: after each reply, in batches of messages, or in the background once it is quiet."""
-    extract_every: int = Field(default=10, ge=1, le=100)
-    """Messages of a batch."""
-    extract_after: int = Field(default=30, ge=0, le=DAY)
-    """Seconds of quiet before messages are extracted in the background."""
+    extract_every: int = Field(default=10, ge=1, le=100)  # messages
+    extract_after: int = Field(default=30, ge=0, le=DAY)  # seconds
 
     embedder: str = "local"
-    """ "local" or "openai:<name>", such as openai:text-embedding-3-small."""
-
     postgres_url: str = ""
-    """postgresql://user:password@host:5432/database; empty: an embedded Postgres in DATA_DIR."""
     chroma_url: str = ""
-    """http://host:8000; empty: an embedded Chroma in DATA_DIR."""
     chroma_shards: int = Field(default=16, ge=1, le=256)
-    """Collections that users are spread over: one for every few thousand facts. `reindex` applies a change."""
     langgraph_aes_key: SecretStr | None = None
-    """Key of 16, 24 or 32 bytes that encrypts threads in Postgres; empty: they are not encrypted."""
     data_dir: Path = PROJECT / ".data"
-    """Where the embedded servers keep their data; a relative path is relative to the project."""
-    embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)
-    """Seconds that the embedded servers keep running after their last use, so that the next command starts faster."""
+    embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds
 
     ranking: Annotated[Weights, NoDecode] = PRESETS["default"]
-    """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25; single ones can be set."""
-    cached_facts: int = Field(default=2_000, ge=1, le=10_000)
-    """Facts of one user that are held in memory at most; the collection searches the others."""
-    cache_megabytes: int = Field(default=256, ge=1, le=1_000_000)
-    """Memory that the cached facts of all users may take in one process."""
+    cached_facts: int = Field(default=2_000, ge=1, le=10_000)  # of one user
+    cache_megabytes: int = Field(default=256, ge=1, le=1_000_000)  # of all users together
     memory_tokens: int = Field(default=1_500, ge=0, le=MAX_TOKENS)
-    """About how many tokens of recalled facts a prompt may contain."""
     window_tokens: int = Field(default=4_000, ge=100, le=MAX_TOKENS)
-    """About how many tokens of the thread's messages a prompt may contain; beyond it, the older half is summarized."""
     max_message_chars: int = Field(default=32_000, ge=1, le=10_000_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
@@ -190,10 +172,7 @@ LIBRARY_PREFIXES = (
 
 
 def load_env_file(path: Path, environment: MutableMapping[str, str], settings: Collection[str]) -> None:
-    """Add the variables of `path` to the environment, which wins, and warn about unknown names. Raises BadInput.
-
-    Empty values are left out, since they mean the default. The names of settings may be in any case.
-    """
+    """Add the variables of `path`, except empty ones, to those of the environment, which win. Raises BadInput."""
     if environment.get(DISABLED):
         return
     text = _read(path)

@@ -19,10 +19,7 @@ REWRITES = "rewrites"  # key in a human message's `additional_kwargs`: the id of
 
 
 def merge_messages(current: list[BaseMessage], update: Sequence[MessageLike] | MessageLike) -> list[BaseMessage]:
-    """LangGraph's `add_messages`, for human messages that carry the time at which they were said.
-
-    One that replaces another text gets a new id, so that it is extracted as well; clients can go on using the old id.
-    """
+    """`add_messages` that dates human messages, and gives rewritten ones a new id, so that they are extracted again."""
     before = {message.id: message for message in current if isinstance(message, HumanMessage)}
     new_ids = {m.additional_kwargs[REWRITES]: m.id for m in before.values() if REWRITES in m.additional_kwargs}
     sent = convert_to_messages(update if isinstance(update, list) else [cast(MessageLike, update)])

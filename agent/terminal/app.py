@@ -141,10 +141,7 @@ def start() -> "Settings":
 
 @contextmanager
 def cancelled_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C cancel the task, so that what is open is closed. A second Ctrl-C ends the process at once.
-
-    Outside this context the first one does: a KeyboardInterrupt during an import would print a traceback.
-    """
+    """Let Ctrl-C cancel the task, which closes what is open. Outside, and the second time, it ends the process at once."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
         yield
         return

@@ -45,10 +45,7 @@ async def observe(
 
 @command
 async def catch_up(as_json: JsonOption = False, user: UserOption = "default") -> int:
-    """Extract the messages that were not extracted yet.
-
-    The exit code is 1 while some are left.
-    """
+    """Extract the messages that were not extracted yet. The exit code is 1 while some are left."""
     async with opened() as services:
         from agent.extraction_schedule import catch_up_thread, with_extraction_model
         from agent.state import changed_facts

@@ -46,9 +46,9 @@ def writing(file: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Replace a regular file when the block ends, or leave it unchanged if the block fails. Raises OSError.
+    """Replace a file when the block ends, or leave it unchanged if the block fails; write directly to what is no file.
 
-    Only the owner can read a new file; an existing one keeps mode and owner. Devices and pipes are written directly.
+    Only the owner can read a new file; an existing one keeps its mode and owner. Raises OSError.
     """
     descriptor = descriptor_of(path)
     try:  # without creating or truncating anything

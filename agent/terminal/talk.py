@@ -41,10 +41,7 @@ def chat(
         bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Talk to the agent, or use a command on what it remembers.
-
-    If standard input is not a terminal, each line of it is a message.
-    """
+    """Talk to the agent, or use a command on what it remembers. If input is not a terminal, each line is a message."""
     if context.invoked_subcommand is None:
         raise typer.Exit(asyncio.run(_chat(user, thread)))
     if user != "default" or thread:

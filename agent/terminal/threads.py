@@ -27,7 +27,7 @@ app.add_typer(group, name="threads")
 
 @group.callback(invoke_without_command=True)
 def threads(context: typer.Context, as_json: JsonOption = False, user: UserOption = "default") -> None:
-    """List the threads, the one used last first, or prune old ones."""
+    """List the user's threads, or delete the history of old ones. The thread used last comes first."""
     if context.invoked_subcommand is None:
         asyncio.run(list_(user, as_json))
     elif as_json or user != "default":
@@ -63,10 +63,7 @@ async def prune(
     as_json: JsonOption = False,
     user: UserOption = "default",
 ) -> None:
-    """Delete the history of threads that are no longer used.
-
-    Each can be continued as before, but not taken back to an earlier turn.
-    """
+    """Delete the history of threads no longer used. They can be continued, but not taken back to an earlier turn."""
     unused_for = timedelta(days=older_than)
     async with opened() as services:
         from memory.threads.threads import list_threads
