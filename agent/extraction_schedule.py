@@ -44,10 +44,8 @@ def unextracted_messages(state: Mapping[str, Any]) -> list[HumanMessage]:
     messages, watermark = cast(Sequence[AnyMessage], state.get("messages", [])), state.get("extracted_until", "")
     said_at = [str(message.additional_kwargs.get(SAID_AT, "")) for message in messages]
     start = next((i + 1 for i, message in enumerate(messages) if message.id == watermark), 0)
-    new = [i >= start or said_at[i] > said_at[start - 1] for i in range(len(messages))]
-    return [
-        message for message, is_new in zip(messages, new, strict=True) if is_new and isinstance(message, HumanMessage)
-    ]
+    new = [message for i, message in enumerate(messages) if i >= start or said_at[i] > said_at[start - 1]]
+    return [message for message in new if isinstance(message, HumanMessage)]
 
 
 def informative(messages: Sequence[HumanMessage], max_chars: int) -> list[HumanMessage]:

@@ -181,12 +181,9 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
     """Fold the oldest messages, but none that waits to be extracted, into the summary: one model call."""
     settings, messages = settings_of(runtime), state["messages"]
     try:
-        ids = [
-            str(m.id) for m in schedule.informative(schedule.unextracted_messages(state), settings.max_message_chars)
-        ]
-        due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), ids)
-        folded = foldable(messages, settings.window_tokens, due)
-        if not folded:
+        waiting = schedule.informative(schedule.unextracted_messages(state), settings.max_message_chars)
+        due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), [str(m.id) for m in waiting])
+        if not (folded := foldable(messages, settings.window_tokens, due)):
             return {}
         model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
         readable = _without_refused(folded, settings.max_message_chars)
@@ -207,17 +204,15 @@ def _claimed(state: State | BackgroundState, runtime: Runtime[Context]) -> Updat
 
 
 def _utterances(messages: Sequence[HumanMessage], runtime: Runtime[Context]) -> list[Utterance]:
-    return utterances_of(
-        schedule.informative(messages, settings_of(runtime).max_message_chars), utc_now(), _thread_id(runtime)
-    )
+    said = schedule.informative(messages, settings_of(runtime).max_message_chars)
+    return utterances_of(said, utc_now(), _thread_id(runtime))
 
 
 def _without_refused(messages: Sequence[AnyMessage], max_chars: int) -> list[AnyMessage]:
     """The messages without those that were too long or empty, and without the answers to these."""
     refused = [isinstance(m, HumanMessage) and bool(schedule.message_problem(m.text, max_chars)) for m in messages]
-    return [
-        m for i, m in enumerate(messages) if not (refused[i] or (i and refused[i - 1] and isinstance(m, AIMessage)))
-    ]
+    answers = [isinstance(m, AIMessage) and i > 0 and refused[i - 1] for i, m in enumerate(messages)]
+    return [m for m, wrong, answer in zip(messages, refused, answers, strict=True) if not wrong and not answer]
 
 
 def _thread_id(runtime: Runtime[Context]) -> str:

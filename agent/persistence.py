@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str], None]
+Progress = Callable[[str], None] | None  # gets what is being done, in words
 
 COMMAND_TIMEOUT = 30  # seconds that a command waits for vectors and for the collection, and to load them
 ITEMS_TTL: "TTLConfig" = {"omit_expired": True, "sweep_interval_minutes": 10}  # of ordinary items with a time to live
@@ -60,7 +60,7 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings | None = None, progress: Progress | None = None) -> AsyncIterator[Services]:
+async def open_services(settings: Settings | None = None, progress: Progress = None) -> AsyncIterator[Services]:
     """Postgres and Chroma, embedded where the settings name none. Raises BadInput or Unavailable."""
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
@@ -79,7 +79,7 @@ async def open_services(settings: Settings | None = None, progress: Progress | N
 
 @asynccontextmanager
 async def open_checkpointer(
-    settings: Settings | None = None, progress: Progress | None = None
+    settings: Settings | None = None, progress: Progress = None
 ) -> "AsyncIterator[ThreadSaver]":
     """The checkpointer, which keeps each thread's session and working memory. Raises BadInput or Unavailable."""
     async with open_services(settings, progress) as services:
@@ -88,7 +88,7 @@ async def open_checkpointer(
 
 
 @asynccontextmanager
-async def open_store(settings: Settings | None = None, progress: Progress | None = None) -> "AsyncIterator[AgentStore]":
+async def open_store(settings: Settings | None = None, progress: Progress = None) -> "AsyncIterator[AgentStore]":
     """The store of facts and other items, with a collection that matches the ledger. Raises BadInput or Unavailable."""
     async with open_services(settings, progress) as services, agent_store(services) as store:
         await services.chroma.check()

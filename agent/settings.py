@@ -37,10 +37,7 @@ MAX_TOKENS = 1_000_000  # the largest token budget
 
 
 class Settings(BaseSettings):
-    """Each field is an environment variable of the same name in capitals, which `.env.example` explains.
-
-    An empty one means the default.
-    """
+    """Each field is an environment variable of that name in capitals, see `.env.example`; empty: the default."""
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True, extra="ignore", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True

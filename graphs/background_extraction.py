@@ -14,5 +14,4 @@ builder.add_edge(START, "extract_memories")
 builder.add_conditional_edges("extract_memories", after_background_step, ["reconcile", END])
 builder.add_conditional_edges("reconcile", after_background_step, ["extract_memories", END])
 
-graph = builder.compile(name="background_extraction")
-"""Scheduled by the node `extract_later` of the chat."""
+graph = builder.compile(name="background_extraction")  # scheduled by the node `extract_later` of the chat

@@ -141,7 +141,7 @@ def start() -> "Settings":
 
 @contextmanager
 def cancelled_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C cancel the task, which closes what is open. Outside, and the second time, it ends the process at once."""
+    """Let Ctrl-C cancel the task, which closes what is open. The second time, and outside, it ends the process."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
         yield
         return

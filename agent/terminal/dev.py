@@ -8,10 +8,7 @@ import memory  # noqa: F401 - turns telemetry off before the server starts
 
 
 def check_settings() -> None:
-    """Check the settings, and give the server a log level that it can read. Raises BadInput.
-
-    Other variables stay as they are: the server reads `.env` again each time it reloads.
-    """
+    """Check the settings, and change nothing but LOG_LEVEL, since the server reads `.env` itself. Raises BadInput."""
     from agent.settings import read_settings
 
     before = dict(os.environ)

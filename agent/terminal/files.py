@@ -46,9 +46,9 @@ def writing(file: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Replace a file when the block ends, or leave it unchanged if the block fails; write directly to what is no file.
+    """Replace a file, with its mode and owner, once the block has ended without an error. Raises OSError.
 
-    Only the owner can read a new file; an existing one keeps its mode and owner. Raises OSError.
+    Only the owner can read a new file. A device, a pipe and an open descriptor are written to directly.
     """
     descriptor = descriptor_of(path)
     try:  # without creating or truncating anything
