@@ -3,8 +3,7 @@
 import _signal  # type: ignore[import-not-found]
 
 if __name__ == "__main__":
-    # Ctrl-C ends the process without a traceback; see agent/terminal/app.py. `_signal` is built in, while `import
-    # signal` runs code of other modules, during which Ctrl-C would still raise an exception.
+    # Ctrl-C ends the process without a traceback. `_signal` is built in; during `import signal` it would raise.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 import io

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, Generic, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
@@ -25,22 +25,13 @@ from memory.threads.run_lock import RUN_TIMEOUT
 from memory.threads.threads import BEGUN_BY, check_thread_id, has_checkpoint, thread_owner
 
 
-class CompiledAgentGraph(
-    CompiledStateGraph[StateT, ContextT, InputT, OutputT], Generic[StateT, ContextT, InputT, OutputT]
-):
-    """A compiled graph that refuses other users' threads, and runs of one thread at the same time.
+class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
+    """A compiled graph that refuses other users' threads, and runs of one thread at the same time."""
 
-    Two runs of a thread at once would lose the messages of one. A server queues them itself.
-    """
-
-    lock_timeout = RUN_TIMEOUT
-    """Seconds that a run waits for another run of its thread before it raises Unavailable."""
+    lock_timeout = RUN_TIMEOUT  # seconds that a run waits for another run of its thread before it raises Unavailable
 
     async def astream(  # type: ignore[override]  # of its overloads, which differ in what they yield
-        self,
-        input: InputT | None,  # noqa: A002 - LangGraph's name
-        config: RunnableConfig | None = None,
-        **options: Any,
+        self, input: InputT | None, config: RunnableConfig | None = None, **options: Any
     ) -> AsyncIterator[Any]:
         """LangGraph's own `astream`, on which `ainvoke` and `astream_events` are built."""
         async with self._checked(config or RunnableConfig(), options.get("context")) as checked:
@@ -51,11 +42,7 @@ class CompiledAgentGraph(
     async def _checked(
         self, config: RunnableConfig, context: Context | Mapping[str, Any] | None
     ) -> AsyncIterator[RunnableConfig]:
-        """Hold the thread's lock and give the config for the run. Raises BadInput before anything is saved.
-
-        A node would be too late for these checks: by then the input is in the thread's state. A checkpoint that is
-        gone, because it was pruned for example, is refused, since LangGraph would begin a new thread there.
-        """
+        """Hold the thread's lock, except on a server, which queues runs. Raises BadInput before the input is saved."""
         store, configurable = self.store, merge_configs(self.config, config).get("configurable", {})
         if isinstance(store, AgentStore) and (model := Context.model_validate(context or {}).model):
             await asyncio.to_thread(open_model, model, store.settings)
@@ -99,15 +86,12 @@ def _saved_by(user: str, config: RunnableConfig) -> RunnableConfig:
     return {**config, "metadata": {**(config.get("metadata") or {}), BEGUN_BY: user}}
 
 
-class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT], Generic[StateT, ContextT, InputT, OutputT]):
+class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT]):
     """A StateGraph that compiles to a CompiledAgentGraph; also for a parent graph of which the chat is a node."""
 
     def compile(self, *args: Any, **options: Any) -> CompiledAgentGraph[StateT, ContextT, InputT, OutputT]:
-        """LangGraph's own `compile`."""
-        compiled = super().compile(*args, **options)
-        # LangGraph copies a graph in the same way.
+        compiled = super().compile(*args, **options)  # and copied, in the way that LangGraph does
         return CompiledAgentGraph(**{name: value for name, value in vars(compiled).items() if name != "__orig_class__"})
 
 
-Graph: TypeAlias = CompiledAgentGraph[State, Context, Input, State]
-"""The chat, compiled."""
+Graph: TypeAlias = CompiledAgentGraph[State, Context, Input, State]  # the chat, compiled

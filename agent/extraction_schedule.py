@@ -3,15 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
-from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph_sdk import get_client
-from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
 from agent.identity import AgentStore
@@ -28,38 +27,25 @@ from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
 
-BACKGROUND_GRAPH = "background_extraction"
-"""The graph's name in langgraph.json."""
-
-MAX_BACKGROUND_MESSAGES = 10 * EXTRACTION_MESSAGES
-"""Messages that one background run is given; the next run takes the rest."""
+Saver: TypeAlias = BaseCheckpointSaver[str]
+BACKGROUND_GRAPH = "background_extraction"  # its name in langgraph.json
+MAX_BACKGROUND_MESSAGES = 10 * EXTRACTION_MESSAGES  # of one background run; the next run takes the rest
 
 
 def next_step(when: ExtractWhen, waiting: int, every: int) -> Literal["extract_memories", "extract_later", "__end__"]:
     """Where a turn goes after the reply, with this number of messages waiting to be extracted."""
-    match when:
-        case "inline":
-            return "extract_memories"
-        case "batched":
-            return "extract_memories" if waiting >= every else "__end__"
-        case "background":
-            return "extract_later" if waiting else "__end__"
+    if when == "background":
+        return "extract_later" if waiting else "__end__"
+    return "extract_memories" if when == "inline" or waiting >= every else "__end__"
 
 
 def unextracted_messages(state: Mapping[str, Any]) -> list[HumanMessage]:
     """The human messages that came or were rewritten after the watermark; all of them if it has left the window."""
     messages, watermark = cast(Sequence[AnyMessage], state.get("messages", [])), state.get("extracted_until", "")
+    said_at = [str(message.additional_kwargs.get(SAID_AT, "")) for message in messages]
     start = next((i + 1 for i, message in enumerate(messages) if message.id == watermark), 0)
-    since = _said_at(messages[start - 1]) if start else ""
-    return [
-        message
-        for i, message in enumerate(messages)
-        if isinstance(message, HumanMessage) and (i >= start or _said_at(message) > since)
-    ]
-
-
-def _said_at(message: AnyMessage) -> str:
-    return str(message.additional_kwargs.get(SAID_AT, ""))
+    new = [message for i, message in enumerate(messages) if i >= start or said_at[i] > said_at[start - 1]]
+    return [message for message in new if isinstance(message, HumanMessage)]
 
 
 def informative(messages: Sequence[HumanMessage], max_chars: int) -> list[HumanMessage]:
@@ -83,33 +69,22 @@ async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserM
 
 
 async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance], seconds: int) -> None:
-    """Start the server's `background_extraction` graph for the utterances after `seconds` without another message.
-
-    Each call replaces the pending run, unless that has messages of another fork, so that ten quick messages cause one
-    run. It runs as the user that the server has authenticated; `user_id` only counts without authentication.
-    """
+    """Run the server's background graph after `seconds`; replaces the pending run unless that is of another fork."""
+    background, pending = background_thread(user_id, thread_id), set[str | None]()
     async with get_client(api_key=None) as client:  # the server of this process
-        background = background_thread(user_id, thread_id)
-        replaces = await _pending_messages(client, background) <= {said.source.message_id for said in utterances}
+        with suppress(APIStatusError, LookupError, TypeError):  # no such thread yet, or a run with another input
+            runs = cast(list[Any], await client.runs.list(background, status="pending", select=["kwargs"]))
+            pending = {said["source"]["message_id"] for run in runs for said in run["kwargs"]["input"]["utterances"]}
         await client.runs.create(
             background,
             BACKGROUND_GRAPH,
             input=dict[str, Any](background_input(thread_id, utterances)),
             context={"user_id": user_id},
-            multitask_strategy="rollback" if replaces else "enqueue",
+            multitask_strategy="rollback" if pending <= {s.source.message_id for s in utterances} else "enqueue",
             if_not_exists="create",
             after_seconds=seconds,
             durability="exit",
         )
-
-
-async def _pending_messages(client: LangGraphClient, background: str) -> set[str | None]:
-    """The ids of the messages in runs that have not started yet."""
-    try:
-        runs = cast(list[Any], await client.runs.list(background, status="pending", select=["kwargs"]))
-        return {said["source"]["message_id"] for run in runs for said in run["kwargs"]["input"]["utterances"]}
-    except (APIStatusError, LookupError, TypeError):  # no such thread yet, or a run with another kind of input
-        return set()
 
 
 def background_input(thread_id: str, utterances: Sequence[Utterance]) -> BackgroundInput:
@@ -118,20 +93,16 @@ def background_input(thread_id: str, utterances: Sequence[Utterance]) -> Backgro
     return {"conversation": thread_id, "utterances": waiting, "started_at": utc_now().isoformat()}
 
 
-async def schedule_in_process(
-    store: AgentStore, memory: UserMemory, thread_id: str, utterances: Sequence[Utterance]
-) -> None:
+async def schedule_in_process(store: AgentStore, memory: UserMemory, thread_id: str, said: Sequence[Utterance]) -> None:
     """The same as a task of this process, which is finished before the store closes."""
     started_at, memory = utc_now(), await with_extraction_model(memory, store.settings)
-    ids = frozenset(str(said.source.message_id) for said in utterances)
-    key, seconds = background_thread(memory.user_id, thread_id), store.settings.extract_after
-    learn = partial(memory.learner.extract_and_learn, utterances, started_at=started_at)
-    store.debouncer.schedule(key, seconds, learn, covers=ids)
+    ids = frozenset(str(utterance.source.message_id) for utterance in said)
+    learn = partial(memory.learner.extract_and_learn, said, started_at=started_at)
+    key = background_thread(memory.user_id, thread_id)
+    store.debouncer.schedule(key, store.settings.extract_after, learn, covers=ids)
 
 
-async def catch_up_thread(
-    parts: Parts, saver: BaseCheckpointSaver[str], memory: UserMemory, thread_id: str, max_chars: int
-) -> Changes:
+async def catch_up_thread(parts: Parts, saver: Saver, memory: UserMemory, thread_id: str, max_chars: int) -> Changes:
     """Learn from the messages of a thread that wait to be extracted. Raises ExtractionFailed or Unavailable."""
     async with parts.run_locks.hold(thread_id):
         started_at = utc_now()
@@ -139,17 +110,11 @@ async def catch_up_thread(
         return await memory.learner.extract_and_learn(utterances, started_at=started_at)
 
 
-async def waiting_utterances(
-    parts: Parts, saver: BaseCheckpointSaver[str], thread_id: str, max_chars: int
-) -> list[Utterance]:
-    """What may wait to be extracted at the ends of all branches of a thread, oldest first.
-
-    The ledger knows which of them were extracted already.
-    """
+async def waiting_utterances(parts: Parts, saver: Saver, thread_id: str, max_chars: int) -> list[Utterance]:
+    """What may wait at the ends of a thread's branches, oldest first; the ledger knows what was extracted already."""
     waiting: dict[str | None, Utterance] = {}
     for checkpoint_id in await leaf_checkpoints(parts.pool, thread_id):
-        end: RunnableConfig = {"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}
-        if saved := await saver.aget_tuple(end):
+        if saved := await saver.aget_tuple({"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}):
             said = informative(unextracted_messages(saved.checkpoint["channel_values"]), max_chars)
             utterances = utterances_of(said, datetime.fromisoformat(saved.checkpoint["ts"]), thread_id)
             waiting |= {utterance.source.message_id: utterance for utterance in utterances}

@@ -15,14 +15,12 @@ from memory.user_memory import UserMemory
 
 
 class AgentStore(FactStore):
-    """The store that the graphs run with."""
+    """The store that the graphs run with, and the settings that it was opened with."""
 
     settings: Settings
-    """The settings that it was opened with, for the nodes."""
 
 
-Run: TypeAlias = Runtime[Context] | ToolRuntime[Context, Any]
-"""What LangGraph passes to a node, or to a tool."""
+Run: TypeAlias = Runtime[Context] | ToolRuntime[Context, Any]  # what LangGraph passes to a node, or to a tool
 
 
 def user_of(run: Run) -> str:
@@ -41,10 +39,8 @@ def store_of(run: Run) -> AgentStore:
     """The run's store. Raises BadInput if `agent.persistence` did not open it."""
     if isinstance(run.store, AgentStore):
         return run.store
-    raise BadInput(
-        f"The graph runs with the store {type(run.store).__name__}: compile it with the one from "
-        "agent.persistence.open_store, or name that under store.path in langgraph.json."
-    )
+    advice = "compile it with agent.persistence.open_store, or name that under store.path in langgraph.json."
+    raise BadInput(f"The graph runs with the store {type(run.store).__name__}: {advice}")
 
 
 def settings_of(run: Run) -> Settings:

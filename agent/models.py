@@ -11,8 +11,7 @@ from agent.providers import init_model, model_problem, split_name
 from agent.settings import Settings
 from memory.errors import BadInput, quoted
 
-MODEL_RETRIES = 2
-"""How often a call is repeated after a 429, a 5xx or a broken connection, by packages that can; Ollama's cannot."""
+MODEL_RETRIES = 2  # after a 429, a 5xx or a broken connection, by packages that can; Ollama's cannot
 
 
 def open_model(name: str, settings: Settings) -> BaseChatModel:

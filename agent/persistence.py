@@ -1,12 +1,12 @@
 """Opens what the settings name: the checkpointer and the store, for the server, the terminal and the tests alike.
 
-LangGraph takes most of a second to import: commands that only read the ledger use `open_services` and `memory_parts`.
+LangGraph takes most of a second to import, so commands that only read the ledger use `open_services`.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,65 +32,64 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str], None]
+Progress = Callable[[str], None] | None  # gets what is being done, in words
 
-COMMAND_TIMEOUT = 30
-"""Seconds that a command waits for vectors and for the collection, including the time to load them."""
-
-ITEMS_TTL: "TTLConfig" = {"omit_expired": True, "sweep_interval_minutes": 10}
-"""Ordinary items with a time to live are no longer read after it, and deleted by the next sweep."""
+COMMAND_TIMEOUT = 30  # seconds that a command waits for vectors and for the collection, and to load them
+ITEMS_TTL: "TTLConfig" = {"omit_expired": True, "sweep_interval_minutes": 10}  # of ordinary items with a time to live
 
 
 @dataclass(frozen=True)
 class Services:
-    """The servers that memory uses."""
+    """The servers that memory uses. Memory's tables in Postgres are up to date."""
 
     settings: Settings
     pool: Pool
-    """Connections to Postgres, where memory's tables are up to date."""
     chroma: ChromaServer
+
+    @property
+    def saver(self) -> "ThreadSaver":
+        """The checkpointer."""
+        from memory.threads.saver import ThreadSaver
+
+        return ThreadSaver(self.pool, self.settings.langgraph_aes_key)
+
+    async def memory_parts(self) -> Parts:
+        """Memory for a command, which can wait longer than a reply. Models are loaded when they are first used."""
+        options = replace(_recall_options(self.settings), timeout=COMMAND_TIMEOUT)
+        return Parts(Ledger(self.pool), await _index_queue(self), options)
 
 
 @asynccontextmanager
-async def open_services(settings: Settings | None = None, progress: Progress | None = None) -> AsyncIterator[Services]:
+async def open_services(settings: Settings | None = None, progress: Progress = None) -> AsyncIterator[Services]:
     """Postgres and Chroma, embedded where the settings name none. Raises BadInput or Unavailable."""
+    if settings is None:
+        settings = await asyncio.to_thread(read_settings)
+    urls: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
+    missing, idle = frozenset(name for name, url in urls.items() if not url), settings.embedded_idle_timeout
+    servers = embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=progress)
     async with (
-        _open_servers(settings, {"postgres", "chroma"}, progress) as (resolved, pool, chroma_url),
-        open_chroma(chroma_url) as chroma,
+        servers if missing else nullcontext(Addresses()) as embedded,
+        open_pool(settings.postgres_url or embedded.postgres or "") as pool,
+        open_chroma(settings.chroma_url or embedded.chroma or "") as chroma,
     ):
         if not await is_migrated(pool):
             await _migrate(pool)
-        yield Services(resolved, pool, chroma)
-
-
-async def memory_parts(services: Services) -> Parts:
-    """Memory for a command, which can wait longer than a reply.
-
-    The collection's client and the embedding model are loaded when they are first used.
-    """
-    options = replace(_recall_options(services.settings), timeout=COMMAND_TIMEOUT)
-    return Parts(Ledger(services.pool), await _index_queue(services), options)
+        yield Services(settings, pool, chroma)
 
 
 @asynccontextmanager
 async def open_checkpointer(
-    settings: Settings | None = None, progress: Progress | None = None
+    settings: Settings | None = None, progress: Progress = None
 ) -> "AsyncIterator[ThreadSaver]":
     """The checkpointer, which keeps each thread's session and working memory. Raises BadInput or Unavailable."""
-    from memory.threads.saver import ThreadSaver
-
-    async with _open_servers(settings, {"postgres"}, progress) as (resolved, pool, _):
-        await _migrate(pool)
-        yield ThreadSaver(pool, resolved.langgraph_aes_key)
+    async with open_services(settings, progress) as services:
+        await _migrate(services.pool)
+        yield services.saver
 
 
 @asynccontextmanager
-async def open_store(settings: Settings | None = None, progress: Progress | None = None) -> "AsyncIterator[AgentStore]":
-    """The store of facts and other items. Raises BadInput or Unavailable.
-
-    A broken collection is rebuilt first, which is reported to `progress` or the log. Wrong names of models are found
-    here too, at the start instead of in the first turn. Background extractions are finished before the store closes.
-    """
+async def open_store(settings: Settings | None = None, progress: Progress = None) -> "AsyncIterator[AgentStore]":
+    """The store of facts and other items, with a collection that matches the ledger. Raises BadInput or Unavailable."""
     async with open_services(settings, progress) as services, agent_store(services) as store:
         await services.chroma.check()
         await store.embedder.warm_up()
@@ -100,7 +99,7 @@ async def open_store(settings: Settings | None = None, progress: Progress | None
 
 @asynccontextmanager
 async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
-    """The same store, before anything checks that the collection matches the ledger."""
+    """The same store, before its collection is checked. It finishes background extractions before it closes."""
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     from agent.identity import AgentStore
@@ -124,73 +123,38 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
 
 
 async def _index_queue(services: Services) -> IndexQueue:
-    """The queue of the active index, with the embedder of the vectors in it."""
-    settings, pool = services.settings, services.pool
-    configured = configured_embedder(settings)
-    active = await active_index(pool, configured, settings.chroma_shards)
+    """The queue of the active index, with the embedder of the vectors in it even if EMBEDDER names another one."""
+    settings, embedder = services.settings, configured_embedder(services.settings)
+    active = await active_index(services.pool, embedder, settings.chroma_shards)
+    advice = "`python -m agent reindex` changes it."
     if active.shards != settings.chroma_shards:
-        log.warning(
-            "The collection has %d shards, and CHROMA_SHARDS is %d: `python -m agent reindex` changes it.",
-            active.shards,
-            settings.chroma_shards,
-        )
-    embedder = configured if active.embedder == configured.name else _active_embedder(active.embedder, settings)
-    return IndexQueue(pool, ChromaIndex(services.chroma, active.name, active.shards), embedder)
+        shards = settings.chroma_shards
+        log.warning("The collection has %d shards, and CHROMA_SHARDS is %d: %s", active.shards, shards, advice)
+    if active.embedder != embedder.name:
+        log.warning("The facts are embedded with %r, and EMBEDDER is %r: %s", active.embedder, embedder.name, advice)
+        try:
+            embedder = configured_embedder(settings.model_copy(update={"embedder": active.embedder}))
+        except BadInput as error:
+            fix = f"set the key (any value if it is lost) and reindex, or set EMBEDDER={active.embedder} again."
+            raise BadInput(
+                f"The facts are embedded with {active.embedder!r}, which needs OPENAI_API_KEY: {fix}"
+            ) from error
+    return IndexQueue(services.pool, ChromaIndex(services.chroma, active.name, active.shards), embedder)
 
 
 def _recall_options(settings: Settings) -> RecallOptions:
-    return RecallOptions(
-        weights=settings.ranking, cached_facts=settings.cached_facts, cache_bytes=settings.cache_megabytes * 1_000_000
-    )
+    return RecallOptions(settings.ranking, settings.cached_facts, settings.cache_megabytes * 1_000_000)
 
 
 def configured_embedder(settings: Settings) -> Embedder:
     """The embedder that EMBEDDER names. Raises BadInput."""
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-    return open_embedder(
-        settings.embedder, api_key=key, base_url=settings.openai_base_url, timeout=settings.model_timeout
-    )
-
-
-def _active_embedder(name: str, settings: Settings) -> Embedder:
-    """The embedder whose vectors are in the collection, where EMBEDDER names another one. Raises BadInput."""
-    log.warning(
-        "The facts are embedded with %r, and EMBEDDER is %r: recall uses the former until you run "
-        "`python -m agent reindex`.",
-        name,
-        settings.embedder,
-    )
-    try:
-        return configured_embedder(settings.model_copy(update={"embedder": name}))
-    except BadInput as error:
-        raise BadInput(
-            f"The facts are embedded with {name!r}, which needs OPENAI_API_KEY, and EMBEDDER is {settings.embedder!r}: "
-            "set the key (any value if it is lost) and run `python -m agent reindex`, or set "
-            f"EMBEDDER={name} again."
-        ) from error
+    address, timeout = settings.openai_base_url, settings.model_timeout
+    return open_embedder(settings.embedder, api_key=key, base_url=address, timeout=timeout)
 
 
 async def _migrate(pool: Pool) -> None:
-    """Bring the tables up to date, LangGraph's as well as memory's."""
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     await migrate(pool, AsyncPostgresSaver(pool).setup, AsyncPostgresStore(pool).setup)
-
-
-@asynccontextmanager
-async def _open_servers(
-    settings: Settings | None, needed: set[ServerName], progress: Progress | None
-) -> AsyncIterator[tuple[Settings, Pool, str]]:
-    """The settings, connections to Postgres, and the address of Chroma; servers without an address are embedded."""
-    if settings is None:
-        settings = await asyncio.to_thread(read_settings)
-    configured: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
-    async with AsyncExitStack() as stack:
-        embedded = Addresses()
-        if missing := frozenset(name for name in needed if not configured[name]):
-            idle = settings.embedded_idle_timeout
-            servers = embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=progress)
-            embedded = await stack.enter_async_context(servers)
-        pool = await stack.enter_async_context(open_pool(settings.postgres_url or embedded.postgres or ""))
-        yield settings, pool, settings.chroma_url or embedded.chroma or ""

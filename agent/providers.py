@@ -2,7 +2,7 @@
 
 import os
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
@@ -12,30 +12,25 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 EXAMPLES = "write <provider>:<name>, such as openai:gpt-4.1-mini or anthropic:claude-sonnet-4-5, or offline"
-
-MAX_REASON = 300
-"""Characters of a package's error message that are repeated."""
+PACKAGE_MISSING = "needs a package that is not installed: `make add PACKAGE={}` adds it"
+MAX_REASON = 300  # characters of a package's error message that are repeated
 
 
 class Provider(NamedTuple):
     """What a provider needs; its package reads the variables itself."""
 
     package: str
-    keys: tuple[str, ...] = ()
-    """Environment variables, one of which has to be set; empty where it works without a key."""
-    address: str = ""
-    """The environment variable for the address of its server."""
-    unread: str = ""
-    """The variable for that address where the package ignores it: the key would be sent to the usual server."""
+    keys: tuple[str, ...] = ()  # environment variables, one of which has to be set; empty where it needs no key
+    address: str = ""  # the environment variable for the address of its server
+    unread: str = ""  # that variable where the package ignores it: the key would be sent to the usual server
 
 
 PROVIDERS = {
     "openai": Provider("langchain-openai", ("OPENAI_API_KEY",), "OPENAI_BASE_URL"),
     "anthropic": Provider("langchain-anthropic", ("ANTHROPIC_API_KEY",), "ANTHROPIC_BASE_URL"),
+    # Version 3, since chromadb's pin of tenacity excludes version 4, which reads the address.
     "google_genai": Provider(
-        "langchain-google-genai",  # version 3: chromadb's pin of tenacity excludes version 4, which reads the address
-        ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
-        unread="GOOGLE_GEMINI_BASE_URL",
+        "langchain-google-genai", ("GOOGLE_API_KEY", "GEMINI_API_KEY"), unread="GOOGLE_GEMINI_BASE_URL"
     ),
     "ollama": Provider("langchain-ollama", address="OLLAMA_HOST"),
     "mistralai": Provider("langchain-mistralai", ("MISTRAL_API_KEY",), "MISTRAL_BASE_URL"),
@@ -43,15 +38,11 @@ PROVIDERS = {
     "deepseek": Provider("langchain-deepseek", ("DEEPSEEK_API_KEY",), "DEEPSEEK_API_BASE"),
     "xai": Provider("langchain-xai", ("XAI_API_KEY",), "XAI_API_BASE"),
     "openrouter": Provider("langchain-openrouter", ("OPENROUTER_API_KEY",), "OPENROUTER_API_BASE"),
-}
-"""Those that can be checked without an import. `init_chat_model` knows more; they are checked by opening the model."""
+}  # those that can be checked without an import; others that `init_chat_model` knows are checked by opening the model
 
 
 class NoReply(Unavailable, RuntimeError):
     """The chat model failed. A RuntimeError, since LangGraph's server hides the texts of most errors from clients."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"No reply: {reason}")
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -61,22 +52,18 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def model_problem(name: str, *, openai_key: bool) -> str | None:
-    """Why the model called `name` cannot be used, as in "needs a key: ...", or None.
-
-    `openai_key` says whether there is a key for OpenAI; those of other providers are looked for in the environment.
-    """
+    """Why the model cannot be used, as in "needs a key: ...", or None; `openai_key` says whether there is OpenAI's."""
     provider, model = split_name(name)
     if not provider or not model:
         return f"names no provider: {EXAMPLES}"
-    known = PROVIDERS.get(provider)
-    if known is None:
+    if (known := PROVIDERS.get(provider)) is None:
         try:
             init_model(name)
         except BadInput as error:
             return str(error)
         return None
     if find_spec(known.package.replace("-", "_")) is None:
-        return _package_missing(known.package)
+        return PACKAGE_MISSING.format(known.package)
     if known.unread and os.environ.get(known.unread):
         return f"cannot use the address in {known.unread}: {known.package} ignores it, leave it out"
     has_key = openai_key if provider == "openai" else any(os.environ.get(key) for key in known.keys)
@@ -91,11 +78,10 @@ def init_model(name: str, **arguments: Any) -> "BaseChatModel":
 
     provider, model = split_name(name)
     try:
-        opened: BaseChatModel = init_chat_model(model, model_provider=provider, **arguments)
-        return opened
+        return cast("BaseChatModel", init_chat_model(model, model_provider=provider, **arguments))
     except ImportError as error:
         missing = getattr(error.__cause__, "name", None) or f"langchain_{provider}"
-        raise BadInput(_package_missing(missing.partition(".")[0].replace("_", "-"))) from error
+        raise BadInput(PACKAGE_MISSING.format(missing.partition(".")[0].replace("_", "-"))) from error
     except ValidationError as error:
         raise BadInput(f"cannot be opened: {listed(problems_of(error.errors()))}") from None
     except Exception as error:  # each package has its own
@@ -103,10 +89,6 @@ def init_model(name: str, **arguments: Any) -> "BaseChatModel":
             raise BadInput(f"names an unknown provider, {quoted(provider)}: {EXAMPLES}") from error
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:MAX_REASON].rstrip(": .")
         raise BadInput(f"cannot be opened: {reason}") from error
-
-
-def _package_missing(package: str) -> str:
-    return f"needs a package that is not installed: `make add PACKAGE={package}` adds it"
 
 
 def model_failure(error: BaseException, name: str, setting: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Collection, MutableMapping
 from difflib import get_close_matches
 from io import StringIO
@@ -24,24 +25,19 @@ log = logging.getLogger(__name__)
 ExtractWhen = Literal["inline", "batched", "background"]
 
 DEFAULT_USER = "default"
-PROJECT = Path(__file__).parents[1]
-"""The folder that holds agent/; `.env` and a relative DATA_DIR are looked for there, not in the working directory."""
-
+PROJECT = Path(__file__).parents[1]  # `.env` and a relative DATA_DIR are looked for here, not in the working directory
 OFFLINE = "offline"
 OFFLINE_NOTICE = (
     "This is the built-in rule-based model: it needs no key, and understands plain statements and questions about you "
     "only. For a real model, set OPENAI_API_KEY, and CHAT_MODEL=openai:<name>, in .env."
 )
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
-
-DAY = 86_400
-"""The longest timeout, in seconds."""
-MAX_TOKENS = 1_000_000
-"""The largest token budget."""
+DAY = 86_400  # the longest timeout, in seconds
+MAX_TOKENS = 1_000_000  # the largest token budget
 
 
 class Settings(BaseSettings):
-    """Each field is an environment variable of the same name in capitals; an empty one means the default."""
+    """Each field is an environment variable of that name in capitals, see `.env.example`; empty: the default."""
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True, extra="ignore", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True
@@ -49,49 +45,28 @@ class Settings(BaseSettings):
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
-    """Address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; empty: OpenAI's own."""
     chat_model: str = ""
-    """ "<provider>:<name>" or "offline"; empty: OpenAI's when OPENAI_API_KEY is set, otherwise offline."""
     extraction_model: str = ""
-    """The model that extracts facts and summarizes long threads; empty: the chat model."""
     structured_output: StructuredOutputMethod = "auto"
-    """How the extraction model is asked for structured output; auto: the default of its package."""
-    model_timeout: float = Field(default=60, gt=0, le=DAY, allow_inf_nan=False)
-    """Seconds a model call may take; it is tried up to three times where the server says to try again."""
+    model_timeout: float = Field(default=60, gt=0, le=DAY, allow_inf_nan=False)  # seconds
 
     extract: ExtractWhen = "inline"
-    """When facts are extracted: after each reply, in batches of messages, or in the background once it is quiet."""
-    extract_every: int = Field(default=10, ge=1, le=100)
-    """Messages of a batch."""
-    extract_after: int = Field(default=30, ge=0, le=DAY)
-    """Seconds of quiet before messages are extracted in the background."""
+    extract_every: int = Field(default=10, ge=1, le=100)  # messages
+    extract_after: int = Field(default=30, ge=0, le=DAY)  # seconds
 
     embedder: str = "local"
-    """ "local" or "openai:<name>", such as openai:text-embedding-3-small."""
-
     postgres_url: str = ""
-    """postgresql://user:password@host:5432/database; empty: an embedded Postgres in DATA_DIR."""
     chroma_url: str = ""
-    """http://host:8000; empty: an embedded Chroma in DATA_DIR."""
     chroma_shards: int = Field(default=16, ge=1, le=256)
-    """Collections that users are spread over: one for every few thousand facts. `reindex` applies a change."""
     langgraph_aes_key: SecretStr | None = None
-    """Key of 16, 24 or 32 bytes that encrypts threads in Postgres; empty: they are not encrypted."""
     data_dir: Path = PROJECT / ".data"
-    """Where the embedded servers keep their data; a relative path is relative to the project."""
-    embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)
-    """Seconds that the embedded servers keep running after their last use, so that the next command starts faster."""
+    embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds
 
     ranking: Annotated[Weights, NoDecode] = PRESETS["default"]
-    """Weights of recall's signals: the measured default, or the guide's 0.40 / 0.35 / 0.25; single ones can be set."""
-    cached_facts: int = Field(default=2_000, ge=1, le=10_000)
-    """Facts of one user that are held in memory at most; the collection searches the others."""
-    cache_megabytes: int = Field(default=256, ge=1, le=1_000_000)
-    """Memory that the cached facts of all users may take in one process."""
+    cached_facts: int = Field(default=2_000, ge=1, le=10_000)  # of one user
+    cache_megabytes: int = Field(default=256, ge=1, le=1_000_000)  # of all users together
     memory_tokens: int = Field(default=1_500, ge=0, le=MAX_TOKENS)
-    """About how many tokens of recalled facts a prompt may contain."""
     window_tokens: int = Field(default=4_000, ge=100, le=MAX_TOKENS)
-    """About how many tokens of the thread's messages a prompt may contain; beyond it, the older half is summarized."""
     max_message_chars: int = Field(default=32_000, ge=1, le=10_000_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
@@ -100,48 +75,16 @@ class Settings(BaseSettings):
     def _any_case(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
-        return value.strip().upper() if info.field_name == "log_level" else value.strip().lower()
+        if info.field_name == "log_level":
+            return value.strip().upper()
+        return weights_of(value.strip().lower()) if info.field_name == "ranking" else value.strip().lower()
 
-    @field_validator("chat_model", "extraction_model")
+    @field_validator("chat_model", "extraction_model", "embedder", "postgres_url", "chroma_url", "openai_base_url")
     @classmethod
-    def _model(cls, name: str, info: ValidationInfo) -> str:
-        openai_key = info.data.get("openai_api_key") is not None
-        if name not in ("", OFFLINE) and (problem := model_problem(name, openai_key=openai_key)):
-            raise ValueError(f"the model {problem}")
-        return name
-
-    @field_validator("embedder")
-    @classmethod
-    def _embedder(cls, name: str, info: ValidationInfo) -> str:
-        if name != "local" and (not name.startswith("openai:") or name == "openai:"):
-            raise ValueError("write local, or openai:<name> such as openai:text-embedding-3-small")
-        if name != "local" and info.data.get("openai_api_key") is None:
-            raise ValueError("it needs a key: set OPENAI_API_KEY, or EMBEDDER=local")
-        return name
-
-    @field_validator("postgres_url")
-    @classmethod
-    def _postgres_url(cls, url: str) -> str:
-        if url:
-            from memory.ledger.pool import url_problem  # the driver, which not every command needs
-
-            if problem := url_problem(url):
-                raise ValueError(problem)
-        return url
-
-    @field_validator("chroma_url")
-    @classmethod
-    def _chroma_url(cls, url: str) -> str:
-        if url and not (_is_http(url) and not urlsplit(url).username and not urlsplit(url).path.strip("/")):
-            raise ValueError("write http://host:8000 or https://host, and nothing after it")
-        return url
-
-    @field_validator("openai_base_url")
-    @classmethod
-    def _openai_base_url(cls, url: str | None) -> str | None:
-        if url and not _is_http(url):
-            raise ValueError("write an address such as http://127.0.0.1:8000/v1")
-        return url
+    def _text(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text and (problem := _problem_of(str(info.field_name), text, info.data.get("openai_api_key") is not None)):
+            raise ValueError(problem)
+        return text
 
     @field_validator("data_dir")
     @classmethod
@@ -150,11 +93,6 @@ class Settings(BaseSettings):
             return PROJECT / path.expanduser()
         except RuntimeError as error:
             raise ValueError(f"the home directory {path.parts[0]} does not exist: write the path in full") from error
-
-    @field_validator("ranking", mode="before")
-    @classmethod
-    def _ranking(cls, ranking: str | Weights) -> Weights:
-        return weights_of(ranking) if isinstance(ranking, str) else ranking
 
     @field_validator("langgraph_aes_key")
     @classmethod
@@ -184,6 +122,27 @@ def read_settings() -> Settings:
         raise BadInput("\n".join([*wrong, "Set it in .env or the environment; .env.example explains each."])) from None
 
 
+def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
+    """What is wrong with the text of a setting, or None."""
+    match field:
+        case "chat_model" | "extraction_model":
+            problem = model_problem(text, openai_key=has_openai_key) if text != OFFLINE else None
+            return f"the model {problem}" if problem else None
+        case "embedder" if text != "local" and not re.match("openai:.", text):
+            return "write local, or openai:<name> such as openai:text-embedding-3-small"
+        case "embedder" if text != "local" and not has_openai_key:
+            return "it needs a key: set OPENAI_API_KEY, or EMBEDDER=local"
+        case "postgres_url":
+            from memory.ledger.pool import url_problem  # the driver, which not every command needs
+
+            return url_problem(text)
+        case "chroma_url" if not _is_http(text) or urlsplit(text).username or urlsplit(text).path.strip("/"):
+            return "write http://host:8000 or https://host, and nothing after it"
+        case "openai_base_url" if not _is_http(text):
+            return "write an address such as http://127.0.0.1:8000/v1"
+    return None
+
+
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -198,27 +157,19 @@ def _shown(name: str) -> str:
     return name if not value or name.endswith(("_KEY", "POSTGRES_URL")) or "@" in value else f"{name} is {value!r}"
 
 
-# --- .env ----------------------------------------------------------------------------------------------------
-# pydantic-settings could read it, but the packages of the model providers look for their keys in the environment.
+# .env: pydantic-settings could read it, but the packages of model providers look for their keys in the environment.
 
-DISABLED = "PYTHON_DOTENV_DISABLED"
-"""python-dotenv's own switch: where it is set, no `.env` is read."""
-
+DISABLED = "PYTHON_DOTENV_DISABLED"  # python-dotenv's own switch: where it is set, no `.env` is read
 PROVIDER_VARIABLES = {name for provider in PROVIDERS.values() for name in (*provider.keys, provider.address) if name}
 LIBRARY_SUFFIXES = ("_API_KEY", "_API_BASE", "_BASE_URL", "_PROXY")
 LIBRARY_PREFIXES = (
     "ANTHROPIC_", "AWS_", "AZURE_", "GOOGLE_", "HF_", "LANGCHAIN_", "LANGGRAPH_", "LANGSMITH_", "LC_", "OLLAMA_",
     "OPENAI_", "OTEL_", "SSL_CERT_",
 )  # fmt: skip
-"""Of variables that libraries read."""
 
 
 def load_env_file(path: Path, environment: MutableMapping[str, str], settings: Collection[str]) -> None:
-    """Add the variables of `path` to those that the environment has. Raises BadInput.
-
-    Empty values are left out, since they mean the default. The names of settings may be in any case. A name that is
-    neither in `settings` nor known as a library's is logged as a warning, without its value.
-    """
+    """Add the variables of `path`, except empty ones, to those of the environment, which win. Raises BadInput."""
     if environment.get(DISABLED):
         return
     text = _read(path)
@@ -230,16 +181,13 @@ def load_env_file(path: Path, environment: MutableMapping[str, str], settings: C
     if unreadable:
         lines = f"line{'s' * (len(unreadable) > 1)} {', '.join(unreadable)}"
         raise BadInput(f"{path}: {lines} cannot be read: write NAME=value, one to a line.")
-    present = {_setting_name(name, settings) for name in environment}
+    present = {name.upper() if name.upper() in settings else name for name in environment}
     for name, value in dotenv_values(stream=StringIO(text)).items():
-        if value and (known_name := _setting_name(name, settings)) not in present:
+        known_name = name.upper() if name.upper() in settings else name
+        if value and known_name not in present:
             environment[known_name] = value
             if warning := name_warning(name, settings):
                 log.warning(warning)
-
-
-def _setting_name(name: str, settings: Collection[str]) -> str:
-    return name.upper() if name.upper() in settings else name
 
 
 def name_warning(name: str, settings: Collection[str]) -> str | None:

@@ -4,14 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
-from langchain_core.messages import (
-    AIMessage,
-    AnyMessage,
-    BaseMessage,
-    HumanMessage,
-    MessageLikeRepresentation,
-    convert_to_messages,
-)
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import MessageLikeRepresentation as MessageLike
 from langgraph.channels import UntrackedValue
 from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read the one of `typing`
@@ -21,21 +15,14 @@ from memory.facts.fact import Fact, is_storable, replace_surrogates, utc_now
 from memory.learn.extract import SAID_AT, Extracted
 from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
 
-REWRITES = "rewrites"
-"""Key in a human message's `additional_kwargs`: the id of the message that it replaced."""
+REWRITES = "rewrites"  # key in a human message's `additional_kwargs`: the id of the message that it replaced
 
 
-def merge_messages(
-    current: list[BaseMessage], update: Sequence[MessageLikeRepresentation] | MessageLikeRepresentation
-) -> list[BaseMessage]:
-    """LangGraph's `add_messages`, for human messages that carry the time at which they were said.
-
-    A human message that replaces one with another text gets a new id, so that it is extracted as well. The client can
-    still resend, rewrite and remove it under the old id.
-    """
+def merge_messages(current: list[BaseMessage], update: Sequence[MessageLike] | MessageLike) -> list[BaseMessage]:
+    """`add_messages` that dates human messages, and gives rewritten ones a new id, so that they are extracted again."""
     before = {message.id: message for message in current if isinstance(message, HumanMessage)}
     new_ids = {m.additional_kwargs[REWRITES]: m.id for m in before.values() if REWRITES in m.additional_kwargs}
-    sent = convert_to_messages(update if isinstance(update, list) else [cast(MessageLikeRepresentation, update)])
+    sent = convert_to_messages(update if isinstance(update, list) else [cast(MessageLike, update)])
     cleaned = [_cleaned(message, new_ids.get(message.id, message.id)) for message in sent]
     return [
         _dated(message, before.get(message.id)) if isinstance(message, HumanMessage) else message
@@ -47,21 +34,16 @@ def _cleaned(message: BaseMessage, message_id: str | None) -> BaseMessage:
     """The message with an id that Postgres can store, and without surrogates, which models reject."""
     if message_id is not None and not (message_id and is_storable(message_id)):
         message_id = _hash(message_id)
-    update: dict[str, Any] = {"id": message_id, "content": _without_surrogates(message.content)}
-    if isinstance(message, AIMessage):
-        update["tool_calls"] = _without_surrogates(message.tool_calls)
-    return message.model_copy(update=update)
+    calls = {"tool_calls": _without_surrogates(message.tool_calls)} if isinstance(message, AIMessage) else {}
+    return message.model_copy(update={"id": message_id, "content": _without_surrogates(message.content), **calls})
 
 
 def _without_surrogates(value: Any) -> Any:
-    match value:
-        case str():
-            return replace_surrogates(value)
-        case list():
-            return [_without_surrogates(part) for part in value]
-        case dict():
-            return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
-    return value
+    if isinstance(value, list):
+        return [_without_surrogates(part) for part in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
+    return replace_surrogates(value) if isinstance(value, str) else value
 
 
 def _dated(message: HumanMessage, before: HumanMessage | None) -> HumanMessage:
@@ -81,7 +63,7 @@ def _dated(message: HumanMessage, before: HumanMessage | None) -> HumanMessage:
 
 
 def _hash(text: str) -> str:
-    """The same id for the same text, so that a step that is repeated changes nothing."""
+    """An id: the same for the same text, so that a repeated step changes nothing."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
@@ -95,20 +77,17 @@ class MemoryChanges(TypedDict):
     """What a turn changed in long-term memory, as the texts of facts; clients show it."""
 
     added: list[str]
-    history: list[str]
-    """New facts that no longer held when they were recorded."""
+    history: list[str]  # new facts that no longer held when they were recorded
     reinforced: list[str]
     retired: list[str]
 
 
 def changed_facts(changes: Changes) -> dict[str, list[Fact]]:
     """The facts that were changed, under the keys of MemoryChanges."""
-    return {
-        "added": [fact for fact in changes.added if not fact.retired_reason],
-        "history": [fact for fact in changes.added if fact.retired_reason],
-        "reinforced": [reinforcement.fact for reinforcement in changes.reinforced],
-        "retired": list(changes.retired),
-    }
+    history = [fact for fact in changes.added if fact.retired_reason]
+    added = [fact for fact in changes.added if not fact.retired_reason]
+    reinforced = [reinforcement.fact for reinforcement in changes.reinforced]
+    return {"added": added, "history": history, "reinforced": reinforced, "retired": list(changes.retired)}
 
 
 def memory_changes(changes: Changes) -> MemoryChanges:
@@ -120,8 +99,7 @@ class RecallReason(TypedDict):
 
     fact: str
     score: float
-    contributions: dict[str, str]
-    """Signal -> its part of the score, and the reason: "0.120, shares restaurant"."""
+    contributions: dict[str, str]  # signal -> its part of the score, and the reason: "0.120, shares restaurant"
 
 
 class State(Input, ConversationState):
@@ -139,10 +117,8 @@ class State(Input, ConversationState):
 class BackgroundInput(ExtractionThread):
     """The input of the graph `background_extraction`."""
 
-    utterances: Annotated[list[dict[str, Any]], UntrackedValue]
-    """Utterances, as JSON; never saved, since forgetting a message would not reach them here."""
-    started_at: Annotated[str, UntrackedValue]
-    """When the run was scheduled, as an ISO time: what was forgotten since then is not learnt."""
+    utterances: Annotated[list[dict[str, Any]], UntrackedValue]  # never saved: forgetting would not reach them here
+    started_at: Annotated[str, UntrackedValue]  # ISO time: what was forgotten after it is not learnt
 
 
 class BackgroundState(BackgroundInput, OwnedThread):

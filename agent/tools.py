@@ -37,10 +37,7 @@ async def search_memory(query: str, runtime: Runtime) -> str:
 
 @tool
 async def start_task(
-    type: str,  # noqa: A002 - the model sees it
-    data: dict[str, JsonValue],
-    runtime: Runtime,
-    hours: float = task_rules.TASK_HOURS,
+    type: str, data: dict[str, JsonValue], runtime: Runtime, hours: float = task_rules.TASK_HOURS
 ) -> Command[None]:
     """Begin a task of several steps, such as a booking. One is open at a time, until it is ended or expires."""
     message = runtime.state["messages"][-1]

@@ -1,18 +1,17 @@
 """What a server runs once a conversation is idle: extract_memories -> reconcile, until nothing waits."""
 
-from langgraph.graph import START
+from langgraph.graph import END, START
 
 from agent.agent_graph import AgentGraph
 from agent.context import Context
-from agent.nodes import after_background_extraction, after_background_reconcile, extract_in_background, reconcile
+from agent.nodes import after_background_step, extract_in_background, reconcile
 from agent.state import BackgroundInput, BackgroundState
 
 builder = AgentGraph(BackgroundState, context_schema=Context, input_schema=BackgroundInput)
 builder.add_node("extract_memories", extract_in_background)
 builder.add_node(reconcile, input_schema=BackgroundState)
 builder.add_edge(START, "extract_memories")
-builder.add_conditional_edges("extract_memories", after_background_extraction)
-builder.add_conditional_edges("reconcile", after_background_reconcile)
+builder.add_conditional_edges("extract_memories", after_background_step, ["reconcile", END])
+builder.add_conditional_edges("reconcile", after_background_step, ["extract_memories", END])
 
-graph = builder.compile(name="background_extraction")
-"""Scheduled by the node `extract_later` of the chat."""
+graph = builder.compile(name="background_extraction")  # scheduled by the node `extract_later` of the chat

@@ -28,5 +28,5 @@ builder.add_edge("reconcile", END)
 builder.add_edge("extract_later", END)
 builder.add_edge("summarize", END)
 
+# For a server, which passes in the checkpointer and the store. Other code compiles `builder` with them.
 graph = builder.compile(name="remembering agent")
-"""For a server, which passes in the checkpointer and the store; other code compiles `builder` with them."""

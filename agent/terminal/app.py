@@ -1,7 +1,4 @@
-"""What the commands share: the options, exit codes and error messages, and how they open a user's memory.
-
-Heavy imports are inside functions, so that --help and wrong input answer at once.
-"""
+"""What the commands share. Heavy imports are inside functions, so that --help and wrong input answer at once."""
 
 import asyncio
 import errno
@@ -26,13 +23,11 @@ if TYPE_CHECKING:
     from agent.persistence import Services
     from agent.settings import Settings
     from memory.parts import Parts
-    from memory.threads.saver import ThreadSaver
     from memory.user_memory import UserMemory
 
 P = ParamSpec("P")
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes."""
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit codes
 
 
 class Program(TyperGroup):
@@ -59,10 +54,7 @@ class Program(TyperGroup):
 
 
 def failure_of(error: BaseException) -> str | None:
-    """What went wrong, as a line for the user, or None if only a bug explains the error.
-
-    The texts of database errors are left out, since they may quote facts.
-    """
+    """What went wrong, without texts that may quote facts, or None if only a bug explains the error."""
     name = type(error).__name__
     match error:
         case AgentMemoryError():
@@ -73,36 +65,35 @@ def failure_of(error: BaseException) -> str | None:
             return f"{output.quoted(file)}: {error.strerror}."
         case OSError():
             return f"The output cannot be written: {error.strerror}."
-    from psycopg import Error, OperationalError
-    from psycopg.errors import DiskFull, InsufficientPrivilege, ReadOnlySqlTransaction
+    from psycopg import Error, OperationalError, errors
 
     match error:
-        case DiskFull():
+        case errors.DiskFull():
             return "The database's disk is full: free some space and try again."
-        case InsufficientPrivilege():
+        case errors.InsufficientPrivilege():
             return "The role in POSTGRES_URL may not do this: name the owner of the database, or grant it the rights."
-        case ReadOnlySqlTransaction():
+        case errors.ReadOnlySqlTransaction():
             return "The database is read-only: name a server in POSTGRES_URL that accepts writes, not a standby."
         case OperationalError():
             return f"The connection to the database was lost, or refused ({name}): try again."
-        case Error():
-            return f"The database refused this ({name})."
-    return None
+    return f"The database refused this ({name})." if isinstance(error, Error) else None
 
 
 def explained(error: AgentMemoryError) -> str:
     """The error's text; where the extraction model's server is the cause, also which settings to check."""
-    if error.__cause__ is not None:
-        from agent.providers import model_failure
-        from agent.settings import read_settings
-        from memory.learn.extract import ExtractionFailed
+    if error.__cause__ is None:
+        return str(error)
+    from memory.learn.extract import ExtractionFailed
 
-        settings = read_settings()
-        setting = "EXTRACTION_MODEL" if settings.extraction_model else "CHAT_MODEL"
-        failure = model_failure(error.__cause__, settings.extraction_model_name, setting)
-        if isinstance(error, ExtractionFailed) and failure:
-            return f"{error}: {failure}"
-    return str(error)
+    if not isinstance(error, ExtractionFailed):
+        return str(error)
+    from agent.providers import model_failure
+    from agent.settings import read_settings
+
+    settings = read_settings()
+    setting = "EXTRACTION_MODEL" if settings.extraction_model else "CHAT_MODEL"
+    failure = model_failure(error.__cause__, settings.extraction_model_name, setting)
+    return f"{error}: {failure}" if failure else str(error)
 
 
 def bug_report(error: Exception) -> str:
@@ -136,10 +127,7 @@ def command(function: Callable[P, Coroutine[Any, Any, int | None]], group: typer
 
 
 def start() -> "Settings":
-    """The settings, with logging as they say. Raises BadInput.
-
-    Logs go to standard error. Libraries log nothing below a warning, since some log requests.
-    """
+    """The settings, with logging as they say. Libraries log nothing below a warning, since some log requests."""
     from agent.settings import read_settings
 
     settings = read_settings()
@@ -153,10 +141,7 @@ def start() -> "Settings":
 
 @contextmanager
 def cancelled_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C cancel the task, so that what is open is closed. A second Ctrl-C ends the process at once.
-
-    Outside this context Ctrl-C does too: a KeyboardInterrupt during an import or the exit would print a traceback.
-    """
+    """Let Ctrl-C cancel the task, which closes what is open. The second time, and outside, it ends the process."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
         yield
         return
@@ -191,25 +176,16 @@ async def opened_memory(
 ) -> AsyncIterator["UserMemory"]:
     """The memory of one user; `writes` is for a command that changes it, and with it the collection."""
     async with opened(settings) as services:
-        from agent.persistence import memory_parts
         from memory.user_memory import UserMemory
 
-        yield UserMemory(await (repaired_parts if writes else memory_parts)(services), user)
+        yield UserMemory(await (repaired_parts(services) if writes else services.memory_parts()), user)
 
 
 async def repaired_parts(services: "Services") -> "Parts":
     """Memory's parts, with a collection that matches the ledger. Raises Unavailable if Chroma does not answer."""
-    from agent.persistence import memory_parts
     from memory.maintenance import bring_up
 
     await services.chroma.check()
-    parts = await memory_parts(services)
+    parts = await services.memory_parts()
     await bring_up(parts, output.note)
     return parts
-
-
-def saver_of(services: "Services") -> "ThreadSaver":
-    """The checkpointer."""
-    from memory.threads.saver import ThreadSaver
-
-    return ThreadSaver(services.pool, services.settings.langgraph_aes_key)

@@ -2,28 +2,15 @@
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import Annotated, get_args
 
 import typer
 
 from agent.terminal import files, output
-from agent.terminal.app import (
-    FAILED,
-    JsonOption,
-    UserOption,
-    command,
-    explained,
-    opened,
-    opened_memory,
-    saver_of,
-    start,
-)
+from agent.terminal.app import FAILED, JsonOption, UserOption, command, explained, opened, opened_memory, start
 from agent.terminal.output import counted, quoted
 from agent.terminal.show import WHEN, fact_json, fact_of, time_of
 from memory.errors import AgentMemoryError, BadInput
-
-if TYPE_CHECKING:
-    from memory.facts.fact import Category
 
 
 @command
@@ -52,27 +39,21 @@ async def observe(
         changes = await memory.observe([HumanMessage(line) for line in said], at=said_at)
     if as_json:
         output.document({key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()})
-    elif line := output.changes_line(memory_changes(changes)):
-        output.line(line)
     else:
-        output.note("nothing new to remember")
+        output.line_or_note(output.changes_line(memory_changes(changes)), "nothing new to remember")
 
 
 @command
 async def catch_up(as_json: JsonOption = False, user: UserOption = "default") -> int:
-    """Extract the messages that were not extracted yet.
-
-    The exit code is 1 while some are left.
-    """
+    """Extract the messages that were not extracted yet. The exit code is 1 while some are left."""
     async with opened() as services:
         from agent.extraction_schedule import catch_up_thread, with_extraction_model
-        from agent.persistence import memory_parts
         from agent.state import changed_facts
         from memory.facts.changes import Changes
         from memory.threads.threads import list_threads
         from memory.user_memory import UserMemory
 
-        parts, saver, settings = await memory_parts(services), saver_of(services), services.settings
+        parts, saver, settings = await services.memory_parts(), services.saver, services.settings
         memory = await with_extraction_model(UserMemory(parts, user), settings)
         threads = await list_threads(services.pool, user, limit=None)
         total, failed = Changes(), 0
@@ -89,10 +70,8 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
         output.document({"threads": len(threads), "failed": failed, **counts})
     else:
         labels = {"history": "added as history"}
-        if learnt := [f"{number} {labels.get(key, key)}" for key, number in counts.items() if number]:
-            output.line(", ".join(learnt))
-        elif not failed:
-            output.note("nothing new to remember")
+        learnt = ", ".join(f"{number} {labels.get(key, key)}" for key, number in counts.items() if number)
+        output.line_or_note(learnt, "" if failed else "nothing new to remember")
         output.note(f"{failed} of {len(threads)} threads are left: run it again" if failed else "nothing is left")
     return FAILED if failed else 0
 
@@ -105,20 +84,23 @@ async def forget(
     everything: Annotated[bool, typer.Option("--everything", help="All facts and all threads.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     user: UserOption = "default",
-) -> int | None:
+) -> int:
     """Delete for good, including the history."""
     if [bool(fact_id), bool(category), bool(thread), everything].count(True) != 1:
         raise BadInput("Name one of: a fact's id, --category, --thread, --everything.")
-    known_category = category_of(category) if category else None
+    from memory.facts.fact import Category
+
+    known_category: Category | None = next((known for known in get_args(Category) if known == category), None)
+    if category and not known_category:
+        raise BadInput(f"Unknown category {quoted(category)}: one of {', '.join(get_args(Category))}.")
     if not yes and not sys.stdin.isatty():
         raise BadInput("Nothing was deleted: this is not a terminal, so confirm it with --yes.")
     async with opened_memory(user, writes=True) as memory:
         fact = await fact_of(memory, fact_id) if fact_id else None
-        if not yes:
-            named = f"the category {category}" if category else f"the thread {quoted(thread)}"
-            if not await confirmed("everything" if everything else repr(fact.text) if fact else named):
-                output.note("nothing was deleted")
-                return FAILED
+        named = f"the category {category}" if category else f"the thread {quoted(thread)}"
+        if not yes and not await confirmed("everything" if everything else repr(fact.text) if fact else named):
+            output.note("nothing was deleted")
+            return FAILED
         if everything:
             deleted = await memory.forget_everything()
         else:
@@ -126,15 +108,7 @@ async def forget(
                 fact=fact.id if fact else None, category=known_category, thread=thread or None
             )
     output.line(f"{counted(deleted, 'fact')} deleted")
-    return None
-
-
-def category_of(text: str) -> "Category":
-    from memory.facts.fact import Category
-
-    if text not in get_args(Category):
-        raise BadInput(f"Unknown category {quoted(text)}: one of {', '.join(get_args(Category))}.")
-    return cast("Category", text)
+    return 0
 
 
 async def confirmed(what: str) -> bool:

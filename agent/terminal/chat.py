@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.runnables import RunnableConfig
 from rich.console import Console
 
 from agent.agent_graph import Graph
@@ -46,15 +45,11 @@ class Chat:
     graph: Graph
     saver: ThreadSaver
     memory: UserMemory
-    out: Console
-    """For replies and what memory did."""
-    err: Console
-    """For errors."""
-    thread_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    failed: bool = False
-    """Whether any message or command failed."""
-    _used: dict[str, None] = field(default_factory=dict)
-    """The threads of this chat in which something was said, in order."""
+    out: Console  # for replies and what memory did
+    err: Console  # for errors
+    thread_id: str
+    failed: bool = False  # whether any message or command failed
+    _used: dict[str, None] = field(default_factory=dict)  # the threads in which something was said, in order
 
     @property
     def store(self) -> AgentStore:
@@ -83,7 +78,6 @@ class Chat:
         self.err.print(f"error: {printable(message)}", style="red", markup=False, soft_wrap=True)
 
     def note(self, line: str, console: Console | None = None) -> None:
-        """A dim line that is not part of a reply."""
         (console or self.out).print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
 
     async def resume(self, thread_id: str) -> None:
@@ -93,40 +87,33 @@ class Chat:
 
     async def _command(self, text: str) -> bool:
         name, _, argument = text.partition(" ")
+        marks, user, lines, empty = {self.thread_id: "*"}, self.memory.user_id, list[str](), ""
         match name:
             case "/new":
                 self.thread_id = str(uuid.uuid4())
                 self.note("new thread")
             case "/threads":
-                threads = await titled_threads(self.saver, self.memory.user_id)
-                lines = [f"{self._mark(t.id)} {t.id}  {t.last_at:%Y-%m-%d %H:%M}  {title}" for t, title in threads]
-                self._print_lines(lines, "no threads yet")
+                threads, empty = await titled_threads(self.saver, user), "no threads yet"
+                lines = [f"{marks.get(t.id, ' ')} {t.id}  {t.last_at:%Y-%m-%d %H:%M}  {title}" for t, title in threads]
             case "/resume":
                 await self._resume_prefix(argument.strip())
             case "/tasks":
-                tasks = await active_tasks(self.saver.pool, self.saver.serde, self.memory.user_id)
-                lines = [f"{self._mark(task.thread_id)} {'  '.join(map(cell, task_row(task)))}" for task in tasks]
-                self._print_lines(lines, "no task is open")
+                tasks, empty = await active_tasks(self.saver.pool, self.saver.serde, user), "no task is open"
+                lines = [f"{marks.get(t.thread_id, ' ')} {'  '.join(map(cell, task_row(t)))}" for t in tasks]
             case "/memories":
-                facts = await self.memory.current()
+                facts, empty = await self.memory.current(), "nothing is remembered yet"
                 lines = [f"- {printable(f.text)}  ({f.category}, {f.observed_at:%Y-%m-%d})" for f in facts]
-                self._print_lines(lines, "nothing is remembered yet")
             case "/help":
-                self._print_lines([HELP], "")
+                lines = [HELP]
             case "/quit":
                 return False
             case _:
                 raise BadInput(f"Unknown command {quoted(name)}: /help lists them.")
-        return True
-
-    def _print_lines(self, lines: list[str], empty: str) -> None:
         for line in lines:
             self.out.out(line, highlight=False)
-        if not lines:
+        if empty and not lines:
             self.note(empty)
-
-    def _mark(self, thread_id: str) -> str:
-        return "*" if thread_id == self.thread_id else " "
+        return True
 
     async def _resume_prefix(self, prefix: str) -> None:
         if not prefix:
@@ -142,10 +129,9 @@ class Chat:
     async def _turn(self, text: str) -> None:
         """Send one message, print the reply as it is generated, and then what memory did."""
         self._used[self.thread_id] = None
-        config: RunnableConfig = {"configurable": {"thread_id": self.thread_id}}
         stream = self.graph.astream(
             {"messages": [HumanMessage(text, id=str(uuid.uuid4()))]},
-            config,
+            {"configurable": {"thread_id": self.thread_id}},
             context=Context(user_id=self.memory.user_id),
             stream_mode=["messages", "updates"],
             durability="sync",  # the message is in the database before it is answered
@@ -170,27 +156,24 @@ class Chat:
     async def finish(self) -> None:
         """Extract what waits in the threads of this chat; report what is left, and how to go on."""
         try:
-            waiting = await self._waiting()
-            if not waiting:
-                return
-            self.note("remembering what was said; Ctrl-C leaves it for `python -m agent catch-up`", self.err)
-            failures = await self._extract(waiting)
-            for thread_id, count in (await self._waiting()).items():
-                failure = failures.get(thread_id)
-                reason = f" ({explained(failure).rstrip('.')})" if isinstance(failure, AgentMemoryError) else ""
-                self.fail(
-                    f"Nothing was learnt yet from {counted(count, 'message')} of thread {thread_id}{reason}: "
-                    f"`python -m agent catch-up --user {shlex.quote(self.memory.user_id)}` tries again."
-                )
+            if waiting := await self._waiting():
+                self.note("remembering what was said; Ctrl-C leaves it for `python -m agent catch-up`", self.err)
+                failures = await self._extract(waiting)
+                for thread_id, count in (await self._waiting()).items():
+                    failure = failures.get(thread_id)
+                    reason = f" ({explained(failure).rstrip('.')})" if isinstance(failure, AgentMemoryError) else ""
+                    left = f"Nothing was learnt yet from {counted(count, 'message')} of thread {thread_id}{reason}"
+                    again = f"`python -m agent catch-up --user {shlex.quote(self.memory.user_id)}` tries again."
+                    self.fail(f"{left}: {again}")
         except Exception as error:
             log.warning("chat not finished user=%r cause=%s", self.memory.user_id, cause_of(error))
             self.fail(turn_failure(error))
 
     async def _waiting(self) -> dict[str, int]:
         """The threads of this chat in which messages wait to be extracted, and how many."""
-        waiting = {}
+        waiting, max_chars = {}, self.store.settings.max_message_chars
         for thread_id in self._used:
-            said = await waiting_utterances(self.store, self.saver, thread_id, self.store.settings.max_message_chars)
+            said = await waiting_utterances(self.store, self.saver, thread_id, max_chars)
             ids = [str(utterance.source.message_id) for utterance in said]
             if due := await self.memory.learner.unextracted(thread_id, ids):
                 waiting[thread_id] = len(due)
@@ -205,9 +188,8 @@ class Chat:
             return {thread_id: failed[key] for thread_id, key in keys.items() if key in failed}
         for thread_id in thread_ids:
             try:
-                changes = await catch_up_thread(
-                    self.store, self.saver, self.memory, thread_id, settings.max_message_chars
-                )
+                max_chars = settings.max_message_chars
+                changes = await catch_up_thread(self.store, self.saver, self.memory, thread_id, max_chars)
                 self._note_changes(memory_changes(changes))
             except AgentMemoryError as error:
                 log.warning("not extracted thread=%r cause=%s", thread_id, cause_of(error))

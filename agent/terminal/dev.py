@@ -1,9 +1,4 @@
-"""`langgraph dev`, quieter: no telemetry, and no log line for each file that changes in .data; for `make dev`.
-
-    python -m agent.terminal.dev --port 2024
-
-It takes the options of `langgraph dev`.
-"""
+"""`langgraph dev` with its options, but no telemetry, and no log line for each file that changes in .data."""
 
 import logging
 import os
@@ -13,10 +8,7 @@ import memory  # noqa: F401 - turns telemetry off before the server starts
 
 
 def check_settings() -> None:
-    """Check the settings before the server starts, and give it a log level that it can read. Raises BadInput.
-
-    Otherwise the environment stays as it is: the server reads `.env` again each time it reloads.
-    """
+    """Check the settings, and change nothing but LOG_LEVEL, since the server reads `.env` itself. Raises BadInput."""
     from agent.settings import read_settings
 
     before = dict(os.environ)
@@ -30,8 +22,7 @@ def check_settings() -> None:
 
 
 def main() -> None:
-    # Not imported in the reloaded processes, which import this module, too.
-    from langgraph_cli.cli import cli
+    from langgraph_cli.cli import cli  # not in the reloaded processes, which import this module, too
 
     from agent.terminal import output
     from agent.terminal.app import BAD_INPUT

@@ -46,10 +46,9 @@ def writing(file: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Replace a regular file when the block ends, or leave it unchanged if the block fails. Raises OSError.
+    """Replace a file, with its mode and owner, once the block has ended without an error. Raises OSError.
 
-    Only the owner can read a new file; an existing one keeps its mode and owner, and a symbolic link to it stays a
-    link. A device, a pipe and an open descriptor such as /dev/stdout are written to directly.
+    Only the owner can read a new file. A device, a pipe and an open descriptor are written to directly.
     """
     descriptor = descriptor_of(path)
     try:  # without creating or truncating anything
@@ -80,16 +79,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def descriptor_of(path: Path) -> int | None:
-    """The number of the open descriptor that a path such as /dev/stdout or /dev/fd/3 names.
-
-    Opening it by its name would write a file from its beginning again.
-    """
+    """The descriptor that /dev/stdout or /dev/fd/3 names; opening it by name would write from the file's beginning."""
     numbered = re.fullmatch(r"/(?:dev|proc/self)/fd/([0-9]{1,9})", str(path))
     return int(numbered[1]) if numbered else DESCRIPTORS.get(str(path))
 
 
 def path_of(file: str) -> Path:
-    """The path that a name from the command line stands for. Raises BadInput if no file can have it."""
+    """The path of a file named on the command line. Raises BadInput if no file can have that name."""
     if not file:
         raise BadInput("The file name is empty: name a file, or - for standard input or output.")
     if "\0" in file:

@@ -15,20 +15,15 @@ async def doctor(
     repair: Annotated[bool, typer.Option("--repair", help="Repair the differences.")] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Compare the ledger with the search index.
-
-    The exit code is 1 while they differ.
-    """
+    """Compare the ledger with the search index. The exit code is 1 while they differ."""
     async with opened() as services:
         from memory import maintenance
 
         parts = await repaired_parts(services)
-        with output.bar("comparing") as progress:
+        with output.bar("checking") as progress:
             report = await maintenance.doctor(parts, progress)
-        if repair and not report.clean:
-            with output.bar("repairing") as progress:
+            if repair and not report.clean:
                 await maintenance.repair(parts, report, progress)
-            with output.bar("comparing") as progress:
                 report = await maintenance.doctor(parts, progress)
     findings = asdict(report)
     if as_json:
@@ -50,27 +45,21 @@ def finding_text(value: Any) -> str:
 
 @command
 async def reindex() -> None:
-    """Rebuild the search index as EMBEDDER and CHROMA_SHARDS say.
-
-    Every fact is embedded again. An interrupted run continues where it stopped.
-    """
+    """Rebuild the search index as EMBEDDER and CHROMA_SHARDS say. An interrupted run continues where it stopped."""
     async with opened() as services:
         from agent.persistence import configured_embedder
         from memory import maintenance
 
-        settings, parts = services.settings, await repaired_parts(services)
-        embedder = configured_embedder(settings)
+        embedder, shards = configured_embedder(services.settings), services.settings.chroma_shards
+        parts = await repaired_parts(services)
         with output.bar("embedding") as progress:
-            await maintenance.reindex(parts, embedder, progress, shards=settings.chroma_shards)
-    output.note(f"the collection holds the vectors of {embedder.name} in {settings.chroma_shards} shards")
+            await maintenance.reindex(parts, embedder, progress, shards=shards)
+    output.note(f"the collection holds the vectors of {embedder.name} in {shards} shards")
 
 
 @command
 async def stop() -> None:
-    """Stop the embedded servers now.
-
-    Otherwise they stop EMBEDDED_IDLE_TIMEOUT seconds after their last use.
-    """
+    """Stop the embedded servers now. Otherwise they stop EMBEDDED_IDLE_TIMEOUT seconds after their last use."""
     from memory.embedded.connect import stop_servers
 
     stopped = await stop_servers(start().data_dir)

@@ -1,7 +1,4 @@
-"""What the commands print: tables for people, plain lines and JSON for scripts, progress on standard error.
-
-The imports inside functions take a tenth of a second, which --help saves.
-"""
+"""What the commands print: tables for people, plain lines and JSON for scripts, progress on standard error."""
 
 import sys
 import textwrap
@@ -18,13 +15,12 @@ if TYPE_CHECKING:
 
     from agent.state import MemoryChanges
 
-MIN_TEXT_WIDTH = 20
-"""The narrowest column for a text; on a screen without room for it, texts are printed below their rows."""
+MIN_TEXT_WIDTH = 20  # of a column; on a screen without room for it, texts are printed below their rows
 
 
 @cache
 def console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
+    from rich.console import Console  # takes a tenth of a second, which --help saves
 
     return Console(stderr=stderr, highlight=False)
 
@@ -43,16 +39,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def note(line: str) -> None:
-    """A dim line on standard error: what is being done, or that there is nothing to show."""
-    _print_error(line, "dim")
-
-
-def error(message: str) -> None:
-    _print_error(f"error: {message}", "red")
-
-
-def _print_error(text: str, style: str) -> None:
+def note(text: str, style: str = "dim") -> None:
+    """A line on standard error: what is being done, or that there is nothing to show."""
     with suppress(OSError):  # a full disk does not stop the work
         if sys.stderr and sys.stderr.isatty():
             console(stderr=True).print(printable(text), style=style, markup=False, soft_wrap=True)
@@ -60,9 +48,21 @@ def _print_error(text: str, style: str) -> None:
             sys.stderr.write(f"{printable(text)}\n")
 
 
+def error(message: str) -> None:
+    note(f"error: {message}", "red")
+
+
 def line(text: str) -> None:
     """A line of output, as it is: rich would turn tabs into spaces."""
     sys.stdout.write(f"{printable(text)}\n")
+
+
+def line_or_note(text: str, empty: str) -> None:
+    """The text as a line of output; if there is none, the note `empty`."""
+    if text:
+        line(text)
+    elif empty:
+        note(empty)
 
 
 def document(value: Any) -> None:
@@ -72,9 +72,7 @@ def document(value: Any) -> None:
     line(json_line(value))
 
 
-def listing(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str, *, json: Iterable[Any] | None = None
-) -> None:
+def listing(columns: list[str], rows: Iterable[list[str]], empty: str, json: Iterable[Any] | None = None) -> None:
     """The rows as a table, or `json` as one document; `empty` is the note for no rows."""
     if json is not None:
         document(list(json))
@@ -101,7 +99,7 @@ def lower_first(text: str) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
-    """A table on a terminal; otherwise one row a line, with cells separated by tabs and without a heading.
+    """A table on a terminal; otherwise one row a line, with tabs between cells and without a heading.
 
     Only the last `texts` columns may be wrapped. On a screen that is too narrow they are printed below their row.
     """
@@ -138,8 +136,7 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error if that is a terminal; call what it yields with (done, total)."""
     from rich.progress import Progress
 
-    with Progress(
-        console=console(stderr=True), transient=True, disable=not console(stderr=True).is_terminal
-    ) as progress:
+    shown_on = console(stderr=True)
+    with Progress(console=shown_on, transient=True, disable=not shown_on.is_terminal) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from memory.recall.search import Recalled
     from memory.user_memory import UserMemory
 
-ID_SHOWN, ID_NEEDED = 8, 4
-"""Characters of a fact's id that are shown, and that have to be given."""
-
+ID_SHOWN, ID_NEEDED = 8, 4  # characters of a fact's id that are shown, and that have to be given
 WHEN = "An ISO date or time, in UTC unless it names a zone."
-
 FACT_COLUMNS = ["id", "said", "category", "state", "text"]
+NO_ANSWER = "nothing that answers this is remembered"
 
 
 @command
@@ -39,34 +37,30 @@ async def memories(
         if reasons:
             show_reasons(await memory.recall(reasons, explain=True), as_json=as_json)
             return
-        if query:
-            facts = [hit.fact for hit in await memory.search(query)]
-        else:
-            facts = await (memory.all() if everything else memory.current())
-    empty = "nothing that answers this is remembered" if query else "nothing is remembered yet"
+        known = memory.all if everything else memory.current
+        facts = [hit.fact for hit in await memory.search(query)] if query else await known()
+    empty = NO_ANSWER if query else "nothing is remembered yet"
     output.listing(FACT_COLUMNS, map(fact_row, facts), empty, json=map(fact_json, facts) if as_json else None)
 
 
 def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
     """What a prompt contains: the profile in any case, and the facts that were found, with each signal's part."""
     found = [("now", hit) for hit in recalled.hits] + [("past", hit) for hit in recalled.past]
-    if as_json:
-        documents: list[Any] = [
-            {"recalled": "profile", "fact": fact_json(fact), "score": None, "why": []} for fact in recalled.profile
-        ]
-        for when, hit in found:
-            signals = [signal._asdict() | {"contribution": signal.contribution} for signal in hit.why]
-            documents.append({"recalled": when, "fact": fact_json(hit.fact), "score": hit.score, "why": signals})
-        output.document(documents)
-        return
+    nothing: dict[str, Any] = {"score": None, "why": []}
+    documents = [{"recalled": "profile", "fact": fact_json(fact), **nothing} for fact in recalled.profile]
     rows = [["profile", "", fact.text, f"{fact.category}, recalled in any case"] for fact in recalled.profile]
     for when, hit in found:
+        signals = [signal._asdict() | {"contribution": signal.contribution} for signal in hit.why]
+        documents.append({"recalled": when, "fact": fact_json(hit.fact), "score": hit.score, "why": signals})
         why = [f"{signal.name} {signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight]
         rows.append([when, f"{hit.score:.3f}", hit.fact.text, "; ".join(why)])
+    if as_json:
+        output.document(documents)
+        return
     if rows:
         output.table(["recalled", "score", "text", "why"], rows, texts=2)
     if not found:
-        output.note(f"nothing that answers this is remembered{' besides the profile' if rows else ''}")
+        output.note(f"{NO_ANSWER}{' besides the profile' if rows else ''}")
 
 
 @command
@@ -83,12 +77,10 @@ async def history(
     async with opened_memory(user) as memory:
         of = (subject or "user", attribute) if slot else (await fact_of(memory, fact_id)).id
         versions = await memory.history(of)
-    output.listing(
-        ["version", *FACT_COLUMNS],
-        ([str(version.number), *fact_row(version.fact)] for version in versions),
-        f"nothing was ever known about {quoted(slot)}",
-        json=({"version": v.number, "fact": fact_json(v.fact)} for v in versions) if as_json else None,
-    )
+    rows = ([str(version.number), *fact_row(version.fact)] for version in versions)
+    documents = ({"version": version.number, "fact": fact_json(version.fact)} for version in versions)
+    empty = f"nothing was ever known about {quoted(slot)}"
+    output.listing(["version", *FACT_COLUMNS], rows, empty, json=documents if as_json else None)
 
 
 @command
@@ -134,10 +126,7 @@ async def context(
     settings = start()
     async with opened_memory(user, settings) as memory:
         block = await memory.context(query, settings.memory_tokens if tokens is None else tokens)
-    if block:
-        output.line(block)
-    else:
-        output.note("nothing matters for this, or nothing fits")
+    output.line_or_note(block, "nothing matters for this, or nothing fits")
 
 
 async def fact_of(memory: "UserMemory", prefix: str) -> "Fact":
@@ -146,8 +135,8 @@ async def fact_of(memory: "UserMemory", prefix: str) -> "Fact":
         raise BadInput(f"The id {prefix!r} is too short: give at least {ID_NEEDED} characters of it.")
     found = [fact for fact in await memory.all() if fact.id.startswith(prefix.lower())]
     if len(found) != 1:
-        problem = "No fact has an id that begins" if not found else f"{len(found)} facts have an id that begins"
-        raise BadInput(f"{problem} with {quoted(prefix)}: `memories --all` lists them.")
+        problem = f"{len(found)} facts have" if found else "No fact has"
+        raise BadInput(f"{problem} an id that begins with {quoted(prefix)}: `memories --all` lists them.")
     return found[0]
 
 
@@ -171,8 +160,8 @@ def fact_row(fact: "Fact") -> list[str]:
 
 
 def state_of(fact: "Fact", now: datetime) -> str:
-    """Whether and until when a fact holds: "current", "from 2027-01-05", "until 2026-10-28", "before 2026-10-28" (ended
-    at an unknown date), "retracted" or "cancelled" (never held), or "refined" (replaced by a more exact fact)."""
+    """Whether and until when a fact holds. "before" a date means that it ended at an unknown one, "retracted" and
+    "cancelled" that it never held, and "refined" that a more exact fact has replaced it."""
     withdrawn = fact.ended_at or fact.retired_at or now
     end = min((end for end in (fact.valid_until, fact.ended_at) if end), default=withdrawn)
     match fact.retired_reason:

@@ -7,12 +7,13 @@ import signal
 import sys
 import uuid
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import FAILED, UserOption, app, opened, saver_of
+from agent.terminal.app import FAILED, UserOption, app, opened
 from memory.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from agent.terminal.chat import Chat
 
 HOW_TO_LEAVE = "/quit or Ctrl-D leaves"
-
-CHECK_TIMEOUT = 5
-"""Seconds after which a person can chat although the collection is still being checked or rebuilt."""
+CHECK_TIMEOUT = 5  # seconds until a person can chat although the collection is still being checked or rebuilt
 
 
 def print_version(requested: bool) -> None:
@@ -42,10 +41,7 @@ def chat(
         bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Talk to the agent, or use a command on what it remembers.
-
-    If standard input is not a terminal, each line of it is a message.
-    """
+    """Talk to the agent, or use a command on what it remembers. If input is not a terminal, each line is a message."""
     if context.invoked_subcommand is None:
         raise typer.Exit(asyncio.run(_chat(user, thread)))
     if user != "default" or thread:
@@ -56,7 +52,6 @@ async def _chat(user: str, thread: str) -> int:
     """Returns the exit code: for a script, whether any message failed."""
     thread_id = thread or str(uuid.uuid4())
     async with opened() as services, AsyncExitStack() as stack:
-        # Imports that --help and a wrong setting do not wait for.
         from agent.settings import OFFLINE, OFFLINE_NOTICE
         from memory.threads.threads import check_thread_is_own
 
@@ -69,9 +64,10 @@ async def _chat(user: str, thread: str) -> int:
             if sys.stdin.isatty():
                 output.note(f"You are {user!r}, in thread {thread_id}. /help lists the commands.")
                 await talk(opening)
-            else:
-                await read(await opening)
             session = await opening
+            while not sys.stdin.isatty() and (line := await asyncio.to_thread(sys.stdin.readline)):
+                if line.strip() and not await session.handle(line.rstrip("\n")):
+                    break
         finally:
             await cancelled(opening)
         await session.finish()
@@ -79,12 +75,8 @@ async def _chat(user: str, thread: str) -> int:
 
 
 async def open_chat(services: "Services", user_id: str, thread_id: str, stack: AsyncExitStack) -> "Chat":
-    """A conversation, which closes with `stack`.
-
-    LangGraph is imported in a thread, while the person can type already. A rebuild of the collection that takes long
-    continues during the chat; only a script waits for it.
-    """
-    for module in ("agent.terminal.chat", "graphs.chat"):
+    """A conversation, which closes with `stack`. Only a script waits for a long rebuild of the collection."""
+    for module in ("agent.terminal.chat", "graphs.chat"):  # they import LangGraph, while the person can type already
         await asyncio.to_thread(importlib.import_module, module)
     from agent.extraction_schedule import with_extraction_model
     from agent.persistence import agent_store
@@ -100,7 +92,7 @@ async def open_chat(services: "Services", user_id: str, thread_id: str, stack: A
     checking = asyncio.create_task(bring_up(store, output.note))
     stack.push_async_callback(cancelled, checking)
     await asyncio.wait([checking], timeout=CHECK_TIMEOUT if sys.stdin.isatty() else None)
-    saver = saver_of(services)
+    saver = services.saver
     graph = builder.compile(checkpointer=saver, store=store)
     memory = await with_extraction_model(UserMemory(store, user_id), services.settings)
     return Chat(graph, saver, memory, output.console(), output.console(stderr=True), thread_id)
@@ -112,26 +104,20 @@ async def cancelled(task: "asyncio.Task[Chat] | asyncio.Task[None]") -> None:
 
 
 async def talk(opening: "asyncio.Task[Chat]") -> None:
-    """Read messages from the keyboard until the person leaves. Ctrl-C stops a reply and nothing else.
-
-    The person can type while `opening` imports LangGraph. Its error is raised as soon as it fails.
-    """
+    """Read messages from the keyboard, and answer them once the chat is open. Ctrl-C stops a reply and nothing else."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.patch_stdout import patch_stdout
 
-    session: PromptSession[str] = PromptSession()
+    session, loop = PromptSession[str](), asyncio.get_running_loop()
     turn: asyncio.Future[bool] | None = None
-    loop = asyncio.get_running_loop()
 
     def end_prompt(opened: "asyncio.Task[Chat]") -> None:
         if not opened.cancelled() and (error := opened.exception()) and session.app.is_running:
             session.app.exit(exception=error)
 
     def interrupt(*_: object) -> None:  # during a reply; at the prompt, prompt-toolkit handles Ctrl-C
-        if turn and not turn.done():
-            loop.call_soon_threadsafe(turn.cancel)
-        else:
-            loop.call_soon_threadsafe(output.note, HOW_TO_LEAVE)
+        stop = turn.cancel if turn and not turn.done() else partial(output.note, HOW_TO_LEAVE)
+        loop.call_soon_threadsafe(stop)
 
     opening.add_done_callback(end_prompt)
     before = signal.signal(signal.SIGINT, interrupt)
@@ -147,30 +133,21 @@ async def talk(opening: "asyncio.Task[Chat]") -> None:
                 continue
             except EOFError:
                 return
-            if not line.strip():
-                continue
-            turn = asyncio.ensure_future(_answer(opening, line))
-            try:
-                if not await turn:
-                    return
-            except asyncio.CancelledError:
-                output.note("stopped; the thread goes on from here")
+            if line.strip():
+                turn = asyncio.ensure_future(_answer(opening, line))
+                try:
+                    if not await turn:
+                        return
+                except asyncio.CancelledError:
+                    output.note("stopped; the thread goes on from here")
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 async def _answer(opening: "asyncio.Task[Chat]", line: str) -> bool:
-    """Carry out one line once the chat is open; returns False for the last one."""
     chat = await asyncio.shield(opening)
     try:
         return await chat.handle(line)
     except asyncio.CancelledError:
         chat.out.out("")  # ends the line of the reply
         raise
-
-
-async def read(chat: "Chat") -> None:
-    """Read messages from a pipe or a file, one a line, until it ends; blank lines are skipped."""
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        if line.strip() and not await chat.handle(line.rstrip("\n")):
-            return

@@ -4,28 +4,22 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import JsonOption, UserOption, app, command, opened, saver_of
+from agent.terminal.app import JsonOption, UserOption, app, command, opened
 from agent.terminal.output import counted
 from memory.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-
-    from memory.ledger.pool import Pool
     from memory.threads.saver import ThreadSaver
     from memory.threads.tasks import ThreadTask
     from memory.threads.threads import Size, Thread
 
-AT_REST = timedelta(minutes=5)
-"""A thread that was saved more recently may be in the middle of a run on a server."""
-
-TITLE_WIDTH, DATA_WIDTH = 60, 80
-"""Characters shown of a thread's first message, and of a task's data."""
+AT_REST = timedelta(minutes=5)  # a thread saved more recently may be in the middle of a run on a server
+TITLE_WIDTH, DATA_WIDTH = 60, 80  # characters shown of a thread's first message, and of a task's data
 
 group = typer.Typer(rich_markup_mode=None)
 app.add_typer(group, name="threads")
@@ -33,57 +27,48 @@ app.add_typer(group, name="threads")
 
 @group.callback(invoke_without_command=True)
 def threads(context: typer.Context, as_json: JsonOption = False, user: UserOption = "default") -> None:
-    """List the user's threads, or delete the history of old ones.
-
-    The thread used last comes first.
-    """
+    """List the user's threads, or delete the history of old ones. The thread used last comes first."""
     if context.invoked_subcommand is None:
-        asyncio.run(list_(user, as_json=as_json))
+        asyncio.run(list_(user, as_json))
     elif as_json or user != "default":
-        name = context.invoked_subcommand
-        raise BadInput(f"Options go after the command: python -m agent threads {name} --user ...")
+        raise BadInput(f"Options go after the command: python -m agent threads {context.invoked_subcommand} --user ...")
 
 
-async def list_(user: str, *, as_json: bool) -> None:
+async def list_(user: str, as_json: bool) -> None:
     async with opened() as services:
-        listed = await titled_threads(saver_of(services), user)
+        listed = await titled_threads(services.saver, user)
     rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in listed]
     documents = ({"id": thread.id, "last_at": thread.last_at.isoformat(), "title": title} for thread, title in listed)
-    output.listing(["id", "last used", "begins with"], rows, "no threads yet", json=documents if as_json else None)
+    output.listing(["id", "last used", "begins with"], rows, "no threads yet", documents if as_json else None)
 
 
-async def titled_threads(saver: "AsyncPostgresSaver", user_id: str) -> "list[tuple[Thread, str]]":
+async def titled_threads(saver: "ThreadSaver", user_id: str) -> "list[tuple[Thread, str]]":
     """The user's threads, the one used last first, each with the beginning of its first message."""
     from memory.threads.threads import list_threads
 
     titled = []
-    for thread in await list_threads(cast("Pool", saver.conn), user_id):
+    for thread in await list_threads(saver.pool, user_id):
         saved = await saver.aget_tuple({"configurable": {"thread_id": thread.id}})
         values = saved.checkpoint["channel_values"] if saved else {}
-        first = next((str(message.text) for message in values.get("messages", []) if message.type == "human"), "")
-        if summary := values.get("summary"):  # of a long thread, whose first message is no longer there
-            first = str(summary["begins_with"])
+        said = (str(message.text) for message in values.get("messages", []) if message.type == "human")
+        summary = values.get("summary")  # of a long thread, whose first message is no longer there
+        first = str(summary["begins_with"]) if summary else next(said, "")
         titled.append((thread, output.cell(first)[:TITLE_WIDTH]))
     return titled
 
 
 @partial(command, group=group)
 async def prune(
-    older_than: Annotated[
-        int, typer.Option(min=0, max=36_500, metavar="DAYS", help="Days since a thread was last used.")
-    ] = 30,
+    older_than: Annotated[int, typer.Option(min=0, max=36_500, metavar="DAYS", help="Days since its last use.")] = 30,
     as_json: JsonOption = False,
     user: UserOption = "default",
 ) -> None:
-    """Delete the history of threads that are no longer used.
-
-    Each can be continued as before, but not taken back to an earlier turn.
-    """
+    """Delete the history of threads no longer used. They can be continued, but not taken back to an earlier turn."""
     unused_for = timedelta(days=older_than)
     async with opened() as services:
         from memory.threads.threads import list_threads
 
-        saver, until = saver_of(services), datetime.now(UTC) - max(unused_for, AT_REST)
+        saver, until = services.saver, datetime.now(UTC) - max(unused_for, AT_REST)
         old = [thread for thread in await list_threads(saver.pool, user, None) if thread.last_at < until]
         outcome: list[Size | None] = []
         with output.bar("pruning") as progress:
@@ -97,17 +82,14 @@ async def prune(
         return
     if unused_for < AT_REST:
         output.note(f"threads used in the last {AT_REST.seconds // 60} minutes are left unchanged")
-    if deleted:
-        what = f"{counted(checkpoints, 'checkpoint')} ({size / 1e6:,.1f} MB)"
-        output.line(f"{what} deleted from {counted(len(deleted), 'thread')}")
-    else:
-        output.note("nothing to delete")
+    gone = f"{counted(checkpoints, 'checkpoint')} ({size / 1e6:,.1f} MB) deleted from {counted(len(deleted), 'thread')}"
+    output.line_or_note(gone if deleted else "", "nothing to delete")
     if in_use:
         output.note(f"{counted(in_use, 'thread')} in use left unchanged")
 
 
 async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":
-    """Delete all but the newest checkpoint of a thread; returns how much that was, or None if the thread is in use."""
+    """Delete all but the newest checkpoint of a thread. Returns how much that was, or None if the thread is in use."""
     from psycopg.errors import SerializationFailure
 
     from memory.threads.run_lock import RunLocks
@@ -126,7 +108,7 @@ async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":
 @command
 async def tasks(
     everything: Annotated[
-        bool, typer.Option("--all", help="Also those that ended or expired: the last one of each thread.")
+        bool, typer.Option("--all", help="Also ended or expired ones: the last of each thread.")
     ] = False,
     as_json: JsonOption = False,
     user: UserOption = "default",
@@ -135,12 +117,11 @@ async def tasks(
     async with opened() as services:
         from memory.threads.tasks import active_tasks, latest_tasks
 
-        saver = saver_of(services)
+        saver = services.saver
         found = await (latest_tasks if everything else active_tasks)(saver.pool, saver.serde, user)
-    documents = ({**entry.task, "thread_id": entry.thread_id} for entry in found)
+    documents = ({**entry.task, "thread_id": entry.thread_id} for entry in found) if as_json else None
     empty = "no tasks yet" if everything else "no task is open"
-    columns = ["type", "status", "thread", "expires", "data"]
-    output.listing(columns, map(task_row, found), empty, json=documents if as_json else None)
+    output.listing(["type", "status", "thread", "expires", "data"], map(task_row, found), empty, documents)
 
 
 def task_row(entry: "ThreadTask") -> list[str]:

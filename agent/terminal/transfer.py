@@ -25,7 +25,6 @@ def export(
 
 
 async def write_export(out: IO[bytes], user: str) -> int:
-    """Returns the number of lines written."""
     written = 0
     async with opened_memory(user) as memory:
         async for line in memory.export():

@@ -18,6 +18,7 @@ from agent.context import Context
 from agent.terminal.threads import titled_threads
 from graphs.chat import builder
 from memory.store import FactStore
+from memory.threads.saver import ThreadSaver
 from memory.threads.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
 from memory.user_memory import UserMemory
 from tests.conftest import Setting
@@ -211,7 +212,7 @@ async def test_messages_not_yet_extracted_are_not_folded(
 
 
 async def test_a_folded_thread_is_listed_by_its_first_message(
-    graph: Graph, openai: ScriptedOpenAI, saver: AsyncPostgresSaver, user: str, thread: str
+    graph: Graph, openai: ScriptedOpenAI, saver: ThreadSaver, user: str, thread: str
 ) -> None:
     openai.defaults["reply"] = summing
     await until_folding(graph, openai, user, thread)

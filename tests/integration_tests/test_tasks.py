@@ -295,7 +295,8 @@ async def test_the_data_of_a_task_cannot_control_the_terminal(
 ) -> None:
     hostile = "\x1b[2J\x9b2J\u202e\n\t[red]"
     await step(graph, openai, user, thread, ("start_task", {"type": hostile, "data": {hostile: hostile}}))
-    chat = Chat(graph, saver, UserMemory(store, user), Console(file=io.StringIO()), Console(file=io.StringIO()))
+    out, err = Console(file=io.StringIO()), Console(file=io.StringIO())
+    chat = Chat(graph, saver, UserMemory(store, user), out, err, thread)
     assert await chat.handle("/tasks")
     for shown in (await listed(user), cast(io.StringIO, chat.out.file).getvalue()):
         assert "[2J2J" in shown
