@@ -52,8 +52,8 @@ def test_a_round_in_which_nothing_is_lost_has_no_faults() -> None:
         ({"rows": [replace(LIMA, observed_at=NOON + timedelta(days=1)), OSLO, STAMPS]}, "wrong: 'Lives in Lima' was"),
         ({"recalled": {OSLO.text}}, "lost: fact 'Collects stamps' is not recalled"),
         ({"indexed": {"oslo"}}, "lost: fact 'Collects stamps' is not in the collection"),
-        ({"indexed": {"oslo", "stamps", "lima"}}, "wrong: 1 facts are current in the collection alone"),
-        ({"queued": 2}, "wrong: 2 facts wait for the collection"),
+        ({"indexed": {"oslo", "stamps", "lima"}}, "wrong: 1 facts are current in the collection only"),
+        ({"queued": 2}, "wrong: 2 facts are still queued for the collection"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),  # a set's order changes between runs
 )
