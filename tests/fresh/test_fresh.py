@@ -1,6 +1,6 @@
-"""`make chat` on the machines people have: each test is one of them, with a set-up of its own.
+"""`make chat` as different users, in different places and with different Pythons. Each test sets up its own copy.
 
-`make test` runs the first few; `make fresh` runs all, and `make fresh ARGS=--tests` also each copy's own tests.
+`make test` runs the first few tests, `make fresh` runs all, and `make fresh ARGS=--tests` also runs each copy's tests.
 """
 
 import os
@@ -28,11 +28,11 @@ from tests.processes import ROOT, free_port
 LONG_NAME = "a café in a path with spaces, which is longer than the name of a unix socket may be"
 ONLY_IN_FRESH = pytest.mark.fresh
 NEW_PACKAGE = "humanize"
-"""A small package on PyPI that this project does not have."""
+"""A small package on PyPI that this project does not depend on."""
 
 
 def clone_of(user_id: int, place: Path) -> Clone:
-    """A copy in the private home of another user, whose cache of packages is empty."""
+    """A copy in the private home of another user, whose package cache is empty."""
     prefix = as_user(user_id) if user_id != os.geteuid() else []
     home = place / "home"
     home.mkdir(mode=0o700)
@@ -50,7 +50,7 @@ def long_path(shared_place: Path) -> Clone:
 
 def test_root_below_a_private_directory(place: Path, remembers: Check) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can try what happens to root")
+        pytest.skip("this test needs root")
     private = place / "root"
     private.mkdir(mode=0o700)
     remembers(clone_in(private))
@@ -65,8 +65,8 @@ def test_a_long_path_with_a_space_and_an_accent(long_path: Clone, remembers: Che
 
 
 def test_a_proxy_that_is_down_after_the_set_up(long_path: Clone) -> None:
-    made = long_path.make("setup")
-    assert made.returncode == 0, made.stderr
+    setup = long_path.make("setup")
+    assert setup.returncode == 0, setup.stderr
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     dead = dict.fromkeys([*names, *(name.lower() for name in names)], f"http://127.0.0.1:{free_port()}")
     first = long_path.make("chat", "ARGS=--user ada", typed="I like tea.\nWhat do I like?\n", **dead)
@@ -163,10 +163,10 @@ def test_a_lock_that_is_older_than_pyproject_is_an_error_and_make_add_locks(plac
 
 
 def start(clone: Clone, target: str) -> "subprocess.Popen[bytes]":
-    """`make target` as a process group of its own."""
+    """Start `make target` in its own process group."""
     return subprocess.Popen(clone.command(target), cwd=clone.directory, env=clone.environment(), start_new_session=True)
 
 
 def entries(directory: Path) -> int:
-    """Files and folders in a directory, at any depth."""
+    """The number of files and folders in a directory, at any depth."""
     return sum(len(folders) + len(files) for _, folders, files in os.walk(directory))
