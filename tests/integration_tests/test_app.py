@@ -44,7 +44,7 @@ def test_help_imports_neither_langgraph_nor_chroma() -> None:
 
 
 @pytest.mark.parametrize("command", ["memories", "history --slot user/name", "profile", "as-of 2026-01-01", "export"])
-def test_what_reads_the_ledger_imports_neither_langgraph_nor_chroma(
+def test_commands_that_read_the_ledger_import_no_langgraph_or_chroma(
     environment: dict[str, str], run: Run, command: str
 ) -> None:
     run("memories")  # the first one makes the tables, LangGraph's as well
@@ -52,7 +52,7 @@ def test_what_reads_the_ledger_imports_neither_langgraph_nor_chroma(
     assert run_and_list_imports(command.split(), libraries, environment).endswith(" 0 []\n")
 
 
-def test_an_export_is_alone_on_standard_output_even_if_servers_start(
+def test_standard_output_holds_only_the_export_even_if_servers_start(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     fresh = {**environment, "CHROMA_URL": "", "DATA_DIR": str(tmp_path / "data")}
@@ -90,7 +90,7 @@ def test_ctrl_c_ends_a_command_with_130(
 
 
 @pytest.mark.parametrize("module", ["typer", "pydantic", "psycopg", "agent.persistence"])
-def test_ctrl_c_in_the_middle_of_the_imports_prints_no_traceback(
+def test_ctrl_c_during_the_imports_prints_no_traceback(
     environment: dict[str, str], tmp_path: Path, module: str
 ) -> None:
     program = subprocess.Popen(
@@ -119,7 +119,7 @@ def test_ctrl_c_while_servers_start_ends_the_command(environment: dict[str, str]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["export"], ["profile", "--json"]])
-def test_a_full_disk_below_standard_output_is_one_line(
+def test_a_full_disk_for_standard_output_is_a_one_line_error(
     environment: dict[str, str], tmp_path: Path, arguments: list[str]
 ) -> None:
     with Path("/dev/full").open("wb") as full:
@@ -150,7 +150,7 @@ def test_a_closed_pipe_ends_an_export_quietly(environment: dict[str, str], tmp_p
     assert (program.returncode, program.stderr) == (1, b"")
 
 
-def test_a_lost_connection_is_one_line(
+def test_a_lost_connection_is_a_one_line_error(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:
     lost = threading.Event()

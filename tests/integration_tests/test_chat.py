@@ -77,7 +77,7 @@ async def test_a_run_without_a_free_connection_fails_after_the_lock_timeout(stor
                 pass
 
 
-async def test_runs_of_one_thread_follow_each_other_across_processes(
+async def test_runs_of_one_thread_are_serialized_across_processes(
     saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     """In one process, and beside another one, which has a store and a connection of its own."""
@@ -151,9 +151,7 @@ async def test_a_broken_lock_connection_leaves_the_thread_free(store: FactStore)
         pass
 
 
-async def test_the_lock_timeout_of_a_graph_stays_with_its_copies(
-    saver: ThreadSaver, store: FactStore, user: str
-) -> None:
+async def test_copies_of_a_graph_keep_its_lock_timeout(saver: ThreadSaver, store: FactStore, user: str) -> None:
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
     graph.lock_timeout = 0.2
     async with store.run_locks.hold(thread):
@@ -228,7 +226,7 @@ async def test_a_thread_with_a_run_in_progress_is_not_deleted(
 
 
 @pytest.mark.parametrize("parent", [StateGraph, AgentGraph])
-async def test_as_a_subgraph_the_chat_refuses_other_users(
+async def test_the_chat_as_a_subgraph_refuses_other_users(
     saver: ThreadSaver,
     store: FactStore,
     openai: ScriptedOpenAI,
@@ -249,7 +247,7 @@ async def test_as_a_subgraph_the_chat_refuses_other_users(
 
 
 @pytest.mark.parametrize("run_before", [True, False])
-async def test_nobody_can_change_the_owner_of_a_thread(
+async def test_the_owner_of_a_thread_cannot_be_changed(
     saver: ThreadSaver, store: FactStore, user: str, run_before: bool
 ) -> None:
     graph, config, victim = builder.compile(checkpointer=saver, store=store), config_of(str(uuid.uuid4())), f"{user}-v"

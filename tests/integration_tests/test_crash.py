@@ -29,7 +29,7 @@ def test_nothing_acknowledged_is_lost_whatever_is_killed(tmp_path: Path) -> None
     assert all(outcome.struck for outcome in outcomes)
 
 
-async def test_a_pool_of_dead_connections_serves_when_the_server_is_back(tmp_path: Path) -> None:
+async def test_a_pool_of_dead_connections_recovers_when_the_server_is_back(tmp_path: Path) -> None:
     async with (
         embedded_servers(tmp_path, frozenset({"postgres"})) as addresses,
         open_pool(addresses.postgres or "", max_size=10) as pool,

@@ -99,7 +99,7 @@ def runnable(page: Path) -> list[Block]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.name)
-def test_a_page_shows_what_happens(page: Path, reader: Reader) -> None:
+def test_the_commands_of_a_page_print_what_the_page_shows(page: Path, reader: Reader) -> None:
     for block in runnable(page):
         match block.language:
             case "console":

@@ -126,7 +126,7 @@ async def test_ten_quick_messages_cause_one_background_extraction(
     assert sorted(asked(openai)[1:]) == sorted([["What do I collect?"], [items("coins")]])
 
 
-async def test_no_token_of_a_background_extraction_reaches_a_stream_that_is_open(
+async def test_no_token_of_a_background_extraction_reaches_an_open_stream(
     graph: Graph, openai: ScriptedOpenAI, user: str, setting: Setting
 ) -> None:
     setting(extract="background", extract_after=0)
@@ -214,7 +214,7 @@ async def test_an_unreadable_message_is_retried_alone_and_given_up(
     assert await memory.learner.unextracted(thread, [str(message.id) for message in told]) == {}
 
 
-async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothing(
+async def test_a_client_that_disconnects_during_extraction_loses_nothing(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
     thread, never = str(uuid.uuid4()), threading.Event()
@@ -248,7 +248,7 @@ async def test_messages_not_yet_extracted_are_never_summarized(
         assert state["summary"]
 
 
-async def test_a_message_rewritten_behind_the_watermark_is_extracted_again(
+async def test_a_message_rewritten_before_the_watermark_is_extracted_again(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
     """By the client's own id, however often, and what was learnt from the first words stays."""

@@ -58,7 +58,7 @@ async def lead_a_life(memory: UserMemory, openai: ScriptedOpenAI) -> None:
 # --- export and import ---------------------------------------------------------------------------------------
 
 
-async def test_an_imported_export_is_exported_again_to_the_letter(
+async def test_an_imported_export_is_exported_again_identically(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await lead_a_life(memory, openai)
@@ -82,7 +82,7 @@ async def test_an_imported_export_is_exported_again_to_the_letter(
         assert await exported(there) == lines
 
 
-async def test_messages_that_an_import_brings_are_not_extracted_again(
+async def test_messages_of_imported_facts_are_not_extracted_again(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
     await lead_a_life(memory, openai)
@@ -93,7 +93,7 @@ async def test_messages_that_an_import_brings_are_not_extracted_again(
     assert openai.calls() == calls
 
 
-async def test_an_import_merges_the_later_fact_wins_and_nothing_is_lost(
+async def test_an_import_merges_facts_the_later_wins_and_none_is_lost(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
     other = remembering(store, memory.user_id + "-other")
@@ -274,7 +274,7 @@ async def test_another_users_thread_can_be_neither_read_nor_forgotten(
 
 
 @pytest.mark.parametrize("what", [{}, {"fact": "a", "thread": "b"}, {"category": "work", "thread": ""}])
-async def test_forget_takes_one_thing_at_a_time(memory: UserMemory, what: dict[str, Any]) -> None:
+async def test_forget_accepts_only_one_selection_at_a_time(memory: UserMemory, what: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="one of fact, category and thread"):
         await memory.forget(**what)
 

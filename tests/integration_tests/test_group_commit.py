@@ -259,7 +259,7 @@ async def test_without_a_free_connection_each_call_fails_after_one_timeout(serve
 
 
 @pytest.mark.usefixtures("no_group_timeout")
-async def test_closing_the_event_loop_discards_the_calls_that_wait(saver: ThreadSaver, servers: Addresses) -> None:
+async def test_closing_the_event_loop_discards_waiting_calls(saver: ThreadSaver, servers: Addresses) -> None:
     held, other = new_threads(2)
     checkpoint = empty_checkpoint()
 

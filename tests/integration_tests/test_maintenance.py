@@ -67,7 +67,7 @@ async def test_an_erased_fact_is_removed_from_the_collection(store: FactStore, u
     assert await store.queue.size() == 0
 
 
-async def test_a_sweep_takes_all_users_in_pages_of_one_embedding_call_each(
+async def test_draining_the_queue_makes_one_embedding_call_per_page(
     store: FactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_queue, "PAGE", 4)
@@ -117,7 +117,7 @@ async def test_a_fact_that_is_retired_while_it_is_being_indexed_stays_queued(
     assert await store.queue.size() == 0
 
 
-async def test_a_missing_collection_fails_no_turn_and_is_rebuilt_at_a_start(settings: Settings, user: str) -> None:
+async def test_a_missing_collection_fails_no_turn_and_is_rebuilt_at_start(settings: Settings, user: str) -> None:
     told: list[str] = []
     async with open_store(settings, told.append) as store:
         await remember(store, user, "Austin")
@@ -134,7 +134,7 @@ async def test_a_missing_collection_fails_no_turn_and_is_rebuilt_at_a_start(sett
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 2
 
 
-async def test_a_start_gives_a_collection_back_the_facts_it_lost(settings: Settings, user: str) -> None:
+async def test_a_start_restores_facts_that_a_collection_lost(settings: Settings, user: str) -> None:
     told: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
@@ -146,7 +146,7 @@ async def test_a_start_gives_a_collection_back_the_facts_it_lost(settings: Setti
         assert (await doctor(store)).clean
 
 
-async def test_a_start_removes_facts_from_a_collection_that_the_ledger_lacks(settings: Settings, user: str) -> None:
+async def test_a_start_removes_facts_that_only_the_collection_has(settings: Settings, user: str) -> None:
     told: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, "Austin")
@@ -196,7 +196,7 @@ async def test_a_collection_that_answers_and_finds_nothing_is_rebuilt(
         assert (await doctor(store)).clean
 
 
-async def test_a_full_disk_is_no_reason_to_rebuild(
+async def test_a_full_disk_does_not_cause_a_rebuild(
     settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object, **__: object) -> None:
@@ -230,7 +230,7 @@ async def test_processes_that_start_at_once_repair_a_collection_together(setting
         assert (await doctor(store)).clean
 
 
-async def test_a_store_that_closes_leaves_another_ones_requests_alone(settings: Settings) -> None:
+async def test_closing_a_store_does_not_affect_requests_of_another_store(settings: Settings) -> None:
     closed = asyncio.Event()
     async with open_store(settings) as stays:
 
@@ -301,7 +301,7 @@ async def test_broken_files_of_the_embedded_chroma_are_moved_and_rebuilt(
     assert all(any(str(path) in line for line in told) for path in aside)
 
 
-async def test_doctor_names_what_differs_and_repair_mends_it(store: FactStore, user: str) -> None:
+async def test_doctor_reports_differences_and_repair_fixes_them(store: FactStore, user: str) -> None:
     await remember(store, user, *CITIES)
     ids = await keys(store, user)
     assert (await doctor(store)).clean

@@ -114,7 +114,7 @@ async def test_twenty_sessions_on_one_slot_leave_one_current_fact_and_a_chain(
     assert [hit.fact for hit in await memory.search("Where does she live?")] == current
 
 
-async def test_sessions_that_change_the_same_slots_in_other_orders_all_succeed(store: FactStore, user: str) -> None:
+async def test_sessions_that_change_the_same_slots_do_not_deadlock(store: FactStore, user: str) -> None:
     """Each retires what others add, while the index learns of both: nobody waits in a circle."""
     slots = [f"favourite {thing}" for thing in ("tea", "book", "city", "song")]
 

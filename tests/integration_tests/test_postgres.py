@@ -100,7 +100,7 @@ async def test_the_host_and_port_that_do_not_answer_are_named() -> None:
     assert "failed to resolve host 'no.such.host.invalid'" in await refusal("postgresql://ada@no.such.host.invalid/x")
 
 
-async def test_a_server_that_begins_to_listen_is_waited_for(url: str, tmp_path: Path) -> None:
+async def test_a_connection_waits_for_a_server_that_starts_to_listen(url: str, tmp_path: Path) -> None:
     sockets = tmp_path / "sockets"
     late = make_conninfo(url, host=str(sockets))
     asyncio.get_running_loop().call_later(0.3, sockets.symlink_to, str(conninfo_to_dict(url)["host"]))

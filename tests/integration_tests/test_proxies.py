@@ -15,7 +15,7 @@ def proxies(proxy: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
-def test_loopback_servers_are_reached_whatever_the_proxy(
+def test_loopback_servers_are_reached_despite_any_proxy(
     scheme: str, environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:
     openai.reply(Text("Hello."))
@@ -25,7 +25,7 @@ def test_loopback_servers_are_reached_whatever_the_proxy(
 
 
 @pytest.mark.parametrize("proxy", ["socks://127.0.0.1:1080", "http://[::"])
-def test_without_a_key_a_proxy_that_nobody_could_use_does_no_harm(
+def test_without_a_key_an_unusable_proxy_does_no_harm(
     proxy: str, environment: dict[str, str], tmp_path: Path, user: str
 ) -> None:
     result = chat("I like tea.\n", {**environment, **proxies(proxy), "CHAT_MODEL": "offline"}, tmp_path, "--user", user)

@@ -85,7 +85,7 @@ async def test_pruning_keeps_the_newest_checkpoint_and_all_messages(
     assert [m["text"] for e in extracted for m in e["messages"]] == ["One", "Two", "Three", "Four"]
 
 
-async def test_only_old_threads_at_rest_of_the_named_user_are_pruned(
+async def test_only_old_idle_threads_of_the_given_user_are_pruned(
     graph: Graph, store: FactStore, prune: Prune, user: str, thread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await say(graph, user, "Hello", thread)

@@ -54,7 +54,7 @@ async def test_the_past_is_found_without_the_collection(
     assert hit.fact.text == "Lives in Lima"
 
 
-async def test_the_past_is_found_by_similarity_if_the_collection_is_away(
+async def test_the_past_is_found_by_similarity_if_the_collection_is_down(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     week = timedelta(days=7)
@@ -116,7 +116,7 @@ async def test_a_lone_surrogate_in_a_question_changes_nothing(store: FactStore, 
     assert await memory.search(asked, past=True) == []
 
 
-async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(store: FactStore, user: str) -> None:
+async def test_a_question_gives_the_same_block_with_and_without_the_cache(store: FactStore, user: str) -> None:
     await UserMemory(store, user).import_(dump(facts(user, 80), {}, []))
     memory = UserMemory(store, user)
     hot_block = (await memory.recall("Where is the violin?")).block(900)

@@ -213,7 +213,7 @@ async def row_count(saver: ThreadSaver, thread: str) -> dict[str, int]:
     return counts
 
 
-async def test_a_copied_thread_has_its_history_and_goes_its_own_way(
+async def test_a_copied_thread_has_the_history_and_is_independent(
     openai: ScriptedOpenAI, store: FactStore, saver: ThreadSaver, user: str, thread: str
 ) -> None:
     graph, copy = builder.compile(checkpointer=saver, store=store), str(uuid.uuid4())

@@ -43,7 +43,7 @@ async def reply(client: LangGraphClient, thread_id: str, user: str, text: str) -
     return "".join(tokens)
 
 
-async def test_a_client_streams_replies_and_what_was_told_outlives_the_server(
+async def test_replies_are_streamed_and_memory_outlives_the_server(
     environment: dict[str, str], openai: ScriptedOpenAI, user: str, tmp_path: Path
 ) -> None:
     openai.reply(Text("Hello, Ada of San Francisco.", delay=0.01), Text("Safe travels."))

@@ -125,7 +125,7 @@ async def test_facts_of_every_kept_message_are_known_once(
     assert server.asked(*names) == [[texts[name] for name in asked.split()] for asked in extractions]
 
 
-async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothing(
+async def test_a_client_that_disconnects_during_extraction_loses_nothing(
     server: Server, store: FactStore, user: str, names: tuple[str, str]
 ) -> None:
     first, second = names

@@ -82,7 +82,7 @@ async def facts(store: FactStore, user: str) -> list[str]:
 
 
 @pytest.mark.parametrize("node", ["recall", "respond", "tools"])
-async def test_a_fork_has_that_checkpoints_session_and_task_and_todays_facts(
+async def test_a_fork_has_the_checkpoints_messages_and_task_and_todays_facts(
     graph: Graph, openai: ScriptedOpenAI, user: str, thread: str, node: str
 ) -> None:
     past = await checkpoint(graph, thread, 2, node)
@@ -110,7 +110,7 @@ async def test_a_task_that_has_ended_is_open_again_in_an_earlier_fork(
 
 
 @pytest.mark.parametrize("node", ["recall", "respond", "extract_memories", "reconcile"])
-async def test_what_was_extracted_before_a_fork_is_not_extracted_again(
+async def test_messages_extracted_before_a_fork_are_not_extracted_again(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str, node: str
 ) -> None:
     openai.defaults["extraction"] = found(LIMA)

@@ -57,7 +57,7 @@ async def test_an_older_message_that_arrives_late_enters_the_history(
     assert texts((await memory.as_of(day("2021-01-01"))).held) == ["Lives in Lima"]
 
 
-async def test_of_facts_said_at_the_same_time_the_last_to_arrive_holds(
+async def test_of_facts_said_at_the_same_time_the_last_to_arrive_wins(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     for city in ("Oslo", "Lima", "Rome"):
@@ -104,7 +104,7 @@ async def test_a_fact_expires_on_read_and_is_new_when_it_is_said_again(
     assert await known(memory) == ["Is in Paris"]
 
 
-async def test_a_plan_replaces_nothing_until_its_time_has_come(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+async def test_a_plan_replaces_nothing_until_it_begins(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     await live_in(memory, openai, "Rome", "2019-01-01")
     await live_in(memory, openai, "Berlin", "2019-11-01", valid_from="2099-01-01")
     assert await known(memory) == ["Lives in Rome", "Lives in Berlin"]
@@ -114,7 +114,7 @@ async def test_a_plan_replaces_nothing_until_its_time_has_come(memory: UserMemor
     assert (await known(memory))[0] == "Lives in Lima"
 
 
-async def test_a_plan_that_came_true_is_replaced_with_what_held_until_then(
+async def test_a_repeated_plan_replaces_the_plan_and_the_earlier_fact(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     await live_in(memory, openai, "Rome", "2019-01-01")
@@ -139,7 +139,7 @@ async def test_a_fact_that_was_over_when_said_is_history_from_the_start(
     assert texts((await memory.as_of(day("2019-12-01"))).held) == []
 
 
-async def test_as_of_answers_by_both_clocks(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+async def test_as_of_distinguishes_valid_time_from_recorded_time(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     start = datetime.now(UTC)
     await live_in(memory, openai, "Lima", "2020-03-01")
     between = datetime.now(UTC)
@@ -159,7 +159,7 @@ async def test_as_of_answers_by_both_clocks(memory: UserMemory, openai: Scripted
 
 
 @pytest.mark.parametrize("call", ["observe", "as_of"])
-async def test_a_moment_without_a_time_zone_is_refused(memory: UserMemory, call: str) -> None:
+async def test_a_time_without_a_time_zone_is_refused(memory: UserMemory, call: str) -> None:
     naive = datetime(2026, 1, 1)  # noqa: DTZ001 - that is the point
     with pytest.raises(BadInput, match="no time zone"):
         await (memory.as_of(naive) if call == "as_of" else memory.observe("Hello", at=naive))
@@ -168,7 +168,7 @@ async def test_a_moment_without_a_time_zone_is_refused(memory: UserMemory, call:
 # --- observe -------------------------------------------------------------------------------------------------
 
 
-async def test_observing_the_same_twice_is_one_write_and_one_model_call(
+async def test_observing_a_message_twice_is_one_write_and_one_model_call(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
     await live_in(memory, openai, "Lima", "2020-03-01")
@@ -179,7 +179,7 @@ async def test_observing_the_same_twice_is_one_write_and_one_model_call(
     assert texts(await memory.all()) == ["Lives in Lima"]
 
 
-async def test_only_human_messages_count_each_with_its_own_time(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+async def test_only_human_messages_count_each_at_its_own_time(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     openai.extraction(found(home("Lima"), home("Rome", message=2)))
     await memory.observe(
         [
@@ -268,7 +268,7 @@ async def test_the_extraction_is_the_only_model_call_with_and_without_neighbours
     assert [request.kind for request in openai.requests] == ["extraction"] * 3
 
 
-async def test_many_messages_are_few_calls_and_one_transaction_an_extraction(
+async def test_many_messages_take_few_calls_and_one_transaction_for_each(
     environment: dict[str, str], openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch, user: str
 ) -> None:
     said = [f"I like thing {n}." for n in range(2 * EXTRACTION_MESSAGES)]
@@ -295,9 +295,7 @@ async def transactions(store: FactStore) -> int:
 # --- what comes out ------------------------------------------------------------------------------------------
 
 
-async def test_the_context_stays_within_its_budget_whatever_is_known(
-    memory: UserMemory, openai: ScriptedOpenAI
-) -> None:
+async def test_the_context_always_stays_within_its_budget(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     likes = [candidate(f"Likes tea number {n} " + "very much " * n, "I like tea", "likes") for n in range(15)]
     openai.extraction(found(candidate("Name is Ada", "I am Ada", "name", category="identity"), *likes))
     await memory.observe("I am Ada. I like tea.", at=day("2020-01-01"))
@@ -307,7 +305,7 @@ async def test_the_context_stays_within_its_budget_whatever_is_known(
     assert "Name is Ada" in await memory.context("Which tea do I like?", 60)
 
 
-async def test_the_profile_sorts_what_is_known_by_kind(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+async def test_the_profile_groups_the_known_facts_by_kind(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     said = "I am Ada, vegan, I like dark mode, we chose Postgres, I work at Acme."
     openai.extraction(
         found(

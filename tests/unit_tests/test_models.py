@@ -1,10 +1,10 @@
-"""Chat models by name: of any provider, and errors that name that provider's package and variables."""
+"""Chat models by name, of any provider, with errors that name the provider's package and variables."""
 
 import sys
 from typing import cast
 
 import httpx
-import httpx2  # what the openai package speaks HTTP with
+import httpx2  # the HTTP client of the openai package
 import openai
 import pytest
 from langchain_openai import ChatOpenAI
@@ -115,7 +115,7 @@ def status_error(status: int) -> httpx.HTTPStatusError:
 
 
 class ResponseError(Exception):
-    """As of the ollama package."""
+    """Like the exception of the ollama package."""
 
     def __init__(self, status_code: int) -> None:
         super().__init__("secret words")
@@ -123,7 +123,7 @@ class ResponseError(Exception):
 
 
 class ClientError(Exception):
-    """As of the google-genai package."""
+    """Like the exception of the google-genai package."""
 
     def __init__(self, code: int) -> None:
         super().__init__("secret words")
@@ -170,12 +170,12 @@ def test_a_failure_of_a_models_server_names_that_providers_variables(
     assert "secret" not in told
 
 
-def test_an_error_that_is_not_a_models_has_no_explanation() -> None:
+def test_an_error_that_is_not_from_a_model_has_no_explanation() -> None:
     assert model_failure(ValueError("secret words"), "openai:x", "CHAT_MODEL") is None
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), ConnectionRefusedError(), httpx.ConnectError("secret words")])
-def test_the_chat_blames_no_model_for_other_errors_of_a_turn(error: Exception) -> None:
+def test_other_errors_of_a_turn_are_not_reported_as_model_errors(error: Exception) -> None:
     shown = turn_failure(error)
     assert type(error).__name__ in shown
     assert "model" not in shown

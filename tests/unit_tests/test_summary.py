@@ -1,4 +1,4 @@
-"""The running summary: the request to the model, and what is kept of its answer."""
+"""The running summary: the request to the model, and what is kept from its answer."""
 
 import json
 
