@@ -1,4 +1,4 @@
-"""The graph `background_extraction` by itself."""
+"""The graph `background_extraction` on its own."""
 
 import uuid
 from typing import Any

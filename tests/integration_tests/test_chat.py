@@ -1,4 +1,4 @@
-"""A thread has one run at a time, by its own user: in the chat and in other code."""
+"""A thread has one run at a time, and only by its owner: in the chat and in other code."""
 
 import asyncio
 import io
@@ -80,7 +80,7 @@ async def test_a_run_without_a_free_connection_fails_after_the_lock_timeout(stor
 async def test_runs_of_one_thread_are_serialized_across_processes(
     saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
-    """In one process, and beside another one, which has a store and a connection of its own."""
+    """In one process, and next to another process with its own store and connection."""
     thread = str(uuid.uuid4())
     openai.defaults["reply"] = Text("A reply in several words.", delay=0.02)
     graph = builder.compile(checkpointer=saver, store=store)
@@ -106,7 +106,7 @@ async def test_more_threads_than_pool_connections_run_at_the_same_time(
     number = store.pool.max_size + 2
     runs = [asyncio.ensure_future(run(graph, user, str(uuid.uuid4()), "Hello")) for _ in range(number)]
     async with asyncio.timeout(30):
-        while openai.calls("reply") < number:  # noqa: ASYNC110 - the server has a thread of its own
+        while openai.calls("reply") < number:  # noqa: ASYNC110 - the server has its own thread
             await asyncio.sleep(0.01)
     go.set()
     assert [state["messages"][-1].text for state in await asyncio.gather(*runs)] == ["OK."] * number
@@ -120,7 +120,7 @@ async def test_a_cancelled_run_leaves_the_thread_free(
     graph = builder.compile(checkpointer=saver, store=store)
     running, waiting = (asyncio.ensure_future(run(graph, user, thread, "Hello")) for _ in range(2))
     async with asyncio.timeout(30):
-        while openai.calls("reply") == 0:  # noqa: ASYNC110 - the server has a thread of its own
+        while openai.calls("reply") == 0:  # noqa: ASYNC110 - the server has its own thread
             await asyncio.sleep(0.01)
     for broken_off in (waiting, running):
         broken_off.cancel()
@@ -133,7 +133,7 @@ async def test_a_cancelled_run_leaves_the_thread_free(
 
 
 async def run(graph: Graph, user: str, thread: str, text: str) -> dict[str, Any]:
-    """A turn as code of one's own takes it."""
+    """A turn run by custom code."""
     state: dict[str, Any] = await graph.ainvoke(
         {"messages": [HumanMessage(text)]}, config_of(thread), context=Context(user_id=user)
     )
@@ -145,7 +145,7 @@ async def test_a_broken_lock_connection_leaves_the_thread_free(store: FactStore)
     async with store.run_locks.hold(thread):
         async with pool.connection() as connection:
             await connection.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
-        async with store.run_locks.hold(str(uuid.uuid4()), timeout=5):  # while the first one goes on
+        async with store.run_locks.hold(str(uuid.uuid4()), timeout=5):  # while the first one is still running
             pass
     async with store.run_locks.hold(thread, timeout=5):
         pass
@@ -198,7 +198,7 @@ async def test_a_thread_belongs_to_its_user_even_if_its_first_run_failed(
 async def test_an_unknown_checkpoint_is_refused_and_changes_nothing(
     saver: ThreadSaver, store: FactStore, user: str
 ) -> None:
-    """One of another thread, or one that was pruned: LangGraph would begin the thread anew."""
+    """A checkpoint of another thread, or a pruned one: LangGraph alone would start the thread from scratch."""
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
     await run(graph, user, thread, "Hello")
     pruned = (await graph.aget_state(config_of(thread))).config
@@ -233,7 +233,7 @@ async def test_the_chat_as_a_subgraph_refuses_other_users(
     user: str,
     parent: type[StateGraph[Any, Any, Any, Any]],
 ) -> None:
-    """With a state of its own, or below a parent that checks the owner itself."""
+    """With its own state, or below a parent that checks the owner itself."""
     outer = parent(Input, context_schema=Context)
     outer.add_node("chat", builder.compile(checkpointer=parent is StateGraph or None))
     outer.add_edge(START, "chat")
@@ -256,7 +256,7 @@ async def test_the_owner_of_a_thread_cannot_be_changed(
     lie = HumanMessage("I collect lies.")
     with pytest.raises(BadInput, match="owner of a thread"):
         await graph.aupdate_state(config, {"owner": owner_key(victim), "messages": [lie]})
-    if run_before:  # as who edits the whole of a state sends it back
+    if run_before:  # like a client that edits the state and sends all of it back
         await graph.aupdate_state(config, {"owner": owner_key(user), "messages": []})
     mark = {BEGUN_BY: owner_key(victim)}
     marked: Any = {"metadata": mark, "configurable": config["configurable"] | mark}

@@ -1,4 +1,4 @@
-"""The commands: what they print, as lines and as JSON, their errors and exit codes."""
+"""The commands: their output as lines and as JSON, their errors and exit codes."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from tests.openai_server import ScriptedOpenAI, Status
 from tests.processes import chat
 from tests.screen import terminal
 
-# --- teaching ------------------------------------------------------------------------------------------------
+# --- observe -------------------------------------------------------------------------------------------------
 
 
 def test_observe_prints_the_changes_to_memory(offline: dict[str, str], run: Run) -> None:
@@ -54,7 +54,7 @@ def test_observe_says_that_the_model_failed(run: Run, openai: ScriptedOpenAI) ->
         assert reason in " ".join(failed.err.split())
 
 
-# --- taking along --------------------------------------------------------------------------------------------
+# --- export and import ---------------------------------------------------------------------------------------
 
 
 def test_an_export_to_standard_output_or_a_file_can_be_imported(ada: Run, tmp_path: Path, user: str) -> None:
@@ -86,7 +86,7 @@ def test_a_broken_import_is_an_error_that_names_the_line(ada: Run, tmp_path: Pat
     assert ada("memories", "--all", as_user=f"{user}2").out == ""
 
 
-# --- forgetting ----------------------------------------------------------------------------------------------
+# --- forget --------------------------------------------------------------------------------------------------
 
 
 def test_forget_deletes_a_fact_a_category_or_everything(ada: Run) -> None:
@@ -116,7 +116,7 @@ def test_nothing_is_deleted_without_confirmation(ada: Run) -> None:
     assert len(ada("memories", "--all").rows) == 4
 
 
-# --- upkeep --------------------------------------------------------------------------------------------------
+# --- maintenance ---------------------------------------------------------------------------------------------
 
 
 def test_doctor_reports_that_nothing_differs(ada: Run) -> None:
@@ -128,7 +128,7 @@ def test_doctor_reports_that_nothing_differs(ada: Run) -> None:
 
 def test_doctor_exits_with_1_if_something_differs_and_repair_fixes_it(ada: Run, user: str) -> None:
     async def go_stale() -> str:
-        """Let the collection take a current fact for a retired one."""
+        """Make the collection list a current fact as retired."""
         async with open_store() as store:
             fact = (await store.ledger.current(user, utc_now()))[0]
             retired = fact.model_copy(update={"retired_at": utc_now()})
@@ -225,7 +225,7 @@ def test_a_wrong_setting_is_reported_before_anything_is_started(
     assert "what?" in failed.err or name in failed.err
 
 
-# --- to a person ---------------------------------------------------------------------------------------------
+# --- on a terminal -------------------------------------------------------------------------------------------
 
 
 def test_terminal_output_has_no_control_characters_from_facts(

@@ -1,6 +1,6 @@
-"""The embedded servers, started for real: shared, restarted after every kind of crash, and never left behind.
+"""The embedded servers, started for real: shared, restarted after every kind of crash, and never left running.
 
-Clients run as processes of their own, so that they can be killed.
+Clients run in separate processes, so that they can be killed.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def mode(path: Path) -> int:
 
 
 async def count_in_chroma(url: str | None, *new_ids: str) -> int:
-    """How many entries the collection "facts" has, with those of `new_ids`."""
+    """Add `new_ids` to the collection "facts", and return its number of entries."""
     assert url
     client = await chromadb.AsyncHttpClient(host="127.0.0.1", port=urlsplit(url).port or 0)
     facts = await client.get_or_create_collection("facts", embedding_function=None)
@@ -102,7 +102,7 @@ async def test_only_the_user_can_enter_the_directories(data_dir: Path) -> None:
 
 
 async def test_the_modes_of_parent_directories_are_not_changed(tmp_path: Path, data_dir: Path) -> None:
-    """When root starts it, Postgres runs as a user who may enter none of them."""
+    """If root starts it, Postgres runs as a user who may not enter them."""
     before = [mode(parent) for parent in data_dir.parents]
     assert mode(tmp_path) == 0o700
     async with embedded_servers(data_dir, POSTGRES) as addresses:
@@ -111,7 +111,7 @@ async def test_the_modes_of_parent_directories_are_not_changed(tmp_path: Path, d
 
 
 async def test_concurrent_short_uses_always_get_a_server_that_answers(data_dir: Path) -> None:
-    """New users arrive at every moment while a server ends after its last user."""
+    """New users arrive at any moment while a server stops after its last user."""
 
     async def come_and_go(pause: float) -> None:
         for turn in range(4):
@@ -174,7 +174,7 @@ def test_the_servers_end_when_their_users_and_supervisors_are_killed(data_dir: P
     client.addresses()
     for pid in (client.process.pid, *processes(data_dir, "memory.embedded.supervisor")):
         os.kill(pid, signal.SIGKILL)
-    if sys.platform != "linux":  # no death signal: the next use ends them
+    if sys.platform != "linux":  # no death signal: the next use stops the servers
         client = start_client(data_dir)
         client.addresses()
         client.end()
@@ -232,7 +232,7 @@ async def test_killed_servers_come_back_at_the_same_address(data_dir: Path) -> N
 def test_the_next_supervisor_stops_a_server_that_outlived_its_own(
     data_dir: Path, start_client: StartClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a system without a death signal, where a server survives its supervisor."""
+    """As on a system without a death signal, where a server can outlive its supervisor."""
     chroma = Chroma(data_dir / "chroma")
     chroma.create()
     url = chroma.prepare()

@@ -1,4 +1,4 @@
-"""Idle embedded servers: they keep running until the timeout, or until they are told to stop."""
+"""Idle embedded servers: they keep running until the timeout, or until they are stopped."""
 
 import asyncio
 import shutil
@@ -14,7 +14,7 @@ from tests.processes import processes, server_pid
 
 
 def delete(directory: Path) -> None:
-    """Delete a directory whose servers remove files of their own at the same time."""
+    """Delete a directory while its servers remove files as well."""
     while directory.exists():
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -13,7 +13,7 @@ from tests.evals.measure import RANKINGS, Score, embed_questions, open_people, s
 SPLITS = get_args(Split)
 
 Scores = dict[tuple[str, str], Score]
-"""(ranking, split) -> how it did."""
+"""(ranking, split) -> its score."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_default_still_finds_as_much_as_when_it_was_chosen(scores: Scores, s
 
 @pytest.fixture(scope="module")
 def talks() -> Scores:
-    """The same for the long talks, and the default where no turn before is a hint."""
+    """The same for the long talks, and the default without previous turns as context."""
 
     async def measure() -> Scores:
         embedder = open_embedder("local")

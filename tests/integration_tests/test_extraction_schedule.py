@@ -1,4 +1,4 @@
-"""Every human message is extracted once, with the time at which it was said: inline, in batches, in the background."""
+"""Every human message is extracted once, with the time it was said: inline, in batches or in the background."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ from tests.torture.script import items
 
 @pytest.fixture
 def graph(graph: Graph, openai: ScriptedOpenAI) -> Graph:
-    """The chat, with a model that takes every fact there is from what it is shown."""
+    """The chat, with a model that extracts every fact from the messages it is shown."""
     openai.defaults["extraction"] = script.extraction
     return graph
 
@@ -63,7 +63,7 @@ async def test_a_turn_whose_extraction_fails_costs_two_calls_at_most(
 async def test_an_extraction_next_to_ten_known_facts_costs_1500_tokens_at_most(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting, method: str
 ) -> None:
-    """What of the request a model is given: the messages, and the schema or the tool."""
+    """The messages and the schema or tool of the request count."""
     setting(structured_output=method)
     for number in range(12):
         await UserMemory(store, user).remember(f"Prefers an aisle seat in row {number} on long flights to the coast.")
@@ -119,7 +119,7 @@ async def test_ten_quick_messages_cause_one_background_extraction(
     await say(graph, user, "What do I collect?", str(uuid.uuid4()))
     assert "Collects stamps3" in str([r for r in openai.requests if r.kind == "reply"][-1].messages[0]["content"])
 
-    await say(graph, user, items("coins"), thread)  # the watermark follows what the ledger has
+    await say(graph, user, items("coins"), thread)  # the watermark is updated from the ledger
     state = (await graph.aget_state(config_of(thread))).values
     assert state["extracted_until"] == state["messages"][-4].id
     await store.debouncer.flush()
@@ -251,7 +251,7 @@ async def test_messages_not_yet_extracted_are_never_summarized(
 async def test_a_message_rewritten_before_the_watermark_is_extracted_again(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
-    """By the client's own id, however often, and what was learnt from the first words stays."""
+    """With an id from the client, and any number of times. Facts learnt from the first text stay."""
     config, context = config_of(str(uuid.uuid4())), Context(user_id=user)
     for name, text in (("1", "stamps"), ("2", "coins")):
         await graph.ainvoke({"messages": [HumanMessage(items(text), id=name)]}, config, context=context)

@@ -33,7 +33,7 @@ from tests.torture.script import items
 
 @pytest.fixture
 def graph(graph: Graph, openai: ScriptedOpenAI) -> Graph:
-    """The chat, with a model that takes every fact there is from what it is shown."""
+    """The chat, with a model that extracts every fact from the messages it is shown."""
     openai.defaults["extraction"] = script.extraction
     return graph
 
@@ -87,7 +87,7 @@ async def test_the_chat_finishes_background_extractions_unless_interrupted(
     environment: dict[str, str], openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver,
     tmp_path: Path, user: str,
 ) -> None:  # fmt: skip
-    """At Ctrl-D it stays until all is remembered; Ctrl-C leaves the rest for the command, or for another turn."""
+    """Ctrl-D waits until everything is extracted. Ctrl-C leaves the rest to the command or to another turn."""
     variables = {**environment, "EXTRACT": "background", "EXTRACT_AFTER": "3600"}
     for name, interrupts in (("stamps", False), ("coins", True)):
         go = threading.Event()
@@ -99,7 +99,7 @@ async def test_the_chat_finishes_background_extractions_unless_interrupted(
             await asyncio.to_thread(screen.wait_for, ">")
             screen.type("\x04")
             await asyncio.to_thread(screen.wait_for, "remembering what was said")
-            await becomes(lambda: bool(asked(openai)) and asked(openai)[-1] == [items(name)])  # noqa: B023 - in time
+            await becomes(lambda: bool(asked(openai)) and asked(openai)[-1] == [items(name)])  # noqa: B023 - called in the same iteration
             assert screen.program.poll() is None
             if interrupts:
                 os.kill(screen.program.pid, signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The index lags or breaks: it is mended from the ledger, which loses nothing."""
+"""The index lags behind or breaks: it is repaired from the ledger, which loses nothing."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ async def store(settings: Settings) -> AsyncIterator[FactStore]:
 
 
 async def collection(store: FactStore) -> AsyncCollection:
-    """The collection, for a test to tamper with."""
+    """The collection itself, so that a test can change it."""
     async with cast(ChromaIndex, store.index)._collection(0) as opened:
         return opened
 
@@ -74,7 +74,7 @@ async def test_draining_the_queue_makes_one_embedding_call_per_page(
     model, told = WordVectors(), list[tuple[int, int]]()
     await write_without_index(store, {"ada": CITIES[:5], "bob": CITIES[:3], "eve": CITIES[:1]})
     monkeypatch.setattr(store.queue, "embedder", Embedder("words", lambda: model, cache_size=0))
-    await cast(ChromaIndex, store.index).start_over()  # of 26 dimensions
+    await cast(ChromaIndex, store.index).start_over()  # with 26 dimensions
     await store.queue.drain(progress=lambda done, total: told.append((done, total)))
     assert told == [(4, 9), (8, 9), (9, 9)]
     assert len(model.calls) == 3
@@ -180,7 +180,7 @@ async def test_a_collection_that_can_be_read_but_not_written_is_rebuilt(
 async def test_a_collection_that_answers_and_finds_nothing_is_rebuilt(
     settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Chroma does after its disk was full."""
+    """Chroma behaves like this after its disk was full."""
 
     async def find_nothing(*_: object, **__: object) -> dict[str, list[list[str]]]:
         return {"ids": [[]], "distances": [[]]}
@@ -247,7 +247,7 @@ async def test_closing_a_store_does_not_affect_requests_of_another_store(setting
 
 def cut_vectors(chroma: Path) -> None:
     (file,) = chroma.glob("*/data_level0.bin")
-    os.truncate(file, 5_000)  # of 1.6 KB each
+    os.truncate(file, 5_000)  # each vector takes 1.6 KB
 
 
 def overwrite_vectors(chroma: Path) -> None:
@@ -284,7 +284,7 @@ def delete_database(chroma: Path) -> None:
 async def test_broken_files_of_the_embedded_chroma_are_moved_and_rebuilt(
     settings: Settings, user: str, damage: Callable[[Path], None], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.index.chroma.SYNC_THRESHOLD", 3)  # so that vectors are in files of their own
+    monkeypatch.setattr("memory.index.chroma.SYNC_THRESHOLD", 3)  # so that vectors are written to separate files
     settings = settings.model_copy(update={"chroma_url": ""})
     directory = settings.data_dir / "chroma"
     async with open_store(settings) as store:

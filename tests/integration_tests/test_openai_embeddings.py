@@ -1,4 +1,4 @@
-"""The scripted server's embeddings, and what an embedder says when they fail."""
+"""The embeddings of the scripted server, and an embedder's errors when they fail."""
 
 import base64
 import functools

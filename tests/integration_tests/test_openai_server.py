@@ -66,12 +66,12 @@ async def ask(server: ScriptedOpenAI) -> str:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - it is the server's thread that makes it true
+        while not condition():  # noqa: ASYNC110 - the server's thread makes it true
             await asyncio.sleep(0.01)
 
 
 def total(chunks: Sequence[AIMessage]) -> AIMessage:
-    """What the chunks of a stream amount to."""
+    """The sum of the chunks of a stream."""
     message = functools.reduce(operator.add, chunks)
     assert isinstance(message, AIMessage)
     return message
@@ -206,7 +206,7 @@ async def test_structured_output_has_the_requested_form(server: ScriptedOpenAI, 
     assert (server.calls("extraction"), server.calls("reply")) == (2, 0)
 
 
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # the client's own, about its `parsed` field
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # from the client, about its `parsed` field
 @pytest.mark.parametrize("method", METHODS)
 async def test_structured_output_can_be_streamed(server: ScriptedOpenAI, method: Method) -> None:
     server.extraction(Json({"facts": [LIVES_IN_AUSTIN], "retracted": []}))
@@ -323,7 +323,7 @@ def test_an_error_in_a_scripted_function_reaches_the_test() -> None:
         raise LookupError(f"nothing for request {request.number}")
 
     server = ScriptedOpenAI()
-    with pytest.raises(LookupError, match="nothing for request 1"), server:  # noqa: PT012 - both are left at once
+    with pytest.raises(LookupError, match="nothing for request 1"), server:  # noqa: PT012 - leaving the server raises
         server.reply(wrong)
         with pytest.raises(openai.InternalServerError, match="LookupError"):
             chat(server, max_retries=0).invoke("Hi")

@@ -1,4 +1,4 @@
-"""Plain texts as memories, without any model."""
+"""Plain texts kept verbatim as facts, without a model."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone

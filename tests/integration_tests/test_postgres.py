@@ -1,4 +1,4 @@
-"""The first connection to Postgres: what the server refuses is said at once, and a server that starts is awaited."""
+"""The first connection to Postgres: refusals are reported at once, and a server that is starting is waited for."""
 
 import asyncio
 import struct
@@ -17,7 +17,7 @@ from memory.ledger.pool import open_pool
 from tests.processes import free_port
 
 AT_ONCE = 5
-"""Seconds; to wait for a connection until the timeout takes 10."""
+"""In seconds. Waiting for a connection until the timeout takes 10."""
 
 
 async def refusal(url: str) -> str:
@@ -36,7 +36,7 @@ def url(servers: Addresses) -> str:
 
 @pytest.fixture
 def role(url: str) -> Iterator[str]:
-    """A role that has to give its password, "sesame", and may not connect more than once."""
+    """A role with the password "sesame" and a limit of one connection."""
     name = f"role_{uuid.uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"create role {name} login password 'sesame' connection limit 1".encode())
@@ -74,7 +74,7 @@ async def test_a_missing_password_is_not_reported_as_no_answer(url: str, role: s
 
 async def test_a_server_without_ssl_is_not_reported_as_no_answer() -> None:
     async def without_ssl(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(8)  # the request for SSL
+        await reader.readexactly(8)  # the SSL request
         writer.write(b"N")
         await writer.drain()
         await reader.read()
@@ -109,7 +109,7 @@ async def test_a_connection_waits_for_a_server_that_starts_to_listen(url: str, t
 
 
 async def test_a_server_that_is_starting_up_is_retried() -> None:
-    """Postgres's own protocol: each connection is told FATAL, the first two that the server is starting up."""
+    """In Postgres's protocol, every connection gets FATAL; the first two because the server is starting up."""
     reasons = ["the database system is starting up"] * 2 + ["the disk is full"]
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

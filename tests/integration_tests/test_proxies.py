@@ -1,4 +1,4 @@
-"""A proxy in the environment changes nothing on loopback, be it dead or unusable."""
+"""A proxy in the environment does not affect loopback connections, even if it is down or unusable."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.processes import chat, free_port
 
 
 def proxies(proxy: str) -> dict[str, str]:
-    """Every proxy variable, in capitals or not."""
+    """Every proxy variable, in upper and lower case."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     return dict.fromkeys([*names, *(name.lower() for name in names)], proxy)
 

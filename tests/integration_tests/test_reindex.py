@@ -1,4 +1,4 @@
-"""Facts go over to another embedder: the old collection answers until the new one is whole, come what may."""
+"""Reindexing for another embedder: the old collection is used until the new one is complete, even after a crash."""
 
 import asyncio
 import multiprocessing
@@ -64,7 +64,7 @@ async def test_the_old_collection_is_used_until_a_reindex_is_complete(
         looking.setattr(model, "aembed_documents", look)
         await reindex(store, Embedder("words", lambda: model), lambda done, total: told.append((done, total)))
     assert told == [(0, 7), (3, 7), (6, 7), (7, 7)]
-    assert found_meanwhile == [7] * 4  # once for the dimension
+    assert found_meanwhile == [7] * 4  # one call is for the dimension
     assert store.embedder.name == "words"
     assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 7
     assert (await doctor(store)).clean
@@ -92,7 +92,7 @@ async def test_a_write_during_a_reindex_reaches_both_collections(
 
     async def activate_after_writing(*arguments: object) -> None:
         await asyncio.gather(*task)
-        await activate(*arguments)  # type: ignore[arg-type]  # handed on as they came
+        await activate(*arguments)  # type: ignore[arg-type]  # passed on unchanged
 
     task: list[asyncio.Task[None]] = []
     monkeypatch.setattr(maintenance, "activate", activate_after_writing)
@@ -120,7 +120,7 @@ async def test_an_interrupted_reindex_continues(settings: Settings, user: str, m
 
 
 def reindex_until_killed(settings: Settings) -> None:
-    """A process that is killed in the middle of a reindex."""
+    """Reindex in a process that is killed halfway."""
 
     def kill(done: int, total: int) -> None:
         if done >= 3:

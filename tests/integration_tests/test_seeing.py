@@ -1,4 +1,4 @@
-"""The commands that show what is remembered, and why it is recalled."""
+"""The commands that show facts and why they are recalled."""
 
 import re
 import time
@@ -131,7 +131,7 @@ def test_why_prints_json_with_numbers_that_add_up(ada: Run) -> None:
 
 def test_why_shows_only_facts_that_are_recalled(ada: Run) -> None:
     asked = "Are there nuts in it?"
-    assert "Lives in Austin" in ada("memories", "--query", asked).out  # after the allergy, which answers
+    assert "Lives in Austin" in ada("memories", "--query", asked).out  # listed after the allergy, which answers
     shown = ada("memories", "--why", asked)
     assert [row[0] for row in shown.rows] == ["profile", "profile"]
     assert "Lives in Austin" not in ada("context", asked).out

@@ -1,4 +1,4 @@
-"""Background extraction on a server with authentication: one run after a pause, as the user who spoke."""
+"""Background extraction on a server with authentication: one run after a pause, as the user who sent the messages."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ async def own(ctx: Auth.types.AuthContext, value: dict) -> dict:
 
 @dataclass
 class Server:
-    """The server of this module, and the model behind it."""
+    """The server of this module and its model."""
 
     url: str
     openai: ScriptedOpenAI
@@ -81,14 +81,14 @@ async def facts(store: FactStore, user: str) -> list[str]:
 
 
 async def becomes(expected: list[str], found: Callable[[], Any]) -> None:
-    """Wait until something is found as expected."""
+    """Wait until `found` returns what is expected."""
     async with asyncio.timeout(60):
         while await found() != expected:  # noqa: ASYNC110 - another process makes it so
             await asyncio.sleep(0.1)
 
 
 def asked(server: Server, word: str) -> list[list[str]]:
-    """The messages of each extraction that was shown this word."""
+    """The messages of each extraction request that contains this word."""
     told = [str(r.messages[-1]["content"]) for r in server.openai.requests if r.kind == "extraction"]
     return [[m["text"] for m in json.loads(text)["messages"]] for text in told if word in text]
 

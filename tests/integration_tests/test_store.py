@@ -1,4 +1,4 @@
-"""FactStore as LangGraph sees it: real facts in the facts' namespace, ordinary items everywhere else."""
+"""FactStore as a LangGraph store: facts in the facts' namespace, ordinary items in all others."""
 
 import asyncio
 import time
@@ -215,7 +215,7 @@ async def test_users_with_hostile_ids_are_isolated(store: FactStore) -> None:
 
 
 async def test_a_hit_that_the_ledger_does_not_confirm_is_never_returned(store: FactStore, user: str) -> None:
-    """The index is told that another user's and a retracted fact are this user's: recall shows neither."""
+    """The index lists another user's fact and a retracted fact as this user's: recall returns neither."""
     await store.aput(facts_namespace(user), "mine", {"text": "Likes tea"})
     (mine,) = await UserMemory(store, user).current()
     other = user + "-other"

@@ -45,7 +45,7 @@ async def step(graph: Graph, openai: ScriptedOpenAI, user: str, thread: str, *ca
 
 
 def told(openai: ScriptedOpenAI) -> list[str]:
-    """The answers of the tools in the last turn."""
+    """The results of the tools in the last turn."""
     request = [request for request in openai.requests if request.kind == "reply"][-1]
     last = max(i for i, message in enumerate(request.messages) if message["role"] == "user")
     return [str(message["content"]) for message in request.messages[last:] if message["role"] == "tool"]

@@ -17,12 +17,12 @@ from tests.screen import terminal
 
 @pytest.fixture
 def offline(environment: dict[str, str]) -> dict[str, str]:
-    """The settings of a fresh clone, but for the servers, which this session shares."""
+    """The settings of a fresh clone, with the shared servers of this session."""
     return {**environment, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "LOG_LEVEL": "WARNING"}
 
 
 def transcript(text: str) -> list[tuple[list[str], list[str], list[str]]]:
-    """The sessions of a transcript: arguments, lines typed, lines answered."""
+    """The sessions of a transcript: arguments, typed lines, printed lines."""
     sessions: list[tuple[list[str], list[str], list[str]]] = []
     for line in text.strip().splitlines():
         if line.startswith("$ make chat"):
@@ -34,8 +34,8 @@ def transcript(text: str) -> list[tuple[list[str], list[str], list[str]]]:
     return sessions
 
 
-def hold(text: str, variables: Mapping[str, str], directory: Path, user: str) -> None:
-    """Type what a transcript says and compare what is answered, to the letter."""
+def replay(text: str, variables: Mapping[str, str], directory: Path, user: str) -> None:
+    """Type the lines of a transcript, and compare the output exactly."""
     for arguments, typed, answered in transcript(text):
         who = arguments[0].split()
         who += [] if "--user" in who else ["--user", user]
@@ -72,7 +72,7 @@ You are building a FastAPI backend with PostgreSQL.
 def test_the_chat_prints_what_the_transcripts_show(
     name: str, offline: dict[str, str], tmp_path: Path, user: str
 ) -> None:
-    hold(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), offline, tmp_path, user)
+    replay(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), offline, tmp_path, user)
 
 
 def test_a_second_job_is_added_and_an_idiom_is_not(offline: dict[str, str], tmp_path: Path, user: str) -> None:

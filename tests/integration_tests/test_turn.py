@@ -28,7 +28,7 @@ async def known(store: FactStore, user: str) -> list[str]:
 
 
 def system_prompt(openai: ScriptedOpenAI) -> str:
-    """The system message of the last reply that was asked for."""
+    """The system message of the last reply request."""
     request = [request for request in openai.requests if request.kind == "reply"][-1]
     return str(request.messages[0]["content"])
 
@@ -113,7 +113,7 @@ async def test_a_thread_forgotten_during_its_extraction_is_not_learnt(
     openai.extraction(After(forgotten, found(HOME)))
     turn = asyncio.ensure_future(say(graph, user, INTRODUCTION))
     async with asyncio.timeout(30):
-        while openai.calls("extraction") == 0:  # noqa: ASYNC110 - the server has a thread of its own
+        while openai.calls("extraction") == 0:  # noqa: ASYNC110 - the server has its own thread
             await asyncio.sleep(0.01)
     async with store.ledger.transaction(user) as transaction:
         await transaction.erase_user()
@@ -203,7 +203,7 @@ async def test_a_fact_is_retracted_only_by_words_that_the_user_wrote(
 
 
 def number_of(words: str, request: Request) -> int:
-    """The number under which the extraction is shown the known fact with these words."""
+    """The number of the known fact with these words in the extraction request."""
     shown = json.loads(str(request.messages[-1]["content"]))["known"]
     return next(int(fact["number"]) for fact in shown if words in fact["text"])
 

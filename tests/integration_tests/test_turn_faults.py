@@ -1,4 +1,4 @@
-"""A turn in which the model, its answers or the input fail: the reply and the thread go on."""
+"""Faults in the model, its answers or the input: the turn still replies, and the thread continues."""
 
 import json
 import traceback
@@ -163,7 +163,7 @@ async def test_a_failed_reply_names_what_to_check_and_quotes_no_answer(
 
 
 class Odd(BaseChatModel):
-    """A model whose package raises an error that nobody knows, and that quotes what was sent."""
+    """A model whose package raises an unknown error that quotes the messages."""
 
     @property
     def _llm_type(self) -> str:
@@ -179,7 +179,7 @@ class Odd(BaseChatModel):
 async def test_an_unknown_model_error_is_reported_without_its_text(
     graph: Graph, user: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said = str(uuid.uuid4())  # a traceback shows literals of this file
+    said = str(uuid.uuid4())  # not a literal, because a traceback shows source lines
     monkeypatch.setattr("agent.nodes.open_model", lambda *_: Odd())
     with caplog.at_level("INFO"), pytest.raises(NoReply) as error:
         await say(graph, user, said)
@@ -196,7 +196,7 @@ async def test_an_unknown_model_error_is_reported_without_its_text(
 async def test_a_call_with_invalid_json_is_answered_and_the_thread_goes_on(
     graph: Graph, openai: ScriptedOpenAI, user: str, arguments: str, beside: list[Any]
 ) -> None:
-    """Providers refuse a call without an answer: it would be the end of the thread."""
+    """Providers refuse a tool call without a result, which would make the thread unusable."""
     thread = str(uuid.uuid4())
     openai.reply(ToolCalls([*beside, ("search_memory", arguments)]), Text("Found nothing."))
     assert (await say(graph, user, "Tell me a story.", thread)).reply == "Found nothing."
@@ -251,7 +251,7 @@ async def test_whatever_id_a_client_gives_a_message_it_is_extracted_once(
     graph: Graph, openai: ScriptedOpenAI, user: str, name: str
 ) -> None:
     thread = str(uuid.uuid4())
-    for _ in range(2):  # as who tries again does
+    for _ in range(2):  # like a client that retries
         sent: Any = {"messages": [HumanMessage("I like tea.", id=name)]}
         await graph.ainvoke(sent, config_of(thread), context=Context(user_id=user))
     await say(graph, user, "I like milk.", thread)

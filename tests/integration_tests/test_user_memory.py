@@ -1,4 +1,4 @@
-"""UserMemory with real servers and a scripted model: what is learnt from what was said when, and in what order."""
+"""UserMemory with real servers and a scripted model: the facts learnt from messages of different times and orders."""
 
 import json
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ async def known(memory: UserMemory) -> list[str]:
 
 
 async def versions(memory: UserMemory) -> list[tuple[int, str, str | None]]:
-    """The history of the home: number, city and reason, newest first."""
+    """The history of the home city: (number, city, reason), newest first."""
     history = await memory.history(("user", "home city"))
     return [(v.number, v.fact.text.removeprefix("Lives in "), v.fact.retired_reason) for v in history]
 
@@ -110,7 +110,7 @@ async def test_a_plan_replaces_nothing_until_it_begins(memory: UserMemory, opena
     assert await known(memory) == ["Lives in Rome", "Lives in Berlin"]
     assert texts((await memory.as_of(day("2098-12-31"))).held) == ["Lives in Rome"]
     assert texts((await memory.as_of(day("2099-01-01"))).held) == ["Lives in Berlin"]
-    await live_in(memory, openai, "Lima", "2019-12-01", valid_from="2020-01-01")  # which is past by now
+    await live_in(memory, openai, "Lima", "2019-12-01", valid_from="2020-01-01")  # this date is in the past
     assert (await known(memory))[0] == "Lives in Lima"
 
 
@@ -148,7 +148,7 @@ async def test_as_of_distinguishes_valid_time_from_recorded_time(memory: UserMem
         day("2020-01-01"): ([], []),
         day("2020-03-01"): (["Lives in Lima"], []),
         day("2020-04-30"): (["Lives in Lima"], []),
-        day("2020-05-01"): (["Lives in Austin"], []),  # it was not said before June: nobody knew
+        day("2020-05-01"): (["Lives in Austin"], []),  # not believed before June, when it was said
         start: (["Lives in Austin"], []),
         between: (["Lives in Austin"], ["Lives in Lima"]),
         datetime.now(UTC): (["Lives in Austin"], ["Lives in Austin"]),
@@ -160,7 +160,7 @@ async def test_as_of_distinguishes_valid_time_from_recorded_time(memory: UserMem
 
 @pytest.mark.parametrize("call", ["observe", "as_of"])
 async def test_a_time_without_a_time_zone_is_refused(memory: UserMemory, call: str) -> None:
-    naive = datetime(2026, 1, 1)  # noqa: DTZ001 - that is the point
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001 - a naive time is tested
     with pytest.raises(BadInput, match="no time zone"):
         await (memory.as_of(naive) if call == "as_of" else memory.observe("Hello", at=naive))
 
@@ -240,7 +240,7 @@ async def test_facts_are_kept_replaced_found_and_shown_in_the_users_language(
 
 
 def retract(text: str) -> Any:
-    """The answer of a model that finds this text among the known facts it is shown, and takes it back."""
+    """The answer of a model that retracts the known fact with this text."""
 
     def answer(request: Request) -> Json:
         asked = json.loads(str(request.messages[-1]["content"]))
@@ -279,20 +279,20 @@ async def test_many_messages_take_few_calls_and_one_transaction_for_each(
         memory, before = remembering(store, user), openai.calls("embedding")
         await memory.observe([HumanMessage(text) for text in said], at=day("2020-01-01"))
         assert openai.calls("extraction") == 2
-        assert openai.calls("embedding") - before == 2 * 2  # messages, to find what is near; facts, for the index
+        assert openai.calls("embedding") - before == 2 * 2  # messages, to find similar facts; facts, for the index
         assert await transactions(store) == 2
         assert len(await memory.current()) == len(said)
 
 
 async def transactions(store: FactStore) -> int:
-    """How many transactions wrote the facts there are."""
+    """The number of transactions that wrote the facts."""
     async with store.pool.connection() as connection:
         cursor = await connection.execute("select count(distinct xmin::text) as writers from memory.facts")
         row = await cursor.fetchone()
         return int(row["writers"]) if row else 0
 
 
-# --- what comes out ------------------------------------------------------------------------------------------
+# --- output --------------------------------------------------------------------------------------------------
 
 
 async def test_the_context_always_stays_within_its_budget(memory: UserMemory, openai: ScriptedOpenAI) -> None:
