@@ -33,7 +33,7 @@ def collects(*names: str) -> list[str]:
     return [f"Collects {name}" for name in names]
 
 
-async def becomes(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until a condition is true. Another thread or process makes it true."""
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110

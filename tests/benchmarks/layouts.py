@@ -116,7 +116,7 @@ class OneCollection:
             host=str(parts.hostname), port=parts.port or 8000, settings=Settings(anonymized_telemetry=False)
         )
         hnsw: CreateHNSWConfiguration = {"space": "cosine", "ef_search": 100, "sync_threshold": SYNC_THRESHOLD}
-        return cls(await client.create_collection("everybody", embedding_function=None, configuration={"hnsw": hnsw}))
+        return cls(await client.create_collection("all_users", embedding_function=None, configuration={"hnsw": hnsw}))
 
     async def fill(self, page: Sequence[Person]) -> None:
         rows = [(person.user_id, fact) for person in page for fact in person.facts]

@@ -133,14 +133,14 @@ async def fill(bench: Bench, place: Place, steady: int) -> list[Person]:
     """Write all facts to all stores. Returns the users to ask, first those with `steady` facts at every size."""
     size, shards = place.size, place.store.index.shards
     ids = [f"user {number}" for number in range(place.users - STEADY)]
-    steadfast = [f"steady {number}" for number in range(STEADY)]
-    asking = {*steadfast, *ids[: bench.times(200)]}
+    steady_ids = [f"steady {number}" for number in range(STEADY)]
+    asking = {*steady_ids, *ids[: bench.times(200)]}
     ids.sort(key=lambda user_id: shard_of(owner_key(user_id), shards))  # so that a page goes to one or two shards
     others = dict(zip(ids, counts(size - STEADY * steady, len(ids), seed=size), strict=True))
-    everybody = chain(people(dict.fromkeys(steadfast, steady), seed=1), people(others, seed=size))
+    all_users = chain(people(dict.fromkeys(steady_ids, steady), seed=1), people(others, seed=size))
     asked: list[Person] = []
     done = 0
-    for page in pages(everybody):
+    for page in pages(all_users):
         place.known.learn(page)
         parts = [fill_ledger(place.store, page), fill_index(place.store, page)]
         if size <= LANGGRAPH_AT_MOST:
@@ -153,11 +153,11 @@ async def fill(bench: Bench, place: Place, steady: int) -> list[Person]:
     return asked
 
 
-def pages(everybody: Iterator[Person]) -> Iterator[list[Person]]:
+def pages(all_users: Iterator[Person]) -> Iterator[list[Person]]:
     """The users in groups of at most PAGE facts; a user with more facts is a group alone."""
     page: list[Person] = []
     room = PAGE
-    for person in everybody:
+    for person in all_users:
         if page and len(person.facts) > room:
             yield page
             page, room = [], PAGE

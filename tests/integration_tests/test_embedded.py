@@ -80,12 +80,12 @@ async def test_only_the_wanted_servers_run(data_dir: Path) -> None:
 
 
 async def test_progress_is_only_reported_when_a_server_is_started(data_dir: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     async with (
-        embedded_servers(data_dir, POSTGRES, progress=told.append),
-        embedded_servers(data_dir, POSTGRES, progress=told.append),
+        embedded_servers(data_dir, POSTGRES, progress=reported.append),
+        embedded_servers(data_dir, POSTGRES, progress=reported.append),
     ):
-        assert told == [f"Starting Postgres in {data_dir / 'postgres'} ..."]
+        assert reported == [f"Starting Postgres in {data_dir / 'postgres'} ..."]
 
 
 async def test_the_event_loop_is_never_blocked(data_dir: Path) -> None:

@@ -24,12 +24,12 @@ async def test_idle_servers_stay_up_and_the_next_user_finds_them(data_dir: Path,
     first.addresses()
     pids = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
     first.end()
-    told: list[str] = []
-    async with embedded_servers(data_dir, BOTH, idle_timeout=60, progress=told.append) as addresses:
+    reported: list[str] = []
+    async with embedded_servers(data_dir, BOTH, idle_timeout=60, progress=reported.append) as addresses:
         assert postgres_query(addresses.postgres, "select 1") == 1
         assert chroma_listens(addresses.chroma)
     assert (server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")) == pids
-    assert told == []
+    assert reported == []
     assert await stop_servers(data_dir) == ["Chroma", "Postgres"]
     assert not processes(data_dir)
     assert await stop_servers(data_dir) == []

@@ -19,7 +19,7 @@ from memory.learn.extract import EXTRACTION_MESSAGES, ExtractionFailed
 from memory.recall.render import count_tokens
 from memory.store import FactStore
 from memory.user_memory import UserMemory
-from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, becomes, collects, known, tell_in_forks
+from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, collects, known, tell_in_forks, wait_until
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
@@ -201,17 +201,17 @@ async def test_an_unreadable_message_is_retried_alone_and_given_up(
 
     openai.defaults["extraction"] = answer
     memory, thread = remembering(store, user), str(uuid.uuid4())
-    told = [HumanMessage(text, id=text) for text in (items("stamps"), "Something unreadable.", items("coins"))]
+    messages = [HumanMessage(text, id=text) for text in (items("stamps"), "Something unreadable.", items("coins"))]
     for _ in range(10):
         try:
-            await memory.observe(told, thread_id=thread)
+            await memory.observe(messages, thread_id=thread)
             break
         except ExtractionFailed:
             continue
     assert await known(store, user) == collects("stamps", "coins")
     alone = [part for part in asked(openai) if "Something unreadable." in part]
     assert [len(part) for part in alone] == [3, 1, 1]
-    assert await memory.learner.unextracted(thread, [str(message.id) for message in told]) == {}
+    assert await memory.learner.unextracted(thread, [str(message.id) for message in messages]) == {}
 
 
 async def test_a_client_that_disconnects_during_extraction_loses_nothing(
@@ -220,7 +220,7 @@ async def test_a_client_that_disconnects_during_extraction_loses_nothing(
     thread, never = str(uuid.uuid4()), threading.Event()
     openai.extraction(After(never, Text("")))
     turn = asyncio.ensure_future(say(graph, user, items("stamps"), thread))
-    await becomes(lambda: openai.calls("extraction") == 1)
+    await wait_until(lambda: openai.calls("extraction") == 1)
     turn.cancel()
     await asyncio.wait([turn])
     await say(graph, user, items("coins"), thread)

@@ -43,13 +43,13 @@ async def exported(memory: UserMemory) -> list[str]:
 
 async def fill_memory(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     """Add facts with history, a plan, an end, a reinforcement, odd characters, and one from a put."""
-    told = {
+    messages = {
         "I live in Lima. I like \u2028tea\x85 👩\u200d🚀.": (home("Lima"), likes("\u2028tea\x85 👩\u200d🚀")),
         "I live in Rome. I like jazz until May.": (home("Rome"), likes("jazz") | {"valid_until": "2035-05-01"}),
         "I live in Oslo from January on. I like jazz.": (home("Oslo", valid_from="2036-01-01"), likes("jazz")),
         "Nothing to remember.": (),
     }
-    for number, (said, facts) in enumerate(told.items()):
+    for number, (said, facts) in enumerate(messages.items()):
         openai.extraction(found(*facts))
         await memory.observe(said, at=day(f"2020-01-0{number + 1}"), thread_id="t.1")
     await cast(FactStore, memory._parts).aput(facts_namespace(memory.user_id), "by hand", {"text": "Car is red"})

@@ -60,16 +60,16 @@ async def test_an_unknown_database_or_role_is_reported_at_once(url: str) -> None
 async def test_a_wrong_password_is_reported_at_once_and_never_shown(url: str, role: str) -> None:
     async with open_pool(make_conninfo(url, user=role, password="sesame"), max_size=1):
         pass
-    told = await refusal(make_conninfo(url, user=role, password="open it"))
-    assert f'password authentication failed for user "{role}"' in told
-    assert "open it" not in told
-    assert f"user={role}" in told
+    message = await refusal(make_conninfo(url, user=role, password="open it"))
+    assert f'password authentication failed for user "{role}"' in message
+    assert "open it" not in message
+    assert f"user={role}" in message
 
 
 async def test_a_missing_password_is_not_reported_as_no_answer(url: str, role: str) -> None:
-    told = await refusal(make_conninfo(url, user=role))
-    assert told.startswith("Postgres cannot be used (")
-    assert "no password supplied. Check POSTGRES_URL" in told
+    message = await refusal(make_conninfo(url, user=role))
+    assert message.startswith("Postgres cannot be used (")
+    assert "no password supplied. Check POSTGRES_URL" in message
 
 
 async def test_a_server_without_ssl_is_not_reported_as_no_answer() -> None:
@@ -82,9 +82,9 @@ async def test_a_server_without_ssl_is_not_reported_as_no_answer() -> None:
 
     async with await asyncio.start_server(without_ssl, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        told = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=require&gssencmode=disable")
-    assert told.startswith("Postgres cannot be used (")
-    assert "server does not support SSL" in told
+        message = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=require&gssencmode=disable")
+    assert message.startswith("Postgres cannot be used (")
+    assert "server does not support SSL" in message
 
 
 async def test_too_many_connections_are_reported_at_once(url: str, role: str) -> None:
@@ -94,9 +94,9 @@ async def test_too_many_connections_are_reported_at_once(url: str, role: str) ->
 
 async def test_the_host_and_port_that_do_not_answer_are_named() -> None:
     port = free_port()
-    told = await refusal(f"postgresql://ada:sesame@127.0.0.1:{port}/x")
-    assert f"Postgres does not answer (host=127.0.0.1 port={port} dbname=x user=ada): Connection refused." in told
-    assert "sesame" not in told
+    message = await refusal(f"postgresql://ada:sesame@127.0.0.1:{port}/x")
+    assert f"Postgres does not answer (host=127.0.0.1 port={port} dbname=x user=ada): Connection refused." in message
+    assert "sesame" not in message
     assert "failed to resolve host 'no.such.host.invalid'" in await refusal("postgresql://ada@no.such.host.invalid/x")
 
 
@@ -121,6 +121,6 @@ async def test_a_server_that_is_starting_up_is_retried() -> None:
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        told = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
-    assert "the disk is full" in told
+        message = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
+    assert "the disk is full" in message
     assert reasons == []

@@ -43,10 +43,10 @@ class Server:
 
     def asked(self, *names: str) -> list[list[str]]:
         """The messages of each extraction request that contains one of the names."""
-        told = [str(r.messages[-1]["content"]) for r in self.openai.requests if r.kind == "extraction"]
+        prompts = [str(r.messages[-1]["content"]) for r in self.openai.requests if r.kind == "extraction"]
         return [
             [message["text"] for message in json.loads(text)["messages"]]
-            for text in told
+            for text in prompts
             if any(name in text for name in names)
         ]
 
@@ -79,7 +79,7 @@ def said(text: str) -> Any:
     return {"messages": [{"role": "user", "content": text}]}
 
 
-async def told(server: Server, thread: str) -> list[str]:
+async def human_messages(server: Server, thread: str) -> list[str]:
     """The human messages in the thread. Fails unless each message has its reply."""
     state: Any = (await server.client().threads.get_state(thread))["values"]
     assert [message["type"] for message in state["messages"]] == ["human", "ai"] * (len(state["messages"]) // 2)
@@ -119,7 +119,7 @@ async def test_facts_of_every_kept_message_are_known_once(
     await client.runs.join(thread, run["run_id"])
     server.go.set()
     stand = [first, second] if first_stands else [second]
-    assert await told(server, thread) == [items(name) for name in stand]
+    assert await human_messages(server, thread) == [items(name) for name in stand]
     assert await known(store, user) == [f"Collects {name}" for name in stand]
     texts = {"first": items(first), "second": items(second)}
     assert server.asked(*names) == [[texts[name] for name in asked.split()] for asked in extractions]
@@ -139,5 +139,5 @@ async def test_a_client_that_disconnects_during_extraction_loses_nothing(
     await asyncio.wait([leaving])
     await client.runs.wait(thread, "chat", input=said(items(second)), context=context, multitask_strategy="interrupt")
     server.go.set()
-    assert await told(server, thread) == [items(first), items(second)]
+    assert await human_messages(server, thread) == [items(first), items(second)]
     assert await known(store, user) == [f"Collects {name}" for name in names]

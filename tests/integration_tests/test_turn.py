@@ -241,7 +241,7 @@ async def test_recall_reasons_are_streamed_and_not_saved(graph: Graph, openai: S
     (reason,) = next(update["recall"]["recall_reasons"] for update in updates if "recall" in update)
     assert reason["fact"] == "Lives in San Francisco"
     assert reason["contributions"]["words"].endswith("shares citi, live")
-    assert sum(float(gave.split(",")[0]) for gave in reason["contributions"].values()) == pytest.approx(
+    assert sum(float(contribution.split(",")[0]) for contribution in reason["contributions"].values()) == pytest.approx(
         reason["score"], abs=0.005
     )
     assert "recall_reasons" not in (await graph.aget_state(config)).values

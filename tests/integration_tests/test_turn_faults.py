@@ -98,8 +98,8 @@ async def test_tools_that_fail_tell_the_model_and_the_reply_goes_on(
     calls: list[tuple[str, dict[str, str]]] = [("finish_task", {"status": "done"}), ("nonsense", {})]
     openai.reply(ToolCalls(calls), Text("There was no task."))
     assert (await say(graph, user, "Finish it.")).reply == "There was no task."
-    told = [message["content"] for message in openai.requests[1].messages if message["role"] == "tool"]
-    assert "start one first" in told[0]
+    results = [message["content"] for message in openai.requests[1].messages if message["role"] == "tool"]
+    assert "start one first" in results[0]
 
 
 async def test_an_input_without_a_message_is_a_clear_error(graph: Graph, user: str) -> None:
@@ -191,17 +191,17 @@ async def test_an_unknown_model_error_is_reported_without_its_text(
 
 @pytest.mark.parametrize("arguments", ["nonsense", '{"changes": ', "[]", "null"])
 @pytest.mark.parametrize(
-    "beside", [[], [("start_task", {"type": "trip", "data": {}})]], ids=["alone", "beside another"]
+    "earlier", [[], [("start_task", {"type": "trip", "data": {}})]], ids=["alone", "after another"]
 )
 async def test_a_call_with_invalid_json_is_answered_and_the_thread_goes_on(
-    graph: Graph, openai: ScriptedOpenAI, user: str, arguments: str, beside: list[Any]
+    graph: Graph, openai: ScriptedOpenAI, user: str, arguments: str, earlier: list[Any]
 ) -> None:
     """Providers refuse a tool call without a result, which would make the thread unusable."""
     thread = str(uuid.uuid4())
-    openai.reply(ToolCalls([*beside, ("search_memory", arguments)]), Text("Found nothing."))
+    openai.reply(ToolCalls([*earlier, ("search_memory", arguments)]), Text("Found nothing."))
     assert (await say(graph, user, "Tell me a story.", thread)).reply == "Found nothing."
-    told = [m["content"] for r in openai.requests if r.kind == "reply" for m in r.messages if m["role"] == "tool"]
-    assert (len(told), told[-1]) == (1 + len(beside), "The arguments do not fit: query: is missing.")
+    results = [m["content"] for r in openai.requests if r.kind == "reply" for m in r.messages if m["role"] == "tool"]
+    assert (len(results), results[-1]) == (1 + len(earlier), "The arguments do not fit: query: is missing.")
     assert (await say(graph, user, "Another one.", thread)).reply == "OK."
     assert [request.status for request in openai.requests if request.status != 200] == []
 

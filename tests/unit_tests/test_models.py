@@ -105,9 +105,9 @@ def test_a_packages_own_error_is_one_short_line_that_ends_with_one_dot(
     monkeypatch.setattr("langchain.chat_models.init_chat_model", refuse)
     with pytest.raises(BadInput) as error:
         open_model("bedrock:x", Settings())
-    told = str(error.value)
-    assert told.startswith("The model 'bedrock:x' cannot be opened: RuntimeError: No region: see the guide")
-    assert (told[-1], told[-2].isalpha(), len(told) < 400) == (".", True, True)
+    message = str(error.value)
+    assert message.startswith("The model 'bedrock:x' cannot be opened: RuntimeError: No region: see the guide")
+    assert (message[-1], message[-2].isalpha(), len(message) < 400) == (".", True, True)
 
 
 def status_error(status: int) -> httpx.HTTPStatusError:
@@ -164,10 +164,10 @@ UNAUTHORIZED = httpx2.Response(401, request=OPENAI_REQUEST)
 def test_a_failure_of_a_models_server_names_that_providers_variables(
     error: Exception, name: str, sentence: str
 ) -> None:
-    told = model_failure(error, name, "EXTRACTION_MODEL")
-    assert told
-    assert sentence in told
-    assert "secret" not in told
+    message = model_failure(error, name, "EXTRACTION_MODEL")
+    assert message
+    assert sentence in message
+    assert "secret" not in message
 
 
 def test_an_error_that_is_not_from_a_model_has_no_explanation() -> None:

@@ -27,7 +27,7 @@ RETIRED = [
     ("I'm not vegan anymore", ["diet: Is vegan"], ["Is vegan"]),
     ("I don't use vim any longer", [VIM], ["Uses vim"]),
     ("I no longer work at Acme and I now work at Globex", [ACME], ["Works at Acme"]),
-    # a second value beside the first
+    # a second value next to the first
     ("I work at Globex", [ACME], []),
     ("I also work at Globex", [ACME], []),
     ("I work as a barista", [NURSE], []),

@@ -61,7 +61,7 @@ UNREADABLE = AIMessage("", invalid_tool_calls=[{"name": "f", "args": "{", "id": 
     ],
     ids=[
         "a call", "an answer", "an answer before its call", "both", "parallel calls", "parallel calls, one answered",
-        "a second answer", "two calls of one id", "two calls of one id, one answered", "an answer to nobody",
+        "a second answer", "two calls of one id", "two calls of one id, one answered", "an answer without a call",
         "an id used again", "an answer that comes late", "an unreadable call", "an unreadable call that was answered",
     ],
 )  # fmt: skip
