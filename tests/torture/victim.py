@@ -219,7 +219,7 @@ class Round:
     async def repair(self, by: int) -> Findings:
         """Send one more message in each thread and repeat the batches, like a user who got no answer; then report.
 
-        `by` is the number of the round whose process repairs. If it is killed, the next one repairs again."""
+        `by` is the number of the round whose process repairs. If that process is killed, the next one repairs."""
         for thread in ("a", "b"):
             await self.turn(thread, items(self.name(f"after{by}{thread}of")))
         await self.learn_batch()
