@@ -1,12 +1,12 @@
 # The commands of this project. `make help` lists them. Each sets up .venv first if it is not up to date.
-# Only relative paths are used, so that a path with a space in it works.
+# All paths are relative, so that it works in a folder with a space in its path.
 
-# The Python of .venv, or the newest one on the PATH that runs (one of pyenv's shims may not). To change it, name another:
+# The Python of .venv, or the newest one on the PATH that runs (a shim of pyenv may not). To use another one:
 # make setup PYTHON=/path/to/python3
 PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done)
 NO_PYTHON := echo "No Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3" >&2; false
-# Ignore Ctrl-C while Python starts, when it would print a traceback. The program's first statement handles it again.
+# Ignore Ctrl-C while Python starts, which would print a traceback. The program's first statement restores it.
 QUIETLY := trap '' INT; exec
 INSTALL = $(if $(PYTHON),$(QUIETLY) $(PYTHON) install.py,$(NO_PYTHON))
 BIN := .venv/bin/python
@@ -14,7 +14,7 @@ ARGS ?=
 PORT ?= 2024
 KILLS ?= 60
 
-# Stop langgraph_cli from reporting each command that it runs.
+# Turn off the analytics of langgraph_cli.
 export LANGGRAPH_CLI_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ export LANGGRAPH_CLI_NO_ANALYTICS := 1
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup:  ## make .venv with the pinned packages (the other commands do it when needed)
+setup:  ## create .venv with the pinned packages (the other commands do this when needed)
 	@$(INSTALL)
 
 chat: setup  ## talk to the agent in this terminal (make chat ARGS="--user ada")
@@ -32,16 +32,16 @@ chat: setup  ## talk to the agent in this terminal (make chat ARGS="--user ada")
 dev: setup  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
 	@$(BIN) -m agent.terminal.dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
 
-test: setup  ## run the unit tests, the integration tests and a few set-ups
+test: setup  ## run the unit tests, the integration tests and a few set-up tests
 	@$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: setup  ## run the tests that open no socket
 	@$(BIN) -m pytest tests/unit_tests $(ARGS)
 
-fresh: setup  ## set up copies of this project as different users and machines do (ARGS=--tests runs their tests, too)
+fresh: setup  ## test the set-up as different users and with each Python (ARGS=--tests also runs the tests of each copy)
 	@$(BIN) -m pytest tests/fresh -v -m "" $(ARGS)
 
-torture: setup  ## kill processes at every step of a turn and check that nothing is lost (make torture KILLS=200)
+torture: setup  ## kill processes at every step of a turn, and check that nothing is lost (make torture KILLS=200)
 	@$(BIN) -m tests.torture --kills $(KILLS) $(ARGS)
 
 bench: setup  ## measure recall, writes, freshness, bytes, start-up, tasks and threads (make bench ARGS=--quick)
@@ -50,7 +50,7 @@ bench: setup  ## measure recall, writes, freshness, bytes, start-up, tasks and t
 evals: setup  ## measure how well recall finds labelled answers (make evals ARGS=--json)
 	@$(BIN) -m tests.evals $(ARGS)
 
-lint: setup  ## ruff, mypy --strict, langgraph validate, and the checks on README, docs and layout
+lint: setup  ## run ruff, mypy --strict, langgraph validate, and the checks of README, docs and layout
 	@$(BIN) -m ruff check .
 	@$(BIN) -m ruff format --check .
 	@$(BIN) -m mypy
@@ -61,14 +61,14 @@ format: setup  ## sort the imports and format the code
 	@$(BIN) -m ruff check --fix .
 	@$(BIN) -m ruff format .
 
-add:  ## add packages, moving no other pin (make add PACKAGE=langchain-anthropic, PACKAGE="httpx>=0.27 rich")
+add:  ## add packages without changing other pins (make add PACKAGE=langchain-anthropic, PACKAGE="httpx>=0.27 rich")
 	@$(INSTALL) add "$$PACKAGE"
 
-lock:  ## lock and install the dependencies in pyproject.toml, moving as few pins as possible
+lock:  ## lock and install the dependencies in pyproject.toml, changing as few pins as possible
 	@$(INSTALL) lock
 
-upgrade:  ## move every pin to the newest version that pyproject.toml allows, and install
+upgrade:  ## update every pin to the newest version that pyproject.toml allows, and install
 	@$(INSTALL) upgrade
 
-clean:  ## remove .venv and the caches, but not .data, where the agent's memory is
+clean:  ## remove .venv and the caches, but not .data, which holds the agent's memory
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .langgraph_api

@@ -1,6 +1,6 @@
-"""Set up .venv with the packages that requirements.lock pins, and change these pins; `make` runs it.
+"""Sets up .venv with the packages that requirements.lock pins, and changes these pins. `make` runs it.
 
-It uses the standard library alone, because nothing is installed yet when it runs.
+It uses only the standard library, because nothing is installed yet when it runs.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -32,17 +32,17 @@ STALE = "requirements.lock does not match the dependencies in pyproject.toml. Ru
 FAILED = {
     "setup": "Setting up .venv failed: {reason}. Then run the same command again.",
     "add": """Nothing was changed: {reason}. Check the package's name and the connection to the package index.
-`make add` moves no pinned version: if one is in the way, write the package into pyproject.toml and run `make lock`.""",
-    "lock": "requirements.lock is as it was: {reason}. Check pyproject.toml and the connection to the package index.",
-    "upgrade": "requirements.lock is as it was: {reason}. Check the connection to the package index.",
+`make add` changes no pinned version: if one conflicts, add the package to pyproject.toml and run `make lock`.""",
+    "lock": "requirements.lock is unchanged: {reason}. Check pyproject.toml and the connection to the package index.",
+    "upgrade": "requirements.lock is unchanged: {reason}. Check the connection to the package index.",
 }
 NO_PIP = """{python} cannot make a virtual environment with pip, because its module ensurepip is missing.
 On Debian or Ubuntu: apt install python3-venv. Elsewhere, install uv or name another Python: make setup PYTHON=..."""
 
 
 def header(pyproject: str) -> str:
-    """Return the first line of the lock for this pyproject.toml: a digest of all that the lock is resolved from."""
-    import tomllib  # Python 3.10, which main() refuses, has none
+    """Return the first line of the lock for this pyproject.toml: a digest of everything it is resolved from."""
+    import tomllib  # missing in Python 3.10, which main() refuses
 
     tables = tomllib.loads(pyproject)
     project = tables["project"]
@@ -58,7 +58,7 @@ def header(pyproject: str) -> str:
 
 
 def is_stale(pyproject: str, lock: str) -> bool:
-    """Whether the lock was resolved from other dependencies than those in pyproject.toml."""
+    """Whether the lock was resolved from dependencies other than those in pyproject.toml."""
     return not lock.startswith(header(pyproject))
 
 
@@ -97,9 +97,9 @@ def installed() -> list[str]:
 
 
 def lock_folder() -> None:
-    """Keep other installations out of this folder until this process ends and the programs that it started end.
+    """Lock this folder against other installations until this process and the programs that it started have ended.
 
-    Its children inherit the lock, so an installer that outlives a killed install.py is waited for as well.
+    Child processes inherit the lock, so other installations also wait for an installer that outlives install.py.
     """
     lock = os.open(__file__, os.O_RDWR)
     os.set_inheritable(lock, True)
@@ -111,8 +111,8 @@ def lock_folder() -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for pip and uv: their caches go below .venv when the usual place is not writable."""
-    defaults = {"UV_CONCURRENT_DOWNLOADS": "12"}  # uv's 50 pass a limit of 256 open files
+    """Return the environment for pip and uv: their caches are below .venv if the usual place is not writable."""
+    defaults = {"UV_CONCURRENT_DOWNLOADS": "12"}  # uv's default of 50 exceeds a limit of 256 open files
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "uv"
         cache.mkdir(parents=True, exist_ok=True)
@@ -126,18 +126,18 @@ def environment() -> dict[str, str]:
 def run(*command: str, folder: str = ".", quiet: bool = False) -> None:
     """Run a program; raise subprocess.CalledProcessError when it fails."""
     errors = subprocess.DEVNULL if quiet else None
-    # close_fds=False hands down the lock, and only it: Python opens its other files as not inheritable.
+    # close_fds=False lets the child inherit the lock, and only the lock: other files are not inheritable by default.
     subprocess.run(command, cwd=folder, stderr=errors, env=environment(), close_fds=False, check=True)  # noqa: S603
 
 
 def uv_on_path() -> str | None:
-    """Return the uv on the PATH if it runs; one of pyenv's shims may not."""
+    """Return the uv on the PATH if it runs. A shim of pyenv may not run."""
     uv = shutil.which("uv")
     return uv if uv and not subprocess.run([uv, "--version"], capture_output=True).returncode else None  # noqa: S603
 
 
 def make_venv() -> None:
-    """Make .venv anew, with nothing in it but the uv that requirements.lock pins."""
+    """Create .venv from scratch, with only the uv that requirements.lock pins."""
     if VENV.exists():
         shutil.rmtree(VENV)
     python = sys._base_executable  # sys.executable may be the one in .venv
@@ -157,8 +157,8 @@ def make_venv() -> None:
 def prepare() -> list[str]:
     """Return the command of .venv's uv.
 
-    A .venv that is not complete, or was made in another place or by another Python, is made anew: a package that was
-    half written when its installer was killed looks installed to uv.
+    A .venv that is incomplete, or was made in another folder or by another Python, is created again: a package that
+    was half written when its installer was killed looks installed to uv.
     """
     if installed()[:1] != wanted()[:1]:
         make_venv()
@@ -166,20 +166,20 @@ def prepare() -> list[str]:
 
 
 def install(uv: list[str], *options: str) -> None:
-    """Make .venv hold the packages of requirements.lock and this project, and nothing else."""
+    """Install exactly the packages of requirements.lock, and this project, in .venv."""
     READY.unlink(missing_ok=True)
     here = ["--python", str(PYTHON)]
     run(*uv, "pip", "sync", *here, *options, "--require-hashes", str(LOCK))
     run(*uv, "pip", "install", *here, *options, "--no-deps", "--no-build-isolation", "--editable", ".")
     for link in VENV.glob("lib/*/site-packages/*.pth"):
-        # uv writes the absolute path, which Python 3.11 cannot read with an accent in it where LC_ALL is C.
+        # uv writes the absolute path. If LC_ALL is C, Python 3.11 cannot read a path with an accent.
         if link.read_bytes().strip() == os.fsencode(Path.cwd()):
             link.write_text(os.path.relpath(Path.cwd(), link.parent))
     READY.write_text("\n".join(wanted()))
 
 
 def resolve(uv: list[str], command: str, added: list[str], folder: str) -> None:
-    """Write pyproject.toml, with what is added, and the lock for it into an empty folder."""
+    """Write pyproject.toml, with the added packages, and its lock into an empty folder."""
     shutil.copy(PYPROJECT, folder)
     python = ["--python", str(PYTHON.absolute())]
     if added:
@@ -188,15 +188,15 @@ def resolve(uv: list[str], command: str, added: list[str], folder: str) -> None:
     lock.write_text(read_lock(), encoding="utf-8")
     pyproject = Path(folder, PYPROJECT).read_text(encoding="utf-8")
     oldest = re.search(r"^requires-python\D+([\d.]+)", pyproject, re.MULTILINE)
-    # "fewest": one version of a package for all Pythons where there is one, so that it is checked and tested once
+    # "fewest": one version of a package for all Pythons if possible, so that it is checked and tested once
     options = ["--universal", "--python-version", oldest[1] if oldest else "3.11", "--fork-strategy", "fewest"]
     options += ["--group", "dev", "--generate-hashes", "--no-emit-index-url", "--custom-compile-command", "make lock"]
     compile_lock = [*uv, "pip", "compile", str(PYPROJECT), "--output-file", str(LOCK), "--quiet", *python, *options]
     if command == "upgrade":
         run(*compile_lock, "--upgrade", folder=folder)
     else:
-        # uv keeps the versions in the output file, unless a newer version of a new package needs others. So they are
-        # constraints at first; the second run writes the file without a note about them at each package.
+        # uv keeps the versions in the output file, unless the newest version of a new package needs others. The first
+        # run uses them as constraints. The second run writes the file without a comment about them at each package.
         names = {package(requirement) for requirement in added}
         kept = [pin for pin in pins(read_lock()) if package(pin) not in names]
         Path(folder, "pins.txt").write_text("\n".join(kept))
@@ -210,7 +210,7 @@ def resolve(uv: list[str], command: str, added: list[str], folder: str) -> None:
 
 
 def set_up() -> None:
-    """Install what requirements.lock pins, unless it is stale."""
+    """Install the packages that requirements.lock pins. Exits if the lock is stale."""
     if is_stale(PYPROJECT.read_text(encoding="utf-8"), read_lock()):
         sys.exit(STALE)
     sys.stderr.write("Setting up .venv; the first time, this may take a minute (700 MB on disk) ...\n")
@@ -218,7 +218,7 @@ def set_up() -> None:
 
 
 def change(command: str, added: list[str]) -> None:
-    """Resolve the lock again and install it. When that fails, both files are as they were."""
+    """Resolve the lock again and install it. If that fails, both files are restored."""
     before = {path: path.read_bytes() for path in (PYPROJECT, LOCK) if path.exists()}
     was_ready = installed() == wanted()
     uv = prepare()
@@ -231,14 +231,14 @@ def change(command: str, added: list[str]) -> None:
     except BaseException as error:
         for path, content in before.items():
             path.write_bytes(content)
-        # The old packages can be put back when uv ended by itself. When it was killed, it may have left half of one.
+        # If uv ended by itself, the old packages can be restored. If it was killed, a package may be half written.
         if was_ready and isinstance(error, subprocess.CalledProcessError) and error.returncode > 0:
             install(uv, "--quiet")
         raise
 
 
 def main(command: str = "setup", text: str = "") -> None:
-    if sys.version_info < (3, 11):  # noqa: UP036 - this file is what says so
+    if sys.version_info < (3, 11):  # noqa: UP036 - older Pythons can run this file
         sys.exit(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}.")
     os.chdir(Path(__file__).parent)
     added = requirements(text)

@@ -1,5 +1,5 @@
-"""Every test, benchmark and measurement starts here, and so does each program that they start."""
+"""Imported before every test and benchmark, and by the programs that they start."""
 
 import os
 
-os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # the developer's own .env stays out
+os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # do not read the developer's .env

@@ -1,4 +1,4 @@
-"""A user who collects things, and a model that extracts every fact: shared by tests of extraction."""
+"""Helpers for tests of extraction: messages and facts of a user who collects things."""
 
 import asyncio
 import json
@@ -33,21 +33,20 @@ def collects(*names: str) -> list[str]:
     return [f"Collects {name}" for name in names]
 
 
-async def becomes(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread or process makes true."""
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true. Another thread or process makes it true."""
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
-MAX_CHARS = 32_000
-"""Characters that a message may have."""
+MAX_CHARS = 32_000  # the maximum length of a message
 
 COLLECTED = ("stamps", "coins", "shells", "cups")
 
 
 async def tell_in_forks(graph: Graph, user: str) -> str:
-    """Tell of COLLECTED in a thread, of the second and third in forks from after the first; the thread."""
+    """Say each of COLLECTED in a thread, the second and third in forks after the first. Returns the thread."""
     thread = str(uuid.uuid4())
     first, *forked, last = COLLECTED
     await say(graph, user, items(first), thread)
@@ -70,7 +69,7 @@ async def times(graph: Graph, thread: str) -> dict[str, datetime]:
 
 
 async def assert_own_times(graph: Graph, store: FactStore, user: str, thread: str) -> None:
-    """Each fact was said when its message was, and comes from it."""
+    """Each fact comes from its message and has the time of that message."""
     said = await times(graph, thread)
     facts = [fact for fact in await UserMemory(store, user).all() if fact.source.thread_id == thread]
     assert facts

@@ -1,4 +1,4 @@
-"""What tests share: real servers once a session, settings that point at them, and a scripted model."""
+"""Shared fixtures: real servers, started once per session, settings that point at them, and a scripted model."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ Setting = Callable[..., None]
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
-    """An embedded Postgres and Chroma of this test process's own, in use until the session ends."""
+    """An embedded Postgres and Chroma for this test process, in use until the session ends."""
     directory = tmp_path_factory.mktemp("servers")
     ready, done = threading.Event(), threading.Event()
     found: list[Addresses | BaseException] = []
@@ -36,7 +36,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     def run() -> None:
         try:
             asyncio.run(use())
-        except BaseException as error:  # the fixture raises it where it is seen
+        except BaseException as error:  # the fixture raises it
             found.append(error)
             ready.set()
 
@@ -57,7 +57,7 @@ def openai() -> Iterator[ScriptedOpenAI]:
 
 
 def variables_for(servers: Addresses, openai: ScriptedOpenAI, directory: Path) -> dict[str, str]:
-    """Every setting, as environment variables: these servers, this model, data in `directory`, and defaults."""
+    """Every setting as an environment variable: these servers, this model, data in `directory`, otherwise defaults."""
     return dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
         "POSTGRES_URL": servers.postgres or "",
         "CHROMA_URL": servers.chroma or "",
@@ -75,7 +75,7 @@ def variables_for(servers: Addresses, openai: ScriptedOpenAI, directory: Path) -
 def environment(
     servers: Addresses, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> dict[str, str]:
-    """Environment variables that point at this session's servers and this test's model; in force, and returned."""
+    """Environment variables that point at this session's servers and this test's model; set and returned."""
     variables = variables_for(servers, openai, tmp_path)
     monkeypatch.chdir(tmp_path)
     for name, value in variables.items():
@@ -91,7 +91,7 @@ async def store(environment: dict[str, str]) -> AsyncIterator[AgentStore]:
 
 @pytest.fixture
 def setting(store: AgentStore) -> Setting:
-    """Change the settings of the store, and so of its graphs: setting(extract="batched")."""
+    """Changes the settings of the store, and so of its graphs: setting(extract="batched")."""
 
     def change(**values: object) -> None:
         store.settings = store.settings.model_copy(update=values)
@@ -107,11 +107,11 @@ async def saver(environment: dict[str, str]) -> AsyncIterator[ThreadSaver]:
 
 @pytest.fixture
 def graph(saver: ThreadSaver, store: AgentStore) -> Graph:
-    """The chat."""
+    """The chat graph."""
     return builder.compile(checkpointer=saver, store=store)
 
 
 @pytest.fixture
 def user() -> str:
-    """A user whom no other test has."""
+    """A user that no other test uses."""
     return f"ada-{uuid.uuid4()}"

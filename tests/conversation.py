@@ -1,4 +1,4 @@
-"""Helpers for talking to the compiled graph."""
+"""Helpers that send messages to the compiled graph and script a model's answers."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class Turn:
     """What a client saw of one turn."""
 
     events: list[tuple[str, str]] = field(default_factory=list)
-    """(node, text of a token) and (node, "done"), in the order they came."""
+    """(node, text of a token) and (node, "done"), in order of arrival."""
     changes: MemoryChanges | None = None
 
     @property
@@ -30,7 +30,7 @@ class Turn:
 
     @property
     def nodes(self) -> list[str]:
-        """The nodes that ran, in order, without those that a project made from this template has added."""
+        """The nodes that ran, in order, without nodes that a project made from this template has added."""
         return [node for node, text in self.events if text == "done" and node in NODES]
 
 
@@ -52,7 +52,7 @@ async def say(graph: Graph, user: str, text: str, thread: str | None = None, **c
         else:
             for node, update in cast(Mapping[str, Any], payload).items():
                 turn.events.append((node, "done"))
-                if isinstance(update, dict):  # several tools of one step come as a list
+                if isinstance(update, dict):  # the updates of several tools arrive as a list
                     turn.changes = update.get("changes") or turn.changes
     return turn
 
@@ -79,7 +79,7 @@ def candidate(text: str, quote: str, attribute: str, **values: Any) -> dict[str,
 
 
 def found(*facts: dict[str, Any], retracted: Sequence[tuple[int, str]] = ()) -> Json:
-    """The answer of an extraction; `retracted` are numbers of known facts, and the words that take them back."""
+    """The answer of an extraction; `retracted` are numbers of known facts and the words that retract them."""
     taken = [{"known": known, "message": 1, "quote": quote} for known, quote in retracted]
     return Json({"facts": list(facts), "retracted": taken})
 
@@ -87,4 +87,4 @@ def found(*facts: dict[str, Any], retracted: Sequence[tuple[int, str]] = ()) -> 
 INTRODUCTION = "I live in San Francisco and I'm allergic to shellfish."
 HOME = candidate("Lives in San Francisco", "I live in San Francisco", "home city", category="location")
 SHELLFISH = candidate("Is allergic to shellfish", "I'm allergic to shellfish", "allergy", category="constraint")
-"""What a user says first, and what is to be known from it."""
+"""A user's first message, and the facts to extract from it."""

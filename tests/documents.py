@@ -30,7 +30,7 @@ class Block:
 
 
 def blocks(page: Path, *languages: str) -> list[Block]:
-    """The fenced blocks of a page, of these languages or all, in order."""
+    """The fenced blocks of a page in these languages, or in all, in order."""
     text = page.read_text()
     found = re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     every = [Block(page, text[: match.start(2)].count("\n") + 1, match[1], match[2]) for match in found]
@@ -65,12 +65,12 @@ def commands(block: Block) -> list[Command]:
 
 
 class DoesNotApply(Exception):
-    """A change that a page describes does not fit the file."""
+    """A change that a page describes cannot be applied to the file."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a diff block says: the file after "--- ", then hunks of lines, parted by "@@"."""
+    """A diff block: the file after "--- ", then hunks of lines, separated by "@@"."""
 
     block: Block
     path: str
@@ -78,7 +78,7 @@ class Change:
     """Text before and after."""
 
     def apply(self, folder: Path) -> None:
-        """Change the file in `folder`. Raises DoesNotApply where a hunk's old text is not there exactly once."""
+        """Change the file in `folder`. Raises DoesNotApply unless the old text of each hunk occurs exactly once."""
         file = folder / self.path
         text = file.read_text() if file.exists() else ""
         for before, after in self.hunks:

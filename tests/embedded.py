@@ -1,4 +1,4 @@
-"""Client processes of the embedded servers, for tests of how servers start, are shared and end."""
+"""Client processes of the embedded servers, for tests of how the servers start, are shared and stop."""
 
 import json
 import os
@@ -49,7 +49,7 @@ ORDINARY_USER = pwd.getpwnam("nobody")
 
 
 class Client:
-    """A process that uses the servers until it is ended."""
+    """A process that uses the servers until `end()`."""
 
     def __init__(
         self, data_dir: Path, wanted: frozenset[ServerName], prefix: Sequence[str], idle_timeout: float
@@ -69,7 +69,7 @@ class Client:
         )
 
     def answer(self) -> dict[str, str]:
-        """What it printed: the addresses, or an error."""
+        """The printed addresses or error."""
         assert self.process.stdout
         assert select.select([self.process.stdout], [], [], 60)[0], "no address within 60 s"
         answer: dict[str, str] = json.loads(self.process.stdout.readline())
@@ -123,7 +123,7 @@ def chroma_listens(url: str | None) -> bool:
 def run_as(uid: int, gid: int) -> list[str]:
     """The prefix of a command that runs it as another user, if root runs pytest.
 
-    dac_read_search (2) lets that user reach an interpreter below root's home; it may write only what is its own."""
+    The capability dac_read_search (2) lets that user run an interpreter below root's home, but not write to it."""
     if os.geteuid() != 0:
         return []
     program = f"import os, sys; from memory.embedded.launch import become; become({uid}, {gid}, 2)"

@@ -1,4 +1,4 @@
-"""The index as tests fill it, look into it and break it, in a database of their own."""
+"""Helpers that fill, inspect and break the index, in a separate database."""
 
 import uuid
 from collections.abc import Sequence
@@ -25,12 +25,11 @@ CITIES = ("Austin", "Lima", "Rome", "Oslo", "Cairo", "Quito", "Perth")
 
 
 class WordVectors(Embeddings):
-    """Vectors of 26 dimensions that count letters; it notes what it is asked for, and may stop answering."""
+    """Vectors of 26 dimensions that count letters. It records its calls, and fails after `answers` calls."""
 
     def __init__(self, answers: int = 1_000_000) -> None:
         self.calls: list[list[str]] = []
         self.answers = answers
-        """Calls it answers before it fails."""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         if len(self.calls) >= self.answers:
@@ -43,7 +42,7 @@ class WordVectors(Embeddings):
 
 
 def settings_of_its_own(servers: Addresses, openai: ScriptedOpenAI, directory: Path) -> Settings:
-    """Settings with an empty database, and so with a ledger and a collection, that no other test has."""
+    """Settings with a new, empty database, so that no other test shares the ledger or the collection."""
     name = f"maintenance_{uuid.uuid4().hex}"
     url = servers.postgres or ""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -72,7 +71,7 @@ async def found(store: FactStore, user: str, query: str) -> list[str]:
 
 
 async def entries(store: FactStore) -> list[Entry]:
-    """What the collection has."""
+    """All entries of the collection."""
     return sorted([entry async for page in store.index.scan() for entry in page])
 
 
@@ -86,7 +85,7 @@ async def refuse(*arguments: object, **named: object) -> None:
 
 
 async def write_without_index(store: FactStore, cities: dict[str, Sequence[str]]) -> None:
-    """Facts that a process wrote to the ledger before it was killed."""
+    """Write facts to the ledger only, like a process that is killed before it writes the index."""
     with pytest.MonkeyPatch.context() as killed:
         killed.setattr(ChromaIndex, "put", refuse)
         for user, names in cities.items():

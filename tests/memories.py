@@ -17,12 +17,12 @@ from memory.user_memory import UserMemory
 
 
 def remembering(store: FactStore, user: str, model: str = "openai:scripted") -> UserMemory:
-    """The memory of a user, with a model to observe with."""
+    """The memory of a user, with a model for `observe`."""
     return UserMemory(store, user, model=open_model(model, read_settings()))
 
 
 async def put(store: FactStore, user: str, key: str, text: str, **values: object) -> None:
-    """A fact put in by hand."""
+    """Put a fact into the store."""
     await store.aput(facts_namespace(user), key, {"text": text, **values})
 
 
@@ -37,7 +37,7 @@ def texts(facts: Iterable[Fact]) -> list[str]:
 
 @asynccontextmanager
 async def store_of_its_own(monkeypatch: pytest.MonkeyPatch, name: str, **variables: str) -> AsyncIterator[FactStore]:
-    """A store in an empty database of this name."""
+    """A store in a new, empty database of this name."""
     url = read_settings().postgres_url
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute(f'create database "{name}"')

@@ -1,4 +1,4 @@
-"""A scripted model behind a real socket: OpenAI's HTTP protocol on loopback, for tests that patch no client.
+"""A scripted model behind a real socket: OpenAI's HTTP protocol on loopback, so that tests patch no client.
 
     with ScriptedOpenAI() as openai:
         openai.reply(ToolCalls([("search", {"query": "city"})]), Text("You live in Austin."))
@@ -7,9 +7,9 @@
         ...
         assert openai.calls("extraction") == 2
 
-The server has a thread and an event loop of its own, so that it answers other processes and blocked tests
-alike; script and record may be used from any thread. It refuses what OpenAI refuses and a test should notice: a
-tool call without its result, JSON mode without the word "json", an empty text to embed.
+The server has its own thread and event loop, so that it can answer other processes, and answers while a test blocks.
+The script and the recorded requests may be used from any thread. It refuses what OpenAI refuses and a test should
+notice: a tool call without its result, JSON mode without the word "json", an empty text to embed.
 """
 
 import asyncio
@@ -66,9 +66,9 @@ __all__ = [
 
 
 class ScriptedOpenAI:
-    """The server. `with` or `async with` starts it on a free port and stops it, whatever is still open.
+    """The server. `with` or `async with` starts it on a free port and stops it, even if connections are open.
 
-    An error raised by a scripted function reaches the client as a 500, and the test when the block is left.
+    An error in a scripted function reaches the client as a 500, and is raised in the test when the block is left.
     """
 
     url: str
@@ -82,9 +82,9 @@ class ScriptedOpenAI:
             "embedding": Vectors(),
             "models": Json({"object": "list", "data": [{"id": "scripted", "object": "model"}]}),
         }
-        """The answers once a queue is empty; replace one to have it given from then on."""
+        """The answers when a queue is empty. Replace one to change it from then on."""
         self._require_key = require_key
-        # tests only append and the server's one thread only takes, which a deque allows without a lock
+        # tests only append and the server's thread only pops, so a deque needs no lock
         self._script: dict[Kind, deque[Answer]] = {kind: deque() for kind in self.defaults}
         self._script_error: Exception | None = None
 
@@ -97,11 +97,11 @@ class ScriptedOpenAI:
         self._script["extraction"].extend(answers)
 
     def embedding(self, *answers: Answer) -> None:
-        """Queue answers to requests for embeddings: errors, between `Vectors()`."""
+        """Queue answers to requests for embeddings: errors, or `Vectors()`."""
         self._script["embedding"].extend(answers)
 
     def calls(self, kind: Kind | None = None) -> int:
-        """How many requests arrived, of one kind or in all, refused and repeated ones included."""
+        """The number of requests of one kind, or of all kinds, including refused and repeated ones."""
         return sum(kind in (None, request.kind) for request in tuple(self.requests))
 
     def __enter__(self) -> Self:
@@ -135,14 +135,14 @@ class ScriptedOpenAI:
         await asyncio.to_thread(self.__exit__, error)
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request and its answer, broken off when the client leaves or the server stops."""
+        """Answer one request. The answer is cancelled when the client disconnects or the server stops."""
         http = HTTPRequest(scope, receive)
         body, path = json.loads(await http.body() or "{}"), http.url.path
         kind = kind_of(f"{http.method} {path}", body)
         request = Request(len(self.requests) + 1, kind, path, dict(http.headers), body)
         self.requests.append(request)
         answering = asyncio.create_task(self._answer(request, send))
-        leaving = asyncio.ensure_future(receive())  # after the body, all there is to come is the disconnection
+        leaving = asyncio.ensure_future(receive())  # after the body, only a disconnect can follow
         stopping = asyncio.create_task(_until(lambda: self._server.should_exit))
         tasks = (answering, leaving, stopping)
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -155,7 +155,7 @@ class ScriptedOpenAI:
         try:
             answer = refusal(request, self._require_key) or await self._scripted(request)
             parts = wire(request, answer)
-        except Exception as error:  # whatever a scripted function raises is for the test to see
+        except Exception as error:  # raised in the test when the server stops
             self._script_error = self._script_error or error
             answer = Status(500, f"The script raised {error!r}.")
             parts = wire(request, answer)
@@ -191,12 +191,12 @@ async def _send(request: Request, answer: Final, parts: Sequence[str], send: Sen
     for number, part in enumerate(parts, 1):
         more = cut or number < len(parts)
         if not more:
-            request.finished = time.monotonic()  # before the byte after which a test may look at it
+            request.finished = time.monotonic()  # set before the last byte, after which a test may read it
         await send({"type": "http.response.body", "body": part.encode(), "more_body": more})
         if number < len(parts):
             await asyncio.sleep(delay)
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - another thread makes it true; an asyncio.Event is not for threads
+    while not condition():  # noqa: ASYNC110 - another thread makes it true; asyncio.Event is not thread-safe
         await asyncio.sleep(0.01)

@@ -1,6 +1,6 @@
-"""OpenAI's HTTP protocol as a server speaks it: what a request asks for, and answers as bodies and streams.
+"""The server side of OpenAI's HTTP protocol: classifies requests, and encodes answers as bodies or streams.
 
-`tests/openai_server.py` serves it from a script.
+`tests/openai_server.py` serves scripted answers with it.
 """
 
 import base64
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 Kind = Literal["reply", "extraction", "embedding", "models", "unknown"]
-"""`extraction` is a chat completion that has to be structured output, `reply` is every other one."""
+"""`extraction` is a chat completion with structured output, `reply` is any other one."""
 
-JsonObject: TypeAlias = Mapping[str, Any]  # on the wire, where the client decides about the shape
+JsonObject: TypeAlias = Mapping[str, Any]  # its shape depends on the client
 
 
 @dataclass(frozen=True)
 class Text:
-    """The model says this; token by token where a stream was asked for."""
+    """The model says this, token by token if the request asks for a stream."""
 
     text: str
     delay: float = 0.0
@@ -34,7 +34,7 @@ class Text:
 
 @dataclass(frozen=True)
 class ToolCalls:
-    """The model calls tools, each given as (name, arguments); arguments that are a text are sent as it stands."""
+    """The model calls tools, each given as (name, arguments). Arguments given as a string are sent unchanged."""
 
     calls: Sequence[tuple[str, JsonObject | str]]
     text: str = ""
@@ -42,9 +42,9 @@ class ToolCalls:
 
 @dataclass(frozen=True)
 class Json:
-    """Structured output in the way it was asked for: as content, or as the arguments of the forced tool.
+    """Structured output in the requested form: as content, or as the arguments of the forced tool.
 
-    To an endpoint that is not chat, the whole body.
+    For an endpoint other than chat, the whole body.
     """
 
     value: JsonObject
@@ -52,7 +52,7 @@ class Json:
 
 @dataclass(frozen=True)
 class Malformed:
-    """Structured output that is not JSON; or, with a text of one's own, that does not fit the schema."""
+    """Structured output that is not JSON, or, with another `text`, that does not fit the schema."""
 
     text: str = '{"facts": ['
 
@@ -70,17 +70,17 @@ class Status:
     message: str = "The script says so."
     code: str | None = None
     retry_after: float | None = None
-    """Seconds the client is told to wait; where None, the client follows its own back-off."""
+    """Seconds that the client is told to wait; None for the client's own back-off."""
 
 
 @dataclass(frozen=True)
 class Hang:
-    """No answer, until the client leaves or the server stops."""
+    """No answer until the client disconnects or the server stops."""
 
 
 @dataclass(frozen=True)
 class After:
-    """The answer, once the test has set the event."""
+    """The answer, sent after the test has set the event."""
 
     event: threading.Event
     answer: "Answer"
@@ -88,7 +88,7 @@ class After:
 
 @dataclass(eq=False)
 class Request:
-    """What a client sent and what became of it; times are seconds of `time.monotonic()`."""
+    """A request of a client and its outcome. Times are seconds of `time.monotonic()`."""
 
     number: int
     """1 for the first request to this server."""
@@ -101,9 +101,9 @@ class Request:
     answered: float | None = None
     """When the first byte of the answer was sent."""
     finished: float | None = None
-    """When the last byte was sent; None while a stream is open, and where the answer never ended."""
+    """When the last byte was sent; None if the answer has not ended."""
     disconnected: bool = False
-    """Whether the client left before the end of the answer."""
+    """Whether the client disconnected before the end of the answer."""
 
     @property
     def messages(self) -> list[JsonObject]:
@@ -112,7 +112,7 @@ class Request:
 
 Final: TypeAlias = Text | ToolCalls | Json | Malformed | Vectors | Status | Hang
 Answer: TypeAlias = Final | After | Callable[[Request], "Answer"]
-"""What a script holds. A function is called on the server's event loop, so it must not block."""
+"""An item of a script. A function is called on the server's event loop, so it must not block."""
 
 
 def kind_of(endpoint: str, body: JsonObject) -> Kind:
@@ -131,7 +131,7 @@ def response_format(body: JsonObject) -> str:
 
 
 def forced_tool(body: JsonObject) -> str | None:
-    """The name of the function that `tool_choice` demands."""
+    """The name of the function that `tool_choice` requires."""
     choice = body.get("tool_choice")
     return str(choice["function"]["name"]) if isinstance(choice, dict) and "function" in choice else None
 
@@ -151,7 +151,7 @@ def refusal(request: Request, key: str | None) -> Status | None:
 
 
 def problem_in(messages: Sequence[JsonObject], format_: str) -> str | None:
-    """Tool calls belong together with their results (a careless trim parts them); JSON mode wants its word."""
+    """Tool calls and their results must stay together (a careless trim separates them); JSON mode needs "json"."""
     if format_ == "json_object" and "json" not in json.dumps(messages).lower():
         return "'messages' must contain the word 'json' to use a response format of 'json_object'."
     open_calls: set[str] = set()
@@ -168,7 +168,7 @@ def problem_in(messages: Sequence[JsonObject], format_: str) -> str | None:
 
 
 def wire(request: Request, answer: Final) -> Sequence[str]:
-    """The body that carries the answer: one part, or those of a stream."""
+    """The body of the answer: one part, or the parts of a stream."""
     match answer:
         case Text(text, cut=cut):
             return completion(request, text, cut=cut)
@@ -232,7 +232,7 @@ def completion(
 
 
 def tokens(text: str) -> list[str]:
-    """Words with the space before them; joined they are the text again."""
+    """Words with the space before them. Joined, they are the text again."""
     return re.findall(r"\s*\S+|\s+$", text)
 
 
@@ -242,7 +242,7 @@ def embedded_texts(body: JsonObject) -> Sequence[str]:
 
 
 def embeddings(body: JsonObject) -> JsonObject:
-    """The answer of /embeddings; the client asks for little-endian float32 in base64 unless told otherwise."""
+    """The answer of /embeddings; the client asks for little-endian float32 in base64 by default."""
     vectors: list[JsonObject] = []
     for index, text in enumerate(embedded_texts(body)):
         vector = hashed_words(text, body.get("dimensions") or 1536)
@@ -255,7 +255,7 @@ def embeddings(body: JsonObject) -> JsonObject:
 
 
 def hashed_words(text: str, dimensions: int) -> Sequence[float]:
-    """A unit vector with a place for each word, found by its hash: the same in every process."""
+    """A unit vector in which each word's hash selects a dimension: the same in every process."""
     counts = [0] * dimensions
     for word in re.findall(r"\w+", text.casefold()) or [text]:
         counts[int.from_bytes(hashlib.sha256(word.encode()).digest(), "big") % dimensions] += 1

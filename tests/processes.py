@@ -1,4 +1,4 @@
-"""Programs of this project as child processes of a test: started, waited for, and ended."""
+"""Runs the programs of this project as child processes of a test."""
 
 import os
 import signal
@@ -18,20 +18,20 @@ from memory.environment import NO_TELEMETRY
 
 ROOT = Path(__file__).parents[1]
 READY_TIMEOUT = 120
-"""Seconds a server may take on a busy machine."""
+"""Seconds that a server may take to start on a busy machine."""
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """A free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, with `variables` in place of whatever the developer has set.
+    """This process's environment, with `variables` in place of the developer's settings.
 
-    What importing `memory` set here is left out: the program has to set it again.
+    Variables that the import of `memory` has set in this process are removed: the program must set them itself.
     """
     set_here = {*NO_TELEMETRY, "no_proxy", "NO_PROXY"}
     inherited = {name: value for name, value in os.environ.items() if name not in set_here}
@@ -39,12 +39,12 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def processes(directory: Path, kind: str = "") -> dict[int, str]:
-    """The processes that name `directory`, by number; one that is dead but not yet collected does not count."""
+    """The processes whose command line names `directory`, by pid, without zombies."""
     return {pid: command for pid, command in _running() if str(directory) in command and kind in command}
 
 
 def alive(pids: Iterable[int]) -> set[int]:
-    """Those of the processes that run."""
+    """Those of the processes that are running."""
     return {pid for pid, _ in _running()}.intersection(pids)
 
 
@@ -57,7 +57,7 @@ def _running() -> Iterator[tuple[int, str]]:
 
 
 def server_pid(data_dir: Path, name: ServerName) -> int:
-    """The process of an embedded server."""
+    """The pid of an embedded server."""
     pid = State.read(data_dir / name / "state.json").server_pid
     assert pid
     return pid
@@ -66,7 +66,7 @@ def server_pid(data_dir: Path, name: ServerName) -> int:
 def chat(
     lines: str | bytes, variables: Mapping[str, str], cwd: Path, *arguments: str, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m agent` with these lines as its input, to its end."""
+    """Run `python -m agent` with these lines as its input, and wait until it ends."""
     result = subprocess.run(
         [sys.executable, "-m", "agent", *arguments],
         input=lines if isinstance(lines, bytes) else lines.encode(),
@@ -88,9 +88,9 @@ def langgraph_dev(
     reload: bool = False,
     prefix: Sequence[str] = (),
 ) -> Iterator[str]:
-    """A real `langgraph dev`, with its records in `directory`; yields its URL once it answers, and ends it.
+    """Run a real `langgraph dev` with its data in `directory`, and yield its URL once it answers.
 
-    `reload` starts it again when code in `directory` changes, as `make dev` does. `prefix` is a program that runs it.
+    `reload` restarts it when code in `directory` changes, as `make dev` does. `prefix` is a program that runs it.
     """
     port = free_port()
     log = directory / "server.log"

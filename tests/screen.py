@@ -1,4 +1,4 @@
-"""The terminal program with a pseudo-terminal as its input and output."""
+"""Runs the terminal program in a pseudo-terminal."""
 
 import os
 import pty
@@ -15,7 +15,7 @@ from tests.processes import environment
 
 @contextmanager
 def terminal(variables: Mapping[str, str], directory: Path, *arguments: str, columns: int = 200) -> Iterator["Screen"]:
-    """The program with a person's terminal, of so many columns, as its input and output."""
+    """Run the program in a pseudo-terminal with this many columns."""
     ours, theirs = pty.openpty()
     program = subprocess.Popen(
         [sys.executable, "-m", "agent", *arguments],
@@ -37,7 +37,7 @@ def terminal(variables: Mapping[str, str], directory: Path, *arguments: str, col
 
 
 class Screen:
-    """What a person sees of the program and does with it."""
+    """What a person sees and types in the terminal."""
 
     def __init__(self, descriptor: int, program: "subprocess.Popen[bytes]") -> None:
         self._descriptor = descriptor
@@ -48,7 +48,7 @@ class Screen:
         os.write(self._descriptor, keys.encode())
 
     def wait_for(self, text: str, timeout: float = 60) -> None:
-        """Wait until `text` has appeared since the last wait."""
+        """Wait until `text` appears in the output since the last wait."""
         deadline = time.monotonic() + timeout
         while text not in self.seen:
             left = deadline - time.monotonic()
@@ -58,8 +58,8 @@ class Screen:
         self.seen = self.seen.partition(text)[2]
 
     def rest(self) -> str:
-        """What is shown since the last wait until the program has ended."""
-        with suppress(OSError):  # which tells the end, on Linux
+        """The output from the last wait until the program has ended."""
+        with suppress(OSError):  # marks the end of the output on Linux
             while select.select([self._descriptor], [], [], 0)[0] and (shown := os.read(self._descriptor, 65_536)):
                 self.seen += shown.decode(errors="replace")
         return self.seen

@@ -1,4 +1,4 @@
-"""The outbound connections and host lookups of programs, traced with strace."""
+"""Traces the outbound connections and host lookups of programs with strace."""
 
 import re
 import shutil
@@ -13,20 +13,20 @@ ADDRESS = re.compile(r'htons\((\d+)\).*?(?:inet_addr\("|inet_pton\(AF_INET6, ")(
 SENDS = re.compile(r"^\d+ +(?:connect|sendto|sendmsg|sendmmsg)\(")
 DNS_PORT = 53
 ASKS_RESOLVED = "io.systemd.Resolve"
-"""The socket of systemd-resolved, which looks hosts up for others."""
+"""The socket of systemd-resolved, which looks up hosts for other programs."""
 ASKS_NSCD = re.compile(r'"\\2\\0\\0\\0\\(?:[4-7]|r|16)\\0\\0\\0')
-"""A request to glibc's nscd that is about hosts; others are about users and groups."""
+"""A request to glibc's nscd about a host; other requests are about users and groups."""
 
 
 def strace(output: Path) -> list[str]:
-    """The prefix of a command that writes the network calls of it and its children to `output`.
+    """The prefix of a command that writes its network calls and those of its children to `output`.
 
-    Skips the test where that cannot be done.
+    Skips the test if strace does not work here.
     """
     if not shutil.which("strace"):
-        pytest.skip("what is sent cannot be seen: strace is not installed")
+        pytest.skip("strace is not installed")
     if subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("what is sent cannot be seen: strace may not trace here")
+        pytest.skip("strace is not allowed to trace here")
     return ["strace", "--seccomp-bpf", "-f", "-qq", "-e", "trace=%network", "-s", "100", "-o", str(output), "--"]
 
 

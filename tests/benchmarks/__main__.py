@@ -1,6 +1,6 @@
-"""Measure memory and print the outcome: make bench. `--quick` takes about a minute, and names pick benchmarks.
+"""Runs the benchmarks and prints their results: `make bench`. `--quick` takes about a minute; names choose benchmarks.
 
-Each benchmark is a file beside this one with `async def run(bench: Bench)`.
+Each benchmark is a module of this package with `async def run(bench: Bench)`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ notes = Console(stderr=True, style="dim", highlight=False, soft_wrap=True, marku
 
 
 def machine() -> str:
-    """What it runs on, and how busy that is."""
+    """The machine, its load, and the versions of Python and Chroma."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{os.cpu_count()} cores, {memory:.0f} GB, load {os.getloadavg()[0]:.1f}; {platform.system()} "
@@ -64,10 +64,10 @@ async def main(names: list[str], *, quick: bool, million: bool, as_json: bool) -
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="which to run; all where none is named")
-    parser.add_argument("--quick", action="store_true", help="small sizes, few repetitions")
-    parser.add_argument("--million", action="store_true", help="recall with a million facts, too: most of an hour")
-    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="benchmarks to run (default: all)")
+    parser.add_argument("--quick", action="store_true", help="use small sizes and few repetitions")
+    parser.add_argument("--million", action="store_true", help="also with a million facts (most of an hour)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
     arguments = parser.parse_args()
     asyncio.run(
         main(

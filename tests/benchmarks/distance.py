@@ -1,8 +1,8 @@
-"""A Postgres that is a millisecond away: a program that passes on what it is sent, later.
+"""A proxy that makes Postgres seem a millisecond away: it forwards data with a delay.
 
     python -m tests.benchmarks.distance /directory/of/its/socket
 
-prints the port of the loopback interface on which it listens.
+prints the loopback port that it listens on.
 """
 
 import asyncio
@@ -15,13 +15,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.processes import ROOT
 
-DELAY = 0.001
-"""Seconds, in each direction; timers add about as much again."""
+DELAY = 0.001  # seconds in each direction; timers add about as much again
 
 
 @asynccontextmanager
 async def far_away(url: str) -> AsyncIterator[str]:
-    """The address at which the same database is farther away."""
+    """Run the proxy in front of a database, and yield the proxy's connection string."""
     parts = conninfo_to_dict(url)
     command = ("-m", __name__, f"{parts['host']}/.s.PGSQL.{parts.get('port') or 5432}")
     program = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
@@ -36,8 +35,8 @@ async def far_away(url: str) -> AsyncIterator[str]:
 
 async def serve(socket: str) -> None:
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_unix_connection(socket)
-        await asyncio.gather(carry(reader, there[1]), carry(there[0], writer))
+        upstream = await asyncio.open_unix_connection(socket)
+        await asyncio.gather(forward(reader, upstream[1]), forward(upstream[0], writer))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
@@ -45,8 +44,8 @@ async def serve(socket: str) -> None:
     await server.serve_forever()
 
 
-async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Write what is read, in the same order, later, to the end of it."""
+async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy everything from `reader` to `writer` after the delay, then close the writer."""
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(65_536):
             asyncio.get_running_loop().call_later(DELAY, writer.write, data)

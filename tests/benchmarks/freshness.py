@@ -1,4 +1,4 @@
-"""How long after the reply a fact is known: from the reply's end, through extraction, to a search that finds it."""
+"""How long after the end of the reply a search finds the new fact: the time for extraction and indexing."""
 
 import statistics
 import time
@@ -22,7 +22,7 @@ async def run(bench: Bench) -> None:
         async with open_checkpointer() as saver, open_store() as store:
             graph = builder.compile(checkpointer=saver, store=store)
             turns = bench.times(100)
-            bench.note(f"from reply to recall: {turns} turns")
+            bench.note(f"freshness: {turns} turns")
             user, thread = "ada", uuid.uuid4().hex
             await seconds_until_known(graph, UserMemory(store, user), thread, "warmth")
             waits = [
@@ -30,12 +30,14 @@ async def run(bench: Bench) -> None:
                 for number in range(turns)
             ]
     median, p95 = statistics.median(waits), statistics.quantiles(waits, n=20)[-1]
-    remark = "and the extraction model's own time, here none"
-    bench.add("end of reply to recallable, median / p95", f"{median * 1e3:,.0f} / {p95 * 1e3:,.0f} ms", remark)
+    remark = "plus the time of the extraction model, which is none here"
+    bench.add(
+        "end of reply until a fact can be recalled, median / p95", f"{median * 1e3:,.0f} / {p95 * 1e3:,.0f} ms", remark
+    )
 
 
 async def seconds_until_known(graph: Graph, memory: UserMemory, thread: str, thing: str) -> float:
-    """From the end of the reply to a turn's message, to the moment at which a search finds its fact."""
+    """Seconds from the end of the reply until a search finds the fact of the message."""
     replied = 0.0
     stream = graph.astream(
         {"messages": [HumanMessage(items(thing))]},
@@ -52,5 +54,5 @@ async def seconds_until_known(graph: Graph, memory: UserMemory, thread: str, thi
             known = time.perf_counter()
             hits = await memory.search(f"Collects {thing}", limit=1)
             if [hit.fact.text for hit in hits] != [f"Collects {thing}"]:
-                raise AssertionError(f"A search does not find the fact of {thing!r} once reconcile is done.")
+                raise AssertionError(f"A search does not find the fact of {thing!r} after reconcile.")
     return known - replied

@@ -1,4 +1,4 @@
-"""The ways to keep facts that recall is measured beside, each filled quickly with the same users' facts."""
+"""The ways to store facts that recall is compared with. Each is bulk-loaded with the same users' facts."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -24,22 +24,21 @@ from memory.ledger.transaction import Transaction
 from memory.store import FactStore
 from tests.benchmarks.made_up import K, Person, Question, nearest
 
-PAGE = 5_000
-"""Facts that are written at a time; Chroma takes at most 5,461."""
+PAGE = 5_000  # facts written at a time; Chroma takes at most 5,461
 INDEX_PAGE = 500
 
 Ask = Callable[[Question], Awaitable[Collection[str]]]
-"""A way to search: the ids of the facts that it finds for a question."""
+"""A search: returns the ids of the facts that it finds for a question."""
 
 
-class Known(Embeddings):
-    """Texts whose vectors are known: no time that is measured goes into making one."""
+class PrecomputedVectors(Embeddings):
+    """An embedder whose vectors are computed in advance, so that embedding takes no time."""
 
     def __init__(self) -> None:
         self.vectors: dict[str, list[float]] = {}
 
     def learn(self, page: Iterable[Person]) -> None:
-        """The texts of these users' facts, and no others any more."""
+        """Replace all vectors with those of these users' facts."""
         self.vectors = {
             fact.text: vector
             for person in page
@@ -60,7 +59,7 @@ class Known(Embeddings):
 
 
 class ReadOnce(Ledger):
-    """A ledger that reads the version of a user's memory once, to tell what hot recall costs besides that read."""
+    """A ledger that reads the version of a user's memory only once, to measure hot recall without that read."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
@@ -73,9 +72,9 @@ class ReadOnce(Ledger):
 
 
 async def fill_ledger(store: FactStore, page: Sequence[Person]) -> None:
-    """Put the facts of these users, with their vectors, where recall loads them from."""
+    """Write the facts and vectors of these users to the ledger, from which recall loads them."""
     async with store.pool.connection() as connection, connection.transaction():
-        await connection.execute("set local session_replication_role = replica")  # queues nothing: the index is filled
+        await connection.execute("set local session_replication_role = replica")  # no triggers: nothing is queued
         cursor = connection.cursor()
         await cursor.executemany(
             "insert into memory.users (owner, user_id) values (%s, %s)",
@@ -94,17 +93,17 @@ async def fill_ledger(store: FactStore, page: Sequence[Person]) -> None:
 
 
 async def fill_index(store: FactStore, page: Sequence[Person]) -> None:
-    """Put the facts of these users where the project searches a user's facts that it does not hold."""
+    """Write the facts of these users to the project's index, which finds facts that are not cached."""
     owners = [owner_key(person.user_id) for person in page for _ in person.facts]
     facts = [fact for person in page for fact in person.facts]
     vectors = np.concatenate([person.vectors for person in page])
-    for start in range(0, len(facts), INDEX_PAGE):  # in time, also where the machine has much to do
+    for start in range(0, len(facts), INDEX_PAGE):  # small enough for the timeout on a busy machine
         part = slice(start, start + INDEX_PAGE)
         await store.index.put(owners[part], facts[part], vectors[part])
 
 
 class OneCollection:
-    """One Chroma collection of everybody's facts, searched with two conditions: what one writes first."""
+    """The simplest layout: one Chroma collection of all users' facts, searched with two conditions."""
 
     def __init__(self, collection: AsyncCollection) -> None:
         self._collection = collection
@@ -112,12 +111,12 @@ class OneCollection:
     @classmethod
     async def create(cls, url: str) -> "OneCollection":
         parts = urlsplit(url)
-        # Its connections are those of the store's own client, which closes them.
+        # It shares the connections of the store's own client, which closes them.
         client = await chromadb.AsyncHttpClient(
             host=str(parts.hostname), port=parts.port or 8000, settings=Settings(anonymized_telemetry=False)
         )
         hnsw: CreateHNSWConfiguration = {"space": "cosine", "ef_search": 100, "sync_threshold": SYNC_THRESHOLD}
-        return cls(await client.create_collection("everybody", embedding_function=None, configuration={"hnsw": hnsw}))
+        return cls(await client.create_collection("all_users", embedding_function=None, configuration={"hnsw": hnsw}))
 
     async def fill(self, page: Sequence[Person]) -> None:
         rows = [(person.user_id, fact) for person in page for fact in person.facts]
@@ -139,13 +138,13 @@ class OneCollection:
 
 
 class LangGraphStore:
-    """A store of LangGraph's own, which holds the current facts alone: it has no word for the others."""
+    """One of LangGraph's own stores. It holds only the current facts, because it has no retired ones."""
 
     def __init__(self, store: BaseStore) -> None:
         self._store = store
 
     async def fill(self, page: Sequence[Person]) -> None:
-        """The embedder has to know the texts."""
+        """Write the current facts. The embedder must have their vectors."""
         puts = [
             PutOp(("memories", person.user_id), person.facts[at].id, {"text": person.facts[at].text})
             for person in page
@@ -159,14 +158,14 @@ class LangGraphStore:
         return [item.key for item in found]
 
 
-def index_of(known: Known) -> PostgresIndexConfig:
-    """What LangGraph's stores are told, and no more: all else is as they come."""
+def index_of(known: PrecomputedVectors) -> PostgresIndexConfig:
+    """The index configuration of LangGraph's stores; all other options keep their defaults."""
     return {"dims": DIMENSION, "embed": known, "fields": ["text"]}
 
 
 @asynccontextmanager
-async def filling_postgres(store: FactStore, known: Known) -> AsyncIterator[LangGraphStore]:
-    """LangGraph's store in the project's own Postgres, whose index of vectors is made once everything is there."""
+async def filling_postgres(store: FactStore, known: PrecomputedVectors) -> AsyncIterator[LangGraphStore]:
+    """LangGraph's store in the project's own Postgres. Its vector index is built when the block is left."""
     postgres = AsyncPostgresStore(store.pool, index=index_of(known))
     await postgres.setup()
     async with store.pool.connection() as connection:
@@ -178,12 +177,12 @@ async def filling_postgres(store: FactStore, known: Known) -> AsyncIterator[Lang
         await connection.execute("set maintenance_work_mem = '1GB'")
         await connection.execute(row["indexdef"])
         await connection.execute("vacuum analyze")
-        await connection.execute("checkpoint")  # what is done now is not done while something is measured
+        await connection.execute("checkpoint")  # so that none starts during a measurement
         await connection.execute("reset maintenance_work_mem")
 
 
 def exact(people: Iterable[Person]) -> Ask:
-    """The limit: the user's current vectors in memory, and no more than a product and a sort."""
+    """The lower bound: the user's current vectors in memory, searched with one product and one sort."""
     held = {
         person.user_id: (person.vectors[current], [person.facts[position].id for position in current])
         for person in people

@@ -1,4 +1,4 @@
-"""Made-up users to measure recall with: facts of plausible words, clustered vectors, and questions; always the same."""
+"""Generated users to measure recall with: facts of plausible words, clustered vectors, and questions; deterministic."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ SPREAD = 1.0
 RETIRED = 0.15
 TOPICS = 200
 NEAR, APART = 0.6, 0.5
-"""How far a text is from its topic, and how far all texts lie in one direction: those of real models do, and the
-cosine of two that have nothing to do with each other is about 0.25."""
+"""The distance of a text from its topic, and the length of the component that all texts share. The vectors of real
+models share one, too: the cosine of two unrelated texts is about 0.25."""
 K = 10
 
 SYLLABLES = [a + b for a, b in product("bdfgklmnprstv", "aeiou")]
 VOCABULARY = [first + second + third for first, second, third in product(SYLLABLES[::4], SYLLABLES[1::4], "nrlmt")]
 COMMONNESS = 1 / (10 + np.arange(len(VOCABULARY)))
-"""A few words are in many texts, and most in few, as in any language."""
+"""A few words occur in many texts, and most words in few, as in natural language."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,17 @@ class Person:
 
     user_id: str
     facts: list[Fact]
-    vectors: Vectors
-    """One row a fact."""
+    vectors: Vectors  # one row per fact
 
     @property
     def current(self) -> list[int]:
-        """Positions of the facts that are not retired."""
+        """Positions of the current facts."""
         return [position for position, fact in enumerate(self.facts) if fact.retired_at is None]
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a user asks, and the ids of the right answers: the K current facts that are nearest to its vector."""
+    """A user's question, and the ids of the right answers: the K current facts nearest to its vector."""
 
     user_id: str
     text: str
@@ -53,7 +52,7 @@ class Question:
 
 
 def counts(size: int, users: int, seed: int) -> list[int]:
-    """How many facts each of the users has, log-normal, `size` together."""
+    """How many facts each user has: log-normal, `size` in total."""
     shares = np.random.default_rng(seed).lognormal(0, SPREAD, users)
     many = 1 + np.floor(shares / shares.sum() * (size - users)).astype(int)
     many[: size - many.sum()] += 1
@@ -61,7 +60,7 @@ def counts(size: int, users: int, seed: int) -> list[int]:
 
 
 def people(how_many: Mapping[str, int], seed: int) -> Iterator[Person]:
-    """Users (by id) with so many facts each, made when they are asked for; the same for the same arguments."""
+    """Generate users with this many facts (by user id). The same arguments give the same users."""
     topics, rng, now = _topics(), np.random.default_rng(seed), utc_now()
     for user_id, count in how_many.items():
         about = topics[rng.integers(TOPICS, size=count)]
@@ -93,7 +92,7 @@ def people(how_many: Mapping[str, int], seed: int) -> Iterator[Person]:
 
 
 def question(person: Person, rng: np.random.Generator) -> Question:
-    """One about something that the user has said: near to it, with three of its words and two others."""
+    """A question about something that the user has said: a vector near it, three of its words and two others."""
     current = person.current
     about = current[rng.integers(len(current))]
     noise = unit(rng.standard_normal((1, DIMENSION), dtype=np.float32))[0]
@@ -104,8 +103,8 @@ def question(person: Person, rng: np.random.Generator) -> Question:
 
 
 def nearest(vectors: Vectors, vector: Vectors) -> NDArray[np.intp]:
-    """Positions of the K rows that are nearest to `vector`, nearest first: brute force."""
-    cosines = np.vecdot(vectors, vector)  # in this thread alone: on a busy machine BLAS's spin, waiting for each other
+    """Positions of the K rows nearest to `vector`, nearest first, by brute force."""
+    cosines = np.vecdot(vectors, vector)  # single-threaded: BLAS's threads spin on a busy machine
     best = np.argpartition(cosines, -min(K, len(cosines)))[-K:]
     return np.asarray(best[np.argsort(-cosines[best])])
 

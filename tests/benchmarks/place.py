@@ -1,4 +1,4 @@
-"""Where benchmarks run: a data directory of their own with embedded servers, and ways to fill it quickly."""
+"""The environment of benchmarks: a separate data directory with embedded servers, and ways to fill it quickly."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ WORDS = [
 
 
 class HashedWords(Embeddings):
-    """Vectors of hashed words, of the local model's dimension: as many bytes, and next to no time."""
+    """Vectors of hashed words with the local model's dimension: the same size, but almost no time."""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         return [list(hashed_words(text, DIMENSION)) for text in texts]
@@ -45,22 +45,22 @@ class HashedWords(Embeddings):
 
 @dataclass(frozen=True)
 class Table:
-    """Figures of several things, side by side."""
+    """A table of measurements."""
 
     title: str
     columns: list[str]
     rows: dict[str, list[float | None]] = field(default_factory=dict)
-    """What was measured -> a figure a column; None where there is none."""
+    """What was measured -> one figure per column; None if not measured."""
 
     def markdown(self) -> str:
-        """The table, to be read and to be pasted."""
+        """The table in Markdown."""
         lines = [["", *self.columns], ["---", *["---:"] * len(self.columns)]]
         lines += [[name, *map(figure, row)] for name, row in self.rows.items()]
         return "\n".join([f"{self.title}:", "", *(f"| {' | '.join(line)} |" for line in lines)])
 
 
 def figure(value: float | None) -> str:
-    """A number with three digits that mean something, and a fourth where it would pass for 1 otherwise."""
+    """A number with three significant digits, or four if it would be rounded to 1."""
     if value is None:
         return "-"
     short = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
@@ -69,25 +69,25 @@ def figure(value: float | None) -> str:
 
 @dataclass
 class Bench:
-    """What a benchmark is given: where to work, how much, and where to write the outcome."""
+    """What a benchmark gets: a directory, the sizes to use, and the place for its results."""
 
     directory: Path
     quick: bool
     note: Callable[[str], None]
-    """Tells the person who waits what is being done."""
+    """Prints progress."""
     rows: list[tuple[str, str, str]] = field(default_factory=list)
-    """What was measured, the value with its unit, a remark."""
+    """(what was measured, the value with its unit, a remark)"""
     tables: list[Table] = field(default_factory=list)
     million: bool = False
-    """Whether to measure recall with a million facts, too."""
+    """Whether to measure recall with a million facts as well."""
 
     @property
     def sizes(self) -> list[int]:
-        """How many facts to measure with, growing."""
+        """How many facts to measure with, in ascending order."""
         return [500, 2_000] if self.quick else [10_000, 100_000]
 
     def times(self, full: int) -> int:
-        """How often to repeat something that is done `full` times in a full run."""
+        """How often to repeat something that a full run repeats `full` times."""
         return max(10, full // 10) if self.quick else full
 
     def add(self, what: str, value: str, remark: str = "") -> None:
@@ -95,7 +95,7 @@ class Bench:
 
     @contextmanager
     def environment(self, name: str, **settings: str) -> Iterator[Path]:
-        """Settings for a data directory of this name, and a model that answers at once; yields the directory."""
+        """Set variables for a data directory of this name and a scripted model; yields the directory."""
         data = self.directory / name
         with ScriptedOpenAI() as model:
             model.defaults |= {"extraction": script.extraction, "reply": script.reply}
@@ -113,21 +113,21 @@ class Bench:
 
 @asynccontextmanager
 async def store_with_hashed_words() -> AsyncIterator[FactStore]:
-    """The store as it is, but for an embedder that takes no time."""
+    """The store with an embedder that takes almost no time."""
     async with open_store() as store:
         store.use_index(IndexQueue(store.pool, store.queue.index, Embedder("local", HashedWords)))
         yield store
 
 
 async def fill(store: FactStore, size: int, already: int = 0) -> None:
-    """Import facts, until there are `size` of them, for users of FACTS_PER_USER each."""
+    """Import facts until there are `size` of them, FACTS_PER_USER per user."""
     for start in range(already, size, FACTS_PER_USER):
         count = min(FACTS_PER_USER, size - start)
         await UserMemory(store, f"user {start}").import_(dump(facts(f"user {start}", count), {}, []))
 
 
 def facts(user: str, count: int) -> list[Fact]:
-    """Facts of this user, such as people say."""
+    """Plausible facts of this user."""
     return [_fact(user, number) for number in range(count)]
 
 
@@ -161,7 +161,7 @@ asyncio.run(main())
 
 
 async def start() -> tuple[float, float]:
-    """Seconds that a fresh process takes to import everything, and then to open the store."""
+    """Seconds that a new process takes for its imports, and then to open the store."""
     started = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", START], cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
     )

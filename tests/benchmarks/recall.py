@@ -1,4 +1,4 @@
-"""What a question costs: recall beside other ways to keep the same facts, in one run, the embedding apart."""
+"""What a question costs: recall compared with other ways to store the same facts, without the embedding."""
 
 import asyncio
 import gc
@@ -30,9 +30,9 @@ from memory.user_memory import UserMemory
 from tests.benchmarks.layouts import (
     PAGE,
     Ask,
-    Known,
     LangGraphStore,
     OneCollection,
+    PrecomputedVectors,
     ReadOnce,
     exact,
     fill_index,
@@ -46,42 +46,42 @@ from tests.processes import server_pid
 
 AND, INDEX = "one Chroma collection, `$and` filter", "this project's index: Chroma, in shards"
 HOT, COLD = "hot recall", "cold recall"
-VERSION, BESIDES = "of it, the read of the user's version", "of it, all the rest"
+VERSION, REMAINDER = "hot recall: the version check", "hot recall: everything else"
 POSTGRES, IN_MEMORY = "LangGraph's AsyncPostgresStore (pgvector)", "LangGraph's InMemoryStore"
 LIMIT = "numpy, the user's own vectors"
 
 COLUMNS = ["CPU", "times cheaper", "client p50", "client p95", "server", "wall p50", "wall p95", f"recall@{K}"]
-"""All in milliseconds of processor time, on average, but for what says otherwise; CPU is client and server together."""
+"""Mean CPU time in milliseconds, unless the name says otherwise; CPU is client and server together."""
 
 SIMILARITY = Weights(1, 0, 0, 0, 0, 0, floor=0, general_floor=0).without_floor()
 
 ABOUT_ONE = 1.25
-"""What two runs of the same differ by, and some more."""
+"""A ratio below this counts as 1: two runs of the same measurement differ by less."""
 
 STEADY = 10
-"""Users who have the same facts at each size."""
+"""The number of users who have the same facts at every size."""
 
 MILLION = 1_000_000
 
 LANGGRAPH_AT_MOST = 100_000
-"""Facts in LangGraph's stores: the one in memory takes 12 KB each, the other's index takes long to be made."""
+"""Facts in LangGraph's stores: InMemoryStore takes 12 KB per fact, and the index of the other takes long to build."""
 
 
 @dataclass
 class Cost:
-    """What questions took, in milliseconds."""
+    """What questions cost, in milliseconds."""
 
     client: list[float] = field(default_factory=list)
-    """Of this process's processors, each."""
+    """CPU time of this process, per question."""
     wall: list[float] = field(default_factory=list)
     server: float | None = 0.0
-    """Of the server's processors, on average; None where that cannot be read."""
+    """Mean CPU time of the server; None if it cannot be read."""
     found: list[float] = field(default_factory=list)
-    """The share of the right answers among what was found; none where it is not about that."""
+    """The share of the right answers that was found, per question; empty if not measured."""
 
     @property
     def total(self) -> float | None:
-        """Of all processors, on average."""
+        """Mean CPU time of client and server together."""
         return None if self.server is None else float(np.mean(self.client)) + self.server
 
     @property
@@ -91,10 +91,10 @@ class Cost:
 
 @dataclass
 class Place:
-    """Everything that is asked, with the same facts in each."""
+    """The stores to compare, each with the same facts."""
 
     store: FactStore
-    known: Known
+    known: PrecomputedVectors
     one: OneCollection
     postgres: LangGraphStore
     in_memory: LangGraphStore
@@ -112,10 +112,10 @@ async def run(bench: Bench) -> None:
     steady: list[Cost] = []
     for size in sizes:
         users = 10_000 if size > 100_000 else min(size // 10, 1_000)
-        # One shard for every few thousand facts, as the settings say.
+        # One shard per few thousand facts, as the settings recommend.
         with bench.environment(f"recall {size}", CHROMA_SHARDS="200" if size > 100_000 else "16") as data:
             async with open_store() as store:
-                known = Known()
+                known = PrecomputedVectors()
                 store.queue = IndexQueue(store.pool, store.queue.index, embedding_with(store.embedder.name, known))
                 one = await OneCollection.create(State.read(data / "chroma" / "state.json").url or "")
                 in_memory = LangGraphStore(InMemoryStore(index=index_of(known)))
@@ -124,40 +124,40 @@ async def run(bench: Bench) -> None:
                     asked = await fill(bench, place, steady=sizes[0] // 50)
                 bench.note(f"recall: asking about {size:,} facts")
                 costs = await compare(place, asked[STEADY:])
-                steady.append(await hot_of_the_steady(place, asked[:STEADY]))
+                steady.append(await hot_recall_of_steady_users(place, asked[:STEADY]))
         bench.tables.append(table(place, costs))
     targets(bench, sizes, costs, steady)
 
 
 async def fill(bench: Bench, place: Place, steady: int) -> list[Person]:
-    """Facts for everybody, everywhere; the users who are asked, first those with `steady` facts at each size."""
+    """Write all facts to all stores. Returns the users to ask, first those with `steady` facts at every size."""
     size, shards = place.size, place.store.index.shards
     ids = [f"user {number}" for number in range(place.users - STEADY)]
-    steadfast = [f"steady {number}" for number in range(STEADY)]
-    asking = {*steadfast, *ids[: bench.times(200)]}
-    ids.sort(key=lambda user_id: shard_of(owner_key(user_id), shards))  # so that a page goes to a shard or two
+    steady_ids = [f"steady {number}" for number in range(STEADY)]
+    asking = {*steady_ids, *ids[: bench.times(200)]}
+    ids.sort(key=lambda user_id: shard_of(owner_key(user_id), shards))  # so that a page goes to one or two shards
     others = dict(zip(ids, counts(size - STEADY * steady, len(ids), seed=size), strict=True))
-    everybody = chain(people(dict.fromkeys(steadfast, steady), seed=1), people(others, seed=size))
+    all_users = chain(people(dict.fromkeys(steady_ids, steady), seed=1), people(others, seed=size))
     asked: list[Person] = []
     done = 0
-    for page in pages(everybody):
+    for page in pages(all_users):
         place.known.learn(page)
         parts = [fill_ledger(place.store, page), fill_index(place.store, page)]
         if size <= LANGGRAPH_AT_MOST:
             parts += [place.postgres.fill(page), place.in_memory.fill(page)]
         await asyncio.gather(*parts)
-        await place.one.fill(page)  # on its own: Chroma takes one write at a time, and the index's are to be in time
+        await place.one.fill(page)  # separately: Chroma takes one write at a time, and the index has a timeout
         asked += [person for person in page if person.user_id in asking]
         done += sum(len(person.facts) for person in page)
         bench.note(f"recall: {done:,} of {size:,} facts written")
     return asked
 
 
-def pages(everybody: Iterator[Person]) -> Iterator[list[Person]]:
-    """The users in groups, with no more than PAGE facts together where there are several."""
+def pages(all_users: Iterator[Person]) -> Iterator[list[Person]]:
+    """The users in groups of at most PAGE facts; a user with more facts is a group alone."""
     page: list[Person] = []
     room = PAGE
-    for person in everybody:
+    for person in all_users:
         if page and len(person.facts) > room:
             yield page
             page, room = [], PAGE
@@ -167,7 +167,7 @@ def pages(everybody: Iterator[Person]) -> Iterator[list[Person]]:
 
 
 async def compare(place: Place, asked: Sequence[Person]) -> dict[str, Cost]:
-    """Ask every layout the same questions, one after the other."""
+    """Ask every store the same questions, one store after the other."""
     store, chroma, postgres = place.store, place.server("chroma"), place.server("postgres")
     rng = np.random.default_rng(place.size)
     questions = await prepare(place, [question(person, rng) for person in asked if person.current])
@@ -180,16 +180,16 @@ async def compare(place: Place, asked: Sequence[Person]) -> dict[str, Cost]:
         return [str(await store.ledger.version(asking.user_id))]
 
     gc.collect()
-    gc.freeze()  # what only the benchmark holds is not walked through whenever somebody is measured
+    gc.freeze()  # keep the benchmark's own objects out of the collections during a measurement
     costs = {
         AND: await measure(place.one.ask, some if place.size > 100_000 else questions, chroma),
         INDEX: await measure(index, questions, chroma),
         HOT: await measure(recalling(store), questions, postgres, rounds=5),
         VERSION: await measure(version, questions, postgres, rounds=5),
-        BESIDES: await measure(recalling(reading_once(store)), questions, rounds=5),
+        REMAINDER: await measure(recalling(reading_once(store)), questions, rounds=5),
         COLD: await measure(recalling(store, hot=False), questions, postgres),
     }
-    costs[VERSION].found = costs[BESIDES].found = []
+    costs[VERSION].found = costs[REMAINDER].found = []
     costs[HOT].found = (await measure(finding(store), questions)).found
     costs[COLD].found = (await measure(finding(store, hot=False), questions)).found
     if place.size <= LANGGRAPH_AT_MOST:
@@ -199,27 +199,27 @@ async def compare(place: Place, asked: Sequence[Person]) -> dict[str, Cost]:
     return costs
 
 
-async def hot_of_the_steady(place: Place, asked: Sequence[Person]) -> Cost:
-    """Hot recall for users whose facts and questions are the same at each size."""
+async def hot_recall_of_steady_users(place: Place, asked: Sequence[Person]) -> Cost:
+    """Hot recall for the users whose facts and questions are the same at every size."""
     rng = np.random.default_rng(1)
     questions = await prepare(place, [question(person, rng) for person in asked for _ in range(20)])
     return await measure(recalling(place.store), questions, place.server("postgres"), rounds=5)
 
 
 async def prepare(place: Place, questions: list[Question]) -> list[Question]:
-    """Embed them all: from now on the embedders' caches have them."""
+    """Embed all questions, so that they are in the embedder's cache."""
     place.known.vectors = {asking.text: asking.vector.tolist() for asking in questions}
     await place.store.embedder.embed([asking.text for asking in questions])
     return questions
 
 
 def reading_once(store: FactStore) -> FactStore:
-    """The same store, but for what it reads of a user's version."""
+    """The same store, except that it reads each user's version only once."""
     return FactStore(ReadOnce(store.pool), store.queue, InMemoryStore(), store.options)
 
 
 def recalling(store: FactStore, *, hot: bool = True) -> Ask:
-    """What a turn does before its reply; where it is not hot, nothing of the user is held."""
+    """What a turn does before its reply; if not `hot`, nothing of the user is cached."""
 
     async def ask(asking: Question) -> Collection[str]:
         if not hot:
@@ -235,16 +235,16 @@ def embedding_with(name: str, model: Embeddings) -> Embedder:
 
 
 def finding(store: FactStore, *, hot: bool = True) -> Ask:
-    """The same search by similarity alone, as brute force has it."""
+    """The same search by similarity only, to compare it with brute force."""
     alone = FactStore(store.ledger, store.queue, InMemoryStore(), RecallOptions(SIMILARITY))
     return recalling(alone, hot=hot)
 
 
 async def measure(ask: Ask, questions: Sequence[Question], server: int | None = None, rounds: int = 1) -> Cost:
-    """Ask each question once, unmeasured, and then `rounds` times; `server` is the process that answers, if any."""
+    """Ask each question once without measuring, then `rounds` times. `server` is the pid of the server, if any."""
     for asking in questions:
         await ask(asking)
-    gc.collect()  # what was left by the one before is not for this one to pay
+    gc.collect()  # so that garbage of the previous measurement does not count
     cost = Cost()
     before = processor_ms(server)
     for asking in chain.from_iterable([questions] * rounds):
@@ -259,9 +259,9 @@ async def measure(ask: Ask, questions: Sequence[Question], server: int | None = 
 
 
 def processor_ms(server: int | None) -> float | None:
-    """Milliseconds that a process and its children have had of the processors; None where nobody tells.
+    """CPU milliseconds that a process and its children have used; None if the system does not report it.
 
-    It is counted in hundredths of a second, so only the difference over many questions says something.
+    The resolution is a hundredth of a second, so only the difference over many questions is meaningful.
     """
     if server is None:
         return 0.0
@@ -269,9 +269,9 @@ def processor_ms(server: int | None) -> float | None:
         return None
     ticks = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended since
-            # After the name, which may hold anything, and is in brackets: state, parent, and from the twelfth the ticks
-            # in user and kernel mode, of itself and of the children it has seen end.
+        with suppress(OSError):  # the process has ended
+            # After the name, which is in parentheses and may contain anything: state, parent, and from the twelfth
+            # field the ticks in user and kernel mode, of the process and of the children that it has waited for.
             fields = path.read_text().rpartition(")")[2].split()
             if server in (int(path.parent.name), int(fields[1])):
                 ticks += sum(map(int, fields[11:15]))
@@ -279,8 +279,8 @@ def processor_ms(server: int | None) -> float | None:
 
 
 def table(place: Place, costs: dict[str, Cost]) -> Table:
-    """All that was measured at one size."""
-    shown = Table(f"{place.size:,} facts of {place.users:,} users, ms a question", COLUMNS)
+    """The results at one size."""
+    shown = Table(f"{place.size:,} facts of {place.users:,} users, ms per question", COLUMNS)
     for name, cost in costs.items():
         client, wall = np.percentile(cost.client, [50, 95]), np.percentile(cost.wall, [50, 95])
         shown.rows[name] = [cost.total, cheaper(costs[AND], cost), *client, cost.server, *wall, cost.recall]
@@ -288,28 +288,28 @@ def table(place: Place, costs: dict[str, Cost]) -> Table:
 
 
 def cheaper(one: Cost, other: Cost) -> float | None:
-    """How many times the processor time of the other the first takes."""
+    """How many times as much CPU time as the other the first takes."""
     return None if one.total is None or other.total is None else one.total / other.total
 
 
 def targets(bench: Bench, sizes: Sequence[int], costs: dict[str, Cost], steady: Sequence[Cost]) -> None:
-    """Whether recall costs as little at the largest size as it is meant to, and finds as much."""
+    """Check the targets: what recall costs at the largest size, and how much it finds."""
 
     def add(what: str, value: float | None, unit: str = "", *, least: float = 0.0, below: float = math.inf) -> None:
         if value is None:
-            bench.add(what, "-", "not measured: only Linux tells what a server takes")
+            bench.add(what, "-", "not measured: reading the CPU time of a server needs Linux")
         else:
             bench.add(what, f"{figure(value)}{unit}", "holds" if least <= value < below else "DOES NOT HOLD")
 
-    p95 = float(np.percentile(costs[BESIDES].client, 95))
-    add(f"{HOT}, CPU besides the version's read, p95: under 1 ms", p95, " ms", below=1)
+    p95 = float(np.percentile(costs[REMAINDER].client, 95))
+    add(f"{HOT}, CPU without the version check, p95: under 1 ms", p95, " ms", below=1)
     for name, least in ((HOT, 100), (COLD, 15)) if sizes[-1] >= 100_000 else ():
         what = f"{name}, cheaper in CPU than `$and` at {sizes[-1]:,}: at least {least} x"
         add(what, cheaper(costs[AND], costs[name]), " x", least=least)
     for name in (HOT, COLD):
         what = f"{name}, recall@{K} against brute force: at least 0.999"
         add(what, costs[name].recall, least=0.999)
-    # The median: what came up beside one question in a hundred says nothing about how many users there are.
+    # The median, because outliers say nothing about the effect of the size.
     first, last = (float(np.median(cost.client)) for cost in (steady[0], steady[-1]))
-    what = f"{HOT} of the same users, CPU at {sizes[-1]:,} against {sizes[0]:,}: about 1 x"
+    what = f"{HOT} of the same users, CPU at {sizes[-1]:,} relative to {sizes[0]:,}: about 1 x"
     add(what, last / first, " x", below=ABOUT_ONE)

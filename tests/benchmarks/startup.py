@@ -1,4 +1,4 @@
-"""What each command of the terminal program costs with the embedded servers up, and which imports that goes to."""
+"""What each command of the terminal program costs while the embedded servers run, and what its imports cost."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ COMMANDS = {
     "tasks": (*AGENT, "tasks"),
 }
 PROMPT = "\x1b[?2004h"
-"""What prompt-toolkit writes once it takes input."""
+"""What prompt-toolkit writes when it is ready for input."""
 MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ARGS")
 SHOWN_PACKAGES = 12
 
@@ -60,7 +60,7 @@ def measure(bench: Bench) -> None:
         for name, command in COMMANDS.items():
             cost = cost_of(command, runs)
             table.rows[name] = [*cost, cost.wall / reference.wall]
-        table.rows["make chat, to its first prompt"] = [None, chat, chat / reference.wall]
+        table.rows["make chat, until its first prompt"] = [None, chat, chat / reference.wall]
         bench.tables.append(table)
         for name in ("memories", "threads"):
             bench.tables.append(imports(name, COMMANDS[name]))
@@ -69,7 +69,7 @@ def measure(bench: Bench) -> None:
 
 
 def cost_of(command: Sequence[str], runs: int) -> Cost:
-    """What the process takes from start to exit; one more run before the first that counts warms the disk's cache."""
+    """The cost of the process from start to exit. A first run, which is not counted, warms the disk cache."""
     costs = [_cost(command) for _ in range(runs + 1)][1:]
     return Cost(statistics.median(cost.cpu for cost in costs), statistics.median(cost.wall for cost in costs))
 
@@ -82,9 +82,9 @@ def _cost(command: Sequence[str]) -> Cost:
 
 
 def seconds_to_prompt() -> float:
-    """From `make chat` until it takes input."""
+    """Seconds from `make chat` until it is ready for input."""
     ours, theirs = pty.openpty()
-    # Without what the `make bench` that this may run below hands on, its ARGS among it.
+    # Without the variables that `make bench` passes on, such as ARGS.
     variables = {name: value for name, value in os.environ.items() if name not in MAKE_VARIABLES}
     started, seen = time.perf_counter(), ""
     chat = subprocess.Popen(["make", "chat"], cwd=ROOT, env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
@@ -113,9 +113,9 @@ def seconds_to_prompt() -> float:
 
 
 def imports(name: str, command: Sequence[str]) -> Table:
-    """The packages that a command imports, with the time that their own modules take, the slowest first.
+    """The packages that a command imports, with the time that their own modules take, slowest first.
 
-    Tracing adds about half to each; the shares are what counts.
+    Tracing adds about half to each time, so only the shares are meaningful.
     """
     traced = [command[0], "-X", "importtime", *command[1:]]
     shown = subprocess.run(traced, cwd=ROOT, check=True, capture_output=True, text=True).stderr
@@ -123,7 +123,7 @@ def imports(name: str, command: Sequence[str]) -> Table:
     for microseconds, module in re.findall(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", shown, re.MULTILINE):
         own[module.partition(".")[0]] += int(microseconds) / 1e3
     total = sum(own.values())
-    table = Table(f"Imports of `{name}`", ["ms", "share of all"])
+    table = Table(f"Imports of `{name}`", ["ms", "share"])
     table.rows["all"] = [total, 1.0]
     for package in sorted(own, key=lambda package: -own[package])[:SHOWN_PACKAGES]:
         table.rows[package] = [own[package], own[package] / total]

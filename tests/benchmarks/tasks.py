@@ -1,4 +1,4 @@
-"""How long it takes to find a user's open tasks among 100,000 checkpoints, beside reading the checkpoints."""
+"""How long it takes to find a user's open tasks among 100,000 checkpoints, and to read every checkpoint."""
 
 import statistics
 import time
@@ -14,10 +14,10 @@ from memory.threads.tasks import active_tasks
 from tests.benchmarks.place import Bench
 
 STEPS = 50
-"""Checkpoints of a thread: about seven turns."""
+"""Checkpoints per thread: about seven turns."""
 
 ONE_THREAD_IN = 50
-"""How many threads there are for each whose task is still open; in the others it was, and is done."""
+"""One thread in this many has an open task; the tasks of the others are done."""
 
 CHECKPOINTS = """
 insert into checkpoints (thread_id, checkpoint_ns, checkpoint_id, checkpoint, metadata)
@@ -66,7 +66,7 @@ async def run(bench: Bench) -> None:
                 found = await active_tasks(pool, saver.serde, user)
                 each = [await seconds(pool, saver, user) for _ in range(repeat)]
                 bench.add(
-                    f"open tasks of a user with {threads:,} threads, of {total:,} checkpoints, ms (p50)",
+                    f"open tasks of a user with {threads:,} threads, among {total:,} checkpoints, ms (p50)",
                     f"{statistics.median(each) * 1e3:.2f}",
                     f"p95 {statistics.quantiles(each, n=20)[-1] * 1e3:.2f}; {len(found)} found",
                 )
@@ -77,7 +77,7 @@ async def run(bench: Bench) -> None:
 
 
 async def fill(pool: Pool, saver: AsyncPostgresSaver, user: str, threads: int) -> None:
-    """Threads of a user, each of which had a task."""
+    """Write threads of a user, each with a task, open or done."""
     task = start_task(None, "trip", {"to": "Lisbon", "people": 2}, utc_now())
     kind, blob = saver.serde.dumps_typed(task)
     values = {
@@ -90,14 +90,14 @@ async def fill(pool: Pool, saver: AsyncPostgresSaver, user: str, threads: int) -
 
 
 async def seconds(pool: Pool, saver: AsyncPostgresSaver, user: str) -> float:
-    """For one search."""
+    """Seconds for one search."""
     started = time.perf_counter()
     await active_tasks(pool, saver.serde, user)
     return time.perf_counter() - started
 
 
 async def reading(saver: AsyncPostgresSaver) -> float:
-    """Seconds for reading every checkpoint through the saver, as there is no other way without an index."""
+    """Seconds to read every checkpoint with the saver, the only way without an index."""
     started = time.perf_counter()
     async for _ in saver.alist(None):
         pass

@@ -1,4 +1,4 @@
-"""What a turn of a long thread costs, to the thousandth, and whether chats wait until others are saved."""
+"""What a turn of a long thread costs, up to the thousandth, and whether concurrent chats delay each other's saves."""
 
 import asyncio
 import os
@@ -34,22 +34,22 @@ from tests.processes import server_pid
 
 PICTURE = Path("thread.png")
 EARLY = slice(14, 34)
-"""Turns 15 to 34: around the twentieth, two whole periods of folding (about ten turns each)."""
+"""Turns 15 to 34: two whole folding periods (about ten turns each) around the twentieth turn."""
 CHATS = 8
 
 
 @dataclass
 class Cost:
-    """What one turn took."""
+    """What one turn cost."""
 
     rows: float
-    """Rows of the thread that were written."""
+    """Rows written for the thread."""
     bytes: float
-    """Bytes of what was saved in them."""
+    """Bytes saved in these rows."""
     cpu: float
-    """Milliseconds of processor time: this process's, with the scripted model in it, and, on Linux, Postgres's."""
+    """CPU milliseconds of this process, which includes the scripted model, and, on Linux, of Postgres."""
     prompt: float
-    """Tokens of the prompt for the reply, by the approximate counter."""
+    """Tokens in the prompt for the reply, by the approximate counter."""
 
 
 async def run(bench: Bench) -> None:
@@ -66,7 +66,7 @@ async def run(bench: Bench) -> None:
 
 async def long_thread(bench: Bench, model: ScriptedOpenAI, store: FactStore, postgres: int) -> None:
     turns = bench.times(1_000)
-    bench.note(f"threads: one of {turns:,} turns")
+    bench.note(f"threads: one thread of {turns:,} turns")
     graph: Graph = builder.compile(checkpointer=ThreadSaver(store.pool), store=store)
     thread, costs = str(uuid.uuid4()), list[Cost]()
     rows = size = 0
@@ -83,7 +83,7 @@ async def long_thread(bench: Bench, model: ScriptedOpenAI, store: FactStore, pos
     for what in fields(Cost):
         first, last = (statistics.mean(getattr(cost, what.name) for cost in some) for some in (early, late))
         remark = f"{last / first:.2f} x; means of turns 15-34 and {turns - 19:,}-{turns:,}"
-        bench.add(f"a turn's {UNITS[what.name]}, at turn 20 / {turns:,}", f"{first:,.0f} / {last:,.0f}", remark)
+        bench.add(f"cost of a turn: {UNITS[what.name]}, at turn 20 / {turns:,}", f"{first:,.0f} / {last:,.0f}", remark)
     bench.note(f"threads: {await asyncio.to_thread(draw, costs)} shows each turn")
 
 
@@ -96,18 +96,18 @@ UNITS = {
 
 
 def cpu_of(server: int) -> float:
-    """Seconds of processor time that this process and its children have taken, those that have ended included."""
+    """CPU seconds of a server process and its children, including children that have ended."""
     try:
         children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
         stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split() for pid in (server, *children)]
-    except OSError:  # another system than Linux
+    except OSError:  # not Linux
         return 0
     ticks = sum(int(field) for fields in stats for field in fields[11:13]) + sum(map(int, stats[0][13:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def sentence(number: int, tokens: int) -> str:
-    """A text of about so many tokens that no other turn has."""
+    """A text of about this many tokens that is unique to the turn."""
     words = (WORDS[(number * 7 + place * place) % len(WORDS)] for place in range(tokens))
     return f"{number}: {' '.join(words)}"[: tokens * 4]
 
@@ -119,7 +119,7 @@ def answer(request: Request) -> Answer:
 
 
 async def saved(pool: Pool, thread: str) -> tuple[int, int]:
-    """Rows of the thread, and the bytes in them."""
+    """The number of rows of the thread, and of bytes in them."""
     async with pool.connection() as connection:
         cursor = await connection.execute(
             """
@@ -138,8 +138,8 @@ async def saved(pool: Pool, thread: str) -> tuple[int, int]:
 
 
 def draw(costs: list[Cost]) -> Path:
-    """A picture of what each turn took; where it is."""
-    from matplotlib.figure import Figure  # a second that other benchmarks do not need
+    """Draw what each turn cost. Returns the path of the picture."""
+    from matplotlib.figure import Figure  # takes a second, which other benchmarks do not need
 
     figure = Figure(figsize=(8, 10), layout="constrained")
     for axes, what in zip(figure.subplots(len(UNITS), sharex=True), UNITS, strict=True):
@@ -152,33 +152,32 @@ def draw(costs: list[Cost]) -> Path:
     return PICTURE.resolve()
 
 
-# --- chats side by side --------------------------------------------------------------------------------------
+# --- concurrent chats ----------------------------------------------------------------------------------------
 
 
 async def eight_chats(bench: Bench, data: Path) -> None:
-    """Turns that only save: with a model in them, it would be the model that is measured.
+    """Measure turns that only save: with a model in them, the model would take most of the time.
 
-    Where Postgres is near and the machine has nothing else to do, Python's processor is the limit: what is saved in
-    memory shows how far off it is.
+    With a local Postgres on an idle machine, Python's CPU time is the limit. Saving in memory shows how close it is.
     """
     async with embedded_servers(data, frozenset({"postgres"})) as at, far_away(at.postgres or "") as far:
         for where, url, chats, turns in (
-            ("beside it", at.postgres or "", CHATS, 50),
-            ("beside it", at.postgres or "", 1, 100),
+            ("local", at.postgres or "", CHATS, 50),
+            ("local", at.postgres or "", 1, 100),
             ("1 ms away", far, CHATS, 20),
         ):
-            bench.note(f"threads: {chats} at once, Postgres {where}")
+            bench.note(f"threads: {chats} concurrent chats, Postgres {where}")
             async with open_pool(url) as pool:
                 savers = AsyncPostgresSaver(pool), ThreadSaver(pool), InMemorySaver()
                 rounds = [[await pace(saver, chats, bench.times(turns)) for saver in savers] for _ in range(5)]
             plain, ours, memory = (statistics.median(paces) for paces in zip(*rounds, strict=True))
             times = statistics.median(ours / plain for plain, ours, _ in rounds)
-            what = f"chats at once: {chats}, Postgres {where}, turns saved/s: one plain saver / ours"
+            what = f"concurrent chats: {chats}, Postgres {where}, turns saved/s: LangGraph's saver / ours"
             bench.add(what, f"{plain:,.0f} / {ours:,.0f}", f"{times:.1f} x; in memory {memory:,.0f}")
 
 
 async def pace(saver: BaseCheckpointSaver[Any], chats: int, turns: int) -> float:
-    """Turns a second of all chats together; each in its thread, whose messages are as many as a window holds."""
+    """Turns per second of all chats together. Each has its own thread, with as many messages as fit in a window."""
     graph = saving.compile(checkpointer=saver)
 
     async def chat() -> None:
@@ -194,7 +193,7 @@ async def pace(saver: BaseCheckpointSaver[Any], chats: int, turns: int) -> float
 
 
 async def nothing(state: Input) -> None:
-    """A step that is saved, and costs nothing else; not even a thread, in which LangGraph calls what is not async."""
+    """A step that is only saved. It is async because LangGraph would run a synchronous one in a thread."""
 
 
 async def replied(state: Input) -> Input:

@@ -1,4 +1,4 @@
-"""How fast memory is written: a fact a turn, for one user and for several at once, and in bulk."""
+"""How fast memory is written: one fact per turn, for one user and for several at once, and in bulk."""
 
 import asyncio
 import time
@@ -20,25 +20,27 @@ async def run(bench: Bench) -> None:
     with bench.environment("writes"):
         async with open_store() as store:
             turns = bench.times(300)
-            bench.note(f"writing: {turns} facts, one a turn")
+            bench.note(f"writes: {turns} facts, one per turn")
             alone = await rate(store, turns, 1)
             together = await rate(store, turns, AT_ONCE)
             bench.add(
-                "learn, a fact a turn, one user", f"{alone:,.0f} facts/s", "local embedder; ledger and collection"
+                "learn, one fact per turn, one user", f"{alone:,.0f} facts/s", "local embedder; ledger and collection"
             )
-            bench.add(f"learn, a fact a turn, {AT_ONCE} users", f"{together:,.0f} facts/s", f"{together / alone:.1f} x")
+            bench.add(
+                f"learn, one fact per turn, {AT_ONCE} users", f"{together:,.0f} facts/s", f"{together / alone:.1f} x"
+            )
         async with store_with_hashed_words() as store:
             size = bench.times(5_000) // FACTS_PER_USER * FACTS_PER_USER or FACTS_PER_USER
-            bench.note(f"writing: {size:,} facts in bulk")
+            bench.note(f"writes: {size:,} facts in bulk")
             started = time.perf_counter()
             await fill(store, size)
             bulk = size / (time.perf_counter() - started)
-            remark = f"{bulk / alone:.1f} x; hashed words, {FACTS_PER_USER} an import"
+            remark = f"{bulk / alone:.1f} x; hashed words, {FACTS_PER_USER} per import"
             bench.add("import, in bulk", f"{bulk:,.0f} facts/s", remark)
 
 
 async def rate(store: FactStore, turns: int, users: int) -> float:
-    """Facts a second, each learnt as a turn's."""
+    """Facts per second, each learnt as the fact of one turn."""
     numbers = count()
 
     async def talk() -> None:

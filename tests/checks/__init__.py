@@ -1,4 +1,4 @@
-"""What `make lint` checks besides the tools: README, docs, settings, imports and sizes. Each failure says what to do.
+"""The project's own checks in `make lint`: README, docs, settings, imports and sizes. Each failure says what to do.
 
 `make unit` and `make test` do not run these checks. They need no server.
 """

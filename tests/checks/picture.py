@@ -1,4 +1,4 @@
-"""The picture of the graph in README.md. `python -m tests.checks.picture` draws it again."""
+"""The diagram of the graph in README.md. `python -m tests.checks.picture` writes it again."""
 
 from graphs.chat import graph
 from tests.documents import README, blocks

@@ -1,4 +1,4 @@
-"""How a check fails: with sentences that say what to do, and no traceback."""
+"""Fails a check with sentences that say what to do, without a traceback."""
 
 from collections.abc import Iterable
 

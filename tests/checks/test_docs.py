@@ -1,4 +1,4 @@
-"""What README.md and docs/ name exists: files, links, settings, commands and options."""
+"""Everything that README.md and docs/ refer to exists: files, links, settings, commands and options."""
 
 import re
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     problems = []
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if re.match(r"\w+:", target):
@@ -88,7 +88,7 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
 
 
 def unknown(arguments: str) -> Iterator[str]:
-    """The commands and options in these arguments of the terminal program that it does not have."""
+    """The commands and options in these arguments that the terminal program does not have."""
     command: object = typer.main.get_command(app)
     for word in arguments.split():
         name, below = word.partition("=")[0], getattr(command, "commands", {})
@@ -102,7 +102,7 @@ def unknown(arguments: str) -> Iterator[str]:
             yield f"the command `{word}` of `python -m agent`"
 
 
-def test_langgraph_json_names_what_exists() -> None:
+def test_the_names_in_langgraph_json_exist() -> None:
     named = re.findall(rf'"((?:{"|".join(PACKAGES)})\.[\w.]+[:.]\w+)"', (ROOT / "langgraph.json").read_text())
     assert named
     problems = []
@@ -115,9 +115,9 @@ def test_langgraph_json_names_what_exists() -> None:
     check(problems)
 
 
-@pytest.mark.skipif(not IS_TEMPLATE, reason="a project made from the template has changed these files already")
+@pytest.mark.skipif(not IS_TEMPLATE, reason="a project made from the template has already changed these files")
 @pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page, "diff")], ids=str)
-def test_the_changes_that_a_page_describes_fit(block: Block, tmp_path: Path) -> None:
+def test_the_changes_that_a_page_describes_can_be_applied(block: Block, tmp_path: Path) -> None:
     described = change(block)
     copy = tmp_path / described.path
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -132,13 +132,13 @@ def test_the_changes_that_a_page_describes_fit(block: Block, tmp_path: Path) -> 
     check([problem] if problem else [])
 
 
-def test_the_block_of_memory_on_a_page_is_what_a_model_sees() -> None:
+def test_the_memory_block_on_a_page_is_what_a_model_sees() -> None:
     facts = [
         make_fact("Is allergic to shellfish"),
         make_fact("Lives in Austin", valid_from=datetime(2026, 10, 22, tzinfo=UTC)),
     ]
     check(
-        f"{block} shows another block of memory than memory.recall.render gives:\n{render(facts, 1_000)}"
+        f"{block} differs from the memory block that memory.recall.render returns:\n{render(facts, 1_000)}"
         for page in PAGES
         for block in blocks(page, "text")
         if block.text.startswith("<memory>") and block.text.strip() != render(facts, 1_000)

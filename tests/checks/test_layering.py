@@ -1,4 +1,4 @@
-"""Imports go one way: graphs -> agent -> memory, and inside memory from the front door to the facts."""
+"""Imports go one way: graphs -> agent -> memory, and inside memory from its top-level modules down to facts."""
 
 import ast
 import sys
@@ -12,7 +12,7 @@ from tests.checks.report import check
 from tests.documents import ROOT
 
 LAYERS = ("memory", "agent", "graphs")
-"""From the lowest. A module imports nothing from the layers above its own."""
+"""Lowest first. A module imports nothing from a higher layer."""
 
 ROOMS = (
     {"errors", "environment"},
@@ -24,13 +24,13 @@ ROOMS = (
     {"parts"},
     {"user_memory", "store", "maintenance"},
 )
-"""The folders and modules of memory/, from the lowest. Those of one line do not import each other."""
+"""The folders and modules of memory/, lowest first. Those in the same row do not import each other."""
 
 PURE = ("facts/*.py", "learn/reconcile.py", "recall/rank.py", "recall/render.py")
-"""Modules of memory/ that need only the standard library, pydantic and numpy, as does all that they import."""
+"""Modules of memory/ that, with everything they import, need only the standard library, pydantic and numpy."""
 
 PROGRAM = {ROOT / "agent" / "__main__.py", *(ROOT / "agent" / "terminal").glob("*.py")}
-"""The terminal program, which stands on top of the graphs."""
+"""The terminal program, a layer above the graphs."""
 
 FILES = {path: path.relative_to(ROOT) for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))}
 
@@ -44,7 +44,7 @@ MODULES = {module_of(path): path for path in FILES}
 
 
 def imported(path: Path, *, for_types: bool = True) -> Iterator[str]:
-    """The modules that a file imports, also inside functions; `for_types` includes those only read by type checkers."""
+    """The modules that a file imports, also inside functions; `for_types` includes imports for type checkers only."""
 
     def walk(node: ast.AST) -> Iterator[ast.AST]:
         for child in ast.iter_child_nodes(node):
@@ -96,7 +96,7 @@ def room(name: str) -> str:
     return name.split(".")[1]
 
 
-def test_the_rooms_of_memory_import_downwards() -> None:
+def test_the_folders_of_memory_import_only_lower_ones() -> None:
     rank = {name: height for height, names in enumerate(ROOMS) for name in names}
     problems = []
     for name, path in MODULES.items():
@@ -114,7 +114,7 @@ def test_the_rooms_of_memory_import_downwards() -> None:
     check(problems)
 
 
-def test_no_module_imports_itself_through_others() -> None:
+def test_there_are_no_circular_imports() -> None:
     graph = {name: {*imported(path, for_types=False)} & {*MODULES} - {name} for name, path in MODULES.items()}
     try:
         TopologicalSorter(graph).prepare()

@@ -1,4 +1,4 @@
-"""The README is short, and its picture and map are true."""
+"""The README is short, and its diagram and folder map are correct."""
 
 import re
 
@@ -12,15 +12,15 @@ MAX_LINES = 130
 
 
 @pytest.mark.skipif(not IS_TEMPLATE, reason="the README of a project made from the template may be of any length")
-def test_the_readme_is_one_screen_and_a_half() -> None:
+def test_the_readme_is_short() -> None:
     lines = len(README.read_text().splitlines())
     check([f"README.md has {lines} lines, at most {MAX_LINES}: move some to docs/."] if lines > MAX_LINES else [])
 
 
-def test_the_picture_shows_the_graph() -> None:
+def test_the_diagram_shows_the_graph() -> None:
     drawn = [block.text for block in blocks(README, "mermaid")]
     if drawn and drawn != [picture()]:
-        check(["README.md shows another graph than graphs/chat.py: run `.venv/bin/python -m tests.checks.picture`."])
+        check(["The diagram in README.md differs from graphs/chat.py: run `.venv/bin/python -m tests.checks.picture`."])
 
 
 def test_the_map_names_every_folder() -> None:

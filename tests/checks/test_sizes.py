@@ -1,4 +1,4 @@
-"""Files, folders and names stay small enough to read, and each file says first what it is for."""
+"""Files, folders and test names stay small, and each file starts with a docstring that says what it is for."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from tests.documents import PACKAGES, PAGES, ROOT
 
 MAX_LINES = 400
 MAX_MODULES = 12
-"""In a folder, besides `__init__.py` and `__main__.py`."""
+"""Per folder, not counting `__init__.py` and `__main__.py`."""
 MAX_TEST_NAME = 72
 
 SOURCE = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
@@ -37,7 +37,7 @@ def test_no_folder_has_too_many_modules() -> None:
     )
 
 
-def test_every_file_says_first_what_it_is_for() -> None:
+def test_every_file_starts_with_what_it_is_for() -> None:
     check(
         f"{shown(path)}: write a docstring in its first line that says what it is for."
         for path in (*SOURCE, *TESTS)

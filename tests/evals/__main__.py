@@ -1,4 +1,4 @@
-"""Prints how well recall finds the labelled answers: `make evals`, and `make evals ARGS="--talks FOLDER"` for yours."""
+"""Measures how well recall finds labelled answers: `make evals`, or `make evals ARGS="--talks FOLDER"` for your own."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ ORDER = DEFAULT.without_floor()
 
 
 Labelled = Literal["facts", "talks", "plain"]
-"""Facts, or long talks that are asked about indirectly, or in the words they use."""
+"""Facts; conversations with indirect questions ("talks"); conversations with questions in their words ("plain")."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Row:
 
 
 async def measure_facts(embedder: Embedder) -> list[Row]:
-    """Every ranking on both splits, and the default with one signal or the quotes left out."""
+    """Score every ranking on both splits, and the default without one signal or without the quotes."""
     facts, questions = load_facts(), load_questions()
     people = await open_people(facts, embedder)
     vectors = await embed_questions(people, questions, embedder)
@@ -50,17 +50,17 @@ async def measure_facts(embedder: Embedder) -> list[Row]:
 
 
 async def measure_talks(embedder: Embedder, folder: Path = FOLDER) -> list[Row]:
-    """The same, each turn of a talk a memory with the two turns before it as a hint; and with fewer of them."""
-    talks, hinted_once, unhinted = [await open_talks(embedder, previous, folder) for previous in (2, 1, 0)]
-    there = {(talk.split, asked.kind == "plain") for talk in talks for asked in talk.questions if asked.answers}
+    """The same for conversations, each turn as a fact with the two previous turns as context; and with fewer turns."""
+    talks, with_one, with_none = [await open_talks(embedder, previous, folder) for previous in (2, 1, 0)]
+    available = {(talk.split, asked.kind == "plain") for talk in talks for asked in talk.questions if asked.answers}
 
     def rows() -> Iterator[Row]:
         asked: list[tuple[Labelled, bool]] = [("talks", False), ("plain", True)]
         for labelled, plain in asked:
-            for split in (split for split in get_args(Split) if (split, plain) in there):
+            for split in (split for split in get_args(Split) if (split, plain) in available):
                 for name, weights in (RANKINGS | ABLATIONS).items():
                     yield Row(labelled, split, name, score_talks(talks, weights, split, plain=plain))
-                for name, fewer in (("one turn before", hinted_once), ("no turn before", unhinted)):
+                for name, fewer in (("one previous turn", with_one), ("no previous turn", with_none)):
                     yield Row(labelled, split, f"default, {name}", score_talks(fewer, ORDER, split, plain=plain))
 
     return list(rows())
@@ -71,13 +71,13 @@ def without_quote(fact: Fact) -> Fact:
 
 
 def table(rows: list[Row]) -> str:
-    columns = ("recall@5", "recall@10", "MRR", "nDCG@10", "silent", "wrongly")
+    columns = ("recall@5", "recall@10", "MRR", "nDCG@10", "silent", "missed")
     lines = [f"{'':10}  {'percent':30}" + "".join(f"{column:>11}" for column in columns)]
     for row in rows:
         values = "".join(f"{100 * value:11.1f}".replace("nan", "  -") for value in asdict(row.score).values())
         lines.append(f"{row.labelled} {row.split:4}  {row.ranking:30}{values}")
-    lines.append("silent: of the questions without an answer, those that recall nothing but the profile")
-    lines.append("wrongly: the same of the questions with an answer")
+    lines.append("silent: the share of the questions without an answer that recall only the profile")
+    lines.append("missed: the same share of the questions with an answer")
     return "\n".join(lines)
 
 
@@ -89,14 +89,14 @@ async def measure(talks: Path | None) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make evals", description="How well recall finds labelled answers.")
-    parser.add_argument("--json", action="store_true", help="print the figures for a program")
-    parser.add_argument("--talks", type=Path, metavar="FOLDER", help="measure talks of your own (see README.md beside)")
-    asked = parser.parse_args()
-    if asked.talks and not names(asked.talks):
-        parser.error(f"{asked.talks} holds no talk: it takes NAME.jsonl and NAME.questions.jsonl")
-    measured = asyncio.run(measure(asked.talks))
-    print(json.dumps([asdict(row) for row in measured], indent=2) if asked.json else table(measured))  # noqa: T201
+    parser = argparse.ArgumentParser(prog="make evals", description="Measure how well recall finds labelled answers.")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    parser.add_argument("--talks", type=Path, metavar="FOLDER", help="your conversations (see tests/evals/README.md)")
+    arguments = parser.parse_args()
+    if arguments.talks and not names(arguments.talks):
+        parser.error(f"{arguments.talks} holds no conversation: add NAME.jsonl and NAME.questions.jsonl.")
+    rows = asyncio.run(measure(arguments.talks))
+    print(json.dumps([asdict(row) for row in rows], indent=2) if arguments.json else table(rows))  # noqa: T201
 
 
 if __name__ == "__main__":

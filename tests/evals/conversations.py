@@ -1,4 +1,4 @@
-"""How well recall finds what was said in long talks: each turn is a memory as it is, without any model."""
+"""Measures how well recall finds what was said in long conversations: each turn is kept verbatim, without a model."""
 
 import json
 from collections.abc import Sequence
@@ -19,12 +19,11 @@ from tests.evals.measure import LIMIT, Outcome, Score, mean_score, share
 
 FOLDER = Path(__file__).parent / "conversations"
 
-TEST = ("nadia-and-owen", "priscilla-and-jun", "teo-and-grandma-ines")
-"""The talks of the second hand."""
+TEST = ("nadia-and-owen", "priscilla-and-jun", "teo-and-grandma-ines")  # written by the second author
 
 Kind = Literal["one", "several", "time", "hidden", "plain", "none"]
 ALL_NEEDED: tuple[Kind, ...] = ("several", "plain")
-"""Kinds whose answers count one by one; of the others each is enough."""
+"""Kinds of questions for which every listed turn is needed. For the others, any one is enough."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class AskedOfTalk:
     text: str
     kind: Kind
     answers: frozenset[str]
-    """Ids of facts; none where nothing that was said answers."""
+    """Ids of facts; empty if nothing that was said answers."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,14 @@ class Talk:
 
     split: Split
     table: Table
-    vectors: Vectors
-    """Of the turns."""
+    vectors: Vectors  # of the turns
     questions: Sequence[AskedOfTalk]
     question_vectors: Vectors
     asked_at: datetime
 
 
 async def open_talks(embedder: Embedder, previous: int, folder: Path = FOLDER) -> list[Talk]:
-    """Every talk of a folder, embedded, each turn with so many of those before it as a hint."""
+    """Load and embed every conversation of a folder, each turn with `previous` turns before it as context."""
     talks = []
     for name in names(folder):
         turns, questions = load(name, previous, folder)
@@ -76,7 +74,7 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 
 def load(name: str, previous: int = 2, folder: Path = FOLDER) -> tuple[dict[str, Fact], list[AskedOfTalk]]:
-    """The turns of a talk, by "session:turn" as its labels name them, and the questions."""
+    """The turns of a conversation, by label ("session:turn"), and its questions."""
     turns: dict[str, Fact] = {}
     said: dict[int, list[str]] = {}
     for row in map(json.loads, (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()):
@@ -98,7 +96,7 @@ def load(name: str, previous: int = 2, folder: Path = FOLDER) -> tuple[dict[str,
 
 
 def score_talks(talks: Sequence[Talk], weights: Weights, split: Split, *, plain: bool | None = None) -> Score:
-    """How `weights` do on the questions of `split`: on the plain ones, on the others, or on all."""
+    """The score of `weights` on the questions of `split`: on the plain ones, the others, or all (None)."""
     return mean_score(
         [
             outcome(talk, asked, vector, weights)
@@ -111,7 +109,7 @@ def score_talks(talks: Sequence[Talk], weights: Weights, split: Split, *, plain:
 
 
 def outcome(talk: Talk, asked: AskedOfTalk, vector: Vectors, weights: Weights) -> Outcome:
-    """What a question finds."""
+    """Rank the turns for a question and grade the hits."""
     cosines = (talk.vectors @ vector).astype(float)
     hits = rank(question(asked.text), talk.table, cosines, talk.asked_at, weights, LIMIT)
     found = [hit.fact.id for hit in hits]

@@ -1,4 +1,4 @@
-"""The labelled set: what sixty users told an assistant, and what they ask it; README.md says how it was made."""
+"""The labelled set: what sixty users told an assistant, and what they ask it. README.md says how it was made."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class LabelledQuestion:
     split: Split
     text: str
     answers: dict[str, int]
-    """Fact id -> 2 where it answers, 1 where it helps; empty where nothing known answers."""
+    """Fact id -> 2 if it answers, 1 if it helps; empty if no fact answers."""
 
 
 def load_facts() -> dict[str, list[Fact]]:
@@ -38,7 +38,7 @@ def load_facts() -> dict[str, list[Fact]]:
 
 
 def load_questions() -> list[LabelledQuestion]:
-    """Every question, a user's beside each other."""
+    """Every question, grouped by user."""
     return [
         LabelledQuestion(row["user"], row["split"], row["question"], row["answers"]) for row in _rows("questions.jsonl")
     ]

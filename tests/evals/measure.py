@@ -1,4 +1,4 @@
-"""How well recall finds the labelled answers: the real embedder and the real ranking, in memory."""
+"""Measures how well recall finds the labelled answers, with the real embedder and ranking, in memory."""
 
 import math
 from collections.abc import Mapping, Sequence, Set
@@ -19,7 +19,7 @@ NO_FLOOR = -math.inf
 
 
 def only(**weights: float) -> Weights:
-    """A ranking by these signals alone."""
+    """Weights that rank by these signals only."""
     none = Weights(0, 0, 0, 0, 0, 0, floor=NO_FLOOR, general_floor=NO_FLOOR)
     return replace(none, **weights)
 
@@ -31,7 +31,7 @@ RANKINGS = {
     "default": DEFAULT.without_floor(),
     "default, with its floor": DEFAULT,
 }
-"""What is compared. But for the last all are without a floor, so that it is their order that is compared."""
+"""The rankings to compare: all but the last without a floor, so that only their order counts."""
 
 ABLATIONS = {
     f"default without {signal}": replace(DEFAULT.without_floor(), **{signal: 0.0})
@@ -41,31 +41,31 @@ ABLATIONS = {
 
 @dataclass(frozen=True)
 class Score:
-    """How one ranking did on one split; shares of 1."""
+    """The result of one ranking on one split. All values are shares of 1."""
 
     recall_5: float
     recall_10: float
-    """Of the facts that answer, those among the profile or the first 5, or 10, hits."""
+    """The share of the answering facts that are in the profile or among the first 5 (or 10) hits."""
     mrr: float
-    """One through the place of the first fact that answers."""
+    """Mean reciprocal rank of the first fact that answers."""
     ndcg_10: float
-    """Over the graded answers, with gain 2^grade - 1. Like `mrr` of questions with an answer outside the profile."""
+    """With gain 2^grade - 1. Like `mrr`, only over questions with an answer outside the profile."""
     silent: float
-    """Of the questions that nothing answers, those that recall nothing but the profile; nan where there are none."""
+    """The share of the questions without an answer that recall only the profile; nan if there are none."""
     silent_wrongly: float
-    """The same of those that have an answer outside the profile."""
+    """The same share of the questions with an answer outside the profile."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one question found."""
+    """The result of one question."""
 
     shares: list[float]
-    """Of the facts that answer, those among the first 5, and the first 10."""
+    """The share of the answering facts among the first 5 hits, and among the first 10."""
     found: list[int]
-    """The grade of each hit: 2 where it answers, 1 where it helps, otherwise 0."""
+    """The grade of each hit: 2 if it answers, 1 if it helps, otherwise 0."""
     best: list[int]
-    """The grades that could have been found, best first; none where the profile answers already."""
+    """The grades that could have been found, best first; empty if the profile already answers."""
     answerable: bool
 
 
@@ -74,7 +74,7 @@ class Person:
     """A user's memory as recall sees it."""
 
     profile: frozenset[str]
-    """Ids of the facts that are recalled whatever is asked; they are not ranked."""
+    """Ids of the facts that are always recalled and not ranked."""
     table: Table
     vectors: Vectors
 
@@ -104,7 +104,7 @@ def score(
     weights: Weights,
     split: Split,
 ) -> Score:
-    """How `weights` do on the questions of `split`; `vectors` holds one for each of `questions`."""
+    """The score of `weights` on the questions of `split`; `vectors` has one row per question."""
     outcomes = []
     for asked, vector in zip(questions, vectors, strict=True):
         if asked.split == split:
@@ -124,7 +124,7 @@ def score(
 
 
 def share(wanted: Set[str], found: Set[str]) -> float:
-    """The part of the wanted facts that was found; 1 where none is wanted."""
+    """The share of the wanted facts that was found; 1 if none is wanted."""
     return len(wanted & found) / len(wanted) if wanted else 1.0
 
 
@@ -143,7 +143,7 @@ def mean_score(outcomes: Sequence[Outcome]) -> Score:
 
 
 def find(person: Person, text: str, vector: Vectors, weights: Weights) -> list[str]:
-    """Ids of what is recalled besides the profile, best first."""
+    """Ids of the facts recalled besides the profile, best first."""
     cosines = (person.vectors @ vector).astype(float)
     hits = rank(question(text), person.table, cosines, NOW, weights, LIMIT)
     return [hit.fact.id for hit in hits if hit.score > 0]

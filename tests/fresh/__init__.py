@@ -1,1 +1,1 @@
-"""The first five minutes: copies of this project, set up and run for real, on the machines people have."""
+"""Tests of the set-up: copies of this project are set up and run for real, as different users and machines do."""

@@ -1,4 +1,4 @@
-"""A copy of this project, with a real set-up of its own, and the accounts and Pythons it is tried with."""
+"""A copy of this project with its own set-up, and the user accounts and Pythons to test it with."""
 
 import os
 import pwd
@@ -17,22 +17,22 @@ SETUP_TIMEOUT = 600
 """Seconds a set-up or a chat may take, with an empty package cache on a busy machine."""
 TESTS_TIMEOUT = 3600
 INSTALLING = ("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_")
-"""How the names of the variables begin that say where packages come from; they are handed on."""
+"""Prefixes of the variables that say where packages come from. These variables are passed on."""
 FREE_USER_ID = 54321
-"""A user id that no account has."""
+"""A user id without an account."""
 
 
 @dataclass(frozen=True)
 class Clone:
-    """A copy in `directory`; what runs in it has no settings of the developer's."""
+    """A copy in `directory`. Commands run in it without the developer's settings."""
 
     directory: Path
     home: Path | None
-    """Its user's home; None leaves HOME unset."""
+    """The user's home directory; None leaves HOME unset."""
     prefix: Sequence[str] = ()
-    """The words before each command: a program that changes the user or a limit."""
+    """The prefix of each command: a program that changes the user or a limit."""
     python: str = ""
-    """The Python to set up with; "": the one that the Makefile finds."""
+    """The Python to set up with; "" for the one that the Makefile finds."""
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def make(self, target: str, *arguments: str, typed: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
@@ -53,49 +53,49 @@ class Clone:
         return [*self.prefix, "make", "--no-print-directory", target, *python, *arguments]
 
     def environment(self) -> dict[str, str]:
-        """Where programs and packages come from, and nothing else; embedded servers end with their last user."""
+        """Only variables that say where programs and packages come from; embedded servers stop with their last user."""
         path = [part for part in os.environ["PATH"].split(os.pathsep) if not Path(part).is_relative_to(ROOT)]
-        handed_on = {
+        passed_on = {
             name: value
             for name, value in os.environ.items()
             if name.startswith(INSTALLING) or name.lower().endswith("_proxy")
         }
         home = {"HOME": str(self.home)} if self.home else {}
-        return {**handed_on, "PATH": os.pathsep.join(path), "EMBEDDED_IDLE_TIMEOUT": "0", **home, **self.variables}
+        return {**passed_on, "PATH": os.pathsep.join(path), "EMBEDDED_IDLE_TIMEOUT": "0", **home, **self.variables}
 
 
 def copy_project(to: Path) -> Path:
-    """Copy this project as it is now, changes that are not committed included, without what .gitignore names."""
+    """Copy this project as it is now, with uncommitted changes, without the files that .gitignore names."""
     ignored = [line.strip().rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line.strip()]
     shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(".git", *ignored))
     return to
 
 
 def package_cache() -> dict[str, str]:
-    """The variables that share this developer's cache of packages, if there is one: a set-up then takes seconds."""
+    """Variables that share the developer's package cache, if there is one, so that a set-up takes seconds."""
     shown = subprocess.run([sys.executable, "-m", "uv", "cache", "dir"], capture_output=True, text=True, check=True)
     cache = shown.stdout.strip()
     return {"UV_CACHE_DIR": cache} if os.access(cache, os.W_OK) else {}
 
 
 def clone_in(directory: Path, **variables: str) -> Clone:
-    """A copy in `directory`, with an empty home beside it, that shares the developer's cache of packages."""
+    """A copy below `directory`, with an empty home directory, that shares the developer's package cache."""
     home = directory / "home"
     home.mkdir(parents=True)
     return Clone(copy_project(directory / "project"), home, variables={**package_cache(), **variables})
 
 
 def as_user(user_id: int) -> list[str]:
-    """The words before a command that run it as another user. Skips the test where that is impossible."""
+    """The prefix of a command that runs it as another user. Skips the test if that is impossible."""
     if os.geteuid() != 0:
-        pytest.skip("only root can try it as another user")
+        pytest.skip("only root can run a command as another user")
     if not shutil.which("setpriv"):
-        pytest.skip("there is no setpriv to become another user with")
+        pytest.skip("setpriv, which runs a command as another user, is not installed")
     return ["setpriv", f"--reuid={user_id}", f"--regid={user_id}", "--clear-groups", "--"]
 
 
 def ordinary_user() -> int:
-    """The id of a user that is not root and has an account: this one, where possible."""
+    """The id of a user with an account who is not root: the current user, if possible."""
     return os.geteuid() or pwd.getpwnam("nobody").pw_uid
 
 
@@ -107,14 +107,14 @@ def free_user() -> int:
 
 
 def give(directory: Path, user_id: int) -> None:
-    """Make a directory and all in it another user's."""
+    """Give a directory and everything in it to another user."""
     if user_id != os.geteuid():
         for path in (directory, *directory.rglob("*")):
             os.chown(path, user_id, user_id, follow_symlinks=False)
 
 
 def find_python(version: str = "", prefix: Sequence[str] = ()) -> str:
-    """A Python of this version ("3.12"; "": any that serves) that the user of `prefix` can run, or a skipped test."""
+    """A Python of this version ("" for any supported one) that the user of `prefix` can run. May skip the test."""
     versions = [version] if version else ["3.11", "3.12", "3.13"]
     folders = [*map(Path, os.environ["PATH"].split(os.pathsep)), *Path.home().glob(".pyenv/versions/*/bin")]
     for candidate in (folder / f"python{name}" for name in versions for folder in folders):

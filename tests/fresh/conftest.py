@@ -1,4 +1,4 @@
-"""Where copies of the project are put, and what becomes of them."""
+"""Fixtures: the directories for copies of the project, and a check of a copy."""
 
 import os
 import shutil
@@ -16,26 +16,26 @@ from tests.fresh.clone import Clone
 from tests.processes import processes
 
 END_TIMEOUT = 30
-"""Seconds after which a process that is left over is a mistake."""
+"""Seconds that the processes of a copy may take to end."""
 
 Check = Callable[[Clone], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--tests", action="store_true", help="run `make test` in each copy of the project, too")
+    parser.addoption("--tests", action="store_true", help="also run `make test` in each copy of the project")
 
 
 @contextmanager
 def new_place() -> Iterator[Path]:
-    """A directory below /tmp that every user can enter. No process that names it may be left; then it is removed."""
+    """A directory below /tmp that every user can enter. Fails if processes that use it are left, and removes it."""
     place = Path(tempfile.mkdtemp(prefix="fresh-", dir="/tmp")).resolve()
     place.chmod(0o755)
     try:
         yield place
         deadline = time.monotonic() + END_TIMEOUT
-        while (left := processes(place)) and time.monotonic() < deadline:
+        while (remaining := processes(place)) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert not left
+        assert not remaining
     finally:
         for pid in processes(place):
             with suppress(ProcessLookupError):
@@ -53,14 +53,14 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def shared_place() -> Iterator[Path]:
-    """A place for a copy that several tests use."""
+    """A directory for a copy that several tests use."""
     with new_place() as directory:
         yield directory
 
 
 @pytest.fixture
 def remembers(request: pytest.FixtureRequest) -> Check:
-    """Checks that `make chat` sets up and answers, and that a second start remembers; with --tests, `make test` too."""
+    """Checks that `make chat` sets up and answers, and that a second start remembers; with --tests, `make test`."""
 
     def check(clone: Clone) -> None:
         first = clone.make("chat", typed="I live in Lima.\n")

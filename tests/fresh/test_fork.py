@@ -1,4 +1,4 @@
-"""A project made from the template: with every change of docs/customising.md, a copy passes its own checks."""
+"""A project made from the template passes its own checks after every change described in docs/customising.md."""
 
 import shutil
 import subprocess
@@ -14,9 +14,9 @@ CUSTOMISING = ROOT / "docs" / "customising.md"
 
 @pytest.fixture
 def fork(place: Path) -> Clone:
-    """A copy of this project in a Git repository of its own."""
+    """A copy of this project in its own Git repository."""
     if not IS_TEMPLATE:
-        pytest.skip("this project is made from the template, and has changed already")
+        pytest.skip("this project was made from the template and has already changed")
     if not shutil.which("git"):
         pytest.skip("docs/customising.md needs git")
     clone = clone_in(place)

@@ -1,6 +1,6 @@
-"""`make chat` on the machines people have: each test is one of them, with a set-up of its own.
+"""`make chat` as different users, in different places and with different Pythons. Each test sets up its own copy.
 
-`make test` runs the first few; `make fresh` runs all, and `make fresh ARGS=--tests` also each copy's own tests.
+`make test` runs the first few tests, `make fresh` runs all, and `make fresh ARGS=--tests` also runs each copy's tests.
 """
 
 import os
@@ -28,11 +28,11 @@ from tests.processes import ROOT, free_port
 LONG_NAME = "a café in a path with spaces, which is longer than the name of a unix socket may be"
 ONLY_IN_FRESH = pytest.mark.fresh
 NEW_PACKAGE = "humanize"
-"""A small package on PyPI that this project does not have."""
+"""A small package on PyPI that this project does not depend on."""
 
 
 def clone_of(user_id: int, place: Path) -> Clone:
-    """A copy in the private home of another user, whose cache of packages is empty."""
+    """A copy in the private home of another user, whose package cache is empty."""
     prefix = as_user(user_id) if user_id != os.geteuid() else []
     home = place / "home"
     home.mkdir(mode=0o700)
@@ -48,25 +48,25 @@ def long_path(shared_place: Path) -> Clone:
     return clone
 
 
-def test_root_below_a_private_directory(place: Path, remembers: Check) -> None:
+def test_root_can_run_it_below_a_private_directory(place: Path, remembers: Check) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can try what happens to root")
+        pytest.skip("this test needs root")
     private = place / "root"
     private.mkdir(mode=0o700)
     remembers(clone_in(private))
 
 
-def test_an_ordinary_user_in_a_private_home_with_no_packages_yet(place: Path, remembers: Check) -> None:
+def test_an_ordinary_user_can_run_it_without_cached_packages(place: Path, remembers: Check) -> None:
     remembers(clone_of(ordinary_user(), place))
 
 
-def test_a_long_path_with_a_space_and_an_accent(long_path: Clone, remembers: Check) -> None:
+def test_it_runs_in_a_long_path_with_a_space_and_an_accent(long_path: Clone, remembers: Check) -> None:
     remembers(long_path)
 
 
-def test_a_proxy_that_is_down_after_the_set_up(long_path: Clone) -> None:
-    made = long_path.make("setup")
-    assert made.returncode == 0, made.stderr
+def test_it_runs_if_a_proxy_is_down_after_the_set_up(long_path: Clone) -> None:
+    setup = long_path.make("setup")
+    assert setup.returncode == 0, setup.stderr
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     dead = dict.fromkeys([*names, *(name.lower() for name in names)], f"http://127.0.0.1:{free_port()}")
     first = long_path.make("chat", "ARGS=--user ada", typed="I like tea.\nWhat do I like?\n", **dead)
@@ -74,13 +74,13 @@ def test_a_proxy_that_is_down_after_the_set_up(long_path: Clone) -> None:
 
 
 @ONLY_IN_FRESH
-def test_a_user_without_an_account_and_without_a_home(place: Path, remembers: Check) -> None:
+def test_a_user_without_an_account_or_a_home_can_run_it(place: Path, remembers: Check) -> None:
     clone = clone_of(free_user(), place)
     remembers(Clone(clone.directory, None, clone.prefix, clone.python))
 
 
 @ONLY_IN_FRESH
-def test_a_home_that_cannot_be_written(place: Path, remembers: Check) -> None:
+def test_it_runs_with_a_home_that_is_not_writable(place: Path, remembers: Check) -> None:
     clone = clone_of(ordinary_user(), place)
     read_only = place / "read-only"
     read_only.mkdir()
@@ -92,7 +92,7 @@ def test_a_home_that_cannot_be_written(place: Path, remembers: Check) -> None:
 
 @ONLY_IN_FRESH
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_each_python_with_lint_and_unit_tests(version: str, place: Path, remembers: Check) -> None:
+def test_each_python_runs_it_and_passes_lint_and_unit_tests(version: str, place: Path, remembers: Check) -> None:
     clone = clone_in(place / "here")
     clone = Clone(clone.directory, clone.home, python=find_python(version), variables=clone.variables)
     remembers(clone)
@@ -102,7 +102,7 @@ def test_each_python_with_lint_and_unit_tests(version: str, place: Path, remembe
 
 
 @ONLY_IN_FRESH
-def test_a_machine_without_setpriv(place: Path, remembers: Check) -> None:
+def test_it_runs_without_setpriv(place: Path, remembers: Check) -> None:
     programs = place / "programs"
     programs.mkdir()
     clone = clone_in(place / "here")
@@ -115,14 +115,14 @@ def test_a_machine_without_setpriv(place: Path, remembers: Check) -> None:
 
 
 @ONLY_IN_FRESH
-def test_a_small_limit_of_open_files(place: Path, remembers: Check) -> None:
+def test_it_runs_with_a_low_limit_of_open_files(place: Path, remembers: Check) -> None:
     clone = clone_in(place / "here")
     limited = ["sh", "-c", 'ulimit -n 256 && exec "$@"', "sh"]
     remembers(Clone(clone.directory, clone.home, limited, variables=clone.variables))
 
 
 @ONLY_IN_FRESH
-def test_two_set_ups_at_once(place: Path, remembers: Check) -> None:
+def test_two_concurrent_set_ups_both_succeed(place: Path, remembers: Check) -> None:
     clone = clone_in(place / "here")
     both = [start(clone, "setup") for _ in range(2)]
     assert [one.wait(SETUP_TIMEOUT) for one in both] == [0, 0]
@@ -130,7 +130,7 @@ def test_two_set_ups_at_once(place: Path, remembers: Check) -> None:
 
 
 @ONLY_IN_FRESH
-def test_a_set_up_that_was_killed_and_repeated(place: Path, remembers: Check) -> None:
+def test_a_set_up_that_was_killed_can_be_repeated(place: Path, remembers: Check) -> None:
     clone = clone_in(place / "here")
     whole = entries(ROOT / ".venv")
     for part in (0.00001, 0.02, 0.3, 0.9):
@@ -144,7 +144,7 @@ def test_a_set_up_that_was_killed_and_repeated(place: Path, remembers: Check) ->
 
 
 @ONLY_IN_FRESH
-def test_a_lock_that_is_older_than_pyproject_is_an_error_and_make_add_locks(place: Path, remembers: Check) -> None:
+def test_a_stale_lock_is_an_error_and_make_add_locks_again(place: Path, remembers: Check) -> None:
     clone = clone_in(place / "here")
     remembers(clone)
     pyproject = clone.directory / "pyproject.toml"
@@ -163,10 +163,10 @@ def test_a_lock_that_is_older_than_pyproject_is_an_error_and_make_add_locks(plac
 
 
 def start(clone: Clone, target: str) -> "subprocess.Popen[bytes]":
-    """`make target` as a process group of its own."""
+    """Start `make target` in its own process group."""
     return subprocess.Popen(clone.command(target), cwd=clone.directory, env=clone.environment(), start_new_session=True)
 
 
 def entries(directory: Path) -> int:
-    """Files and folders in a directory, at any depth."""
+    """The number of files and folders in a directory, at any depth."""
     return sum(len(folders) + len(files) for _, folders, files in os.walk(directory))

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of commands and of the embedded servers."""
+"""Fixtures for the tests of commands and of the embedded servers."""
 
 import os
 import tempfile
@@ -17,7 +17,7 @@ from tests.processes import processes
 
 @pytest.fixture
 def offline(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The offline model in place of the scripted one. Skips the test where that was removed."""
+    """The offline model in place of the scripted one. Skips the test if a fork has removed it."""
     pytest.importorskip("agent.offline.model")
     for name, value in {"CHAT_MODEL": "offline", "LOG_LEVEL": "WARNING"}.items():
         monkeypatch.setenv(name, value)
@@ -27,7 +27,7 @@ def offline(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dic
 
 @pytest.fixture
 def run(environment: dict[str, str], user: str) -> Run:
-    """Run a command as this test's user, in this process: what a process does, without its start."""
+    """Run a command as this test's user in this process, which saves the start of a new one."""
 
     def invoke(*arguments: str, typed: str | bytes | None = None, as_user: str = "") -> Outcome:
         for_everybody = arguments[0] in ("doctor", "reindex")
@@ -43,7 +43,7 @@ def run(environment: dict[str, str], user: str) -> Run:
 
 @pytest.fixture
 def ada(offline: dict[str, str], run: Run) -> Run:
-    """The same, for a user who moved from Lima to Austin and is allergic to nuts."""
+    """Run a command as a user who moved from Lima to Austin and is allergic to nuts."""
     run("observe", "I live in Lima. I'm allergic to nuts. My name is Ada.", "--at", "2020-03-01")
     run("observe", "I moved to Austin last month.", "--at", "2020-06-15T12:00+02:00")
     return run
@@ -69,14 +69,14 @@ def start_client() -> Iterator[StartClient]:
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A place for a data directory; no process of it may be left when the test is over."""
+    """A path for a data directory. Fails if its processes still run after the test."""
     yield tmp_path / "data"
     eventually(lambda: not processes(tmp_path), "no process is left")
 
 
 @pytest.fixture
 def owned_dir() -> Iterator[Callable[[int, int], Path]]:
-    """Makes a data directory of another user, below directories that every user can pass."""
+    """Makes a data directory of another user, below directories that every user can enter."""
     with tempfile.TemporaryDirectory(prefix="embedded-") as directory:
 
         def make(uid: int, gid: int) -> Path:

@@ -22,7 +22,7 @@ from tests.screen import terminal
 
 
 def run_and_list_imports(arguments: list[str], libraries: tuple[str, ...], variables: Mapping[str, str]) -> str:
-    """What a command prints in a process of its own, with its exit code and those of the libraries it has imported."""
+    """Run a command in a new process. Returns its output, its exit code and which of the libraries it imported."""
     program = (
         "import sys; from typer.testing import CliRunner; from agent.__main__ import app; "
         f"result = CliRunner().invoke(app, {arguments}); "
@@ -44,15 +44,15 @@ def test_help_imports_neither_langgraph_nor_chroma() -> None:
 
 
 @pytest.mark.parametrize("command", ["memories", "history --slot user/name", "profile", "as-of 2026-01-01", "export"])
-def test_what_reads_the_ledger_imports_neither_langgraph_nor_chroma(
+def test_commands_that_read_the_ledger_import_no_langgraph_or_chroma(
     environment: dict[str, str], run: Run, command: str
 ) -> None:
-    run("memories")  # the first one makes the tables, LangGraph's as well
+    run("memories")  # the first command creates the tables, including LangGraph's
     libraries = ("langgraph", "chromadb", "langchain_core", "langsmith", "onnxruntime", "httpx")
     assert run_and_list_imports(command.split(), libraries, environment).endswith(" 0 []\n")
 
 
-def test_an_export_is_alone_on_standard_output_even_if_servers_start(
+def test_standard_output_holds_only_the_export_even_if_servers_start(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     fresh = {**environment, "CHROMA_URL": "", "DATA_DIR": str(tmp_path / "data")}
@@ -64,7 +64,7 @@ def test_an_export_is_alone_on_standard_output_even_if_servers_start(
 def observing(
     environment: dict[str, str], openai: ScriptedOpenAI, directory: Path, user: str
 ) -> "subprocess.Popen[bytes]":
-    """A process that observes "I like tea.", and waits for the model's answer by now."""
+    """A process that observes "I like tea." and is waiting for the model's answer."""
     program = subprocess.Popen(
         [sys.executable, "-m", "agent", "observe", "I like tea.", "--user", user],
         cwd=directory,
@@ -90,7 +90,7 @@ def test_ctrl_c_ends_a_command_with_130(
 
 
 @pytest.mark.parametrize("module", ["typer", "pydantic", "psycopg", "agent.persistence"])
-def test_ctrl_c_in_the_middle_of_the_imports_prints_no_traceback(
+def test_ctrl_c_during_the_imports_prints_no_traceback(
     environment: dict[str, str], tmp_path: Path, module: str
 ) -> None:
     program = subprocess.Popen(
@@ -102,7 +102,7 @@ def test_ctrl_c_in_the_middle_of_the_imports_prints_no_traceback(
         text=True,
     )
     assert program.stderr
-    assert any(line.endswith(f" {module}\n") for line in program.stderr)  # it is imported now
+    assert any(line.endswith(f" {module}\n") for line in program.stderr)  # its import has started
     os.kill(program.pid, signal.SIGINT)
     out, err = program.communicate(timeout=60)
     assert (program.returncode in (-signal.SIGINT, 130), out) == (True, "")
@@ -119,7 +119,7 @@ def test_ctrl_c_while_servers_start_ends_the_command(environment: dict[str, str]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["export"], ["profile", "--json"]])
-def test_a_full_disk_below_standard_output_is_one_line(
+def test_a_full_disk_for_standard_output_is_a_one_line_error(
     environment: dict[str, str], tmp_path: Path, arguments: list[str]
 ) -> None:
     with Path("/dev/full").open("wb") as full:
@@ -150,7 +150,7 @@ def test_a_closed_pipe_ends_an_export_quietly(environment: dict[str, str], tmp_p
     assert (program.returncode, program.stderr) == (1, b"")
 
 
-def test_a_lost_connection_is_one_line(
+def test_a_lost_connection_is_a_one_line_error(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:
     lost = threading.Event()

@@ -1,4 +1,4 @@
-"""The graph `background_extraction` by itself."""
+"""The graph `background_extraction` on its own."""
 
 import uuid
 from typing import Any
@@ -47,7 +47,7 @@ async def test_the_background_graph_learns_from_all_its_utterances(
     assert await known(store, user) == []
 
 
-async def test_background_threads_quote_no_user_and_are_forgotten_too(
+async def test_background_threads_save_no_messages_and_can_be_forgotten(
     saver: AsyncPostgresSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     graph = background_builder.compile(checkpointer=saver, store=store)

@@ -1,4 +1,4 @@
-"""Working memory by example: a trip is booked in several turns, two threads and several processes."""
+"""A task by example: a trip is booked over several turns, two threads and several processes."""
 
 import json
 from pathlib import Path
@@ -13,20 +13,20 @@ from tests.processes import chat
 
 
 class Desk:
-    """A user at the terminal: each call is a process of its own, so that nothing is left but what was saved."""
+    """A user at the terminal. Each call is a new process, so that only saved state is left."""
 
     def __init__(self, variables: dict[str, str], directory: Path, user: str) -> None:
         self._where, self._user = (variables, directory), user
 
     def say(self, thread: str, *lines: str) -> list[str]:
-        """What is printed while these lines are typed into a thread."""
+        """The output while these lines are typed into a thread."""
         typed = "".join(f"{line}\n" for line in lines)
         result = chat(typed, *self._where, "--user", self._user, "--thread", f"{thread} of {self._user}")
         assert result.returncode == 0, result.stderr
         return result.stdout.splitlines()
 
     def tasks(self, *options: str) -> list[list[Any]]:
-        """Of each task: type, status, thread, data."""
+        """Type, status, thread and data of each task."""
         result = chat("", *self._where, "tasks", "--json", "--user", self._user, *options)
         assert result.returncode == 0, result.stderr
         return [
@@ -79,7 +79,7 @@ async def test_a_trip_is_booked_across_restarts_with_the_offline_model(
 
 def test_a_trip_is_booked_across_restarts_with_an_openai_model(desk: Desk, openai: ScriptedOpenAI) -> None:
     def prompt() -> str:
-        """The system message of the last reply that was asked for."""
+        """The system message of the last reply request."""
         return str([request for request in openai.requests if request.kind == "reply"][-1].messages[0]["content"])
 
     start = ("start_task", {"type": "trip", "data": {"to": "Lisbon"}, "hours": 48})

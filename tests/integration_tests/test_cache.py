@@ -1,4 +1,4 @@
-"""Where recall searches: what is held in memory, what is beyond it, and how both agree with the ledger."""
+"""Where recall searches: cached facts, facts beyond the cache, and how both agree with the ledger."""
 
 import asyncio
 from collections.abc import Sequence
@@ -178,7 +178,7 @@ async def test_the_cache_agrees_with_the_ledger_on_what_is_current(store: FactSt
 
 
 async def ready_to_search_beyond(store: FactStore, user: str) -> UserMemory:
-    """The memory of a user of whose four facts one is held."""
+    """The memory of a user with four facts, one of which is cached."""
     for city in CITIES:
         await put(store, user, city, f"Has been to {city}")
     store.cache.max_facts = 1
@@ -219,7 +219,7 @@ async def test_recall_does_not_wait_for_a_collection_that_hangs(
     async with asyncio.timeout(5):
         recalled = await memory.recall("Had I been to Austin before?")
     assert recalled.hits[0].fact.text == "Has been to Austin"
-    assert max(waiting_at_once) == 2  # for what is and for what was, not for one after the other
+    assert max(waiting_at_once) == 2  # the present and the past are searched concurrently
 
 
 async def test_a_limit_beyond_the_collections_pool_searches_all_facts(

@@ -1,4 +1,4 @@
-"""A thread has one run at a time, by its own user: in the chat and in other code."""
+"""A thread has one run at a time, and only by its owner: in the chat and in other code."""
 
 import asyncio
 import io
@@ -77,10 +77,10 @@ async def test_a_run_without_a_free_connection_fails_after_the_lock_timeout(stor
                 pass
 
 
-async def test_runs_of_one_thread_follow_each_other_across_processes(
+async def test_runs_of_one_thread_are_serialized_across_processes(
     saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
-    """In one process, and beside another one, which has a store and a connection of its own."""
+    """In one process, and next to another process with its own store and connection."""
     thread = str(uuid.uuid4())
     openai.defaults["reply"] = Text("A reply in several words.", delay=0.02)
     graph = builder.compile(checkpointer=saver, store=store)
@@ -106,7 +106,7 @@ async def test_more_threads_than_pool_connections_run_at_the_same_time(
     number = store.pool.max_size + 2
     runs = [asyncio.ensure_future(run(graph, user, str(uuid.uuid4()), "Hello")) for _ in range(number)]
     async with asyncio.timeout(30):
-        while openai.calls("reply") < number:  # noqa: ASYNC110 - the server has a thread of its own
+        while openai.calls("reply") < number:  # noqa: ASYNC110 - the server has its own thread
             await asyncio.sleep(0.01)
     go.set()
     assert [state["messages"][-1].text for state in await asyncio.gather(*runs)] == ["OK."] * number
@@ -120,7 +120,7 @@ async def test_a_cancelled_run_leaves_the_thread_free(
     graph = builder.compile(checkpointer=saver, store=store)
     running, waiting = (asyncio.ensure_future(run(graph, user, thread, "Hello")) for _ in range(2))
     async with asyncio.timeout(30):
-        while openai.calls("reply") == 0:  # noqa: ASYNC110 - the server has a thread of its own
+        while openai.calls("reply") == 0:  # noqa: ASYNC110 - the server has its own thread
             await asyncio.sleep(0.01)
     for broken_off in (waiting, running):
         broken_off.cancel()
@@ -133,7 +133,7 @@ async def test_a_cancelled_run_leaves_the_thread_free(
 
 
 async def run(graph: Graph, user: str, thread: str, text: str) -> dict[str, Any]:
-    """A turn as code of one's own takes it."""
+    """A turn run by custom code."""
     state: dict[str, Any] = await graph.ainvoke(
         {"messages": [HumanMessage(text)]}, config_of(thread), context=Context(user_id=user)
     )
@@ -145,15 +145,13 @@ async def test_a_broken_lock_connection_leaves_the_thread_free(store: FactStore)
     async with store.run_locks.hold(thread):
         async with pool.connection() as connection:
             await connection.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
-        async with store.run_locks.hold(str(uuid.uuid4()), timeout=5):  # while the first one goes on
+        async with store.run_locks.hold(str(uuid.uuid4()), timeout=5):  # while the first one is still running
             pass
     async with store.run_locks.hold(thread, timeout=5):
         pass
 
 
-async def test_the_lock_timeout_of_a_graph_stays_with_its_copies(
-    saver: ThreadSaver, store: FactStore, user: str
-) -> None:
+async def test_copies_of_a_graph_keep_its_lock_timeout(saver: ThreadSaver, store: FactStore, user: str) -> None:
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
     graph.lock_timeout = 0.2
     async with store.run_locks.hold(thread):
@@ -200,7 +198,7 @@ async def test_a_thread_belongs_to_its_user_even_if_its_first_run_failed(
 async def test_an_unknown_checkpoint_is_refused_and_changes_nothing(
     saver: ThreadSaver, store: FactStore, user: str
 ) -> None:
-    """One of another thread, or one that was pruned: LangGraph would begin the thread anew."""
+    """A checkpoint of another thread, or a pruned one: LangGraph alone would start the thread from scratch."""
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
     await run(graph, user, thread, "Hello")
     pruned = (await graph.aget_state(config_of(thread))).config
@@ -228,14 +226,14 @@ async def test_a_thread_with_a_run_in_progress_is_not_deleted(
 
 
 @pytest.mark.parametrize("parent", [StateGraph, AgentGraph])
-async def test_as_a_subgraph_the_chat_refuses_other_users(
+async def test_the_chat_as_a_subgraph_refuses_other_users(
     saver: ThreadSaver,
     store: FactStore,
     openai: ScriptedOpenAI,
     user: str,
     parent: type[StateGraph[Any, Any, Any, Any]],
 ) -> None:
-    """With a state of its own, or below a parent that checks the owner itself."""
+    """With its own state, or below a parent that checks the owner itself."""
     outer = parent(Input, context_schema=Context)
     outer.add_node("chat", builder.compile(checkpointer=parent is StateGraph or None))
     outer.add_edge(START, "chat")
@@ -249,7 +247,7 @@ async def test_as_a_subgraph_the_chat_refuses_other_users(
 
 
 @pytest.mark.parametrize("run_before", [True, False])
-async def test_nobody_can_change_the_owner_of_a_thread(
+async def test_the_owner_of_a_thread_cannot_be_changed(
     saver: ThreadSaver, store: FactStore, user: str, run_before: bool
 ) -> None:
     graph, config, victim = builder.compile(checkpointer=saver, store=store), config_of(str(uuid.uuid4())), f"{user}-v"
@@ -258,7 +256,7 @@ async def test_nobody_can_change_the_owner_of_a_thread(
     lie = HumanMessage("I collect lies.")
     with pytest.raises(BadInput, match="owner of a thread"):
         await graph.aupdate_state(config, {"owner": owner_key(victim), "messages": [lie]})
-    if run_before:  # as who edits the whole of a state sends it back
+    if run_before:  # like a client that edits the state and sends all of it back
         await graph.aupdate_state(config, {"owner": owner_key(user), "messages": []})
     mark = {BEGUN_BY: owner_key(victim)}
     marked: Any = {"metadata": mark, "configurable": config["configurable"] | mark}

@@ -1,4 +1,4 @@
-"""The commands: what they print, as lines and as JSON, their errors and exit codes."""
+"""The commands: their output as lines and as JSON, their errors and exit codes."""
 
 import asyncio
 import json
@@ -15,10 +15,10 @@ from tests.openai_server import ScriptedOpenAI, Status
 from tests.processes import chat
 from tests.screen import terminal
 
-# --- teaching ------------------------------------------------------------------------------------------------
+# --- observe -------------------------------------------------------------------------------------------------
 
 
-def test_observe_tells_what_memory_did(offline: dict[str, str], run: Run) -> None:
+def test_observe_prints_the_changes_to_memory(offline: dict[str, str], run: Run) -> None:
     assert run("observe", "I live in Lima.", "--at", "2020-01-01").out == "remembered: lives in Lima\n"
     moved = run("observe", "I moved to Austin.", "--at", "2021-01-01")
     assert moved.out == "remembered: lives in Austin; retired: lives in Lima\n"
@@ -28,7 +28,7 @@ def test_observe_tells_what_memory_did(offline: dict[str, str], run: Run) -> Non
     assert (nothing.out, nothing.err.strip(), nothing.code) == ("", "nothing new to remember", 0)
 
 
-def test_observe_tells_what_it_recorded_as_history(offline: dict[str, str], run: Run) -> None:
+def test_observe_prints_what_it_recorded_as_history(offline: dict[str, str], run: Run) -> None:
     run("observe", "I live in Austin.", "--at", "2021-01-01")
     assert run("observe", "I live in Lima.", "--at", "2020-01-01").out == "remembered as history: lives in Lima\n"
     earlier = run("observe", "I live in Bonn.", "--at", "2019-01-01", "--json").json
@@ -54,10 +54,10 @@ def test_observe_says_that_the_model_failed(run: Run, openai: ScriptedOpenAI) ->
         assert reason in " ".join(failed.err.split())
 
 
-# --- taking along --------------------------------------------------------------------------------------------
+# --- export and import ---------------------------------------------------------------------------------------
 
 
-def test_an_export_goes_to_standard_output_or_a_file_and_comes_back(ada: Run, tmp_path: Path, user: str) -> None:
+def test_an_export_to_standard_output_or_a_file_can_be_imported(ada: Run, tmp_path: Path, user: str) -> None:
     exported = ada("export")
     assert json.loads(exported.out.splitlines()[0])["version"] == 1
     assert ada("export", "mine.jsonl").out == ""
@@ -86,7 +86,7 @@ def test_a_broken_import_is_an_error_that_names_the_line(ada: Run, tmp_path: Pat
     assert ada("memories", "--all", as_user=f"{user}2").out == ""
 
 
-# --- forgetting ----------------------------------------------------------------------------------------------
+# --- forget --------------------------------------------------------------------------------------------------
 
 
 def test_forget_deletes_a_fact_a_category_or_everything(ada: Run) -> None:
@@ -99,7 +99,7 @@ def test_forget_deletes_a_fact_a_category_or_everything(ada: Run) -> None:
     assert ada("forget", "--everything", "--yes").code == 0
 
 
-def test_forget_deletes_a_thread_with_what_was_said_in_it(
+def test_forget_deletes_a_thread_and_the_facts_learnt_in_it(
     offline: dict[str, str], run: Run, tmp_path: Path, user: str
 ) -> None:
     chat("I like tea.\n", offline, tmp_path, "--user", user)
@@ -116,19 +116,19 @@ def test_nothing_is_deleted_without_confirmation(ada: Run) -> None:
     assert len(ada("memories", "--all").rows) == 4
 
 
-# --- upkeep --------------------------------------------------------------------------------------------------
+# --- maintenance ---------------------------------------------------------------------------------------------
 
 
-def test_doctor_finds_nothing_and_says_so(ada: Run) -> None:
+def test_doctor_reports_that_nothing_differs(ada: Run) -> None:
     shown = ada("doctor")
     assert (shown.code, shown.err.strip()) == (0, "all is well")
     assert ["missing", "0"] in shown.rows
     assert ada("doctor", "--json").json["clean"] is True
 
 
-def test_doctor_ends_with_1_while_something_differs_and_repair_mends_it(ada: Run, user: str) -> None:
+def test_doctor_exits_with_1_if_something_differs_and_repair_fixes_it(ada: Run, user: str) -> None:
     async def go_stale() -> str:
-        """Let the collection take a current fact for a retired one."""
+        """Make the collection list a current fact as retired."""
         async with open_store() as store:
             fact = (await store.ledger.current(user, utc_now()))[0]
             retired = fact.model_copy(update={"retired_at": utc_now()})
@@ -144,7 +144,7 @@ def test_doctor_ends_with_1_while_something_differs_and_repair_mends_it(ada: Run
     assert (mended.code, ["stale", "0"] in mended.rows) == (0, True)
 
 
-def test_reindex_says_whose_vectors_the_collection_holds(ada: Run) -> None:
+def test_reindex_prints_the_embedder_of_the_collection(ada: Run) -> None:
     done = ada("reindex")
     assert (done.code, done.out) == (0, "")
     assert "the collection holds the vectors of local" in done.err
@@ -190,7 +190,7 @@ def test_bad_input_is_one_clear_error_and_exit_code_2(run: Run, arguments: list[
     assert len(failed.err) < 1_000
 
 
-def test_an_id_that_several_facts_begin_with_is_refused(ada: Run, run: Run, tmp_path: Path) -> None:
+def test_an_ambiguous_id_prefix_is_refused(ada: Run, run: Run, tmp_path: Path) -> None:
     lines = ada("export").out.splitlines()
     first, second = (json.loads(line)["fact"]["id"] for line in lines[2:4])
     alike = "\n".join(lines).replace(first, f"abcd{first[4:]}").replace(second, f"abcd{second[4:]}")
@@ -203,9 +203,7 @@ def test_an_id_that_several_facts_begin_with_is_refused(ada: Run, run: Run, tmp_
 
 
 @pytest.mark.parametrize("user_id", ["", "x" * 1_001])
-def test_a_user_id_that_cannot_be_one_is_refused_before_anything_is_started(
-    environment: dict[str, str], user_id: str
-) -> None:
+def test_an_invalid_user_id_is_refused_before_anything_is_started(environment: dict[str, str], user_id: str) -> None:
     result = CliRunner().invoke(app, ["memories", "--user", user_id])
     assert (result.exit_code, result.stdout) == (2, "")
     assert "user id" in result.stderr
@@ -218,7 +216,7 @@ def test_an_option_before_the_command_is_refused_rather_than_ignored(environment
 
 
 @pytest.mark.parametrize("name", ["POSTGRES_URL", "EMBEDDER", "CHAT_MODEL"])
-def test_a_wrong_setting_is_named_before_anything_is_started(
+def test_a_wrong_setting_is_reported_before_anything_is_started(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "what?")
@@ -227,10 +225,10 @@ def test_a_wrong_setting_is_named_before_anything_is_started(
     assert "what?" in failed.err or name in failed.err
 
 
-# --- to a person ---------------------------------------------------------------------------------------------
+# --- on a terminal -------------------------------------------------------------------------------------------
 
 
-def test_a_person_sees_tables_and_questions_without_control_characters(
+def test_terminal_output_has_no_control_characters_from_facts(
     ada: Run, offline: dict[str, str], tmp_path: Path, user: str
 ) -> None:
     lines = ada("export").out.replace("Is allergic to nuts", "Nuts [red]\\u001b[2J\\u009b2J[/red]")

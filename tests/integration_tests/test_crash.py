@@ -20,7 +20,7 @@ from tests.torture.rig import Rig
 
 
 def test_nothing_acknowledged_is_lost_whatever_is_killed(tmp_path: Path) -> None:
-    """The agent's process, Postgres, Chroma (inside its persist too), their supervisors, and all of them together."""
+    """The agent's process, Postgres, Chroma (also during its persist), their supervisors, and all of them together."""
     with Rig(tmp_path) as rig:
         outcomes = rig.torture(POINTS)
     faults = [f"{outcome.moment}: {fault}" for outcome in outcomes for fault in outcome.faults]
@@ -29,7 +29,7 @@ def test_nothing_acknowledged_is_lost_whatever_is_killed(tmp_path: Path) -> None
     assert all(outcome.struck for outcome in outcomes)
 
 
-async def test_a_pool_of_dead_connections_serves_when_the_server_is_back(tmp_path: Path) -> None:
+async def test_a_pool_of_dead_connections_recovers_when_the_server_is_back(tmp_path: Path) -> None:
     async with (
         embedded_servers(tmp_path, frozenset({"postgres"})) as addresses,
         open_pool(addresses.postgres or "", max_size=10) as pool,

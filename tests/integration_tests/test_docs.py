@@ -1,4 +1,4 @@
-"""The README and docs/ are true: a reader who runs a page from top to bottom sees what the page shows."""
+"""The README and docs/ are correct: the commands of each page, run from top to bottom, print what the page shows."""
 
 import os
 import re
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(not IS_TEMPLATE, reason="a project made from the
 
 
 class Reader:
-    """Somebody who tries a page: an empty folder, no settings, and embedded servers."""
+    """The environment of a reader: an empty folder, no settings, and embedded servers."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Reader:
         self.variables = environment({**settings, "DATA_DIR": str(folder / ".data"), "PATH": path})
 
     def run(self, *command: str) -> str:
-        """What a command prints, both streams together."""
+        """The output of a command, both streams together."""
         ran = subprocess.run(
             command,
             cwd=self.folder,
@@ -77,7 +77,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 @pytest.fixture(autouse=True)
 def nothing_known(reader: Reader) -> None:
-    """Each page starts with an empty memory; the servers are up, so that no page shows their start."""
+    """Each page starts with an empty memory. The servers are running, so that no page shows their start."""
     reader.run("python", "-c", FORGET)
 
 
@@ -87,7 +87,7 @@ def comparable(lines: list[str]) -> list[str]:
 
 
 def shown_after(block: Block) -> str:
-    """The text block that follows a block: what the script prints."""
+    """The text block that follows a block, which shows the output of the script."""
     every = blocks(block.page)
     following = every[every.index(block) + 1 :]
     return following[0].text if following and following[0].language == "text" else ""
@@ -99,7 +99,7 @@ def runnable(page: Path) -> list[Block]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.name)
-def test_a_page_shows_what_happens(page: Path, reader: Reader) -> None:
+def test_the_commands_of_a_page_print_what_the_page_shows(page: Path, reader: Reader) -> None:
     for block in runnable(page):
         match block.language:
             case "console":

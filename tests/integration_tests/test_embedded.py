@@ -1,6 +1,6 @@
-"""The embedded servers, started for real: shared, restarted after every kind of crash, and never left behind.
+"""The embedded servers, started for real: shared, restarted after every kind of crash, and never left running.
 
-Clients run as processes of their own, so that they can be killed.
+Clients run in separate processes, so that they can be killed.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def mode(path: Path) -> int:
 
 
 async def count_in_chroma(url: str | None, *new_ids: str) -> int:
-    """How many entries the collection "facts" has, with those of `new_ids`."""
+    """Add `new_ids` to the collection "facts", and return its number of entries."""
     assert url
     client = await chromadb.AsyncHttpClient(host="127.0.0.1", port=urlsplit(url).port or 0)
     facts = await client.get_or_create_collection("facts", embedding_function=None)
@@ -55,7 +55,7 @@ async def count_in_chroma(url: str | None, *new_ids: str) -> int:
     return await facts.count()
 
 
-async def test_what_was_written_is_there_at_the_next_start(data_dir: Path) -> None:
+async def test_data_is_still_there_at_the_next_start(data_dir: Path) -> None:
     async with embedded_servers(data_dir, BOTH) as addresses:
         assert postgres_query(addresses.postgres, "show data_directory") == str(data_dir / "postgres" / "data")
         async with AsyncConnectionPool(addresses.postgres or "", open=False) as pool, pool.connection() as connection:
@@ -68,7 +68,7 @@ async def test_what_was_written_is_there_at_the_next_start(data_dir: Path) -> No
         assert await count_in_chroma(again.chroma) == 2
 
 
-async def test_only_what_is_wanted_runs(data_dir: Path) -> None:
+async def test_only_the_wanted_servers_run(data_dir: Path) -> None:
     async with embedded_servers(data_dir, CHROMA) as addresses:
         assert addresses.postgres is None
         assert not (data_dir / "postgres").exists()
@@ -80,12 +80,12 @@ async def test_only_what_is_wanted_runs(data_dir: Path) -> None:
 
 
 async def test_progress_is_only_reported_when_a_server_is_started(data_dir: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     async with (
-        embedded_servers(data_dir, POSTGRES, progress=told.append),
-        embedded_servers(data_dir, POSTGRES, progress=told.append),
+        embedded_servers(data_dir, POSTGRES, progress=reported.append),
+        embedded_servers(data_dir, POSTGRES, progress=reported.append),
     ):
-        assert told == [f"Starting Postgres in {data_dir / 'postgres'} ..."]
+        assert reported == [f"Starting Postgres in {data_dir / 'postgres'} ..."]
 
 
 async def test_the_event_loop_is_never_blocked(data_dir: Path) -> None:
@@ -95,14 +95,14 @@ async def test_the_event_loop_is_never_blocked(data_dir: Path) -> None:
     assert addresses.postgres
 
 
-async def test_nothing_but_the_user_can_enter_the_directories(data_dir: Path) -> None:
+async def test_only_the_user_can_enter_the_directories(data_dir: Path) -> None:
     async with embedded_servers(data_dir, POSTGRES):
         for directory in (data_dir, data_dir / "postgres", data_dir / "postgres" / "data"):
             assert mode(directory) == 0o700
 
 
-async def test_the_modes_of_parent_directories_stay_as_they_are(tmp_path: Path, data_dir: Path) -> None:
-    """When root starts it, Postgres runs as a user who may enter none of them."""
+async def test_the_modes_of_parent_directories_are_not_changed(tmp_path: Path, data_dir: Path) -> None:
+    """If root starts it, Postgres runs as a user who may not enter them."""
     before = [mode(parent) for parent in data_dir.parents]
     assert mode(tmp_path) == 0o700
     async with embedded_servers(data_dir, POSTGRES) as addresses:
@@ -111,7 +111,7 @@ async def test_the_modes_of_parent_directories_stay_as_they_are(tmp_path: Path, 
 
 
 async def test_concurrent_short_uses_always_get_a_server_that_answers(data_dir: Path) -> None:
-    """New users arrive at every moment while a server ends after its last user."""
+    """New users arrive at any moment while a server stops after its last user."""
 
     async def come_and_go(pause: float) -> None:
         for turn in range(4):
@@ -174,7 +174,7 @@ def test_the_servers_end_when_their_users_and_supervisors_are_killed(data_dir: P
     client.addresses()
     for pid in (client.process.pid, *processes(data_dir, "memory.embedded.supervisor")):
         os.kill(pid, signal.SIGKILL)
-    if sys.platform != "linux":  # no death signal: the next use ends them
+    if sys.platform != "linux":  # no death signal: the next use stops the servers
         client = start_client(data_dir)
         client.addresses()
         client.end()
@@ -229,10 +229,10 @@ async def test_killed_servers_come_back_at_the_same_address(data_dir: Path) -> N
         assert await count_in_chroma(addresses.chroma) == 1
 
 
-def test_a_server_that_outlived_its_supervisor_is_ended_by_the_next_one(
+def test_the_next_supervisor_stops_a_server_that_outlived_its_own(
     data_dir: Path, start_client: StartClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a system without a death signal, where a server survives its supervisor."""
+    """As on a system without a death signal, where a server can outlive its supervisor."""
     chroma = Chroma(data_dir / "chroma")
     chroma.create()
     url, command = chroma.prepare()
@@ -279,7 +279,7 @@ async def test_the_data_directory_may_have_any_name(data_dir: Path, name: str) -
     assert sockets.is_relative_to(data_dir) or not sockets.parent.exists(), "nothing is left elsewhere"
 
 
-async def test_a_server_that_cannot_start_is_reported_with_its_own_words(data_dir: Path) -> None:
+async def test_the_error_for_a_server_that_cannot_start_quotes_its_log(data_dir: Path) -> None:
     (data_dir / "chroma").mkdir(parents=True)
     (data_dir / "chroma" / "data").write_text("a file where Chroma wants a directory")
     with pytest.raises(Unavailable) as raised:
@@ -299,7 +299,7 @@ async def test_a_database_of_another_version_is_reported_at_once(data_dir: Path)
             pass
 
 
-def test_an_ordinary_user_has_both_servers_as_its_own(
+def test_an_ordinary_user_can_run_both_servers(
     owned_dir: Callable[[int, int], Path], start_client: StartClient
 ) -> None:
     data_dir = owned_dir(ORDINARY_USER.pw_uid, ORDINARY_USER.pw_gid)
@@ -313,7 +313,7 @@ def test_an_ordinary_user_has_both_servers_as_its_own(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a program as a user without an entry")
-def test_a_user_without_an_entry_in_the_user_database_has_both_servers(
+def test_a_user_without_an_account_can_run_both_servers(
     owned_dir: Callable[[int, int], Path], start_client: StartClient
 ) -> None:
     uid = next(uid for uid in range(54_321, 65_000) if not account_name(uid))
@@ -341,7 +341,7 @@ def test_a_port_counts_only_for_the_process_that_listens_on_it() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as another user")
-async def test_a_data_directory_that_root_has_copied_is_given_to_postgres(data_dir: Path) -> None:
+async def test_a_data_directory_copied_by_root_is_given_to_postgres(data_dir: Path) -> None:
     async with embedded_servers(data_dir, POSTGRES) as addresses:
         postgres_query(addresses.postgres, "create table facts as select 'Austin' as city")
     for path in (data_dir / "postgres").rglob("*"):
@@ -350,7 +350,7 @@ async def test_a_data_directory_that_root_has_copied_is_given_to_postgres(data_d
         assert postgres_query(addresses.postgres, "select city from facts") == "Austin"
 
 
-async def test_a_port_where_no_http_server_listens_is_no_chroma() -> None:
+async def test_a_port_without_an_http_server_is_not_taken_for_chroma() -> None:
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example.org ready\r\n")
         await writer.drain()

@@ -1,4 +1,4 @@
-"""Idle embedded servers: they keep running until the timeout, or until they are told to stop."""
+"""Idle embedded servers: they keep running until the timeout, or until they are stopped."""
 
 import asyncio
 import shutil
@@ -14,7 +14,7 @@ from tests.processes import processes, server_pid
 
 
 def delete(directory: Path) -> None:
-    """Delete a directory whose servers remove files of their own at the same time."""
+    """Delete a directory while its servers remove files as well."""
     while directory.exists():
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -24,12 +24,12 @@ async def test_idle_servers_stay_up_and_the_next_user_finds_them(data_dir: Path,
     first.addresses()
     pids = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
     first.end()
-    told: list[str] = []
-    async with embedded_servers(data_dir, BOTH, idle_timeout=60, progress=told.append) as addresses:
+    reported: list[str] = []
+    async with embedded_servers(data_dir, BOTH, idle_timeout=60, progress=reported.append) as addresses:
         assert postgres_query(addresses.postgres, "select 1") == 1
         assert chroma_listens(addresses.chroma)
     assert (server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")) == pids
-    assert told == []
+    assert reported == []
     assert await stop_servers(data_dir) == ["Chroma", "Postgres"]
     assert not processes(data_dir)
     assert await stop_servers(data_dir) == []

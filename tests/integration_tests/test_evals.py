@@ -13,7 +13,7 @@ from tests.evals.measure import RANKINGS, Score, embed_questions, open_people, s
 SPLITS = get_args(Split)
 
 Scores = dict[tuple[str, str], Score]
-"""(ranking, split) -> how it did."""
+"""(ranking, split) -> its score."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def scores() -> Scores:
 
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize(("other", "margin"), [("cosine alone", 0.015), ("words alone", 0.2), ("guide's preset", 0.15)])
-def test_the_default_puts_answers_higher_than_the_other_rankings(
+def test_the_default_ranks_answers_higher_than_the_other_rankings(
     scores: Scores, split: Split, other: str, margin: float
 ) -> None:
     default = scores["default", split]
@@ -44,7 +44,7 @@ def test_the_default_puts_answers_higher_than_the_other_rankings(
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_the_default_finds_what_it_found_when_its_weights_were_chosen(scores: Scores, split: Split) -> None:
+def test_the_default_still_finds_as_much_as_when_it_was_chosen(scores: Scores, split: Split) -> None:
     default = scores["default", split]
     assert default.recall_5 >= 0.93
     assert default.recall_10 >= 0.96
@@ -54,7 +54,7 @@ def test_the_default_finds_what_it_found_when_its_weights_were_chosen(scores: Sc
 
 @pytest.fixture(scope="module")
 def talks() -> Scores:
-    """The same for the long talks, and the default where no turn before is a hint."""
+    """The same for the long talks, and the default without previous turns as context."""
 
     async def measure() -> Scores:
         embedder = open_embedder("local")
@@ -81,7 +81,7 @@ def test_in_long_talks_the_default_finds_more_than_other_rankings(
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_in_long_talks_the_default_finds_as_much_as_it_did(talks: Scores, split: Split) -> None:
+def test_in_long_talks_the_default_still_finds_as_much(talks: Scores, split: Split) -> None:
     assert talks["default", split].recall_10 >= 0.83
     assert talks["default", split].recall_5 >= 0.71
 
@@ -103,7 +103,7 @@ def test_every_label_names_a_fact_known_to_the_user_who_asks() -> None:
     assert len({asked.user for asked in questions}) == len(facts) >= 60
 
 
-def test_the_talks_have_turns_for_every_label_and_ask_of_every_kind() -> None:
+def test_the_talks_have_every_labelled_turn_and_kind_of_question() -> None:
     asked = [question for name in names() for question in load(name)[1]]  # a label without a turn is a KeyError
     assert (len(names()), len(asked)) == (6, 330)
     assert {question.kind for question in asked} == set(get_args(Kind))

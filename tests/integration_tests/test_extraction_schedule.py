@@ -1,4 +1,4 @@
-"""Every human message is extracted once, with the time at which it was said: inline, in batches, in the background."""
+"""Every human message is extracted once, with the time it was said: inline, in batches or in the background."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from memory.learn.extract import EXTRACTION_MESSAGES, ExtractionFailed
 from memory.recall.render import count_tokens
 from memory.store import FactStore
 from memory.user_memory import UserMemory
-from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, becomes, collects, known, tell_in_forks
+from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, collects, known, tell_in_forks, wait_until
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
@@ -30,7 +30,7 @@ from tests.torture.script import items
 
 @pytest.fixture
 def graph(graph: Graph, openai: ScriptedOpenAI) -> Graph:
-    """The chat, with a model that takes every fact there is from what it is shown."""
+    """The chat, with a model that extracts every fact from the messages it is shown."""
     openai.defaults["extraction"] = script.extraction
     return graph
 
@@ -63,7 +63,7 @@ async def test_a_turn_whose_extraction_fails_costs_two_calls_at_most(
 async def test_an_extraction_next_to_ten_known_facts_costs_1500_tokens_at_most(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting, method: str
 ) -> None:
-    """What of the request a model is given: the messages, and the schema or the tool."""
+    """The messages and the schema or tool of the request count."""
     setting(structured_output=method)
     for number in range(12):
         await UserMemory(store, user).remember(f"Prefers an aisle seat in row {number} on long flights to the coast.")
@@ -119,14 +119,14 @@ async def test_ten_quick_messages_cause_one_background_extraction(
     await say(graph, user, "What do I collect?", str(uuid.uuid4()))
     assert "Collects stamps3" in str([r for r in openai.requests if r.kind == "reply"][-1].messages[0]["content"])
 
-    await say(graph, user, items("coins"), thread)  # the watermark follows what the ledger has
+    await say(graph, user, items("coins"), thread)  # the watermark is updated from the ledger
     state = (await graph.aget_state(config_of(thread))).values
     assert state["extracted_until"] == state["messages"][-4].id
     await store.debouncer.flush()
     assert sorted(asked(openai)[1:]) == sorted([["What do I collect?"], [items("coins")]])
 
 
-async def test_no_token_of_a_background_extraction_reaches_a_stream_that_is_open(
+async def test_no_token_of_a_background_extraction_reaches_an_open_stream(
     graph: Graph, openai: ScriptedOpenAI, user: str, setting: Setting
 ) -> None:
     setting(extract="background", extract_after=0)
@@ -201,26 +201,26 @@ async def test_an_unreadable_message_is_retried_alone_and_given_up(
 
     openai.defaults["extraction"] = answer
     memory, thread = remembering(store, user), str(uuid.uuid4())
-    told = [HumanMessage(text, id=text) for text in (items("stamps"), "Something unreadable.", items("coins"))]
+    messages = [HumanMessage(text, id=text) for text in (items("stamps"), "Something unreadable.", items("coins"))]
     for _ in range(10):
         try:
-            await memory.observe(told, thread_id=thread)
+            await memory.observe(messages, thread_id=thread)
             break
         except ExtractionFailed:
             continue
     assert await known(store, user) == collects("stamps", "coins")
     alone = [part for part in asked(openai) if "Something unreadable." in part]
     assert [len(part) for part in alone] == [3, 1, 1]
-    assert await memory.learner.unextracted(thread, [str(message.id) for message in told]) == {}
+    assert await memory.learner.unextracted(thread, [str(message.id) for message in messages]) == {}
 
 
-async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothing(
+async def test_a_client_that_disconnects_during_extraction_loses_nothing(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
     thread, never = str(uuid.uuid4()), threading.Event()
     openai.extraction(After(never, Text("")))
     turn = asyncio.ensure_future(say(graph, user, items("stamps"), thread))
-    await becomes(lambda: openai.calls("extraction") == 1)
+    await wait_until(lambda: openai.calls("extraction") == 1)
     turn.cancel()
     await asyncio.wait([turn])
     await say(graph, user, items("coins"), thread)
@@ -248,10 +248,10 @@ async def test_messages_not_yet_extracted_are_never_summarized(
         assert state["summary"]
 
 
-async def test_a_message_rewritten_behind_the_watermark_is_extracted_again(
+async def test_a_message_rewritten_before_the_watermark_is_extracted_again(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
-    """By the client's own id, however often, and what was learnt from the first words stays."""
+    """With an id from the client, and any number of times. Facts learnt from the first text stay."""
     config, context = config_of(str(uuid.uuid4())), Context(user_id=user)
     for name, text in (("1", "stamps"), ("2", "coins")):
         await graph.ainvoke({"messages": [HumanMessage(items(text), id=name)]}, config, context=context)

@@ -1,4 +1,4 @@
-"""A memory belongs to its user: it can be taken along whole, and what is forgotten is gone from everywhere."""
+"""A memory belongs to its user: it can be exported completely, and what is forgotten is deleted everywhere."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ def memory(store: FactStore, user: str) -> UserMemory:
 
 @pytest.fixture
 def city() -> str:
-    """A city that occurs in no other test."""
+    """A city that no other test uses."""
     return f"Zanzibar{uuid.uuid4().hex[:8]}"
 
 
@@ -41,15 +41,15 @@ async def exported(memory: UserMemory) -> list[str]:
     return [line async for line in memory.export()]
 
 
-async def lead_a_life(memory: UserMemory, openai: ScriptedOpenAI) -> None:
-    """Facts with history, a plan, an end, a reinforcement, odd characters, and one put by hand."""
-    told = {
+async def fill_memory(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+    """Add facts with history, a plan, an end, a reinforcement, odd characters, and one from a put."""
+    messages = {
         "I live in Lima. I like \u2028tea\x85 👩\u200d🚀.": (home("Lima"), likes("\u2028tea\x85 👩\u200d🚀")),
         "I live in Rome. I like jazz until May.": (home("Rome"), likes("jazz") | {"valid_until": "2035-05-01"}),
         "I live in Oslo from January on. I like jazz.": (home("Oslo", valid_from="2036-01-01"), likes("jazz")),
         "Nothing to remember.": (),
     }
-    for number, (said, facts) in enumerate(told.items()):
+    for number, (said, facts) in enumerate(messages.items()):
         openai.extraction(found(*facts))
         await memory.observe(said, at=day(f"2020-01-0{number + 1}"), thread_id="t.1")
     await cast(FactStore, memory._parts).aput(facts_namespace(memory.user_id), "by hand", {"text": "Car is red"})
@@ -58,10 +58,10 @@ async def lead_a_life(memory: UserMemory, openai: ScriptedOpenAI) -> None:
 # --- export and import ---------------------------------------------------------------------------------------
 
 
-async def test_an_imported_export_is_exported_again_to_the_letter(
+async def test_an_imported_export_is_exported_again_identically(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await lead_a_life(memory, openai)
+    await fill_memory(memory, openai)
     lines = await exported(memory)
     assert len(lines) == 1 + 6 + 4
     assert lines == "\n".join(lines).splitlines()
@@ -82,10 +82,10 @@ async def test_an_imported_export_is_exported_again_to_the_letter(
         assert await exported(there) == lines
 
 
-async def test_messages_that_an_import_brings_are_not_extracted_again(
+async def test_messages_of_imported_facts_are_not_extracted_again(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
-    await lead_a_life(memory, openai)
+    await fill_memory(memory, openai)
     other = remembering(store, memory.user_id + "-other")
     await other.import_(await exported(memory))
     calls = openai.calls()
@@ -93,7 +93,7 @@ async def test_messages_that_an_import_brings_are_not_extracted_again(
     assert openai.calls() == calls
 
 
-async def test_an_import_merges_the_later_fact_wins_and_nothing_is_lost(
+async def test_an_import_merges_facts_the_later_wins_and_none_is_lost(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
     other = remembering(store, memory.user_id + "-other")
@@ -109,7 +109,7 @@ async def test_an_import_merges_the_later_fact_wins_and_nothing_is_lost(
     assert sorted(texts(await memory.all())) == sorted([*current, "Lives in Lima", "Likes tea", "Car is red"])
     assert {hit.fact.text for hit in await memory.search("tea, jazz, car, where I live")} <= set(current)
 
-    assert await other.import_(await exported(memory)) == 3  # and back again: both know the same
+    assert await other.import_(await exported(memory)) == 3  # import in the other direction, so that both are the same
     assert set(texts(await other.current())) == set(current)
     assert sorted(texts(await other.all())) == sorted(texts(await memory.all()))
     await memory.import_(await exported(other))
@@ -126,14 +126,14 @@ async def test_an_imported_retraction_retires_the_known_fact(
     await store.adelete(facts_namespace(memory.user_id), "car")
     await other.import_(await exported(memory))
     assert await other.current() == []
-    await other.import_(backup)  # what is known to be over does not come back with an old copy
+    await other.import_(backup)  # an old backup does not revive retired facts
     assert await other.current() == []
 
 
 async def test_a_broken_line_is_named_and_changes_nothing(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
-    await lead_a_life(memory, openai)
+    await fill_memory(memory, openai)
     lines = await exported(memory)
     other = remembering(store, memory.user_id + "-other")
     for broken in ("{", lines[3].replace("Lives in Rome", "Lives\\u0000")):
@@ -147,7 +147,7 @@ async def test_a_broken_line_is_named_and_changes_nothing(
 
 
 async def places(pool: Pool, word: str) -> set[str]:
-    """The tables of the database in which a row holds the word."""
+    """The tables that have a row with the word."""
     found_in = set()
     async with pool.connection() as connection:
         cursor = await connection.execute(
@@ -155,9 +155,9 @@ async def places(pool: Pool, word: str) -> set[str]:
             "where schemaname in ('public', 'memory')"
         )
         for table in [row["name"] for row in await cursor.fetchall()]:
-            # A row as text shows bytes as hexadecimal digits, and JSON as it is.
+            # A row as text shows bytes as hexadecimal digits, and JSON unchanged.
             cursor = await connection.execute(
-                f"select 1 from {table} t where t::text like %s or t::text like %s limit 1",  # noqa: S608 - its tables
+                f"select 1 from {table} t where t::text like %s or t::text like %s limit 1",  # noqa: S608 - table names
                 (f"%{word}%", f"%{word.encode().hex()}%"),
             )
             if await cursor.fetchone():
@@ -193,7 +193,7 @@ async def test_a_forgotten_fact_is_gone_everywhere_and_its_predecessor_stays(
 
     calls = openai.calls()
     for said, at in ((f"I live in {city}.", "2021-01-01"), (f"I live in {city}!", "2022-01-01")):
-        await memory.observe(said, at=day(at))  # not learnt again from the same messages
+        await memory.observe(said, at=day(at))  # the same messages are not extracted again
     assert openai.calls() == calls
     assert await memory.import_(await exported(memory)) == 0
 
@@ -225,7 +225,7 @@ async def test_forgetting_a_thread_deletes_its_messages_and_facts_only(
     await other.observe("I like milk.", at=day("2020-01-01"), thread_id=f"{user}/2")
     assert len(await places(store.pool, city)) >= 3
 
-    assert await memory.forget(thread=f"{user}/3") == 0  # it is not theirs
+    assert await memory.forget(thread=f"{user}/3") == 0  # another user's thread
     assert await memory.forget(thread=f"{user}/2") == 1
     assert await places(store.pool, city) == set()
     assert texts(await memory.all()) == ["Likes tea"]
@@ -248,7 +248,7 @@ async def test_forgetting_everything_leaves_no_trace_and_allows_a_new_start(
     assert await memory.forget_everything() == 3
     pool = store.pool
     assert [await places(pool, word) for word in (city, f"{user}/1", f"{user}/2")] == [set(), set(), set()]
-    # That it was forgotten, and when, has to be known to what is still under way.
+    # Extractions that are still running have to see when it was forgotten.
     assert await places(pool, owner_key(user)) == {"memory.forgotten"}
     assert await indexed(store, user) == set()
     assert await memory.search(city) == []
@@ -274,7 +274,7 @@ async def test_another_users_thread_can_be_neither_read_nor_forgotten(
 
 
 @pytest.mark.parametrize("what", [{}, {"fact": "a", "thread": "b"}, {"category": "work", "thread": ""}])
-async def test_forget_takes_one_thing_at_a_time(memory: UserMemory, what: dict[str, Any]) -> None:
+async def test_forget_accepts_only_one_selection_at_a_time(memory: UserMemory, what: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="one of fact, category and thread"):
         await memory.forget(**what)
 

@@ -47,7 +47,7 @@ async def save(saver: AsyncPostgresSaver, thread: str, checkpoint: Checkpoint, *
 
 
 async def rows(pool: Pool, *threads: str) -> list[tuple[str, str]]:
-    """Every row of these threads: the transaction that saved it, and its columns except for the thread id."""
+    """Every row of these threads: the transaction that saved it, and its columns without the thread id."""
     found = []
     async with pool.connection() as connection:
         for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
@@ -72,9 +72,9 @@ async def locked(pool: Pool, thread: str, checkpoint: Checkpoint) -> AsyncIterat
 
 
 async def wait_for_blocked_statement(pool: Pool) -> None:
-    """Return once a statement waits for a lock."""
+    """Wait until a statement is waiting for a lock."""
     async with asyncio.timeout(30), pool.connection() as connection:
-        while not (  # noqa: ASYNC110 - it is the database's
+        while not (  # noqa: ASYNC110 - the database has no event for it
             await connection.execute("select from pg_stat_activity where wait_event_type = 'Lock'")
         ).rowcount:
             await asyncio.sleep(0.01)
@@ -121,7 +121,7 @@ async def test_rows_and_reads_equal_those_of_langgraphs_own_saver(saver: ThreadS
         whole: Checkpoint = {**first, "channel_values": {**values}, "channel_versions": versions}
         there = await by.aput(config(thread), whole, metadata, {**versions, "gone": "1"})
         assert there == config(thread, first["id"])
-        for size in (3, 4):  # the first write of a channel stays, special channels are replaced
+        for size in (3, 4):  # the first write of a channel is kept, special channels are replaced
             await asyncio.gather(
                 by.aput_writes(there, [("messages", ["x" * size]), ("empty", None)], "task", "~pull, node"),
                 by.aput_writes(there, [("__error__", "x" * size)], "task", "~pull, node"),
@@ -259,7 +259,7 @@ async def test_without_a_free_connection_each_call_fails_after_one_timeout(serve
 
 
 @pytest.mark.usefixtures("no_group_timeout")
-async def test_closing_the_event_loop_discards_the_calls_that_wait(saver: ThreadSaver, servers: Addresses) -> None:
+async def test_closing_the_event_loop_discards_waiting_calls(saver: ThreadSaver, servers: Addresses) -> None:
     held, other = new_threads(2)
     checkpoint = empty_checkpoint()
 

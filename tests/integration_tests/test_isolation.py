@@ -1,4 +1,4 @@
-"""No user sees or changes the memory of another: random operations are compared with a model in Python."""
+"""No user sees or changes the memory of another: the results of random operations are compared with a Python model."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ USERS = [
     "ada", "ad", "ada.", "ada%", "ad_", "ADA", "\u0430da", "ada ", "ada\n", "a'b\"; drop table facts", "🦊", "%", "*",
     "-", "facts", "..", "x" * 990, "x" * 989 + "y", "😀" * 990,
 ]  # fmt: skip
-"""Prefixes of each other, look-alikes, and what means something to SQL, LIKE, namespaces and paths."""
+"""Prefixes of each other, look-alikes, and characters with a meaning in SQL, LIKE, namespaces and paths."""
 
 TEXTS = ["Lives in Lima", "Lives in Rome", "Likes tea", "Likes jazz", "Is vegan"]
 KEYS = ["a", "b", "a.b", "%"]
@@ -36,7 +36,7 @@ class Operation:
     kind: Kind
     user: int
     other: int
-    """For an import: whose export it is."""
+    """For an import: the user whose export it is."""
     key: str
     text: str
     message: int
@@ -46,10 +46,10 @@ KINDS: list[Kind] = [
     "put", "put", "put", "learn", "learn", "learn", "delete", "search", "search", "forget", "forget category",
     "forget everything", "import", "import",
 ]  # fmt: skip
-"""Each as often as it is drawn: a memory that is emptied all the time has nothing to mix up."""
+"""Repeated according to how often each is drawn. Frequent deletions would leave too few facts to mix up."""
 
 PLAYERS = 4
-"""Users of one example."""
+"""The number of users in one example."""
 
 players = st.permutations(USERS).map(lambda users: users[:PLAYERS])
 operations = st.lists(
@@ -68,7 +68,7 @@ operations = st.lists(
 
 
 PHASES = [Phase.explicit, Phase.generate]
-"""No shrinking: it would take minutes, and the operations of one example can be read."""
+"""No shrinking: it would take minutes, and an example is readable without it."""
 
 
 def slot_of(text: str) -> str:
@@ -103,7 +103,7 @@ class Expected:
 
 
 class World:
-    """All users of one example, and what each should have."""
+    """All users of one example, and what each memory should hold."""
 
     def __init__(self, store: FactStore, users: Sequence[str]) -> None:
         self.store = store
@@ -141,7 +141,7 @@ class World:
                 self.expected[op.user] = Expected()
                 await memory.forget_everything()
             case "import":
-                await self.bring(op)
+                await self.import_(op)
 
     async def learn(self, memory: UserMemory, expected: Expected, op: Operation) -> None:
         source = Source(thread_id="t", message_id=str(op.message))
@@ -154,8 +154,8 @@ class World:
             if op.text not in expected.current.values():
                 expected.add(changes.added[0].key, op.text)
 
-    async def bring(self, op: Operation) -> None:
-        """One user's export into the memory of another, facts of the same ids included: nothing is lost."""
+    async def import_(self, op: Operation) -> None:
+        """Import one user's export into the memory of another, including facts with the same ids."""
         memory, expected, theirs = self.memories[op.user], self.expected[op.user], self.expected[op.other]
         before = {fact.id for fact in await memory.all()}
         lines = [line async for line in self.memories[op.other].export()]
@@ -173,7 +173,7 @@ class World:
             assert {fact.key: fact.text for fact in await memory.current()} == expected.current
 
     async def check_everything(self) -> None:
-        """History, collection and store API of every user, whoever did something."""
+        """Check the history, the collection and the store API of every user."""
         indexed: dict[str, set[str]] = {}
         async for page in self.store.index.scan():
             for entry in page:
@@ -221,7 +221,7 @@ def test_no_user_sees_or_changes_the_memory_of_another(environment: dict[str, st
         @settings(derandomize=True, database=None, deadline=None, max_examples=30, phases=PHASES)
         @given(players, operations)
         def example(users: list[str], script: list[Operation]) -> None:
-            run = f"{next(runs):05}"  # the users of another example have other ids
+            run = f"{next(runs):05}"  # each example has its own user ids
             runner.run(play(store, [run + user for user in users], script))
 
         try:
@@ -236,5 +236,5 @@ async def test_an_invalid_user_id_is_refused_everywhere(store: FactStore, user: 
         UserMemory(store, user)
     with pytest.raises(BadInput, match="user id"):
         await store.ledger.all(user)
-    with pytest.raises(ValueError):  # noqa: PT011 - LangGraph's own for some, ours for the rest
+    with pytest.raises(ValueError):  # noqa: PT011 - some are LangGraph's errors, the others ours
         await store.aput(facts_namespace(user), "key", {"text": "Likes tea"})

@@ -20,7 +20,7 @@ from agent.extraction_schedule import catch_up_thread
 from memory.store import FactStore
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
-from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, becomes, collects, known, tell_in_forks
+from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, collects, known, tell_in_forks, wait_until
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
@@ -33,7 +33,7 @@ from tests.torture.script import items
 
 @pytest.fixture
 def graph(graph: Graph, openai: ScriptedOpenAI) -> Graph:
-    """The chat, with a model that takes every fact there is from what it is shown."""
+    """The chat, with a model that extracts every fact from the messages it is shown."""
     openai.defaults["extraction"] = script.extraction
     return graph
 
@@ -59,8 +59,8 @@ def test_the_chat_catches_up_at_its_end_and_the_command_does_the_rest(
     unreachable = {"shells", "coins"}
 
     def answer(request: Request) -> Answer:
-        told = str(request.messages[-1]["content"])
-        return Status(401) if any(name in told for name in unreachable) else script.extraction(request)
+        prompt = str(request.messages[-1]["content"])
+        return Status(401) if any(name in prompt for name in unreachable) else script.extraction(request)
 
     openai.defaults["extraction"] = answer
     variables = {**environment, "EXTRACT": "batched"}
@@ -87,7 +87,7 @@ async def test_the_chat_finishes_background_extractions_unless_interrupted(
     environment: dict[str, str], openai: ScriptedOpenAI, store: FactStore, saver: AsyncPostgresSaver,
     tmp_path: Path, user: str,
 ) -> None:  # fmt: skip
-    """At Ctrl-D it stays until all is remembered; Ctrl-C leaves the rest for the command, or for another turn."""
+    """Ctrl-D waits until everything is extracted. Ctrl-C leaves the rest to the command or to another turn."""
     variables = {**environment, "EXTRACT": "background", "EXTRACT_AFTER": "3600"}
     for name, interrupts in (("stamps", False), ("coins", True)):
         go = threading.Event()
@@ -99,7 +99,7 @@ async def test_the_chat_finishes_background_extractions_unless_interrupted(
             await asyncio.to_thread(screen.wait_for, ">")
             screen.type("\x04")
             await asyncio.to_thread(screen.wait_for, "remembering what was said")
-            await becomes(lambda: bool(asked(openai)) and asked(openai)[-1] == [items(name)])  # noqa: B023 - in time
+            await wait_until(lambda: bool(asked(openai)) and asked(openai)[-1] == [items(name)])  # noqa: B023 - called in the same iteration
             assert screen.program.poll() is None
             if interrupts:
                 os.kill(screen.program.pid, signal.SIGINT)

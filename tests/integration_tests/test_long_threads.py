@@ -1,4 +1,4 @@
-"""Threads that outgrow their window: what the model is sent at each turn, what is folded, and what is kept."""
+"""Threads that outgrow their window: the messages sent to the model, those that are folded, and those that are kept."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ def is_summary(request: Request) -> bool:
 
 
 def summing(request: Request) -> Answer:
-    """A model that replies at some length, calls a tool for each third message, and sums up in a sentence."""
+    """A model with longer replies, which calls a tool for every third message and summarizes in one sentence."""
     last = request.messages[-1]
     if is_summary(request):
         return Text(f"<Summary> after {json.loads(last['content'])['messages'][-1]['text'].split()[-1]}")
@@ -57,7 +57,7 @@ def summaries(openai: ScriptedOpenAI) -> list[Request]:
 
 
 def sent_with(request: Request) -> list[BaseMessage]:
-    """The messages that the model was sent."""
+    """The messages sent to the model."""
     return convert_to_messages(dict(message) for message in request.messages)
 
 
@@ -81,9 +81,9 @@ async def test_each_turn_the_model_sees_system_message_summary_and_window(
     for number in range(25):
         await say(graph, user, f"This is what I say as my message {number}", thread)
         messages = (await values(graph, thread))["messages"]
-        assert count_tokens_approximately(messages) <= WINDOW + 150  # the last turn and its tool may be on top
+        assert count_tokens_approximately(messages) <= WINDOW + 150  # the last turn may exceed the window
     assert 3 <= len(summaries(openai)) <= 8
-    assert [request.status for request in openai.requests if request.status != 200] == []  # it refuses loose tools
+    assert [request.status for request in openai.requests if request.status != 200] == []  # no loose tool calls
     for request in replies(openai):
         system, first, *rest = sent_with(request)
         assert isinstance(first, HumanMessage)
@@ -143,7 +143,7 @@ async def test_the_summary_is_made_after_the_reply_and_never_streamed(
     async with asyncio.timeout(60):
         for number in range(30):
             turn = asyncio.ensure_future(say(graph, user, f"This is what I say as my message {number}", thread))
-            while not turn.done() and not summaries(openai):  # noqa: ASYNC110 - the server has a thread of its own
+            while not turn.done() and not summaries(openai):  # noqa: ASYNC110 - the server has its own thread
                 await asyncio.sleep(0.01)
             if not turn.done():
                 break

@@ -1,4 +1,4 @@
-"""The index lags or breaks: it is mended from the ledger, which loses nothing."""
+"""The index lags behind or breaks: it is repaired from the ledger, which loses nothing."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ async def store(settings: Settings) -> AsyncIterator[FactStore]:
 
 
 async def collection(store: FactStore) -> AsyncCollection:
-    """The collection, for a test to tamper with."""
+    """The collection itself, so that a test can change it."""
     async with cast(ChromaIndex, store.index)._collection(0) as opened:
         return opened
 
@@ -67,16 +67,16 @@ async def test_an_erased_fact_is_removed_from_the_collection(store: FactStore, u
     assert await store.queue.size() == 0
 
 
-async def test_a_sweep_takes_all_users_in_pages_of_one_embedding_call_each(
+async def test_draining_the_queue_makes_one_embedding_call_per_page(
     store: FactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_queue, "PAGE", 4)
-    model, told = WordVectors(), list[tuple[int, int]]()
+    model, reported = WordVectors(), list[tuple[int, int]]()
     await write_without_index(store, {"ada": CITIES[:5], "bob": CITIES[:3], "eve": CITIES[:1]})
     monkeypatch.setattr(store.queue, "embedder", Embedder("words", lambda: model, cache_size=0))
-    await cast(ChromaIndex, store.index).start_over()  # of 26 dimensions
-    await store.queue.drain(progress=lambda done, total: told.append((done, total)))
-    assert told == [(4, 9), (8, 9), (9, 9)]
+    await cast(ChromaIndex, store.index).start_over()  # with 26 dimensions
+    await store.queue.drain(progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(4, 9), (8, 9), (9, 9)]
     assert len(model.calls) == 3
     assert len(await entries(store)) == 9
     assert await store.queue.size() == 0
@@ -117,51 +117,51 @@ async def test_a_fact_that_is_retired_while_it_is_being_indexed_stays_queued(
     assert await store.queue.size() == 0
 
 
-async def test_a_missing_collection_fails_no_turn_and_is_rebuilt_at_a_start(settings: Settings, user: str) -> None:
-    told: list[str] = []
-    async with open_store(settings, told.append) as store:
+async def test_a_missing_collection_fails_no_turn_and_is_rebuilt_at_start(settings: Settings, user: str) -> None:
+    reported: list[str] = []
+    async with open_store(settings, reported.append) as store:
         await remember(store, user, "Austin")
         await store.index.drop()
         await remember(store, user, "Lima")
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
         assert len(await store.searcher(user).near(["I left Austin for Lima."])) == 2
-    assert told == []
-    async with open_store(settings, told.append) as store:
-        assert told == [
+    assert reported == []
+    async with open_store(settings, reported.append) as store:
+        assert reported == [
             f"The Chroma collection '{store.index.name}.0' is gone. Rebuilding it from the ledger: 2 facts."
         ]
         assert (await doctor(store)).clean
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 2
 
 
-async def test_a_start_gives_a_collection_back_the_facts_it_lost(settings: Settings, user: str) -> None:
-    told: list[str] = []
+async def test_a_start_restores_facts_that_a_collection_lost(settings: Settings, user: str) -> None:
+    reported: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
         lost = (await keys(store, user))["Lima"]
         await store.index.remove([lost])
-    async with open_store(settings, told.append) as store:
-        assert told == [f"The collection {store.index.name!r} holds 6 of 7 facts: comparing them."]
+    async with open_store(settings, reported.append) as store:
+        assert reported == [f"The collection {store.index.name!r} holds 6 of 7 facts: comparing them."]
         assert lost in [entry.key for entry in await entries(store)]
         assert (await doctor(store)).clean
 
 
-async def test_a_start_removes_facts_from_a_collection_that_the_ledger_lacks(settings: Settings, user: str) -> None:
-    told: list[str] = []
+async def test_a_start_removes_facts_that_only_the_collection_has(settings: Settings, user: str) -> None:
+    reported: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, "Austin")
         known = await entries(store)
         opened = await collection(store)
         await opened.upsert(ids=["junk"], embeddings=np.ones((1, 384), dtype=np.float32), metadatas=[{"live": "x"}])
-    async with open_store(settings, told.append) as store:
-        assert told == [f"The collection {store.index.name!r} holds 2 of 1 facts: comparing them."]
+    async with open_store(settings, reported.append) as store:
+        assert reported == [f"The collection {store.index.name!r} holds 2 of 1 facts: comparing them."]
         assert await entries(store) == known
 
 
 async def test_a_collection_that_can_be_read_but_not_written_is_rebuilt(
     settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     put = ChromaIndex.put
 
     async def break_once(index: ChromaIndex, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
@@ -172,46 +172,46 @@ async def test_a_collection_that_can_be_read_but_not_written_is_rebuilt(
         await remember(store, user, "Austin")
         await write_without_index(store, {user: ["Lima"]})
     monkeypatch.setattr(ChromaIndex, "put", break_once)
-    async with open_store(settings, told.append) as store:
-        assert told == ["The collection is broken. Rebuilding it from the ledger: 2 facts."]
+    async with open_store(settings, reported.append) as store:
+        assert reported == ["The collection is broken. Rebuilding it from the ledger: 2 facts."]
         assert (await doctor(store)).clean
 
 
 async def test_a_collection_that_answers_and_finds_nothing_is_rebuilt(
     settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Chroma does after its disk was full."""
+    """Chroma behaves like this after its disk was full."""
 
     async def find_nothing(*_: object, **__: object) -> dict[str, list[list[str]]]:
         return {"ids": [[]], "distances": [[]]}
 
-    told: list[str] = []
+    reported: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
     monkeypatch.setattr(AsyncCollection, "query", find_nothing)
-    async with open_store(settings, told.append) as store:
-        assert len(told) == 1
-        assert "does not find what it holds. Rebuilding it from the ledger: 7 facts." in told[0]
+    async with open_store(settings, reported.append) as store:
+        assert len(reported) == 1
+        assert "does not find what it holds. Rebuilding it from the ledger: 7 facts." in reported[0]
         monkeypatch.undo()
         assert (await doctor(store)).clean
 
 
-async def test_a_full_disk_is_no_reason_to_rebuild(
+async def test_a_full_disk_does_not_cause_a_rebuild(
     settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object, **__: object) -> None:
         raise InternalError("error returned from database: (code: 13) database or disk is full")
 
-    told: list[str] = []
+    reported: list[str] = []
     async with open_store(settings) as store:
         await remember(store, user, "Austin")
         monkeypatch.setattr(AsyncCollection, "upsert", fail)
         await remember(store, user, "Lima")
-    async with open_store(settings, told.append) as store:
+    async with open_store(settings, reported.append) as store:
         monkeypatch.undo()
         assert len(await entries(store)) == 1
         assert await store.queue.size() == 1
-    (line,) = told
+    (line,) = reported
     assert "recall goes by words until it has caught up" in line
     assert "disk is full" in line
 
@@ -230,7 +230,7 @@ async def test_processes_that_start_at_once_repair_a_collection_together(setting
         assert (await doctor(store)).clean
 
 
-async def test_a_store_that_closes_leaves_another_ones_requests_alone(settings: Settings) -> None:
+async def test_closing_a_store_does_not_affect_requests_of_another_store(settings: Settings) -> None:
     closed = asyncio.Event()
     async with open_store(settings) as stays:
 
@@ -247,7 +247,7 @@ async def test_a_store_that_closes_leaves_another_ones_requests_alone(settings: 
 
 def cut_vectors(chroma: Path) -> None:
     (file,) = chroma.glob("*/data_level0.bin")
-    os.truncate(file, 5_000)  # of 1.6 KB each
+    os.truncate(file, 5_000)  # each vector takes 1.6 KB
 
 
 def overwrite_vectors(chroma: Path) -> None:
@@ -284,24 +284,24 @@ def delete_database(chroma: Path) -> None:
 async def test_broken_files_of_the_embedded_chroma_are_moved_and_rebuilt(
     settings: Settings, user: str, damage: Callable[[Path], None], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.index.chroma.SYNC_THRESHOLD", 3)  # so that vectors are in files of their own
+    monkeypatch.setattr("memory.index.chroma.SYNC_THRESHOLD", 3)  # so that vectors are written to separate files
     settings = settings.model_copy(update={"chroma_url": ""})
     directory = settings.data_dir / "chroma"
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)
         await found(store, user, "lived")
     damage(directory / "data")
-    told: list[str] = []
-    async with open_store(settings, told.append) as store:
-        assert len([line for line in told if "Rebuilding it from the ledger: 7 facts" in line]) == 1
+    reported: list[str] = []
+    async with open_store(settings, reported.append) as store:
+        assert len([line for line in reported if "Rebuilding it from the ledger: 7 facts" in line]) == 1
         assert (await doctor(store)).clean
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 7
     aside = [*directory.glob("data.broken-*")]
     assert len(aside) == kept
-    assert all(any(str(path) in line for line in told) for path in aside)
+    assert all(any(str(path) in line for line in reported) for path in aside)
 
 
-async def test_doctor_names_what_differs_and_repair_mends_it(store: FactStore, user: str) -> None:
+async def test_doctor_reports_differences_and_repair_fixes_them(store: FactStore, user: str) -> None:
     await remember(store, user, *CITIES)
     ids = await keys(store, user)
     assert (await doctor(store)).clean
@@ -319,15 +319,15 @@ async def test_doctor_names_what_differs_and_repair_mends_it(store: FactStore, u
         await connection.execute("alter table memory.facts disable trigger facts_are_not_edited")
         await connection.execute("update memory.facts set successor = 'nobody' where id = %s", (cairo.id,))
         await connection.execute("alter table memory.facts enable trigger facts_are_not_edited")
-    told: list[tuple[int, int]] = []
-    report = await doctor(store, lambda done, total: told.append((done, total)))
+    reported: list[tuple[int, int]] = []
+    report = await doctor(store, lambda done, total: reported.append((done, total)))
     assert not report.clean
     assert report.missing == Finding(1, (ids["Lima"].fact_id,))
     assert report.stale == Finding(2, tuple(sorted([ids["Rome"].fact_id, ids["Oslo"].fact_id])))
     assert report.orphans == Finding(2, ("0" * 32, "junk"))
     assert report.broken_chains == Finding(1, (cairo.id,))
     assert "lived" not in repr(report)
-    assert told == [(report.indexed, report.indexed)]
+    assert reported == [(report.indexed, report.indexed)]
     await repair(store, report)
     again = await doctor(store)
     assert again.clean

@@ -1,4 +1,4 @@
-"""Many at once: sessions of one user in two processes, users beside each other, and starts on an empty database."""
+"""Concurrency: sessions of one user in two processes, several users, and starts on an empty database."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ print(json.dumps(asyncio.run(function(*sys.argv[3:]))), flush=True)
 
 @contextmanager
 def child(variables: Mapping[str, str], function: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    """A process that imports everything, waits for `go`, runs a function of this file and prints what it returns."""
+    """A process that imports everything, waits for `go`, runs a function of this file and prints its result."""
     with subprocess.Popen(
         [sys.executable, "-c", CHILD, __name__, function, *arguments],
         stdin=subprocess.PIPE,
@@ -59,7 +59,7 @@ def child(variables: Mapping[str, str], function: str, *arguments: str) -> Itera
 
 
 def go(*children: "subprocess.Popen[str]") -> None:
-    """Start them together, once all are ready."""
+    """Start the functions together when all processes are ready."""
     for process in children:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
@@ -70,13 +70,13 @@ def go(*children: "subprocess.Popen[str]") -> None:
 
 
 async def result(process: "subprocess.Popen[str]") -> object:
-    """What its function returned."""
+    """The result of the function."""
     assert process.stdout
     return json.loads(await asyncio.to_thread(process.stdout.readline))
 
 
 async def move(user: str, *cities: str) -> list[bool]:
-    """A session for each city, all at once, in which the user says to have moved there; which of them were learnt."""
+    """Move to each city in a concurrent session. Returns whether each of them was learnt."""
     async with open_checkpointer() as saver, open_store() as store:
         graph = builder.compile(checkpointer=saver, store=store)
         turns = await asyncio.gather(*(say(graph, user, script.home(city)) for city in cities))
@@ -84,7 +84,7 @@ async def move(user: str, *cities: str) -> list[bool]:
 
 
 async def open_everything(times: str) -> int:
-    """Open checkpointer and store this many times at once, and use each; how many worked."""
+    """Open and use the checkpointer and the store this many times concurrently. Returns how many worked."""
     async with AsyncExitStack() as stack:
         savers = [stack.enter_async_context(open_checkpointer()) for _ in range(int(times))]
         stores = [stack.enter_async_context(open_store()) for _ in range(int(times))]
@@ -114,8 +114,8 @@ async def test_twenty_sessions_on_one_slot_leave_one_current_fact_and_a_chain(
     assert [hit.fact for hit in await memory.search("Where does she live?")] == current
 
 
-async def test_sessions_that_change_the_same_slots_in_other_orders_all_succeed(store: FactStore, user: str) -> None:
-    """Each retires what others add, while the index learns of both: nobody waits in a circle."""
+async def test_sessions_that_change_the_same_slots_do_not_deadlock(store: FactStore, user: str) -> None:
+    """Each session retires facts that others add, while both are sent to the index."""
     slots = [f"favourite {thing}" for thing in ("tea", "book", "city", "song")]
 
     async def session(number: int) -> None:
@@ -178,7 +178,7 @@ async def test_processes_that_start_at_once_set_up_an_empty_database_once(
 
 
 async def learn(store: FactStore, user: str, said: Sequence[tuple[str, str]]) -> None:
-    """Facts as one message gives them: (attribute, text), each the one value of its slot."""
+    """Learn facts from one message: (attribute, text), each in an exclusive slot."""
     text = ". ".join(text for _, text in said)
     source = Source(thread_id=uuid.uuid4().hex, message_id=uuid.uuid4().hex)
     candidates = [

@@ -1,4 +1,4 @@
-"""The scripted server's embeddings, and what an embedder says when they fail."""
+"""The embeddings of the scripted server, and an embedder's errors when they fail."""
 
 import base64
 import functools
@@ -58,7 +58,7 @@ async def test_vectors_have_the_dimensions_and_the_encoding_asked_for(server: Sc
     assert plain["data"][0]["embedding"] == pytest.approx(vector, abs=1e-6)
 
 
-async def test_an_embedding_can_fail_by_script_and_an_empty_text_fails_always(server: ScriptedOpenAI) -> None:
+async def test_an_embedding_can_fail_by_script_and_an_empty_text_always_fails(server: ScriptedOpenAI) -> None:
     server.embedding(Status(500, retry_after=0.01))
     assert len(await embedder(server).aembed_query("Lives in Austin")) == 1536
     assert server.calls("embedding") == 2

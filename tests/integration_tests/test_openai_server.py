@@ -66,12 +66,12 @@ async def ask(server: ScriptedOpenAI) -> str:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - it is the server's thread that makes it true
+        while not condition():  # noqa: ASYNC110 - the server's thread makes it true
             await asyncio.sleep(0.01)
 
 
 def total(chunks: Sequence[AIMessage]) -> AIMessage:
-    """What the chunks of a stream amount to."""
+    """The sum of the chunks of a stream."""
     message = functools.reduce(operator.add, chunks)
     assert isinstance(message, AIMessage)
     return message
@@ -86,7 +86,7 @@ def thread_names() -> set[str]:
     return {thread.name for thread in threading.enumerate()}
 
 
-async def test_an_answer_is_whole_counted_and_recorded(server: ScriptedOpenAI) -> None:
+async def test_an_answer_is_complete_with_usage_and_recorded(server: ScriptedOpenAI) -> None:
     server.reply(Text("Hello,  Ada.\n"))
     before = time.monotonic()
     answer = await chat(server).ainvoke([HumanMessage("Hi there")])
@@ -111,7 +111,7 @@ async def test_answers_come_in_the_order_of_the_script_and_then_the_default(serv
     assert answers == ["one", "two: Hi", "OK."]
 
 
-async def test_a_default_can_be_replaced_for_good(server: ScriptedOpenAI) -> None:
+async def test_a_default_can_be_replaced_permanently(server: ScriptedOpenAI) -> None:
     server.defaults["reply"] = Status(500, retry_after=0.01)
     with pytest.raises(openai.InternalServerError):
         await chat(server).ainvoke("Hi")
@@ -125,7 +125,7 @@ async def test_the_first_token_arrives_before_the_last_is_sent(server: ScriptedO
     assert server.requests[0].finished is None
 
 
-async def test_a_client_that_leaves_in_the_middle_of_a_stream_is_recorded_as_gone(server: ScriptedOpenAI) -> None:
+async def test_a_client_that_leaves_a_stream_is_recorded_as_disconnected(server: ScriptedOpenAI) -> None:
     server.reply(Text("Hello there", delay=3_600))
     async with openai.AsyncOpenAI(base_url=server.url, api_key="test") as client:
         messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
@@ -136,7 +136,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_stream_is_recorded_as_gon
     assert server.requests[0].finished is None
 
 
-async def test_a_stream_put_together_is_the_text_with_its_end_and_its_usage(server: ScriptedOpenAI) -> None:
+async def test_the_chunks_of_a_stream_add_up_to_text_reason_and_usage(server: ScriptedOpenAI) -> None:
     server.reply(Text(" Hello,\n\nAda. ", delay=0.01))
     chunks = [chunk async for chunk in chat(server).astream("Hi")]
     whole = total(chunks)
@@ -187,7 +187,7 @@ async def test_tool_calls_make_the_round_trip(server: ScriptedOpenAI, streamed: 
     ],
     ids=["a result without its call", "a call without its result", "a call at the end"],
 )
-async def test_tool_calls_and_results_torn_apart_are_refused(
+async def test_separated_tool_calls_and_results_are_refused(
     server: ScriptedOpenAI, messages: list[BaseMessage]
 ) -> None:
     with pytest.raises(openai.BadRequestError, match="tool_call"):
@@ -195,7 +195,7 @@ async def test_tool_calls_and_results_torn_apart_are_refused(
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_structured_output_comes_in_the_way_it_was_asked_for(server: ScriptedOpenAI, method: Method) -> None:
+async def test_structured_output_has_the_requested_form(server: ScriptedOpenAI, method: Method) -> None:
     server.extraction(Json({"facts": [LIVES_IN_AUSTIN], "retracted": [TAKEN_BACK]}))
     model = chat(server).with_structured_output(Extraction, method=method)
     extraction = await model.ainvoke("Answer in JSON: I live in Austin")
@@ -206,7 +206,7 @@ async def test_structured_output_comes_in_the_way_it_was_asked_for(server: Scrip
     assert (server.calls("extraction"), server.calls("reply")) == (2, 0)
 
 
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # the client's own, about its `parsed` field
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # from the client, about its `parsed` field
 @pytest.mark.parametrize("method", METHODS)
 async def test_structured_output_can_be_streamed(server: ScriptedOpenAI, method: Method) -> None:
     server.extraction(Json({"facts": [LIVES_IN_AUSTIN], "retracted": []}))
@@ -234,7 +234,7 @@ async def test_json_mode_without_the_word_json_is_refused(server: ScriptedOpenAI
         await model.ainvoke("I live in Austin")
 
 
-async def test_the_client_retries_a_429_after_the_time_it_was_told(server: ScriptedOpenAI) -> None:
+async def test_the_client_retries_a_429_after_the_given_delay(server: ScriptedOpenAI) -> None:
     server.reply(Status(429, code="rate_limit_exceeded", retry_after=0.3), Text("Here."))
     assert await ask(server) == "Here."
     refused, answered = server.requests
@@ -252,7 +252,7 @@ async def test_a_500_reaches_the_caller_when_the_retries_are_used_up(server: Scr
     assert server.calls("reply") == 3
 
 
-async def test_a_client_that_gives_up_on_a_hanging_server_is_recorded_as_gone(server: ScriptedOpenAI) -> None:
+async def test_a_client_that_times_out_is_recorded_as_disconnected(server: ScriptedOpenAI) -> None:
     server.reply(Hang())
     with pytest.raises(openai.APITimeoutError):
         await chat(server, timeout=0.2, max_retries=0).ainvoke("Hi")
@@ -280,7 +280,7 @@ async def test_many_clients_at_once_get_each_answer_once(server: ScriptedOpenAI)
     assert sorted(request.number for request in server.requests) == list(range(1, 41))
 
 
-async def test_another_key_is_refused_and_takes_nothing_from_the_script() -> None:
+async def test_a_wrong_key_is_refused_and_uses_no_scripted_answer() -> None:
     async with ScriptedOpenAI(require_key="right") as server:
         server.reply(Text("Welcome."))
         with pytest.raises(openai.AuthenticationError) as raised:
@@ -298,7 +298,7 @@ async def test_models_are_listed_and_unknown_paths_refused(server: ScriptedOpenA
     assert [request.kind for request in server.requests] == ["models", "unknown"]
 
 
-def test_a_process_of_its_own_is_answered_while_the_test_waits_for_it() -> None:
+def test_another_process_is_answered_while_the_test_waits_for_it() -> None:
     with ScriptedOpenAI() as server:
         server.reply(Text("Hello, process."))
         program = f"""
@@ -323,13 +323,13 @@ def test_an_error_in_a_scripted_function_reaches_the_test() -> None:
         raise LookupError(f"nothing for request {request.number}")
 
     server = ScriptedOpenAI()
-    with pytest.raises(LookupError, match="nothing for request 1"), server:  # noqa: PT012 - both are left at once
+    with pytest.raises(LookupError, match="nothing for request 1"), server:  # noqa: PT012 - leaving the server raises
         server.reply(wrong)
         with pytest.raises(openai.InternalServerError, match="LookupError"):
             chat(server, max_retries=0).invoke("Hi")
 
 
-async def test_leaving_closes_the_port_and_ends_the_thread_whatever_is_open() -> None:
+async def test_leaving_the_block_closes_the_port_and_ends_the_thread() -> None:
     with ScriptedOpenAI() as server:
         server.reply(Hang(), Text("Hello there", delay=3_600), After(threading.Event(), Text("Never.")))
         model = chat(server, max_retries=0)
@@ -345,7 +345,7 @@ async def test_leaving_closes_the_port_and_ends_the_thread_whatever_is_open() ->
     assert [isinstance(end, Exception) for end in ends] == [True] * 3
 
 
-async def test_leaving_async_ends_the_thread_too() -> None:
+async def test_leaving_an_async_block_ends_the_thread() -> None:
     async with ScriptedOpenAI():
         assert "scripted-openai" in thread_names()
     assert "scripted-openai" not in thread_names()

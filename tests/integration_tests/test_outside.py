@@ -1,4 +1,4 @@
-"""One run of everything without a key, traced: nothing is sent to other machines, and `make dev` logs no noise."""
+"""A traced run of everything without a key: nothing is sent to other machines, and `make dev` logs no noise."""
 
 import asyncio
 import subprocess
@@ -31,16 +31,16 @@ class Seen:
     """The result of the run."""
 
     commands: str
-    """What the commands printed."""
+    """The output of the commands."""
     log: str
-    """What `langgraph dev` logged."""
+    """The log of `langgraph dev`."""
     traces: list[Path]
     home: Path
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """A development server that reloads, with its data in the folder that it watches, and the commands beside it."""
+    """Run a reloading development server, with its data in the folder that it watches, and the commands."""
     directory, home = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home")
     traces = [home.parent / f"{home.name}.dev", home.parent / f"{home.name}.commands"]
     variables = dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {

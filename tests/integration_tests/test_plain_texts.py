@@ -1,4 +1,4 @@
-"""Plain texts as memories, without any model."""
+"""Plain texts kept verbatim as facts, without a model."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -56,7 +56,7 @@ async def test_remembering_one_text_reads_no_other(
     assert read == [0]
 
 
-async def test_one_text_that_cannot_be_kept_stops_all_and_is_named(store: FactStore, user: str) -> None:
+async def test_one_text_that_cannot_be_kept_rejects_all_and_is_named(store: FactStore, user: str) -> None:
     memory = UserMemory(store, user)
     never = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
     bad = [Memory(text) for text in ("", " \n", "a\0b", "a\ud800b", "x" * 1_001, "My password is hunter2!")]

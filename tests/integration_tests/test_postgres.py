@@ -1,4 +1,4 @@
-"""The first connection to Postgres: what the server refuses is said at once, and a server that starts is awaited."""
+"""The first connection to Postgres: refusals are reported at once, and a server that is starting is waited for."""
 
 import asyncio
 import struct
@@ -17,7 +17,7 @@ from memory.ledger.pool import open_pool
 from tests.processes import free_port
 
 AT_ONCE = 5
-"""Seconds; to wait for a connection until the timeout takes 10."""
+"""In seconds. Waiting for a connection until the timeout takes 10."""
 
 
 async def refusal(url: str) -> str:
@@ -36,7 +36,7 @@ def url(servers: Addresses) -> str:
 
 @pytest.fixture
 def role(url: str) -> Iterator[str]:
-    """A role that has to give its password, "sesame", and may not connect more than once."""
+    """A role with the password "sesame" and a limit of one connection."""
     name = f"role_{uuid.uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"create role {name} login password 'sesame' connection limit 1".encode())
@@ -60,21 +60,21 @@ async def test_an_unknown_database_or_role_is_reported_at_once(url: str) -> None
 async def test_a_wrong_password_is_reported_at_once_and_never_shown(url: str, role: str) -> None:
     async with open_pool(make_conninfo(url, user=role, password="sesame"), max_size=1):
         pass
-    told = await refusal(make_conninfo(url, user=role, password="open it"))
-    assert f'password authentication failed for user "{role}"' in told
-    assert "open it" not in told
-    assert f"user={role}" in told
+    message = await refusal(make_conninfo(url, user=role, password="open it"))
+    assert f'password authentication failed for user "{role}"' in message
+    assert "open it" not in message
+    assert f"user={role}" in message
 
 
 async def test_a_missing_password_is_not_reported_as_no_answer(url: str, role: str) -> None:
-    told = await refusal(make_conninfo(url, user=role))
-    assert told.startswith("Postgres cannot be used (")
-    assert "no password supplied. Check POSTGRES_URL" in told
+    message = await refusal(make_conninfo(url, user=role))
+    assert message.startswith("Postgres cannot be used (")
+    assert "no password supplied. Check POSTGRES_URL" in message
 
 
 async def test_a_server_without_ssl_is_not_reported_as_no_answer() -> None:
     async def without_ssl(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(8)  # the request for SSL
+        await reader.readexactly(8)  # the SSL request
         writer.write(b"N")
         await writer.drain()
         await reader.read()
@@ -82,9 +82,9 @@ async def test_a_server_without_ssl_is_not_reported_as_no_answer() -> None:
 
     async with await asyncio.start_server(without_ssl, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        told = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=require&gssencmode=disable")
-    assert told.startswith("Postgres cannot be used (")
-    assert "server does not support SSL" in told
+        message = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=require&gssencmode=disable")
+    assert message.startswith("Postgres cannot be used (")
+    assert "server does not support SSL" in message
 
 
 async def test_too_many_connections_are_reported_at_once(url: str, role: str) -> None:
@@ -94,13 +94,13 @@ async def test_too_many_connections_are_reported_at_once(url: str, role: str) ->
 
 async def test_the_host_and_port_that_do_not_answer_are_named() -> None:
     port = free_port()
-    told = await refusal(f"postgresql://ada:sesame@127.0.0.1:{port}/x")
-    assert f"Postgres does not answer (host=127.0.0.1 port={port} dbname=x user=ada): Connection refused." in told
-    assert "sesame" not in told
+    message = await refusal(f"postgresql://ada:sesame@127.0.0.1:{port}/x")
+    assert f"Postgres does not answer (host=127.0.0.1 port={port} dbname=x user=ada): Connection refused." in message
+    assert "sesame" not in message
     assert "failed to resolve host 'no.such.host.invalid'" in await refusal("postgresql://ada@no.such.host.invalid/x")
 
 
-async def test_a_server_that_begins_to_listen_is_waited_for(url: str, tmp_path: Path) -> None:
+async def test_a_connection_waits_for_a_server_that_starts_to_listen(url: str, tmp_path: Path) -> None:
     sockets = tmp_path / "sockets"
     late = make_conninfo(url, host=str(sockets))
     asyncio.get_running_loop().call_later(0.3, sockets.symlink_to, str(conninfo_to_dict(url)["host"]))
@@ -109,7 +109,7 @@ async def test_a_server_that_begins_to_listen_is_waited_for(url: str, tmp_path: 
 
 
 async def test_a_server_that_is_starting_up_is_retried() -> None:
-    """Postgres's own protocol: each connection is told FATAL, the first two that the server is starting up."""
+    """In Postgres's protocol, every connection gets FATAL; the first two because the server is starting up."""
     reasons = ["the database system is starting up"] * 2 + ["the disk is full"]
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -121,6 +121,6 @@ async def test_a_server_that_is_starting_up_is_retried() -> None:
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        told = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
-    assert "the disk is full" in told
+        message = await refusal(f"postgresql://ada@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
+    assert "the disk is full" in message
     assert reasons == []

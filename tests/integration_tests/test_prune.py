@@ -1,4 +1,4 @@
-"""`threads prune`: what is deleted, what is kept, and that each thread continues as before."""
+"""`threads prune`: what it deletes and keeps. Each thread continues as before."""
 
 import asyncio
 import json
@@ -85,14 +85,14 @@ async def test_pruning_keeps_the_newest_checkpoint_and_all_messages(
     assert [m["text"] for e in extracted for m in e["messages"]] == ["One", "Two", "Three", "Four"]
 
 
-async def test_only_old_threads_at_rest_of_the_named_user_are_pruned(
+async def test_only_old_idle_threads_of_the_given_user_are_pruned(
     graph: Graph, store: FactStore, prune: Prune, user: str, thread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await say(graph, user, "Hello", thread)
     whole = len(await history(graph, thread))
     nothing = {"threads": 0, "in_use": 0, "checkpoints": 0, "bytes": 0}
     assert await prune() == nothing
-    assert await prune("--older-than", "0") == nothing  # it was used a moment ago
+    assert await prune("--older-than", "0") == nothing  # it was just used
     monkeypatch.setattr(threads, "AT_REST", timedelta(0))
     assert await prune("--older-than", "1") == nothing
     result = await asyncio.to_thread(invoke, "--older-than", "0", "--user", f"{user}2")
@@ -131,9 +131,9 @@ async def test_pruning_a_thread_during_a_run_loses_nothing(
     openai.reply(Hang())
     broken = asyncio.ensure_future(say(graph, user, "First", thread))
     async with asyncio.timeout(30):
-        while openai.calls("reply") < 2:  # noqa: ASYNC110 - the server has a thread of its own
+        while openai.calls("reply") < 2:  # noqa: ASYNC110 - the server has its own thread
             await asyncio.sleep(0.01)
-    await saver.aprune([thread])  # a server may do so, without the thread's lock
+    await saver.aprune([thread])  # a server may prune without the thread's lock
     await broken  # the model is asked again after its time limit
     messages = (await graph.aget_state(config_of(thread))).values["messages"]
     assert [m.text for m in messages if isinstance(m, HumanMessage)] == ["Hello", "First"]

@@ -1,4 +1,4 @@
-"""What recall gives: the facts that hold, the past, why; the same each time, and without holding anybody up."""
+"""Results of recall: current facts, past facts and reasons. Recall is deterministic and does not block the loop."""
 
 import asyncio
 import itertools
@@ -54,7 +54,7 @@ async def test_the_past_is_found_without_the_collection(
     assert hit.fact.text == "Lives in Lima"
 
 
-async def test_the_past_is_found_by_similarity_if_the_collection_is_away(
+async def test_the_past_is_found_by_similarity_if_the_collection_is_down(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     week = timedelta(days=7)
@@ -116,7 +116,7 @@ async def test_a_lone_surrogate_in_a_question_changes_nothing(store: FactStore, 
     assert await memory.search(asked, past=True) == []
 
 
-async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(store: FactStore, user: str) -> None:
+async def test_a_question_gives_the_same_block_with_and_without_the_cache(store: FactStore, user: str) -> None:
     await UserMemory(store, user).import_(dump(facts(user, 80), {}, []))
     memory = UserMemory(store, user)
     hot_block = (await memory.recall("Where is the violin?")).block(900)
@@ -127,7 +127,7 @@ async def test_the_same_question_gives_the_same_block_from_cold_and_from_hot(sto
 
 
 async def test_no_read_blocks_the_event_loop(store: FactStore, user: str) -> None:
-    """Processor time between two turns of the loop, so that a busy machine is not taken for a slow read."""
+    """Measures CPU time between two turns of the loop, so that a busy machine does not look like a slow read."""
     store.use_index(IndexQueue(store.pool, store.queue.index, Embedder("local", HashedWords)))
     before = ("What do you keep beside it, and for how long have you had all of these things in the house? " * 2,)
     hinted = [
@@ -179,12 +179,12 @@ async def test_no_read_blocks_the_event_loop(store: FactStore, user: str) -> Non
     try:
         for name, read in reads.items():
             spent = []
-            for _ in range(5):  # the best of five, since others use this processor's caches, too
+            for _ in range(5):  # the best of five, because other processes use the CPU caches, too
                 longest = 0.0
                 found = await read()
-                await asyncio.sleep(0)  # what came after the last thing it waited for counts, too
+                await asyncio.sleep(0)  # include the time after the last await
                 spent.append(longest)
-                del found  # which takes long, and is nobody's read
+                del found  # takes long, and is not part of the read
             assert min(spent) < 0.005, (name, spent)
     finally:
         done = True

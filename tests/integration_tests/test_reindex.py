@@ -1,4 +1,4 @@
-"""Facts go over to another embedder: the old collection answers until the new one is whole, come what may."""
+"""Reindexing for another embedder: the old collection is used until the new one is complete, even after a crash."""
 
 import asyncio
 import multiprocessing
@@ -51,7 +51,7 @@ async def test_the_old_collection_is_used_until_a_reindex_is_complete(
 ) -> None:
     monkeypatch.setattr(index_queue, "PAGE", 3)
     await remember(store, user, *CITIES)
-    old, told = store.index, list[tuple[int, int]]()
+    old, reported = store.index, list[tuple[int, int]]()
     model = WordVectors()
     found_meanwhile: list[int] = []
 
@@ -62,9 +62,9 @@ async def test_the_old_collection_is_used_until_a_reindex_is_complete(
 
     with monkeypatch.context() as looking:
         looking.setattr(model, "aembed_documents", look)
-        await reindex(store, Embedder("words", lambda: model), lambda done, total: told.append((done, total)))
-    assert told == [(0, 7), (3, 7), (6, 7), (7, 7)]
-    assert found_meanwhile == [7] * 4  # once for the dimension
+        await reindex(store, Embedder("words", lambda: model), lambda done, total: reported.append((done, total)))
+    assert reported == [(0, 7), (3, 7), (6, 7), (7, 7)]
+    assert found_meanwhile == [7] * 4  # one call is for the dimension
     assert store.embedder.name == "words"
     assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 7
     assert (await doctor(store)).clean
@@ -92,7 +92,7 @@ async def test_a_write_during_a_reindex_reaches_both_collections(
 
     async def activate_after_writing(*arguments: object) -> None:
         await asyncio.gather(*task)
-        await activate(*arguments)  # type: ignore[arg-type]  # handed on as they came
+        await activate(*arguments)  # type: ignore[arg-type]  # passed on unchanged
 
     task: list[asyncio.Task[None]] = []
     monkeypatch.setattr(maintenance, "activate", activate_after_writing)
@@ -112,15 +112,15 @@ async def test_an_interrupted_reindex_continues(settings: Settings, user: str, m
         assert len(await found(store, user, "lived")) == 7
     async with open_store(settings) as store:
         assert store.embedder.name == "local"
-        again, told = WordVectors(), list[tuple[int, int]]()
-        await reindex(store, Embedder("words", lambda: again), lambda done, total: told.append((done, total)))
-        assert told == [(3, 7), (6, 7), (7, 7)]
+        again, reported = WordVectors(), list[tuple[int, int]]()
+        await reindex(store, Embedder("words", lambda: again), lambda done, total: reported.append((done, total)))
+        assert reported == [(3, 7), (6, 7), (7, 7)]
         assert sum(map(len, again.calls)) == 4
         assert (await doctor(store)).clean
 
 
 def reindex_until_killed(settings: Settings) -> None:
-    """A process that is killed in the middle of a reindex."""
+    """Reindex in a process that is killed halfway."""
 
     def kill(done: int, total: int) -> None:
         if done >= 3:
@@ -145,9 +145,9 @@ async def test_a_killed_reindex_is_finished_by_the_next(settings: Settings, user
     async with open_store(wanted) as store:
         assert store.embedder.name == "local"
         assert len(await found(store, user, "lived")) == 7
-        told: list[tuple[int, int]] = []
-        await reindex(store, configured_embedder(wanted), lambda done, total: told.append((done, total)))
-        assert told[0] == (3, 7)
+        reported: list[tuple[int, int]] = []
+        await reindex(store, configured_embedder(wanted), lambda done, total: reported.append((done, total)))
+        assert reported[0] == (3, 7)
     async with open_store(wanted) as store:
         assert store.embedder.name == "openai:vectors"
         assert len(await found(store, user, "lived")) == 7
@@ -232,7 +232,7 @@ async def test_an_embedder_that_does_not_answer_delays_the_index_and_not_the_sta
         await remember(store, user, "Austin")
         await write_without_index(store, {user: ["Lima"]})
     openai.embedding(*[Status(401)] * 2)
-    told: list[str] = []
-    async with open_store(wanted, told.append) as store:
-        assert "recall goes by words" in told[0]
+    reported: list[str] = []
+    async with open_store(wanted, reported.append) as store:
+        assert "recall goes by words" in reported[0]
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}

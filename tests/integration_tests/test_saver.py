@@ -1,4 +1,4 @@
-"""The checkpointer: concurrent threads, encryption at rest, and what a LangGraph server asks for."""
+"""The checkpointer: concurrent threads, encryption at rest, and the calls of a LangGraph server."""
 
 import asyncio
 import uuid
@@ -53,7 +53,7 @@ async def save(saver: AsyncPostgresSaver, thread: str, checkpoint: Checkpoint) -
 
 
 async def rows_with(saver: ThreadSaver, thread: str, text: str) -> list[str]:
-    """The tables in which a row of the thread holds this text, in any column."""
+    """The tables that have a row of the thread with this text in any column."""
     found = []
     columns = {
         "checkpoints": "convert_to(c::text, 'UTF8')",
@@ -68,7 +68,7 @@ async def rows_with(saver: ThreadSaver, thread: str, text: str) -> list[str]:
     return found
 
 
-# --- many threads at once ------------------------------------------------------------------------------------
+# --- concurrent threads --------------------------------------------------------------------------------------
 
 
 async def test_a_thread_that_waits_for_the_database_does_not_block_others(saver: ThreadSaver, thread: str) -> None:
@@ -99,7 +99,7 @@ async def test_more_concurrent_calls_than_connections_all_complete(saver: Thread
 
 
 async def converse(graph: Graph, openai: ScriptedOpenAI, user: str, thread: str) -> None:
-    """A conversation with a task, long enough to be summarized; each part of it holds its own marker."""
+    """A conversation with a task, long enough to be summarized. Each part contains its own marker."""
 
     def answer(request: Request) -> Answer:
         if request.messages[0]["content"] == SUMMARY_PROMPT:
@@ -134,7 +134,7 @@ async def test_with_a_key_the_database_holds_no_readable_conversation(
         for mark in ("usermark", "replymark", "summarymark", "taskmark"):
             everywhere = ["checkpoint_blobs", "checkpoint_writes"]
             assert await rows_with(saver, thread, mark) == (everywhere if readable else [])
-        assert "checkpoints" in await rows_with(saver, thread, values["owner"])  # threads are found by it
+        assert "checkpoints" in await rows_with(saver, thread, values["owner"])  # it is used to find threads
 
 
 @pytest.mark.parametrize(
@@ -177,11 +177,11 @@ async def test_an_unencrypted_thread_is_encrypted_once_a_key_is_set(
         assert not await rows_with(saver, thread, "secondmark")
 
 
-# --- what a server asks for ----------------------------------------------------------------------------------
+# --- calls of a server ---------------------------------------------------------------------------------------
 
 
 async def run_as(graph: Graph, user: str, thread: str, run: str, text: str) -> None:
-    """A turn as a server runs it: with the run's id in the metadata."""
+    """Run a turn as a server does, with the run's id in the metadata."""
     with_run: RunnableConfig = {**config_of(thread), "metadata": {"run_id": run}}
     await graph.ainvoke({"messages": [HumanMessage(text)]}, with_run, context=Context(user_id=user))
 
@@ -213,7 +213,7 @@ async def row_count(saver: ThreadSaver, thread: str) -> dict[str, int]:
     return counts
 
 
-async def test_a_copied_thread_has_its_history_and_goes_its_own_way(
+async def test_a_copied_thread_has_the_history_and_is_independent(
     openai: ScriptedOpenAI, store: FactStore, saver: ThreadSaver, user: str, thread: str
 ) -> None:
     graph, copy = builder.compile(checkpointer=saver, store=store), str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""The commands that show what is remembered, and why it is recalled."""
+"""The commands that show facts and why they are recalled."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from tests.processes import chat
 from tests.screen import terminal
 
 
-def test_memories_lists_what_is_current_and_with_all_the_rest(ada: Run) -> None:
+def test_memories_lists_current_facts_and_with_all_every_fact(ada: Run) -> None:
     listed = ada("memories")
     assert [row[1:] for row in listed.rows] == [
         ["2020-03-01", "constraint", "current", "Is allergic to nuts"],
@@ -26,7 +26,7 @@ def test_memories_lists_what_is_current_and_with_all_the_rest(ada: Run) -> None:
     assert [fact["id"][:8] for fact in facts] == [row[0] for row in listed.rows]
 
 
-def test_memories_finds_what_answers_a_question(ada: Run) -> None:
+def test_memories_finds_facts_that_answer_a_question(ada: Run) -> None:
     assert ada("memories", "--query", "Which city do I live in?").rows[0][4] == "Lives in Austin"
     assert ada("memories", "--query", "Which city do I live in?", "--json").json[0]["text"] == "Lives in Austin"
 
@@ -44,7 +44,7 @@ def test_history_is_shown_by_id_and_by_slot_newest_first(ada: Run) -> None:
     assert (unknown.code, unknown.out) == (0, "")
 
 
-def test_as_of_shows_what_held_and_what_was_believed(ada: Run) -> None:
+def test_as_of_shows_the_facts_that_held_and_those_believed(ada: Run) -> None:
     assert [(row[0], row[5]) for row in ada("as-of", "2020-04-01").rows] == [
         ("held", "Lives in Lima"),
         ("held", "Is allergic to nuts"),
@@ -84,14 +84,14 @@ def test_profile_and_context_show_who_the_user_is(ada: Run) -> None:
         (["threads"], "no threads yet"),
     ],
 )
-def test_an_empty_result_says_so_in_words_beside_the_output(run: Run, arguments: list[str], words: str) -> None:
+def test_an_empty_result_is_reported_on_standard_error(run: Run, arguments: list[str], words: str) -> None:
     shown = run(*arguments)
     assert (shown.code, shown.out, shown.err.strip()) == (0, "", words)
     if arguments[0] in ("memories", "history", "tasks", "threads"):
         assert run(*arguments, "--json").json == []
 
 
-def test_threads_lists_whose_they_are(offline: dict[str, str], run: Run, tmp_path: Path, user: str) -> None:
+def test_threads_lists_only_the_users_own_threads(offline: dict[str, str], run: Run, tmp_path: Path, user: str) -> None:
     chat("I like tea.\x1b[2J\n", offline, tmp_path, "--user", user)
     ((identifier, used, title),) = run("threads").rows
     assert (used[:2], title) == ("20", "I like tea.[2J")
@@ -117,7 +117,7 @@ def test_why_shows_what_a_prompt_contains_and_each_signals_part(ada: Run) -> Non
     assert all(f"- {row[2]} (" in block for row in ada("memories", "--why", asked).rows)
 
 
-def test_why_gives_scripts_numbers_that_add_up(ada: Run) -> None:
+def test_why_prints_json_with_numbers_that_add_up(ada: Run) -> None:
     always, _, *found = ada("memories", "--why", "Where did I live before?", "--json").json
     assert (always["recalled"], always["fact"]["text"], always["score"]) == ("profile", "Is allergic to nuts", None)
     assert [(one["recalled"], one["fact"]["text"]) for one in found] == [
@@ -131,7 +131,7 @@ def test_why_gives_scripts_numbers_that_add_up(ada: Run) -> None:
 
 def test_why_shows_only_facts_that_are_recalled(ada: Run) -> None:
     asked = "Are there nuts in it?"
-    assert "Lives in Austin" in ada("memories", "--query", asked).out  # after the allergy, which answers
+    assert "Lives in Austin" in ada("memories", "--query", asked).out  # listed after the allergy, which answers
     shown = ada("memories", "--why", asked)
     assert [row[0] for row in shown.rows] == ["profile", "profile"]
     assert "Lives in Austin" not in ada("context", asked).out

@@ -31,7 +31,7 @@ async def events(client: LangGraphClient, thread_id: str, user: str, text: str) 
 
 
 async def reply(client: LangGraphClient, thread_id: str, user: str, text: str) -> str:
-    """The tokens of the reply, joined; no token of anything else may be among them."""
+    """The joined tokens of the reply. Fails if another node streams tokens."""
     tokens = []
     async for part in events(client, thread_id, user, text):
         if part.event == "messages":
@@ -43,7 +43,7 @@ async def reply(client: LangGraphClient, thread_id: str, user: str, text: str) -
     return "".join(tokens)
 
 
-async def test_a_client_streams_replies_and_what_was_told_outlives_the_server(
+async def test_replies_are_streamed_and_memory_outlives_the_server(
     environment: dict[str, str], openai: ScriptedOpenAI, user: str, tmp_path: Path
 ) -> None:
     openai.reply(Text("Hello, Ada of San Francisco.", delay=0.01), Text("Safe travels."))
@@ -78,7 +78,7 @@ async def test_a_client_streams_replies_and_what_was_told_outlives_the_server(
 async def test_studio_finds_a_form_and_model_failures_are_reported(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path
 ) -> None:
-    """A model that cannot be opened saves nothing; of one that refuses, neither client nor log gets the answer."""
+    """A model that cannot be opened saves nothing. The answer of one that refuses is in no response and no log."""
     with langgraph_dev(tmp_path, environment) as url:
         client = get_client(url=url)
         (assistant,) = await client.assistants.search(graph_id="chat")
@@ -102,7 +102,7 @@ async def test_studio_finds_a_form_and_model_failures_are_reported(
 
 
 async def test_terminals_and_a_server_share_one_data_directory(environment: dict[str, str], tmp_path: Path) -> None:
-    """With no address and no key set, as in a fresh clone, and in a path that is hard on shells."""
+    """Without an address or a key, as in a fresh clone, and in a path with characters special to a shell."""
     data = tmp_path / "it's 100% my data"
     fresh = {**environment, "POSTGRES_URL": "", "CHROMA_URL": "", "OPENAI_API_KEY": "", "CHAT_MODEL": ""}
     fresh |= {"OPENAI_BASE_URL": "", "DATA_DIR": str(data)}
@@ -123,13 +123,13 @@ async def test_terminals_and_a_server_share_one_data_directory(environment: dict
 
 
 def running(data: Path) -> list[str]:
-    """Command lines of the processes that work on a data directory."""
+    """The command lines of the processes that use a data directory."""
     listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if str(data) in line]
 
 
 def left_after(data: Path, seconds: float) -> list[str]:
-    """What still runs once nothing does, or the time is up."""
+    """Wait until the processes have ended or the time is up. Returns those that still run."""
     deadline = time.monotonic() + seconds
     while (left := running(data)) and time.monotonic() < deadline:
         time.sleep(0.1)

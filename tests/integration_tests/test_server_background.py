@@ -1,4 +1,4 @@
-"""Background extraction on a server with authentication: one run after a pause, as the user who spoke."""
+"""Background extraction on a server with authentication: one run after a pause, as the user who sent the messages."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ async def own(ctx: Auth.types.AuthContext, value: dict) -> dict:
 
 @dataclass
 class Server:
-    """The server of this module, and the model behind it."""
+    """The server of this module and its model."""
 
     url: str
     openai: ScriptedOpenAI
@@ -80,17 +80,17 @@ async def facts(store: FactStore, user: str) -> list[str]:
     return sorted(fact.text for fact in await UserMemory(store, user).all())
 
 
-async def becomes(expected: list[str], found: Callable[[], Any]) -> None:
-    """Wait until something is found as expected."""
+async def wait_for(expected: list[str], found: Callable[[], Any]) -> None:
+    """Wait until `found` returns what is expected."""
     async with asyncio.timeout(60):
         while await found() != expected:  # noqa: ASYNC110 - another process makes it so
             await asyncio.sleep(0.1)
 
 
 def asked(server: Server, word: str) -> list[list[str]]:
-    """The messages of each extraction that was shown this word."""
-    told = [str(r.messages[-1]["content"]) for r in server.openai.requests if r.kind == "extraction"]
-    return [[m["text"] for m in json.loads(text)["messages"]] for text in told if word in text]
+    """The messages of each extraction request that contains this word."""
+    prompts = [str(r.messages[-1]["content"]) for r in server.openai.requests if r.kind == "extraction"]
+    return [[m["text"] for m in json.loads(text)["messages"]] for text in prompts if word in text]
 
 
 async def test_ten_quick_messages_make_one_extraction_as_the_user_who_sent_them(
@@ -100,7 +100,7 @@ async def test_ten_quick_messages_make_one_extraction_as_the_user_who_sent_them(
     thread = (await client.threads.create())["thread_id"]
     for name in names:
         await tell(client, thread, items(name), user_id="somebody-else")
-    await becomes(sorted(f"Collects {name}" for name in names), lambda: facts(store, user))
+    await wait_for(sorted(f"Collects {name}" for name in names), lambda: facts(store, user))
     assert asked(server, names[0]) == [[items(name) for name in names]]
     assert await facts(store, "somebody-else") == []
     said: Any = (await client.threads.get_state(thread))["values"]
@@ -110,13 +110,13 @@ async def test_ten_quick_messages_make_one_extraction_as_the_user_who_sent_them(
         assert fact.observed_at.isoformat() == times[items(fact.text.removeprefix("Collects "))]
 
     await tell(client, thread, items("y"))
-    await becomes(sorted(f"Collects {name}" for name in (*names, "y")), lambda: facts(store, user))
+    await wait_for(sorted(f"Collects {name}" for name in (*names, "y")), lambda: facts(store, user))
     assert asked(server, '"I collect y."') == [[items("y")]]
     state: Any = (await client.threads.get_state(thread))["values"]
     assert state["extracted_until"] == [m for m in state["messages"] if m["type"] == "human"][-2]["id"]
 
 
-async def test_what_is_said_in_two_forks_is_learnt_from_both(server: Server, store: FactStore, user: str) -> None:
+async def test_facts_are_learnt_from_both_of_two_forks(server: Server, store: FactStore, user: str) -> None:
     client, names = server.client(user), [f"x{uuid.uuid4().hex}" for _ in range(4)]
     thread = (await client.threads.create())["thread_id"]
     await tell(client, thread, items(names[0]))
@@ -125,7 +125,7 @@ async def test_what_is_said_in_two_forks_is_learnt_from_both(server: Server, sto
         given: Any = {"messages": [{"role": "user", "content": items(name)}]}
         await client.runs.wait(thread, "chat", input=given, checkpoint=begin)
     await tell(client, thread, items(names[3]))
-    await becomes(sorted(f"Collects {name}" for name in names), lambda: facts(store, user))
+    await wait_for(sorted(f"Collects {name}" for name in names), lambda: facts(store, user))
     taken = [text for name in names for part in asked(server, name) for text in part]
     assert set(taken) == {items(name) for name in names}
 
@@ -135,7 +135,7 @@ async def test_the_background_graph_gives_no_access_to_other_users(server: Serve
     hers = server.client(alice)
     thread = (await hers.threads.create())["thread_id"]
     await tell(hers, thread, items("stamps"))
-    await becomes(["Collects stamps"], lambda: facts(store, alice))
+    await wait_for(["Collects stamps"], lambda: facts(store, alice))
     given: Any = background_input(thread, utterances_of([HumanMessage(items("lies"), id="lie")], utc_now(), thread))
 
     client = server.client(mallory)
@@ -146,7 +146,7 @@ async def test_the_background_graph_gives_no_access_to_other_users(server: Serve
         await client.runs.wait(
             background_thread(alice, thread), "background_extraction", input=given, context={"user_id": alice}
         )
-    await becomes(["Collects coins", "Collects lies"], lambda: facts(store, mallory))
+    await wait_for(["Collects coins", "Collects lies"], lambda: facts(store, mallory))
     assert await facts(store, alice) == ["Collects stamps"]
 
 

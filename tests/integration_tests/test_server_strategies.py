@@ -25,7 +25,7 @@ from tests.torture.script import items
 
 @dataclass
 class Server:
-    """The server of this module; the first extraction of messages with `slow` in them waits until `go` is set."""
+    """The server of this module. The first extraction that contains `slow` waits until `go` is set."""
 
     url: str
     openai: ScriptedOpenAI
@@ -33,7 +33,7 @@ class Server:
     go: threading.Event = field(default_factory=threading.Event)
 
     def client(self) -> LangGraphClient:
-        """A client for one test, which has an event loop of its own."""
+        """A new client, because each test has its own event loop."""
         return get_client(url=self.url, api_key=None)
 
     def extraction(self, request: Request) -> Answer:
@@ -42,11 +42,11 @@ class Server:
         return After(self.go, script.extraction(request)) if held else script.extraction(request)
 
     def asked(self, *names: str) -> list[list[str]]:
-        """The messages of each extraction that was shown one of the names."""
-        told = [str(r.messages[-1]["content"]) for r in self.openai.requests if r.kind == "extraction"]
+        """The messages of each extraction request that contains one of the names."""
+        prompts = [str(r.messages[-1]["content"]) for r in self.openai.requests if r.kind == "extraction"]
         return [
             [message["text"] for message in json.loads(text)["messages"]]
-            for text in told
+            for text in prompts
             if any(name in text for name in names)
         ]
 
@@ -69,7 +69,7 @@ def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def names(server: Server) -> tuple[str, str]:
-    """Two things that nobody else collects; the extraction of the first one is held up."""
+    """Two things that no other test uses. The extraction of the first one is delayed."""
     server.slow, other = f"x{uuid.uuid4().hex}", f"x{uuid.uuid4().hex}"
     server.go = threading.Event()
     return server.slow, other
@@ -79,8 +79,8 @@ def said(text: str) -> Any:
     return {"messages": [{"role": "user", "content": text}]}
 
 
-async def told(server: Server, thread: str) -> list[str]:
-    """What the human said in the thread, as it stands; each message has its reply."""
+async def human_messages(server: Server, thread: str) -> list[str]:
+    """The human messages in the thread. Fails unless each message has its reply."""
     state: Any = (await server.client().threads.get_state(thread))["values"]
     assert [message["type"] for message in state["messages"]] == ["human", "ai"] * (len(state["messages"]) // 2)
     return [message["content"] for message in state["messages"] if message["type"] == "human"]
@@ -89,11 +89,11 @@ async def told(server: Server, thread: str) -> list[str]:
 @pytest.mark.parametrize(
     ("strategy", "first_stands", "extractions"),
     [
-        # The second waits for the first: each has an extraction of its own.
+        # The second message waits for the first: each has its own extraction.
         ("enqueue", True, ["first", "second"]),
-        # The first one's reply stands, and its extraction is dropped: the second's takes both.
+        # The first reply is kept and its extraction dropped: the second extraction takes both messages.
         ("interrupt", True, ["first", "first second"]),
-        # The first was never said.
+        # The first message is rolled back.
         ("rollback", False, ["first", "second"]),
     ],
 )
@@ -119,13 +119,13 @@ async def test_facts_of_every_kept_message_are_known_once(
     await client.runs.join(thread, run["run_id"])
     server.go.set()
     stand = [first, second] if first_stands else [second]
-    assert await told(server, thread) == [items(name) for name in stand]
+    assert await human_messages(server, thread) == [items(name) for name in stand]
     assert await known(store, user) == [f"Collects {name}" for name in stand]
     texts = {"first": items(first), "second": items(second)}
     assert server.asked(*names) == [[texts[name] for name in asked.split()] for asked in extractions]
 
 
-async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothing(
+async def test_a_client_that_disconnects_during_extraction_loses_nothing(
     server: Server, store: FactStore, user: str, names: tuple[str, str]
 ) -> None:
     first, second = names
@@ -139,5 +139,5 @@ async def test_a_client_that_leaves_in_the_middle_of_the_extraction_loses_nothin
     await asyncio.wait([leaving])
     await client.runs.wait(thread, "chat", input=said(items(second)), context=context, multitask_strategy="interrupt")
     server.go.set()
-    assert await told(server, thread) == [items(first), items(second)]
+    assert await human_messages(server, thread) == [items(first), items(second)]
     assert await known(store, user) == [f"Collects {name}" for name in names]

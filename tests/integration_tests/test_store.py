@@ -1,4 +1,4 @@
-"""FactStore as LangGraph sees it: real facts in the facts' namespace, ordinary items everywhere else."""
+"""FactStore as a LangGraph store: facts in the facts' namespace, ordinary items in all others."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ async def test_a_delete_retracts_and_keeps_the_history(store: FactStore, user: s
     assert [row["retired_reason"] for row in await history(store, user)] == ["retracted"]
 
 
-async def test_a_search_ranks_as_recall_does(store: FactStore, user: str) -> None:
+async def test_a_search_ranks_like_recall(store: FactStore, user: str) -> None:
     space = facts_namespace(user)
     for key, text in {"a": "Lives in Austin", "b": "Is allergic to shellfish", "c": "Loves Italian food"}.items():
         await store.aput(space, key, {"text": text, "category": "preference" if key == "c" else "fact"})
@@ -89,7 +89,7 @@ async def test_langmem_tools_write_facts(store: FactStore, user: str) -> None:
     assert await UserMemory(store, user).current() == []
 
 
-async def test_a_batch_is_carried_out_in_its_order(store: FactStore, user: str) -> None:
+async def test_the_operations_of_a_batch_run_in_order(store: FactStore, user: str) -> None:
     facts, items = facts_namespace(user), ("items", user)
     results = await store.abatch([
         PutOp(facts, "k", {"text": "One"}),
@@ -118,7 +118,7 @@ async def test_namespaces_of_facts_and_items_are_listed_together(store: FactStor
     assert ("facts",) in await store.alist_namespaces(max_depth=1)
 
 
-async def test_ordinary_items_are_langgraphs_own(store: FactStore, user: str) -> None:
+async def test_ordinary_items_are_kept_by_langgraphs_store(store: FactStore, user: str) -> None:
     await store.aput(("items", user), "k", {"a": 1})
     item = await store.aget(("items", user), "k")
     assert item is not None
@@ -160,7 +160,7 @@ async def test_an_invalid_value_is_refused_with_the_field_and_changes_nothing(
     assert await history(store, user) == []
 
 
-async def test_a_fact_with_a_time_to_live_is_gone_when_it_is_over(store: FactStore, user: str) -> None:
+async def test_a_fact_is_gone_when_its_time_to_live_is_over(store: FactStore, user: str) -> None:
     space = facts_namespace(user)
     await store.aput(space, "short", {"text": "Is in a meeting"}, ttl=0)
     await store.aput(space, "long", {"text": "Is on holiday"}, ttl=60)
@@ -168,7 +168,7 @@ async def test_a_fact_with_a_time_to_live_is_gone_when_it_is_over(store: FactSto
     assert [item.key for item in await store.asearch(space, query="on holiday in a meeting")] == ["long"]
 
 
-async def test_an_ordinary_item_with_a_time_to_live_is_not_read_after_it(store: FactStore, user: str) -> None:
+async def test_an_ordinary_item_is_not_read_after_its_time_to_live(store: FactStore, user: str) -> None:
     await store.aput(("items", user), "short", {"a": 1}, ttl=0.0001)
     await store.aput(("items", user), "long", {"a": 1}, ttl=60)
     deadline = time.monotonic() + 10
@@ -177,7 +177,7 @@ async def test_an_ordinary_item_with_a_time_to_live_is_not_read_after_it(store: 
     assert [item.key for item in await store.asearch(("items", user))] == ["long"]
 
 
-async def test_a_filter_is_met_before_the_best_are_chosen(store: FactStore, user: str) -> None:
+async def test_a_filter_is_applied_before_the_best_are_chosen(store: FactStore, user: str) -> None:
     space = facts_namespace(user)
     for n in range(70):
         await store.aput(space, f"k{n}", {"text": f"Likes music album number {n}", "category": "preference"})
@@ -188,18 +188,18 @@ async def test_a_filter_is_met_before_the_best_are_chosen(store: FactStore, user
 
 
 @pytest.mark.parametrize("label", ["%62ob", "%ff", "a%2eb", "b ob"])
-async def test_a_label_that_spells_a_user_in_another_way_is_refused(store: FactStore, label: str) -> None:
+async def test_another_spelling_of_a_user_in_a_namespace_is_refused(store: FactStore, label: str) -> None:
     with pytest.raises(BadInput, match="facts_namespace"):
         await store.asearch(("facts", label))
 
 
-async def test_a_secret_is_refused_on_every_way_in(store: FactStore, user: str) -> None:
+async def test_every_way_to_write_a_fact_refuses_secrets(store: FactStore, user: str) -> None:
     for value in ({"text": "The password is hunter2"}, {"text": "Is hunter2", "attribute": "wifi password"}):
         with pytest.raises(BadInput, match="password"):
             await store.aput(facts_namespace(user), "k", value)
 
 
-async def test_hostile_ids_neither_see_nor_break_each_other(store: FactStore) -> None:
+async def test_users_with_hostile_ids_are_isolated(store: FactStore) -> None:
     run = uuid.uuid4().hex[:8]
     users = [f"{user}{run}"[:1_000] if len(user) < 900 else user for user in HOSTILE]
     for number, user in enumerate(users):
@@ -214,8 +214,8 @@ async def test_hostile_ids_neither_see_nor_break_each_other(store: FactStore) ->
         await store.adelete(facts_namespace(user), "secret")
 
 
-async def test_a_hit_that_the_ledger_does_not_confirm_is_never_shown(store: FactStore, user: str) -> None:
-    """The index is told that another user's and a retracted fact are this user's: recall shows neither."""
+async def test_a_hit_that_the_ledger_does_not_confirm_is_never_returned(store: FactStore, user: str) -> None:
+    """The index lists another user's fact and a retracted fact as this user's: recall returns neither."""
     await store.aput(facts_namespace(user), "mine", {"text": "Likes tea"})
     (mine,) = await UserMemory(store, user).current()
     other = user + "-other"

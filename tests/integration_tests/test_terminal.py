@@ -17,12 +17,12 @@ from tests.screen import terminal
 
 @pytest.fixture
 def offline(environment: dict[str, str]) -> dict[str, str]:
-    """The settings of a fresh clone, but for the servers, which this session shares."""
+    """The settings of a fresh clone, with the shared servers of this session."""
     return {**environment, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "LOG_LEVEL": "WARNING"}
 
 
 def transcript(text: str) -> list[tuple[list[str], list[str], list[str]]]:
-    """The sessions of a transcript: arguments, lines typed, lines answered."""
+    """The sessions of a transcript: arguments, typed lines, printed lines."""
     sessions: list[tuple[list[str], list[str], list[str]]] = []
     for line in text.strip().splitlines():
         if line.startswith("$ make chat"):
@@ -34,8 +34,8 @@ def transcript(text: str) -> list[tuple[list[str], list[str], list[str]]]:
     return sessions
 
 
-def hold(text: str, variables: Mapping[str, str], directory: Path, user: str) -> None:
-    """Type what a transcript says and compare what is answered, to the letter."""
+def replay(text: str, variables: Mapping[str, str], directory: Path, user: str) -> None:
+    """Type the lines of a transcript, and compare the output exactly."""
     for arguments, typed, answered in transcript(text):
         who = arguments[0].split()
         who += [] if "--user" in who else ["--user", user]
@@ -69,8 +69,10 @@ You are building a FastAPI backend with PostgreSQL.
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_the_guides_own_cases(name: str, offline: dict[str, str], tmp_path: Path, user: str) -> None:
-    hold(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), offline, tmp_path, user)
+def test_the_chat_prints_what_the_transcripts_show(
+    name: str, offline: dict[str, str], tmp_path: Path, user: str
+) -> None:
+    replay(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), offline, tmp_path, user)
 
 
 def test_a_second_job_is_added_and_an_idiom_is_not(offline: dict[str, str], tmp_path: Path, user: str) -> None:
@@ -81,7 +83,7 @@ def test_a_second_job_is_added_and_an_idiom_is_not(offline: dict[str, str], tmp_
     assert not any("retired" in line for line in printed)
 
 
-def test_threads_are_listed_and_gone_on_in_and_belong_to_their_user(
+def test_threads_are_listed_and_continued_only_by_their_user(
     offline: dict[str, str], tmp_path: Path, user: str
 ) -> None:
     chat("I like tea.\n", offline, tmp_path, "--user", user)
@@ -151,13 +153,13 @@ def test_blank_lines_alone_are_no_error(offline: dict[str, str], tmp_path: Path,
 
 
 @pytest.mark.parametrize("user_id", ["", "  ", "x" * 1_001])
-def test_a_user_id_that_cannot_be_one_is_refused(offline: dict[str, str], tmp_path: Path, user_id: str) -> None:
+def test_an_invalid_user_id_is_refused(offline: dict[str, str], tmp_path: Path, user_id: str) -> None:
     result = chat("Hello\n", offline, tmp_path, "--user", user_id)
     assert (result.returncode, result.stdout) == (2, "")
     assert "user id" in result.stderr
 
 
-def test_input_that_is_not_utf_8_is_read_all_the_same(offline: dict[str, str], tmp_path: Path, user: str) -> None:
+def test_input_that_is_not_utf_8_is_still_read(offline: dict[str, str], tmp_path: Path, user: str) -> None:
     result = chat(b"I like caf\xe9.\nHello\n", offline, tmp_path, "--user", user)
     assert result.returncode == 0, result.stderr
 
@@ -174,14 +176,14 @@ def test_a_failed_reply_is_reported_and_the_message_is_kept(
     assert result.returncode == 1
 
 
-def test_a_wrong_key_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_wrong_key_is_reported(environment: dict[str, str], tmp_path: Path) -> None:
     with ScriptedOpenAI(require_key="right") as openai:
         result = chat("Hello\n", {**environment, "OPENAI_BASE_URL": openai.url}, tmp_path)
     assert "check OPENAI_API_KEY" in result.stderr
     assert result.returncode == 1
 
 
-def test_logs_hold_ids_and_never_what_was_said(
+def test_logs_hold_ids_and_never_messages(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:
     openai.reply(Text("Zanzibar it is."))
@@ -191,7 +193,7 @@ def test_logs_hold_ids_and_never_what_was_said(
     assert "Zanzibar" not in result.stderr
 
 
-def test_ctrl_c_in_the_middle_of_a_reply_leaves_the_thread_usable(
+def test_ctrl_c_during_a_reply_leaves_the_thread_usable(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:
     openai.reply(Text("One two three four. " * 200, delay=0.05), Text("Here I am."))

@@ -31,7 +31,7 @@ CUSCO = candidate("Lives in Cusco", "I moved to Cusco", "home city", exclusive=T
 
 @pytest.fixture
 async def thread(graph: Graph, openai: ScriptedOpenAI, user: str) -> str:
-    """A thread of three turns: a trip is begun, filled in, and ended; then, in another thread, the user moves."""
+    """A thread in which a trip is started, updated and ended in three turns. Then the user moves in another thread."""
     thread = str(uuid.uuid4())
     openai.reply(ToolCalls([("start_task", {"type": "trip", "data": {"to": "Lisbon"}})]), Text("To Lisbon."))
     openai.extraction(found(LIMA))
@@ -47,7 +47,7 @@ async def thread(graph: Graph, openai: ScriptedOpenAI, user: str) -> str:
 
 
 async def checkpoint(graph: Graph, thread: str, turn: int, node: str) -> StateSnapshot:
-    """The first one of a turn at which `node` comes next."""
+    """The first checkpoint of a turn before `node`."""
     found = [
         snapshot
         async for snapshot in graph.aget_state_history(config_of(thread))
@@ -61,18 +61,18 @@ def said(snapshot: StateSnapshot) -> list[str]:
 
 
 async def run_again(graph: Graph, user: str, config: RunnableConfig, *texts: str) -> dict[str, Any]:
-    """Go on from a checkpoint, as it was or with new messages; the thread's values afterwards."""
+    """Continue from a checkpoint, unchanged or with new messages. Returns the thread's values afterwards."""
     sent: Any = {"messages": [HumanMessage(text) for text in texts]} if texts else None
     return await graph.ainvoke(sent, config, context=Context(user_id=user), durability="sync")
 
 
 def asked(openai: ScriptedOpenAI) -> Request:
-    """The first reply that was asked for since."""
+    """The first reply request since then."""
     return next(request for request in openai.requests if request.kind == "reply")
 
 
 def extracted(openai: ScriptedOpenAI) -> list[str]:
-    """The messages that an extraction was asked for since."""
+    """The messages of the extraction requests since then."""
     requests = [json.loads(str(r.messages[-1]["content"])) for r in openai.requests if r.kind == "extraction"]
     return [message["text"] for request in requests for message in request["messages"]]
 
@@ -82,7 +82,7 @@ async def facts(store: FactStore, user: str) -> list[str]:
 
 
 @pytest.mark.parametrize("node", ["recall", "respond", "tools"])
-async def test_a_fork_has_that_checkpoints_session_and_task_and_todays_facts(
+async def test_a_fork_has_the_checkpoints_messages_and_task_and_todays_facts(
     graph: Graph, openai: ScriptedOpenAI, user: str, thread: str, node: str
 ) -> None:
     past = await checkpoint(graph, thread, 2, node)
@@ -110,7 +110,7 @@ async def test_a_task_that_has_ended_is_open_again_in_an_earlier_fork(
 
 
 @pytest.mark.parametrize("node", ["recall", "respond", "extract_memories", "reconcile"])
-async def test_what_was_extracted_before_a_fork_is_not_extracted_again(
+async def test_messages_extracted_before_a_fork_are_not_extracted_again(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str, node: str
 ) -> None:
     openai.defaults["extraction"] = found(LIMA)

@@ -28,7 +28,7 @@ async def known(store: FactStore, user: str) -> list[str]:
 
 
 def system_prompt(openai: ScriptedOpenAI) -> str:
-    """The system message of the last reply that was asked for."""
+    """The system message of the last reply request."""
     request = [request for request in openai.requests if request.kind == "reply"][-1]
     return str(request.messages[0]["content"])
 
@@ -52,7 +52,7 @@ async def test_a_fact_told_in_one_thread_is_known_and_updated_in_the_next(
     assert "allergic to shellfish" in system_prompt(openai)
 
 
-async def test_no_user_is_told_what_another_user_said(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
+async def test_no_user_gets_facts_of_another_user(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
     openai.extraction(found(HOME, SHELLFISH))
     await say(graph, user, INTRODUCTION)
     for other in (user + "2", user[:-1], user.upper(), "%", user.replace("-", "_")):
@@ -113,7 +113,7 @@ async def test_a_thread_forgotten_during_its_extraction_is_not_learnt(
     openai.extraction(After(forgotten, found(HOME)))
     turn = asyncio.ensure_future(say(graph, user, INTRODUCTION))
     async with asyncio.timeout(30):
-        while openai.calls("extraction") == 0:  # noqa: ASYNC110 - the server has a thread of its own
+        while openai.calls("extraction") == 0:  # noqa: ASYNC110 - the server has its own thread
             await asyncio.sleep(0.01)
     async with store.ledger.transaction(user) as transaction:
         await transaction.erase_user()
@@ -178,7 +178,7 @@ async def test_a_message_is_extracted_once(graph: Graph, openai: ScriptedOpenAI,
     ],
     ids=lambda fact: str(fact["quote"]),
 )
-async def test_what_the_user_did_not_say_or_may_not_be_kept_becomes_no_fact(
+async def test_unsaid_or_forbidden_candidates_become_no_facts(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore, invented: dict[str, Any]
 ) -> None:
     openai.extraction(found(invented, HOME))
@@ -186,7 +186,7 @@ async def test_what_the_user_did_not_say_or_may_not_be_kept_becomes_no_fact(
     assert await known(store, user) == ["Lives in San Francisco"]
 
 
-async def test_a_fact_is_taken_back_only_by_words_that_the_user_wrote(
+async def test_a_fact_is_retracted_only_by_words_that_the_user_wrote(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
 ) -> None:
     openai.extraction(found(HOME, SHELLFISH))
@@ -203,7 +203,7 @@ async def test_a_fact_is_taken_back_only_by_words_that_the_user_wrote(
 
 
 def number_of(words: str, request: Request) -> int:
-    """The number under which the extraction is shown the known fact with these words."""
+    """The number of the known fact with these words in the extraction request."""
     shown = json.loads(str(request.messages[-1]["content"]))["known"]
     return next(int(fact["number"]) for fact in shown if words in fact["text"])
 
@@ -218,7 +218,7 @@ async def test_the_assistants_and_the_tools_words_are_never_extracted(
     assert [message["text"] for message in asked["messages"]] == ["Where do I live?"]
 
 
-async def test_asked_about_the_past_the_tool_finds_it_too_marked_as_past(
+async def test_the_search_tool_also_finds_past_facts_and_marks_them(
     graph: Graph, openai: ScriptedOpenAI, user: str
 ) -> None:
     openai.extraction(found(HOME), found(AUSTIN))
@@ -241,7 +241,7 @@ async def test_recall_reasons_are_streamed_and_not_saved(graph: Graph, openai: S
     (reason,) = next(update["recall"]["recall_reasons"] for update in updates if "recall" in update)
     assert reason["fact"] == "Lives in San Francisco"
     assert reason["contributions"]["words"].endswith("shares citi, live")
-    assert sum(float(gave.split(",")[0]) for gave in reason["contributions"].values()) == pytest.approx(
+    assert sum(float(contribution.split(",")[0]) for contribution in reason["contributions"].values()) == pytest.approx(
         reason["score"], abs=0.005
     )
     assert "recall_reasons" not in (await graph.aget_state(config)).values

@@ -1,4 +1,4 @@
-"""A turn in which the model, its answers or the input fail: the reply and the thread go on."""
+"""Faults in the model, its answers or the input: the turn still replies, and the thread continues."""
 
 import json
 import traceback
@@ -98,8 +98,8 @@ async def test_tools_that_fail_tell_the_model_and_the_reply_goes_on(
     calls: list[tuple[str, dict[str, str]]] = [("finish_task", {"status": "done"}), ("nonsense", {})]
     openai.reply(ToolCalls(calls), Text("There was no task."))
     assert (await say(graph, user, "Finish it.")).reply == "There was no task."
-    told = [message["content"] for message in openai.requests[1].messages if message["role"] == "tool"]
-    assert "start one first" in told[0]
+    results = [message["content"] for message in openai.requests[1].messages if message["role"] == "tool"]
+    assert "start one first" in results[0]
 
 
 async def test_an_input_without_a_message_is_a_clear_error(graph: Graph, user: str) -> None:
@@ -163,7 +163,7 @@ async def test_a_failed_reply_names_what_to_check_and_quotes_no_answer(
 
 
 class Odd(BaseChatModel):
-    """A model whose package raises an error that nobody knows, and that quotes what was sent."""
+    """A model whose package raises an unknown error that quotes the messages."""
 
     @property
     def _llm_type(self) -> str:
@@ -179,7 +179,7 @@ class Odd(BaseChatModel):
 async def test_an_unknown_model_error_is_reported_without_its_text(
     graph: Graph, user: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said = str(uuid.uuid4())  # a traceback shows literals of this file
+    said = str(uuid.uuid4())  # not a literal, because a traceback shows source lines
     monkeypatch.setattr("agent.nodes.open_model", lambda *_: Odd())
     with caplog.at_level("INFO"), pytest.raises(NoReply) as error:
         await say(graph, user, said)
@@ -191,17 +191,17 @@ async def test_an_unknown_model_error_is_reported_without_its_text(
 
 @pytest.mark.parametrize("arguments", ["nonsense", '{"changes": ', "[]", "null"])
 @pytest.mark.parametrize(
-    "beside", [[], [("start_task", {"type": "trip", "data": {}})]], ids=["alone", "beside another"]
+    "earlier", [[], [("start_task", {"type": "trip", "data": {}})]], ids=["alone", "after another"]
 )
 async def test_a_call_with_invalid_json_is_answered_and_the_thread_goes_on(
-    graph: Graph, openai: ScriptedOpenAI, user: str, arguments: str, beside: list[Any]
+    graph: Graph, openai: ScriptedOpenAI, user: str, arguments: str, earlier: list[Any]
 ) -> None:
-    """Providers refuse a call without an answer: it would be the end of the thread."""
+    """Providers refuse a tool call without a result, which would make the thread unusable."""
     thread = str(uuid.uuid4())
-    openai.reply(ToolCalls([*beside, ("search_memory", arguments)]), Text("Found nothing."))
+    openai.reply(ToolCalls([*earlier, ("search_memory", arguments)]), Text("Found nothing."))
     assert (await say(graph, user, "Tell me a story.", thread)).reply == "Found nothing."
-    told = [m["content"] for r in openai.requests if r.kind == "reply" for m in r.messages if m["role"] == "tool"]
-    assert (len(told), told[-1]) == (1 + len(beside), "The arguments do not fit: query: is missing.")
+    results = [m["content"] for r in openai.requests if r.kind == "reply" for m in r.messages if m["role"] == "tool"]
+    assert (len(results), results[-1]) == (1 + len(earlier), "The arguments do not fit: query: is missing.")
     assert (await say(graph, user, "Another one.", thread)).reply == "OK."
     assert [request.status for request in openai.requests if request.status != 200] == []
 
@@ -251,7 +251,7 @@ async def test_whatever_id_a_client_gives_a_message_it_is_extracted_once(
     graph: Graph, openai: ScriptedOpenAI, user: str, name: str
 ) -> None:
     thread = str(uuid.uuid4())
-    for _ in range(2):  # as who tries again does
+    for _ in range(2):  # like a client that retries
         sent: Any = {"messages": [HumanMessage("I like tea.", id=name)]}
         await graph.ainvoke(sent, config_of(thread), context=Context(user_id=user))
     await say(graph, user, "I like milk.", thread)

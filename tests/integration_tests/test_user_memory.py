@@ -1,4 +1,4 @@
-"""UserMemory with real servers and a scripted model: what is learnt from what was said when, and in what order."""
+"""UserMemory with real servers and a scripted model: the facts learnt from messages of different times and orders."""
 
 import json
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ async def known(memory: UserMemory) -> list[str]:
 
 
 async def versions(memory: UserMemory) -> list[tuple[int, str, str | None]]:
-    """The history of the home: number, city and reason, newest first."""
+    """The history of the home city: (number, city, reason), newest first."""
     history = await memory.history(("user", "home city"))
     return [(v.number, v.fact.text.removeprefix("Lives in "), v.fact.retired_reason) for v in history]
 
@@ -57,7 +57,7 @@ async def test_an_older_message_that_arrives_late_enters_the_history(
     assert texts((await memory.as_of(day("2021-01-01"))).held) == ["Lives in Lima"]
 
 
-async def test_of_facts_said_at_the_same_time_the_last_to_arrive_holds(
+async def test_of_facts_said_at_the_same_time_the_last_to_arrive_wins(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     for city in ("Oslo", "Lima", "Rome"):
@@ -104,17 +104,17 @@ async def test_a_fact_expires_on_read_and_is_new_when_it_is_said_again(
     assert await known(memory) == ["Is in Paris"]
 
 
-async def test_a_plan_replaces_nothing_until_its_time_has_come(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+async def test_a_plan_replaces_nothing_until_it_begins(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     await live_in(memory, openai, "Rome", "2019-01-01")
     await live_in(memory, openai, "Berlin", "2019-11-01", valid_from="2099-01-01")
     assert await known(memory) == ["Lives in Rome", "Lives in Berlin"]
     assert texts((await memory.as_of(day("2098-12-31"))).held) == ["Lives in Rome"]
     assert texts((await memory.as_of(day("2099-01-01"))).held) == ["Lives in Berlin"]
-    await live_in(memory, openai, "Lima", "2019-12-01", valid_from="2020-01-01")  # which is past by now
+    await live_in(memory, openai, "Lima", "2019-12-01", valid_from="2020-01-01")  # this date is in the past
     assert (await known(memory))[0] == "Lives in Lima"
 
 
-async def test_a_plan_that_came_true_is_replaced_with_what_held_until_then(
+async def test_a_repeated_plan_replaces_the_plan_and_the_earlier_fact(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     await live_in(memory, openai, "Rome", "2019-01-01")
@@ -139,7 +139,7 @@ async def test_a_fact_that_was_over_when_said_is_history_from_the_start(
     assert texts((await memory.as_of(day("2019-12-01"))).held) == []
 
 
-async def test_as_of_answers_by_both_clocks(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+async def test_as_of_distinguishes_valid_time_from_recorded_time(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     start = datetime.now(UTC)
     await live_in(memory, openai, "Lima", "2020-03-01")
     between = datetime.now(UTC)
@@ -148,7 +148,7 @@ async def test_as_of_answers_by_both_clocks(memory: UserMemory, openai: Scripted
         day("2020-01-01"): ([], []),
         day("2020-03-01"): (["Lives in Lima"], []),
         day("2020-04-30"): (["Lives in Lima"], []),
-        day("2020-05-01"): (["Lives in Austin"], []),  # it was not said before June: nobody knew
+        day("2020-05-01"): (["Lives in Austin"], []),  # not believed before June, when it was said
         start: (["Lives in Austin"], []),
         between: (["Lives in Austin"], ["Lives in Lima"]),
         datetime.now(UTC): (["Lives in Austin"], ["Lives in Austin"]),
@@ -159,8 +159,8 @@ async def test_as_of_answers_by_both_clocks(memory: UserMemory, openai: Scripted
 
 
 @pytest.mark.parametrize("call", ["observe", "as_of"])
-async def test_a_moment_without_a_time_zone_is_refused(memory: UserMemory, call: str) -> None:
-    naive = datetime(2026, 1, 1)  # noqa: DTZ001 - that is the point
+async def test_a_time_without_a_time_zone_is_refused(memory: UserMemory, call: str) -> None:
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001 - a naive time is tested
     with pytest.raises(BadInput, match="no time zone"):
         await (memory.as_of(naive) if call == "as_of" else memory.observe("Hello", at=naive))
 
@@ -168,7 +168,7 @@ async def test_a_moment_without_a_time_zone_is_refused(memory: UserMemory, call:
 # --- observe -------------------------------------------------------------------------------------------------
 
 
-async def test_observing_the_same_twice_is_one_write_and_one_model_call(
+async def test_observing_a_message_twice_is_one_write_and_one_model_call(
     memory: UserMemory, store: FactStore, openai: ScriptedOpenAI
 ) -> None:
     await live_in(memory, openai, "Lima", "2020-03-01")
@@ -179,7 +179,7 @@ async def test_observing_the_same_twice_is_one_write_and_one_model_call(
     assert texts(await memory.all()) == ["Lives in Lima"]
 
 
-async def test_only_human_messages_count_each_with_its_own_time(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+async def test_only_human_messages_count_each_at_its_own_time(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     openai.extraction(found(home("Lima"), home("Rome", message=2)))
     await memory.observe(
         [
@@ -240,7 +240,7 @@ async def test_facts_are_kept_replaced_found_and_shown_in_the_users_language(
 
 
 def retract(text: str) -> Any:
-    """The answer of a model that finds this text among the known facts it is shown, and takes it back."""
+    """The answer of a model that retracts the known fact with this text."""
 
     def answer(request: Request) -> Json:
         asked = json.loads(str(request.messages[-1]["content"]))
@@ -268,7 +268,7 @@ async def test_the_extraction_is_the_only_model_call_with_and_without_neighbours
     assert [request.kind for request in openai.requests] == ["extraction"] * 3
 
 
-async def test_many_messages_are_few_calls_and_one_transaction_an_extraction(
+async def test_many_messages_take_few_calls_and_one_transaction_for_each(
     environment: dict[str, str], openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch, user: str
 ) -> None:
     said = [f"I like thing {n}." for n in range(2 * EXTRACTION_MESSAGES)]
@@ -279,25 +279,23 @@ async def test_many_messages_are_few_calls_and_one_transaction_an_extraction(
         memory, before = remembering(store, user), openai.calls("embedding")
         await memory.observe([HumanMessage(text) for text in said], at=day("2020-01-01"))
         assert openai.calls("extraction") == 2
-        assert openai.calls("embedding") - before == 2 * 2  # messages, to find what is near; facts, for the index
+        assert openai.calls("embedding") - before == 2 * 2  # messages, to find similar facts; facts, for the index
         assert await transactions(store) == 2
         assert len(await memory.current()) == len(said)
 
 
 async def transactions(store: FactStore) -> int:
-    """How many transactions wrote the facts there are."""
+    """The number of transactions that wrote the facts."""
     async with store.pool.connection() as connection:
         cursor = await connection.execute("select count(distinct xmin::text) as writers from memory.facts")
         row = await cursor.fetchone()
         return int(row["writers"]) if row else 0
 
 
-# --- what comes out ------------------------------------------------------------------------------------------
+# --- output --------------------------------------------------------------------------------------------------
 
 
-async def test_the_context_stays_within_its_budget_whatever_is_known(
-    memory: UserMemory, openai: ScriptedOpenAI
-) -> None:
+async def test_the_context_always_stays_within_its_budget(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     likes = [candidate(f"Likes tea number {n} " + "very much " * n, "I like tea", "likes") for n in range(15)]
     openai.extraction(found(candidate("Name is Ada", "I am Ada", "name", category="identity"), *likes))
     await memory.observe("I am Ada. I like tea.", at=day("2020-01-01"))
@@ -307,7 +305,7 @@ async def test_the_context_stays_within_its_budget_whatever_is_known(
     assert "Name is Ada" in await memory.context("Which tea do I like?", 60)
 
 
-async def test_the_profile_sorts_what_is_known_by_kind(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+async def test_the_profile_groups_the_known_facts_by_kind(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     said = "I am Ada, vegan, I like dark mode, we chose Postgres, I work at Acme."
     openai.extraction(
         found(

@@ -1,4 +1,4 @@
-"""make torture: kill the agent and its servers repeatedly, at every step and at random, and count what was lost.
+"""`make torture`: kills the agent and its servers repeatedly, at every step and at random, and counts what is lost.
 
 It exits with code 1, and keeps the data directory, if anything acknowledged is lost, duplicated or wrong.
 """
@@ -20,10 +20,9 @@ from tests.torture.points import POINTS, AtRandom, InPersist, Moment, Target
 from tests.torture.rig import Outcome, Rig
 
 TARGETS: dict[Target, int] = {"process": 12, "postgres": 2, "chroma": 3, "supervisors": 1, "everything": 2}
-"""Weights, of 20, with which each is killed at a random moment."""
-ROUND = 0.6
-MENDING = 1.5
-"""Approximate seconds of a round, and of repairing one."""
+"""How often each is killed at a random moment, of 20 times."""
+ROUND = 0.6  # approximate seconds of a round
+REPAIR = 1.5  # approximate seconds of repairing one
 
 out = Console(highlight=False, soft_wrap=True)
 
@@ -37,9 +36,9 @@ def moments(kills: int, chance: random.Random) -> Iterator[Moment]:
 
 def at_random(chance: random.Random) -> Moment:
     """A random time in a round or in a repair; or the moment when Chroma persists."""
-    match chance.choices(["round", "mending", "persist"], [6, 3, 2]):
-        case ["mending"]:
-            return AtRandom(chance.uniform(0, MENDING), "process", "mend")
+    match chance.choices(["round", "repair", "persist"], [6, 3, 2]):
+        case ["repair"]:
+            return AtRandom(chance.uniform(0, REPAIR), "process", "repair")
         case ["persist"]:
             return InPersist()
     (target,) = chance.choices([*TARGETS], [*TARGETS.values()])
@@ -88,6 +87,6 @@ def main(kills: int, seed: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=len(POINTS))
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the random moments")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="seed of the random moments")
     arguments = parser.parse_args()
     sys.exit(main(arguments.kills, arguments.seed))

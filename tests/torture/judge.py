@@ -35,7 +35,7 @@ def _messages(acks: Sequence[Ack], findings: Findings) -> Iterator[Fault]:
 
 
 def _facts(acks: Sequence[Ack], findings: Findings) -> Iterator[Fault]:
-    """The facts that were remembered, and those of every saved message, are in the ledger once; retired ones stay."""
+    """The remembered facts and those of every saved message are in the ledger once; retired facts stay retired."""
     kept = [text for texts in findings.messages.values() for text in texts if not text.startswith("Noted: ")]
     promised = {ack.text for ack in acks if ack.kind == "remembered"}.union(*map(facts_of, kept))
     yield from _once(promised, [row.text for row in findings.rows], "fact")
@@ -54,7 +54,7 @@ def _once(promised: set[str], there: Sequence[str], kind: str) -> Iterator[Fault
 
 
 def home_faults(rows: Iterable[Row]) -> Iterator[Fault]:
-    """The slot for one value holds the latest one, and the successors of all others lead to it."""
+    """The exclusive slot holds the latest value, and the successors of all other values lead to it."""
     homes = {row.id: row for row in rows if row.attribute == HOME}
     current = [row for row in homes.values() if row.is_current]
     if len(current) != 1:
@@ -72,13 +72,13 @@ def home_faults(rows: Iterable[Row]) -> Iterator[Fault]:
 
 
 def _recall(findings: Findings) -> Iterator[Fault]:
-    """Recall finds every current fact, and the collection holds these facts and no others as current."""
+    """Recall finds every current fact, and the collection holds exactly these facts as current."""
     current = {row.id: row.text for row in findings.rows if row.is_current}
     for text in sorted(set(current.values()) - findings.recalled):
         yield Fault("lost", f"fact {text!r} is not recalled")
     for fact_id in sorted(current.keys() - findings.indexed):
         yield Fault("lost", f"fact {current[fact_id]!r} is not in the collection")
     if stale := findings.indexed - current.keys():
-        yield Fault("wrong", f"{len(stale)} facts are current in the collection alone")
+        yield Fault("wrong", f"{len(stale)} facts are current in the collection only")
     if findings.queued:
-        yield Fault("wrong", f"{findings.queued} facts wait for the collection")
+        yield Fault("wrong", f"{findings.queued} facts are still queued for the collection")

@@ -1,4 +1,4 @@
-"""What takes a victim seconds to load, loaded once, in the process that victims are forked from."""
+"""Loads what takes seconds to load, once, in the process that victims are forked from."""
 
 import asyncio
 

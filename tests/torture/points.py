@@ -1,4 +1,4 @@
-"""The moments at which something is killed: before or after calls of methods, and others.
+"""The moments at which something is killed: before or after a method call, during a write of Chroma, or at random.
 
 Each moment has `arm(pids)`, which the victim calls at the start of the turn, the batch or the import in question.
 """
@@ -18,8 +18,8 @@ from agent.settings import read_settings
 Target = Literal["process", "postgres", "chroma", "supervisors", "everything"]
 """What is killed: the process that runs the turn; a server with its supervisor; both supervisors; or all of these."""
 
-Part = Literal["mend", "turn", "background", "batch", "import"]
-"""What the victim does at that moment: repair the round before (then only the victim is killed), a turn, and so on."""
+Part = Literal["repair", "turn", "background", "batch", "import"]
+"""What the victim does at that moment. During a repair of the previous round, only the victim is killed."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Point:
         return f"{self.name}: {self.target}" if self.target != "process" else self.name
 
     def arm(self, pids: Sequence[int]) -> None:
-        """Kill `pids` at this moment, counted from now."""
+        """Kill `pids` at this moment; calls are counted from now on."""
         module, _, path = self.method.partition(":")
         *owners, name = path.split(".")
         owner: Any = import_module(module)
@@ -64,7 +64,7 @@ class Point:
 
 @dataclass(frozen=True)
 class InPersist:
-    """The moment when Chroma begins to write its vectors to disk, one file after the other."""
+    """The moment when Chroma starts to write its vectors to disk, file by file."""
 
     name: str = "inside Chroma's persist"
     part: Part = "turn"
@@ -82,7 +82,7 @@ class InPersist:
         before = written()
 
         def watch() -> None:
-            while written() == before:  # without a pause: all of it takes a millisecond
+            while written() == before:  # without a pause: the whole write takes a millisecond
                 pass
             strike(pids)
 
@@ -94,16 +94,16 @@ class AtRandom:
     """A point in time, which may be in the middle of anything."""
 
     seconds: float
-    """Since the start of the round, or of the process that repairs."""
+    """Counted from the start of the round, or of the process that repairs."""
     target: Target
     part: Part = "turn"
     name: str = "at a random moment"
 
     def __str__(self) -> str:
-        return f"{self.name}{' of mending' if self.part == 'mend' else ''}: {self.target}"
+        return f"{self.name}{' of a repair' if self.part == 'repair' else ''}: {self.target}"
 
     def arm(self, pids: Sequence[int]) -> None:
-        """The rig kills, by the clock."""
+        """Do nothing: the rig kills with a timer."""
 
 
 Moment = Point | InPersist | AtRandom
@@ -121,7 +121,7 @@ SAVE_WRITES = "memory.threads.saver:ThreadSaver.aput_writes"
 COMMIT = "memory.threads.group_commit:GroupCommitter._write"
 TOKEN = "tests.torture.victim:show"  # noqa: S105 - a function's name
 RECALL = "memory.user_memory:UserMemory.recall"
-HAND_OVER = "agent.extraction_schedule:schedule_in_process"
+SCHEDULE = "agent.extraction_schedule:schedule_in_process"
 EXTRACT = "memory.learn.learner:extract"
 LEARN = "memory.learn.learner:Learner.learn"
 RETIRE = "memory.ledger.transaction:Transaction.retire"
@@ -137,25 +137,25 @@ CHECKPOINTS = ("the input", "the message", "recall", "respond", "extraction", "r
 PROCESS_POINTS: tuple[Moment, ...] = (
     *(Point(f"before the checkpoint of {what}", SAVE, "before", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
     *(Point(f"after the checkpoint of {what}", SAVE, "after", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
-    Point("committed, before any call returns", COMMIT, "after", nth=4),
-    Point("in recall", RECALL, "before"),
+    Point("after a group commit, before any call returns", COMMIT, "after", nth=4),
+    Point("before recall", RECALL, "before"),
     Point("in the middle of the reply", TOKEN, "before", nth=2),
-    Point("the reply shown, not saved", SAVE_WRITES, "before", nth=2),
-    Point("before the extraction is asked for", EXTRACT, "before"),
-    Point("between the model's answer and the ledger", EXTRACT, "after"),
+    Point("after the reply is shown, before it is saved", SAVE_WRITES, "before", nth=2),
+    Point("before the extraction request", EXTRACT, "before"),
+    Point("between the extraction and the ledger", EXTRACT, "after"),
     Point("in the transaction, before its first write", WRITE, "before"),
-    Point("in the transaction, the old fact retired and the new one missing", RETIRE, "after"),
+    Point("in the transaction, after the old fact is retired, before the new one is added", RETIRE, "after"),
     Point("in the transaction, before its commit", WRITE, "after"),
-    Point("between ledger and collection", INDEX, "before"),
-    Point("while it is mended: the collection written, the queue not", PUT, "after", "mend"),
-    Point("between the collection and the queue's deletion", PUT, "after"),
-    Point("all is learnt, before it is reported", LEARN, "after"),
-    Point("before it is handed over to the background", HAND_OVER, "before", "background"),
-    Point("handed over to the background, and nothing begun", HAND_OVER, "after", "background"),
-    Point("in the background, before the extraction is asked for", EXTRACT, "before", "background"),
-    Point("in the background, between the model's answer and the ledger", EXTRACT, "after", "background"),
+    Point("between the ledger and the collection", INDEX, "before"),
+    Point("during a repair: after the collection is written, before the queue", PUT, "after", "repair"),
+    Point("between the write to the collection and the deletion from the queue", PUT, "after"),
+    Point("after learning, before it is reported", LEARN, "after"),
+    Point("before the background extraction is scheduled", SCHEDULE, "before", "background"),
+    Point("after the background extraction is scheduled, before it starts", SCHEDULE, "after", "background"),
+    Point("in the background, before the extraction request", EXTRACT, "before", "background"),
+    Point("in the background, between the extraction and the ledger", EXTRACT, "after", "background"),
     Point("in the background, before its commit", WRITE, "after", "background"),
-    Point("in the background, all learnt and its checkpoint missing", LEARN, "after", "background"),
+    Point("in the background, after learning, before its checkpoint", LEARN, "after", "background"),
     Point("in a batch, before its commit", WRITE, "after", "batch"),
     Point("in a batch, before its second chunk", PUT, "before", "batch", nth=2),
     Point("in a batch, after its second chunk", PUT, "after", "batch", nth=2),
@@ -166,16 +166,16 @@ PROCESS_POINTS: tuple[Moment, ...] = (
 
 SERVER_POINTS: tuple[Moment, ...] = (
     Point("before the checkpoint of respond", SAVE, "before", nth=4, target="postgres"),
-    Point("committed, before any call returns", COMMIT, "after", nth=4, target="postgres"),
+    Point("after a group commit, before any call returns", COMMIT, "after", nth=4, target="postgres"),
     Point("in the transaction, before its commit", WRITE, "after", target="postgres"),
-    Point("between the collection and the queue's deletion", PUT, "after", target="postgres"),
-    Point("between ledger and collection, the facts embedded", PUT, "before", target="chroma"),
-    Point("between the collection and the queue's deletion", PUT, "after", target="chroma"),
+    Point("between the write to the collection and the deletion from the queue", PUT, "after", target="postgres"),
+    Point("between the ledger and the collection, after embedding", PUT, "before", target="chroma"),
+    Point("between the write to the collection and the deletion from the queue", PUT, "after", target="chroma"),
     Point("in a batch, after its second chunk", PUT, "after", "batch", nth=2, target="chroma"),
-    Point("between ledger and collection", INDEX, "before", target="supervisors"),
+    Point("between the ledger and the collection", INDEX, "before", target="supervisors"),
     Point("in the transaction, before its commit", WRITE, "after", target="everything"),
     InPersist(),
-    Point("while it is mended: after what may be a rebuild", INDEX, "before", "mend"),
+    Point("during a repair: after a possible rebuild", INDEX, "before", "repair"),
 )
 
 POINTS: tuple[Moment, ...] = (*PROCESS_POINTS, *SERVER_POINTS)

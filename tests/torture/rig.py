@@ -1,6 +1,6 @@
 """Runs the torture test: a data directory with its servers, a scripted model, and one victim process after another.
 
-Each victim repairs what the one before it left, is judged, and is then killed; the last one only repairs.
+Each victim repairs what the previous one left, is judged, and is then killed. The last victim only repairs.
 """
 
 import multiprocessing
@@ -23,7 +23,7 @@ from tests.torture.points import AtRandom, Moment, Target, strike
 from tests.torture.victim import Ack, Findings, Orders, hold, live
 
 ANSWER_TIMEOUT = 120
-"""Seconds that a victim may take for its next message."""
+"""Seconds that a victim may take until its next message."""
 
 
 @dataclass
@@ -35,11 +35,11 @@ class Outcome:
     acks: list[Ack] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     struck: bool = False
-    """Whether something was killed; before a random moment, the victim may have ended."""
+    """Whether something was killed. The victim may have ended before a random moment."""
 
 
 class Rig:
-    """A context manager: the servers run while it is open, whatever is killed."""
+    """A context manager that keeps the servers running while it is open, whatever is killed."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -84,19 +84,19 @@ class Rig:
     def _next(
         self, waiting: list[Outcome], outcome: Outcome | None, progress: Callable[[Outcome], None]
     ) -> list[Outcome]:
-        """Run one victim: it repairs the waiting rounds, and is then killed. Returns the rounds that wait now."""
+        """Run one victim: it repairs the waiting rounds, and is then killed. Returns the rounds to repair next."""
         moment = outcome.moment if outcome else None
         number = outcome.number if outcome else 0
         orders = Orders(str(self.directory), self._environment, number, tuple(o.number for o in waiting), moment)
         process, connection = self._start(live, orders)
         with connection:
-            if outcome and moment and moment.part == "mend":
+            if outcome and moment and moment.part == "repair":
                 with self._killing(outcome, process, [process.pid or 0]):
                     waiting = self._judge(connection, waiting, progress)
                 progress(outcome)
                 return waiting
             for lost in self._judge(connection, waiting, progress):
-                lost.faults.append(Fault("lost", "nothing can be opened any more"))
+                lost.faults.append(Fault("lost", "the agent does not start any more"))
                 progress(lost)
             if outcome:
                 pids = self._pids(outcome.moment.target, process)
@@ -120,7 +120,7 @@ class Rig:
 
     @contextmanager
     def _killing(self, outcome: Outcome, process: BaseProcess, pids: list[int]) -> Iterator[None]:
-        """Kill something while this is entered; it is left once the victim has ended."""
+        """Kill `pids` at the moment of `outcome`, and leave the block after the victim has ended."""
         moment = outcome.moment
         clock = threading.Timer(moment.seconds, strike, [pids]) if isinstance(moment, AtRandom) else None
         if clock:
@@ -133,11 +133,11 @@ class Rig:
             clock.join()
         outcome.struck = process.exitcode != 0 if process.pid in pids else not alive(pids)
         if not clock and not outcome.struck:
-            outcome.faults.append(Fault("wrong", "the moment never came"))
+            outcome.faults.append(Fault("wrong", "the moment was not reached"))
 
     def _pids(self, target: Target, victim: BaseProcess) -> list[int]:
-        """The pids to kill, the victim's last. A server is killed with its supervisor, which would restart it
-        ever more slowly."""
+        """The pids to kill, the victim's last. A server is killed with its supervisor, which
+        would restart it with growing delays."""
         servers: list[ServerName] = ["postgres", "chroma"]
         if target in servers:
             servers = [name for name in servers if name == target]
@@ -153,13 +153,15 @@ class Rig:
         """Collect what a victim reports, until its findings or its death. Raises TimeoutError if it hangs."""
         while connection.poll(ANSWER_TIMEOUT):
             try:
-                said = connection.recv()
+                report = connection.recv()
             except EOFError:
                 return None
-            if isinstance(said, Findings):
-                return said
-            outcome.acks.append(said)
-        raise TimeoutError(f"Silent for {ANSWER_TIMEOUT} s ({outcome.moment}): see {self.directory / 'victims.log'}.")
+            if isinstance(report, Findings):
+                return report
+            outcome.acks.append(report)
+        raise TimeoutError(
+            f"No message for {ANSWER_TIMEOUT} s ({outcome.moment}): see {self.directory / 'victims.log'}."
+        )
 
     def _start(self, life: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
         """Fork a process from one that has imported everything, and return it with the connection to it."""

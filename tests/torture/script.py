@@ -1,4 +1,4 @@
-"""What is said in a round of torture, and which facts follow from it: shared by the model, the victim and the judge."""
+"""The messages of a round and the facts that follow from them: shared by the model, the victim and the judge."""
 
 import json
 import re
@@ -9,10 +9,9 @@ from tests.conversation import candidate, found
 from tests.openai_server import Answer, Request, Text
 
 HOME = "home city"
-"""The slot that holds one value at a time, which every round changes."""
+"""An exclusive slot, which every round changes."""
 
-BATCH = 8
-"""Facts of one batch."""
+BATCH = 8  # facts per batch
 
 
 def home(name: str) -> str:
@@ -21,12 +20,12 @@ def home(name: str) -> str:
 
 
 def items(*names: str) -> str:
-    """Sentences from each of which one fact follows that stands beside the others."""
+    """Sentences that each give one fact, none of which replaces another."""
     return " ".join(f"I collect {name}." for name in names)
 
 
 def candidates(text: str, message: int = 1) -> Iterator[dict[str, Any]]:
-    """What a good model would take from a message; every fact's text is unique to the message."""
+    """What a good model would extract from a message. The text of each fact is unique to the message."""
     for quote, name in re.findall(r"(I moved to (\S+))\.", text):
         yield candidate(f"Lives in {name}", quote, HOME, exclusive=True, message=message)
     for quote, name in re.findall(r"(I collect (\S+))\.", text):
@@ -34,16 +33,16 @@ def candidates(text: str, message: int = 1) -> Iterator[dict[str, Any]]:
 
 
 def facts_of(text: str) -> set[str]:
-    """The texts of the facts that have to follow from a message."""
+    """The texts of the facts that a message must give."""
     return {found["text"] for found in candidates(text)}
 
 
 def extraction(request: Request) -> Answer:
-    """The scripted model's answer to an extraction: what follows from the messages it was shown."""
+    """The scripted model's answer to an extraction: the facts of the messages it was shown."""
     shown = json.loads(request.messages[-1]["content"])
     return found(*[fact for said in shown["messages"] for fact in candidates(said["text"], said["number"])])
 
 
 def reply(request: Request) -> Answer:
-    """The scripted model's reply; long enough to be killed in the middle of."""
+    """The scripted model's reply, long enough to be interrupted."""
     return Text(f"Noted: {request.messages[-1]['content']}")

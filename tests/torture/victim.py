@@ -1,7 +1,7 @@
-"""The process that is killed: it repairs what the one before it left, reports what it finds, and runs until it dies.
+"""The process that is killed: it repairs what the previous one left, reports its findings, and runs until it is killed.
 
-It runs the product as the terminal does, on a data directory, and reports each thing a user could have seen as done, at
-the moment it could have been seen. It is forked from a process that has imported everything, since that takes 4 s.
+It runs the agent as the terminal does, on a data directory. It reports each change that a user can see at the moment
+the user can see it. It is forked from a process that has imported everything, because that takes 4 s.
 """
 
 import asyncio
@@ -44,9 +44,9 @@ from tests.torture.script import BATCH, candidates, facts_of, home, items
 CHUNK = 4
 """Facts sent to the index at a time, so that a batch has several chunks."""
 PERSIST = 12
-"""Writes after which Chroma persists, so that each round makes it do so."""
+"""Writes after which Chroma persists, so that it does in each round."""
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
-"""When the batch was said: before the turns, so that its home city arrives late."""
+"""When the batch was said: before the turns, so that its home city is an older statement that arrives late."""
 log = logging.getLogger(__name__)
 
 BackgroundGraph: TypeAlias = CompiledAgentGraph[BackgroundState, Context, BackgroundInput, BackgroundState]
@@ -64,7 +64,7 @@ class Ack:
 
 @dataclass(frozen=True)
 class Row:
-    """A fact as it stands in the ledger."""
+    """A fact as stored in the ledger."""
 
     id: str
     text: str
@@ -76,7 +76,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a fresh process finds of a round, after one more message on each of its threads."""
+    """What a new process finds of a round, after one more message in each of its threads."""
 
     messages: dict[str, list[str]]
     """Thread -> texts of its messages, in order."""
@@ -86,7 +86,7 @@ class Findings:
     indexed: set[str]
     """Ids that the collection holds as current."""
     queued: int
-    """Facts the collection has yet to learn."""
+    """Facts that are still queued for the collection."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +96,16 @@ class Orders:
     directory: str
     environment: dict[str, str]
     number: int
-    """Of the round; each has a user of its own."""
-    mend: tuple[int, ...]
-    """The rounds before, which this process finds as kills left them."""
+    """The number of the round. Each round has its own user."""
+    repair: tuple[int, ...]
+    """The previous rounds that this process repairs."""
     moment: Moment | None
-    """When something is killed; None for a process that only mends."""
+    """When something is killed; None for a process that only repairs."""
 
 
 @dataclass
 class Round:
-    """The user of one round, and all that user does."""
+    """The user of one round, and everything that this user does."""
 
     number: int
     graph: Graph
@@ -117,8 +117,8 @@ class Round:
         return f"user {self.number}"
 
     @property
-    def remember(self) -> BackgroundGraph:
-        """What a server runs in the background."""
+    def background_graph(self) -> BackgroundGraph:
+        """The graph that a server runs in the background."""
         return background_builder.compile(checkpointer=self.graph.checkpointer, store=self.store)
 
     @property
@@ -126,14 +126,14 @@ class Round:
         return UserMemory(self.store, self.user)
 
     def name(self, thing: str) -> str:
-        """A word that nothing else in the data directory has."""
+        """A word that is unique in the data directory."""
         return f"{thing}{self.number}"
 
     def thread(self, name: str) -> str:
         return f"{self.number}-{name}"
 
     async def turn(self, thread: str, text: str) -> None:
-        """One message and all that follows, as a client sees it."""
+        """Send one message and follow the stream to its end, as a client does."""
         stream = self.graph.astream(
             {"messages": [HumanMessage(text)]},
             config_of(self.thread(thread)),
@@ -155,14 +155,14 @@ class Round:
                     self.tell("retired", *changes["retired"])
 
     async def background(self) -> None:
-        """A message that is extracted later, by the graph that a server runs for that, in its own thread."""
+        """Send a message that is extracted later by the background graph, in a background thread."""
         inline = self.store.settings
         self.store.settings = inline.model_copy(update={"extract": "background", "extract_after": 3600})
         try:
             await self.turn("b", items(self.name("later")))
         finally:
             self.store.settings = inline
-        thread, graph = self.thread("b"), self.remember
+        thread, graph = self.thread("b"), self.background_graph
         state = (await self.graph.aget_state(config_of(thread))).values
         said = unextracted_messages(state)
         given: Any = background_input(thread, utterances_of(said, utc_now(), thread))
@@ -171,17 +171,17 @@ class Round:
             self.tell("remembered", *(fact for message in said for fact in facts_of(str(message.text))))
 
     async def learn_batch(self) -> None:
-        """Many facts at once, one of which changes the home city."""
+        """Learn many facts at once, one of which changes the home city."""
         text = f"{home(self.name('batchcity'))} {items(*(self.name(f'batch{n}of') for n in range(BATCH - 1)))}"
         source = Source(thread_id=self.thread("batch"), message_id=self.name("batch"))
         said = Utterance(text=text, said_at=EPOCH, source=source)
         extraction = Extraction.model_validate({"facts": list(candidates(text)), "retracted": []})
         changes = await self.memory.learner.learn(extraction, [said], [])
-        self.tell("remembered", *facts_of(text))  # also where they were there before
+        self.tell("remembered", *facts_of(text))  # even if they were known before
         self.tell("retired", *(fact.text for fact in changes.retired))
 
     async def import_batch(self) -> None:
-        """The lines of an export that was made elsewhere."""
+        """Import an export that was made elsewhere."""
         texts = [f"Owns {self.name(f'import{n}of')}" for n in range(BATCH)]
         await self.memory.import_(dump([self._imported(text) for text in texts], {}, []))
         self.tell("remembered", *texts)
@@ -198,8 +198,8 @@ class Round:
         for text in texts:
             self.connection.send(Ack(kind, text))
 
-    async def suffer(self, moment: Moment, pids: Sequence[int]) -> None:
-        """Everything a user does in a round. At `moment`, `pids` are killed; a user who lives on repeats nothing."""
+    async def run(self, moment: Moment, pids: Sequence[int]) -> None:
+        """Do everything that a user does in a round. At `moment`, `pids` are killed; nothing is repeated."""
         parts: list[tuple[Part | None, Any]] = [
             (None, lambda: self.turn("a", home(self.name("first")))),
             ("turn", lambda: self.turn("b", f"{home(self.name('second'))} {items(self.name('x'), self.name('y'))}")),
@@ -213,14 +213,15 @@ class Round:
                 moment.arm(pids)
             try:
                 await act()
-            except Exception as error:  # a server was killed: the user sees an error, and goes on
+            except Exception as error:  # a server was killed: the user sees an error and goes on
                 log.warning("not done part=%s cause=%s", part, cause_of(error))
 
-    async def mend(self, mender: int) -> Findings:
-        """One more message on each thread, and the batches again, as somebody would who saw no answer; then what
-        there is. A `mender` that is killed is followed by another."""
+    async def repair(self, by: int) -> Findings:
+        """Send one more message in each thread and repeat the batches, like a user who got no answer; then report.
+
+        `by` is the number of the round whose process repairs. If that process is killed, the next one repairs."""
         for thread in ("a", "b"):
-            await self.turn(thread, items(self.name(f"after{mender}{thread}of")))
+            await self.turn(thread, items(self.name(f"after{by}{thread}of")))
         await self.learn_batch()
         await self.import_batch()
         return await self.findings()
@@ -250,19 +251,19 @@ class Round:
 
 
 def rows_of(facts: Iterable[Fact], current: Iterable[Fact]) -> list[Row]:
-    """The facts as the judge wants them."""
+    """The facts as rows for the judge."""
     ids = {fact.id for fact in current}
     return [Row(f.id, f.text, f.attribute, f.observed_at, f.id in ids, f.successor) for f in facts]
 
 
 async def show(token: str) -> None:
-    """Where a token of the reply reaches the user; a moment to be killed at."""
+    """Called with each token of the reply that reaches the user, as a point to kill at."""
 
 
 @asynccontextmanager
 async def opened(connection: Connection) -> AsyncIterator[tuple[Graph, AgentStore]]:
-    """The graph and the store, as the terminal opens them; each message is told of once it is committed."""
-    save, told = ThreadSaver.aput, set[str]()
+    """The graph and the store, as the terminal opens them. Each message is acknowledged after its commit."""
+    save, acknowledged = ThreadSaver.aput, set[str]()
 
     async def aput(
         self: ThreadSaver,
@@ -273,18 +274,18 @@ async def opened(connection: Connection) -> AsyncIterator[tuple[Graph, AgentStor
     ) -> RunnableConfig:
         saved = await save(self, config, checkpoint, metadata, new_versions)
         for message in checkpoint["channel_values"].get("messages", []):
-            if message.id not in told:
-                told.add(message.id)
+            if message.id not in acknowledged:
+                acknowledged.add(message.id)
                 connection.send(Ack("kept", str(message.text)))
         return saved
 
-    ThreadSaver.aput = aput  # type: ignore[method-assign]  # in this process alone
+    ThreadSaver.aput = aput  # type: ignore[method-assign]  # in this process only
     async with open_checkpointer() as saver, open_store() as store:
         yield builder.compile(checkpointer=saver, store=store), store
 
 
 def live(connection: Connection, orders: Orders) -> None:
-    """A victim's life, from its orders to its end."""
+    """Run a victim from its orders to its end."""
     os.environ.update(orders.environment)
     os.chdir(orders.directory)
     logging.basicConfig(
@@ -295,20 +296,20 @@ def live(connection: Connection, orders: Orders) -> None:
     try:
         asyncio.run(_live(connection, orders))
     except Exception:
-        log.exception("a victim ended before its time")
+        log.exception("a victim failed")
 
 
 async def _live(connection: Connection, orders: Orders) -> None:
-    mending_only = orders.moment is None or orders.moment.part == "mend"
-    if orders.moment and mending_only:
+    repairs_only = orders.moment is None or orders.moment.part == "repair"
+    if orders.moment and repairs_only:
         orders.moment.arm([os.getpid()])
     async with opened(connection) as (graph, store):
-        for number in orders.mend:
-            connection.send(await Round(number, graph, store, connection).mend(orders.number))
-        if orders.moment is None or mending_only:
+        for number in orders.repair:
+            connection.send(await Round(number, graph, store, connection).repair(orders.number))
+        if orders.moment is None or repairs_only:
             return
-        pids = await asyncio.to_thread(connection.recv)  # once the judge has seen the findings
-        await Round(orders.number, graph, store, connection).suffer(orders.moment, pids)
+        pids = await asyncio.to_thread(connection.recv)  # sent after the judge has seen the findings
+        await Round(orders.number, graph, store, connection).run(orders.moment, pids)
 
 
 def hold(connection: Connection, directory: str) -> None:

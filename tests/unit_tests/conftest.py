@@ -1,4 +1,4 @@
-"""Unit tests open no socket: one that tries fails, whatever it wanted to reach."""
+"""Unit tests open no socket: a test that tries to connect fails."""
 
 import socket
 

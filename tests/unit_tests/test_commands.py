@@ -43,7 +43,7 @@ NOW = NOON + timedelta(days=10)  # 2026-12-02
         ({"retired_reason": "refined", "ended_at": BEFORE}, "refined"),
     ],
 )  # fmt: skip
-def test_a_fact_says_in_words_whether_and_until_when_it_held(values: dict[str, Any], state: str) -> None:
+def test_the_state_of_a_fact_says_whether_and_until_when_it_held(values: dict[str, Any], state: str) -> None:
     retired_at = NOW - timedelta(days=1) if "retired_reason" in values else None
     assert state_of(make_fact("Lives in Lima", retired_at=retired_at, **values), NOW) == state
 
@@ -63,14 +63,14 @@ def test_a_fact_says_in_words_whether_and_until_when_it_held(values: dict[str, A
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_goes_wrong_is_one_line_without_the_text_of_facts(error: Exception, line: str) -> None:
+def test_an_error_is_one_line_without_the_text_of_facts(error: Exception, line: str) -> None:
     shown = failure_of(error) or ""
     assert shown.startswith(line)
     assert "Lima" not in shown
     assert "\n" not in shown
 
 
-def test_a_bug_report_shows_where_it_is_without_the_text_of_facts() -> None:
+def test_a_bug_report_has_the_traceback_without_the_text_of_facts() -> None:
     fact = make_fact(" ".join(["Lives", "in", "Lima"]))
     with pytest.raises(KeyError) as raised:
         raise KeyError(fact.text)
@@ -82,7 +82,7 @@ def test_a_bug_report_shows_where_it_is_without_the_text_of_facts() -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["threads"]])
-def test_no_summary_in_the_help_is_cut(arguments: list[str]) -> None:
+def test_no_command_summary_in_the_help_is_truncated(arguments: list[str]) -> None:
     shown = CliRunner().invoke(app, [*arguments, "--help"], env={"COLUMNS": "80"}).stdout
     assert "Commands:" in shown
     assert "..." not in shown.partition("Options:")[2]
@@ -94,21 +94,21 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 @pytest.mark.parametrize("days", ["inf", "-inf", "nan", "1e300", "-1", "36501", "abc", ""])
-def test_an_absurd_number_of_days_is_one_line_that_names_it(days: str) -> None:
+def test_an_invalid_number_of_days_is_one_line_that_names_it(days: str) -> None:
     refused = CliRunner().invoke(app, ["threads", "prune", f"--older-than={days}"])
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert re.search(r"Invalid value for '--older-than': .*(integer|than or equal to (0|36500))\n$", refused.stderr)
 
 
 @pytest.mark.parametrize("tokens", ["-1", "abc", "2.5", "1" + "0" * 20])
-def test_an_absurd_number_of_tokens_is_one_line_that_names_it(tokens: str) -> None:
+def test_an_invalid_number_of_tokens_is_one_line_that_names_it(tokens: str) -> None:
     refused = CliRunner().invoke(app, ["context", "hi", f"--tokens={tokens}"])
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert re.search(r"Invalid value for '--tokens': .*(integer|than or equal to (0|1000000))\n$", refused.stderr)
 
 
 @pytest.mark.parametrize("command", ["export", "memories", "--version"])
-def test_a_closed_standard_output_is_one_line(command: str) -> None:
+def test_a_closed_standard_output_is_a_one_line_error(command: str) -> None:
     program = subprocess.run(
         ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "agent", command], capture_output=True, check=False
     )
@@ -116,7 +116,7 @@ def test_a_closed_standard_output_is_one_line(command: str) -> None:
 
 
 @pytest.mark.parametrize("closed", ["<&-", "2>&-"])
-def test_a_closed_standard_input_or_error_is_an_empty_one(closed: str) -> None:
+def test_a_closed_standard_input_or_error_counts_as_empty(closed: str) -> None:
     program = subprocess.run(
         ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "agent", "forget", "--everything"],
         stdin=subprocess.DEVNULL,
@@ -129,7 +129,7 @@ def test_a_closed_standard_input_or_error_is_an_empty_one(closed: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["99999-01-01", "0001-01-01T00:00+05:00", "x" * 10_000_000, "2026\0"])
-def test_an_absurd_moment_is_one_short_line(when: str) -> None:
+def test_an_invalid_date_is_one_short_line(when: str) -> None:
     refused = CliRunner().invoke(app, ["as-of", when])
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "is not a time" in refused.stderr

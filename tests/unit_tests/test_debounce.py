@@ -1,4 +1,4 @@
-"""Work that waits until it is quiet: done once, in order, and before the end."""
+"""Debounced work: it runs once after a pause, in order, and before the process ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -107,7 +107,7 @@ async def test_a_cancelled_flush_cancels_the_work() -> None:
 
 
 async def test_work_on_other_messages_starts_at_once_and_is_not_replaced() -> None:
-    """As with a thread that is run again from an earlier checkpoint, and holds other messages then."""
+    """For example, a thread that runs again from an earlier checkpoint and then holds other messages."""
     later, done = Debouncer(), list[str]()
     later.schedule("a", HOUR, noting(done, "1"), covers={"1"})
     later.schedule("a", HOUR, noting(done, "1 2"), covers={"1", "2"})

@@ -1,4 +1,4 @@
-"""`make dev`: wrong settings are reported before the server starts, and it gets a log level that it accepts."""
+"""`make dev`: wrong settings are reported before the server starts, and it gets a valid log level."""
 
 import os
 import sys

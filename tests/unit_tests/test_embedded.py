@@ -1,4 +1,4 @@
-"""The embedded servers, without starting them: locks, addresses, commands, stale and damaged files, errors."""
+"""The embedded servers without a start: locks, addresses, commands, stale and damaged files, errors."""
 
 import fcntl
 import os
@@ -38,7 +38,7 @@ def initialized(path: Path) -> Postgres:
 
 @pytest.fixture
 def own_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files stay this user's even where root runs the tests."""
+    """Files keep their owner even if root runs the tests."""
     monkeypatch.setattr(Postgres, "account", lambda _: None)
 
 
@@ -58,7 +58,7 @@ def test_a_lock_is_shared_by_many_or_held_by_one(tmp_path: Path) -> None:
     os.close(alone)
 
 
-def test_looking_at_a_lock_leaves_it_free(tmp_path: Path) -> None:
+def test_checking_a_lock_does_not_take_it(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
     assert is_free(tmp_path / "lock", fcntl.LOCK_EX)
     assert is_free(tmp_path / "lock", fcntl.LOCK_EX)
@@ -77,7 +77,7 @@ def test_a_missing_or_damaged_state_reads_as_the_empty_one(tmp_path: Path, conte
     assert State.read(tmp_path / "state.json") == State()
 
 
-def test_the_tail_of_the_log_is_of_this_attempt_and_without_colours(tmp_path: Path) -> None:
+def test_the_log_tail_is_from_this_attempt_and_has_no_colours(tmp_path: Path) -> None:
     directory = ServerDirectory(tmp_path)
     directory.log_file.write_text("an earlier failure\n")
     start = directory.log_file.stat().st_size
@@ -136,7 +136,7 @@ def test_a_database_of_another_major_version_is_refused_by_name(postgres: Postgr
     ],
 )
 @pytest.mark.usefixtures("own_account")
-def test_a_postmaster_pid_is_kept_only_while_that_postgres_runs(
+def test_a_postmaster_pid_is_kept_only_while_its_postgres_runs(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch, program: str, status: str | None, stays: bool
 ) -> None:
     class Process:
@@ -168,7 +168,7 @@ def test_postgres_answers_when_its_own_pid_file_says_ready(postgres: Postgres) -
     assert not postgres.answers(78, "")
 
 
-def test_root_on_another_system_than_linux_is_told_what_to_do(
+def test_root_outside_linux_gets_an_error_with_instructions(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -177,7 +177,7 @@ def test_root_on_another_system_than_linux_is_told_what_to_do(
         postgres.prepare()
 
 
-def test_a_child_gets_a_death_signal_where_the_system_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_gets_a_death_signal_if_the_system_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, ...]] = []
     monkeypatch.setattr(launch, "prctl", lambda *arguments: asked.append(arguments))
     monkeypatch.setattr(os, "getppid", os.getpid)
@@ -190,8 +190,8 @@ def test_a_child_gets_a_death_signal_where_the_system_has_one(monkeypatch: pytes
     assert prepare_child(signal.SIGINT) is None
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="there is no death signal")
-def test_a_child_whose_parent_is_dead_already_ends_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal")
+def test_a_child_whose_parent_is_already_dead_exits(monkeypatch: pytest.MonkeyPatch) -> None:
     killed: list[tuple[int, int]] = []
     prepare = prepare_child(signal.SIGINT)
     monkeypatch.setattr(launch, "prctl", lambda *_: None)
@@ -215,7 +215,7 @@ def test_root_runs_postgres_as_another_user_and_chroma_as_itself(
     assert Postgres(tmp_path).account() is None
 
 
-def test_servers_do_not_see_the_settings_of_other_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_do_not_see_settings_for_other_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PGPORT", "PGDATA", "CHROMA_URL", "CONFIG_PATH"):
         monkeypatch.setenv(name, "elsewhere")
     chroma = Chroma(tmp_path)
@@ -252,7 +252,7 @@ async def test_another_users_data_directory_is_refused(tmp_path: Path, monkeypat
 
 @pytest.fixture
 def chroma(tmp_path: Path) -> Chroma:
-    """A Chroma whose vectors were written as it writes them: the list of ids last."""
+    """A Chroma with vectors on disk, written in Chroma's order: the list of ids last."""
     made = Chroma(tmp_path)
     segment = made.data / "3f1c"
     segment.mkdir(parents=True)
@@ -262,14 +262,14 @@ def chroma(tmp_path: Path) -> Chroma:
     return made
 
 
-def test_chromas_files_stay_where_nothing_is_wrong_with_them(chroma: Chroma) -> None:
+def test_intact_files_of_chroma_are_not_moved(chroma: Chroma) -> None:
     chroma.prepare()
     assert chroma.data.exists()
     assert chroma.state.notice == ""
 
 
 @pytest.mark.parametrize("torn", ["header.bin", "length.bin"])
-def test_half_written_vectors_are_moved_away_with_a_notice(chroma: Chroma, torn: str) -> None:
+def test_half_written_vectors_are_moved_with_a_notice(chroma: Chroma, torn: str) -> None:
     os.utime(chroma.data / "3f1c" / torn, (10, 10))
     chroma.prepare()
     assert not chroma.data.exists()
@@ -279,7 +279,7 @@ def test_half_written_vectors_are_moved_away_with_a_notice(chroma: Chroma, torn:
     assert "killed while it wrote" in chroma.state.notice
 
 
-def test_an_empty_list_of_ids_is_one_that_was_written_in_part(chroma: Chroma) -> None:
+def test_an_empty_list_of_ids_counts_as_half_written(chroma: Chroma) -> None:
     ids = chroma.data / "3f1c" / "index_metadata.pickle"
     ids.write_text("")
     chroma.prepare()

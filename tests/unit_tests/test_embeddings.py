@@ -1,4 +1,4 @@
-"""Embedders: what they answer, and what they are not to answer."""
+"""Embedders: their vectors, and answers that are errors."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.facts import make_fact
 
 
 class Answers(Embeddings):
-    """An embedder that answers this, and keeps what it was asked."""
+    """An embedder that gives these answers and records its calls."""
 
     def __init__(self, *answer: list[float]) -> None:
         self.asked: list[list[str]] = []

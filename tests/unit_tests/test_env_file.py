@@ -21,7 +21,7 @@ def env_file(tmp_path: Path) -> Path:
 
 
 def loaded(env_file: Path, **environment: str) -> dict[str, str]:
-    """The environment once the file is loaded."""
+    """The environment after the file is loaded."""
     load_env_file(env_file, environment, SETTINGS)
     return environment
 
@@ -41,7 +41,7 @@ def test_the_name_of_a_setting_may_be_in_any_case(env_file: Path, caplog: pytest
     assert caplog.messages == []
 
 
-def test_no_file_and_the_switch_of_python_dotenv_load_nothing(env_file: Path) -> None:
+def test_nothing_is_loaded_without_a_file_or_if_dotenv_is_disabled(env_file: Path) -> None:
     assert loaded(env_file) == {}
     env_file.write_text("CHAT_MODEL=offline")
     assert loaded(env_file, **{DISABLED: "1"}) == {DISABLED: "1"}
@@ -65,7 +65,7 @@ def test_an_unknown_name_is_one_warning_without_its_value(env_file: Path, caplog
         ("OLAMA_HOST", "OLLAMA_HOST"),
     ],
 )
-def test_a_mistyped_name_is_answered_with_the_nearest_known_one(name: str, meant: str) -> None:
+def test_a_warning_about_a_mistyped_name_suggests_the_nearest_one(name: str, meant: str) -> None:
     assert name_warning(name, SETTINGS) == f"{name} in .env is unknown: did you mean {meant}?"
 
 
@@ -86,14 +86,14 @@ def test_an_unknown_name_is_reported_as_passed_on() -> None:
     )
 
 
-def test_lines_that_cannot_be_read_are_named_by_number_and_not_quoted(env_file: Path) -> None:
+def test_invalid_lines_are_reported_by_number_and_not_quoted(env_file: Path) -> None:
     env_file.write_text("# fine\n\nsesame open\nCHAT_MODEL=offline\n\nLOG_LEVEL\n")
     with pytest.raises(BadInput, match=r"\.env: lines 3, 6 cannot be read: write NAME=value") as error:
         loaded(env_file)
     assert "sesame" not in str(error.value)
 
 
-def test_a_file_that_is_not_utf_8_or_a_directory_is_named(env_file: Path) -> None:
+def test_a_file_that_is_not_utf_8_or_is_a_directory_is_reported(env_file: Path) -> None:
     env_file.write_bytes(b"CHAT_MODEL=offline\nNAME=caf\xe9\n")
     with pytest.raises(BadInput, match=r"\.env: line 2 is not UTF-8"):
         loaded(env_file)

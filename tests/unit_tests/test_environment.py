@@ -1,4 +1,4 @@
-"""What libraries are told before they are imported: nothing that the user has set is changed."""
+"""Environment variables set for libraries before their import. Variables that the user has set stay unchanged."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ def test_telemetry_is_off_before_any_module_is_used(module: str) -> None:
     assert shown.stdout.strip() == str([*NO_TELEMETRY.values()])
 
 
-def test_what_the_user_has_set_stays() -> None:
+def test_variables_that_the_user_has_set_are_kept() -> None:
     chosen = {"ORT_DISABLE_TELEMETRY": "0", "LANGGRAPH_NO_VERSION_CHECK": "false", "LANGSMITH_TRACING": "true"}
     assert prepared(**chosen).items() >= chosen.items()
 

@@ -1,4 +1,4 @@
-"""What becomes of the model's answer: items of another shape are dropped, and rejected candidates have a reason."""
+"""Checks of the model's answer: items of the wrong shape are dropped, and rejected candidates have a reason."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_items_of_another_shape_are_dropped_and_the_rest_is_kept() -> None:
+def test_items_of_the_wrong_shape_are_dropped_and_the_rest_is_kept() -> None:
     relations = [{"known": 1, "relation": "refines"}, {"known": "one"}, 7]
     facts = [GOOD, {**GOOD, "category": "unheard of", "relations": relations}, {**GOOD, "message": "first"}, None, "x"]
     answer = Extraction.model_validate({"facts": facts, "retracted": [{"known": 1}, {}]})
@@ -38,7 +38,7 @@ def test_an_answer_without_both_lists_is_refused(answer: object) -> None:
         Extraction.model_validate(answer)
 
 
-def test_the_schema_asks_for_every_field_and_describes_none() -> None:
+def test_the_schema_requires_every_field_and_describes_none() -> None:
     schema = answer_schema()
     assert schema["$defs"]["Candidate"]["required"] == [*Candidate.model_fields]
     assert not any(word in str(schema["$defs"]) for word in ("description", "default", "title"))
@@ -63,7 +63,7 @@ def test_a_rejected_candidate_has_a_reason(changed: dict[str, Any], reason: str 
 @pytest.mark.parametrize(
     "changed", [{"message": 2}, {"text": " "}, {"text": "x" * 1_001}, {"subject": ""}, {"attribute": "y" * 101}]
 )
-def test_a_candidate_that_is_no_fact_is_dropped(changed: dict[str, Any]) -> None:
+def test_a_candidate_that_is_not_a_fact_is_dropped(changed: dict[str, Any]) -> None:
     answer = Extraction.model_validate({"facts": [{**GOOD, **changed}, GOOD], "retracted": []})
     kept, _ = proposals("ada", answer, [SAID], [], NOON)
     assert [proposal.fact.text for proposal in kept] == ["Lives in Austin"]

@@ -30,7 +30,7 @@ from tests.facts import NOON
         ("background", 1, "extract_later"),
     ],
 )
-def test_where_a_turn_goes_after_the_reply(when: ExtractWhen, number: int, step: str) -> None:
+def test_the_step_after_the_reply_depends_on_the_schedule(when: ExtractWhen, number: int, step: str) -> None:
     assert next_step(when, number, every=3) == step
 
 
@@ -46,12 +46,12 @@ CONVERSATION: list[AnyMessage] = [
 @pytest.mark.parametrize(
     ("watermark", "ids"), [("", ["1", "5"]), ("1", ["5"]), ("2", ["5"]), ("4", ["5"]), ("5", []), ("gone", ["1", "5"])]
 )
-def test_informative_human_messages_after_the_watermark_wait(watermark: str, ids: list[str]) -> None:
+def test_informative_human_messages_after_the_watermark_are_pending(watermark: str, ids: list[str]) -> None:
     said = unextracted_messages({"messages": CONVERSATION, "extracted_until": watermark})
     assert [message.id for message in informative(said, 100)] == ids
 
 
-def test_a_message_rewritten_after_the_watermark_waits_again() -> None:
+def test_a_message_rewritten_after_the_watermark_is_pending_again() -> None:
     moments = ["2026-11-22T12:03", "2026-11-22T12:01", "2026-11-22T12:02", "2026-11-22T12:04"]
     messages: list[AnyMessage] = [
         HumanMessage(f"I am {number}.", id=str(number), additional_kwargs={SAID_AT: moment})
@@ -86,7 +86,7 @@ def source(name: str) -> Source:
         ("thanks", {"thanks": 0}, ""),
     ],
 )
-def test_an_extraction_takes_what_is_due_and_retries_failures_alone(
+def test_due_messages_are_extracted_and_failed_ones_retried_alone(
     names: str, failures: dict[str, int], taken: str
 ) -> None:
     assert [u.source.message_id for u in next_batch(said(*names.split()), failures)] == taken.split()

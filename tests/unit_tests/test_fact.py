@@ -1,4 +1,4 @@
-"""A fact: its identity, its slot, its time, and who may have one."""
+"""A fact: its id, its slot, its dates, and valid user ids."""
 
 from datetime import UTC, datetime
 
@@ -22,10 +22,10 @@ def test_the_same_words_in_the_same_message_are_the_same_fact() -> None:
         ("ada", "u", "m", "x"),
         ("ada", "t", "n", "x"),
         ("ada", "t", "m", "y"),
-        ("adat", "", "m", "x"),  # parts do not run into each other
+        ("adat", "", "m", "x"),  # the parts are not simply concatenated
     ],
 )
-def test_another_user_thread_message_or_text_is_another_fact(user: str, thread: str, message: str, text: str) -> None:
+def test_another_user_thread_message_or_text_gives_another_id(user: str, thread: str, message: str, text: str) -> None:
     assert fact_id(user, Source(thread_id=thread, message_id=message), text) != fact_id(
         "ada", Source(thread_id="t", message_id="m"), "x"
     )
@@ -42,9 +42,9 @@ def test_texts_are_compared_without_case_spacing_and_closing_punctuation() -> No
     assert normalize("Ⅸ") == normalize("IX")
 
 
-def test_a_moment_without_a_time_zone_is_refused() -> None:
+def test_a_time_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValidationError, match="timezone"):
-        make_fact("x", observed_at=datetime(2026, 11, 22))  # noqa: DTZ001 - that is the point
+        make_fact("x", observed_at=datetime(2026, 11, 22))  # noqa: DTZ001 - a naive time is tested
 
 
 @pytest.mark.parametrize("user_id", ["ada", "a.b", "50%_'\"", "🦊" * 1_000, " x", "A" * 1_000])
@@ -69,7 +69,7 @@ def test_an_owner_key_does_not_reveal_the_user_id() -> None:
 
 @pytest.mark.parametrize("zone", ["-12:00", "+00:00", "+14:00"])
 @pytest.mark.parametrize("last", ["0001-01-01T00:00:00", "9999-12-31T23:59:59"])
-def test_a_moment_that_some_time_zone_has_no_date_for_is_refused(last: str, zone: str) -> None:
+def test_a_time_out_of_range_in_some_time_zone_is_refused(last: str, zone: str) -> None:
     for moment in (last + zone, datetime.fromisoformat(last + zone)):
         with pytest.raises(ValidationError, match="is before 0001-01-02 or after 9999-12-31"):
             make_fact("Likes tea", valid_until=moment)

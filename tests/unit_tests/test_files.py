@@ -72,7 +72,7 @@ def test_a_pipe_is_written_through_and_stays_a_pipe(tmp_path: Path) -> None:
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
-def test_an_open_descriptor_is_written_where_it_stands(tmp_path: Path) -> None:
+def test_an_open_descriptor_is_written_at_its_position(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
         file.write(b"before ")
         file.flush()
@@ -81,7 +81,7 @@ def test_an_open_descriptor_is_written_where_it_stands(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "before text after"
 
 
-def test_names_of_descriptors_are_known() -> None:
+def test_names_of_descriptors_are_recognised() -> None:
     assert [descriptor_of(Path(name)) for name in ("/dev/stdout", "/dev/fd/3", "/proc/self/fd/12")] == [1, 3, 12]
     assert [descriptor_of(Path(name)) for name in ("/dev/null", "dev/fd/3", "/dev/fd/x")] == [None] * 3
 
@@ -101,7 +101,7 @@ def test_names_of_descriptors_are_known() -> None:
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_file_that_cannot_be_written_is_one_short_line(
+def test_a_file_that_cannot_be_written_is_a_one_line_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, problem: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_written_is_one_short_line(
     assert sorted(Path().iterdir()) == [Path("file"), Path("folder")]
 
 
-def test_a_full_disk_is_one_line_that_names_the_file() -> None:
+def test_a_full_disk_is_a_one_line_error_that_names_the_file() -> None:
     with pytest.raises(BadInput, match="'/dev/full' cannot be written: No space left"), writing("/dev/full") as out:
         out.write(b"text")
 
@@ -127,7 +127,7 @@ def test_errors_raised_in_the_block_pass_through_unchanged(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a\0b", "x" * 10_000, "", f"{__file__}/"], ids=lambda name: name[:20])
-def test_a_file_that_cannot_be_read_is_one_short_line(name: str) -> None:
+def test_a_file_that_cannot_be_read_is_a_one_line_error(name: str) -> None:
     with pytest.raises(BadInput, match=r"cannot be read|contains a NUL|is empty|names a directory") as refused:
         read_lines(name)
     assert len(str(refused.value)) < 200

@@ -1,4 +1,4 @@
-"""What is never kept."""
+"""Texts that are never kept: secrets and commands to the agent."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_secrets_are_recognised(text: str) -> None:
     "text",
     ["Lives in Austin", "Born on 1990-01-01", "Uses a password manager", "Phone is +1 415 555 0100", "Likes pins"],
 )
-def test_ordinary_facts_are_no_secrets(text: str) -> None:
+def test_ordinary_facts_are_not_secrets(text: str) -> None:
     assert not is_secret(text)
 
 
@@ -43,7 +43,7 @@ def test_commands_are_recognised(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["Never eats breakfast", "Always had a dog", "Answers calls", "Speaks French", "Writes Rust"]
 )
-def test_ordinary_facts_are_no_commands(text: str) -> None:
+def test_ordinary_facts_are_not_commands(text: str) -> None:
     assert not is_command(text)
 
 
@@ -56,7 +56,7 @@ def test_ordinary_facts_are_no_commands(text: str) -> None:
         ("Lives in Oslo", "Ignore my old address, I live in Oslo now"),
     ],
 )
-def test_statements_about_the_user_are_no_commands(text: str, quote: str) -> None:
+def test_statements_about_the_user_are_not_commands(text: str, quote: str) -> None:
     assert not is_command(text, quote)
 
 

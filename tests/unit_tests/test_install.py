@@ -1,4 +1,4 @@
-"""Tests of set-up that need no network: which lock is stale, what `make add` is asked for, what is ignored."""
+"""The set-up, without a network: stale locks, the arguments of `make add`, and ignored files."""
 
 import subprocess
 import sys
@@ -124,7 +124,7 @@ def test_pins_of_both_sides_of_a_merge_conflict_are_kept(tmp_path: Path, monkeyp
     assert install.read_lock() == f"# a digest\n# another\n{LOCK}"
 
 
-def test_an_interrupted_installation_is_never_taken_for_a_complete_one(
+def test_an_interrupted_installation_does_not_count_as_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -140,9 +140,7 @@ def test_an_interrupted_installation_is_never_taken_for_a_complete_one(
     assert ready_at_each_command == [False] * 4
 
 
-def test_a_venv_from_another_folder_is_not_taken_for_a_complete_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_venv_from_another_folder_does_not_count_as_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("pyproject.toml").write_text(PYPROJECT)
     here = install.wanted()
@@ -160,12 +158,12 @@ def test_adding_without_a_package_says_how_to_name_one() -> None:
 
 
 @pytest.mark.parametrize(("file", "folder"), [(".gitignore", ""), (".dockerignore", "**/")])
-def test_exported_memories_get_into_no_commit_and_no_image(file: str, folder: str) -> None:
+def test_exported_memories_are_ignored_by_git_and_docker(file: str, folder: str) -> None:
     ignored = (ROOT / file).read_text().splitlines()
     assert {f"{folder}*.jsonl", f"{folder}*.part"} <= set(ignored)
 
 
-def test_make_turns_the_analytics_of_langgraph_cli_off() -> None:
+def test_make_turns_off_the_analytics_of_langgraph_cli() -> None:
     rule = "include Makefile\nprint-it:\n\t@echo $$LANGGRAPH_CLI_NO_ANALYTICS\n"
     command = ["make", "--no-print-directory", "-f", "-", "print-it"]
     done = subprocess.run(command, input=rule, cwd=ROOT, capture_output=True, text=True)

@@ -8,7 +8,7 @@ from memory.errors import Unavailable
 from memory.ledger.keyed_locks import KeyedLocks
 
 
-async def test_a_key_is_held_by_one_task_and_others_are_free() -> None:
+async def test_a_key_is_held_by_one_task_while_other_keys_are_free() -> None:
     locks = KeyedLocks()
     async with locks.hold("a", timeout=1, busy="a is busy"), locks.hold("b", timeout=1, busy="b is busy"):
         with pytest.raises(Unavailable, match="a is busy"):

@@ -1,11 +1,11 @@
-"""The made-up users that recall is measured with: as many facts as asked for, always the same, and right answers."""
+"""The generated users of the benchmarks: the number of their facts, determinism, and right answers."""
 
 import numpy as np
 
 from tests.benchmarks.made_up import RETIRED, K, counts, people, question
 
 
-def test_the_facts_of_all_users_add_up_and_nobody_has_none() -> None:
+def test_the_facts_of_all_users_add_up_and_every_user_has_some() -> None:
     many = counts(10_000, 300, seed=4)
     assert (len(many), sum(many), min(many) >= 1) == (300, 10_000, True)
     assert max(many) > 5 * np.median(many)

@@ -1,4 +1,4 @@
-"""Names of collections and entries, and what a report says of itself."""
+"""Names of collections and ids of entries, and when a report is clean."""
 
 import sqlite3
 from pathlib import Path
@@ -14,7 +14,7 @@ from memory.maintenance import Finding, Report
 SOUND = Report(collection="facts-local-384-0", embedder="local", facts=7, queued=0, indexed=7)
 
 
-def test_a_collection_name_tells_embedder_and_dimension_and_is_unique() -> None:
+def test_a_collection_name_has_embedder_and_dimension_and_is_unique() -> None:
     assert index_name("local", 384).startswith("facts-local-384-")
     assert index_name("openai:text-embedding-3-small", 1536).startswith("facts-openai-text-embedding-3-small-1536-")
     assert index_name("local", 384) != index_name("local", 384)
@@ -49,7 +49,7 @@ def test_a_report_with_anything_to_repair_is_not_clean(found: dict[str, object])
     assert not Report(**report).clean  # type: ignore[arg-type]  # each value is of its field's type
 
 
-def test_files_that_chroma_could_not_start_with_are_told_from_sound_ones(tmp_path: Path) -> None:
+def test_damaged_files_that_stop_chroma_from_starting_are_recognised(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert chroma_damage(data) == ""
     data.mkdir()

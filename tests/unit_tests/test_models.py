@@ -1,10 +1,10 @@
-"""Chat models by name: of any provider, and errors that name that provider's package and variables."""
+"""Chat models by name, of any provider, with errors that name the provider's package and variables."""
 
 import sys
 from typing import cast
 
 import httpx
-import httpx2  # what the openai package speaks HTTP with
+import httpx2  # the HTTP client of the openai package
 import openai
 import pytest
 from langchain_openai import ChatOpenAI
@@ -105,9 +105,9 @@ def test_a_packages_own_error_is_one_short_line_that_ends_with_one_dot(
     monkeypatch.setattr("langchain.chat_models.init_chat_model", refuse)
     with pytest.raises(BadInput) as error:
         open_model("bedrock:x", Settings())
-    told = str(error.value)
-    assert told.startswith("The model 'bedrock:x' cannot be opened: RuntimeError: No region: see the guide")
-    assert (told[-1], told[-2].isalpha(), len(told) < 400) == (".", True, True)
+    message = str(error.value)
+    assert message.startswith("The model 'bedrock:x' cannot be opened: RuntimeError: No region: see the guide")
+    assert (message[-1], message[-2].isalpha(), len(message) < 400) == (".", True, True)
 
 
 def status_error(status: int) -> httpx.HTTPStatusError:
@@ -115,7 +115,7 @@ def status_error(status: int) -> httpx.HTTPStatusError:
 
 
 class ResponseError(Exception):
-    """As of the ollama package."""
+    """Like the exception of the ollama package."""
 
     def __init__(self, status_code: int) -> None:
         super().__init__("secret words")
@@ -123,7 +123,7 @@ class ResponseError(Exception):
 
 
 class ClientError(Exception):
-    """As of the google-genai package."""
+    """Like the exception of the google-genai package."""
 
     def __init__(self, code: int) -> None:
         super().__init__("secret words")
@@ -164,18 +164,18 @@ UNAUTHORIZED = httpx2.Response(401, request=OPENAI_REQUEST)
 def test_a_failure_of_a_models_server_names_that_providers_variables(
     error: Exception, name: str, sentence: str
 ) -> None:
-    told = model_failure(error, name, "EXTRACTION_MODEL")
-    assert told
-    assert sentence in told
-    assert "secret" not in told
+    message = model_failure(error, name, "EXTRACTION_MODEL")
+    assert message
+    assert sentence in message
+    assert "secret" not in message
 
 
-def test_an_error_that_is_not_a_models_has_no_explanation() -> None:
+def test_an_error_that_is_not_from_a_model_has_no_explanation() -> None:
     assert model_failure(ValueError("secret words"), "openai:x", "CHAT_MODEL") is None
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), ConnectionRefusedError(), httpx.ConnectError("secret words")])
-def test_the_chat_blames_no_model_for_other_errors_of_a_turn(error: Exception) -> None:
+def test_other_errors_of_a_turn_are_not_reported_as_model_errors(error: Exception) -> None:
     shown = turn_failure(error)
     assert type(error).__name__ in shown
     assert "model" not in shown

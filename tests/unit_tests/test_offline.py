@@ -87,7 +87,7 @@ ANSWERS = [
     ("Where did I live before?", "You used to live in San Francisco."),
     ("Where did I use to live?", "You used to live in San Francisco."),
     ("What did I use before?", "You used to use vim."),
-    # somebody else
+    # other people
     ("What is my sister's name?", "You have a sister called Anna."),
     ("What is my dog called?", "You have a dog called Rex."),
     ("Who is Anna?", "Anna is allergic to nuts. You have a sister called Anna."),
@@ -95,7 +95,7 @@ ANSWERS = [
     ("Where does my brother live?", "Your brother Tom lives in Rome."),
     ("Where does Tom live?", "Your brother Tom lives in Rome."),
     ("Where does James work?", "James works at Acme."),
-    # what no fact answers
+    # questions that no fact answers
     ("Where do I work?", UNKNOWN),
     ("Where did I work before?", UNKNOWN),
     ("Where does Anna live?", UNKNOWN),
@@ -112,7 +112,7 @@ ANSWERS = [
     ("Why do I live in Austin?", UNKNOWN),
     ("When does the jazz club open?", UNKNOWN),
     ("What is the capital of France?", UNKNOWN),
-    # what is no question
+    # messages that are not questions
     ("hello", "Hello! Tell me something about yourself, or ask me what I know about you."),
     ("Thanks!", "You're welcome."),
     ("Who are you?", OFFLINE_NOTICE),
@@ -136,7 +136,7 @@ async def test_it_answers_from_the_facts_in_the_prompt_alone(question: str, answ
     assert await ask(question) == answer
 
 
-async def test_asked_what_it_knows_it_lists_the_current_facts() -> None:
+async def test_it_lists_the_current_facts_if_asked_what_it_knows() -> None:
     for question in ("What do you know about me?", "Tell me everything you know about me", "What do you remember?"):
         answer = await ask(question)
         assert answer.count(".") == MEMORY.split("Past")[0].count("\n- ") - 1
@@ -144,7 +144,7 @@ async def test_asked_what_it_knows_it_lists_the_current_facts() -> None:
     assert await ask("What do you know about me?", memory="") == UNKNOWN
 
 
-async def test_a_restaurant_without_known_allergies_is_admitted_to_be_unknown() -> None:
+async def test_it_admits_that_it_cannot_look_up_restaurants() -> None:
     assert await ask("Recommend a restaurant", memory="") == CANNOT
 
 
@@ -152,11 +152,11 @@ NOT_UNDERSTOOD = ["asdf qwer", "It's raining", "从今以后", "from now on alwa
 
 
 @pytest.mark.parametrize("message", [*NOT_UNDERSTOOD, "I live in denial", "I live in Rome. Just kidding.", "I'm Virgo"])
-async def test_it_says_when_it_took_nothing_in(message: str) -> None:
+async def test_it_says_when_it_learnt_nothing(message: str) -> None:
     assert await ask(message) == NOT_TAKEN_IN
 
 
-async def test_a_question_is_answered_where_the_rest_is_not_understood() -> None:
+async def test_it_answers_a_question_even_if_the_rest_is_not_understood() -> None:
     assert await ask("It's raining. Where do I live?") == f"{NOT_TAKEN_IN} You live in Austin."
 
 
@@ -210,7 +210,7 @@ def start_task(type: str, data: dict[str, JsonValue]) -> str:  # noqa: A002 - th
     return type
 
 
-async def test_tools_it_is_not_asked_for_are_not_called() -> None:
+async def test_it_calls_no_tool_without_a_request() -> None:
     model = OfflineChatModel().bind_tools([start_task, search_memory])
     reply = await model.ainvoke([SystemMessage(MEMORY), HumanMessage("Where do I live?")])
     assert (reply.text, reply.tool_calls) == ("You live in Austin.", [])
@@ -255,7 +255,7 @@ async def test_an_extraction_of_small_talk_or_noise_is_empty(said: str) -> None:
     assert (extraction.facts, extraction.retracted) == ([], [])
 
 
-async def test_another_schema_than_that_of_the_extraction_is_refused() -> None:
+async def test_a_schema_other_than_the_extraction_is_refused() -> None:
     class Weather(BaseModel):
         """The weather."""
 
@@ -265,13 +265,13 @@ async def test_another_schema_than_that_of_the_extraction_is_refused() -> None:
         await OfflineChatModel().with_structured_output(Weather).ainvoke("Is it sunny?")
 
 
-async def test_the_same_messages_get_the_same_message_every_time() -> None:
+async def test_the_same_messages_always_get_the_same_tool_calls() -> None:
     model = OfflineChatModel().bind_tools([start_task])
     first, second = [await model.ainvoke([HumanMessage("Book a trip to Lisbon")]) for _ in range(2)]
     assert first.tool_calls == second.tool_calls
 
 
-def test_it_says_what_it_is_and_how_to_bring_a_real_model() -> None:
+def test_it_says_what_it_is_and_how_to_use_a_real_model() -> None:
     model = OfflineChatModel()
     assert (model._llm_type, model.model_name) == ("offline", "offline")
     assert "OPENAI_API_KEY" in OFFLINE_NOTICE
@@ -291,7 +291,7 @@ def test_it_needs_no_key_and_imports_no_provider(monkeypatch: pytest.MonkeyPatch
     assert found.stdout == "set()\n"
 
 
-async def test_its_summary_is_what_the_user_said_without_the_oldest() -> None:
+async def test_its_summary_quotes_the_user_and_drops_the_oldest_messages() -> None:
     summary: Summary | None = None
     for number in range(200):
         said: list[AnyMessage] = [HumanMessage(f"I like tea number {number}. {'Really. ' * 100}"), AIMessage("Noted.")]

@@ -1,4 +1,4 @@
-"""What the offline model takes no fact from: idioms, questions, guesses, other people, short trips, and the like."""
+"""Messages from which the offline model extracts no fact: idioms, questions, guesses, other people, short trips etc."""
 
 import pytest
 
@@ -324,7 +324,7 @@ NOTHING = [line for line in NOTHING if not line.startswith("# ")] + ["", " ", "\
 
 
 @pytest.mark.parametrize("message", NOTHING)
-def test_nothing_is_taken_from_what_is_not_surely_a_statement(message: str) -> None:
+def test_no_fact_is_extracted_without_a_clear_statement(message: str) -> None:
     assert facts_of(message) == []
 
 

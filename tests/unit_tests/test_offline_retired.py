@@ -1,4 +1,4 @@
-"""Which known facts a message to the offline model retires, as a table; nearly all messages retire none."""
+"""Which known facts a message to the offline model retires, as a table. Nearly all messages retire none."""
 
 import pytest
 
@@ -19,7 +19,7 @@ RETIRED = [
     ("I'm divorced", ["marital status: Is married"], ["Is married"]),
     ("I now work at Globex", [ACME, NURSE], ["Works at Acme"]),
     ("I work at Globex now", [ACME], ["Works at Acme"]),
-    # a statement that takes back
+    # a statement that retracts
     ("Forget that I live in Rome", [ROME], ["Lives in Rome"]),
     ("please forget that I like tea.", [TEA, JAZZ], ["Likes tea"]),
     ("I no longer like tea", [TEA, JAZZ], ["Likes tea"]),
@@ -27,7 +27,7 @@ RETIRED = [
     ("I'm not vegan anymore", ["diet: Is vegan"], ["Is vegan"]),
     ("I don't use vim any longer", [VIM], ["Uses vim"]),
     ("I no longer work at Acme and I now work at Globex", [ACME], ["Works at Acme"]),
-    # a second value beside the first
+    # a second value next to the first
     ("I work at Globex", [ACME], []),
     ("I also work at Globex", [ACME], []),
     ("I work as a barista", [NURSE], []),
@@ -38,15 +38,15 @@ RETIRED = [
     ("I use Emacs", [VIM], []),
     ("I live in Italy", [ROME], []),
     ("I'm from Oslo", [ROME], []),
-    # the same again
+    # the same fact again
     ("I live in Rome", [ROME], []),
     ("I live in Rome", ["home city: Lives in Rome, Italy"], []),
     ("My name is Ada", ["name: Name is Ada"], []),
-    # nothing that is known
+    # unknown facts
     ("forget that I live in Oslo", [ROME], []),
     ("I no longer live in Oslo", [ROME], []),
     ("I no longer like chess", [TEA], []),
-    # no statement of the present
+    # not a statement about the present
     ("I left Paris yesterday for a short trip", ["home city: Lives in Paris"], []),
     ("I left Rome", [ROME], []),
     ("I'm in Oslo for a week", [ROME], []),
@@ -72,7 +72,7 @@ RETIRED = [
     ("My name is Mud", ["name: Name is Ada"], []),
     ("I'm 20 minutes late", ["age: Is 34 years old"], []),
     ("I'm married to my job", ["marital status: Is single"], []),
-    # requests to forget that are none
+    # not a request to forget
     ("Don't forget that I live in Rome", [ROME], []),
     ("I'll never forget that I live in Rome", [ROME], []),
     ("Forget it", [ROME], []),
@@ -89,7 +89,7 @@ RETIRED = [
 
 
 def changes_of(message: str, *known: str) -> Changes:
-    """What the rules of memory make of that answer."""
+    """The changes that memory derives from the model's answer."""
     extraction, said, facts = extraction_of(message, *known)
     return reconcile(*proposals("ada", extraction, said, facts, SAID_AT), facts)
 
@@ -99,6 +99,6 @@ def test_a_known_fact_is_retired_only_by_a_plain_statement(message: str, known: 
     assert [fact.text for fact in changes_of(message, *known).retired] == retired
 
 
-def test_a_more_exact_fact_that_is_known_is_said_again() -> None:
+def test_a_less_exact_repeat_reinforces_the_known_fact() -> None:
     changes = changes_of("I live in Rome", "home city: Lives in Rome, Italy")
     assert ([repeat.fact.text for repeat in changes.reinforced], changes.added) == (["Lives in Rome, Italy"], ())

@@ -1,4 +1,4 @@
-"""What the offline model takes from plain statements, as a table of exact facts; and that it can read any text."""
+"""The facts that the offline model extracts from plain statements, as a table. It can read any text."""
 
 from datetime import UTC, datetime, timedelta
 from time import process_time
@@ -51,7 +51,7 @@ FACTS = [
     ("I also work at Globex", ["workplace: Works at Globex"]),
     ("I'm married", ["marital status: Is married"]),
     ("I speak French and German", ["spoken language: Speaks French", "spoken language: Speaks German"]),
-    # what must never be overlooked
+    # constraints, which must never be missed
     ("I'm allergic to shellfish", ["allergy: Is allergic to shellfish"]),
     ("I’m allergic to peanuts, milk and eggs", [f"allergy: Is allergic to {a}" for a in ("peanuts", "milk", "eggs")]),
     ("i'm severely allergic to bee stings", ["allergy: Is allergic to bee stings"]),
@@ -110,7 +110,7 @@ def test_a_plain_statement_gives_its_facts_with_verbatim_quotes(message: str, fa
 
 
 def extraction_of(message: str, *known: str) -> tuple[Extraction, list[Utterance], list[Fact]]:
-    """The model's answer to a message, beside known facts such as "home city: Lives in Rome"."""
+    """The model's answer to a message, given known facts such as "home city: Lives in Rome"."""
     before = SAID_AT - timedelta(days=9)
     facts = [
         Fact(
@@ -148,7 +148,7 @@ PIECES = [
 @given(st.one_of(st.text(), st.lists(st.sampled_from(PIECES)).map("".join)))
 @example("İ live in Rome and I like tea")
 @example("I like tea\u2028and I like jazz")
-def test_any_text_is_read_and_every_quote_is_in_it(text: str) -> None:
+def test_any_text_can_be_read_and_contains_every_quote(text: str) -> None:
     reading = read(text)
     assert all(said.quote in text and said.quote.strip() for said in reading.statements)
     extraction = extraction_of(text, ROME, TEA)[0]

@@ -1,4 +1,4 @@
-"""The offline model's one task: a trip that is begun, filled in, and closed or dropped, message by message."""
+"""The offline model's one task: a trip that is started, filled in, and completed or cancelled over several messages."""
 
 import json
 
@@ -37,7 +37,7 @@ def prompt(data: dict[str, JsonValue], kind: str = TRIP) -> str:
         ),
     ],
 )
-def test_a_trip_is_begun_with_what_is_said_of_it(said: str, data: Trip) -> None:
+def test_a_trip_starts_with_the_details_in_the_message(said: str, data: Trip) -> None:
     assert work_on(None, said) == Call("start_task", {"type": TRIP, "data": data})
 
 
@@ -58,7 +58,7 @@ def test_a_trip_is_begun_with_what_is_said_of_it(said: str, data: Trip) -> None:
         "",
     ],
 )
-def test_nothing_else_begins_a_trip(said: str) -> None:
+def test_other_messages_start_no_trip(said: str) -> None:
     assert work_on(None, said) is None
 
 
@@ -77,7 +77,7 @@ def test_nothing_else_begins_a_trip(said: str) -> None:
         ("I live in Lima", None),
     ],
 )
-def test_a_message_of_details_alone_fills_the_trip_in(said: str, changes: Trip | None) -> None:
+def test_a_message_with_only_details_updates_the_trip(said: str, changes: Trip | None) -> None:
     assert work_on(LISBON, said) == (Call("update_task", {"changes": changes}) if changes else None)
 
 
@@ -95,7 +95,7 @@ def test_a_message_of_details_alone_fills_the_trip_in(said: str, changes: Trip |
         ("I had to cancel the trip last year", None),
     ],
 )
-def test_a_trip_ends_where_the_user_says_so(said: str, status: str | None) -> None:
+def test_a_trip_ends_when_the_user_says_so(said: str, status: str | None) -> None:
     assert work_on(COMPLETE, said) == (Call("finish_task", {"status": status}) if status else None)
 
 
@@ -106,7 +106,7 @@ def test_it_reads_the_task_block_of_the_prompt(data: Trip) -> None:
     assert open_trip(prompt(data)) == data
 
 
-def test_a_task_of_another_kind_is_left_alone() -> None:
+def test_a_task_of_another_type_is_ignored() -> None:
     assert open_trip(prompt({"year": 2026}, "tax return")) is None
     assert open_trip("") is None
     assert open_trip("<task></task>") is None
@@ -117,7 +117,7 @@ def test_the_reason_why_a_tool_refused_is_passed_on() -> None:
     assert reply_on_trip(LISBON, refused) == refused
 
 
-async def test_it_calls_the_tool_and_then_says_how_the_trip_stands() -> None:
+async def test_it_calls_the_tool_and_then_reports_the_state_of_the_trip() -> None:
     model = OfflineChatModel().bind_tools(TOOLS)
     said = HumanMessage("from 3 May to 10 May")
     called = await model.ainvoke([SystemMessage(prompt(LISBON)), said])

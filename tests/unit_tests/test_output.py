@@ -16,7 +16,7 @@ ROWS = [
 
 
 def printed(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[list[str]], texts: int = 1) -> list[str]:
-    """The lines that a table of these rows takes on a screen of so many columns."""
+    """The lines of a table with these rows on a screen with this many columns."""
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, highlight=False)
     monkeypatch.setattr(output, "console", lambda: console)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -27,7 +27,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[list[str]], 
     return [line.rstrip() for line in lines]
 
 
-def test_a_wide_screen_shows_each_text_beside_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wide_screen_shows_each_text_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     heading, first, *_, last = printed(monkeypatch, 80, ROWS)
     assert heading.split() == COLUMNS
     assert first.startswith("bd59af10  2026-11-22  constraint  current           Is allergic to")
@@ -52,13 +52,13 @@ def test_a_very_narrow_screen_still_shows_every_word(monkeypatch: pytest.MonkeyP
     assert all(word in words for row in ROWS for cell in row for word in cell.split())
 
 
-def test_short_texts_stay_beside_their_rows_where_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_texts_stay_in_their_rows_if_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     short = [[*row[:4], "Likes tea"] for row in ROWS]
     assert len(printed(monkeypatch, 61, short)) == 3
     assert len(printed(monkeypatch, 60, short)) > 3
 
 
-def test_two_texts_each_go_below_where_they_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_texts_that_do_not_fit_are_both_shown_below(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [["now", "0.512", "Lives in Austin", "similarity 0.300, cosine 0.600; words 0.212, shares live"]]
     assert printed(monkeypatch, 45, rows, texts=2) == [
         "id  said",
@@ -71,7 +71,7 @@ def test_two_texts_each_go_below_where_they_do_not_fit(monkeypatch: pytest.Monke
     ]
 
 
-def test_an_error_repeats_no_more_than_the_beginning_of_a_value() -> None:
+def test_an_error_quotes_only_the_beginning_of_a_value() -> None:
     assert output.quoted("ffff") == "'ffff'"
     assert len(output.quoted("x" * 10_000_000)) == output.MAX_QUOTED + 2
     assert output.quoted("a\0\x1b[2J") == r"'a\x00\x1b[2J'"

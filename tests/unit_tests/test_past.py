@@ -1,4 +1,4 @@
-"""Which questions are about what was."""
+"""Which questions are about the past."""
 
 import pytest
 
@@ -24,7 +24,7 @@ from memory.recall.words import asks_about_past
         "Do I still have a dog?",
     ],
 )
-def test_a_question_about_what_was_is_known_as_one(asked: str) -> None:
+def test_a_question_about_the_past_is_recognised(asked: str) -> None:
     assert asks_about_past(asked)
 
 
@@ -42,5 +42,5 @@ def test_a_question_about_what_was_is_known_as_one(asked: str) -> None:
         "",
     ],
 )
-def test_a_question_about_what_is_is_none(asked: str) -> None:
+def test_a_question_about_the_present_is_not_about_the_past(asked: str) -> None:
     assert not asks_about_past(asked)

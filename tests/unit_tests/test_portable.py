@@ -1,4 +1,4 @@
-"""A memory as JSON lines: to the letter there and back, broken lines named, two memories merged."""
+"""A memory as JSON lines: exact round trips, errors for broken lines, and merges of two memories."""
 
 import json
 from datetime import timedelta
@@ -37,7 +37,7 @@ def test_a_dump_is_loaded_again() -> None:
 def test_any_text_survives_a_dump_and_breaks_no_line(text: str, attribute: str, key: str) -> None:
     try:
         fact = make_fact(text, attribute, key=key)
-    except ValueError:  # an attribute of marks alone is none
+    except ValueError:  # an attribute must contain a letter or digit
         return
     lines = list(dump([fact], {}, []))
     assert load(lines)[0] == [fact]
@@ -105,7 +105,7 @@ def test_known_facts_are_not_imported_again() -> None:
     assert not merge([OVERTAKEN, AUSTIN, TEA], [TEA, AUSTIN, OVERTAKEN], {})
 
 
-def test_of_two_values_the_later_one_stays_current() -> None:
+def test_the_later_of_two_values_stays_current() -> None:
     newer = merge([AUSTIN], [SF], {})
     assert current(newer.added) == ["Lives in Austin"]
     assert [(f.id, f.retired_reason, f.successor) for f in newer.retired] == [(SF.id, "superseded", AUSTIN.id)]
@@ -114,22 +114,22 @@ def test_of_two_values_the_later_one_stays_current() -> None:
     assert older.retired == ()
 
 
-def test_of_two_values_of_the_same_time_the_known_one_stays() -> None:
+def test_of_two_values_said_at_the_same_time_the_known_one_stays() -> None:
     rome = make_fact("Lives in Rome", "home city", message_id="m0")
     assert [f.successor for f in merge([SF], [rome], {}).added] == [rome.id]
     assert [f.successor for f in merge([rome], [SF], {}).added] == [SF.id]
 
 
-def test_a_repeat_counts_as_the_time_of_the_fact() -> None:
+def test_a_repeat_makes_a_fact_more_recent() -> None:
     said_again = SF.model_copy(update={"said_again_at": LATER + timedelta(days=1)})
     assert current(merge([AUSTIN], [said_again], {}).added) == []
 
 
-def test_of_two_facts_with_the_same_words_or_key_one_becomes_history() -> None:
+def test_one_of_two_facts_with_the_same_words_or_key_becomes_history() -> None:
     theirs = make_fact("likes tea.", "likes", message_id="m7", observed_at=LATER)
     changes = merge([theirs], [TEA], {})
     assert (current(changes.added), [fact.id for fact in changes.retired]) == (["likes tea."], [TEA.id])
-    assert [fact.retired_reason for fact in changes.retired] == ["refined"]  # it is no past: it still holds
+    assert [fact.retired_reason for fact in changes.retired] == ["refined"]  # not superseded, because it still holds
     assert [f.retired_reason for f in merge([TEA], [theirs], {}).added] == ["refined"]
     visit = TEA.model_copy(update={"valid_until": LATER})
     assert [fact.retired_reason for fact in merge([theirs], [visit], {}).retired] == ["superseded"]
@@ -144,7 +144,7 @@ def test_an_import_keeps_plans_and_many_valued_slots() -> None:
     assert (current(changes.added), changes.retired) == (["Likes jazz", "Lives in Berlin"], ())
 
 
-def test_facts_retired_elsewhere_are_retired_here_and_not_vice_versa() -> None:
+def test_an_import_retires_facts_and_does_not_revive_retired_ones() -> None:
     changes = merge([OVERTAKEN, AUSTIN], [SF], {})
     assert [(f.id, f.retired_reason, f.successor, f.ended_at) for f in changes.retired] == [
         (SF.id, "superseded", AUSTIN.id, LATER)

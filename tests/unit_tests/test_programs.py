@@ -1,4 +1,4 @@
-"""Where Postgres's programs run from, and when a copy of them is made."""
+"""The directory that Postgres's programs run from, and when they are copied."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ PROGRAMS = INSTALLATION / "bin"
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An installed wheel with small programs, where every user can reach it."""
+    """An installed wheel with small programs, in a directory that every user can enter."""
     site = tmp_path / "site"
     (site / PROGRAMS).mkdir(parents=True)
     for name in ("initdb", "postgres"):

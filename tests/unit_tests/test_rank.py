@@ -1,4 +1,4 @@
-"""Ranking: each signal by itself, their weighted sum, and what is no answer."""
+"""Ranking: each signal, their weighted sum, and the floors."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -23,7 +23,7 @@ def said(text: str, attribute: str = "note", *, days: float = 0, **values: Any) 
 
 
 def ranked(asked: str, facts: dict[Fact, float] | list[Fact], weights: Weights = DEFAULT, limit: int = 10) -> list[Hit]:
-    """What `asked` finds among facts, given their cosines or, for a list, without any."""
+    """The hits of `asked` among facts, given as a dict with their cosines or as a list without."""
     cosines = np.array(list(facts.values()) if isinstance(facts, dict) else [0.0] * len(facts))
     return [*rank(question(asked), table(facts), cosines, NOON, weights, limit)]
 
@@ -80,7 +80,7 @@ def test_an_unrelated_question_recalls_nothing(weights: Weights) -> None:
     assert texts(ranked("Who won the game?", facts, weights.without_floor())) == ["Dog is called Rex", "Likes tea"]
 
 
-def test_if_one_fact_answers_less_relevant_ones_follow_it() -> None:
+def test_less_relevant_facts_follow_one_that_answers() -> None:
     facts = {said("Likes tea"): 0.01, said("Is allergic to shellfish"): 0.5}
     assert texts(ranked("Recommend a restaurant to me", facts)) == ["Is allergic to shellfish", "Likes tea"]
 
@@ -91,15 +91,15 @@ def test_if_one_fact_answers_less_relevant_ones_follow_it() -> None:
         ("Who won the game?", True),
         ("Who won my game?", False),
         ("What should we eat?", False),
-        ("Recommend a restaurant", False),  # for whom else
+        ("Recommend a restaurant", False),  # for the user, implicitly
         ("Will it snow on Sunday?", True),
-        ("How do I cook rice?", True),  # here "I" is anybody
+        ("How do I cook rice?", True),  # this "I" is generic
         ("How do I get to my office?", False),
         ("Does my sister eat fish?", False),
-        ("Wer gewann gestern?", False),  # it cannot tell
+        ("Wer gewann gestern?", False),  # not English: treated as not general
     ],
 )
-def test_a_question_is_general_when_it_is_english_and_does_not_speak_of_us(asked: str, general: bool) -> None:
+def test_an_english_question_that_is_not_about_the_user_is_general(asked: str, general: bool) -> None:
     assert question(asked).general is general
 
 
@@ -130,7 +130,7 @@ def test_a_shared_rare_word_counts_more_than_a_shared_common_one() -> None:
     assert rare[3] > max(common)
 
 
-def test_bm25_is_what_the_formula_gives() -> None:
+def test_bm25_gives_the_score_of_the_formula() -> None:
     words = Bm25().extended([["x", "x", "y"], ["y"]])
     # rarity ln(1 + 1.5 / 1.5), frequency 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2))
     assert words.scores(["x"]) == pytest.approx([0.693147 * 2 * 2.2 / 3.65, 0], rel=1e-5)
@@ -146,7 +146,7 @@ def test_the_slot_the_sentence_the_quote_and_the_date_are_searched(asked: str) -
     assert hit.words > 0
 
 
-def test_a_relation_is_known_from_the_facts_beside_those_that_are_ranked() -> None:
+def test_a_relation_may_come_from_a_fact_that_is_not_ranked() -> None:
     many = table([said("Sister is called Anna", "sister", category="relationship")])
     few = table([said("Anna lived in Lima", "home city", subject="anna")])
     (hit,) = rank(question("Where did my sister live?"), few, np.zeros(1), NOON, only(person=1), 10, among=many)
@@ -156,7 +156,7 @@ def test_a_relation_is_known_from_the_facts_beside_those_that_are_ranked() -> No
 @pytest.mark.parametrize(
     ("text", "expected"), [("İstanbul", stems("istanbul")), ("हिन्दी सीखता है", ["हिन्दी", "सीखता", "है"])]
 )
-def test_a_word_is_whole_in_other_scripts_too(text: str, expected: list[str]) -> None:
+def test_words_of_other_scripts_are_not_split(text: str, expected: list[str]) -> None:
     assert stems(text) == expected
 
 
@@ -184,7 +184,7 @@ def test_equal_scores_come_in_the_same_order_every_time() -> None:
     assert texts(ranked("", dict.fromkeys(facts, 0.5), limit=3)) == texts(once)[:3]
 
 
-def test_only_the_positions_that_are_named_are_ranked() -> None:
+def test_only_the_given_positions_are_ranked() -> None:
     drinks, cosines = table([said("Likes tea"), said("Likes mint"), said("Likes rum")]), np.array([0.9, 0.5, 0.5])
     hits = rank(question("mint"), drinks, cosines, NOON, DEFAULT, 10, mask=np.array([False, True, True]))
     assert texts([*hits]) == ["Likes mint", "Likes rum"]

@@ -1,4 +1,4 @@
-"""Candidates beside what is known, to decisions, as tables."""
+"""Reconciling candidates with the known facts, as tables."""
 
 from datetime import UTC, datetime
 from itertools import permutations
@@ -113,7 +113,7 @@ RIVALS = [
     ("Speaks Welsh at home", "Speaks Irish at home", "native language"),
     ("Is single", "Is married", "marital status"),
 ]
-"""Two values of what holds one: the second takes the place of the first."""
+"""Two values of a slot that holds one: the second replaces the first."""
 
 COMPANIONS = [
     ("Likes jazz", "Likes no jazz on Mondays", "likes"),
@@ -131,13 +131,13 @@ COMPANIONS = [
     ("Chose Postgres", "Chose Chroma", "decision"),
     ("Met Tom in 2019", "Met Tom in 2020", "event"),
 ]
-"""Two values of what holds many: both stand."""
+"""Two values of a slot that holds many: both are kept."""
 
 SUBJECTS = ["user", "anna", "tom", "the shop"]
 
 
 def stranger_pairs() -> list[tuple[Fact, Fact]]:
-    """Facts that have nothing to do with each other: of other subjects, other attributes, or of what holds many."""
+    """Unrelated facts: with different subjects or attributes, or in a slot that holds many values."""
     kept = [(one, two, attribute, "user", "user") for one, two, attribute in COMPANIONS]
     kept += [(one, two, attribute, "user", other) for one, two, attribute in RIVALS for other in SUBJECTS[1:]]
     known = [make_fact(one, attribute, subject=mine, message_id="m0") for one, _, attribute, mine, _ in kept]
@@ -151,7 +151,7 @@ def stranger_pairs() -> list[tuple[Fact, Fact]]:
 
 
 def rival_pairs() -> list[tuple[Fact, Fact]]:
-    """Facts of which the second takes the place of the first, about each subject and either way round."""
+    """Facts of which the second replaces the first, for each subject and in both orders."""
     return [
         (make_fact(old, attribute, subject=subject, message_id="m0"), make_fact(new, attribute, subject=subject))
         for one, two, attribute in RIVALS
@@ -161,10 +161,10 @@ def rival_pairs() -> list[tuple[Fact, Fact]]:
 
 
 @pytest.mark.parametrize("relation", [None, "unrelated", "refines", "replaces"])
-def test_unrelated_pairs_of_facts_stay_untouched_and_rivals_do_not(
+def test_unrelated_facts_are_kept_and_competing_ones_are_replaced(
     relation: RelationKind | None,
 ) -> None:
-    """Whatever the model says of facts in other slots; within a slot of many, its word counts."""
+    """Relations that the model proposes across slots are ignored; within a slot that holds many, they count."""
     strangers, rivals = stranger_pairs(), rival_pairs()
     assert (len(strangers) >= 60, len(rivals) >= 60) == (True, True)
     for known, said in strangers:
@@ -208,7 +208,7 @@ def test_an_end_date_refines_a_fact_known_without_one() -> None:
     assert texts(changes) == (["Likes tea"], [], [("Likes tea", "refined")])
 
 
-def test_a_fact_said_again_after_it_was_over_is_a_new_fact() -> None:
+def test_a_fact_said_again_after_it_ended_is_a_new_fact() -> None:
     over = make_fact("Is in Paris", valid_until=datetime(2026, 1, 1, tzinfo=UTC), message_id="m0")
     changes = decide(Proposal(make_fact("Is in Paris")), known=(over,))
     assert (texts(changes)[0], changes.reinforced) == (["Is in Paris"], ())
@@ -247,7 +247,7 @@ def at(month: int, day: int = 1, year: int = 2026) -> datetime:
 
 
 def arrive(*said: Fact, retracted: dict[str, datetime] | None = None) -> list[Fact]:
-    """All facts after each was said by itself, in this order of arrival."""
+    """All facts after each arrived separately, in this order."""
     known: dict[str, Fact] = {}
     for fact in said:
         changes = reconcile([Proposal(fact)], {}, known.values())

@@ -1,4 +1,4 @@
-"""The block of recalled facts: data that can be nothing else, within its budget."""
+"""The block of recalled facts: escaped data within its token budget."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from memory.recall.render import HEADER, count_tokens, render
 from tests.facts import NOON, make_fact
 
 
-def test_facts_come_dated_in_one_delimited_block() -> None:
+def test_facts_are_dated_and_in_one_delimited_block() -> None:
     facts = [make_fact("Lives in Austin", valid_from=NOON.replace(month=10)), make_fact("Likes tea")]
     assert render(facts, 1_000) == "\n".join([
         "<memory>",
@@ -25,7 +25,7 @@ def test_a_text_of_another_speaker_is_shown_with_the_name() -> None:
     ]
 
 
-def test_nothing_known_gives_no_block() -> None:
+def test_without_facts_there_is_no_block() -> None:
     assert render([], 1_000) == ""
 
 

@@ -27,7 +27,7 @@ STATEMENTS = {
 
 
 class Typed:
-    """A serializer whose values can be told from one another."""
+    """A serializer whose output shows which value it comes from."""
 
     def dumps_typed(self, value: object) -> tuple[str, bytes]:
         return "text", str(value).encode()
@@ -56,7 +56,7 @@ def test_langgraphs_saver_still_writes_the_same_columns(name: str, columns: str)
     assert statement.startswith(f"INSERT INTO {columns} VALUES"), f"AsyncPostgresSaver.{name} changed"
 
 
-def test_a_delta_snapshot_and_the_saver_lock_are_where_they_were() -> None:
+def test_the_delta_snapshot_and_the_saver_lock_still_exist() -> None:
     assert inspect.isclass(_DeltaSnapshot), "langgraph.checkpoint.serde.types._DeltaSnapshot changed"
     source = inspect.getsource(AsyncPostgresSaver._cursor)
     assert "self.lock" in source, "AsyncPostgresSaver._cursor no longer takes self.lock"

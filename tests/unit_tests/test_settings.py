@@ -22,7 +22,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def problems(monkeypatch: pytest.MonkeyPatch) -> Problems:
-    """The lines of the error for these variables, but for the last, which says where to set them."""
+    """The lines of the error for these variables, except the last, which says where to set them."""
 
     def read(**variables: str) -> list[str]:
         for name, value in variables.items():

@@ -1,4 +1,4 @@
-"""Which messages are held back from the extraction, and above all which are not."""
+"""Which messages are small talk and not extracted, and which are not small talk."""
 
 import pytest
 
@@ -26,5 +26,5 @@ def test_greetings_thanks_assent_and_bare_questions_are_small_talk(text: str) ->
      "no longer", "yes and no", "thanks for the tea", "是的，我住在北京", "ok " * MAX_SMALL_TALK,
      "https://example.org", "a@b.c"],
 )  # fmt: skip
-def test_a_message_with_any_other_word_is_no_small_talk(text: str) -> None:
+def test_a_message_with_any_other_word_is_not_small_talk(text: str) -> None:
     assert not is_small_talk(text)

@@ -39,7 +39,7 @@ def test_a_rewritten_human_message_gets_a_stable_new_id() -> None:
 
 def test_a_rewritten_message_can_be_changed_under_its_old_id() -> None:
     rewritten = merge_messages(THERE, [HumanMessage("Oslo", id="1")])
-    assert merge_messages(rewritten, [HumanMessage("Oslo", id="1")]) == rewritten  # by who tries again
+    assert merge_messages(rewritten, [HumanMessage("Oslo", id="1")]) == rewritten  # a client that retries
     again = merge_messages(rewritten, [HumanMessage("Cusco", id="1")])
     assert [message.text for message in again] == ["Cusco", "Noted."]
     back = merge_messages(again, [HumanMessage("I live in Lima.", id="1")])

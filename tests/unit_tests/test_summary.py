@@ -1,4 +1,4 @@
-"""The running summary: the request to the model, and what is kept of its answer."""
+"""The running summary: the request to the model, and what is kept from its answer."""
 
 import json
 
@@ -45,17 +45,17 @@ async def test_an_empty_answer_is_an_error_and_no_summary(answer: str) -> None:
 
 
 async def test_sentences_with_secrets_are_removed_from_a_summary() -> None:
-    told = "The user books a trip. The password is hunter2! It is to Lisbon.\nThe card is 4111 1111 1111 1111."
-    summary = await update_summary(FakeListChatModel(responses=[told]), None, SAID)
+    answer = "The user books a trip. The password is hunter2! It is to Lisbon.\nThe card is 4111 1111 1111 1111."
+    summary = await update_summary(FakeListChatModel(responses=[answer]), None, SAID)
     assert summary["text"] == "The user books a trip. It is to Lisbon."
 
 
 async def test_a_summary_that_is_too_long_keeps_its_end_in_whole_words() -> None:
-    told = " ".join(f"word{number}" for number in range(1_000))
-    text = (await update_summary(FakeListChatModel(responses=[told]), None, SAID))["text"]
+    answer = " ".join(f"word{number}" for number in range(1_000))
+    text = (await update_summary(FakeListChatModel(responses=[answer]), None, SAID))["text"]
     assert SUMMARY_CHARS - 20 < len(text) <= SUMMARY_CHARS
     assert text.endswith("word999")
     assert text.split()[0] == "…"
-    assert set(text.split()[1:]) <= set(told.split())
+    assert set(text.split()[1:]) <= set(answer.split())
     assert bounded("short") == "short"
     assert len(bounded("x" * 10_000)) <= SUMMARY_CHARS

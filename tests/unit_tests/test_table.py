@@ -1,4 +1,4 @@
-"""A table of facts: they come back as they were, and ranking them all at once is ranking each by the formula."""
+"""A table of facts: it returns its facts unchanged, and ranks them as the formulas rank each single fact."""
 
 import math
 import random
@@ -21,7 +21,7 @@ WITH_THREADS = Weights(0.4, 0.2, 0.15, 0.15, 0.05, 0.05, floor=0, general_floor=
 
 
 def facts_at_random(seed: int, count: int) -> list[Fact]:
-    chance = random.Random(seed)  # noqa: S311 - nothing secret
+    chance = random.Random(seed)  # noqa: S311 - not for security
     return [
         make_fact(
             " ".join(chance.choices(WORDS, k=4)),
@@ -37,7 +37,7 @@ def facts_at_random(seed: int, count: int) -> list[Fact]:
 
 
 def bm25(documents: Sequence[Sequence[str]], asked: Sequence[str]) -> list[float]:
-    """The formula, a document after the other."""
+    """BM25 by its formula, document by document."""
     average = sum(map(len, documents)) / len(documents)
 
     def score(stems: Sequence[str]) -> float:
@@ -52,7 +52,7 @@ def bm25(documents: Sequence[Sequence[str]], asked: Sequence[str]) -> list[float
 
 
 def expected_scores(facts: list[Fact], asked: str, cosines: list[float], weights: Weights) -> dict[str, float]:
-    """Fact id -> score, each signal by its definition."""
+    """Fact id -> score, with each signal computed from its definition."""
     documents = [document(fact) for fact in facts]
     stems = question(asked).stems
     threads: dict[str, list[str]] = {}
@@ -77,7 +77,7 @@ def expected_scores(facts: list[Fact], asked: str, cosines: list[float], weights
 
 @pytest.mark.parametrize("weights", [*PRESETS.values(), WITH_THREADS], ids=[*PRESETS, "threads"])
 @pytest.mark.parametrize("seed", range(10))
-def test_ranking_finds_what_the_formula_finds_fact_by_fact(seed: int, weights: Weights) -> None:
+def test_ranking_gives_each_fact_the_score_of_the_formula(seed: int, weights: Weights) -> None:
     facts = facts_at_random(seed, 60)
     asked = f"What does Anna say of the {WORDS[seed % 12]} and my {WORDS[seed % 7]}?"
     cosines = np.random.default_rng(seed).uniform(-1, 1, 60)
@@ -89,7 +89,7 @@ def test_ranking_finds_what_the_formula_finds_fact_by_fact(seed: int, weights: W
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_an_updated_table_ranks_as_a_fresh_one(seed: int) -> None:
+def test_an_updated_table_ranks_like_a_new_one(seed: int) -> None:
     facts = facts_at_random(seed, 60)
     kept = [at for at in range(60) if at % 4 != seed % 4]
     grown = Table()
@@ -147,7 +147,7 @@ def test_a_plan_replaces_the_current_fact_once_it_begins() -> None:
     assert table.kept(np.array([1])).current(NOON + timedelta(days=31)).tolist() == [True]
 
 
-def test_a_fact_that_is_over_is_not_current() -> None:
+def test_a_fact_that_has_ended_is_not_current() -> None:
     visit = make_fact("Is in Rome", "stay", observed_at=NOON, valid_until=NOON + timedelta(days=2))
     table = Table().extended([document(visit)])
     assert table.current(NOON).all()

@@ -1,4 +1,4 @@
-"""Reading from the keyboard, before and after the chat is open."""
+"""Reading from the keyboard before and after the chat is open."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from memory.errors import Unavailable
 
 
 class Listener:
-    """A chat that notes what it is told; a line that begins with / is its last."""
+    """A chat that records its lines. A line that starts with / ends it."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -31,7 +31,7 @@ def keys() -> Iterator[PipeInput]:
         yield keys
 
 
-async def test_what_is_typed_while_the_chat_opens_is_answered_then(keys: PipeInput) -> None:
+async def test_lines_typed_while_the_chat_opens_are_answered_afterwards(keys: PipeInput) -> None:
     listener, opened = Listener(), asyncio.Event()
 
     async def open_chat() -> Chat:

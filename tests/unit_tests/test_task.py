@@ -159,7 +159,7 @@ def test_an_invalid_task_in_the_state_counts_as_none(task: Any) -> None:
     assert start_task(task, "dinner", {}, NOON)["type"] == "dinner"
 
 
-def test_a_moment_without_a_time_zone_is_taken_for_one_in_utc() -> None:
+def test_a_time_without_a_time_zone_is_read_as_utc() -> None:
     until = (NOON + timedelta(hours=1)).replace(tzinfo=None).isoformat()
     task: Task = {**TRIP, "expires_at": until}
     assert open_task(task, NOON) == {**TRIP, "expires_at": f"{until}+00:00"}

@@ -1,4 +1,4 @@
-"""The fields of a thread's state: those that SQL reads are defined in memory/threads, and the graphs have them."""
+"""The fields of a thread's state that SQL reads: memory/threads defines them, and the graphs have them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Facts in time, as tables: what held, what was believed, and the versions of a fact."""
+"""Facts over time, as tables: which held, which were believed, and the versions of a fact."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +32,7 @@ def fact(
     ended: str | None = None,
     **values: Any,
 ) -> Fact:
-    """A fact with its dates: when it was said, recorded (when said, by default), held, and stopped being believed."""
+    """A fact with its dates: said, recorded (by default when said), valid from and until, and retired."""
     dates: dict[str, Any] = {
         "observed_at": moment(said),
         "recorded_at": moment(recorded or said),
@@ -60,9 +60,9 @@ FACTS = [TRIP, LIMA, AUSTIN, OSLO, LATE]
 @pytest.mark.parametrize(
     ("when", "held", "believed"),
     [
-        ("1999-01-01", ["Oslo"], []),  # nobody knows when it began
+        ("1999-01-01", ["Oslo"], []),  # its start is unknown
         ("2015-01-01", [], []),
-        ("2019-06-01", ["Late"], []),  # said then, recorded later
+        ("2019-06-01", ["Late"], []),  # said before that date, recorded after it
         ("2020-01-01", ["Trip", "Late"], ["Trip"]),
         ("2020-01-08", ["Late"], []),
         ("2020-03-01", ["Lima", "Late"], ["Lima"]),
@@ -72,7 +72,7 @@ FACTS = [TRIP, LIMA, AUSTIN, OSLO, LATE]
         ("2021-01-01", ["Austin", "Late"], ["Austin", "Late"]),
     ],
 )
-def test_as_of_tells_what_held_and_what_was_believed(when: str, held: list[str], believed: list[str]) -> None:
+def test_as_of_returns_the_facts_that_held_and_those_believed(when: str, held: list[str], believed: list[str]) -> None:
     then = as_of(FACTS, moment(when))
     assert (texts(then.held), texts(then.believed)) == (held, believed)
 
@@ -90,7 +90,7 @@ BACK = fact("Lima", said="2020-05-01")
         ([HOME], "2019-06-01", ["Rome"]),
         ([TRIP], "2020-01-07", ["Trip"]),
         ([TRIP], "2020-01-08", []),
-        ([HOME, PLAN], "2019-12-31", ["Rome", "Oslo"]),  # a plan is current before its time
+        ([HOME, PLAN], "2019-12-31", ["Rome", "Oslo"]),  # a plan is current before it begins
         ([HOME, PLAN], "2020-01-01", ["Oslo"]),
         ([HOME, SHORT_PLAN], "2020-02-01", ["Oslo"]),
         ([HOME, SHORT_PLAN], "2020-03-01", ["Rome"]),
@@ -100,16 +100,14 @@ BACK = fact("Lima", said="2020-05-01")
         ([HOME, fact("Jazz", "likes", said="2019-02-01"), PLAN], "2020-01-01", ["Jazz", "Oslo"]),
     ],
 )
-def test_what_is_current_is_the_same_for_facts_and_for_columns(
-    facts: list[Fact], when: str, current: list[str]
-) -> None:
+def test_facts_and_table_columns_agree_on_what_is_current(facts: list[Fact], when: str, current: list[str]) -> None:
     assert texts(current_at(facts, moment(when))) == current
     mask = Table().extended([*map(document, facts)]).current(moment(when))
     assert [fact.text for fact, is_current in zip(facts, mask, strict=True) if is_current] == current
     assert texts(believed(facts, moment(when))) == current
 
 
-def test_a_plan_replaces_what_held_from_its_date_on() -> None:
+def test_a_plan_replaces_the_earlier_fact_from_its_date_on() -> None:
     rome = fact("Rome", said="2019-01-01")
     berlin = fact("Berlin", said="2019-11-01", since="2020-01-01")
     assert texts(held([rome, berlin], moment("2019-12-31"))) == ["Rome"]
@@ -121,7 +119,7 @@ def test_a_fact_with_a_known_start_outweighs_one_without() -> None:
     assert texts(held([rome, OSLO], moment("2006-01-01"))) == ["Rome"]
 
 
-def test_nothing_is_believed_before_it_was_recorded_or_after_it_was_retired() -> None:
+def test_a_fact_is_believed_from_its_recording_until_its_retirement() -> None:
     assert texts(believed([LIMA], moment("2020-02-29"))) == []
     assert texts(believed([LIMA], moment("2020-06-15"))) == []
 

@@ -1,4 +1,4 @@
-"""The window: which messages go into the prompt, and which are folded into the summary."""
+"""The window: which messages are in the prompt, and which are folded into the summary."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ def answer(call_id: str) -> ToolMessage:
     return ToolMessage("found", tool_call_id=call_id)
 
 
-def test_a_short_thread_is_carried_whole() -> None:
+def test_a_short_thread_is_sent_whole() -> None:
     messages: list[AnyMessage] = [HumanMessage("a"), AIMessage("b"), HumanMessage("c")]
     assert window(messages, 1_000) == messages
 
@@ -61,7 +61,7 @@ UNREADABLE = AIMessage("", invalid_tool_calls=[{"name": "f", "args": "{", "id": 
     ],
     ids=[
         "a call", "an answer", "an answer before its call", "both", "parallel calls", "parallel calls, one answered",
-        "a second answer", "two calls of one id", "two calls of one id, one answered", "an answer to nobody",
+        "a second answer", "two calls of one id", "two calls of one id, one answered", "an answer without a call",
         "an id used again", "an answer that comes late", "an unreadable call", "an unreadable call that was answered",
     ],
 )  # fmt: skip
@@ -73,7 +73,7 @@ def test_calls_without_answers_and_answers_without_calls_are_left_out(loose: lis
 
 
 def loose_ends(messages: Iterable[BaseMessage]) -> list[object]:
-    """What a provider would reject: calls that are not answered directly after them, and answers without a call."""
+    """What a provider would reject: calls without an answer directly after them, and answers without a call."""
     due: list[str | None] = []
     loose: list[object] = []
     for message in messages:
@@ -90,7 +90,7 @@ def loose_ends(messages: Iterable[BaseMessage]) -> list[object]:
 
 
 def turn(number: int, tokens: int = 100) -> list[AnyMessage]:
-    """A question and an answer of this many tokens in all, by the approximate counter (5 of each are its overhead)."""
+    """A question and an answer with this many tokens in total, including the counter's overhead of 5 per message."""
     half = "x" * ((tokens // 2 - 5) * 4)
     return [HumanMessage(half, id=f"h{number}"), AIMessage(half, id=f"a{number}")]
 
@@ -106,21 +106,21 @@ def thread(turns: int, tokens: int = 100) -> list[AnyMessage]:
 @pytest.mark.parametrize(
     ("messages", "keep", "folded"),
     [
-        (thread(10), [], ""),  # as many as fit
+        (thread(10), [], ""),  # just fits
         (thread(11), [], "h0 a0 h1 a1 h2 a2 h3 a3 h4 a4 h5 a5"),
         (thread(11), ["h2"], "h0 a0 h1 a1"),
         (thread(11), ["a2"], "h0 a0 h1 a1"),
         (thread(11), ["h8", "h10", "unknown"], "h0 a0 h1 a1 h2 a2 h3 a3 h4 a4 h5 a5"),
         (thread(11), ["h0"], ""),
-        (thread(1, 5_000), [], ""),  # the last turn, whatever it costs
-        (thread(2, 5_000), [], "h0 a0"),  # one turn, whatever it costs
-        (thread(50), [], " ".join(f"h{n} a{n}" for n in range(10))),  # no more than the budget at once
+        (thread(1, 5_000), [], ""),  # the last turn is kept at any size
+        (thread(2, 5_000), [], "h0 a0"),  # one turn is folded at any size
+        (thread(50), [], " ".join(f"h{n} a{n}" for n in range(10))),  # at most the budget at once
         ([AIMessage("x" * 8_000, id="a")], [], ""),
         ([AIMessage("x" * 8_000, id="a"), *turn(0)], [], "a"),
         ([], [], ""),
     ],
 )
-def test_past_the_budget_turns_are_folded_until_half_of_it_is_left(
+def test_beyond_the_budget_turns_are_folded_until_half_is_left(
     messages: list[AnyMessage], keep: list[str], folded: str
 ) -> None:
     assert ids(foldable(messages, 1_000, keep)) == folded

@@ -1,4 +1,4 @@
-"""What of a question goes into its vector."""
+"""Which words of a question and of a fact are embedded and searched."""
 
 import numpy as np
 import pytest
@@ -15,12 +15,12 @@ from tests.facts import make_fact
         ("What did Ana paint last year?", "What did paint last year?"),
         ("What is Ana's dog called?", "What is dog called?"),
         ("When did ANA and Ben meet Carla?", "When did and meet Carla?"),
-        ("Tell me about Ana.", "Tell me about Ana."),  # it says nothing else
+        ("Tell me about Ana.", "Tell me about Ana."),  # nothing else would be left
         ("What does Carla paint?", "What does Carla paint?"),
         ("", ""),
     ],
 )
-def test_a_question_goes_without_the_names_that_tell_nothing_apart(asked: str, kept: str) -> None:
+def test_common_names_are_removed_from_a_question(asked: str, kept: str) -> None:
     assert without_names(asked, frozenset({"ana", "ben"})) == kept
 
 
@@ -40,6 +40,6 @@ def test_a_name_is_common_if_an_eighth_of_the_facts_is_about_it() -> None:
     assert grown.kept(np.arange(8)).common_names == frozenset()
 
 
-def test_what_was_said_before_stands_after_the_text() -> None:
+def test_previous_messages_are_appended_to_the_text() -> None:
     fact = make_fact("The second.", "note", subject="Ana", source=Source(previous=("Which one?",)))
     assert (fact.searchable, fact.searchable_with_previous) == ("ana: The second.", "ana: The second. (Which one?)")

@@ -2,7 +2,7 @@ create sequence memory.versions;
 create table memory.users (
     owner text primary key,            -- owner_key(user_id)
     user_id text not null,
-    version bigint not null            -- grows with each write and is never reused: caches compare it
+    version bigint not null            -- grows with each write, never reused; caches compare it
         default nextval('memory.versions')
 );
 
@@ -12,7 +12,7 @@ create table memory.facts (
     id text not null,
     key text not null,
     text text not null,
-    digest text not null,              -- of the words of the text: finds repeats
+    digest text not null,              -- of the words of the text, to find repeats
     subject text not null,
     attribute text not null,
     exclusive boolean not null,
@@ -37,11 +37,11 @@ create index facts_digest on memory.facts (owner, digest) where retired_at is nu
 create index facts_plans on memory.facts (owner, subject, attribute)
     where retired_at is null and exclusive and valid_from > observed_at;
 create unique index facts_one_per_key on memory.facts (owner, key) where retired_at is null;
--- A slot that holds one value has one unretired fact, besides plans for later.
+-- An exclusive slot has at most one unretired fact, not counting plans for the future.
 create unique index facts_one_per_slot on memory.facts (owner, subject, attribute)
     where retired_at is null and exclusive and (valid_from is null or valid_from <= observed_at);
 
--- A fact is never edited: it is retired, once, and loses its successor when that is erased.
+-- A fact is never edited. It can be retired once, and its successor is set to null when the successor is erased.
 create function memory.refuse_edit() returns trigger language plpgsql as $$
 declare
     retiring text[] := '{retired_at,retired_reason,successor,ended_at}';
@@ -61,7 +61,7 @@ end $$;
 create trigger facts_are_not_edited before update on memory.facts
     for each row execute function memory.refuse_edit();
 
--- Each time a known fact was said again.
+-- One row for each time a known fact was said again.
 create table memory.reinforcements (
     owner text not null,
     fact_id text not null,
@@ -72,7 +72,7 @@ create table memory.reinforcements (
     foreign key (owner, fact_id) references memory.facts on delete cascade
 );
 
--- The messages that facts were extracted from: each is extracted once, even if a run is repeated.
+-- The messages that facts were extracted from. Each is extracted once, even if a run is repeated.
 create table memory.extracted_messages (
     owner text not null references memory.users,
     thread_id text not null,
@@ -80,7 +80,7 @@ create table memory.extracted_messages (
     primary key (owner, thread_id, message_id)
 );
 
--- How many extractions failed for a message that is not extracted yet.
+-- The number of failed extractions of each message that is not extracted yet.
 create table memory.failed_extractions (
     owner text not null references memory.users,
     thread_id text not null,
@@ -89,8 +89,8 @@ create table memory.failed_extractions (
     primary key (owner, thread_id, message_id)
 );
 
--- The collections that recall searches: one is in use ("active"), one may be being built by a reindex ("building"),
--- and replaced ones ("dropped") are listed until they are deleted.
+-- The collections that recall searches: the one in use ("active"), one that a reindex is building ("building"), and
+-- replaced ones until they are deleted ("dropped").
 create table memory.indexes (
     name text primary key,
     embedder text not null,
@@ -100,8 +100,8 @@ create table memory.indexes (
 create unique index indexes_one_active on memory.indexes (state) where state = 'active';
 create unique index indexes_one_building on memory.indexes (state) where state = 'building';
 
--- Each fact's vector, by embedder: four bytes a dimension, little-endian. Reading them here takes a seventh of the
--- processor time of reading them from a collection, and a rebuild of the collection embeds nothing again.
+-- The vector of each fact, by embedder: four bytes per dimension, little-endian. Reading vectors from here takes a
+-- seventh of the CPU time of reading them from a collection, and a collection can be rebuilt without embedding again.
 create table memory.vectors (
     owner text not null,
     embedder text not null,
@@ -112,8 +112,8 @@ create table memory.vectors (
 );
 alter table memory.vectors alter vector set storage external;  -- floats do not compress
 
--- When a thread of a user was forgotten, or everything, with '' for the thread: extractions that were running then
--- write nothing.
+-- When a user's thread was forgotten ('' if everything was forgotten). Extractions that were running at that time write
+-- nothing.
 create table memory.forgotten (
     owner text not null,
     thread_id text not null,
@@ -121,8 +121,8 @@ create table memory.forgotten (
     primary key (owner, thread_id)
 );
 
--- Facts that an index has yet to learn about; they may be deleted here. `change` tells a later entry from the one
--- that was read.
+-- Facts to update in an index. They may no longer exist in memory.facts. `change` distinguishes an entry that was
+-- read from a later one.
 create table memory.index_queue (
     index_name text not null references memory.indexes on delete cascade,
     owner text not null,
@@ -143,10 +143,10 @@ end $$;
 create trigger facts_are_queued after insert or update or delete on memory.facts
     for each row execute function memory.queue_for_indexes();
 
--- The checkpoints of a run, for a server to roll it back.
+-- Finds the checkpoints of a run, so that a server can roll it back.
 create index checkpoints_by_run on checkpoints ((metadata->>'run_id')) where metadata ? 'run_id';
 
--- A user's threads, without reading every checkpoint.
+-- Finds a user's threads without reading every checkpoint.
 create index checkpoints_by_owner on checkpoints
     (coalesce(checkpoint->'channel_values'->>'owner', metadata->>'begun_by'), thread_id, checkpoint_id desc)
     where checkpoint_ns = '';
