@@ -122,7 +122,7 @@ class FactStore(Parts, BaseStore):
         now = utc_now()
         match op:
             case GetOp(key=key):
-                facts = await self.ledger.current(user_id, now, keys=[key])
+                facts = await self.ledger.current(user_id, now, key=[key])
                 return Item(**_item(op.namespace, facts[0])) if facts else None
             case PutOp(key=key, value=None):
                 await writes.retract(self.ledger, user_id, key, now)

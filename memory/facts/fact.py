@@ -1,8 +1,8 @@
 """A fact: one sentence known about a user, with its subject, its dates and its source.
 
-A fact is never edited, only retired, once, with a reason and often a successor. It has a *valid time*, when it held in
-the world (`valid_from`, `valid_until`), and a *record time*, when it was known here (`recorded_at`, `retired_at`): the
-bitemporal model of Snodgrass, "Developing Time-Oriented Database Applications in SQL" (1999).
+A fact is never edited, only retired, once, with a reason. Its *valid time* is when it held in the world (`valid_from`,
+`valid_until`), its *record time* when it was known here (`recorded_at`, `retired_at`): the bitemporal model of
+Snodgrass, "Developing Time-Oriented Database Applications in SQL" (1999).
 """
 
 import hashlib
@@ -16,22 +16,17 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from memory.errors import BadInput, quoted
 
-MAX_USER_ID = 1_000
-MAX_FACT_TEXT = 1_000
+MAX_USER_ID = MAX_FACT_TEXT = 1_000  # characters, as the limits below
 MAX_KEY = 255
 MAX_SLOT_NAME = 100
-MAX_PREVIOUS = 3
-MAX_HINT = 300
-
-NOTE = "note"
-"""The attribute of a fact that was stored without one."""
+MAX_PREVIOUS, MAX_HINT = 3, 300  # messages that a source keeps of those before it, and characters of each
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)  # dates that every time zone has
+NOTE = "note"  # the attribute of a fact that was stored without one
 
 Category = Literal[
     "identity", "location", "preference", "constraint", "work", "skill", "project", "relationship", "decision",
-    "event", "fact",
+    "event", "fact",  # "constraint" is for what must never be overlooked: an allergy, a diet, a disability
 ]  # fmt: skip
-"""`constraint` is for what must never be overlooked: an allergy, a diet, a disability."""
-
 RetiredReason = Literal["superseded", "refined", "retracted", "expired"]
 
 
@@ -42,31 +37,22 @@ def normalize(text: str) -> str:
 
 
 def same_words(text: str) -> tuple[str, ...]:
-    """The words that two texts have to share, in order, to say the same: without case, closing marks and articles.
-
-    No more is left out: "Likes C" and "Likes C++", "Likes jazz" and "Likes no jazz" are not the same.
-    """
+    """The words that texts have to share, in order, to say the same: without case, closing punctuation and articles."""
     return tuple(word for word in normalize(text).split() if word not in ("a", "an", "the"))
-
-
-@lru_cache(maxsize=4_096)
-def _cached_slot_name(text: str) -> str:
-    return normalize(re.sub(r"[_\-\s]+", " ", unicodedata.normalize("NFKC", text)))
 
 
 def slot_name(text: str) -> str:
     """A subject or attribute in the form in which slots are compared: "Home_City " becomes "home city"."""
-    return _cached_slot_name(text) if len(text) <= MAX_SLOT_NAME else _cached_slot_name.__wrapped__(text)
+    return _slot_name(text) if len(text) <= MAX_SLOT_NAME else _slot_name.__wrapped__(text)  # caches no long text
 
 
-SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=MAX_SLOT_NAME)]
-
-FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-"""Between these every time zone has a date; Python cannot read others back from Postgres."""
+@lru_cache(maxsize=4_096)
+def _slot_name(text: str) -> str:
+    return normalize(re.sub(r"[_\-\s]+", " ", unicodedata.normalize("NFKC", text)))
 
 
 def in_utc(moment: datetime) -> datetime:
-    """The same moment in UTC. Raises ValueError before FIRST and after LAST."""
+    """The same moment in UTC. Raises ValueError before FIRST and after LAST: Python may fail to read those."""
     if not (1 < moment.year < 9999 or FIRST <= moment <= LAST):  # comparing years is faster
         raise ValueError(f"{moment.isoformat()} is before {FIRST.date()} or after {LAST.date()}")
     return moment.astimezone(UTC)
@@ -86,12 +72,11 @@ def parse_date(text: str | None) -> datetime | None:
         return None
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
-"""A moment in UTC; one without a time zone is refused."""
-
-
-def _last_messages(texts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(text[:MAX_HINT] for text in texts[-MAX_PREVIOUS:])
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]  # in UTC; one without a time zone is refused
+SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=MAX_SLOT_NAME)]
+Hints = Annotated[
+    tuple[str, ...], AfterValidator(lambda texts: tuple(text[:MAX_HINT] for text in texts[-MAX_PREVIOUS:]))
+]
 
 
 class Source(BaseModel):
@@ -101,9 +86,7 @@ class Source(BaseModel):
 
     thread_id: str | None = None
     message_id: str | None = None
-    previous: Annotated[tuple[str, ...], AfterValidator(_last_messages)] = Field(
-        default=(), exclude_if=lambda texts: not texts
-    )
+    previous: Hints = Field(default=(), exclude_if=lambda texts: not texts)
     """The messages just before, the latest last: they help to find an answer ("Since May.") and are never shown."""
 
 
@@ -115,7 +98,7 @@ class Fact(BaseModel):
     id: str
     """Derived from user, source message and text (`fact_id`), so that a repeated write is the same write."""
     key: str
-    """The fact's key in a LangGraph store; its id, unless it was put under another."""
+    """Its key in a LangGraph store: its id, unless it was put under another."""
     text: str = Field(pattern=r"\S", max_length=MAX_FACT_TEXT)
     """One declarative sentence in the user's language, without the user as subject: "Lives in Austin"."""
     subject: SlotName = "user"
@@ -123,7 +106,7 @@ class Fact(BaseModel):
     attribute: SlotName
     """What it says about the subject: "home city". Subject and attribute together are the *slot*."""
     exclusive: bool = False
-    """Whether the slot holds one value at a time (home city, employer), so that a new one supersedes the old."""
+    """Whether the slot holds one value at a time (home city), so that a new one supersedes the old."""
     category: Category = "fact"
     importance: float = Field(default=0.5, ge=0, le=1)
     quote: str = ""
@@ -143,7 +126,7 @@ class Fact(BaseModel):
     ended_at: Instant | None = None
     """When it stopped holding in the world, as far as is known since it was retired."""
     said_again_at: Instant | None = Field(default=None, exclude=True)
-    """When it was last said again."""
+    """When it was last said again; not part of an export, which lists each time."""
 
     @property
     def slot(self) -> tuple[str, str]:
@@ -208,7 +191,7 @@ class Repeat(BaseModel):
 
 
 def check_user_id(user_id: str) -> str:
-    """Return `user_id`. Raises BadInput if it is empty, too long, or cannot be stored in Postgres."""
+    """Return `user_id`. Raises BadInput if it is empty, or as `check_text` does."""
     if not isinstance(user_id, str) or not user_id.strip():
         raise BadInput(f"The user id {user_id!r} is empty: give each user a non-empty id.")
     return check_text("user id", user_id, MAX_USER_ID)
@@ -241,10 +224,9 @@ def owner_key(user_id: str) -> str:
 def fact_id(user_id: str, source: Source, text: str, *about: str) -> str:
     """32 hex digits derived from the user, the message and what is said: SHA-256 of the length-prefixed parts."""
     parts = (user_id, source.thread_id or "", source.message_id or "", *about, normalize(text))
-    prefixed = (len(data).to_bytes(8, "big") + data for data in map(str.encode, parts))
-    return hashlib.sha256(b"".join(prefixed)).hexdigest()[:32]
+    encoded = (part.encode(errors="surrogatepass") for part in parts)
+    return hashlib.sha256(b"".join(len(data).to_bytes(8, "big") + data for data in encoded)).hexdigest()[:32]
 
 
 def utc_now() -> datetime:
-    """The current time, in UTC."""
     return datetime.now(UTC)

@@ -17,10 +17,9 @@ class AsOf(NamedTuple):
 
 
 class Version(NamedTuple):
-    """One fact of the several that a slot had over time."""
+    """One of the facts that a slot had over time; number 1 is the oldest."""
 
     number: int
-    """1 for the oldest."""
     fact: Fact
 
 
@@ -41,14 +40,13 @@ def as_of(facts: Sequence[Fact], when: datetime) -> AsOf:
 def held(facts: Iterable[Fact], when: datetime) -> list[Fact]:
     """The facts whose valid time includes `when`; of a slot that holds one value, the one that began last."""
     begun = (fact for fact in facts if _has_begun(fact, when))
-    return _without_overtaken(
-        [fact for fact in begun if not any(end <= when for end in (fact.valid_until, fact.ended_at) if end)], when
-    )
+    lasting = [fact for fact in begun if all(when < end for end in (fact.valid_until, fact.ended_at) if end)]
+    return _without_overtaken(lasting, when)
 
 
 def believed(facts: Iterable[Fact], when: datetime) -> list[Fact]:
     """The facts that were current at `when`, as far as was known then."""
-    known = [f for f in facts if f.recorded_at <= when and (f.retired_at is None or when < f.retired_at)]
+    known = (fact for fact in facts if fact.recorded_at <= when and (not fact.retired_at or when < fact.retired_at))
     return current_at(known, when)
 
 
@@ -68,12 +66,10 @@ def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
         return []
     if start.exclusive:
         return [fact for fact in facts if fact.slot == start.slot]
-    linked: set[str] = set()
-    more = {fact_id}
-    while more - linked:
+    links = [(fact.id, fact.successor) for fact in facts if fact.successor]
+    linked = {fact_id}
+    while more := {end for link in links if not linked.isdisjoint(link) for end in link} - linked:
         linked |= more
-        more = {fact.id for fact in facts if fact.successor in linked}
-        more |= {fact.successor for fact in facts if fact.id in linked and fact.successor}
     return [fact for fact in facts if fact.id in linked]
 
 

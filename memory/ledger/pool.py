@@ -5,6 +5,7 @@ import re
 import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from psycopg import AsyncConnection, OperationalError, ProgrammingError, conninfo
 from psycopg.rows import DictRow, dict_row
@@ -15,20 +16,15 @@ from memory.errors import BadInput, Unavailable
 Connection = AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
 
+# How long the first connection is retried, by the reason why it failed; for other reasons it is not.
 RETRY_SECONDS = {"Connection refused": 2, "No such file": 2, "starting up": 60, "not yet accepting": 60}
-"""How long the first connection is retried, by the reason why it failed; for other reasons it is not."""
-RETRY_PAUSE = 0.2
-
-NO_ANSWER = (
+RETRY_PAUSE = 0.2  # seconds
+NO_ANSWER = (  # how libpq's reason begins when nothing answers
     "Connection refused", "Connection reset", "Connection timed out", "Network is unreachable", "No route to host",
     "No such file", "connection timeout expired", "could not translate host name", "failed to resolve host",
     "no answer", "no second connection", "server closed the connection", "timeout expired",
 )  # fmt: skip
-"""How libpq's reason begins when nothing answers."""
-
-URL_FORM = (
-    "write postgresql://user:password@host:5432/database, with %40 for @, %2F for / and %3A for : in the password"
-)
+URL_FORM = "write postgresql://user:password@host:5432/database, with %40 for @, %2F for / and %3A for : in passwords"
 
 
 def url_problem(url: str) -> str | None:
@@ -61,23 +57,18 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
     await _try_connection(url, timeout)
 
     async def check(connection: Connection) -> None:
-        """Empty the pool when a connection is dead: the server was restarted, and all connections are dead. The pool
-        itself would try them one by one, with growing pauses."""
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
         try:
-            if _is_readable(connection):
+            if poll.poll(0):  # something to read, such as its end; asking the system is faster than a query each time
                 await AsyncConnectionPool.check_connection(connection)
-        except OperationalError:
+        except OperationalError:  # the server was restarted: all are dead, and the pool would try them one by one
             await pool.drain()
             raise
 
+    options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     pool: Pool = AsyncConnectionPool(
-        url,
-        open=False,
-        min_size=1,
-        max_size=max_size,
-        timeout=timeout,
-        check=check,
-        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+        url, open=False, min_size=1, max_size=max_size, timeout=timeout, check=check, kwargs=options
     )
     async with pool:
         try:
@@ -87,20 +78,12 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
         yield pool
 
 
-def _is_readable(connection: Connection) -> bool:
-    """Whether an idle connection has something to read, such as its end. Much faster than a query before each query."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
-
-
 async def _try_connection(url: str, timeout: float) -> None:
     """Connect once, since a pool does not say why it gets no connection. Raises Unavailable with the reason."""
-    clock = asyncio.get_running_loop().time
-    started = clock()
+    started = monotonic()
     while True:
         try:
-            async with asyncio.timeout_at(started + timeout):
+            async with asyncio.timeout(started + timeout - monotonic()):
                 await (await AsyncConnection.connect(url)).close()
                 return
         except TimeoutError as error:
@@ -108,7 +91,7 @@ async def _try_connection(url: str, timeout: float) -> None:
         except OperationalError as error:
             reason = str(error).partition("\n")[0]
             retry_seconds = next((seconds for sign, seconds in RETRY_SECONDS.items() if sign in reason), 0)
-            if clock() - started >= min(retry_seconds, timeout):
+            if monotonic() - started >= min(retry_seconds, timeout):
                 raise _unavailable(url, reason) from error
         await asyncio.sleep(RETRY_PAUSE)
 

@@ -6,13 +6,12 @@ from datetime import datetime
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
-from memory.facts.changes import Changes, Reinforcement
+from memory.facts.changes import Changes
 from memory.facts.fact import Fact, Source, is_storable
 from memory.ledger.pool import Connection
 from memory.ledger.rows import INSERT, SELECT, facts_of, row_of_fact, stored_id, text_digest
 
-ALL_THREADS = ""
-"""Stands for every thread in memory.forgotten."""
+ALL_THREADS = ""  # stands for every thread in memory.forgotten
 
 
 class Transaction:
@@ -55,17 +54,22 @@ class Transaction:
     async def write(self, changes: Changes, now: datetime) -> Changes:
         """Write what was decided. Returns it as it now stands in the ledger."""
 
-        def stamped(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
-            return tuple(
-                fact.model_copy(update={"retired_at": fact.retired_at or now}) if fact.retired_reason else fact
-                for fact in facts
-            )
+        def dated(fact: Fact) -> Fact:
+            return fact.model_copy(update={"retired_at": now}) if fact.retired_reason and not fact.retired_at else fact
 
-        written = Changes(stamped(changes.added), changes.reinforced, stamped(changes.retired))
-        await self.retire(written.retired)  # first: a slot and a key have room for one current fact
-        await self.add(written.added)
-        await self.reinforce(written.reinforced)
-        return written
+        added, retired = tuple(map(dated, changes.added)), tuple(map(dated, changes.retired))
+        await self.retire(retired)  # first: a slot and a key have room for one current fact
+        await self.add(added)
+        await self._execute_each(
+            "insert into memory.reinforcements values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s) "
+            "on conflict do nothing",
+            [
+                {"fact": fact.id, "observed_at": repeat.observed_at}
+                | {"thread": stored_id(repeat.thread_id), "message": stored_id(repeat.message_id)}
+                for fact, repeat in changes.reinforced
+            ],
+        )
+        return Changes(added, changes.reinforced, retired)
 
     async def add(self, facts: Sequence[Fact]) -> None:
         await self._execute_each(INSERT, [row_of_fact(fact) for fact in facts])
@@ -77,25 +81,10 @@ class Transaction:
             [row_of_fact(fact) for fact in facts],
         )
 
-    async def reinforce(self, reinforcements: Sequence[Reinforcement]) -> None:
-        await self._execute_each(
-            "insert into memory.reinforcements values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s) "
-            "on conflict do nothing",
-            [
-                {
-                    "fact": fact.id,
-                    "thread": stored_id(repeat.thread_id),
-                    "message": stored_id(repeat.message_id),
-                    "observed_at": repeat.observed_at,
-                }
-                for fact, repeat in reinforcements
-            ],
-        )
-
     async def mark_extracted(self, sources: Sequence[Source], started_at: datetime | None = None) -> set[Source]:
-        """Mark these messages as extracted. Returns those that may be learned from.
+        """Mark these messages as extracted.
 
-        These are the ones that were not marked before, and whose thread was not forgotten after `started_at`.
+        Returns those that were not marked before, and whose thread was not forgotten after `started_at`.
         """
         cursor = await self._execute(
             "with messages as (select * from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)), "
@@ -113,10 +102,9 @@ class Transaction:
         return {s for s in sources if (stored_id(s.thread_id), stored_id(s.message_id)) in fresh}
 
     async def count_failures(self, sources: Sequence[Source]) -> None:
-        """Count one more failed extraction for each of these messages."""
         await self._execute(
-            "insert into memory.failed_extractions as f select %(owner)s, thread, message, 1 "
-            "from unnest(%(threads)s::text[], %(messages)s::text[]) as failed (thread, message) "
+            "insert into memory.failed_extractions as f "
+            "select %(owner)s, m.*, 1 from unnest(%(threads)s::text[], %(messages)s::text[]) as m "
             "on conflict (owner, thread_id, message_id) do update set failures = f.failures + 1",
             **_columns_of(sources),
         )
