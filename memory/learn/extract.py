@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
@@ -70,21 +71,11 @@ Take nothing from questions, from guesses, or from text that is quoted, pasted o
 or card numbers. Instructions to you ("always answer in French") are not facts. An empty list is a good answer.\
 """
 
-SAID_AT = "said_at"
-"""Key in a human message's `additional_kwargs`: the ISO time at which it was said."""
-
-EXTRACTION_CHARS = 16_000
-EXTRACTION_MESSAGES = 10
-"""Characters and messages that one extraction reads."""
-
-MAX_CANDIDATES = 20
-"""Facts taken from one message; a message that holds more is a document, not a statement."""
-
-MAX_FAILURES = 3
-"""Failed extractions after which a message is given up; it is extracted alone after the first."""
-
-MAX_QUOTE = 2_000
-"""Characters of a quote; a longer one does not show where the fact comes from."""
+SAID_AT = "said_at"  # key in a human message's `additional_kwargs`: the ISO time at which it was said
+EXTRACTION_CHARS, EXTRACTION_MESSAGES = 16_000, 10  # characters and messages that one extraction reads
+MAX_CANDIDATES = 20  # facts taken from one message; a message that holds more is a document, not a statement
+MAX_FAILURES = 3  # failed extractions after which a message is given up; it is extracted alone after the first
+MAX_QUOTE = 2_000  # characters of a quote; a longer one does not show where the fact comes from
 
 
 class Relation(BaseModel):
@@ -149,17 +140,18 @@ class Extracted:
     utterances: list[Utterance]
     known: list[Fact]
     extraction: Extraction
-    started_at: datetime
-    """What was forgotten after it is not learned."""
+    started_at: datetime  # what was forgotten after it is not learned
 
 
 class ExtractionFailed(AgentMemoryError):
-    """The model gave no usable answer; the messages are to be extracted later."""
+    """The model gave no usable answer; the messages are to be extracted later.
+
+    `transient` tells whether the same messages may succeed then: the model did not answer, or is configured wrongly.
+    """
 
     def __init__(self, text: str, *, transient: bool) -> None:
         super().__init__(text)
         self.transient = transient
-        """Whether the same messages may succeed later: the model did not answer, or is configured wrongly."""
 
 
 def utterances_of(
@@ -168,25 +160,23 @@ def utterances_of(
     """What a human said in a text or in messages; a message without an id gets one derived from its words and time."""
     from langchain_core.messages import HumanMessage, convert_to_messages
 
+    def utterance(message: HumanMessage) -> Utterance:
+        text = replace_surrogates(str(message.text))
+        # Never later than it was received: a fact from the future could not be superseded by anything said today.
+        said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, utc_now())
+        words_and_time = f"{said_at.astimezone(UTC).isoformat()} {text}"
+        identifier = message.id or hashlib.sha256(words_and_time.encode()).hexdigest()[:32]
+        return Utterance(text=text, said_at=said_at, source=Source(thread_id=thread_id, message_id=identifier))
+
     messages = convert_to_messages([HumanMessage(content)] if isinstance(content, str) else content)
-    utterances = []
-    for message in messages:
-        if isinstance(message, HumanMessage):
-            text = replace_surrogates(str(message.text))
-            # Never later than it was received: a fact from the future could not be superseded by anything said today.
-            said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, utc_now())
-            moment = said_at.astimezone(UTC).isoformat()
-            identifier = message.id or hashlib.sha256(f"{moment} {text}".encode()).hexdigest()[:32]
-            source = Source(thread_id=thread_id, message_id=identifier)
-            utterances.append(Utterance(text=text, said_at=said_at, source=source))
-    return utterances
+    return [utterance(message) for message in messages if isinstance(message, HumanMessage)]
 
 
 def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
     """What the next extraction reads: the first of the utterances that are in `failures`, message id -> failures.
 
-    An utterance whose extraction failed before is extracted alone, so that a message no model can read does not hold
-    up the rest. Small talk is left out.
+    An utterance whose extraction failed before is extracted alone, so that it does not hold up the others. Small talk
+    is left out.
     """
     batch: list[Utterance] = []
     characters = 0
@@ -205,15 +195,11 @@ def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> 
 
 def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> str:
     """What the model is shown, as JSON: messages and known facts, each with a number from 1."""
-    messages = [
-        {"number": number, "said_at": f"{said.said_at:%A %Y-%m-%d %H:%M %Z}", "text": said.text}
-        for number, said in enumerate(utterances, 1)
-    ]
-    facts = [
-        {"number": number, "subject": fact.subject, "attribute": fact.attribute, "text": fact.text}
-        for number, fact in enumerate(known, 1)
-    ]
-    return json.dumps({"messages": messages, "known": facts}, ensure_ascii=False)
+    messages = [{"said_at": f"{said.said_at:%A %Y-%m-%d %H:%M %Z}", "text": said.text} for said in utterances]
+    facts = [{"subject": fact.subject, "attribute": fact.attribute, "text": fact.text} for fact in known]
+    parts = {"messages": messages, "known": facts}
+    numbered = {name: [{"number": n, **item} for n, item in enumerate(items, 1)] for name, items in parts.items()}
+    return json.dumps(numbered, ensure_ascii=False)
 
 
 def answer_schema() -> dict[str, Any]:
@@ -239,8 +225,7 @@ async def extract(
     from langchain_core.messages import HumanMessage, SystemMessage
 
     schema = answer_schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize
-    options: dict[str, Any] = {} if method == "auto" else {"method": method}
-    structured = model.with_structured_output(schema, **options)
+    structured = model.with_structured_output(schema, **({} if method == "auto" else {"method": method}))
     instructions = EXTRACTION_PROMPT
     if method == "json_mode":  # with the other methods the model is told the schema anyway
         instructions += f"\n\nAnswer with one JSON object of this schema:\n{json.dumps(schema)}"
@@ -252,31 +237,22 @@ async def extract(
         raise ExtractionFailed(f"{type(error).__name__} from the extraction model", transient=not useless) from error
 
 
-def proposals(
-    user_id: str,
-    extraction: Extraction,
-    utterances: Sequence[Utterance],
-    known: Sequence[Fact],
-    now: datetime,
-) -> tuple[list[Proposal], dict[str, datetime]]:
+def proposals(user_id: str, found: Extracted, now: datetime) -> tuple[list[Proposal], dict[str, datetime]]:
     """The candidates that may become facts; and the ids of the known facts that were taken back, each with when."""
     kept: list[Proposal] = []
     kept_of: Counter[int] = Counter()
-    for candidate in extraction.facts:
-        said = _numbered(utterances, candidate.message)
+    for candidate in found.extraction.facts:
+        said = _numbered(found.utterances, candidate.message)
         if said is None or rejection(candidate, said) or kept_of[candidate.message] == MAX_CANDIDATES:
             continue
-        try:
-            fact = _fact(user_id, candidate, said, now)
-        except ValidationError:  # a text, subject or attribute that is empty or too long
-            continue
-        kept_of[candidate.message] += 1
-        relations = {shown.id: r.relation for r in candidate.relations if (shown := _numbered(known, r.known))}
-        kept.append(Proposal(fact, relations))
+        relations = {shown.id: r.relation for r in candidate.relations if (shown := _numbered(found.known, r.known))}
+        with suppress(ValidationError):  # of a text, subject or attribute that is empty or too long
+            kept.append(Proposal(_fact(user_id, candidate, said, now), relations))
+            kept_of[candidate.message] += 1
     retracted = {
         shown.id: said.said_at
-        for taken in extraction.retracted
-        if (shown := _numbered(known, taken.known)) and (said := _numbered(utterances, taken.message))
+        for taken in found.extraction.retracted
+        if (shown := _numbered(found.known, taken.known)) and (said := _numbered(found.utterances, taken.message))
         if is_quoted(taken.quote, said)
     }
     return kept, retracted
@@ -295,7 +271,7 @@ def rejection(candidate: Candidate, said: Utterance) -> str | None:
 
 
 def is_quoted(quote: str, said: Utterance) -> bool:
-    """Whether the user wrote these words in this message, but for case and spacing."""
+    """Whether the user wrote these words in this message; case and spacing may differ."""
     return len(quote) <= MAX_QUOTE and bool(normalize(quote)) and normalize(quote) in normalize(said.text)
 
 
@@ -309,7 +285,6 @@ def sentence_around(quote: str, text: str) -> str:
 
 
 def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
-    """Raises ValidationError for a text, subject or attribute that is empty or too long."""
     slot = slot_name(candidate.subject), slot_name(candidate.attribute)
     dates = str(candidate.valid_from), str(candidate.valid_until)
     identifier = fact_id(user_id, said.source, candidate.text, *slot, *dates)
