@@ -208,7 +208,7 @@ async def _extract(
     """The candidates for reconcile; None where all utterances were extracted before."""
     try:
         memory = await with_extraction_model(memory_of(runtime), settings_of(runtime))
-        extracted = await memory.learner.extract(utterances, started_at=started_at, config=SILENT)
+        extracted = await memory.learner.extract(utterances, started_at)
     except Exception as error:
         log.warning("extraction failed %s cause=%s", _ids(runtime), cause_of(error))
         return NOTHING_EXTRACTED
@@ -221,9 +221,7 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
     if extracted is None:
         return {}
     try:
-        changes = await memory_of(runtime).learner.learn(
-            extracted.extraction, extracted.utterances, extracted.known, started_at=extracted.started_at
-        )
+        changes = await memory_of(runtime).learner.learn(extracted)
     except Exception as error:
         log.warning("reconcile failed %s cause=%s", _ids(runtime), cause_of(error))
         return {"extracted": None}

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, OnErrorOmit, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, OnErrorOmit, ValidationError
 
 from memory.errors import AgentMemoryError
 from memory.facts.changes import Proposal, RelationKind
@@ -33,10 +33,8 @@ from memory.learn.small_talk import is_small_talk
 if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import MessageLikeRepresentation
-    from langchain_core.runnables import RunnableConfig
 
 StructuredOutputMethod = Literal["auto", "json_schema", "function_calling", "json_mode"]
-Item = TypeVar("Item")
 
 EXTRACTION_PROMPT = """\
 You keep the long-term memory of an assistant. From the user's messages below, take the facts about the user and the \
@@ -92,10 +90,8 @@ Relations = Annotated[
 ]
 
 
-class Candidate(BaseModel):
+class Candidate(BaseModel, json_schema_serialization_defaults_required=True):
     """A fact as the model proposes it; EXTRACTION_PROMPT describes the fields. Those with a default may be missing."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     text: str
     quote: str
@@ -173,10 +169,9 @@ def utterances_of(
 
 
 def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
-    """What the next extraction reads: the first of the utterances that are in `failures`, message id -> failures.
+    """The first of the utterances in `failures` (message id -> failures) that are not small talk, for one extraction.
 
-    An utterance whose extraction failed before is extracted alone, so that it does not hold up the others. Small talk
-    is left out.
+    One whose extraction failed before is extracted alone, so that it does not hold up the others.
     """
     batch: list[Utterance] = []
     characters = 0
@@ -198,7 +193,7 @@ def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> 
     messages = [{"said_at": f"{said.said_at:%A %Y-%m-%d %H:%M %Z}", "text": said.text} for said in utterances]
     facts = [{"subject": fact.subject, "attribute": fact.attribute, "text": fact.text} for fact in known]
     parts = {"messages": messages, "known": facts}
-    numbered = {name: [{"number": n, **item} for n, item in enumerate(items, 1)] for name, items in parts.items()}
+    numbered = {name: [{"number": n} | part for n, part in enumerate(parts[name], 1)] for name in parts}
     return json.dumps(numbered, ensure_ascii=False)
 
 
@@ -211,12 +206,7 @@ def answer_schema() -> dict[str, Any]:
 
 
 async def extract(
-    model: "BaseChatModel",
-    utterances: Sequence[Utterance],
-    known: Sequence[Fact],
-    *,
-    method: StructuredOutputMethod = "auto",
-    config: "RunnableConfig | None" = None,
+    model: "BaseChatModel", utterances: Sequence[Utterance], known: Sequence[Fact], method: StructuredOutputMethod
 ) -> Extraction:
     """One model call: candidate facts from what the user said, related to what is known.
 
@@ -225,13 +215,15 @@ async def extract(
     from langchain_core.messages import HumanMessage, SystemMessage
 
     schema = answer_schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize
-    structured = model.with_structured_output(schema, **({} if method == "auto" else {"method": method}))
+    options: dict[str, Any] = {} if method == "auto" else {"method": method}
+    structured = model.with_structured_output(schema, **options)
     instructions = EXTRACTION_PROMPT
     if method == "json_mode":  # with the other methods the model is told the schema anyway
         instructions += f"\n\nAnswer with one JSON object of this schema:\n{json.dumps(schema)}"
     prompt = [SystemMessage(instructions), HumanMessage(extraction_input(utterances, known))]
     try:
-        return Extraction.model_validate(await structured.ainvoke(prompt, config))
+        # Without the tag LangGraph would stream its tokens to the user, as part of the reply.
+        return Extraction.model_validate(await structured.ainvoke(prompt, {"tags": ["nostream"]}))
     except Exception as error:  # each provider has its own errors
         useless = isinstance(error, ValueError | TypeError) or getattr(error, "code", None) == "content_filter"
         raise ExtractionFailed(f"{type(error).__name__} from the extraction model", transient=not useless) from error
@@ -239,21 +231,21 @@ async def extract(
 
 def proposals(user_id: str, found: Extracted, now: datetime) -> tuple[list[Proposal], dict[str, datetime]]:
     """The candidates that may become facts; and the ids of the known facts that were taken back, each with when."""
+    messages, shown = dict(enumerate(found.utterances, 1)), dict(enumerate(found.known, 1))
     kept: list[Proposal] = []
     kept_of: Counter[int] = Counter()
     for candidate in found.extraction.facts:
-        said = _numbered(found.utterances, candidate.message)
+        said = messages.get(candidate.message)
         if said is None or rejection(candidate, said) or kept_of[candidate.message] == MAX_CANDIDATES:
             continue
-        relations = {shown.id: r.relation for r in candidate.relations if (shown := _numbered(found.known, r.known))}
+        relations = {shown[r.known].id: r.relation for r in candidate.relations if r.known in shown}
         with suppress(ValidationError):  # of a text, subject or attribute that is empty or too long
             kept.append(Proposal(_fact(user_id, candidate, said, now), relations))
             kept_of[candidate.message] += 1
     retracted = {
-        shown.id: said.said_at
+        shown[taken.known].id: said.said_at
         for taken in found.extraction.retracted
-        if (shown := _numbered(found.known, taken.known)) and (said := _numbered(found.utterances, taken.message))
-        if is_quoted(taken.quote, said)
+        if (said := messages.get(taken.message)) and taken.known in shown and is_quoted(taken.quote, said)
     }
     return kept, retracted
 
@@ -277,35 +269,17 @@ def is_quoted(quote: str, said: Utterance) -> bool:
 
 def sentence_around(quote: str, text: str) -> str:
     """The sentence or line of `text` that the quote stands in; the quote itself where it is not found to the letter."""
-    start = text.find(quote)
-    if start < 0:
-        return quote
-    before, after = text[:start], text[start + len(quote) :]
-    return re.split(r"[.!?\n]\s", before)[-1] + quote + re.split(r"[.!?\n](?:\s|$)", after, maxsplit=1)[0]
+    before, found, after = text.partition(quote)
+    start, end = re.split(r"[.!?\n]\s", before)[-1], re.split(r"[.!?\n](?:\s|$)", after, maxsplit=1)[0]
+    return start + quote + end if found else quote
 
 
 def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
-    slot = slot_name(candidate.subject), slot_name(candidate.attribute)
-    dates = str(candidate.valid_from), str(candidate.valid_until)
-    identifier = fact_id(user_id, said.source, candidate.text, *slot, *dates)
-    return Fact(
-        id=identifier,
-        key=identifier,
-        text=candidate.text.strip(),
-        subject=slot[0],
-        attribute=slot[1],
-        exclusive=is_exclusive(slot[1], candidate.exclusive),
-        category=candidate.category,
-        importance=min(max(candidate.importance, 0.0), 1.0),
-        quote=candidate.quote,
-        source=said.source,
-        valid_from=parse_date(candidate.valid_from),
-        valid_until=parse_date(candidate.valid_until),
-        observed_at=said.said_at,
-        recorded_at=now,
-    )
-
-
-def _numbered(items: Sequence[Item], number: int) -> Item | None:
-    """The item with this number, from 1; None for a number that was not shown."""
-    return items[number - 1] if 1 <= number <= len(items) else None
+    values = candidate.model_dump(exclude={"message", "relations"})
+    subject, attribute = slot_name(candidate.subject), slot_name(candidate.attribute)
+    dates = [str(values[name]) for name in ("valid_from", "valid_until")]
+    identifier = fact_id(user_id, said.source, candidate.text, subject, attribute, *dates)
+    values |= {"text": candidate.text.strip(), "importance": min(max(candidate.importance, 0.0), 1.0)}
+    values |= {"exclusive": is_exclusive(attribute, candidate.exclusive), "source": said.source}
+    values |= {"valid_from": parse_date(candidate.valid_from), "valid_until": parse_date(candidate.valid_until)}
+    return Fact(id=identifier, key=identifier, observed_at=said.said_at, recorded_at=now, **values)

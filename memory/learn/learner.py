@@ -25,7 +25,6 @@ from memory.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.runnables import RunnableConfig
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class Learner:
 
     user_id: str
     ledger: Ledger
-    near: Callable[[Sequence[str]], Awaitable[list[Fact]]]  # the known facts nearest to texts, to show them to the model
+    near: Callable[[Sequence[str]], Awaitable[list[Fact]]]  # the known facts nearest to texts, for the model
     update_index: Callable[[str], Awaitable[None]]
     model: "BaseChatModel | None"
     method: StructuredOutputMethod
@@ -45,9 +44,7 @@ class Learner:
         """Message id -> how many extractions failed, for the messages not yet extracted, in order."""
         return await self.ledger.unextracted(self.user_id, thread_id, message_ids)
 
-    async def extract(
-        self, utterances: Sequence[Utterance], started_at: datetime | None = None, config: "RunnableConfig | None" = None
-    ) -> Extracted | None:
+    async def extract(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Extracted | None:
         """One model call, with as many of the utterances not yet extracted, all of one thread, as fit into it.
 
         None if there are none. Raises ExtractionFailed. If the model did not answer, call again. A message for which
@@ -65,7 +62,7 @@ class Learner:
             return Extracted(batch, [], Extraction(facts=[], retracted=[]), started_at)
         known = await self.near([said.text for said in batch])
         try:
-            extraction = await extract(self.model, batch, known, method=self.method, config=config)
+            extraction = await extract(self.model, batch, known, self.method)
         except ExtractionFailed as error:
             if not error.transient:
                 async with self.ledger.transaction(self.user_id) as transaction:
