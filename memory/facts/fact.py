@@ -1,8 +1,7 @@
 """A fact: one sentence known about a user, with its subject, its dates and its source.
 
-A fact is never edited, only retired, once, with a reason. Its *valid time* is when it held in the world (`valid_from`,
-`valid_until`), its *record time* when it was known here (`recorded_at`, `retired_at`): the bitemporal model of
-Snodgrass, "Developing Time-Oriented Database Applications in SQL" (1999).
+A fact is never edited, only retired, once. Its *valid time* is when it held in the world, its *record time* when it was
+known here: the bitemporal model of Snodgrass, "Developing Time-Oriented Database Applications in SQL" (1999).
 """
 
 import hashlib
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from memory.errors import BadInput, quoted
 
@@ -59,7 +58,7 @@ def in_utc(moment: datetime) -> datetime:
 
 
 def iso_moment(text: str) -> datetime:
-    """The moment that an ISO date or time names, in UTC where it names no zone. Raises ValueError."""
+    """The moment that an ISO date or time names, by default in UTC. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -79,10 +78,8 @@ Hints = Annotated[
 ]
 
 
-class Source(BaseModel):
+class Source(BaseModel, frozen=True):
     """The message a fact was said in; both ids are None for a fact that was stored by hand."""
-
-    model_config = ConfigDict(frozen=True)
 
     thread_id: str | None = None
     message_id: str | None = None
@@ -90,17 +87,15 @@ class Source(BaseModel):
     """The messages just before, the latest last: they help to find an answer ("Since May.") and are never shown."""
 
 
-class Fact(BaseModel):
-    """One thing known about a user."""
-
-    model_config = ConfigDict(frozen=True)
+class Fact(BaseModel, frozen=True):
+    """One thing known about a user, which held from `valid_from` until `valid_until` as far as that was said."""
 
     id: str
     """Derived from user, source message and text (`fact_id`), so that a repeated write is the same write."""
     key: str
     """Its key in a LangGraph store: its id, unless it was put under another."""
     text: str = Field(pattern=r"\S", max_length=MAX_FACT_TEXT)
-    """One declarative sentence in the user's language, without the user as subject: "Lives in Austin"."""
+    """One declarative sentence in the user's language, without the user as its subject: "Lives in Austin"."""
     subject: SlotName = "user"
     """ "user", or the name of the person or thing it is about."""
     attribute: SlotName
@@ -110,12 +105,9 @@ class Fact(BaseModel):
     category: Category = "fact"
     importance: float = Field(default=0.5, ge=0, le=1)
     quote: str = ""
-    """The user's own words."""
     source: Source = Source()
     valid_from: Instant | None = None
-    """Since when it holds, if that was said."""
     valid_until: Instant | None = None
-    """Until when it holds, if that was said; it is not current after."""
     observed_at: Instant
     """When the user said it."""
     recorded_at: Instant
@@ -126,7 +118,6 @@ class Fact(BaseModel):
     ended_at: Instant | None = None
     """When it stopped holding in the world, as far as is known since it was retired."""
     said_again_at: Instant | None = Field(default=None, exclude=True)
-    """When it was last said again; not part of an export, which lists each time."""
 
     @property
     def slot(self) -> tuple[str, str]:
@@ -169,21 +160,19 @@ class Fact(BaseModel):
 
     @property
     def searchable(self) -> str:
-        """What is embedded: the slot's name before the sentence and the quote after it bring questions nearer to it."""
+        """What is embedded: the sentence, between the slot's name and the quote, which bring questions nearer to it."""
         about = self.speaker or (self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}")
         said = f" ({self.quote})" if normalize(self.quote) != normalize(self.text) and self.quote else ""
         return f"{about}: {self.text}{said}"
 
     @property
     def searchable_with_previous(self) -> str:
-        """The same with the messages before it at the end, where they change the vector least."""
+        """The same, then the messages before it: at the end they change the vector least."""
         return f"{self.searchable} ({' '.join(self.source.previous)})" if self.source.previous else self.searchable
 
 
-class Repeat(BaseModel):
+class Repeat(BaseModel, frozen=True):
     """One time that a known fact was said again."""
-
-    model_config = ConfigDict(frozen=True)
 
     thread_id: str
     message_id: str

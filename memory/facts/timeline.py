@@ -11,7 +11,7 @@ class AsOf(NamedTuple):
     """A user's facts at a moment."""
 
     held: list[Fact]
-    """What held in the world then, as far as is known today."""
+    """What held in the world then, as far as is known today: of a slot with one value, what began last."""
     believed: list[Fact]
     """What was current then, as far as was known then."""
 
@@ -34,20 +34,10 @@ def current_at(unretired: Iterable[Fact], now: datetime) -> list[Fact]:
 
 def as_of(facts: Sequence[Fact], when: datetime) -> AsOf:
     """The user's facts at `when`. `facts` are all there ever were, in the order in which they were recorded."""
-    return AsOf(held(facts, when), believed(facts, when))
-
-
-def held(facts: Iterable[Fact], when: datetime) -> list[Fact]:
-    """The facts whose valid time includes `when`; of a slot that holds one value, the one that began last."""
     begun = (fact for fact in facts if _has_begun(fact, when))
     lasting = [fact for fact in begun if all(when < end for end in (fact.valid_until, fact.ended_at) if end)]
-    return _without_overtaken(lasting, when)
-
-
-def believed(facts: Iterable[Fact], when: datetime) -> list[Fact]:
-    """The facts that were current at `when`, as far as was known then."""
     known = (fact for fact in facts if fact.recorded_at <= when and (not fact.retired_at or when < fact.retired_at))
-    return current_at(known, when)
+    return AsOf(held=_without_overtaken(lasting, when), believed=current_at(known, when))
 
 
 def versions(facts: Iterable[Fact]) -> list[Version]:
