@@ -53,20 +53,14 @@ class Ledger:
 
     @asynccontextmanager
     async def transaction(self, user_id: str) -> AsyncIterator[Transaction]:
-        """A transaction that holds the user's lock and gives the user's memory a new version.
-
-        Raises Unavailable when another writer holds the lock for longer than the lock timeout.
-        """
+        """A transaction that holds the user's lock, or raises Unavailable, and gives the memory a new version."""
         owner = owner_key(check_user_id(user_id))
         async with (
             self._locks.hold(owner, timeout=self._timeout, busy=busy_message(self._timeout)),
             locked_transaction(self.pool, "user", owner, timeout=self._timeout) as connection,
         ):
-            await connection.execute(
-                "insert into memory.users (owner, user_id) values (%s, %s) "
-                "on conflict (owner) do update set version = default",
-                (owner, user_id),
-            )
+            upsert = "insert into memory.users (owner, user_id) values (%s, %s) on conflict (owner) do update"
+            await connection.execute(f"{upsert} set version = default", (owner, user_id))
             yield Transaction(connection, owner)
 
     async def version(self, user_id: str) -> int:
@@ -79,10 +73,7 @@ class Ledger:
         return await self._facts(user_id, "true")
 
     async def current(self, user_id: str, now: datetime, **wanted: list[str]) -> list[Fact]:
-        """The facts that are current at `now`, oldest first: all, or those that have one of the `wanted` values.
-
-        `wanted` is by column: `id=["a", "b"], category=["constraint"]`.
-        """
+        """The facts that are current at `now`, oldest first; with `category=["work"]` or another column, of these."""
         condition = " or ".join(f"{column} = any(%({column})s)" for column in wanted) or "true"
         facts = await self._facts(user_id, f"retired_at is null and ({condition})", **wanted)
         rivals = await self.in_planned_slots(user_id) if wanted and any(fact.exclusive for fact in facts) else []

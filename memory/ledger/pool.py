@@ -48,9 +48,9 @@ def url_problem(url: str) -> str | None:
 
 @asynccontextmanager
 async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> AsyncIterator[Pool]:
-    """A pool of connections to `url`, as LangGraph's saver and store need them (autocommit, dict rows).
+    """A pool of connections to `url`, as LangGraph's saver and store need them. Raises Unavailable, or BadInput.
 
-    `timeout` is in seconds, for the first connection and for each later wait. Raises Unavailable, or BadInput.
+    `timeout` is in seconds, for the first connection and for each later wait.
     """
     if problem := url_problem(url):
         raise BadInput(f"POSTGRES_URL: {problem}.")

@@ -1,6 +1,6 @@
 """One write to a user's memory: everything that it reads and writes is committed together or not at all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from psycopg import AsyncCursor
@@ -27,29 +27,19 @@ class Transaction:
         ids: Iterable[str] = (),
         keys: Iterable[str] = (),
         texts: Iterable[str] = (),
-        slots: Iterable[tuple[str, str]] = (),
+        slots: Collection[tuple[str, str]] = (),
         ended_after: datetime | None = None,
     ) -> list[Fact]:
-        """The facts with these ids, and the unretired ones with one of these keys, texts or slots.
-
-        Of the retired ones with such a key, text or slot also those that stopped holding after `ended_after`.
-        """
-        slots = list(slots)
+        """The facts with these ids, and with one of these keys, texts or slots: unretired, or ended `ended_after`."""
+        names = {"ids": [*ids], "keys": [*keys], "digests": [*map(text_digest, texts)]}
+        names |= {"subjects": [subject for subject, _ in slots], "attributes": [attribute for _, attribute in slots]}
         matches = (
             "(key = any(%(keys)s) or digest = any(%(digests)s) or (subject, attribute) in "
             "(select * from unnest(%(subjects)s::text[], %(attributes)s::text[])))"
         )
         history = f"or ended_at > %(ended_after)s and {matches}" if ended_after else ""
-        cursor = await self._execute(
-            f"{SELECT} and (id = any(%(ids)s) or retired_at is null and {matches} {history})",
-            ids=list(ids),
-            keys=list(keys),
-            digests=[text_digest(text) for text in texts],
-            subjects=[subject for subject, _ in slots],
-            attributes=[attribute for _, attribute in slots],
-            ended_after=ended_after,
-        )
-        return await facts_of(await cursor.fetchall())
+        query = f"{SELECT} and (id = any(%(ids)s) or retired_at is null and {matches} {history})"
+        return await facts_of(await (await self._execute(query, ended_after=ended_after, **names)).fetchall())
 
     async def write(self, changes: Changes, now: datetime) -> Changes:
         """Write what was decided. Returns it as it now stands in the ledger."""
@@ -111,14 +101,12 @@ class Transaction:
 
     async def erase(self, *, ids: Sequence[str] = (), category: str | None = None, thread_id: str | None = None) -> int:
         """Delete facts and their history: by id, by category, or by the thread they were said in. Returns how many."""
-        thread = stored_id(thread_id)
-        cursor = await self._execute(
+        thread, ids = stored_id(thread_id), [fact_id for fact_id in ids if is_storable(fact_id)]
+        query = (
             "delete from memory.facts where owner = %(owner)s "
-            "and (id = any(%(ids)s) or category = %(category)s or thread_id = %(thread)s) returning id",
-            ids=[fact_id for fact_id in ids if is_storable(fact_id)],
-            category=category,
-            thread=thread,
+            "and (id = any(%(ids)s) or category = %(category)s or thread_id = %(thread)s) returning id"
         )
+        cursor = await self._execute(query, ids=ids, category=category, thread=thread)
         erased = [row["id"] async for row in cursor]
         await self._execute(
             "update memory.facts set successor = null where owner = %(owner)s and successor = any(%(erased)s)",
@@ -133,7 +121,7 @@ class Transaction:
         return len(erased)
 
     async def erase_user(self) -> int:
-        """Delete everything that is known about the user. Returns how many facts that were."""
+        """Delete everything that is known about the user. Returns how many facts were deleted."""
         erased = await self._execute("delete from memory.facts where owner = %(owner)s")
         for table in ("extracted_messages", "failed_extractions", "users"):
             await self._execute(f"delete from memory.{table} where owner = %(owner)s")
