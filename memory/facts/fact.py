@@ -93,13 +93,11 @@ class Fact(BaseModel, frozen=True):
     id: str
     """Derived from user, source message and text (`fact_id`), so that a repeated write is the same write."""
     key: str
-    """Its key in a LangGraph store: its id, unless it was put under another."""
     text: str = Field(pattern=r"\S", max_length=MAX_FACT_TEXT)
     """One declarative sentence in the user's language, without the user as its subject: "Lives in Austin"."""
     subject: SlotName = "user"
-    """ "user", or the name of the person or thing it is about."""
     attribute: SlotName
-    """What it says about the subject: "home city". Subject and attribute together are the *slot*."""
+    """What it says about the subject ("user", or a name): "home city". The two together are the *slot*."""
     exclusive: bool = False
     """Whether the slot holds one value at a time (home city), so that a new one supersedes the old."""
     category: Category = "fact"
@@ -108,13 +106,11 @@ class Fact(BaseModel, frozen=True):
     source: Source = Source()
     valid_from: Instant | None = None
     valid_until: Instant | None = None
-    observed_at: Instant
-    """When the user said it."""
+    observed_at: Instant  # when the user said it
     recorded_at: Instant
     retired_at: Instant | None = None
     retired_reason: RetiredReason | None = None
-    successor: str | None = None
-    """Id of the fact that replaced it."""
+    successor: str | None = None  # the id of the fact that replaced it
     ended_at: Instant | None = None
     """When it stopped holding in the world, as far as is known since it was retired."""
     said_again_at: Instant | None = Field(default=None, exclude=True)
@@ -130,7 +126,6 @@ class Fact(BaseModel, frozen=True):
 
     @property
     def starts_at(self) -> datetime:
-        """Since when it holds; an undated fact holds since it was said."""
         return self.valid_from or self.observed_at
 
     @property
@@ -180,7 +175,7 @@ class Repeat(BaseModel, frozen=True):
 
 
 def check_user_id(user_id: str) -> str:
-    """Return `user_id`. Raises BadInput if it is empty, or as `check_text` does."""
+    """Return `user_id`. Raises BadInput if it is empty, too long, or cannot be stored in Postgres."""
     if not isinstance(user_id, str) or not user_id.strip():
         raise BadInput(f"The user id {user_id!r} is empty: give each user a non-empty id.")
     return check_text("user id", user_id, MAX_USER_ID)
@@ -197,7 +192,7 @@ def check_text(name: str, text: str, max_length: int) -> str:
 
 def is_storable(text: str) -> bool:
     """Whether Postgres can store the text: it has no NUL and no lone surrogates."""
-    return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    return not re.search("[\x00\ud800-\udfff]", text)
 
 
 def replace_surrogates(text: str) -> str:

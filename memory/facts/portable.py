@@ -1,7 +1,7 @@
 """A user's memory as JSON lines, for backups and moves: facts with their history and sources. Pure.
 
-The first line names the format. Each further line is a fact, in the order they were recorded, with the times it was
-said again; then come the messages that were extracted, so that they are not extracted again elsewhere.
+The first line names the format; then comes each fact with the times it was said again, then each message that was
+extracted, so that it is not extracted again elsewhere.
 """
 
 import json
@@ -75,10 +75,9 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
 
 
 def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Sequence[Repeat]]) -> Changes:
-    """Fit exported facts into a memory that has facts of its own, `known`.
+    """Fit exported facts into a memory that has facts of its own, `known`, and lose none.
 
-    Nothing is lost: of two current facts that exclude each other, the one that was said later stays current and the
-    other becomes history. A known fact stays as it is, unless it was retired elsewhere.
+    Of two current facts that exclude each other, the one that was said later stays current.
     """
     here = {fact.id: fact for fact in known}
     holders: defaultdict[Claim, list[Fact]] = defaultdict(list)

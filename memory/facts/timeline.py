@@ -26,8 +26,7 @@ class Version(NamedTuple):
 def current_at(unretired: Iterable[Fact], now: datetime) -> list[Fact]:
     """The current facts at `now`: not over, and not overtaken by another of their slot. Plans for later are current.
 
-    `unretired` has to hold all facts of a slot or none. This is the only definition of "current": the ledger and recall
-    select candidates, and call it.
+    `unretired` has to hold all facts of a slot or none. The ledger and recall only select candidates for it.
     """
     return _without_overtaken([fact for fact in unretired if not fact.valid_until or now < fact.valid_until], now)
 
@@ -47,10 +46,7 @@ def versions(facts: Iterable[Fact]) -> list[Version]:
 
 
 def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
-    """The fact with this id, those it replaced and those that replaced it; [] for an unknown id.
-
-    In a slot that holds one value that is the whole slot.
-    """
+    """The fact with this id, those it replaced and those that replaced it; of a slot with one value, the whole slot."""
     start = next((fact for fact in facts if fact.id == fact_id), None)
     if start is None:
         return []

@@ -140,14 +140,11 @@ class Extracted:
 
 
 class ExtractionFailed(AgentMemoryError):
-    """The model gave no usable answer; the messages are to be extracted later.
-
-    `transient` tells whether the same messages may succeed then: the model did not answer, or is configured wrongly.
-    """
+    """The model gave no usable answer; the messages are to be extracted later."""
 
     def __init__(self, text: str, *, transient: bool) -> None:
         super().__init__(text)
-        self.transient = transient
+        self.transient = transient  # whether the same messages may succeed later: the model did not answer
 
 
 def utterances_of(
@@ -169,10 +166,7 @@ def utterances_of(
 
 
 def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
-    """The first of the utterances in `failures` (message id -> failures) that are not small talk, for one extraction.
-
-    One whose extraction failed before is extracted alone, so that it does not hold up the others.
-    """
+    """The first utterances in `failures` (by message id) that are no small talk; one that failed before comes alone."""
     batch: list[Utterance] = []
     characters = 0
     for said in utterances:
@@ -208,10 +202,7 @@ def answer_schema() -> dict[str, Any]:
 async def extract(
     model: "BaseChatModel", utterances: Sequence[Utterance], known: Sequence[Fact], method: StructuredOutputMethod
 ) -> Extraction:
-    """One model call: candidate facts from what the user said, related to what is known.
-
-    Raises ExtractionFailed when the model refuses, times out, or gives an answer of another shape.
-    """
+    """One model call: candidate facts from what the user said, related to what is known. Raises ExtractionFailed."""
     from langchain_core.messages import HumanMessage, SystemMessage
 
     schema = answer_schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize

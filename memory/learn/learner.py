@@ -45,14 +45,13 @@ class Learner:
         return await self.ledger.unextracted(self.user_id, thread_id, message_ids)
 
     async def extract(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Extracted | None:
-        """One model call, with as many of the utterances not yet extracted, all of one thread, as fit into it.
+        """One model call on the next utterances, of one thread, not yet extracted; None if there are none.
 
-        None if there are none. Raises ExtractionFailed. If the model did not answer, call again. A message for which
-        its answer was unusable is tried alone from then on, and given up after MAX_FAILURES.
+        Raises ExtractionFailed. A message for which the answer was unusable is given up after MAX_FAILURES.
         """
         if self.model is None:
             raise BadInput("Facts are taken from messages by a model: UserMemory(store, user_id, model=...).")
-        started_at, thread_id = started_at or utc_now(), utterances[0].source.thread_id if utterances else None
+        started_at, thread_id = started_at or utc_now(), utterances[0].source.thread_id if utterances else ""
         failures = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances])
         batch = next_batch(utterances, failures)
         if not batch:

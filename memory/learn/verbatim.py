@@ -20,7 +20,6 @@ class Memory(NamedTuple):
     subject: str = "user"
     """Who said it, or whom it is about."""
     source: Source | None = None
-    """Where it was said, and the messages before it: they help to find it."""
 
 
 def facts_of_texts(user_id: str, memories: Iterable[Memory], now: datetime) -> Iterator[Fact]:

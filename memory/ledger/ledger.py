@@ -69,7 +69,7 @@ class Ledger:
         return int(rows[0]["version"]) if rows else 0
 
     async def all(self, user_id: str) -> list[Fact]:
-        """Every fact there ever was, in the order they were recorded."""
+        """Every fact there ever was, oldest first."""
         return await self._facts(user_id, "true")
 
     async def current(self, user_id: str, now: datetime, **wanted: list[str]) -> list[Fact]:
@@ -87,12 +87,11 @@ class Ledger:
 
     async def revisions(self, user_id: str, limit: int) -> dict[str, Revision]:
         """Ids and revisions of up to `limit` unretired facts, the newest first."""
-        rows = await self._rows(
+        query = (
             f"select id, recorded_at, {SAID_AGAIN_AT} from memory.facts "
-            "where owner = %(owner)s and retired_at is null order by number desc limit %(limit)s",
-            user_id,
-            limit=limit,
+            "where owner = %(owner)s and retired_at is null order by number desc limit %(limit)s"
         )
+        rows = await self._rows(query, user_id, limit=limit)
         return {row["id"]: Revision(row["recorded_at"], row["said_again_at"]) for row in rows}
 
     async def newest(
@@ -123,44 +122,37 @@ class Ledger:
     async def unextracted(self, user_id: str, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
         """Those of the messages that are not marked as extracted, in order -> how many extractions failed."""
         stored = {message_id: stored_id(message_id) for message_id in message_ids}
-        rows = await self._rows(
+        query = (
             "select id, coalesce(failures, 0) as failures from unnest(%(ids)s::text[]) as id "
             "left join memory.failed_extractions on owner = %(owner)s and thread_id = %(thread)s and message_id = id "
             "where not exists (select from memory.extracted_messages "
-            "where owner = %(owner)s and thread_id = %(thread)s and message_id = id)",
-            user_id,
-            thread=stored_id(thread_id),
-            ids=[*stored.values()],
+            "where owner = %(owner)s and thread_id = %(thread)s and message_id = id)"
         )
+        rows = await self._rows(query, user_id, thread=stored_id(thread_id), ids=[*stored.values()])
         failures = {row["id"]: int(row["failures"]) for row in rows}
         return {message_id: failures[known] for message_id, known in stored.items() if known in failures}
 
     async def reinforcements(self, user_id: str) -> dict[str, list[Repeat]]:
         """Fact id -> each time the fact was said again, oldest first."""
-        rows = await self._rows(
-            "select fact_id, thread_id, message_id, observed_at from memory.reinforcements where owner = %(owner)s "
-            "order by observed_at, thread_id, message_id",
-            user_id,
-        )
+        columns = "fact_id, observed_at, thread_id, message_id"
+        query = f"select {columns} from memory.reinforcements where owner = %(owner)s order by {columns}"
         repeats: dict[str, list[Repeat]] = {}
-        for row in rows:
-            repeats.setdefault(row.pop("fact_id"), []).append(Repeat.model_validate(row))
+        for row in await self._rows(query, user_id):
+            repeats.setdefault(row["fact_id"], []).append(Repeat.model_validate(row))
         return repeats
 
     async def extracted_messages(self, user_id: str) -> list[Source]:
-        rows = await self._rows(
-            "select thread_id, message_id from memory.extracted_messages where owner = %(owner)s order by 1, 2", user_id
-        )
-        return [Source.model_validate(row) for row in rows]
+        query = "select thread_id, message_id from memory.extracted_messages where owner = %(owner)s order by 1, 2"
+        return [Source.model_validate(row) for row in await self._rows(query, user_id)]
 
     async def users(self) -> list[str]:
         """Ids of the users who have unretired facts."""
+        query = (
+            "select user_id from memory.users u where exists "
+            "(select from memory.facts f where f.owner = u.owner and retired_at is null) order by user_id"
+        )
         async with self.pool.connection() as connection:
-            cursor = await connection.execute(
-                "select user_id from memory.users u where exists "
-                "(select from memory.facts f where f.owner = u.owner and retired_at is null) order by user_id"
-            )
-            return [row["user_id"] for row in await cursor.fetchall()]
+            return [row["user_id"] async for row in await connection.execute(query)]
 
     async def _facts(self, user_id: str, condition: str, **parameters: object) -> list[Fact]:
         return await facts_of(await self._rows(f"{SELECT} and {condition} order by number", user_id, **parameters))
@@ -169,16 +161,12 @@ class Ledger:
         self, user_id: str, condition: str, limit: int, embedder: str, *, page: int, **parameters: object
     ) -> tuple[list[Fact], list[bytes | None]]:
         query = WITH_VECTORS.format(condition=condition)
-        facts: list[Fact] = []
-        vectors: list[bytes | None] = []
-        before = 2**63 - 1
-        while len(facts) < limit:
+        facts, vectors, before, more = list[Fact](), list[bytes | None](), 2**63 - 1, True
+        while more and len(facts) < limit:
             rows = await self._rows(query, user_id, before=before, page=page, embedder=embedder, **parameters)
             vectors += [row["vector"] for row in rows]
             facts += await facts_of(rows)
-            if len(rows) < page:
-                break
-            before = rows[-1]["number"]
+            before, more = rows[-1]["number"] if rows else 0, len(rows) == page
         return facts[:limit], vectors[:limit]
 
     async def _rows(self, query: str, user_id: str, **parameters: object) -> list[DictRow]:

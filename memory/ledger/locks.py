@@ -35,10 +35,7 @@ async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> As
 
 
 async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: float, busy: str) -> None:
-    """Hold these advisory locks until the transaction ends; they are taken in order, to avoid deadlocks.
-
-    Raises Unavailable(`busy`) when one of them is not free within `timeout` seconds.
-    """
+    """Hold these locks until the transaction ends, taken in order to avoid deadlocks. Raises Unavailable(`busy`)."""
     await connection.execute("select set_config('lock_timeout', %s, true)", (f"{int(timeout * 1000)}ms",))
     try:
         await connection.execute("select pg_advisory_xact_lock(key) from unnest(%s::bigint[]) as key", (sorted(keys),))
@@ -47,10 +44,8 @@ async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: fl
 
 
 async def wait_for_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> None:
-    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock.
-
-    It polls: a statement that waits would block `create index concurrently`, which waits for all running statements.
-    """
+    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock."""
+    # Polling: a statement that waits would block `create index concurrently`, which waits for all running statements.
     try:
         async with asyncio.timeout_at(deadline):
             while True:

@@ -37,21 +37,16 @@ def url_problem(url: str) -> str | None:
         # libpq quotes the parameter that it does not know, which may be a piece of a password.
         names_parameter = reason.startswith(("invalid URI query parameter:", "invalid connection option"))
         return reason if names_parameter and not re.search(r"password|\?.*@", url) else not_a_url
-    host = str(parts.get("host") or "")
-    ports = [port for port in str(parts.get("port") or "").split(",") if port]
-    if ("@" in host and not host.startswith("/")) or not all(map(str.isdecimal, ports)):
+    host, ports = str(parts.get("host") or ""), str(parts.get("port") or "").split(",")
+    if ("@" in host and not host.startswith("/")) or not all(port.isdecimal() for port in ports if port):
         return not_a_url
-    if not all(1 <= float(port) <= 65_535 for port in ports):
-        return f"its port is not from 1 to 65535: {URL_FORM}"
-    return None
+    in_range = all(1 <= float(port) <= 65_535 for port in ports if port)
+    return None if in_range else f"its port is not from 1 to 65535: {URL_FORM}"
 
 
 @asynccontextmanager
 async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> AsyncIterator[Pool]:
-    """A pool of connections to `url`, as LangGraph's saver and store need them. Raises Unavailable, or BadInput.
-
-    `timeout` is in seconds, for the first connection and for each later wait.
-    """
+    """A pool of connections as LangGraph needs them; `timeout` is in seconds. Raises Unavailable, or BadInput."""
     if problem := url_problem(url):
         raise BadInput(f"POSTGRES_URL: {problem}.")
     await _try_connection(url, timeout)
@@ -101,9 +96,7 @@ def _unavailable(url: str, reason: str) -> Unavailable:
     where = " ".join(f"{key}={parts[key]}" for key in ("host", "port", "dbname", "user") if parts.get(key))
     reason, refused, by_server = reason.rpartition("failed: ")[2].partition("FATAL:")
     if not refused and reason.startswith(NO_ANSWER):
-        return Unavailable(
-            f"Postgres does not answer ({where}): {reason}. Check that it runs and that POSTGRES_URL is right, "
-            "or leave POSTGRES_URL empty for the embedded one."
-        )
+        fix = "Check that it runs and that POSTGRES_URL is right, or leave POSTGRES_URL empty for the embedded one."
+        return Unavailable(f"Postgres does not answer ({where}): {reason}. {fix}")
     problem, reason = ("refuses the connection", by_server) if refused else ("cannot be used", reason)
     return Unavailable(f"Postgres {problem} ({where}): {reason.strip()}. Check POSTGRES_URL and the server's settings.")
