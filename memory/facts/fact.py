@@ -201,7 +201,7 @@ def replace_surrogates(text: str) -> str:
 
 
 def owner_key(user_id: str) -> str:
-    """32 hex digits that identify the user in tables and indexes, so that no user id becomes searchable text."""
+    """32 hex digits for the user in tables and indexes, so that no user id becomes searchable text."""
     return hashlib.sha256(user_id.encode()).hexdigest()[:32]
 
 

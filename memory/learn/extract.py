@@ -259,7 +259,7 @@ def is_quoted(quote: str, said: Utterance) -> bool:
 
 
 def sentence_around(quote: str, text: str) -> str:
-    """The sentence or line of `text` that the quote stands in; the quote itself where it is not found to the letter."""
+    """The sentence or line of `text` with the quote in it; the quote alone where it is not found to the letter."""
     before, found, after = text.partition(quote)
     start, end = re.split(r"[.!?\n]\s", before)[-1], re.split(r"[.!?\n](?:\s|$)", after, maxsplit=1)[0]
     return start + quote + end if found else quote

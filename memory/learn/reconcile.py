@@ -83,10 +83,7 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
 
 
 def put(fact: Fact, known: Iterable[Fact]) -> Changes:
-    """Write a fact under its key: it replaces the fact with that key and, if it holds one value, the one in its slot.
-
-    In a slot, a fact that was over when it was said replaces nothing, and one that was said later stays.
-    """
+    """Write a fact in place of the one with its key and, if it holds one value, of an earlier one in its slot."""
     current = [other for other in known if other.retired_at is None]
     same_key = [other for other in current if other.key == fact.key]
     metadata = {"id", "observed_at", "recorded_at", "said_again_at"}

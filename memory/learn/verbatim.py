@@ -44,7 +44,8 @@ def stated_fact(key: str, values: Mapping[str, object], now: datetime) -> Fact:
     try:
         fact = Fact.model_validate({"attribute": NOTE, "observed_at": now, **values, "key": key, "recorded_at": now})
     except ValidationError as error:
-        raise BadInput(f"It is no fact: {listed(problems_of(error.errors(include_input=False)))}.") from error
+        problems = listed(problems_of(error.errors(include_input=False)))
+        raise BadInput(f"It is no fact ({problems}): give at least a `text`.") from error
     for text in (fact.text, fact.subject, fact.attribute, fact.quote, *fact.source.previous):
         check_text("text", text, MAX_FACT_TEXT)
     if is_secret(fact.text, fact.attribute, fact.quote):

@@ -50,9 +50,9 @@ class Transaction:
         added, retired = tuple(map(dated, changes.added)), tuple(map(dated, changes.retired))
         await self.retire(retired)  # first: a slot and a key have room for one current fact
         await self.add(added)
+        columns = "%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s"
         await self._execute_each(
-            "insert into memory.reinforcements values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s) "
-            "on conflict do nothing",
+            f"insert into memory.reinforcements values ({columns}) on conflict do nothing",
             [
                 {"fact": fact.id, "observed_at": repeat.observed_at}
                 | {"thread": stored_id(repeat.thread_id), "message": stored_id(repeat.message_id)}
@@ -72,22 +72,17 @@ class Transaction:
         )
 
     async def mark_extracted(self, sources: Sequence[Source], started_at: datetime | None = None) -> set[Source]:
-        """Mark these messages as extracted.
-
-        Returns those that were not marked before, and whose thread was not forgotten after `started_at`.
-        """
-        cursor = await self._execute(
+        """Mark messages as extracted. Returns the new ones whose thread was not forgotten after `started_at`."""
+        query = (
             "with messages as (select * from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)), "
             "cleared as (delete from memory.failed_extractions f using messages m "
             "where f.owner = %(owner)s and (f.thread_id, f.message_id) = (m.thread_id, m.id)), "
             "new as (insert into memory.extracted_messages select %(owner)s, thread_id, id from messages "
             "on conflict do nothing returning thread_id, message_id) "
             "select thread_id, message_id from new where not exists (select from memory.forgotten f "
-            "where f.owner = %(owner)s and f.thread_id in (%(all)s, new.thread_id) and forgotten_at >= %(started_at)s)",
-            **_columns_of(sources),
-            all=ALL_THREADS,
-            started_at=started_at,
+            "where f.owner = %(owner)s and f.thread_id in (%(all)s, new.thread_id) and forgotten_at >= %(started_at)s)"
         )
+        cursor = await self._execute(query, **_columns_of(sources), all=ALL_THREADS, started_at=started_at)
         fresh = {(row["thread_id"], row["message_id"]) async for row in cursor}
         return {s for s in sources if (stored_id(s.thread_id), stored_id(s.message_id)) in fresh}
 
@@ -108,15 +103,12 @@ class Transaction:
         )
         cursor = await self._execute(query, ids=ids, category=category, thread=thread)
         erased = [row["id"] async for row in cursor]
-        await self._execute(
-            "update memory.facts set successor = null where owner = %(owner)s and successor = any(%(erased)s)",
-            erased=erased,
-        )
+        of_erased = "where owner = %(owner)s and successor = any(%(erased)s)"
+        await self._execute(f"update memory.facts set successor = null {of_erased}", erased=erased)
         if thread is not None:
+            in_thread = "where owner = %(owner)s and thread_id = %(thread)s"
             for table in ("reinforcements", "failed_extractions"):
-                await self._execute(
-                    f"delete from memory.{table} where owner = %(owner)s and thread_id = %(thread)s", thread=thread
-                )
+                await self._execute(f"delete from memory.{table} {in_thread}", thread=thread)
             await self._mark_forgotten(thread)
         return len(erased)
 
