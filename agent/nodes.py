@@ -156,7 +156,7 @@ async def _extract(runtime: Runtime[Context], said: Sequence[Utterance], started
     """The candidates for reconcile; {} where all utterances were extracted before."""
     try:
         memory = await schedule.with_extraction_model(memory_of(runtime), settings_of(runtime))
-        extracted = await memory.learner.extract(said, started_at=started_at, config=SILENT)
+        extracted = await memory.learner.extract(said, started_at)
     except Exception as error:
         log.warning("extraction failed %s cause=%s", _ids(runtime), cause_of(error))
         return NOTHING_EXTRACTED
@@ -167,13 +167,12 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
     """Decide in code what happens to the candidates, write it, and move the watermark past their messages."""
     if (extracted := state.get("extracted")) is None:
         return {}
-    said, known, started_at = extracted.utterances, extracted.known, extracted.started_at
     try:
-        changes = await memory_of(runtime).learner.learn(extracted.extraction, said, known, started_at=started_at)
+        changes = await memory_of(runtime).learner.learn(extracted)
     except Exception as error:
         log.warning("reconcile failed %s cause=%s", _ids(runtime), cause_of(error))
         return {"extracted": None}
-    watermark = said[-1].source.message_id
+    watermark = extracted.utterances[-1].source.message_id
     return {"extracted": None, "extracted_until": watermark, "changes": memory_changes(changes)}
 
 

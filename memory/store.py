@@ -26,14 +26,13 @@ from langgraph.store.base import (
     SearchOp,
 )
 from langgraph.store.memory import InMemoryStore
-from pydantic import ValidationError
 
-from memory.errors import BadInput, listed, problems_of
-from memory.facts.fact import MAX_FACT_TEXT, MAX_KEY, Fact, check_text, slot_name, utc_now
+from memory.errors import BadInput, quoted
+from memory.facts.fact import MAX_KEY, NOTE, Fact, check_text, slot_name, utc_now
 from memory.index.queue import IndexQueue
 from memory.learn import writes
-from memory.learn.guard import is_secret
 from memory.learn.reconcile import is_exclusive
+from memory.learn.verbatim import stated_fact
 from memory.ledger.ledger import Ledger
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
@@ -122,7 +121,7 @@ class FactStore(Parts, BaseStore):
         now = utc_now()
         match op:
             case GetOp(key=key):
-                facts = await self.ledger.current(user_id, now, keys=[key])
+                facts = await self.ledger.current(user_id, now, key=[key])
                 return Item(**_item(op.namespace, facts[0])) if facts else None
             case PutOp(key=key, value=None):
                 await writes.retract(self.ledger, user_id, key, now)
@@ -180,26 +179,16 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
     `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput.
     """
     taken = {name: value[name] for name in EDITABLE if value.get(name) is not None}
-    taken.setdefault("text", value.get("content"))
-    attribute = slot_name(str(taken.get("attribute", "note")))
+    attribute = slot_name(str(taken.get("attribute", NOTE)))
     taken |= {"attribute": attribute, "exclusive": is_exclusive(attribute, bool(taken.get("exclusive")))}
-    check_text("key", key, MAX_KEY)
     try:
         if ttl is not None:
             taken["valid_until"] = now + timedelta(minutes=ttl)
-        fact = Fact.model_validate(
-            {"observed_at": now, **taken, "id": uuid.uuid4().hex, "key": key, "recorded_at": now}
-        )
-    except OverflowError as error:
-        raise BadInput(f"The value under {key!r} holds a time that is out of range.") from error
-    except ValidationError as error:
-        problems = listed(problems_of(error.errors(include_input=False)))
-        raise BadInput(f"The value under {key!r} is no fact ({problems}): give at least a `text`.") from error
-    for name in ("text", "subject", "attribute", "quote"):
-        check_text(name, getattr(fact, name), MAX_FACT_TEXT)
-    if is_secret(fact.text, fact.attribute, fact.quote):
-        raise BadInput(f"The value under {key!r} holds a password, key or card number: those are not kept as facts.")
-    return fact
+        values = {"id": uuid.uuid4().hex, "text": value.get("content"), **taken}
+        return stated_fact(check_text("key", key, MAX_KEY), values, now)
+    except (BadInput, OverflowError) as error:
+        problem = error if isinstance(error, BadInput) else "It holds a time that is out of range."
+        raise BadInput(f"The value under {quoted(key)} cannot be kept: {problem}") from error
 
 
 def _item(namespace: tuple[str, ...], fact: Fact) -> dict[str, Any]:

@@ -15,8 +15,7 @@ class Proposal:
     """A fact that may be added."""
 
     fact: Fact
-    relations: Mapping[str, RelationKind] = field(default_factory=dict)
-    """Id of a known fact -> how the model relates the proposed fact to it."""
+    relations: Mapping[str, RelationKind] = field(default_factory=dict)  # id of a known fact -> how this one relates
 
 
 class Reinforcement(NamedTuple):
@@ -30,11 +29,9 @@ class Reinforcement(NamedTuple):
 class Changes:
     """The outcome of one decision; a fact with a `retired_reason` and no `retired_at` is retired by the write."""
 
-    added: tuple[Fact, ...] = ()
-    """New facts; one with a `retired_reason` is history from the start."""
+    added: tuple[Fact, ...] = ()  # one with a `retired_reason` is history from the start
     reinforced: tuple[Reinforcement, ...] = ()
-    retired: tuple[Fact, ...] = ()
-    """Known facts that stop being current."""
+    retired: tuple[Fact, ...] = ()  # known facts that stop being current
 
     def __bool__(self) -> bool:
         return bool(self.added or self.reinforced or self.retired)

@@ -1,8 +1,7 @@
 """A fact: one sentence known about a user, with its subject, its dates and its source.
 
-A fact is never edited, only retired, once, with a reason and often a successor. It has a *valid time*, when it held in
-the world (`valid_from`, `valid_until`), and a *record time*, when it was known here (`recorded_at`, `retired_at`): the
-bitemporal model of Snodgrass, "Developing Time-Oriented Database Applications in SQL" (1999).
+A fact is never edited, only retired, once. Its *valid time* is when it held in the world, its *record time* when it was
+known here: the bitemporal model of Snodgrass, "Developing Time-Oriented Database Applications in SQL" (1999).
 """
 
 import hashlib
@@ -12,26 +11,21 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from memory.errors import BadInput, quoted
 
-MAX_USER_ID = 1_000
-MAX_FACT_TEXT = 1_000
+MAX_USER_ID = MAX_FACT_TEXT = 1_000  # characters, as the limits below
 MAX_KEY = 255
 MAX_SLOT_NAME = 100
-MAX_PREVIOUS = 3
-MAX_HINT = 300
-
-NOTE = "note"
-"""The attribute of a fact that was stored without one."""
+MAX_PREVIOUS, MAX_HINT = 3, 300  # messages that a source keeps of those before it, and characters of each
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)  # dates that every time zone has
+NOTE = "note"  # the attribute of a fact that was stored without one
 
 Category = Literal[
     "identity", "location", "preference", "constraint", "work", "skill", "project", "relationship", "decision",
-    "event", "fact",
+    "event", "fact",  # "constraint" is for what must never be overlooked: an allergy, a diet, a disability
 ]  # fmt: skip
-"""`constraint` is for what must never be overlooked: an allergy, a diet, a disability."""
-
 RetiredReason = Literal["superseded", "refined", "retracted", "expired"]
 
 
@@ -42,38 +36,29 @@ def normalize(text: str) -> str:
 
 
 def same_words(text: str) -> tuple[str, ...]:
-    """The words that two texts have to share, in order, to say the same: without case, closing marks and articles.
-
-    No more is left out: "Likes C" and "Likes C++", "Likes jazz" and "Likes no jazz" are not the same.
-    """
+    """The words that texts have to share, in order, to say the same: without case, closing punctuation and articles."""
     return tuple(word for word in normalize(text).split() if word not in ("a", "an", "the"))
-
-
-@lru_cache(maxsize=4_096)
-def _cached_slot_name(text: str) -> str:
-    return normalize(re.sub(r"[_\-\s]+", " ", unicodedata.normalize("NFKC", text)))
 
 
 def slot_name(text: str) -> str:
     """A subject or attribute in the form in which slots are compared: "Home_City " becomes "home city"."""
-    return _cached_slot_name(text) if len(text) <= MAX_SLOT_NAME else _cached_slot_name.__wrapped__(text)
+    return _slot_name(text) if len(text) <= MAX_SLOT_NAME else _slot_name.__wrapped__(text)  # caches no long text
 
 
-SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=MAX_SLOT_NAME)]
-
-FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-"""Between these every time zone has a date; Python cannot read others back from Postgres."""
+@lru_cache(maxsize=4_096)
+def _slot_name(text: str) -> str:
+    return normalize(re.sub(r"[_\-\s]+", " ", unicodedata.normalize("NFKC", text)))
 
 
 def in_utc(moment: datetime) -> datetime:
-    """The same moment in UTC. Raises ValueError before FIRST and after LAST."""
+    """The same moment in UTC. Raises ValueError before FIRST and after LAST: Python may fail to read those."""
     if not (1 < moment.year < 9999 or FIRST <= moment <= LAST):  # comparing years is faster
         raise ValueError(f"{moment.isoformat()} is before {FIRST.date()} or after {LAST.date()}")
     return moment.astimezone(UTC)
 
 
 def iso_moment(text: str) -> datetime:
-    """The moment that an ISO date or time names, in UTC where it names no zone. Raises ValueError."""
+    """The moment that an ISO date or time names, by default in UTC. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -86,64 +71,49 @@ def parse_date(text: str | None) -> datetime | None:
         return None
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
-"""A moment in UTC; one without a time zone is refused."""
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]  # in UTC; one without a time zone is refused
+SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=MAX_SLOT_NAME)]
+Hints = Annotated[
+    tuple[str, ...], AfterValidator(lambda texts: tuple(text[:MAX_HINT] for text in texts[-MAX_PREVIOUS:]))
+]
 
 
-def _last_messages(texts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(text[:MAX_HINT] for text in texts[-MAX_PREVIOUS:])
-
-
-class Source(BaseModel):
+class Source(BaseModel, frozen=True):
     """The message a fact was said in; both ids are None for a fact that was stored by hand."""
-
-    model_config = ConfigDict(frozen=True)
 
     thread_id: str | None = None
     message_id: str | None = None
-    previous: Annotated[tuple[str, ...], AfterValidator(_last_messages)] = Field(
-        default=(), exclude_if=lambda texts: not texts
-    )
+    previous: Hints = Field(default=(), exclude_if=lambda texts: not texts)
     """The messages just before, the latest last: they help to find an answer ("Since May.") and are never shown."""
 
 
-class Fact(BaseModel):
-    """One thing known about a user."""
-
-    model_config = ConfigDict(frozen=True)
+class Fact(BaseModel, frozen=True):
+    """One thing known about a user, which held from `valid_from` until `valid_until` as far as that was said."""
 
     id: str
     """Derived from user, source message and text (`fact_id`), so that a repeated write is the same write."""
     key: str
-    """The fact's key in a LangGraph store; its id, unless it was put under another."""
     text: str = Field(pattern=r"\S", max_length=MAX_FACT_TEXT)
-    """One declarative sentence in the user's language, without the user as subject: "Lives in Austin"."""
+    """One declarative sentence in the user's language, without the user as its subject: "Lives in Austin"."""
     subject: SlotName = "user"
-    """ "user", or the name of the person or thing it is about."""
     attribute: SlotName
-    """What it says about the subject: "home city". Subject and attribute together are the *slot*."""
+    """What it says about the subject ("user", or a name): "home city". The two together are the *slot*."""
     exclusive: bool = False
-    """Whether the slot holds one value at a time (home city, employer), so that a new one supersedes the old."""
+    """Whether the slot holds one value at a time (home city), so that a new one supersedes the old."""
     category: Category = "fact"
     importance: float = Field(default=0.5, ge=0, le=1)
     quote: str = ""
-    """The user's own words."""
     source: Source = Source()
     valid_from: Instant | None = None
-    """Since when it holds, if that was said."""
     valid_until: Instant | None = None
-    """Until when it holds, if that was said; it is not current after."""
-    observed_at: Instant
-    """When the user said it."""
+    observed_at: Instant  # when the user said it
     recorded_at: Instant
     retired_at: Instant | None = None
     retired_reason: RetiredReason | None = None
-    successor: str | None = None
-    """Id of the fact that replaced it."""
+    successor: str | None = None  # the id of the fact that replaced it
     ended_at: Instant | None = None
     """When it stopped holding in the world, as far as is known since it was retired."""
     said_again_at: Instant | None = Field(default=None, exclude=True)
-    """When it was last said again."""
 
     @property
     def slot(self) -> tuple[str, str]:
@@ -156,7 +126,6 @@ class Fact(BaseModel):
 
     @property
     def starts_at(self) -> datetime:
-        """Since when it holds; an undated fact holds since it was said."""
         return self.valid_from or self.observed_at
 
     @property
@@ -186,21 +155,19 @@ class Fact(BaseModel):
 
     @property
     def searchable(self) -> str:
-        """What is embedded: the slot's name before the sentence and the quote after it bring questions nearer to it."""
+        """What is embedded: the sentence, between the slot's name and the quote, which bring questions nearer to it."""
         about = self.speaker or (self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}")
         said = f" ({self.quote})" if normalize(self.quote) != normalize(self.text) and self.quote else ""
         return f"{about}: {self.text}{said}"
 
     @property
     def searchable_with_previous(self) -> str:
-        """The same with the messages before it at the end, where they change the vector least."""
+        """The same, then the messages before it: at the end they change the vector least."""
         return f"{self.searchable} ({' '.join(self.source.previous)})" if self.source.previous else self.searchable
 
 
-class Repeat(BaseModel):
+class Repeat(BaseModel, frozen=True):
     """One time that a known fact was said again."""
-
-    model_config = ConfigDict(frozen=True)
 
     thread_id: str
     message_id: str
@@ -225,7 +192,7 @@ def check_text(name: str, text: str, max_length: int) -> str:
 
 def is_storable(text: str) -> bool:
     """Whether Postgres can store the text: it has no NUL and no lone surrogates."""
-    return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    return not re.search("[\x00\ud800-\udfff]", text)
 
 
 def replace_surrogates(text: str) -> str:
@@ -234,17 +201,16 @@ def replace_surrogates(text: str) -> str:
 
 
 def owner_key(user_id: str) -> str:
-    """32 hex digits that identify the user in tables and indexes, so that no user id becomes searchable text."""
+    """32 hex digits for the user in tables and indexes, so that no user id becomes searchable text."""
     return hashlib.sha256(user_id.encode()).hexdigest()[:32]
 
 
 def fact_id(user_id: str, source: Source, text: str, *about: str) -> str:
     """32 hex digits derived from the user, the message and what is said: SHA-256 of the length-prefixed parts."""
     parts = (user_id, source.thread_id or "", source.message_id or "", *about, normalize(text))
-    prefixed = (len(data).to_bytes(8, "big") + data for data in map(str.encode, parts))
-    return hashlib.sha256(b"".join(prefixed)).hexdigest()[:32]
+    encoded = (part.encode(errors="surrogatepass") for part in parts)
+    return hashlib.sha256(b"".join(len(data).to_bytes(8, "big") + data for data in encoded)).hexdigest()[:32]
 
 
 def utc_now() -> datetime:
-    """The current time, in UTC."""
     return datetime.now(UTC)

@@ -1,11 +1,12 @@
 """A user's memory as JSON lines, for backups and moves: facts with their history and sources. Pure.
 
-The first line names the format. Each further line is a fact, in the order they were recorded, with the times it was
-said again; then come the messages that were extracted, so that they are not extracted again elsewhere.
+The first line names the format; then comes each fact with the times it was said again, then each message that was
+extracted, so that it is not extracted again elsewhere.
 """
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,7 @@ from memory.facts.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_s
 
 FORMAT = {"format": "remembering-agent memory", "version": 1}
 
-Claim = tuple[str, ...]
-"""Something that only one current fact may have: an id, a key, a slot of one value."""
+Claim = tuple[str, ...]  # something that only one current fact may have: an id, a key, a slot of one value
 
 
 def json_line(value: Any) -> str:
@@ -51,7 +51,8 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
                 if record != FORMAT:
                     raise BadInput(f"it is not {json.dumps(FORMAT)}")
             elif "fact" in record:
-                fact = _checked(Fact.model_validate(record["fact"]))
+                fact = Fact.model_validate(record["fact"])
+                _check(fact)
                 for claim in _claims(fact):
                     if number_of.setdefault(claim, number) != number:
                         raise BadInput(f"line {number_of[claim]} has the same {claim[0]}")
@@ -74,16 +75,15 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
 
 
 def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Sequence[Repeat]]) -> Changes:
-    """Fit exported facts into a memory that has facts of its own, `known`.
+    """Fit exported facts into a memory that has facts of its own, `known`, and lose none.
 
-    Nothing is lost: of two current facts that exclude each other, the one that was said later stays current and the
-    other becomes history. A known fact stays as it is, unless it was retired elsewhere.
+    Of two current facts that exclude each other, the one that was said later stays current.
     """
     here = {fact.id: fact for fact in known}
-    holders: dict[Claim, dict[str, Fact]] = {}
-    for fact in here.values():
-        for claim in (*_claims(fact), ("words", *fact.words)) if fact.retired_at is None else ():
-            holders.setdefault(claim, {})[fact.id] = fact
+    holders: defaultdict[Claim, list[Fact]] = defaultdict(list)
+    for fact in (fact for fact in here.values() if fact.retired_at is None):
+        for claim in (*_claims(fact), ("words", *fact.words)):
+            holders[claim].append(fact)
     added: list[Fact] = []
     gone: dict[str, Fact] = {}
     for fact in facts:
@@ -94,11 +94,10 @@ def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Se
                 gone[mine.id] = retired(mine, fact.retired_reason, ended_at, fact.successor)
             continue
         if fact.retired_at is None:
-            found = (holders.get(claim, {}) for claim in (*_claims(fact), ("words", *fact.words)))
-            rivals = [rival for holder in found for rival in holder.values() if rival.id not in gone]
-            later = [rival for rival in rivals if rival.last_said_at >= fact.last_said_at]
-            if later:
-                latest = max(later, key=lambda rival: (rival.last_said_at, rival.id))
+            claims = (*_claims(fact), ("words", *fact.words))
+            rivals = [rival for claim in claims for rival in holders[claim] if rival.id not in gone]
+            latest = max(rivals, key=lambda rival: (rival.last_said_at, rival.id), default=None)
+            if latest and latest.last_said_at >= fact.last_said_at:
                 fact = retired(fact, _reason(fact, latest), latest.starts_at, latest.id)
             else:
                 gone |= {rival.id: retired(rival, _reason(rival, fact), fact.starts_at, fact.id) for rival in rivals}
@@ -121,8 +120,8 @@ def _reason(earlier: Fact, later: Fact) -> RetiredReason:
     return "refined" if earlier.words == later.words and not over else "superseded"
 
 
-def _checked(fact: Fact) -> Fact:
-    """The fact. Raises BadInput if it cannot come from a ledger."""
+def _check(fact: Fact) -> None:
+    """Raises BadInput if the fact cannot come from a ledger."""
     if not re.fullmatch(r"[0-9a-f]{32}", fact.id):
         raise BadInput("fact.id: not 32 hexadecimal digits")
     if not 0 < len(fact.key) <= MAX_KEY:
@@ -132,16 +131,12 @@ def _checked(fact: Fact) -> Fact:
     for name, value in fact:
         if isinstance(value, str) and not is_storable(value):
             raise BadInput(f"fact.{name}: holds a NUL or a lone surrogate")
-    return fact
 
 
 def _problem(error: Exception) -> str:
     """What is wrong, without quoting the line."""
-    match error:
-        case BadInput():
-            return str(error)
-        case ValidationError():
-            return listed(problems_of(error.errors(include_input=False)))
-        case json.JSONDecodeError():
-            return "it is not JSON"
-    return type(error).__name__
+    if isinstance(error, ValidationError):
+        return listed(problems_of(error.errors(include_input=False)))
+    if isinstance(error, BadInput):
+        return str(error)
+    return "it is not JSON" if isinstance(error, json.JSONDecodeError) else type(error).__name__

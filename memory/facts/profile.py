@@ -18,8 +18,7 @@ class Profile:
     constraints: list[str]
     facts: list[str]
     decisions: list[str]
-    recent_topics: list[str]
-    """The attributes of the newest facts."""
+    recent_topics: list[str]  # the attributes of the newest facts
 
 
 def profile_of(current: Sequence[Fact]) -> Profile:

@@ -11,45 +11,32 @@ class AsOf(NamedTuple):
     """A user's facts at a moment."""
 
     held: list[Fact]
-    """What held in the world then, as far as is known today."""
+    """What held in the world then, as far as is known today: of a slot with one value, what began last."""
     believed: list[Fact]
     """What was current then, as far as was known then."""
 
 
 class Version(NamedTuple):
-    """One fact of the several that a slot had over time."""
+    """One of the facts that a slot had over time; number 1 is the oldest."""
 
     number: int
-    """1 for the oldest."""
     fact: Fact
 
 
 def current_at(unretired: Iterable[Fact], now: datetime) -> list[Fact]:
     """The current facts at `now`: not over, and not overtaken by another of their slot. Plans for later are current.
 
-    `unretired` has to hold all facts of a slot or none. This is the only definition of "current": the ledger and recall
-    select candidates, and call it.
+    `unretired` has to hold all facts of a slot or none. The ledger and recall only select candidates for it.
     """
     return _without_overtaken([fact for fact in unretired if not fact.valid_until or now < fact.valid_until], now)
 
 
 def as_of(facts: Sequence[Fact], when: datetime) -> AsOf:
     """The user's facts at `when`. `facts` are all there ever were, in the order in which they were recorded."""
-    return AsOf(held(facts, when), believed(facts, when))
-
-
-def held(facts: Iterable[Fact], when: datetime) -> list[Fact]:
-    """The facts whose valid time includes `when`; of a slot that holds one value, the one that began last."""
     begun = (fact for fact in facts if _has_begun(fact, when))
-    return _without_overtaken(
-        [fact for fact in begun if not any(end <= when for end in (fact.valid_until, fact.ended_at) if end)], when
-    )
-
-
-def believed(facts: Iterable[Fact], when: datetime) -> list[Fact]:
-    """The facts that were current at `when`, as far as was known then."""
-    known = [f for f in facts if f.recorded_at <= when and (f.retired_at is None or when < f.retired_at)]
-    return current_at(known, when)
+    lasting = [fact for fact in begun if all(when < end for end in (fact.valid_until, fact.ended_at) if end)]
+    known = (fact for fact in facts if fact.recorded_at <= when and (not fact.retired_at or when < fact.retired_at))
+    return AsOf(held=_without_overtaken(lasting, when), believed=current_at(known, when))
 
 
 def versions(facts: Iterable[Fact]) -> list[Version]:
@@ -59,21 +46,16 @@ def versions(facts: Iterable[Fact]) -> list[Version]:
 
 
 def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
-    """The fact with this id, those it replaced and those that replaced it; [] for an unknown id.
-
-    In a slot that holds one value that is the whole slot.
-    """
+    """The fact with this id, those it replaced and those that replaced it; of a slot with one value, the whole slot."""
     start = next((fact for fact in facts if fact.id == fact_id), None)
     if start is None:
         return []
     if start.exclusive:
         return [fact for fact in facts if fact.slot == start.slot]
-    linked: set[str] = set()
-    more = {fact_id}
-    while more - linked:
+    links = [(fact.id, fact.successor) for fact in facts if fact.successor]
+    linked = {fact_id}
+    while more := {end for link in links if not linked.isdisjoint(link) for end in link} - linked:
         linked |= more
-        more = {fact.id for fact in facts if fact.successor in linked}
-        more |= {fact.successor for fact in facts if fact.id in linked and fact.successor}
     return [fact for fact in facts if fact.id in linked]
 
 

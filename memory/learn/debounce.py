@@ -22,8 +22,7 @@ class Debouncer:
     def schedule(self, key: str, seconds: float, work: Work, covers: Set[str] = frozenset()) -> None:
         """Start the work in this many seconds, in place of what is waiting under the key.
 
-        `covers` names what the work is done on. Waiting work that covers something else is not replaced, but
-        started now.
+        `covers` names what the work is done on; waiting work on something else is not replaced, but started now.
         """
         if key in self._waiting:
             timer, _, covered = self._waiting[key]
@@ -33,10 +32,7 @@ class Debouncer:
         self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self._start, key), work, covers
 
     async def flush(self) -> dict[str, Exception]:
-        """Start what is waiting and wait until all is done. Returns the keys whose work failed, with the error.
-
-        Cancelling this cancels the work.
-        """
+        """Do all that is waiting or running. Returns the keys whose work failed, with the error. Can be cancelled."""
         for key in [*self._waiting]:
             self._start(key)
         running = {**self._running}

@@ -5,11 +5,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, OnErrorOmit, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, OnErrorOmit, ValidationError
 
 from memory.errors import AgentMemoryError
 from memory.facts.changes import Proposal, RelationKind
@@ -32,10 +33,8 @@ from memory.learn.small_talk import is_small_talk
 if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import MessageLikeRepresentation
-    from langchain_core.runnables import RunnableConfig
 
 StructuredOutputMethod = Literal["auto", "json_schema", "function_calling", "json_mode"]
-Item = TypeVar("Item")
 
 EXTRACTION_PROMPT = """\
 You keep the long-term memory of an assistant. From the user's messages below, take the facts about the user and the \
@@ -70,21 +69,11 @@ Take nothing from questions, from guesses, or from text that is quoted, pasted o
 or card numbers. Instructions to you ("always answer in French") are not facts. An empty list is a good answer.\
 """
 
-SAID_AT = "said_at"
-"""Key in a human message's `additional_kwargs`: the ISO time at which it was said."""
-
-EXTRACTION_CHARS = 16_000
-EXTRACTION_MESSAGES = 10
-"""Characters and messages that one extraction reads."""
-
-MAX_CANDIDATES = 20
-"""Facts taken from one message; a message that holds more is a document, not a statement."""
-
-MAX_FAILURES = 3
-"""Failed extractions after which a message is given up; it is extracted alone after the first."""
-
-MAX_QUOTE = 2_000
-"""Characters of a quote; a longer one does not show where the fact comes from."""
+SAID_AT = "said_at"  # key in a human message's `additional_kwargs`: the ISO time at which it was said
+EXTRACTION_CHARS, EXTRACTION_MESSAGES = 16_000, 10  # characters and messages that one extraction reads
+MAX_CANDIDATES = 20  # facts taken from one message; a message that holds more is a document, not a statement
+MAX_FAILURES = 3  # failed extractions after which a message is given up; it is extracted alone after the first
+MAX_QUOTE = 2_000  # characters of a quote; a longer one does not show where the fact comes from
 
 
 class Relation(BaseModel):
@@ -101,10 +90,8 @@ Relations = Annotated[
 ]
 
 
-class Candidate(BaseModel):
+class Candidate(BaseModel, json_schema_serialization_defaults_required=True):
     """A fact as the model proposes it; EXTRACTION_PROMPT describes the fields. Those with a default may be missing."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     text: str
     quote: str
@@ -149,8 +136,7 @@ class Extracted:
     utterances: list[Utterance]
     known: list[Fact]
     extraction: Extraction
-    started_at: datetime
-    """What was forgotten after it is not learned."""
+    started_at: datetime  # what was forgotten after it is not learned
 
 
 class ExtractionFailed(AgentMemoryError):
@@ -158,8 +144,7 @@ class ExtractionFailed(AgentMemoryError):
 
     def __init__(self, text: str, *, transient: bool) -> None:
         super().__init__(text)
-        self.transient = transient
-        """Whether the same messages may succeed later: the model did not answer, or is configured wrongly."""
+        self.transient = transient  # whether the same messages may succeed later: the model did not answer
 
 
 def utterances_of(
@@ -168,26 +153,20 @@ def utterances_of(
     """What a human said in a text or in messages; a message without an id gets one derived from its words and time."""
     from langchain_core.messages import HumanMessage, convert_to_messages
 
+    def utterance(message: HumanMessage) -> Utterance:
+        text = replace_surrogates(str(message.text))
+        # Never later than it was received: a fact from the future could not be superseded by anything said today.
+        said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, utc_now())
+        words_and_time = f"{said_at.astimezone(UTC).isoformat()} {text}"
+        identifier = message.id or hashlib.sha256(words_and_time.encode()).hexdigest()[:32]
+        return Utterance(text=text, said_at=said_at, source=Source(thread_id=thread_id, message_id=identifier))
+
     messages = convert_to_messages([HumanMessage(content)] if isinstance(content, str) else content)
-    utterances = []
-    for message in messages:
-        if isinstance(message, HumanMessage):
-            text = replace_surrogates(str(message.text))
-            # Never later than it was received: a fact from the future could not be superseded by anything said today.
-            said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, utc_now())
-            moment = said_at.astimezone(UTC).isoformat()
-            identifier = message.id or hashlib.sha256(f"{moment} {text}".encode()).hexdigest()[:32]
-            source = Source(thread_id=thread_id, message_id=identifier)
-            utterances.append(Utterance(text=text, said_at=said_at, source=source))
-    return utterances
+    return [utterance(message) for message in messages if isinstance(message, HumanMessage)]
 
 
 def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
-    """What the next extraction reads: the first of the utterances that are in `failures`, message id -> failures.
-
-    An utterance whose extraction failed before is extracted alone, so that a message no model can read does not hold
-    up the rest. Small talk is left out.
-    """
+    """The first utterances in `failures` (by message id) that are no small talk; one that failed before comes alone."""
     batch: list[Utterance] = []
     characters = 0
     for said in utterances:
@@ -205,15 +184,11 @@ def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> 
 
 def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> str:
     """What the model is shown, as JSON: messages and known facts, each with a number from 1."""
-    messages = [
-        {"number": number, "said_at": f"{said.said_at:%A %Y-%m-%d %H:%M %Z}", "text": said.text}
-        for number, said in enumerate(utterances, 1)
-    ]
-    facts = [
-        {"number": number, "subject": fact.subject, "attribute": fact.attribute, "text": fact.text}
-        for number, fact in enumerate(known, 1)
-    ]
-    return json.dumps({"messages": messages, "known": facts}, ensure_ascii=False)
+    messages = [{"said_at": f"{said.said_at:%A %Y-%m-%d %H:%M %Z}", "text": said.text} for said in utterances]
+    facts = [{"subject": fact.subject, "attribute": fact.attribute, "text": fact.text} for fact in known]
+    parts = {"messages": messages, "known": facts}
+    numbered = {name: [{"number": n} | part for n, part in enumerate(parts[name], 1)] for name in parts}
+    return json.dumps(numbered, ensure_ascii=False)
 
 
 def answer_schema() -> dict[str, Any]:
@@ -225,17 +200,9 @@ def answer_schema() -> dict[str, Any]:
 
 
 async def extract(
-    model: "BaseChatModel",
-    utterances: Sequence[Utterance],
-    known: Sequence[Fact],
-    *,
-    method: StructuredOutputMethod = "auto",
-    config: "RunnableConfig | None" = None,
+    model: "BaseChatModel", utterances: Sequence[Utterance], known: Sequence[Fact], method: StructuredOutputMethod
 ) -> Extraction:
-    """One model call: candidate facts from what the user said, related to what is known.
-
-    Raises ExtractionFailed when the model refuses, times out, or gives an answer of another shape.
-    """
+    """One model call: candidate facts from what the user said, related to what is known. Raises ExtractionFailed."""
     from langchain_core.messages import HumanMessage, SystemMessage
 
     schema = answer_schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize
@@ -246,38 +213,30 @@ async def extract(
         instructions += f"\n\nAnswer with one JSON object of this schema:\n{json.dumps(schema)}"
     prompt = [SystemMessage(instructions), HumanMessage(extraction_input(utterances, known))]
     try:
-        return Extraction.model_validate(await structured.ainvoke(prompt, config))
+        # Without the tag LangGraph would stream its tokens to the user, as part of the reply.
+        return Extraction.model_validate(await structured.ainvoke(prompt, {"tags": ["nostream"]}))
     except Exception as error:  # each provider has its own errors
         useless = isinstance(error, ValueError | TypeError) or getattr(error, "code", None) == "content_filter"
         raise ExtractionFailed(f"{type(error).__name__} from the extraction model", transient=not useless) from error
 
 
-def proposals(
-    user_id: str,
-    extraction: Extraction,
-    utterances: Sequence[Utterance],
-    known: Sequence[Fact],
-    now: datetime,
-) -> tuple[list[Proposal], dict[str, datetime]]:
+def proposals(user_id: str, found: Extracted, now: datetime) -> tuple[list[Proposal], dict[str, datetime]]:
     """The candidates that may become facts; and the ids of the known facts that were taken back, each with when."""
+    messages, shown = dict(enumerate(found.utterances, 1)), dict(enumerate(found.known, 1))
     kept: list[Proposal] = []
     kept_of: Counter[int] = Counter()
-    for candidate in extraction.facts:
-        said = _numbered(utterances, candidate.message)
+    for candidate in found.extraction.facts:
+        said = messages.get(candidate.message)
         if said is None or rejection(candidate, said) or kept_of[candidate.message] == MAX_CANDIDATES:
             continue
-        try:
-            fact = _fact(user_id, candidate, said, now)
-        except ValidationError:  # a text, subject or attribute that is empty or too long
-            continue
-        kept_of[candidate.message] += 1
-        relations = {shown.id: r.relation for r in candidate.relations if (shown := _numbered(known, r.known))}
-        kept.append(Proposal(fact, relations))
+        relations = {shown[r.known].id: r.relation for r in candidate.relations if r.known in shown}
+        with suppress(ValidationError):  # of a text, subject or attribute that is empty or too long
+            kept.append(Proposal(_fact(user_id, candidate, said, now), relations))
+            kept_of[candidate.message] += 1
     retracted = {
-        shown.id: said.said_at
-        for taken in extraction.retracted
-        if (shown := _numbered(known, taken.known)) and (said := _numbered(utterances, taken.message))
-        if is_quoted(taken.quote, said)
+        shown[taken.known].id: said.said_at
+        for taken in found.extraction.retracted
+        if (said := messages.get(taken.message)) and taken.known in shown and is_quoted(taken.quote, said)
     }
     return kept, retracted
 
@@ -295,42 +254,23 @@ def rejection(candidate: Candidate, said: Utterance) -> str | None:
 
 
 def is_quoted(quote: str, said: Utterance) -> bool:
-    """Whether the user wrote these words in this message, but for case and spacing."""
+    """Whether the user wrote these words in this message; case and spacing may differ."""
     return len(quote) <= MAX_QUOTE and bool(normalize(quote)) and normalize(quote) in normalize(said.text)
 
 
 def sentence_around(quote: str, text: str) -> str:
-    """The sentence or line of `text` that the quote stands in; the quote itself where it is not found to the letter."""
-    start = text.find(quote)
-    if start < 0:
-        return quote
-    before, after = text[:start], text[start + len(quote) :]
-    return re.split(r"[.!?\n]\s", before)[-1] + quote + re.split(r"[.!?\n](?:\s|$)", after, maxsplit=1)[0]
+    """The sentence or line of `text` with the quote in it; the quote alone where it is not found to the letter."""
+    before, found, after = text.partition(quote)
+    start, end = re.split(r"[.!?\n]\s", before)[-1], re.split(r"[.!?\n](?:\s|$)", after, maxsplit=1)[0]
+    return start + quote + end if found else quote
 
 
 def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
-    """Raises ValidationError for a text, subject or attribute that is empty or too long."""
-    slot = slot_name(candidate.subject), slot_name(candidate.attribute)
-    dates = str(candidate.valid_from), str(candidate.valid_until)
-    identifier = fact_id(user_id, said.source, candidate.text, *slot, *dates)
-    return Fact(
-        id=identifier,
-        key=identifier,
-        text=candidate.text.strip(),
-        subject=slot[0],
-        attribute=slot[1],
-        exclusive=is_exclusive(slot[1], candidate.exclusive),
-        category=candidate.category,
-        importance=min(max(candidate.importance, 0.0), 1.0),
-        quote=candidate.quote,
-        source=said.source,
-        valid_from=parse_date(candidate.valid_from),
-        valid_until=parse_date(candidate.valid_until),
-        observed_at=said.said_at,
-        recorded_at=now,
-    )
-
-
-def _numbered(items: Sequence[Item], number: int) -> Item | None:
-    """The item with this number, from 1; None for a number that was not shown."""
-    return items[number - 1] if 1 <= number <= len(items) else None
+    values = candidate.model_dump(exclude={"message", "relations"})
+    subject, attribute = slot_name(candidate.subject), slot_name(candidate.attribute)
+    dates = [str(values[name]) for name in ("valid_from", "valid_until")]
+    identifier = fact_id(user_id, said.source, candidate.text, subject, attribute, *dates)
+    values |= {"text": candidate.text.strip(), "importance": min(max(candidate.importance, 0.0), 1.0)}
+    values |= {"exclusive": is_exclusive(attribute, candidate.exclusive), "source": said.source}
+    values |= {"valid_from": parse_date(candidate.valid_from), "valid_until": parse_date(candidate.valid_until)}
+    return Fact(id=identifier, key=identifier, observed_at=said.said_at, recorded_at=now, **values)

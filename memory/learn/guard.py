@@ -19,34 +19,26 @@ SECRETS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 VERBS = "answer|respond|reply|speak|talk|act|obey|write|translate|address|say|tell|reveal"
+# Commands in a quote, too: "always answer in French" is one, "never eats breakfast" is a fact.
 ORDERS = re.compile(
     rf"^\W*(?:please\s+)?(?:from\s+now\s+on,?\s+(?!i\b)|(?:ignore|disregard|pretend)\b(?!\s+my\b)"
     rf"|you\s+(?:must|are|will)\b|(?:always|never)\s+(?:{VERBS})\b)",
     re.IGNORECASE,
 )
-"""Commands that count in a quote, too: "always answer in French" is one, "never eats breakfast" is a fact."""
-
 COMMANDS = re.compile(rf"^\W*(?:please\s+)?(?:{VERBS})\b", re.IGNORECASE)
 CARD_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
-
-MAX_CONTEXT = 2_000
-"""Characters."""
+MAX_CONTEXT = 2_000  # characters
 
 
 def is_secret(text: str, attribute: str = "", context: str = "") -> bool:
-    """Whether the text holds a password, key, token or payment card number.
-
-    The fact's attribute and the sentence around the text count: "wifi password: hunter2" is a secret, "hunter2" is not.
-    """
+    """Whether the text, with its attribute or the sentence around it, holds a password, key, token or card number."""
     said = (text, f"{attribute}: {text}", context[:MAX_CONTEXT])
     return any(SECRETS.search(part) or any(_passes_luhn(m[0]) for m in CARD_NUMBER.finditer(part)) for part in said)
 
 
 def is_command(text: str, quote: str = "") -> bool:
-    """Whether the text, or the quote it was taken from, tells the agent what to do.
-
-    A quote may begin in the middle of a sentence, as in "write Rust at work", so only ORDERS count there.
-    """
+    """Whether the text, or the quote it was taken from, tells the agent what to do."""
+    # A quote may begin in the middle of a sentence, as in "write Rust at work": only ORDERS count there.
     return bool(ORDERS.match(text) or COMMANDS.match(text) or ORDERS.match(quote))
 
 

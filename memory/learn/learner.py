@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from memory.errors import BadInput
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
-from memory.learn import writes
 from memory.learn.extract import (
     MAX_FAILURES,
     Extracted,
@@ -21,11 +20,11 @@ from memory.learn.extract import (
     next_batch,
     proposals,
 )
+from memory.learn.reconcile import reconcile
 from memory.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.runnables import RunnableConfig
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +35,7 @@ class Learner:
 
     user_id: str
     ledger: Ledger
-    near: Callable[[Sequence[str]], Awaitable[list[Fact]]]
-    """Finds the known facts that are nearest to texts, which the model is shown."""
+    near: Callable[[Sequence[str]], Awaitable[list[Fact]]]  # the known facts nearest to texts, for the model
     update_index: Callable[[str], Awaitable[None]]
     model: "BaseChatModel | None"
     method: StructuredOutputMethod
@@ -46,21 +44,14 @@ class Learner:
         """Message id -> how many extractions failed, for the messages not yet extracted, in order."""
         return await self.ledger.unextracted(self.user_id, thread_id, message_ids)
 
-    async def extract(
-        self,
-        utterances: Sequence[Utterance],
-        *,
-        started_at: datetime | None = None,
-        config: "RunnableConfig | None" = None,
-    ) -> Extracted | None:
-        """One model call, with as many of the utterances not yet extracted, all of one thread, as fit into it.
+    async def extract(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Extracted | None:
+        """One model call on the next utterances, of one thread, not yet extracted; None if there are none.
 
-        None if there are none. Raises ExtractionFailed. If the model did not answer, call again. A message for which
-        its answer was unusable is tried alone from then on, and given up after MAX_FAILURES.
+        Raises ExtractionFailed. A message for which the answer was unusable is given up after MAX_FAILURES.
         """
         if self.model is None:
             raise BadInput("Facts are taken from messages by a model: UserMemory(store, user_id, model=...).")
-        started_at, thread_id = started_at or utc_now(), utterances[0].source.thread_id if utterances else None
+        started_at, thread_id = started_at or utc_now(), utterances[0].source.thread_id if utterances else ""
         failures = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances])
         batch = next_batch(utterances, failures)
         if not batch:
@@ -70,7 +61,7 @@ class Learner:
             return Extracted(batch, [], Extraction(facts=[], retracted=[]), started_at)
         known = await self.near([said.text for said in batch])
         try:
-            extraction = await extract(self.model, batch, known, method=self.method, config=config)
+            extraction = await extract(self.model, batch, known, self.method)
         except ExtractionFailed as error:
             if not error.transient:
                 async with self.ledger.transaction(self.user_id) as transaction:
@@ -78,40 +69,35 @@ class Learner:
             raise
         return Extracted(batch, known, extraction, started_at)
 
-    async def learn(
-        self,
-        extraction: Extraction,
-        utterances: Sequence[Utterance],
-        known: Sequence[Fact],
-        *,
-        started_at: datetime | None = None,
-    ) -> Changes:
-        """Reconcile what a model took from `utterances`, shown next to `known`, and write the outcome.
+    async def learn(self, found: Extracted) -> Changes:
+        """Reconcile what the model found with what is known, and write the outcome.
 
         When this returns the facts are in the ledger, and in the index if that answers; otherwise they follow later.
-        The messages are marked as extracted, and learning from them again changes nothing. Messages that were
-        forgotten since the extraction `started_at` are not learnt from.
+        Messages that were extracted before, or forgotten since the extraction started, are not learnt from.
         """
         now = utc_now()
-        proposed, retracted = proposals(self.user_id, extraction, utterances, known, now)
-        sources = [said.source for said in utterances]
-        changes = await writes.learn(
-            self.ledger, self.user_id, proposed, now, retracted=retracted, sources=sources, started_at=started_at
-        )
+        proposed, retracted = proposals(self.user_id, found, now)
+        async with self.ledger.transaction(self.user_id) as transaction:
+            fresh = await transaction.mark_extracted([said.source for said in found.utterances], found.started_at)
+            new = [proposal for proposal in proposed if proposal.fact.source in fresh]
+            retracted = retracted if fresh else {}
+            facts = [proposal.fact for proposal in new]
+            known = await transaction.known(
+                ids={*retracted, *(fact.id for fact in facts), *(known for p in new for known in p.relations)},
+                texts={fact.text for fact in facts},
+                slots={fact.slot for fact in facts},
+                ended_after=min((fact.observed_at for fact in facts), default=None),
+            )
+            changes = await transaction.write(reconcile(new, retracted, known), now)
         counts = map(len, (changes.added, changes.reinforced, changes.retired))
-        dropped = len(extraction.facts) - len(proposed)
+        dropped = len(found.extraction.facts) - len(proposed)
         log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%d", self.user_id, *counts, dropped)
         await self.update_index(self.user_id)
         return changes
 
-    async def extract_and_learn(
-        self, utterances: Sequence[Utterance], *, started_at: datetime | None = None
-    ) -> Changes:
-        """Learn from all utterances, of one thread, that are not yet extracted; see `extract` and `learn`.
-
-        If it raises, what was learnt until then stays.
-        """
+    async def extract_and_learn(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Changes:
+        """Learn from all utterances, of one thread, that are not yet extracted. If it raises, what was learnt stays."""
         total = Changes()
-        while found := await self.extract(utterances, started_at=started_at):
-            total += await self.learn(found.extraction, found.utterances, found.known, started_at=found.started_at)
+        while found := await self.extract(utterances, started_at):
+            total += await self.learn(found)
         return total

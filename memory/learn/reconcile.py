@@ -11,17 +11,14 @@ from memory.facts.changes import Changes, Proposal, Reinforcement, retired
 from memory.facts.fact import Fact, Repeat, RetiredReason
 from memory.facts.timeline import current_at
 
-SINGLE_VALUED = frozenset({
+SINGLE_VALUED = frozenset({  # attributes that hold one value at a time, whatever a model says
     "name", "home city", "home country", "employer", "occupation", "age", "birthday", "origin", "native language",
     "marital status", "time zone", "email", "phone",
 })  # fmt: skip
-"""Attributes that hold one value at a time, whatever a model says."""
-
-MANY_VALUED = frozenset({
+MANY_VALUED = frozenset({  # attributes that hold many values side by side, whatever a model says
     "likes", "dislikes", "preference", "allergy", "diet", "spoken language", "language", "tool", "skill", "project",
     "hobby", "relation", "family", "friend", "pet", "goal", "decision", "event", "note",
 })  # fmt: skip
-"""Attributes that hold many values side by side, whatever a model says."""
 
 
 def is_exclusive(attribute: str, proposed: bool) -> bool:
@@ -32,9 +29,8 @@ def is_exclusive(attribute: str, proposed: bool) -> bool:
 def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], known: Iterable[Fact]) -> Changes:
     """Decide on each proposal, in order; each sees the outcome of those before it.
 
-    `retracted` maps ids of facts that the user took back to when. `known` holds at least the unretired facts in the
-    proposals' slots, those with the same text, those that `relations` and `retracted` name, and every fact, retired or
-    not, that has a proposal's id. What was said later wins, in whatever order it arrives.
+    `retracted` maps ids of facts that the user took back to when. `known` holds the facts that these and the proposals
+    name by id, text, slot or relation. What was said later wins, in whatever order it arrives.
     """
     by_id = {fact.id: fact for fact in known}
     current = {fact.id: fact for fact in by_id.values() if fact.retired_at is None}
@@ -87,20 +83,14 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
 
 
 def put(fact: Fact, known: Iterable[Fact]) -> Changes:
-    """Write a fact under its key: it replaces the fact with that key and, if it holds one value, the one in its slot.
-
-    In a slot, a fact that was over when it was said replaces nothing, and one that was said later stays.
-    """
+    """Write a fact in place of the one with its key and, if it holds one value, of an earlier one in its slot."""
     current = [other for other in known if other.retired_at is None]
     same_key = [other for other in current if other.key == fact.key]
-    if same_key and _content(same_key[0]) == _content(fact):
+    metadata = {"id", "observed_at", "recorded_at", "said_again_at"}
+    if same_key and same_key[0].model_dump(exclude=metadata) == fact.model_dump(exclude=metadata):
         return Changes()
-    rivals = [
-        other
-        for other in current
-        if other not in same_key
-        and (fact.exclusive and other.exclusive and other.slot == fact.slot and fact.is_planned == other.is_planned)
-    ]
+    in_slot = [f for f in current if f.exclusive and fact.exclusive and f.slot == fact.slot and f not in same_key]
+    rivals = [other for other in in_slot if other.is_planned == fact.is_planned]
     if fact.is_past:
         fact, rivals = retired(fact, "expired", fact.valid_until or fact.observed_at), []
     elif later := _said_later(rivals, fact):
@@ -109,12 +99,8 @@ def put(fact: Fact, known: Iterable[Fact]) -> Changes:
     return Changes((fact,), retired=tuple(replaced))
 
 
-def _content(fact: Fact) -> dict[str, object]:
-    return fact.model_dump(exclude={"id", "observed_at", "recorded_at", "said_again_at"})
-
-
 def _said_later(others: Iterable[Fact], fact: Fact) -> Fact | None:
-    """The latest of the others that were said after the fact: the fact arrives late, and was already overtaken."""
+    """The latest of the others that were said after the fact, which arrives late and is already overtaken."""
     later = (other for other in others if other.last_said_at > fact.observed_at)
     return max(later, key=lambda other: (other.observed_at, other.id), default=None)
 
@@ -133,10 +119,7 @@ def _ended_before_it_arrived(fact: Fact, history: Iterable[Fact]) -> Fact | None
 
 
 def _repeated(proposal: Proposal, slot: Sequence[Fact], same_words: Sequence[Fact]) -> Fact | None:
-    """The known fact that the proposal only says again, if there is one.
-
-    The known fact has to have been current when the proposal was said, no plan, and of the same dates.
-    """
+    """The known fact, current when the proposal was said, no plan and of the same dates, that it only says again."""
     fact = proposal.fact
     candidates = [*same_words, *(other for other in slot if proposal.relations.get(other.id) == "duplicate")]
     current_then = {other.id for other in current_at([*slot, *candidates], fact.observed_at)} if candidates else set()
@@ -156,10 +139,7 @@ def _tells_end_of(proposal: Proposal, other: Fact) -> bool:
 
 
 def _reason_to_retire(proposal: Proposal, other: Fact) -> RetiredReason | None:
-    """Why the later one of two facts in a slot replaces the other, or None where both are kept.
-
-    A current fact and a plan for later are both kept until the plan's time has come.
-    """
+    """Why the later one of two facts in a slot replaces the other, or None where both are kept, as with a plan."""
     fact = proposal.fact
     other_is_later = other.is_planned and other.starts_at > fact.observed_at
     overtaken_plan = fact.is_planned and not other.is_planned and other.last_said_at >= fact.starts_at

@@ -1,6 +1,6 @@
 """Texts that are remembered verbatim, without a model that extracts facts from them. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -20,7 +20,6 @@ class Memory(NamedTuple):
     subject: str = "user"
     """Who said it, or whom it is about."""
     source: Source | None = None
-    """Where it was said, and the messages before it: they help to find it."""
 
 
 def facts_of_texts(user_id: str, memories: Iterable[Memory], now: datetime) -> Iterator[Fact]:
@@ -30,26 +29,25 @@ def facts_of_texts(user_id: str, memories: Iterable[Memory], now: datetime) -> I
             yield fact_of_text(user_id, memory, now)
         except BadInput as error:
             raise BadInput(f"Text {number}: {error}") from error
-        except ValidationError as error:
-            problems = listed(problems_of(error.errors(include_input=False)))
-            raise BadInput(f"Text {number}: {memory.text[:60]!r} cannot be kept: {problems}.") from error
 
 
 def fact_of_text(user_id: str, memory: Memory, now: datetime) -> Fact:
-    """The text as a fact. Raises BadInput or ValidationError."""
-    text, source = check_text("text", memory.text, MAX_FACT_TEXT), memory.source or Source()
-    for hint in (memory.subject, source.thread_id or "", source.message_id or "", *source.previous):
-        check_text("hint", hint, MAX_FACT_TEXT)
-    if is_secret(text, NOTE):
+    text, at, subject, source = memory
+    source = source or Source()
+    identifier = fact_id(user_id, source, text, subject)
+    values = {"id": identifier, "text": text, "subject": subject, "source": source, "observed_at": at or now}
+    return stated_fact(identifier, values, now)
+
+
+def stated_fact(key: str, values: Mapping[str, object], now: datetime) -> Fact:
+    """The fact that these values of its fields state, to be kept under `key`. Raises BadInput."""
+    try:
+        fact = Fact.model_validate({"attribute": NOTE, "observed_at": now, **values, "key": key, "recorded_at": now})
+    except ValidationError as error:
+        problems = listed(problems_of(error.errors(include_input=False)))
+        raise BadInput(f"It is no fact ({problems}): give at least a `text`.") from error
+    for text in (fact.text, fact.subject, fact.attribute, fact.quote, *fact.source.previous):
+        check_text("text", text, MAX_FACT_TEXT)
+    if is_secret(fact.text, fact.attribute, fact.quote):
         raise BadInput("It holds a password, key or card number: those are not kept.")
-    identifier = fact_id(user_id, source, text, memory.subject)
-    return Fact(
-        id=identifier,
-        key=identifier,
-        text=text,
-        subject=memory.subject,
-        attribute=NOTE,
-        source=source,
-        observed_at=memory.at or now,
-        recorded_at=now,
-    )
+    return fact

@@ -1,42 +1,13 @@
-"""The writes to a user's memory: each reads what is known, decides by the rules and writes, in one transaction."""
+"""Writes of facts that no model proposed: each reads what is known, decides and writes, in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from memory.facts import portable
-from memory.facts.changes import Changes, Proposal, retired
+from memory.facts.changes import Changes, retired
 from memory.facts.fact import Fact, Repeat, Source
 from memory.learn import reconcile
 from memory.ledger.ledger import Ledger
-
-
-async def learn(
-    ledger: Ledger,
-    user_id: str,
-    proposals: Sequence[Proposal],
-    now: datetime,
-    *,
-    retracted: Mapping[str, datetime],
-    sources: Sequence[Source],
-    started_at: datetime | None = None,
-) -> Changes:
-    """Reconcile proposals with what is known, and mark the messages they come from, `sources`, as extracted.
-
-    Messages that were marked before are ignored, so that an extraction that is run again changes nothing; and so are
-    those whose thread was forgotten since the extraction `started_at`.
-    """
-    async with ledger.transaction(user_id) as transaction:
-        fresh = await transaction.mark_extracted(sources, started_at)
-        proposals = [proposal for proposal in proposals if proposal.fact.source in fresh]
-        retracted = retracted if fresh else {}
-        facts = [proposal.fact for proposal in proposals]
-        known = await transaction.known(
-            ids={*retracted, *(fact.id for fact in facts), *(known for p in proposals for known in p.relations)},
-            texts={fact.text for fact in facts},
-            slots={fact.slot for fact in facts},
-            ended_after=min((fact.observed_at for fact in facts), default=None),
-        )
-        return await transaction.write(reconcile.reconcile(proposals, retracted, known), now)
 
 
 async def put(ledger: Ledger, user_id: str, fact: Fact, now: datetime) -> Changes:

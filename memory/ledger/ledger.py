@@ -1,40 +1,31 @@
-"""The ledger: every fact of every user, and its whole history, in Postgres.
-
-Each write is one transaction under the user's advisory lock. A trigger queues what was written for the index, which can
-be rebuilt from here at any time.
-"""
+"""The ledger: every fact of every user and its history, in Postgres. A trigger queues each write for the index."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
-from weakref import WeakValueDictionary
 
 from psycopg.rows import DictRow
 
-from memory.errors import Unavailable
 from memory.facts.fact import Fact, Repeat, Source, check_user_id, owner_key
 from memory.facts.timeline import current_at
+from memory.ledger.keyed_locks import KeyedLocks
 from memory.ledger.locks import busy_message, locked_transaction
 from memory.ledger.pool import Pool
-from memory.ledger.rows import ROWS_PER_SLICE, SELECT, facts_of, stored_id
+from memory.ledger.rows import ROWS_PER_SLICE, SAID_AGAIN_AT, SELECT, facts_of, stored_id
 from memory.ledger.transaction import Transaction
 
-MAX_PAST = 2_000
-"""Past facts to look at, the newest first, when the index has not narrowed them down."""
+MAX_PAST = 2_000  # past facts to look at, the newest first, when the index has not narrowed them down
+VECTORS_PAGE = 100  # facts with vectors to read at a time, since psycopg blocks the event loop while it parses a result
 
-VECTORS_PAGE = 100
-"""Facts with vectors to read at a time: psycopg parses a result as a whole, and blocks the event loop meanwhile."""
-
+# Facts of a slot that something is planned for; `current_at` decides which of them is current.
 IN_PLANNED_SLOT = """
     exclusive and (subject, attribute) in (
         select subject, attribute from memory.facts
         where owner = %(owner)s and retired_at is null and exclusive and valid_from > observed_at
     )
 """
-"""Facts of a slot that something is planned for; which of them is current, `current_at` decides."""
-
 WITH_VECTORS = f"""
     select facts.*, v.vector from (
         select number, {SELECT.removeprefix("select ")} and number < %(before)s and ({{condition}})
@@ -48,8 +39,7 @@ WITH_VECTORS = f"""
 class Revision(NamedTuple):
     """What differs between two states of an unretired fact."""
 
-    recorded_at: datetime
-    """Changes when the fact was erased and learned anew."""
+    recorded_at: datetime  # changes when the fact was erased and learned anew
     said_again_at: datetime | None
 
 
@@ -58,25 +48,19 @@ class Ledger:
 
     def __init__(self, pool: Pool, *, lock_timeout: float = 10) -> None:
         self.pool = pool
-        self._lock_timeout = lock_timeout
-        self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._timeout = lock_timeout
+        self._locks = KeyedLocks()
 
     @asynccontextmanager
     async def transaction(self, user_id: str) -> AsyncIterator[Transaction]:
-        """A transaction that holds the user's lock and gives the user's memory a new version.
-
-        Raises Unavailable when another writer holds the lock for longer than the lock timeout.
-        """
+        """A transaction that holds the user's lock, or raises Unavailable, and gives the memory a new version."""
         owner = owner_key(check_user_id(user_id))
         async with (
-            self._gate(owner),
-            locked_transaction(self.pool, "user", owner, timeout=self._lock_timeout) as connection,
+            self._locks.hold(owner, timeout=self._timeout, busy=busy_message(self._timeout)),
+            locked_transaction(self.pool, "user", owner, timeout=self._timeout) as connection,
         ):
-            await connection.execute(
-                "insert into memory.users (owner, user_id) values (%s, %s) "
-                "on conflict (owner) do update set version = default",
-                (owner, user_id),
-            )
+            upsert = "insert into memory.users (owner, user_id) values (%s, %s) on conflict (owner) do update"
+            await connection.execute(f"{upsert} set version = default", (owner, user_id))
             yield Transaction(connection, owner)
 
     async def version(self, user_id: str) -> int:
@@ -85,21 +69,11 @@ class Ledger:
         return int(rows[0]["version"]) if rows else 0
 
     async def all(self, user_id: str) -> list[Fact]:
-        """Every fact there ever was, in the order they were recorded."""
+        """Every fact there ever was, oldest first."""
         return await self._facts(user_id, "true")
 
-    async def current(
-        self,
-        user_id: str,
-        now: datetime,
-        *,
-        ids: Sequence[str] | None = None,
-        keys: Sequence[str] | None = None,
-        categories: Sequence[str] | None = None,
-    ) -> list[Fact]:
-        """The facts that are current at `now`, oldest first: all, or those with one of the ids, keys or categories."""
-        filters = {"id": ids, "key": keys, "category": categories}
-        wanted = {column: list(values) for column, values in filters.items() if values is not None}
+    async def current(self, user_id: str, now: datetime, **wanted: list[str]) -> list[Fact]:
+        """The facts that are current at `now`, oldest first; with `category=["work"]` or another column, of these."""
         condition = " or ".join(f"{column} = any(%({column})s)" for column in wanted) or "true"
         facts = await self._facts(user_id, f"retired_at is null and ({condition})", **wanted)
         rivals = await self.in_planned_slots(user_id) if wanted and any(fact.exclusive for fact in facts) else []
@@ -113,13 +87,11 @@ class Ledger:
 
     async def revisions(self, user_id: str, limit: int) -> dict[str, Revision]:
         """Ids and revisions of up to `limit` unretired facts, the newest first."""
-        rows = await self._rows(
-            "select id, recorded_at, (select max(r.observed_at) from memory.reinforcements r "
-            "where r.owner = f.owner and r.fact_id = f.id) as said_again_at from memory.facts f "
-            "where owner = %(owner)s and retired_at is null order by number desc limit %(limit)s",
-            user_id,
-            limit=limit,
+        query = (
+            f"select id, recorded_at, {SAID_AGAIN_AT} from memory.facts "
+            "where owner = %(owner)s and retired_at is null order by number desc limit %(limit)s"
         )
+        rows = await self._rows(query, user_id, limit=limit)
         return {row["id"]: Revision(row["recorded_at"], row["said_again_at"]) for row in rows}
 
     async def newest(
@@ -135,7 +107,7 @@ class Ledger:
     ) -> list[tuple[Fact, bytes | None]]:
         """What was true and is not any more, the newest first, and the stored vector of each.
 
-        Of the retired facts those of `ids`, or else the newest; of the others those that are over or overtaken.
+        `ids` narrows down the retired facts; those that are over or overtaken and not yet retired come in any case.
         """
         condition = (
             "retired_at is not null and (id = any(%(ids)s) or %(all)s and retired_reason in ('superseded', 'expired')) "
@@ -144,54 +116,43 @@ class Ledger:
         parameters = {"all": ids is None, "ids": list(ids or ()), "now": now}
         facts, vectors = await self._with_vectors(user_id, condition, MAX_PAST, embedder, page=MAX_PAST, **parameters)
         current = {fact.id for fact in current_at([fact for fact in facts if not fact.retired_at], now)}
-        return [
-            (fact, vector)
-            for fact, vector in zip(facts, vectors, strict=True)
-            if (fact.was_true if fact.retired_at else fact.id not in current)
-        ]
+        found = zip(facts, vectors, strict=True)
+        return [(f, vector) for f, vector in found if (f.was_true if f.retired_at else f.id not in current)]
 
     async def unextracted(self, user_id: str, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
         """Those of the messages that are not marked as extracted, in order -> how many extractions failed."""
         stored = {message_id: stored_id(message_id) for message_id in message_ids}
-        rows = await self._rows(
+        query = (
             "select id, coalesce(failures, 0) as failures from unnest(%(ids)s::text[]) as id "
             "left join memory.failed_extractions on owner = %(owner)s and thread_id = %(thread)s and message_id = id "
             "where not exists (select from memory.extracted_messages "
-            "where owner = %(owner)s and thread_id = %(thread)s and message_id = id)",
-            user_id,
-            thread=stored_id(thread_id),
-            ids=[*stored.values()],
+            "where owner = %(owner)s and thread_id = %(thread)s and message_id = id)"
         )
+        rows = await self._rows(query, user_id, thread=stored_id(thread_id), ids=[*stored.values()])
         failures = {row["id"]: int(row["failures"]) for row in rows}
-        return {message_id: failures[stored_id] for message_id, stored_id in stored.items() if stored_id in failures}
+        return {message_id: failures[known] for message_id, known in stored.items() if known in failures}
 
     async def reinforcements(self, user_id: str) -> dict[str, list[Repeat]]:
         """Fact id -> each time the fact was said again, oldest first."""
-        rows = await self._rows(
-            "select fact_id, thread_id, message_id, observed_at from memory.reinforcements where owner = %(owner)s "
-            "order by observed_at, thread_id, message_id",
-            user_id,
-        )
+        columns = "fact_id, observed_at, thread_id, message_id"
+        query = f"select {columns} from memory.reinforcements where owner = %(owner)s order by {columns}"
         repeats: dict[str, list[Repeat]] = {}
-        for row in rows:
-            repeats.setdefault(row.pop("fact_id"), []).append(Repeat.model_validate(row))
+        for row in await self._rows(query, user_id):
+            repeats.setdefault(row["fact_id"], []).append(Repeat.model_validate(row))
         return repeats
 
     async def extracted_messages(self, user_id: str) -> list[Source]:
-        """The messages that are marked as extracted."""
-        rows = await self._rows(
-            "select thread_id, message_id from memory.extracted_messages where owner = %(owner)s order by 1, 2", user_id
-        )
-        return [Source.model_validate(row) for row in rows]
+        query = "select thread_id, message_id from memory.extracted_messages where owner = %(owner)s order by 1, 2"
+        return [Source.model_validate(row) for row in await self._rows(query, user_id)]
 
     async def users(self) -> list[str]:
         """Ids of the users who have unretired facts."""
+        query = (
+            "select user_id from memory.users u where exists "
+            "(select from memory.facts f where f.owner = u.owner and retired_at is null) order by user_id"
+        )
         async with self.pool.connection() as connection:
-            cursor = await connection.execute(
-                "select user_id from memory.users u where exists "
-                "(select from memory.facts f where f.owner = u.owner and retired_at is null) order by user_id"
-            )
-            return [row["user_id"] for row in await cursor.fetchall()]
+            return [row["user_id"] async for row in await connection.execute(query)]
 
     async def _facts(self, user_id: str, condition: str, **parameters: object) -> list[Fact]:
         return await facts_of(await self._rows(f"{SELECT} and {condition} order by number", user_id, **parameters))
@@ -200,16 +161,12 @@ class Ledger:
         self, user_id: str, condition: str, limit: int, embedder: str, *, page: int, **parameters: object
     ) -> tuple[list[Fact], list[bytes | None]]:
         query = WITH_VECTORS.format(condition=condition)
-        facts: list[Fact] = []
-        vectors: list[bytes | None] = []
-        before = 2**63 - 1
-        while len(facts) < limit:
+        facts, vectors, before, more = list[Fact](), list[bytes | None](), 2**63 - 1, True
+        while more and len(facts) < limit:
             rows = await self._rows(query, user_id, before=before, page=page, embedder=embedder, **parameters)
             vectors += [row["vector"] for row in rows]
             facts += await facts_of(rows)
-            if len(rows) < page:
-                break
-            before = rows[-1]["number"]
+            before, more = rows[-1]["number"] if rows else 0, len(rows) == page
         return facts[:limit], vectors[:limit]
 
     async def _rows(self, query: str, user_id: str, **parameters: object) -> list[DictRow]:
@@ -221,17 +178,3 @@ class Ledger:
                 rows += page
                 await asyncio.sleep(0)
         return rows
-
-    @asynccontextmanager
-    async def _gate(self, owner: str) -> AsyncIterator[None]:
-        """One writer of a user at a time in this process: the others wait here, without holding a connection."""
-        gate = self._gates.setdefault(owner, asyncio.Lock())
-        try:
-            async with asyncio.timeout(self._lock_timeout):
-                await gate.acquire()
-        except TimeoutError as error:
-            raise Unavailable(busy_message(self._lock_timeout)) from error
-        try:
-            yield
-        finally:
-            gate.release()

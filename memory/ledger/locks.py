@@ -10,14 +10,12 @@ from psycopg.errors import LockNotAvailable
 from memory.errors import Unavailable
 from memory.ledger.pool import Connection, Pool
 
-LOCK_POLL = 0.05
-"""Seconds between two attempts to take a session's lock."""
+LOCK_POLL = 0.05  # seconds between two attempts to take a session's lock
 
 
 def lock_key(*parts: str) -> int:
     """A signed 64-bit key for an advisory lock, derived from `parts`."""
-    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
+    return int.from_bytes(hashlib.sha256("\x1f".join(parts).encode()).digest()[:8], "big", signed=True)
 
 
 def busy_message(timeout: float) -> str:
@@ -27,10 +25,7 @@ def busy_message(timeout: float) -> str:
 
 @asynccontextmanager
 async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> AsyncIterator[Connection]:
-    """A transaction that holds the advisory lock named by `parts` until it ends.
-
-    Raises Unavailable when another session holds the lock for longer than `timeout` seconds.
-    """
+    """A transaction that holds the advisory lock named by `parts`. Raises Unavailable after `timeout` seconds."""
     try:
         async with pool.connection() as connection, connection.transaction():
             await take_locks(connection, [lock_key(*parts)], timeout=timeout, busy=busy_message(timeout))
@@ -40,10 +35,7 @@ async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> As
 
 
 async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: float, busy: str) -> None:
-    """Hold these advisory locks until the transaction ends; they are taken in order, to avoid deadlocks.
-
-    Raises Unavailable(`busy`) when another session holds one of them for longer than `timeout` seconds.
-    """
+    """Hold these locks until the transaction ends, taken in order to avoid deadlocks. Raises Unavailable(`busy`)."""
     await connection.execute("select set_config('lock_timeout', %s, true)", (f"{int(timeout * 1000)}ms",))
     try:
         await connection.execute("select pg_advisory_xact_lock(key) from unnest(%s::bigint[]) as key", (sorted(keys),))
@@ -52,10 +44,8 @@ async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: fl
 
 
 async def wait_for_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> None:
-    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock.
-
-    It polls: a statement that waits would block `create index concurrently`, which waits for all running statements.
-    """
+    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock."""
+    # Polling: a statement that waits would block `create index concurrently`, which waits for all running statements.
     try:
         async with asyncio.timeout_at(deadline):
             while True:

@@ -1,8 +1,7 @@
 """Creates memory's tables and brings them up to date."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from psycopg import OperationalError
@@ -12,14 +11,9 @@ from memory.errors import Unavailable
 from memory.ledger.locks import wait_for_lock
 from memory.ledger.pool import Connection, Pool
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-"""SQL files; each runs once, in the order of their names. A released one is never changed."""
-
-SETUP_LOCK = 0x6D656D6F7279
-"""Key of the advisory lock under which tables are created: "memory" in ASCII."""
-
-SETUP_TIMEOUT = 120
-"""Seconds."""
+MIGRATIONS = Path(__file__).parent / "migrations"  # each runs once, in the order of their names; never change one
+SETUP_LOCK = 0x6D656D6F7279  # the key of the advisory lock under which tables are created: "memory" in ASCII
+SETUP_TIMEOUT = 120  # seconds
 
 
 async def migrations() -> list[bytes]:
@@ -37,37 +31,37 @@ async def is_migrated(pool: Pool) -> bool:
 
 
 async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
-    """Bring the tables up to date: `others` (LangGraph's own set-ups) first, then memory's, under one lock."""
-    async with _setup_lock(pool) as connection:
-        for other in others:
-            await other()
-        await connection.execute("create schema if not exists memory")
-        await connection.execute(
-            "create table if not exists memory.migrations "
-            "(number int primary key, applied_at timestamptz not null default now())"
-        )
-        done, known = await _last_migration(connection), await migrations()
-        if done > len(known):
-            raise Unavailable(
-                f"The database was made by a newer version (migration {done}; this one knows {len(known)}): upgrade."
-            )
-        for number, migration in enumerate(known[done:], done + 1):
-            async with connection.transaction():
-                await connection.execute(migration, prepare=False)  # several statements in one
-                await connection.execute("insert into memory.migrations (number) values (%s)", (number,))
+    """Bring the tables up to date: `others` (LangGraph's own set-ups) first, then memory's.
 
-
-@asynccontextmanager
-async def _setup_lock(pool: Pool) -> AsyncIterator[Connection]:
-    """LangGraph's set-up and `create ... if not exists` are not safe when two processes run them at once."""
+    Under one lock, since they are not safe when two processes run them at once, even with `create ... if not exists`.
+    """
+    deadline = asyncio.get_running_loop().time() + SETUP_TIMEOUT
     busy = f"Another process has been setting up the database for {SETUP_TIMEOUT} s."
     async with pool.connection() as connection:
         try:
-            deadline = asyncio.get_running_loop().time() + SETUP_TIMEOUT
             await wait_for_lock(connection, SETUP_LOCK, deadline=deadline, busy=busy)
-            yield connection
+            for other in others:
+                await other()
+            await _migrate_memory(connection)
         finally:
             await asyncio.shield(_unlock(connection))
+
+
+async def _migrate_memory(connection: Connection) -> None:
+    await connection.execute(
+        "create schema if not exists memory; create table if not exists memory.migrations "
+        "(number int primary key, applied_at timestamptz not null default now())",
+        prepare=False,  # several statements in one, as in the migrations below
+    )
+    done, known = await _last_migration(connection), await migrations()
+    if done > len(known):
+        raise Unavailable(
+            f"The database was made by a newer version (migration {done}; this one knows {len(known)}): upgrade."
+        )
+    for number, migration in enumerate(known[done:], done + 1):
+        async with connection.transaction():
+            await connection.execute(migration, prepare=False)
+            await connection.execute("insert into memory.migrations (number) values (%s)", (number,))
 
 
 async def _unlock(connection: Connection) -> None:

@@ -5,6 +5,7 @@ import re
 import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from psycopg import AsyncConnection, OperationalError, ProgrammingError, conninfo
 from psycopg.rows import DictRow, dict_row
@@ -15,20 +16,15 @@ from memory.errors import BadInput, Unavailable
 Connection = AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
 
+# How long the first connection is retried, by the reason why it failed; for other reasons it is not.
 RETRY_SECONDS = {"Connection refused": 2, "No such file": 2, "starting up": 60, "not yet accepting": 60}
-"""How long the first connection is retried, by the reason why it failed; for other reasons it is not."""
-RETRY_PAUSE = 0.2
-
-NO_ANSWER = (
+RETRY_PAUSE = 0.2  # seconds
+NO_ANSWER = (  # how libpq's reason begins when nothing answers
     "Connection refused", "Connection reset", "Connection timed out", "Network is unreachable", "No route to host",
     "No such file", "connection timeout expired", "could not translate host name", "failed to resolve host",
     "no answer", "no second connection", "server closed the connection", "timeout expired",
 )  # fmt: skip
-"""How libpq's reason begins when nothing answers."""
-
-URL_FORM = (
-    "write postgresql://user:password@host:5432/database, with %40 for @, %2F for / and %3A for : in the password"
-)
+URL_FORM = "write postgresql://user:password@host:5432/database, with %40 for @, %2F for / and %3A for : in passwords"
 
 
 def url_problem(url: str) -> str | None:
@@ -41,43 +37,33 @@ def url_problem(url: str) -> str | None:
         # libpq quotes the parameter that it does not know, which may be a piece of a password.
         names_parameter = reason.startswith(("invalid URI query parameter:", "invalid connection option"))
         return reason if names_parameter and not re.search(r"password|\?.*@", url) else not_a_url
-    host = str(parts.get("host") or "")
-    ports = [port for port in str(parts.get("port") or "").split(",") if port]
-    if ("@" in host and not host.startswith("/")) or not all(map(str.isdecimal, ports)):
+    host, ports = str(parts.get("host") or ""), str(parts.get("port") or "").split(",")
+    if ("@" in host and not host.startswith("/")) or not all(port.isdecimal() for port in ports if port):
         return not_a_url
-    if not all(1 <= float(port) <= 65_535 for port in ports):
-        return f"its port is not from 1 to 65535: {URL_FORM}"
-    return None
+    in_range = all(1 <= float(port) <= 65_535 for port in ports if port)
+    return None if in_range else f"its port is not from 1 to 65535: {URL_FORM}"
 
 
 @asynccontextmanager
 async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> AsyncIterator[Pool]:
-    """A pool of connections to `url`, as LangGraph's saver and store need them (autocommit, dict rows).
-
-    `timeout` is in seconds, for the first connection and for each later wait. Raises Unavailable, or BadInput.
-    """
+    """A pool of connections as LangGraph needs them; `timeout` is in seconds. Raises Unavailable, or BadInput."""
     if problem := url_problem(url):
         raise BadInput(f"POSTGRES_URL: {problem}.")
     await _try_connection(url, timeout)
 
     async def check(connection: Connection) -> None:
-        """Empty the pool when a connection is dead: the server was restarted, and all connections are dead. The pool
-        itself would try them one by one, with growing pauses."""
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
         try:
-            if _is_readable(connection):
+            if poll.poll(0):  # something to read, such as its end; asking the system is faster than a query each time
                 await AsyncConnectionPool.check_connection(connection)
-        except OperationalError:
+        except OperationalError:  # the server was restarted: all are dead, and the pool would try them one by one
             await pool.drain()
             raise
 
+    options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     pool: Pool = AsyncConnectionPool(
-        url,
-        open=False,
-        min_size=1,
-        max_size=max_size,
-        timeout=timeout,
-        check=check,
-        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+        url, open=False, min_size=1, max_size=max_size, timeout=timeout, check=check, kwargs=options
     )
     async with pool:
         try:
@@ -87,20 +73,12 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
         yield pool
 
 
-def _is_readable(connection: Connection) -> bool:
-    """Whether an idle connection has something to read, such as its end. Much faster than a query before each query."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
-
-
 async def _try_connection(url: str, timeout: float) -> None:
     """Connect once, since a pool does not say why it gets no connection. Raises Unavailable with the reason."""
-    clock = asyncio.get_running_loop().time
-    started = clock()
+    started = monotonic()
     while True:
         try:
-            async with asyncio.timeout_at(started + timeout):
+            async with asyncio.timeout(started + timeout - monotonic()):
                 await (await AsyncConnection.connect(url)).close()
                 return
         except TimeoutError as error:
@@ -108,7 +86,7 @@ async def _try_connection(url: str, timeout: float) -> None:
         except OperationalError as error:
             reason = str(error).partition("\n")[0]
             retry_seconds = next((seconds for sign, seconds in RETRY_SECONDS.items() if sign in reason), 0)
-            if clock() - started >= min(retry_seconds, timeout):
+            if monotonic() - started >= min(retry_seconds, timeout):
                 raise _unavailable(url, reason) from error
         await asyncio.sleep(RETRY_PAUSE)
 
@@ -118,9 +96,7 @@ def _unavailable(url: str, reason: str) -> Unavailable:
     where = " ".join(f"{key}={parts[key]}" for key in ("host", "port", "dbname", "user") if parts.get(key))
     reason, refused, by_server = reason.rpartition("failed: ")[2].partition("FATAL:")
     if not refused and reason.startswith(NO_ANSWER):
-        return Unavailable(
-            f"Postgres does not answer ({where}): {reason}. Check that it runs and that POSTGRES_URL is right, "
-            "or leave POSTGRES_URL empty for the embedded one."
-        )
+        fix = "Check that it runs and that POSTGRES_URL is right, or leave POSTGRES_URL empty for the embedded one."
+        return Unavailable(f"Postgres does not answer ({where}): {reason}. {fix}")
     problem, reason = ("refuses the connection", by_server) if refused else ("cannot be used", reason)
     return Unavailable(f"Postgres {problem} ({where}): {reason.strip()}. Check POSTGRES_URL and the server's settings.")

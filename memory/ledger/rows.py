@@ -13,20 +13,17 @@ COLUMNS = (
     "thread_id", "message_id", "previous", "valid_from", "valid_until", "observed_at", "recorded_at",
     "retired_at", "retired_reason", "successor", "ended_at",
 )  # fmt: skip
-SELECT = (
-    f"select {', '.join(COLUMNS)}, "
+SAID_AGAIN_AT = (
     "(select max(r.observed_at) from memory.reinforcements r where r.owner = facts.owner and r.fact_id = facts.id) "
-    "as said_again_at from memory.facts where owner = %(owner)s"
+    "as said_again_at"
 )
+SELECT = f"select {', '.join(COLUMNS)}, {SAID_AGAIN_AT} from memory.facts where owner = %(owner)s"
 INSERT = (
     f"insert into memory.facts (owner, digest, {', '.join(COLUMNS)}) "
     f"values (%(owner)s, %(digest)s, {', '.join(f'%({column})s' for column in COLUMNS)})"
 )
-ROWS_PER_SLICE = 25
-"""Rows to work on before other tasks get a turn: about a millisecond's worth."""
-
-MAX_ID = 255
-"""Characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash."""
+ROWS_PER_SLICE = 25  # rows to work on before other tasks get a turn: about a millisecond's worth
+MAX_ID = 255  # characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash
 
 
 def text_digest(text: str) -> str:
@@ -45,14 +42,13 @@ def row_of_fact(fact: Fact) -> dict[str, object]:
     """The fact's COLUMNS, and its digest."""
     source = fact.source
     ids = {"thread_id": stored_id(source.thread_id), "message_id": stored_id(source.message_id)}
-    values = fact.model_dump(exclude={"source"})
-    return {"digest": text_digest(fact.text), "previous": list(source.previous), **ids, **values}
+    derived = {"digest": text_digest(fact.text), "previous": list(source.previous), **ids}
+    return fact.model_dump(exclude={"source"}) | derived
 
 
 def fact_of_row(row: Mapping[str, object]) -> Fact:
     """A fact from a row that has its COLUMNS."""
-    source = {name: row[name] for name in ("thread_id", "message_id", "previous")}
-    return Fact.model_validate({**row, "source": source})
+    return Fact.model_validate({**row, "source": row})
 
 
 async def facts_of(rows: Sequence[DictRow]) -> list[Fact]:

@@ -1,18 +1,17 @@
 """One write to a user's memory: everything that it reads and writes is committed together or not at all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
-from memory.facts.changes import Changes, Reinforcement
+from memory.facts.changes import Changes
 from memory.facts.fact import Fact, Source, is_storable
 from memory.ledger.pool import Connection
 from memory.ledger.rows import INSERT, SELECT, facts_of, row_of_fact, stored_id, text_digest
 
-ALL_THREADS = ""
-"""Stands for every thread in memory.forgotten."""
+ALL_THREADS = ""  # stands for every thread in memory.forgotten
 
 
 class Transaction:
@@ -28,44 +27,39 @@ class Transaction:
         ids: Iterable[str] = (),
         keys: Iterable[str] = (),
         texts: Iterable[str] = (),
-        slots: Iterable[tuple[str, str]] = (),
+        slots: Collection[tuple[str, str]] = (),
         ended_after: datetime | None = None,
     ) -> list[Fact]:
-        """The facts with these ids, and the unretired ones with one of these keys, texts or slots.
-
-        Of the retired ones with such a key, text or slot also those that stopped holding after `ended_after`.
-        """
-        slots = list(slots)
+        """The facts with these ids, and with one of these keys, texts or slots: unretired, or ended `ended_after`."""
+        names = {"ids": [*ids], "keys": [*keys], "digests": [*map(text_digest, texts)]}
+        names |= {"subjects": [subject for subject, _ in slots], "attributes": [attribute for _, attribute in slots]}
         matches = (
             "(key = any(%(keys)s) or digest = any(%(digests)s) or (subject, attribute) in "
             "(select * from unnest(%(subjects)s::text[], %(attributes)s::text[])))"
         )
         history = f"or ended_at > %(ended_after)s and {matches}" if ended_after else ""
-        cursor = await self._execute(
-            f"{SELECT} and (id = any(%(ids)s) or retired_at is null and {matches} {history})",
-            ids=list(ids),
-            keys=list(keys),
-            digests=[text_digest(text) for text in texts],
-            subjects=[subject for subject, _ in slots],
-            attributes=[attribute for _, attribute in slots],
-            ended_after=ended_after,
-        )
-        return await facts_of(await cursor.fetchall())
+        query = f"{SELECT} and (id = any(%(ids)s) or retired_at is null and {matches} {history})"
+        return await facts_of(await (await self._execute(query, ended_after=ended_after, **names)).fetchall())
 
     async def write(self, changes: Changes, now: datetime) -> Changes:
         """Write what was decided. Returns it as it now stands in the ledger."""
 
-        def stamped(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
-            return tuple(
-                fact.model_copy(update={"retired_at": fact.retired_at or now}) if fact.retired_reason else fact
-                for fact in facts
-            )
+        def dated(fact: Fact) -> Fact:
+            return fact.model_copy(update={"retired_at": now}) if fact.retired_reason and not fact.retired_at else fact
 
-        written = Changes(stamped(changes.added), changes.reinforced, stamped(changes.retired))
-        await self.retire(written.retired)  # first: a slot and a key have room for one current fact
-        await self.add(written.added)
-        await self.reinforce(written.reinforced)
-        return written
+        added, retired = tuple(map(dated, changes.added)), tuple(map(dated, changes.retired))
+        await self.retire(retired)  # first: a slot and a key have room for one current fact
+        await self.add(added)
+        columns = "%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s"
+        await self._execute_each(
+            f"insert into memory.reinforcements values ({columns}) on conflict do nothing",
+            [
+                {"fact": fact.id, "observed_at": repeat.observed_at}
+                | {"thread": stored_id(repeat.thread_id), "message": stored_id(repeat.message_id)}
+                for fact, repeat in changes.reinforced
+            ],
+        )
+        return Changes(added, changes.reinforced, retired)
 
     async def add(self, facts: Sequence[Fact]) -> None:
         await self._execute_each(INSERT, [row_of_fact(fact) for fact in facts])
@@ -77,75 +71,49 @@ class Transaction:
             [row_of_fact(fact) for fact in facts],
         )
 
-    async def reinforce(self, reinforcements: Sequence[Reinforcement]) -> None:
-        await self._execute_each(
-            "insert into memory.reinforcements values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s) "
-            "on conflict do nothing",
-            [
-                {
-                    "fact": fact.id,
-                    "thread": stored_id(repeat.thread_id),
-                    "message": stored_id(repeat.message_id),
-                    "observed_at": repeat.observed_at,
-                }
-                for fact, repeat in reinforcements
-            ],
-        )
-
     async def mark_extracted(self, sources: Sequence[Source], started_at: datetime | None = None) -> set[Source]:
-        """Mark these messages as extracted. Returns those that may be learned from.
-
-        These are the ones that were not marked before, and whose thread was not forgotten after `started_at`.
-        """
-        cursor = await self._execute(
+        """Mark messages as extracted. Returns the new ones whose thread was not forgotten after `started_at`."""
+        query = (
             "with messages as (select * from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)), "
             "cleared as (delete from memory.failed_extractions f using messages m "
             "where f.owner = %(owner)s and (f.thread_id, f.message_id) = (m.thread_id, m.id)), "
             "new as (insert into memory.extracted_messages select %(owner)s, thread_id, id from messages "
             "on conflict do nothing returning thread_id, message_id) "
             "select thread_id, message_id from new where not exists (select from memory.forgotten f "
-            "where f.owner = %(owner)s and f.thread_id in (%(all)s, new.thread_id) and forgotten_at >= %(started_at)s)",
-            **_columns_of(sources),
-            all=ALL_THREADS,
-            started_at=started_at,
+            "where f.owner = %(owner)s and f.thread_id in (%(all)s, new.thread_id) and forgotten_at >= %(started_at)s)"
         )
+        cursor = await self._execute(query, **_columns_of(sources), all=ALL_THREADS, started_at=started_at)
         fresh = {(row["thread_id"], row["message_id"]) async for row in cursor}
         return {s for s in sources if (stored_id(s.thread_id), stored_id(s.message_id)) in fresh}
 
     async def count_failures(self, sources: Sequence[Source]) -> None:
-        """Count one more failed extraction for each of these messages."""
         await self._execute(
-            "insert into memory.failed_extractions as f select %(owner)s, thread, message, 1 "
-            "from unnest(%(threads)s::text[], %(messages)s::text[]) as failed (thread, message) "
+            "insert into memory.failed_extractions as f "
+            "select %(owner)s, m.*, 1 from unnest(%(threads)s::text[], %(messages)s::text[]) as m "
             "on conflict (owner, thread_id, message_id) do update set failures = f.failures + 1",
             **_columns_of(sources),
         )
 
     async def erase(self, *, ids: Sequence[str] = (), category: str | None = None, thread_id: str | None = None) -> int:
         """Delete facts and their history: by id, by category, or by the thread they were said in. Returns how many."""
-        thread = stored_id(thread_id)
-        cursor = await self._execute(
+        thread, ids = stored_id(thread_id), [fact_id for fact_id in ids if is_storable(fact_id)]
+        query = (
             "delete from memory.facts where owner = %(owner)s "
-            "and (id = any(%(ids)s) or category = %(category)s or thread_id = %(thread)s) returning id",
-            ids=[fact_id for fact_id in ids if is_storable(fact_id)],
-            category=category,
-            thread=thread,
+            "and (id = any(%(ids)s) or category = %(category)s or thread_id = %(thread)s) returning id"
         )
+        cursor = await self._execute(query, ids=ids, category=category, thread=thread)
         erased = [row["id"] async for row in cursor]
-        await self._execute(
-            "update memory.facts set successor = null where owner = %(owner)s and successor = any(%(erased)s)",
-            erased=erased,
-        )
+        of_erased = "where owner = %(owner)s and successor = any(%(erased)s)"
+        await self._execute(f"update memory.facts set successor = null {of_erased}", erased=erased)
         if thread is not None:
+            in_thread = "where owner = %(owner)s and thread_id = %(thread)s"
             for table in ("reinforcements", "failed_extractions"):
-                await self._execute(
-                    f"delete from memory.{table} where owner = %(owner)s and thread_id = %(thread)s", thread=thread
-                )
+                await self._execute(f"delete from memory.{table} {in_thread}", thread=thread)
             await self._mark_forgotten(thread)
         return len(erased)
 
     async def erase_user(self) -> int:
-        """Delete everything that is known about the user. Returns how many facts that were."""
+        """Delete everything that is known about the user. Returns how many facts were deleted."""
         erased = await self._execute("delete from memory.facts where owner = %(owner)s")
         for table in ("extracted_messages", "failed_extractions", "users"):
             await self._execute(f"delete from memory.{table} where owner = %(owner)s")

@@ -174,7 +174,7 @@ class Searcher:
         """The current facts that are not held: those with a cosine, and the profile."""
         known = set(held.ids())
         ids = [fact_id for fact_id in cosines if fact_id not in known]
-        facts = await self.ledger.current(self.user_id, now, ids=ids, categories=PROFILE)
+        facts = await self.ledger.current(self.user_id, now, id=ids, category=[*PROFILE])
         table = await extend(Table(), [fact for fact in facts if fact.id not in known])
         found = np.array([cosines.get(fact_id, 0.0) for fact_id in table.ids()])
         return Candidates(table, found, np.ones(len(table), bool), held)

@@ -7,7 +7,7 @@ from itertools import count
 
 from agent.persistence import open_store
 from memory.facts.fact import Source, utc_now
-from memory.learn.extract import Extraction, Utterance
+from memory.learn.extract import Extracted, Extraction, Utterance
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import FACTS_PER_USER, Bench, fill, store_with_hashed_words
@@ -48,9 +48,8 @@ async def rate(store: FactStore, turns: int, users: int) -> float:
         while (number := next(numbers)) < turns:
             text = items(f"thing{number}")
             said = Utterance(text=text, said_at=utc_now(), source=Source(thread_id=thread, message_id=f"m{number}"))
-            await memory.learner.learn(
-                Extraction.model_validate({"facts": [*candidates(text)], "retracted": []}), [said], []
-            )
+            extraction = Extraction.model_validate({"facts": [*candidates(text)], "retracted": []})
+            await memory.learner.learn(Extracted([said], [], extraction, utc_now()))
 
     await store.embedder.embed(["loaded before the clock starts"])
     started = time.perf_counter()

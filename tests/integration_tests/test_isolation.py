@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.persistence import open_store
 from memory.errors import BadInput
 from memory.facts.fact import Source, owner_key, same_words, utc_now
-from memory.learn.extract import Extraction, Utterance
+from memory.learn.extract import Extracted, Extraction, Utterance
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.conversation import candidate
@@ -148,7 +148,8 @@ class World:
         said = Utterance(text=op.text, said_at=utc_now(), source=source)
         values = {"exclusive": slot_of(op.text) == "home city", "category": category_of(op.text)}
         fact = candidate(op.text, op.text, slot_of(op.text), **values)
-        changes = await memory.learner.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
+        extraction = Extraction.model_validate({"facts": [fact], "retracted": []})
+        changes = await memory.learner.learn(Extracted([said], [], extraction, utc_now()))
         if op.message not in expected.extracted:
             expected.extracted.add(op.message)
             if op.text not in expected.current.values():

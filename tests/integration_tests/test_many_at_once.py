@@ -18,7 +18,7 @@ from graphs.chat import builder
 from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
 from memory.facts.fact import Source, owner_key, utc_now
-from memory.learn.extract import Extraction, Utterance
+from memory.learn.extract import Extracted, Extraction, Utterance
 from memory.ledger.ledger import Ledger
 from memory.ledger.locks import lock_key
 from memory.ledger.migrate import migrations
@@ -186,4 +186,4 @@ async def learn(store: FactStore, user: str, said: Sequence[tuple[str, str]]) ->
     ]  # fmt: skip
     extraction = Extraction.model_validate({"facts": candidates, "retracted": []})
     utterance = Utterance(text=text, said_at=utc_now(), source=source)
-    await UserMemory(store, user).learner.learn(extraction, [utterance], [])
+    await UserMemory(store, user).learner.learn(Extracted([utterance], [], extraction, utc_now()))

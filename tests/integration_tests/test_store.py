@@ -10,8 +10,8 @@ import pytest
 from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 
 from memory.errors import BadInput
-from memory.facts.fact import Source
-from memory.learn.extract import Extraction, Utterance
+from memory.facts.fact import Source, utc_now
+from memory.learn.extract import Extracted, Extraction, Utterance
 from memory.store import FactStore, facts_namespace, matches
 from memory.user_memory import UserMemory
 
@@ -244,7 +244,8 @@ async def test_twenty_sessions_changing_one_slot_leave_one_current_fact(store: F
             "attribute": "home city", "exclusive": True, "category": "location", "importance": 0.5,
             "valid_from": None, "valid_until": None, "relations": [],
         }  # fmt: skip
-        await memory.learner.learn(Extraction.model_validate({"facts": [fact], "retracted": []}), [said], [])
+        extraction = Extraction.model_validate({"facts": [fact], "retracted": []})
+        await memory.learner.learn(Extracted([said], [], extraction, utc_now()))
 
     await asyncio.gather(*(move(n) for n in range(20)))
     rows = await history(store, user)

@@ -33,7 +33,7 @@ from memory.embedded.connect import embedded_servers
 from memory.errors import cause_of
 from memory.facts.fact import Fact, Source, fact_id, owner_key, utc_now
 from memory.facts.portable import dump
-from memory.learn.extract import Extraction, Utterance, utterances_of
+from memory.learn.extract import Extracted, Extraction, Utterance, utterances_of
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import background_thread
 from memory.user_memory import UserMemory
@@ -176,7 +176,7 @@ class Round:
         source = Source(thread_id=self.thread("batch"), message_id=self.name("batch"))
         said = Utterance(text=text, said_at=EPOCH, source=source)
         extraction = Extraction.model_validate({"facts": list(candidates(text)), "retracted": []})
-        changes = await self.memory.learner.learn(extraction, [said], [])
+        changes = await self.memory.learner.learn(Extracted([said], [], extraction, utc_now()))
         self.tell("remembered", *facts_of(text))  # even if they were known before
         self.tell("retired", *(fact.text for fact in changes.retired))
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from memory.facts.fact import Source
-from memory.learn.extract import Candidate, Extraction, Utterance, answer_schema, proposals, rejection
+from memory.learn.extract import Candidate, Extracted, Extraction, Utterance, answer_schema, proposals, rejection
 from tests.facts import NOON, make_fact
 
 SAID = Utterance(
@@ -65,7 +65,7 @@ def test_a_rejected_candidate_has_a_reason(changed: dict[str, Any], reason: str 
 )
 def test_a_candidate_that_is_not_a_fact_is_dropped(changed: dict[str, Any]) -> None:
     answer = Extraction.model_validate({"facts": [{**GOOD, **changed}, GOOD], "retracted": []})
-    kept, _ = proposals("ada", answer, [SAID], [], NOON)
+    kept, _ = proposals("ada", Extracted([SAID], [], answer, NOON), NOON)
     assert [proposal.fact.text for proposal in kept] == ["Lives in Austin"]
 
 
@@ -74,6 +74,6 @@ def test_numbers_that_were_not_shown_are_ignored() -> None:
     relations = [{"known": number, "relation": "replaces"} for number in (0, 1, 2)]
     retracted = [{"known": number, "message": 1, "quote": "I moved"} for number in (-1, 1, 9)]
     answer = Extraction.model_validate({"facts": [{**GOOD, "relations": relations}], "retracted": retracted})
-    kept, taken_back = proposals("ada", answer, [SAID], [known], NOON)
+    kept, taken_back = proposals("ada", Extracted([SAID], [known], answer, NOON), NOON)
     assert [dict(proposal.relations) for proposal in kept] == [{known.id: "replaces"}]
     assert taken_back == {known.id: NOON}

@@ -251,7 +251,7 @@ async def test_the_extraction_call_gets_candidates_with_quotes(method: Structure
 
 @pytest.mark.parametrize("said", ["Hello!", "How are you?", "", "\ud800", "I like \ud800tea"])
 async def test_an_extraction_of_small_talk_or_noise_is_empty(said: str) -> None:
-    extraction = await extract(OfflineChatModel(), utterances(said), [])
+    extraction = await extract(OfflineChatModel(), utterances(said), [], "auto")
     assert (extraction.facts, extraction.retracted) == ([], [])
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from memory.facts.changes import Changes
-from memory.learn.extract import proposals
+from memory.learn.extract import Extracted, proposals
 from memory.learn.reconcile import reconcile
 from tests.unit_tests.test_offline_statements import ROME, SAID_AT, TEA, extraction_of
 
@@ -91,7 +91,7 @@ RETIRED = [
 def changes_of(message: str, *known: str) -> Changes:
     """The changes that memory derives from the model's answer."""
     extraction, said, facts = extraction_of(message, *known)
-    return reconcile(*proposals("ada", extraction, said, facts, SAID_AT), facts)
+    return reconcile(*proposals("ada", Extracted(said, facts, extraction, SAID_AT), SAID_AT), facts)
 
 
 @pytest.mark.parametrize(("message", "known", "retired"), RETIRED)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from memory.facts.fact import Fact
-from memory.facts.timeline import as_of, believed, chain, current_at, held, versions
+from memory.facts.timeline import as_of, chain, current_at, versions
 from memory.recall.table import Table
 from memory.recall.words import document
 from tests.facts import make_fact
@@ -104,24 +104,24 @@ def test_facts_and_table_columns_agree_on_what_is_current(facts: list[Fact], whe
     assert texts(current_at(facts, moment(when))) == current
     mask = Table().extended([*map(document, facts)]).current(moment(when))
     assert [fact.text for fact, is_current in zip(facts, mask, strict=True) if is_current] == current
-    assert texts(believed(facts, moment(when))) == current
+    assert texts(as_of(facts, moment(when)).believed) == current
 
 
 def test_a_plan_replaces_the_earlier_fact_from_its_date_on() -> None:
     rome = fact("Rome", said="2019-01-01")
     berlin = fact("Berlin", said="2019-11-01", since="2020-01-01")
-    assert texts(held([rome, berlin], moment("2019-12-31"))) == ["Rome"]
-    assert texts(held([rome, berlin], moment("2020-01-01"))) == ["Berlin"]
+    assert texts(as_of([rome, berlin], moment("2019-12-31")).held) == ["Rome"]
+    assert texts(as_of([rome, berlin], moment("2020-01-01")).held) == ["Berlin"]
 
 
 def test_a_fact_with_a_known_start_outweighs_one_without() -> None:
     rome = fact("Rome", said="2005-01-01")
-    assert texts(held([rome, OSLO], moment("2006-01-01"))) == ["Rome"]
+    assert texts(as_of([rome, OSLO], moment("2006-01-01")).held) == ["Rome"]
 
 
 def test_a_fact_is_believed_from_its_recording_until_its_retirement() -> None:
-    assert texts(believed([LIMA], moment("2020-02-29"))) == []
-    assert texts(believed([LIMA], moment("2020-06-15"))) == []
+    assert texts(as_of([LIMA], moment("2020-02-29")).believed) == []
+    assert texts(as_of([LIMA], moment("2020-06-15")).believed) == []
 
 
 def test_versions_are_numbered_by_when_they_were_said_newest_first() -> None:
