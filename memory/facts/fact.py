@@ -22,9 +22,9 @@ MAX_PREVIOUS, MAX_HINT = 3, 300  # messages that a source keeps of those before 
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)  # dates that every time zone has
 NOTE = "note"  # the attribute of a fact that was stored without one
 
-Category = Literal[
+Category = Literal[  # "constraint" is for what must never be overlooked: an allergy, a diet, a disability
     "identity", "location", "preference", "constraint", "work", "skill", "project", "relationship", "decision",
-    "event", "fact",  # "constraint" is for what must never be overlooked: an allergy, a diet, a disability
+    "event", "fact",
 ]  # fmt: skip
 RetiredReason = Literal["superseded", "refined", "retracted", "expired"]
 
