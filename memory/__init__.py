@@ -26,20 +26,12 @@ __all__ = [
     "Recalled", "Source", "Unavailable", "UserMemory", "facts_namespace",
 ]  # fmt: skip
 
-_NAMES_OF = {
-    "errors": {"AgentMemoryError", "BadInput", "Unavailable"},
-    "facts.fact": {"Category", "Fact", "Source"},
-    "learn.verbatim": {"Memory"},
-    "parts": {"Parts"},
-    "facts.profile": {"Profile"},
-    "recall.search": {"RecallOptions", "Recalled"},
-    "store": {"FactStore", "facts_namespace"},
-    "user_memory": {"UserMemory"},
-}
+# Where the names are, the modules that import the others last.
+_MODULES = "errors", "facts.fact", "facts.profile", "learn.verbatim", "recall.search", "parts", "user_memory", "store"
 
 
 def __getattr__(name: str) -> object:
-    for module, names in _NAMES_OF.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+    for module in _MODULES if name in __all__ else ():
+        if value := getattr(import_module(f"{__name__}.{module}"), name, None):
+            return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

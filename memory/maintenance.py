@@ -25,14 +25,9 @@ from memory.parts import Parts
 log = logging.getLogger(__name__)
 
 SHOWN_IDS = 20
-SAMPLE_SIZE = 20
-"""Facts that a start searches the index for."""
-
-SAMPLE_LIMIT = 50
-"""Facts that each of these searches asks for: another fact may have the same vector."""
-
-TIMEOUT = 60
-"""Seconds that a start waits for another one that checks the same index."""
+SAMPLE_SIZE = 20  # facts that a start searches the index for
+SAMPLE_LIMIT = 50  # facts that each of these searches asks for: another fact may have the same vector
+TIMEOUT = 60  # seconds that a start waits for another one that checks the same index
 
 INDEXED = (
     "create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) "
@@ -40,21 +35,16 @@ INDEXED = (
 )
 ADD_INDEXED = "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) on conflict do nothing"
 DIFFERENCES = """
-    create temporary table differences on commit drop as
-    select * from (
+    create temporary table differences on commit drop as select * from (
         select case when i.fact_id is null then 'missing' else 'stale' end as kind, f.owner, f.id as fact_id
         from memory.facts f left join indexed i on (i.owner, i.fact_id) = (f.owner, f.id)
         where (i.fact_id is null or i.live is distinct from (f.retired_at is null))
             and coalesce(f.retired_at, f.recorded_at) < %(started)s
-        union all
-        select 'orphans', i.owner, i.fact_id
-        from indexed i left join memory.facts f on (f.owner, f.id) = (i.owner, i.fact_id)
-        where f.id is null
+        union all select 'orphans', i.owner, i.fact_id
+        from indexed i left join memory.facts f on (f.owner, f.id) = (i.owner, i.fact_id) where f.id is null
     ) as difference
-    where not exists (
-        select from memory.index_queue q where q.index_name = %(index)s
-        and (q.owner, q.fact_id) = (difference.owner, difference.fact_id)
-    )
+    where not exists (select from memory.index_queue q where q.index_name = %(index)s
+        and (q.owner, q.fact_id) = (difference.owner, difference.fact_id))
 """
 OF_KIND = "select fact_id from differences where kind = %s"
 BROKEN_CHAINS = (
@@ -64,9 +54,8 @@ BROKEN_CHAINS = (
 SAMPLE = """
     select f.owner, id, vector
     from memory.facts f join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (f.owner, %(embedder)s, f.id)
-    where mod(number, %(step)s) = 0 and retired_at is null and not exists (
-        select from memory.index_queue q where q.index_name = %(index)s and (q.owner, q.fact_id) = (f.owner, f.id)
-    ) limit %(limit)s
+    where mod(number, %(step)s) = 0 and retired_at is null and not exists (select from memory.index_queue q
+        where q.index_name = %(index)s and (q.owner, q.fact_id) = (f.owner, f.id)) limit %(limit)s
 """
 COUNTS = """
     select (select count(*) from memory.facts) as facts, count(f.id) as queued, count(*) - count(f.id) as leaving
@@ -80,8 +69,7 @@ class Finding:
     """One kind of difference."""
 
     count: int = 0
-    fact_ids: tuple[str, ...] = ()
-    """The first SHOWN_IDS."""
+    fact_ids: tuple[str, ...] = ()  # the first SHOWN_IDS
 
 
 NOTHING = Finding()
@@ -92,23 +80,15 @@ class Report:
     """What `doctor` found: counts and ids, never texts."""
 
     collection: str
-    embedder: str
-    """The embedder whose vectors the collection holds, which may not be the one that EMBEDDER names."""
-    facts: int
-    """Facts in the ledger, retired ones included."""
+    embedder: str  # whose vectors the collection holds, which may not be the one that EMBEDDER names
+    facts: int  # in the ledger, retired ones included
     queued: int
-    indexed: int = 0
-    """Facts in the collection."""
-    damage: str = ""
-    """Why the collection cannot be read; the next three findings are empty then."""
-    missing: Finding = NOTHING
-    """In the ledger, neither in the collection nor queued."""
-    stale: Finding = NOTHING
-    """Retired in one and current in the other, and not queued."""
-    orphans: Finding = NOTHING
-    """In the collection, unknown to the ledger, and not queued."""
-    broken_chains: Finding = NOTHING
-    """Replaced by a fact that does not exist."""
+    indexed: int = 0  # facts in the collection
+    damage: str = ""  # why the collection cannot be read; the next three findings are empty then
+    missing: Finding = NOTHING  # in the ledger, neither in the collection nor queued
+    stale: Finding = NOTHING  # retired in one and current in the other, and not queued
+    orphans: Finding = NOTHING  # in the collection, unknown to the ledger, and not queued
+    broken_chains: Finding = NOTHING  # replaced by a fact that does not exist
 
     @property
     def clean(self) -> bool:
@@ -121,19 +101,17 @@ async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     """Compare ledger and collection, fact by fact; changes nothing."""
     queue = parts.queue
     counts = await _counts(queue)
-    report = Report(queue.index.name, queue.embedder.name, counts.facts, counts.queued + counts.leaving)
     async with queue.pool.connection() as connection:
-        report = replace(report, broken_chains=await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}"))
+        broken_chains = await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}")
+    queued = counts.queued + counts.leaving
+    report = Report(queue.index.name, queue.embedder.name, counts.facts, queued, broken_chains=broken_chains)
     try:
         await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:
-            return replace(
-                report,
-                missing=await _finding(connection, OF_KIND, "missing"),
-                stale=await _finding(connection, OF_KIND, "stale"),
-                orphans=await _finding(connection, OF_KIND, "orphans"),
-                indexed=await queue.index.count(),
-            )
+            kinds = "missing", "stale", "orphans"
+            missing, stale, orphans = [await _finding(connection, OF_KIND, kind) for kind in kinds]
+            indexed = await queue.index.count()
+            return replace(report, missing=missing, stale=stale, orphans=orphans, indexed=indexed)
     except Damaged as error:
         return replace(report, damage=str(error))
 
@@ -188,10 +166,15 @@ async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
     If that cannot be done now, recall goes by words, and the next start tries again.
     """
     queue = parts.queue
+
+    def progress(done: int, total: int) -> None:  # about ten times, if there is much to do
+        if total > 2 * PAGE and done * 10 // total > (done - PAGE) * 10 // total:
+            say(f"Indexed {done:,} of {total:,} facts.")
+
     try:
         async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
             await _check(queue, say)
-        await _catch_up(queue, _in_words(say), say)
+        await _catch_up(queue, progress, say)
         await delete_dropped(queue.pool, queue.index)
     except Unavailable as error:
         say(f"The index is behind the ledger, so recall goes by words until it has caught up: {error}")
@@ -215,16 +198,11 @@ async def _check(queue: IndexQueue, say: Callable[[str], None]) -> None:
 
 async def _finds_sample(queue: IndexQueue, facts: int) -> bool:
     """Whether searches find some of what should be in the index. Raises Damaged if one fails or finds nothing."""
-    index = queue.index
-    sampling = {"step": max(facts // SAMPLE_SIZE, 1), "limit": SAMPLE_SIZE, "embedder": queue.embedder.name}
-    async with queue.pool.connection() as connection:
-        cursor = await connection.execute(SAMPLE, {"index": index.name, **sampling})
-        sample = await cursor.fetchall()
-    found = await asyncio.gather(
-        *(index.search(row["owner"], vectors_of([row["vector"]])[0], SAMPLE_LIMIT) for row in sample)
-    )
+    sample = await queue.rows(SAMPLE, step=max(facts // SAMPLE_SIZE, 1), limit=SAMPLE_SIZE)
+    searches = (queue.index.search(row["owner"], vectors_of([row["vector"]])[0], SAMPLE_LIMIT) for row in sample)
+    found = await asyncio.gather(*searches)
     if not all(found):  # as after a full disk
-        raise Damaged(f"The collection {index.name!r} does not find what it holds.")
+        raise Damaged(f"The collection {queue.index.name!r} does not find what it holds.")
     return all(row["id"] in near for row, near in zip(sample, found, strict=True))
 
 
@@ -251,7 +229,6 @@ async def _start_over(queue: IndexQueue) -> None:
 
 
 async def _queue_differences(queue: IndexQueue) -> None:
-    """Queue what differs between ledger and index."""
     async with _differences(queue, quiet) as connection:
         await queue_facts(connection, queue.index.name, "select distinct owner, fact_id from differences")
 
@@ -273,18 +250,13 @@ async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[C
 
 
 class _Counts(NamedTuple):
-    """Facts in the ledger, those of them that are queued, and queued ones to be removed from the index."""
-
-    facts: int
-    queued: int
-    leaving: int
+    facts: int  # in the ledger
+    queued: int  # of them
+    leaving: int  # queued, to be removed from the index
 
 
 async def _counts(queue: IndexQueue) -> _Counts:
-    async with queue.pool.connection() as connection:
-        cursor = await connection.execute(COUNTS, {"index": queue.index.name})
-        (row,) = await cursor.fetchall()
-        return _Counts(**row)
+    return _Counts(**(await queue.rows(COUNTS))[0])
 
 
 async def _finding(connection: Connection, query: str, *parameters: str) -> Finding:
@@ -294,13 +266,3 @@ async def _finding(connection: Connection, query: str, *parameters: str) -> Find
     )
     (row,) = await cursor.fetchall()
     return Finding(row["count"], tuple(row["ids"] or ()))
-
-
-def _in_words(say: Callable[[str], None]) -> Progress:
-    """A progress in words, about ten times, if there is much to do."""
-
-    def progress(done: int, total: int) -> None:
-        if total > 2 * PAGE and done * 10 // total > (done - PAGE) * 10 // total:
-            say(f"Indexed {done:,} of {total:,} facts.")
-
-    return progress

@@ -14,17 +14,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
-from langgraph.store.base import (
-    BaseStore,
-    GetOp,
-    Item,
-    ListNamespacesOp,
-    Op,
-    PutOp,
-    Result,
-    SearchItem,
-    SearchOp,
-)
+from langgraph.store.base import BaseStore, GetOp, Item, ListNamespacesOp, Op, PutOp, Result, SearchItem, SearchOp
 from langgraph.store.memory import InMemoryStore
 from pydantic import ValidationError
 
@@ -40,19 +30,16 @@ from memory.recall.cache import yield_to_loop
 from memory.recall.search import RecallOptions
 
 FACTS = "facts"
+
+# The fields of a fact that a put may set, and that an item shows as its value.
 EDITABLE = (
     "text", "subject", "attribute", "exclusive", "category", "importance", "quote", "source", "valid_from",
     "valid_until", "observed_at",
 )  # fmt: skip
-"""The fields of a fact that a put may set, and that an item shows as its value."""
 
-OPERATORS: dict[str, Callable[[Any, Any], object]] = {
-    "$eq": eq, "$ne": ne, "$gt": gt, "$gte": ge, "$lt": lt, "$lte": le,
-}  # fmt: skip
-"""The operators of a search's filter."""
+OPERATORS = {"$eq": eq, "$ne": ne, "$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}  # of a search's filter
 
-Value = dict[str, Any]
-"""What LangGraph calls an item's value: any JSON object."""
+Value = dict[str, Any]  # what LangGraph calls an item's value: any JSON object
 
 
 def facts_namespace(user_id: str) -> tuple[str, str]:
@@ -112,7 +99,7 @@ class FactStore(Parts, BaseStore):
         results = await self._items.abatch([*map(_from_the_first, ops)])
         for number, op in enumerate(ops):
             if isinstance(op, ListNamespacesOp):
-                facts = InMemoryStore()  # which knows what the conditions mean
+                facts = InMemoryStore()  # it knows what the conditions mean
                 facts.batch([PutOp(facts_namespace(user_id), "", {}) for user_id in await self.ledger.users()])
                 found = cast(list[list[tuple[str, ...]]], [results[number], *facts.batch([_from_the_first(op)])])
                 results[number] = sorted({*chain(*found)})[op.offset : op.offset + op.limit]
@@ -134,18 +121,14 @@ class FactStore(Parts, BaseStore):
         return None
 
     async def _search(self, user_id: str, op: SearchOp) -> list[SearchItem]:
-        def wanted(fact: Fact) -> bool:
-            return matches(fact_value(fact), op.filter)
-
         until, scored = op.offset + op.limit, list[tuple[Fact, float | None]]()
+        only = (lambda fact: matches(fact_value(fact), op.filter)) if op.filter else None
         if op.query:
-            only = wanted if op.filter else None
-            hits = await self.searcher(user_id).search(op.query, until, past=False, only=only, explain=False)
+            hits = await self.searcher(user_id).search(op.query, until, only=only)
             scored += [(hit.fact, hit.score) for hit in hits]
         else:
-            current = await self.ledger.current(user_id, utc_now())
-            for number, fact in enumerate(reversed(current)):
-                if not op.filter or wanted(fact):
+            for number, fact in enumerate(reversed(await self.ledger.current(user_id, utc_now()))):
+                if only is None or only(fact):
                     scored.append((fact, None))
                 await yield_to_loop(number)
         items = []
@@ -162,15 +145,13 @@ def _from_the_first(op: Op) -> Op:
 
 def _facts_of(op: Op) -> str | None:
     """The user whose facts the operation is on, or None if it is on ordinary items. Raises BadInput."""
-    match op:
-        case GetOp(namespace=namespace) | SearchOp(namespace_prefix=namespace):
-            return namespace_user(namespace)
-        case PutOp(namespace=namespace):
-            user_id = namespace_user(namespace)
-            if user_id is None and namespace[:1] == (FACTS,):
-                raise BadInput(f"No item can be put into {namespace!r}: facts are kept in ({FACTS!r}, <user>) itself.")
-            return user_id
-    return None
+    if isinstance(op, ListNamespacesOp):
+        return None
+    namespace = op.namespace_prefix if isinstance(op, SearchOp) else op.namespace
+    user_id = namespace_user(namespace)
+    if isinstance(op, PutOp) and user_id is None and namespace[:1] == (FACTS,):
+        raise BadInput(f"No item can be put into {namespace!r}: facts are kept in ({FACTS!r}, <user>) itself.")
+    return user_id
 
 
 def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None = None) -> Fact:
@@ -187,9 +168,8 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
     try:
         if ttl is not None:
             taken["valid_until"] = now + timedelta(minutes=ttl)
-        fact = Fact.model_validate(
-            {"observed_at": now, **taken, "id": uuid.uuid4().hex, "key": key, "recorded_at": now}
-        )
+        ids = {"id": uuid.uuid4().hex, "key": key}
+        fact = Fact.model_validate({"observed_at": now, **taken, **ids, "recorded_at": now})
     except OverflowError as error:
         raise BadInput(f"The value under {key!r} holds a time that is out of range.") from error
     except ValidationError as error:

@@ -26,8 +26,8 @@ def bytes_of(vector: Vectors) -> bytes:
 
 def vectors_of(rows: Sequence[bytes | None], dimension: int = 0) -> Vectors:
     """Vectors from the ledger, one per row; `dimension` zeros, which are similar to nothing, for a missing one."""
-    unknown = bytes(4 * dimension)
-    return np.frombuffer(b"".join(row or unknown for row in rows), dtype="<f4").reshape(len(rows), -1)
+    data = b"".join(row or bytes(4 * dimension) for row in rows)
+    return np.frombuffer(data, dtype="<f4").reshape(len(rows), dimension or -1)
 
 
 class Damaged(Unavailable):

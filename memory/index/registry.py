@@ -12,8 +12,7 @@ from memory.ledger.pool import Connection, Pool
 
 State = Literal["active", "building", "dropped"]
 
-TIMEOUT = 60
-"""Seconds to wait for another process that changes the table."""
+TIMEOUT = 60  # seconds to wait for another process that changes the table
 
 
 class Registered(NamedTuple):
@@ -39,8 +38,9 @@ async def building_index(pool: Pool, embedder: Embedder, shards: int) -> Registe
 
 async def _find_or_add(pool: Pool, embedder: Embedder, shards: int, state: State) -> Registered:
     async with locked_transaction(pool, "indexes", timeout=TIMEOUT) as connection:
+        has_facts = (await connection.execute("select from memory.facts limit 1")).rowcount
         for found in await _in_state(connection, state):
-            if found[1:] == (embedder.name, shards) or (state == "active" and await _has_facts(connection)):
+            if found[1:] == (embedder.name, shards) or (state == "active" and has_facts):
                 return found
         vectors = await embedder.embed(["How many dimensions has this?"])
         added = Registered(index_name(embedder.name, vectors.shape[1]), embedder.name, shards)
@@ -84,11 +84,6 @@ def index_name(embedder: str, dimension: int) -> str:
 async def _in_state(connection: Connection, state: State) -> list[Registered]:
     cursor = await connection.execute("select name, embedder, shards from memory.indexes where state = %s", (state,))
     return [Registered(**row) for row in await cursor.fetchall()]
-
-
-async def _has_facts(connection: Connection) -> bool:
-    cursor = await connection.execute("select from memory.facts limit 1")
-    return await cursor.fetchone() is not None
 
 
 async def _drop(connection: Connection, state: State) -> None:

@@ -6,9 +6,8 @@ a write by any process is seen by the next recall.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from itertools import islice
 
@@ -18,18 +17,13 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Vectors, bytes_of, vectors_of
-from memory.ledger.ledger import Ledger, Revision
+from memory.ledger.ledger import Ledger
 from memory.recall.table import Table
 from memory.recall.words import document
 
-EMBED_AT_MOST = 32
-"""Facts without a vector that a load embeds itself; if there are more, the index is far behind."""
-
-SLICE = 25
-"""Facts that are processed before other tasks get a turn: about a millisecond's worth."""
-
-ALL_FACTS = 2**31
-"""More facts than any user has."""
+EMBED_AT_MOST = 32  # facts without a vector that a load embeds itself; if there are more, the index is far behind
+SLICE = 25  # facts that are processed before other tasks get a turn: about a millisecond's worth
+ALL_FACTS = 2**31  # more facts than any user has
 
 
 class FactCache:
@@ -44,8 +38,7 @@ class FactCache:
         self._held: OrderedDict[str, Table] = OrderedDict()
         self._bytes = 0
         self._loading: dict[str, asyncio.Task[Table]] = {}
-        self._forgotten = 0
-        """Calls of `forget`: what was being loaded during one is not held."""
+        self._forgotten = 0  # calls of `forget`: what was being loaded during one is not held
 
     async def open(self, user_id: str) -> Table:
         """The user's facts as they are now. Raises Unavailable if vectors are missing and cannot be made.
@@ -83,7 +76,7 @@ class FactCache:
     async def whole(self, user_id: str, dimension: int = 0) -> Table:
         """All of the user's facts, with their vectors if a `dimension` is given. The cache does not hold them."""
         facts, stored = await self._ledger.newest(user_id, ALL_FACTS, self._embedder.name)
-        table = await extend(Table(), facts[::-1], vectors_of(stored[::-1], dimension) if facts and dimension else None)
+        table = await extend(Table(), facts[::-1], vectors_of(stored[::-1], dimension) if dimension else None)
         del facts, stored
         await asyncio.sleep(0)  # to free thousands of facts takes time, too
         return table
@@ -95,12 +88,11 @@ class FactCache:
 
     def _hold(self, owner: str, table: Table) -> None:
         self._drop(owner)
-        if table.size > self._max_bytes:  # to drop all the others would not be enough
-            return
-        self._held[owner] = table
-        self._bytes += table.size
-        while self._bytes > self._max_bytes:
-            self._drop(next(iter(self._held)))
+        if table.size <= self._max_bytes:  # otherwise to drop all the others would not be enough
+            self._held[owner] = table
+            self._bytes += table.size
+            while self._bytes > self._max_bytes:
+                self._drop(next(iter(self._held)))
 
     def _drop(self, owner: str) -> None:
         if dropped := self._held.pop(owner, None):
@@ -114,12 +106,11 @@ class FactCache:
         else:
             there = await self._ledger.revisions(user_id, self.max_facts + 1)
             newest, complete = dict(islice(there.items(), self.max_facts)), len(there) <= self.max_facts
-            same = await asyncio.to_thread(_same, before, newest)
-            new = [fact_id for fact_id in newest if fact_id not in same]
-            if new != [*newest][: len(new)]:  # an older one took the place of one that was retired
+            kept = await asyncio.to_thread(before.at_revisions, newest)
+            new = [*newest][: len(newest) - len(kept)]
+            if not set(new).isdisjoint(kept.ids):  # an older fact took the place of one that was retired
                 return await self._load(user_id, version, None)
             facts, stored = await self._ledger.newest(user_id, len(new), self._embedder.name, ids=new)
-            kept = await asyncio.to_thread(_kept, before, same)
         facts, stored = facts[: self.max_facts], stored[: self.max_facts]
         vectors = await self._vectors(facts, stored) if facts else None
         return await extend(replace(kept, version=version, complete=complete), facts[::-1], vectors)
@@ -131,24 +122,6 @@ class FactCache:
             raise Unavailable(f"{len(lacking)} facts have no vector yet: the index is behind.")
         made = map(bytes_of, await self._embedder.embed_facts(lacking))
         return vectors_of([vector or next(made) for vector in stored][::-1])
-
-
-def _same(before: Table, newest: Mapping[str, Revision]) -> dict[str, datetime | None]:
-    """The ids of the facts of `before` that were not erased or retired since -> when each was last said again."""
-    return {
-        fact_id: newest[fact_id].said_again_at
-        for fact_id, (recorded_at, _) in before.revisions().items()
-        if fact_id in newest and newest[fact_id].recorded_at == recorded_at
-    }
-
-
-def _kept(before: Table, said_again_at: Mapping[str, datetime | None]) -> Table:
-    """Those of the facts of `before`, each with when it was last said again."""
-    positions = [at for at, fact_id in enumerate(before.ids()) if fact_id in said_again_at]
-    kept = before.kept(np.array(positions, np.intp))
-    revisions = enumerate(kept.revisions().items())
-    changed = {at: said_again_at[fact_id] for at, (fact_id, known) in revisions if known[1] != said_again_at[fact_id]}
-    return kept.said_again(changed) if changed else kept
 
 
 async def extend(table: Table, facts: Sequence[Fact], vectors: Vectors | None = None) -> Table:
