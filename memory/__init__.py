@@ -1,7 +1,6 @@
 """A user's memory: facts that are learnt from conversations, recalled, corrected and forgotten.
 
-To import any module of it first stops libraries from sending telemetry (memory/environment.py). The names below are
-imported when they are first used, since LangGraph alone takes most of a second.
+The names below are imported when they are first used, since LangGraph alone takes most of a second.
 """
 
 from importlib import import_module
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from memory.environment import prepare
 
-prepare()
+prepare()  # before any other module of this package is imported
 
 if TYPE_CHECKING:
     from memory.errors import AgentMemoryError, BadInput, Unavailable

@@ -50,10 +50,7 @@ class Unavailable(AgentMemoryError):
 
 
 def cause_of(error: BaseException) -> str:
-    """An error for the log: its class, where it was raised, and the text of this project's own errors.
-
-    Other texts, and tracebacks, may quote what a user said.
-    """
+    """An error for the log: its class and place, without other packages' texts, which may quote what a user said."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}{f' ({error})' if isinstance(error, AgentMemoryError) else ''}"
@@ -87,8 +84,8 @@ def server_failure(
 ) -> str | None:
     """What went wrong with the server of the model called `name`, and which settings to check; None if it is unknown.
 
-    `setting`, `key` and `address` are the settings of the model, its key and its server, the last two "" if there are
-    none; `ability` is what the model has to be able to do. The error's own text, which may quote the user, is left out.
+    `setting`, `key` and `address` name settings, the last two "" if there are none; `ability` is what the model has to
+    be able to do. The error's own text, which may quote the user, is left out.
     """
     server = "the model's server"
     sentences = {
@@ -100,8 +97,7 @@ def server_failure(
         "request": f"{server} does not accept the request: check {key or address}, and that {quoted(name)} {ability}.",
         "server": f"{server} has an internal error.",
     }
-    response = getattr(error, "response", None)
-    places = (error, "status_code"), (error, "code"), (response, "status_code")
+    places = (error, "status_code"), (error, "code"), (getattr(error, "response", None), "status_code")
     status = next((value for at, name in places if isinstance(value := getattr(at, name, None), int)), 0)
     signs = (*(kind.__name__ for kind in type(error).__mro__), status)
     by_status = "server" if status >= 500 else "request" if status >= 400 else ""

@@ -29,10 +29,9 @@ SAMPLE_SIZE = 20  # facts that a start searches the index for
 SAMPLE_LIMIT = 50  # facts that each of these searches asks for: another fact may have the same vector
 TIMEOUT = 60  # seconds that a start waits for another one that checks the same index
 
-INDEXED = (
-    "create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) "
-    "on commit drop"
-)
+INDEXED = """
+    create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) on commit drop
+"""
 ADD_INDEXED = "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) on conflict do nothing"
 DIFFERENCES = """
     create temporary table differences on commit drop as select * from (
@@ -51,6 +50,7 @@ BROKEN_CHAINS = (
     "from memory.facts f where successor is not null and not exists "
     "(select from memory.facts s where (s.owner, s.id) = (f.owner, f.successor))"
 )
+UNCHAIN = f"update memory.facts set successor = null where (owner, id) in (select owner, id {BROKEN_CHAINS})"
 SAMPLE = """
     select f.owner, id, vector
     from memory.facts f join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (f.owner, %(embedder)s, f.id)
@@ -99,12 +99,10 @@ class Report:
 
 async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     """Compare ledger and collection, fact by fact; changes nothing."""
-    queue = parts.queue
-    counts = await _counts(queue)
+    queue, counts = parts.queue, await _counts(parts.queue)
+    report = Report(queue.index.name, queue.embedder.name, counts.facts, counts.queued + counts.leaving)
     async with queue.pool.connection() as connection:
-        broken_chains = await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}")
-    queued = counts.queued + counts.leaving
-    report = Report(queue.index.name, queue.embedder.name, counts.facts, queued, broken_chains=broken_chains)
+        report = replace(report, broken_chains=await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}"))
     try:
         await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:
@@ -117,20 +115,15 @@ async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
 
 
 async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> None:
-    """Repair what `doctor` reported, and bring the index up to date; another `doctor` then finds nothing.
-
-    The end of a broken chain stays retired, without a successor, since it is not known which fact that was.
-    """
+    """Repair what `doctor` reported, and bring the index up to date; another `doctor` then finds nothing."""
     queue = parts.queue
     if report.damage:
-        await _start_over(queue)
+        await queue.start_over()
     elif report.missing.count or report.stale.count or report.orphans.count:
         await _queue_differences(queue)
     if report.broken_chains.count:
-        async with queue.pool.connection() as connection:
-            await connection.execute(
-                f"update memory.facts set successor = null where (owner, id) in (select owner, id {BROKEN_CHAINS})"
-            )
+        async with queue.pool.connection() as connection:  # their ends stay retired: by which fact is not known
+            await connection.execute(UNCHAIN)
     await _catch_up(queue, progress, log.warning)
     await delete_dropped(queue.pool, queue.index)
 
@@ -138,8 +131,7 @@ async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> No
 async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
     """Embed every fact with `embedder` into a new collection, and switch to it once it is complete.
 
-    Until the switch the old collection is used and kept up to date; afterwards `parts` use the new one, and other
-    processes do from their next start. If it is killed, the next reindex continues with the facts still queued.
+    Other processes use the new one from their next start. If it is killed, the next reindex continues.
     """
     pool, shards = parts.pool, shards or parts.index.shards
     building = await building_index(pool, embedder, shards)
@@ -147,7 +139,7 @@ async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, 
     try:
         await queue.index.count()
     except Damaged:  # not there yet, or broken
-        await _start_over(queue)
+        await queue.start_over()
     counts = await _counts(queue)
     before = counts.facts - counts.queued
     progress(before, counts.facts)
@@ -161,10 +153,7 @@ async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, 
 
 
 async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
-    """At a start: rebuild the index if it is broken, and bring it up to date. `say` gets what is wrong, in words.
-
-    If that cannot be done now, recall goes by words, and the next start tries again.
-    """
+    """At a start: rebuild the index if it is broken, and bring it up to date. `say` gets what is wrong, in words."""
     queue = parts.queue
 
     def progress(done: int, total: int) -> None:  # about ten times, if there is much to do
@@ -218,14 +207,7 @@ async def _catch_up(queue: IndexQueue, progress: Progress, say: Callable[[str], 
 async def _rebuild(queue: IndexQueue, error: Damaged, say: Callable[[str], None]) -> None:
     if facts := (await _counts(queue)).facts:  # before the first fact it is no error that there is no collection
         say(f"{error} Rebuilding it from the ledger: {facts:,} facts.")
-    await _start_over(queue)
-
-
-async def _start_over(queue: IndexQueue) -> None:
-    """Create an empty index, and queue all facts for it."""
-    await queue.index.start_over()
-    async with queue.pool.connection() as connection:
-        await queue_facts(connection, queue.index.name)
+    await queue.start_over()
 
 
 async def _queue_differences(queue: IndexQueue) -> None:
@@ -260,9 +242,7 @@ async def _counts(queue: IndexQueue) -> _Counts:
 
 
 async def _finding(connection: Connection, query: str, *parameters: str) -> Finding:
-    cursor = await connection.execute(
-        f"select count(*) as count, (array_agg(fact_id order by fact_id))[:{SHOWN_IDS}] as ids from ({query}) as found",
-        parameters,
-    )
+    ids = f"(array_agg(fact_id order by fact_id))[:{SHOWN_IDS}]"
+    cursor = await connection.execute(f"select count(*) as count, {ids} as ids from ({query}) as found", parameters)
     (row,) = await cursor.fetchall()
     return Finding(row["count"], tuple(row["ids"] or ()))

@@ -1,13 +1,12 @@
 """FactStore: memory as a LangGraph store, so that `runtime.store`, Studio and the server's API see the facts.
 
-In the namespace `facts_namespace(user_id)` an item is a fact: a put adds it, a put on an existing key supersedes what
-was there, a delete retracts, a search ranks as recall does. All other namespaces hold ordinary items, kept by
-LangGraph's own PostgresStore.
+In the namespace `facts_namespace(user_id)` an item is a fact: a put adds or supersedes it, a delete retracts, a search
+ranks as recall does. All other namespaces hold ordinary items, kept by LangGraph's own PostgresStore.
 """
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, groupby
 from operator import eq, ge, gt, le, lt, ne
@@ -81,11 +80,8 @@ class FactStore(Parts, BaseStore):
         return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Run operations in order; consecutive ones on ordinary items run as one batch.
-
-        Of facts, a later operation sees what an earlier one wrote. Of items, as in every LangGraph store, reads in the
-        same batch as writes see what was there before.
-        """
+        """Run operations in order; consecutive ones on ordinary items run as one batch, whose reads see none of its
+        writes, as in every LangGraph store."""
         results: list[Result] = []
         for user_id, group in groupby(ops, _facts_of):
             if user_id is None:
@@ -131,7 +127,7 @@ class FactStore(Parts, BaseStore):
                 if only is None or only(fact):
                     scored.append((fact, None))
                 await yield_to_loop(number)
-        items = []
+        items: list[SearchItem] = []
         for number, (fact, score) in enumerate(scored[op.offset : until]):
             items.append(SearchItem(**_item(op.namespace_prefix, fact), score=score))
             await yield_to_loop(number)
@@ -139,7 +135,7 @@ class FactStore(Parts, BaseStore):
 
 
 def _from_the_first(op: Op) -> Op:
-    """The operation; one that lists namespaces without its offset."""
+    """The operation, without its offset if it lists namespaces."""
     return op._replace(limit=op.offset + op.limit, offset=0) if isinstance(op, ListNamespacesOp) else op
 
 
@@ -155,11 +151,8 @@ def _facts_of(op: Op) -> str | None:
 
 
 def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None = None) -> Fact:
-    """A fact from the value that was put under `key`: `text`, or `content` as langmem's tools and LangGraph's examples
-    write it, and any other EDITABLE fields.
-
-    `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput.
-    """
+    """A fact from the value that was put under `key`: `text`, or `content` as LangGraph's examples write it, and any
+    other EDITABLE fields. `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput."""
     taken = {name: value[name] for name in EDITABLE if value.get(name) is not None}
     taken.setdefault("text", value.get("content"))
     attribute = slot_name(str(taken.get("attribute", "note")))
@@ -183,8 +176,7 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
 
 
 def _item(namespace: tuple[str, ...], fact: Fact) -> dict[str, Any]:
-    """The fields of a fact as an item."""
-    written = {"created_at": fact.recorded_at, "updated_at": fact.recorded_at}
+    written = dict.fromkeys(("created_at", "updated_at"), fact.recorded_at)
     return {"namespace": namespace, "key": fact.key, "value": fact_value(fact), **written}
 
 
@@ -194,10 +186,7 @@ def fact_value(fact: Fact) -> Value:
 
 
 def matches(value: Any, wanted: Any) -> bool:
-    """Whether a JSON value meets a store filter: equality at every depth, or $eq, $ne, $gt, $gte, $lt, $lte.
-
-    By hand: LangGraph's own function is private, and compares numbers only.
-    """
+    """Whether a JSON value meets a store filter. By hand: LangGraph's own function compares numbers only."""
     if not isinstance(wanted, Mapping):
         return bool(value == wanted)
     if any(name.startswith("$") for name in wanted):

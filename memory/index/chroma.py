@@ -1,9 +1,7 @@
 """An index in Chroma: each fact's text and vector, whose it is, and whether it holds.
 
 It is split into *shards*, several collections. All of a user's facts are in one shard, by the hash of the user id. A
-search costs about a scan of its shard, which should have no more than a few thousand facts.
-
-`chromadb`, which takes a second to import, is imported when the collection is first used.
+search costs about a scan of its shard. `chromadb` takes a second to import, and is only imported when it is first used.
 """
 
 import asyncio
@@ -40,16 +38,11 @@ TEMPORARY = ("disk is full", "No space left", "database is locked", "Too many op
 
 
 class ChromaIndex:
-    """Facts in `shards` collections.
-
-    Searches filter on a single metadata key, `live`: the owner's key while the fact is current. A second condition
-    would cost a scan of the whole database.
-    """
+    """Facts in `shards` collections. A search filters on the metadata key `live`, which is the owner's key while the
+    fact is current; a second condition would cost a scan of the whole database."""
 
     def __init__(self, server: "ChromaServer", name: str, shards: int) -> None:
-        self.name = name
-        self.shards = shards
-        self._server = server
+        self.name, self.shards, self._server = name, shards, server
         self._opened: dict[int, AsyncCollection] = {}
         self._writing = asyncio.Semaphore(WRITES_AT_ONCE)
 
@@ -180,9 +173,7 @@ def shard_of(owner: str, shards: int) -> int:
 
 def label(owner: str, fact: Fact) -> str:
     """The value of a fact's `live`."""
-    if fact.retired_at is None:
-        return owner
-    return PAST + owner if fact.was_true else GONE
+    return owner if fact.retired_at is None else PAST + owner if fact.was_true else GONE
 
 
 def entry_id(key: FactKey) -> str:
@@ -248,10 +239,8 @@ _open_servers: Counter[int] = Counter()  # hash of an event loop -> how many ser
 
 @asynccontextmanager
 async def open_chroma(url: str) -> AsyncIterator[ChromaServer]:
-    """The Chroma server at `url`. Raises BadInput for another kind of address.
-
-    By hand: the library shares one connection pool between all clients of an event loop, and closes it never.
-    """
+    """The Chroma server at `url`. Raises BadInput for another kind of address."""
+    # By hand: the library shares one connection pool between all clients of an event loop, and closes it never.
     server, loop = ChromaServer(url), hash(asyncio.get_running_loop())
     _open_servers[loop] += 1
     try:
@@ -266,11 +255,8 @@ async def open_chroma(url: str) -> AsyncIterator[ChromaServer]:
 
 
 def _use_no_proxy() -> None:
-    """Make this event loop's connections ignore the proxy variables.
-
-    By hand: httpx fails at a proxy that it cannot use, even if NO_PROXY names the host, and the library passes no
-    setting on to it.
-    """
+    """Make this event loop's connections ignore the proxy variables: httpx fails at a proxy that it cannot use, even if
+    NO_PROXY names the host, and the library passes no setting on to it."""
     import httpx
     from chromadb.api.async_fastapi import AsyncFastAPI
 

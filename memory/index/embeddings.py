@@ -22,12 +22,10 @@ class Embedder:
 
     def __init__(self, name: str, load: "Callable[[], Embeddings]", *, cache_size: int = 4096) -> None:
         """`load` returns the model; it is called once, in a thread, when the first vector is asked for."""
-        self.name = name
-        self._load = load
+        self.name, self._load, self._cache_size = name, load, cache_size
         self._loading = asyncio.Lock()
         self._model: Embeddings | None = None
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._cache_size = cache_size
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """One row per text: shape (len(texts), dimension). Raises Unavailable if the model returns none."""
@@ -56,7 +54,6 @@ class Embedder:
         """One row per fact: the mean of its own vector and that of the fact with what was said just before it.
 
         Without the latter an answer such as "The second." is not found, and alone it drowns the answer's own words.
-        Raises Unavailable.
         """
         texts = [*(fact.searchable for fact in facts), *(fact.searchable_with_previous for fact in facts)]
         vectors = await self.embed(texts)

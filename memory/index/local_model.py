@@ -19,10 +19,7 @@ BATCH = 64
 
 
 class LocalEmbeddings(Embeddings):
-    """all-MiniLM-L6-v2 (sentence-transformers), int8, on this machine's processor: 384 dimensions, mostly English.
-
-    Mean pooling over the attention mask, then normalized, as the model's card says.
-    """
+    """all-MiniLM-L6-v2 (sentence-transformers), int8: mostly English; mean pooling, as the model's card says."""
 
     def __init__(self) -> None:
         """Load tokenizer and weights, which takes about 0.3 s. Raises Unavailable if the weights are damaged."""

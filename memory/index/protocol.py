@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from memory.errors import Unavailable
 from memory.facts.fact import Fact
 
-Vectors = NDArray[np.float32]
-"""Unit vectors, one per row: shape (texts, dimension)."""
+Vectors = NDArray[np.float32]  # unit vectors, one per row: shape (texts, dimension)
 
 
 def unit(vectors: NDArray[np.float32]) -> Vectors:
@@ -64,10 +63,8 @@ class Index(Protocol):
         """Delete these facts; a missing one is no error."""
 
     async def search(self, owner: str, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
-        """Fact id -> cosine, for up to `limit` current facts of the user nearest to `vector` (shape (dimension,)).
-
-        With `past`, for facts that held until they were retired.
-        """
+        """Fact id -> cosine, for up to `limit` facts of the user nearest to `vector` (shape (dimension,)): current
+        ones or, with `past`, those that held until they were retired."""
 
     async def count(self) -> int:
         """The number of facts, retired ones included."""

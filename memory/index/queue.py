@@ -50,8 +50,7 @@ INDEXED = (
     "and (q.owner, q.fact_id, q.change) = (done.owner, done.fact_id, done.change) for update of q skip locked))"
 )
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total), in facts."""
+Progress = Callable[[int, int], None]  # called with (done, total), in facts
 
 
 def quiet(done: int, total: int) -> None:
@@ -62,9 +61,7 @@ class IndexQueue:
     """The queue of one index, and the embedder whose vectors it holds."""
 
     def __init__(self, pool: Pool, index: Index, embedder: Embedder) -> None:
-        self.pool = pool
-        self.index = index
-        self.embedder = embedder
+        self.pool, self.index, self.embedder = pool, index, embedder
         self._slots = asyncio.Semaphore(PAGES_AT_ONCE)
 
     async def rows(self, query: str, **parameters: object) -> list[DictRow]:
@@ -73,24 +70,24 @@ class IndexQueue:
         async with self.pool.connection() as connection:
             return await (await connection.execute(query, names | parameters)).fetchall()
 
+    async def start_over(self) -> None:
+        """Create an empty index, and queue all facts for it."""
+        await self.index.start_over()
+        async with self.pool.connection() as connection:
+            await queue_facts(connection, self.index.name)
+
     async def size(self) -> int:
         """The number of queued facts."""
         return int((await self.rows(SIZE))[0]["queued"])
 
     async def waiting(self, owner: str) -> list[str]:
-        """Ids of this user's queued facts: searches of the index miss them, or find them in an older state.
-
-        Raises Unavailable if another index has replaced this one, which is not updated any more.
-        """
+        """Ids of this user's queued facts. Raises Unavailable if another index has replaced this one."""
         if rows := await self.rows(WAITING, owner=owner):
             return list(rows[0]["ids"] or ())
         raise Unavailable(f"The collection {self.index.name!r} was replaced by a reindex: restart to use the new one.")
 
     async def drain(self, owner: str | None = None, progress: Progress = quiet) -> None:
-        """Bring the index up to date on what is queued, for one user or for all: one pass through the queue.
-
-        Raises Unavailable if index or embedder do not answer; what is not done then stays queued.
-        """
+        """Bring the index up to date, for one user or for all, in one pass through the queue. Raises Unavailable."""
         total, done = 0 if owner else await self.size(), 0
         after, query = FactKey(owner or "", ""), NEXT.format(of_owner="and owner = %(owner)s" if owner else "")
         while rows := await self.rows(query, owner=owner, after_owner=after.owner, after_id=after.fact_id, limit=PAGE):
@@ -132,12 +129,8 @@ class IndexQueue:
         return vectors_of([vector or made[at] for at, vector in enumerate(stored)])
 
 
-async def queue_facts(
-    connection: Connection, index_name: str, facts: str = "select owner, id from memory.facts"
-) -> None:
-    """Queue every fact for this index, or those that the query `facts` selects."""
-    await connection.execute(
-        f"insert into memory.index_queue (index_name, owner, fact_id) select %s, facts.* from ({facts}) as facts "
-        "on conflict (index_name, owner, fact_id) do update set change = default",
-        (index_name,),
-    )
+async def queue_facts(connection: Connection, index: str, facts: str = "select owner, id from memory.facts") -> None:
+    """Queue every fact for the index of this name, or those that the query `facts` selects."""
+    columns = "index_name, owner, fact_id"
+    query = f"insert into memory.index_queue ({columns}) select %s, facts.* from ({facts}) as facts"
+    await connection.execute(f"{query} on conflict ({columns}) do update set change = default", (index,))

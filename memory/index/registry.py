@@ -23,20 +23,13 @@ class Registered(NamedTuple):
     shards: int
 
 
-async def active_index(pool: Pool, configured: Embedder, shards: int) -> Registered:
-    """The active index. Before the first fact, it is one of the configured embedder and number of shards.
-
-    Raises Unavailable if a first index is needed and the embedder does not answer.
-    """
-    return await _find_or_add(pool, configured, shards, "active")
-
-
 async def building_index(pool: Pool, embedder: Embedder, shards: int) -> Registered:
     """The index that is being built with these: the one that was begun, or a new one with all facts queued."""
-    return await _find_or_add(pool, embedder, shards, "building")
+    return await active_index(pool, embedder, shards, "building")
 
 
-async def _find_or_add(pool: Pool, embedder: Embedder, shards: int, state: State) -> Registered:
+async def active_index(pool: Pool, embedder: Embedder, shards: int, state: State = "active") -> Registered:
+    """The active index; before the first fact, one with this embedder and shards. Raises Unavailable."""
     async with locked_transaction(pool, "indexes", timeout=TIMEOUT) as connection:
         has_facts = (await connection.execute("select from memory.facts limit 1")).rowcount
         for found in await _in_state(connection, state):
@@ -68,11 +61,8 @@ async def delete_dropped(pool: Pool, index: Index) -> None:
         await index.sibling(name, shards).drop()
         async with pool.connection() as connection, connection.transaction():
             await connection.execute("delete from memory.indexes where name = %s and state = 'dropped'", (name,))
-            await connection.execute(
-                "delete from memory.vectors where embedder = %(embedder)s "
-                "and not exists (select from memory.indexes where embedder = %(embedder)s)",
-                {"embedder": embedder},
-            )
+            unused = "embedder = %s and embedder not in (select embedder from memory.indexes)"
+            await connection.execute("delete from memory.vectors where " + unused, (embedder,))
 
 
 def index_name(embedder: str, dimension: int) -> str:

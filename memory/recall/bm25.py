@@ -55,10 +55,7 @@ class Bm25:
         return Bm25(groups, np.stack([*np.divmod(pairs, groups), together]).astype(np.int32), self._vocabulary)
 
     def scores(self, stems: Collection[str], among: "Bm25 | None" = None) -> Floats:
-        """Each document's score for a question of these stems: 0 or more, without an upper bound; shape (size,).
-
-        With `among`, its counts are used: a few documents are scored as if they were among its many.
-        """
+        """Each document's score for a question, 0 or more; shape (size,). With `among`, as if they were among those."""
         among = among or self
         scores = np.zeros(self.size)
         average = max(float(among._postings[2].sum()), 1.0) / max(among.size, 1)

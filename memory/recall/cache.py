@@ -1,8 +1,4 @@
-"""The in-memory cache: the facts of the users who are talking now.
-
-A user's facts are valid while the version of the user's memory in the ledger is the same, which one indexed read tells:
-a write by any process is seen by the next recall.
-"""
+"""The in-memory cache: the facts of the users who are talking now, valid until their version in the ledger changes."""
 
 import asyncio
 from collections import OrderedDict
@@ -31,10 +27,8 @@ class FactCache:
 
     def __init__(self, ledger: Ledger, embedder: Embedder, *, max_facts: int, max_bytes: int) -> None:
         """At most `max_facts` facts of a user are held, the newest."""
-        self.max_facts = max_facts
-        self._ledger = ledger
-        self._embedder = embedder
-        self._max_bytes = max_bytes
+        self.max_facts, self._max_bytes = max_facts, max_bytes
+        self._ledger, self._embedder = ledger, embedder
         self._held: OrderedDict[str, Table] = OrderedDict()
         self._bytes = 0
         self._loading: dict[str, asyncio.Task[Table]] = {}
@@ -69,8 +63,12 @@ class FactCache:
         version = await self._ledger.version(user_id)  # before the facts, so that it is never newer than they are
         if held is None or held.version != version:
             held = await self._load(user_id, version, held)
-            if forgotten == self._forgotten:
-                self._hold(owner, held)
+            self._drop(owner)
+            if forgotten == self._forgotten and held.size <= self._max_bytes:
+                self._held[owner] = held
+                self._bytes += held.size
+                while self._bytes > self._max_bytes:
+                    self._drop(next(iter(self._held)))
         return held
 
     async def whole(self, user_id: str, dimension: int = 0) -> Table:
@@ -85,14 +83,6 @@ class FactCache:
         """Drop what is held of this user."""
         self._forgotten += 1
         self._drop(owner_key(user_id))
-
-    def _hold(self, owner: str, table: Table) -> None:
-        self._drop(owner)
-        if table.size <= self._max_bytes:  # otherwise to drop all the others would not be enough
-            self._held[owner] = table
-            self._bytes += table.size
-            while self._bytes > self._max_bytes:
-                self._drop(next(iter(self._held)))
 
     def _drop(self, owner: str) -> None:
         if dropped := self._held.pop(owner, None):

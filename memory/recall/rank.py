@@ -1,8 +1,7 @@
 """Which facts matter for a question: a weighted sum of similarity, words, thread, person, recency, importance. Pure.
 
-Each signal lies between 0 and 1 and is scaled by itself, never by the other candidates, so that a score means the same
-whatever else was found. The first four make a fact *relevant*; recency and importance only decide between facts that
-are about equally relevant, since superseding, not decay, keeps outdated facts out. `tests/evals` measures the weights.
+Each signal lies between 0 and 1, whatever else was found. The first four make a fact *relevant*; recency and importance
+only decide between facts that are about equally relevant. `tests/evals` measures the weights.
 """
 
 import math
@@ -110,8 +109,7 @@ def rank(
     """The `limit` best facts for a question, best first, equal scores in order of id; none if none is relevant.
 
     `cosines` holds one number per fact, and `mask` whether the fact may be found (by default all may). With `among`,
-    words count as rare or common as they are in that larger table. Each hit is made when it is asked for, since it
-    takes long to make thousands.
+    words count as rare or common as they are in that larger table.
     """
     allowed = np.arange(len(table)) if mask is None else np.flatnonzero(mask)
     if not len(allowed) or limit < 1:

@@ -23,6 +23,8 @@ from memory.recall.render import render
 from memory.recall.table import PROFILE, Mask, Table
 from memory.recall.words import asks_about_past, clean_query, document, question, stems, without_names
 
+FactTest = Callable[[Fact], bool]
+
 log = logging.getLogger(__name__)
 
 POOL = 50  # facts that the collection is asked for
@@ -42,10 +44,7 @@ class RecallOptions:
 
 @dataclass(frozen=True)
 class Recalled:
-    """What was recalled for a question: the profile, other facts that hold now, and, if it asks for them, past facts.
-
-    Hits come best first.
-    """
+    """What was recalled for a question: the profile, other facts, best first, and past ones if it asks for them."""
 
     profile: tuple[Fact, ...] = ()
     hits: tuple[Hit, ...] = ()
@@ -103,13 +102,7 @@ class Searcher:
         return Recalled(tuple(profile), tuple(hits), tuple(await self._best(asked, past, PAST_SHOWN, explain)))
 
     async def search(
-        self,
-        query: str,
-        limit: int,
-        *,
-        past: bool = False,
-        only: Callable[[Fact], bool] | None = None,
-        explain: bool = False,
+        self, query: str, limit: int, *, past: bool = False, only: FactTest | None = None, explain: bool = False
     ) -> list[Hit]:
         asked, every = await self._ask(query), only is not None or limit > POOL
         searching = self._past(asked) if past else self._current(asked.held, [asked.vector], asked.now, every=every)
@@ -154,8 +147,8 @@ class Searcher:
     async def _current(
         self, held: Table, vectors: Iterable[Vectors | None], now: datetime, *, every: bool = False
     ) -> list[Candidates]:
-        """What is searched for each vector: the facts that are held and, if the user has more, what the collection
-        finds; or all of the user's facts with `every`, or if the collection does not answer."""
+        """What is searched for each vector: the facts that are held, and what the collection finds of any others; or,
+        with `every` or if the collection does not answer, all of the user's facts."""
         found: list[Candidates] = []
         # The plan that replaces a fact may be one that is not held.
         planned = [] if held.complete else await self.ledger.in_planned_slots(self.user_id)
@@ -189,8 +182,7 @@ class Searcher:
         return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool), asked.held)]
 
     async def _ask_collection(self, vector: Vectors, *, past: bool = False) -> dict[str, float] | None:
-        """Fact id -> cosine, for what the collection finds, and 0 for what it does not have yet; None if it does not
-        answer."""
+        """Fact id -> cosine, 0 for facts that the collection does not have yet; None if it does not answer."""
         owner = owner_key(self.user_id)
         try:
             async with asyncio.timeout(self.options.timeout):
@@ -205,10 +197,7 @@ class Searcher:
         query, now, weights = question(asked.query), asked.now, self.options.weights
         if asked.vector is None:  # the floor is measured for facts that have a similarity
             weights = weights.without_floor()
-        ranked = [
-            rank(query, table, cosines, now, weights, limit, mask=mask, among=among)
-            for table, cosines, mask, among in found
-        ]
+        ranked = [rank(query, *part[:2], now, weights, limit, mask=part.mask, among=part.among) for part in found]
         best: list[Hit] = []
         merged = heapq.merge(*ranked, key=lambda hit: (-hit.score, hit.fact.id))
         for number, hit in enumerate(islice(merged, limit)):

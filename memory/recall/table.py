@@ -83,7 +83,6 @@ class Table:
         return _fact(self.rows[position])
 
     def extended(self, documents: Sequence[Document]) -> "Table":
-        """With more facts."""
         numbers = np.array([self._numbers_of(document) for document in documents], NUMBERS)
         return replace(
             self,
@@ -149,7 +148,6 @@ class Table:
         return mask
 
     def facts(self, mask: Mask) -> list[Fact]:
-        """The facts for which the mask is set."""
         return [self[position] for position in np.flatnonzero(mask).tolist()]
 
     def about(self, asked: set[str], among: "Table") -> Floats:
@@ -180,7 +178,6 @@ class Table:
 
     @cached_property
     def in_profile(self) -> Mask:
-        """Which of the facts are recalled whatever is asked."""
         return np.isin(self.numbers["category"], [CATEGORIES.index(category) for category in PROFILE])
 
     @cached_property
