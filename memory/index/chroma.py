@@ -228,10 +228,8 @@ class ChromaServer:
             return self._client
 
     def _unavailable(self) -> Unavailable:
-        return Unavailable(
-            f"Chroma does not answer at {self.url}: check that it runs and that CHROMA_URL is right, "
-            "or leave CHROMA_URL empty for the embedded one."
-        )
+        fix = "check that it runs and that CHROMA_URL is right, or leave CHROMA_URL empty for the embedded one."
+        return Unavailable(f"Chroma does not answer at {self.url}: {fix}")
 
 
 _open_servers: Counter[int] = Counter()  # hash of an event loop -> how many servers are open in it

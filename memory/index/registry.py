@@ -61,8 +61,11 @@ async def delete_dropped(pool: Pool, index: Index) -> None:
         await index.sibling(name, shards).drop()
         async with pool.connection() as connection, connection.transaction():
             await connection.execute("delete from memory.indexes where name = %s and state = 'dropped'", (name,))
-            unused = "embedder = %s and embedder not in (select embedder from memory.indexes)"
-            await connection.execute("delete from memory.vectors where " + unused, (embedder,))
+            await connection.execute(
+                "delete from memory.vectors where embedder = %s "
+                "and embedder not in (select embedder from memory.indexes)",
+                (embedder,),
+            )
 
 
 def index_name(embedder: str, dimension: int) -> str:

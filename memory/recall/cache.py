@@ -64,7 +64,7 @@ class FactCache:
         if held is None or held.version != version:
             held = await self._load(user_id, version, held)
             self._drop(owner)
-            if forgotten == self._forgotten and held.size <= self._max_bytes:
+            if forgotten == self._forgotten and held.size <= self._max_bytes:  # or else no drop would be enough
                 self._held[owner] = held
                 self._bytes += held.size
                 while self._bytes > self._max_bytes:

@@ -151,8 +151,7 @@ class Searcher:
         with `every` or if the collection does not answer, all of the user's facts."""
         found: list[Candidates] = []
         # The plan that replaces a fact may be one that is not held.
-        planned = [] if held.complete else await self.ledger.in_planned_slots(self.user_id)
-        mask = held.current(now, planned)
+        mask = held.current(now, [] if held.complete else await self.ledger.in_planned_slots(self.user_id))
         for vector in vectors:
             if vector is not None and not held.complete:
                 near = None if every else await self._ask_collection(vector)

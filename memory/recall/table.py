@@ -151,10 +151,8 @@ class Table:
         return [self[position] for position in np.flatnonzero(mask).tolist()]
 
     def about(self, asked: set[str], among: "Table") -> Floats:
-        """1 for each fact about somebody who is named, by name or by relation ("my sister"); shape (facts,).
-
-        "sister" means Anna if a fact of this table, or of `among`, says that Anna is the sister.
-        """
+        """1 for each fact about somebody who is named; shape (facts,). "My sister" names Anna if a fact, of this table
+        or of `among`, says that Anna is the sister."""
         meant: dict[str, list[frozenset[str]]] = {}  # by each stem, since a user may know a thousand people
         for relation in (*self._relations, *among._relations):
             for stem in relation if asked & relation else ():

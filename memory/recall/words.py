@@ -91,10 +91,8 @@ def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
 
 
 def without_names(text: str, names: Set[str]) -> str:
-    """A question, to be embedded, without the names that have these stems; unchanged if it would say nothing then.
-
-    The vector of "What does Ana paint?" is as near to everything Ana says as to what is said about painting.
-    """
+    """A question, to be embedded, without the names that have these stems; unchanged if it would say nothing then."""
+    # The vector of "What does Ana paint?" is as near to everything Ana says as to what is said about painting.
     kept = " ".join(word for word in text.split() if names.isdisjoint(stems(word)[:1]))
     return kept if stems(kept) else text
 
