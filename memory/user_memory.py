@@ -34,10 +34,7 @@ class UserMemory:
     def __init__(
         self, parts: Parts, user_id: str, model: "BaseChatModel | None" = None, method: StructuredOutputMethod = "auto"
     ) -> None:
-        """`model`, with its structured-output `method`, is needed only to learn from messages.
-
-        Raises BadInput for an empty, over-long or unstorable user id.
-        """
+        """`model`, with its structured-output `method`, is needed only to learn. Raises BadInput for a bad user id."""
         self.user_id = check_user_id(user_id)
         self._parts, self._ledger = parts, parts.ledger
         self.learner = Learner(
@@ -61,20 +58,14 @@ class UserMemory:
         return await self._ledger.all(self.user_id)
 
     async def recall(self, query: str, limit: int = 10, *, explain: bool = False) -> Recalled:
-        """What matters for `query`: the profile, up to `limit` facts, and past ones if it asks about the past.
-
-        With `explain` each hit says why, as in `search`.
-        """
+        """What matters for `query`: the profile, up to `limit` facts, and past ones if it asks about the past."""
         return await self._searcher.recall(query, limit, explain=explain)
 
     async def search(
         self, query: str, limit: int = 10, *, past: bool = False, only: FactTest | None = None, explain: bool = False
     ) -> list[Hit]:
-        """Up to `limit` facts that answer `query`, best first; with `only`, of those for which it returns True.
-
-        With `past`, facts that no longer hold, except for retracted ones. With `explain`, the `why` of each hit tells
-        what each signal contributed.
-        """
+        """Up to `limit` facts that answer `query`, best first, for which `only` returns True. With `past`, facts
+        that no longer hold. With `explain`, the `why` of each hit tells what each signal contributed."""
         return await self._searcher.search(query, limit, past=past, only=only, explain=explain)
 
     async def context(self, query: str, token_budget: int = 1_500) -> str:

@@ -36,9 +36,7 @@ class FactCache:
 
     async def open(self, user_id: str) -> Table:
         """The user's facts as they are now. Raises Unavailable if vectors are missing and cannot be made.
-
-        If a caller is cancelled, the load goes on, and later callers get its result.
-        """
+        If a caller is cancelled, the load goes on, and later callers get its result."""
         owner = owner_key(user_id)
         if earlier := self._loading.get(owner):  # it may have begun before a write that this caller has to see
             await asyncio.wait([earlier])
