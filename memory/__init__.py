@@ -1,7 +1,6 @@
 """A user's memory: facts that are learnt from conversations, recalled, corrected and forgotten.
 
-To import any module of it first stops libraries from sending telemetry (memory/environment.py). The names below are
-imported when they are first used, since LangGraph alone takes most of a second.
+The names below are imported when they are first used, since LangGraph alone takes most of a second.
 """
 
 from importlib import import_module
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from memory.environment import prepare
 
-prepare()
+prepare()  # before any other module of this package is imported
 
 if TYPE_CHECKING:
     from memory.errors import AgentMemoryError, BadInput, Unavailable
@@ -26,20 +25,12 @@ __all__ = [
     "Recalled", "Source", "Unavailable", "UserMemory", "facts_namespace",
 ]  # fmt: skip
 
-_NAMES_OF = {
-    "errors": {"AgentMemoryError", "BadInput", "Unavailable"},
-    "facts.fact": {"Category", "Fact", "Source"},
-    "learn.verbatim": {"Memory"},
-    "parts": {"Parts"},
-    "facts.profile": {"Profile"},
-    "recall.search": {"RecallOptions", "Recalled"},
-    "store": {"FactStore", "facts_namespace"},
-    "user_memory": {"UserMemory"},
-}
+# Where the names are, the modules that import the others last.
+_MODULES = "errors", "facts.fact", "facts.profile", "learn.verbatim", "recall.search", "parts", "user_memory", "store"
 
 
 def __getattr__(name: str) -> object:
-    for module, names in _NAMES_OF.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+    for module in _MODULES if name in __all__ else ():
+        if value := getattr(import_module(f"{__name__}.{module}"), name, None):
+            return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,25 +5,20 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
+# Turns off everything that a dependency sends by itself; read when it is imported or started.
 NO_TELEMETRY = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime looks up a host and writes a device id below the user's cache
     "LANGGRAPH_CLI_NO_ANALYTICS": "1",  # `langgraph` posts which command was run
     "LANGGRAPH_NO_VERSION_CHECK": "true",  # `langgraph dev` asks PyPI for a newer version
 }
-"""Turns off everything that a dependency sends by itself; read when it is imported or started."""
-
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Set up `environ`, and the logs of HTTP calls; what the user has set stays.
-
-    `memory/__init__.py` calls it, so that it has run before any other module of this project.
-    """
+    """Set up `environ`, and the logs of HTTP calls, before any other import; what the user has set stays."""
     for name, value in NO_TELEMETRY.items():
         environ.setdefault(name, value)
-    proxies = {name.lower(): value for name, value in environ.items() if name.lower().endswith("_proxy")}
-    if any(value for name, value in proxies.items() if name != "no_proxy"):
+    if any(value for name, value in environ.items() if name.lower().endswith("_proxy") and name.lower() != "no_proxy"):
         # Programs differ in whether they read `no_proxy` or `NO_PROXY`; one that is missing is a copy of the other.
         # Without a proxy nothing may be set, or else macOS's own proxy settings do not count.
         lower, upper = environ.get("no_proxy", ""), environ.get("NO_PROXY", "")

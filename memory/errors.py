@@ -6,8 +6,35 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-MAX_QUOTED = 60
-"""Characters of a value that an error repeats."""
+MAX_QUOTED = 60  # characters of a value that an error repeats
+
+
+# By pydantic's type of problem, if its own words are unclear.
+PROBLEMS = {
+    "missing": "is missing",
+    "extra_forbidden": "is unknown here",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "is too large",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number that is not infinite",
+}
+
+# Kind of failure -> the HTTP statuses and the error classes, or base classes, that mean it: of LangChain, OpenAI-like
+# clients, httpx, Python and aiohttp.
+FAILURES: dict[str, set[int | str]] = {
+    "key": {401, 403, "ModelAuthenticationError", "ModelPermissionDeniedError"},
+    "model": {404, "ModelNotFoundError"},
+    "quota": {429, "ModelRateLimitError"},
+    "timeout": {
+        408, 504, "ModelTimeoutError", "APITimeoutError", "TimeoutException", "TimeoutError", "ServerTimeoutError",
+    },
+    "connection": {
+        "ModelConnectionError", "APIConnectionError", "TransportError", "ConnectionError", "ClientConnectionError",
+    },
+    "request": {"ModelInvalidRequestError"},
+    "server": {"ModelAPIError"},
+}  # fmt: skip
 
 
 class AgentMemoryError(Exception):
@@ -23,10 +50,7 @@ class Unavailable(AgentMemoryError):
 
 
 def cause_of(error: BaseException) -> str:
-    """An error for the log: its class, where it was raised, and the text of this project's own errors.
-
-    Other texts, and tracebacks, may quote what a user said.
-    """
+    """An error for the log: its class and place, without other packages' texts, which may quote what a user said."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}{f' ({error})' if isinstance(error, AgentMemoryError) else ''}"
@@ -47,18 +71,6 @@ def listed(problems: Iterable[tuple[str, str]]) -> str:
     return "; ".join(f"{field}: {text}" if field else text for field, text in problems)
 
 
-PROBLEMS = {
-    "missing": "is missing",
-    "extra_forbidden": "is unknown here",
-    "int_parsing": "must be a whole number",
-    "int_parsing_size": "is too large",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a number that is not infinite",
-}
-"""By pydantic's type of problem, if its own words are unclear."""
-
-
 def _in_words(problem: Mapping[str, Any]) -> str:
     if problem["type"] in PROBLEMS:
         return PROBLEMS[problem["type"]]
@@ -67,56 +79,27 @@ def _in_words(problem: Mapping[str, Any]) -> str:
     return message.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
 
 
-FAILURES: dict[str, set[int | str]] = {
-    "key": {401, 403, "ModelAuthenticationError", "ModelPermissionDeniedError"},
-    "model": {404, "ModelNotFoundError"},
-    "quota": {429, "ModelRateLimitError"},
-    "timeout": {
-        408, 504, "ModelTimeoutError", "APITimeoutError", "TimeoutException", "TimeoutError", "ServerTimeoutError",
-    },
-    "connection": {
-        "ModelConnectionError", "APIConnectionError", "TransportError", "ConnectionError", "ClientConnectionError",
-    },
-    "request": {"ModelInvalidRequestError"},
-    "server": {"ModelAPIError"},
-}  # fmt: skip
-"""Kind of failure -> the HTTP statuses and the error classes, or base classes, that mean it: of LangChain, OpenAI-like
-clients, httpx, Python and aiohttp."""
-
-
 def server_failure(
     error: BaseException, *, name: str, setting: str, key: str, address: str, ability: str
 ) -> str | None:
     """What went wrong with the server of the model called `name`, and which settings to check; None if it is unknown.
 
-    `setting`, `key` and `address` are the settings of the model, its key and its server, the last two "" if there are
-    none; `ability` is what the model has to be able to do. The error's own text, which may quote the user, is left out.
+    `setting`, `key` and `address` name settings, the last two "" if there are none; `ability` is what the model has to
+    be able to do. The error's own text, which may quote the user, is left out.
     """
-    match _kind_of_failure(error):
-        case "key":
-            return f"the model's server refused {f'the key: check {key}' if key else f'access: check {address}'}."
-        case "model":
-            settings = " and ".join(filter(None, (setting, address)))
-            return f"the model's server does not know {quoted(name)}: check {settings}."
-        case "quota":
-            return "the model's server is asked too often, or the account has no quota left."
-        case "timeout":
-            return "the model did not answer in time (MODEL_TIMEOUT)."
-        case "connection":
-            return f"the model's server cannot be reached: check {f'{address} and ' if address else ''}the network."
-        case "request":
-            checks = f"{key or address}, and that {quoted(name)} {ability}"
-            return f"the model's server does not accept the request: check {checks}."
-        case "server":
-            return "the model's server has an internal error."
-    return None
-
-
-def _kind_of_failure(error: BaseException) -> str | None:
-    response = getattr(error, "response", None)
-    places = (error, "status_code"), (error, "code"), (response, "status_code")
+    server = "the model's server"
+    sentences = {
+        "key": f"{server} refused {f'the key: check {key}' if key else f'access: check {address}'}.",
+        "model": f"{server} does not know {quoted(name)}: check {' and '.join(filter(None, (setting, address)))}.",
+        "quota": f"{server} is asked too often, or the account has no quota left.",
+        "timeout": "the model did not answer in time (MODEL_TIMEOUT).",
+        "connection": f"{server} cannot be reached: check {f'{address} and ' if address else ''}the network.",
+        "request": f"{server} does not accept the request: check {key or address}, and that {quoted(name)} {ability}.",
+        "server": f"{server} has an internal error.",
+    }
+    places = (error, "status_code"), (error, "code"), (getattr(error, "response", None), "status_code")
     status = next((value for at, name in places if isinstance(value := getattr(at, name, None), int)), 0)
-    for sign in (*(kind.__name__ for kind in type(error).__mro__), status):
-        if failure := next((failure for failure, signs in FAILURES.items() if sign in signs), None):
-            return failure
-    return "server" if status >= 500 else "request" if status >= 400 else None
+    signs = (*(kind.__name__ for kind in type(error).__mro__), status)
+    by_status = "server" if status >= 500 else "request" if status >= 400 else ""
+    kinds = (kind for sign in signs for kind, meant_by in FAILURES.items() if sign in meant_by)
+    return sentences.get(next(kinds, by_status))

@@ -25,48 +25,37 @@ from memory.parts import Parts
 log = logging.getLogger(__name__)
 
 SHOWN_IDS = 20
-SAMPLE_SIZE = 20
-"""Facts that a start searches the index for."""
+SAMPLE_SIZE = 20  # facts that a start searches the index for
+SAMPLE_LIMIT = 50  # facts that each of these searches asks for: another fact may have the same vector
+TIMEOUT = 60  # seconds that a start waits for another one that checks the same index
 
-SAMPLE_LIMIT = 50
-"""Facts that each of these searches asks for: another fact may have the same vector."""
-
-TIMEOUT = 60
-"""Seconds that a start waits for another one that checks the same index."""
-
-INDEXED = (
-    "create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) "
-    "on commit drop"
-)
+INDEXED = """
+    create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) on commit drop
+"""
 ADD_INDEXED = "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) on conflict do nothing"
 DIFFERENCES = """
-    create temporary table differences on commit drop as
-    select * from (
+    create temporary table differences on commit drop as select * from (
         select case when i.fact_id is null then 'missing' else 'stale' end as kind, f.owner, f.id as fact_id
         from memory.facts f left join indexed i on (i.owner, i.fact_id) = (f.owner, f.id)
         where (i.fact_id is null or i.live is distinct from (f.retired_at is null))
             and coalesce(f.retired_at, f.recorded_at) < %(started)s
-        union all
-        select 'orphans', i.owner, i.fact_id
-        from indexed i left join memory.facts f on (f.owner, f.id) = (i.owner, i.fact_id)
-        where f.id is null
+        union all select 'orphans', i.owner, i.fact_id
+        from indexed i left join memory.facts f on (f.owner, f.id) = (i.owner, i.fact_id) where f.id is null
     ) as difference
-    where not exists (
-        select from memory.index_queue q where q.index_name = %(index)s
-        and (q.owner, q.fact_id) = (difference.owner, difference.fact_id)
-    )
+    where not exists (select from memory.index_queue q where q.index_name = %(index)s
+        and (q.owner, q.fact_id) = (difference.owner, difference.fact_id))
 """
 OF_KIND = "select fact_id from differences where kind = %s"
 BROKEN_CHAINS = (
     "from memory.facts f where successor is not null and not exists "
     "(select from memory.facts s where (s.owner, s.id) = (f.owner, f.successor))"
 )
+UNCHAIN = f"update memory.facts set successor = null where (owner, id) in (select owner, id {BROKEN_CHAINS})"
 SAMPLE = """
     select f.owner, id, vector
     from memory.facts f join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (f.owner, %(embedder)s, f.id)
-    where mod(number, %(step)s) = 0 and retired_at is null and not exists (
-        select from memory.index_queue q where q.index_name = %(index)s and (q.owner, q.fact_id) = (f.owner, f.id)
-    ) limit %(limit)s
+    where mod(number, %(step)s) = 0 and retired_at is null and not exists (select from memory.index_queue q
+        where q.index_name = %(index)s and (q.owner, q.fact_id) = (f.owner, f.id)) limit %(limit)s
 """
 COUNTS = """
     select (select count(*) from memory.facts) as facts, count(f.id) as queued, count(*) - count(f.id) as leaving
@@ -80,8 +69,7 @@ class Finding:
     """One kind of difference."""
 
     count: int = 0
-    fact_ids: tuple[str, ...] = ()
-    """The first SHOWN_IDS."""
+    fact_ids: tuple[str, ...] = ()  # the first SHOWN_IDS
 
 
 NOTHING = Finding()
@@ -92,23 +80,15 @@ class Report:
     """What `doctor` found: counts and ids, never texts."""
 
     collection: str
-    embedder: str
-    """The embedder whose vectors the collection holds, which may not be the one that EMBEDDER names."""
-    facts: int
-    """Facts in the ledger, retired ones included."""
+    embedder: str  # whose vectors the collection holds, which may not be the one that EMBEDDER names
+    facts: int  # in the ledger, retired ones included
     queued: int
-    indexed: int = 0
-    """Facts in the collection."""
-    damage: str = ""
-    """Why the collection cannot be read; the next three findings are empty then."""
-    missing: Finding = NOTHING
-    """In the ledger, neither in the collection nor queued."""
-    stale: Finding = NOTHING
-    """Retired in one and current in the other, and not queued."""
-    orphans: Finding = NOTHING
-    """In the collection, unknown to the ledger, and not queued."""
-    broken_chains: Finding = NOTHING
-    """Replaced by a fact that does not exist."""
+    indexed: int = 0  # facts in the collection
+    damage: str = ""  # why the collection cannot be read; the next three findings are empty then
+    missing: Finding = NOTHING  # in the ledger, neither in the collection nor queued
+    stale: Finding = NOTHING  # retired in one and current in the other, and not queued
+    orphans: Finding = NOTHING  # in the collection, unknown to the ledger, and not queued
+    broken_chains: Finding = NOTHING  # replaced by a fact that does not exist
 
     @property
     def clean(self) -> bool:
@@ -119,40 +99,31 @@ class Report:
 
 async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     """Compare ledger and collection, fact by fact; changes nothing."""
-    queue = parts.queue
-    counts = await _counts(queue)
+    queue, counts = parts.queue, await _counts(parts.queue)
     report = Report(queue.index.name, queue.embedder.name, counts.facts, counts.queued + counts.leaving)
     async with queue.pool.connection() as connection:
         report = replace(report, broken_chains=await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}"))
     try:
         await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:
-            return replace(
-                report,
-                missing=await _finding(connection, OF_KIND, "missing"),
-                stale=await _finding(connection, OF_KIND, "stale"),
-                orphans=await _finding(connection, OF_KIND, "orphans"),
-                indexed=await queue.index.count(),
-            )
+            kinds = "missing", "stale", "orphans"
+            missing, stale, orphans = [await _finding(connection, OF_KIND, kind) for kind in kinds]
+            indexed = await queue.index.count()
+            return replace(report, missing=missing, stale=stale, orphans=orphans, indexed=indexed)
     except Damaged as error:
         return replace(report, damage=str(error))
 
 
 async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> None:
-    """Repair what `doctor` reported, and bring the index up to date; another `doctor` then finds nothing.
-
-    The end of a broken chain stays retired, without a successor, since it is not known which fact that was.
-    """
+    """Repair what `doctor` reported, and bring the index up to date; another `doctor` then finds nothing."""
     queue = parts.queue
     if report.damage:
-        await _start_over(queue)
+        await queue.start_over()
     elif report.missing.count or report.stale.count or report.orphans.count:
         await _queue_differences(queue)
     if report.broken_chains.count:
-        async with queue.pool.connection() as connection:
-            await connection.execute(
-                f"update memory.facts set successor = null where (owner, id) in (select owner, id {BROKEN_CHAINS})"
-            )
+        async with queue.pool.connection() as connection:  # their ends stay retired: by which fact is not known
+            await connection.execute(UNCHAIN)
     await _catch_up(queue, progress, log.warning)
     await delete_dropped(queue.pool, queue.index)
 
@@ -160,8 +131,7 @@ async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> No
 async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
     """Embed every fact with `embedder` into a new collection, and switch to it once it is complete.
 
-    Until the switch the old collection is used and kept up to date; afterwards `parts` use the new one, and other
-    processes do from their next start. If it is killed, the next reindex continues with the facts still queued.
+    Other processes use the new one from their next start. If it is killed, the next reindex continues.
     """
     pool, shards = parts.pool, shards or parts.index.shards
     building = await building_index(pool, embedder, shards)
@@ -169,7 +139,7 @@ async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, 
     try:
         await queue.index.count()
     except Damaged:  # not there yet, or broken
-        await _start_over(queue)
+        await queue.start_over()
     counts = await _counts(queue)
     before = counts.facts - counts.queued
     progress(before, counts.facts)
@@ -183,15 +153,17 @@ async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, 
 
 
 async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
-    """At a start: rebuild the index if it is broken, and bring it up to date. `say` gets what is wrong, in words.
-
-    If that cannot be done now, recall goes by words, and the next start tries again.
-    """
+    """At a start: rebuild the index if it is broken, and bring it up to date. `say` gets what is wrong, in words."""
     queue = parts.queue
+
+    def progress(done: int, total: int) -> None:  # about ten times, if there is much to do
+        if total > 2 * PAGE and done * 10 // total > (done - PAGE) * 10 // total:
+            say(f"Indexed {done:,} of {total:,} facts.")
+
     try:
         async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
             await _check(queue, say)
-        await _catch_up(queue, _in_words(say), say)
+        await _catch_up(queue, progress, say)
         await delete_dropped(queue.pool, queue.index)
     except Unavailable as error:
         say(f"The index is behind the ledger, so recall goes by words until it has caught up: {error}")
@@ -215,16 +187,11 @@ async def _check(queue: IndexQueue, say: Callable[[str], None]) -> None:
 
 async def _finds_sample(queue: IndexQueue, facts: int) -> bool:
     """Whether searches find some of what should be in the index. Raises Damaged if one fails or finds nothing."""
-    index = queue.index
-    sampling = {"step": max(facts // SAMPLE_SIZE, 1), "limit": SAMPLE_SIZE, "embedder": queue.embedder.name}
-    async with queue.pool.connection() as connection:
-        cursor = await connection.execute(SAMPLE, {"index": index.name, **sampling})
-        sample = await cursor.fetchall()
-    found = await asyncio.gather(
-        *(index.search(row["owner"], vectors_of([row["vector"]])[0], SAMPLE_LIMIT) for row in sample)
-    )
+    sample = await queue.rows(SAMPLE, step=max(facts // SAMPLE_SIZE, 1), limit=SAMPLE_SIZE)
+    searches = (queue.index.search(row["owner"], vectors_of([row["vector"]])[0], SAMPLE_LIMIT) for row in sample)
+    found = await asyncio.gather(*searches)
     if not all(found):  # as after a full disk
-        raise Damaged(f"The collection {index.name!r} does not find what it holds.")
+        raise Damaged(f"The collection {queue.index.name!r} does not find what it holds.")
     return all(row["id"] in near for row, near in zip(sample, found, strict=True))
 
 
@@ -240,18 +207,10 @@ async def _catch_up(queue: IndexQueue, progress: Progress, say: Callable[[str], 
 async def _rebuild(queue: IndexQueue, error: Damaged, say: Callable[[str], None]) -> None:
     if facts := (await _counts(queue)).facts:  # before the first fact it is no error that there is no collection
         say(f"{error} Rebuilding it from the ledger: {facts:,} facts.")
-    await _start_over(queue)
-
-
-async def _start_over(queue: IndexQueue) -> None:
-    """Create an empty index, and queue all facts for it."""
-    await queue.index.start_over()
-    async with queue.pool.connection() as connection:
-        await queue_facts(connection, queue.index.name)
+    await queue.start_over()
 
 
 async def _queue_differences(queue: IndexQueue) -> None:
-    """Queue what differs between ledger and index."""
     async with _differences(queue, quiet) as connection:
         await queue_facts(connection, queue.index.name, "select distinct owner, fact_id from differences")
 
@@ -273,34 +232,17 @@ async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[C
 
 
 class _Counts(NamedTuple):
-    """Facts in the ledger, those of them that are queued, and queued ones to be removed from the index."""
-
-    facts: int
-    queued: int
-    leaving: int
+    facts: int  # in the ledger
+    queued: int  # of them
+    leaving: int  # queued, to be removed from the index
 
 
 async def _counts(queue: IndexQueue) -> _Counts:
-    async with queue.pool.connection() as connection:
-        cursor = await connection.execute(COUNTS, {"index": queue.index.name})
-        (row,) = await cursor.fetchall()
-        return _Counts(**row)
+    return _Counts(**(await queue.rows(COUNTS))[0])
 
 
 async def _finding(connection: Connection, query: str, *parameters: str) -> Finding:
-    cursor = await connection.execute(
-        f"select count(*) as count, (array_agg(fact_id order by fact_id))[:{SHOWN_IDS}] as ids from ({query}) as found",
-        parameters,
-    )
+    ids = f"(array_agg(fact_id order by fact_id))[:{SHOWN_IDS}]"
+    cursor = await connection.execute(f"select count(*) as count, {ids} as ids from ({query}) as found", parameters)
     (row,) = await cursor.fetchall()
     return Finding(row["count"], tuple(row["ids"] or ()))
-
-
-def _in_words(say: Callable[[str], None]) -> Progress:
-    """A progress in words, about ten times, if there is much to do."""
-
-    def progress(done: int, total: int) -> None:
-        if total > 2 * PAGE and done * 10 // total > (done - PAGE) * 10 // total:
-            say(f"Indexed {done:,} of {total:,} facts.")
-
-    return progress

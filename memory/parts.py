@@ -1,7 +1,4 @@
-"""The open parts that memory is made of, as one object: ledger, index, embedder, cache, locks, options.
-
-`UserMemory` works on it alone. `FactStore` is the same with LangGraph's store interface.
-"""
+"""The open parts that memory is made of, as one object: ledger, index, embedder, cache, locks, options."""
 
 import logging
 
@@ -18,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Parts:
-    """What all users share; `agent.persistence` opens and closes it."""
+    """What all users share; `UserMemory` works on it alone, and `FactStore` is the same as a LangGraph store."""
 
     def __init__(self, ledger: Ledger, queue: IndexQueue, options: RecallOptions | None = None) -> None:
         self.ledger, self.pool = ledger, ledger.pool

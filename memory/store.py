@@ -1,30 +1,19 @@
 """FactStore: memory as a LangGraph store, so that `runtime.store`, Studio and the server's API see the facts.
 
-In the namespace `facts_namespace(user_id)` an item is a fact: a put adds it, a put on an existing key supersedes what
-was there, a delete retracts, a search ranks as recall does. All other namespaces hold ordinary items, kept by
-LangGraph's own PostgresStore.
+In the namespace `facts_namespace(user_id)` an item is a fact: a put adds or supersedes it, a delete retracts, a search
+ranks as recall does. All other namespaces hold ordinary items, kept by LangGraph's own PostgresStore.
 """
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, groupby
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
-from langgraph.store.base import (
-    BaseStore,
-    GetOp,
-    Item,
-    ListNamespacesOp,
-    Op,
-    PutOp,
-    Result,
-    SearchItem,
-    SearchOp,
-)
+from langgraph.store.base import BaseStore, GetOp, Item, ListNamespacesOp, Op, PutOp, Result, SearchItem, SearchOp
 from langgraph.store.memory import InMemoryStore
 
 from memory.errors import BadInput, quoted
@@ -39,19 +28,16 @@ from memory.recall.cache import yield_to_loop
 from memory.recall.search import RecallOptions
 
 FACTS = "facts"
+
+# The fields of a fact that a put may set, and that an item shows as its value.
 EDITABLE = (
     "text", "subject", "attribute", "exclusive", "category", "importance", "quote", "source", "valid_from",
     "valid_until", "observed_at",
 )  # fmt: skip
-"""The fields of a fact that a put may set, and that an item shows as its value."""
 
-OPERATORS: dict[str, Callable[[Any, Any], object]] = {
-    "$eq": eq, "$ne": ne, "$gt": gt, "$gte": ge, "$lt": lt, "$lte": le,
-}  # fmt: skip
-"""The operators of a search's filter."""
+OPERATORS = {"$eq": eq, "$ne": ne, "$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}  # of a search's filter
 
-Value = dict[str, Any]
-"""What LangGraph calls an item's value: any JSON object."""
+Value = dict[str, Any]  # what LangGraph calls an item's value: any JSON object
 
 
 def facts_namespace(user_id: str) -> tuple[str, str]:
@@ -93,11 +79,8 @@ class FactStore(Parts, BaseStore):
         return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Run operations in order; consecutive ones on ordinary items run as one batch.
-
-        Of facts, a later operation sees what an earlier one wrote. Of items, as in every LangGraph store, reads in the
-        same batch as writes see what was there before.
-        """
+        """Run operations in order; consecutive ones on ordinary items run as one batch, whose reads see none of its
+        writes, as in every LangGraph store."""
         results: list[Result] = []
         for user_id, group in groupby(ops, _facts_of):
             if user_id is None:
@@ -111,7 +94,7 @@ class FactStore(Parts, BaseStore):
         results = await self._items.abatch([*map(_from_the_first, ops)])
         for number, op in enumerate(ops):
             if isinstance(op, ListNamespacesOp):
-                facts = InMemoryStore()  # which knows what the conditions mean
+                facts = InMemoryStore()  # it knows what the conditions mean
                 facts.batch([PutOp(facts_namespace(user_id), "", {}) for user_id in await self.ledger.users()])
                 found = cast(list[list[tuple[str, ...]]], [results[number], *facts.batch([_from_the_first(op)])])
                 results[number] = sorted({*chain(*found)})[op.offset : op.offset + op.limit]
@@ -133,21 +116,17 @@ class FactStore(Parts, BaseStore):
         return None
 
     async def _search(self, user_id: str, op: SearchOp) -> list[SearchItem]:
-        def wanted(fact: Fact) -> bool:
-            return matches(fact_value(fact), op.filter)
-
         until, scored = op.offset + op.limit, list[tuple[Fact, float | None]]()
+        only = (lambda fact: matches(fact_value(fact), op.filter)) if op.filter else None
         if op.query:
-            only = wanted if op.filter else None
-            hits = await self.searcher(user_id).search(op.query, until, past=False, only=only, explain=False)
+            hits = await self.searcher(user_id).search(op.query, until, only=only)
             scored += [(hit.fact, hit.score) for hit in hits]
         else:
-            current = await self.ledger.current(user_id, utc_now())
-            for number, fact in enumerate(reversed(current)):
-                if not op.filter or wanted(fact):
+            for number, fact in enumerate(reversed(await self.ledger.current(user_id, utc_now()))):
+                if only is None or only(fact):
                     scored.append((fact, None))
                 await yield_to_loop(number)
-        items = []
+        items: list[SearchItem] = []
         for number, (fact, score) in enumerate(scored[op.offset : until]):
             items.append(SearchItem(**_item(op.namespace_prefix, fact), score=score))
             await yield_to_loop(number)
@@ -155,29 +134,24 @@ class FactStore(Parts, BaseStore):
 
 
 def _from_the_first(op: Op) -> Op:
-    """The operation; one that lists namespaces without its offset."""
+    """The operation, without its offset if it lists namespaces."""
     return op._replace(limit=op.offset + op.limit, offset=0) if isinstance(op, ListNamespacesOp) else op
 
 
 def _facts_of(op: Op) -> str | None:
     """The user whose facts the operation is on, or None if it is on ordinary items. Raises BadInput."""
-    match op:
-        case GetOp(namespace=namespace) | SearchOp(namespace_prefix=namespace):
-            return namespace_user(namespace)
-        case PutOp(namespace=namespace):
-            user_id = namespace_user(namespace)
-            if user_id is None and namespace[:1] == (FACTS,):
-                raise BadInput(f"No item can be put into {namespace!r}: facts are kept in ({FACTS!r}, <user>) itself.")
-            return user_id
-    return None
+    if isinstance(op, ListNamespacesOp):
+        return None
+    namespace = op.namespace_prefix if isinstance(op, SearchOp) else op.namespace
+    user_id = namespace_user(namespace)
+    if isinstance(op, PutOp) and user_id is None and namespace[:1] == (FACTS,):
+        raise BadInput(f"No item can be put into {namespace!r}: facts are kept in ({FACTS!r}, <user>) itself.")
+    return user_id
 
 
 def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None = None) -> Fact:
-    """A fact from the value that was put under `key`: `text`, or `content` as langmem's tools and LangGraph's examples
-    write it, and any other EDITABLE fields.
-
-    `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput.
-    """
+    """A fact from the value that was put under `key`: `text`, or `content` as LangGraph's examples write it, and any
+    other EDITABLE fields. `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput."""
     taken = {name: value[name] for name in EDITABLE if value.get(name) is not None}
     attribute = slot_name(str(taken.get("attribute", NOTE)))
     taken |= {"attribute": attribute, "exclusive": is_exclusive(attribute, bool(taken.get("exclusive")))}
@@ -192,8 +166,7 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
 
 
 def _item(namespace: tuple[str, ...], fact: Fact) -> dict[str, Any]:
-    """The fields of a fact as an item."""
-    written = {"created_at": fact.recorded_at, "updated_at": fact.recorded_at}
+    written = dict.fromkeys(("created_at", "updated_at"), fact.recorded_at)
     return {"namespace": namespace, "key": fact.key, "value": fact_value(fact), **written}
 
 
@@ -203,10 +176,7 @@ def fact_value(fact: Fact) -> Value:
 
 
 def matches(value: Any, wanted: Any) -> bool:
-    """Whether a JSON value meets a store filter: equality at every depth, or $eq, $ne, $gt, $gte, $lt, $lte.
-
-    By hand: LangGraph's own function is private, and compares numbers only.
-    """
+    """Whether a JSON value meets a store filter. By hand: LangGraph's own function compares numbers only."""
     if not isinstance(wanted, Mapping):
         return bool(value == wanted)
     if any(name.startswith("$") for name in wanted):

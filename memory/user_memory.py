@@ -1,7 +1,7 @@
 """One user's memory: what the agent's nodes and tools, the terminal and your own code read and write."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from memory.learn.verbatim import Memory, facts_of_texts
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
 from memory.recall.rank import Hit
-from memory.recall.search import Recalled
+from memory.recall.search import FactTest, Recalled, Searcher
 from memory.threads.threads import delete_threads
 
 if TYPE_CHECKING:
@@ -32,25 +32,22 @@ class UserMemory:
     """The memory of one user, fixed for the life of the object: no method takes another user's id."""
 
     def __init__(
-        self,
-        parts: Parts,
-        user_id: str,
-        *,
-        model: "BaseChatModel | None" = None,
-        method: StructuredOutputMethod = "auto",
+        self, parts: Parts, user_id: str, model: "BaseChatModel | None" = None, method: StructuredOutputMethod = "auto"
     ) -> None:
-        """`model`, with its structured-output `method`, is needed only to learn from messages.
-
-        Raises BadInput for an empty, over-long or unstorable user id.
-        """
+        """`model`, with its structured-output `method`, is needed only to learn. Raises BadInput for a bad user id."""
         self.user_id = check_user_id(user_id)
-        self.learner = Learner(user_id, parts.ledger, self._near, parts.update_index, model, method)
-        self._parts = parts
-        self._ledger = parts.ledger
+        self._parts, self._ledger = parts, parts.ledger
+        self.learner = Learner(
+            user_id, parts.ledger, lambda texts: self._searcher.near(texts), parts.update_index, model, method
+        )
+
+    @property
+    def _searcher(self) -> Searcher:
+        return self._parts.searcher(self.user_id)
 
     def with_model(self, model: "BaseChatModel", method: StructuredOutputMethod) -> "UserMemory":
         """The same memory, with a model to learn with."""
-        return UserMemory(self._parts, self.user_id, model=model, method=method)
+        return UserMemory(self._parts, self.user_id, model, method)
 
     async def current(self) -> list[Fact]:
         """The facts that hold now, oldest first."""
@@ -61,28 +58,15 @@ class UserMemory:
         return await self._ledger.all(self.user_id)
 
     async def recall(self, query: str, limit: int = 10, *, explain: bool = False) -> Recalled:
-        """What matters for `query`: the profile, and up to `limit` facts that answer it.
-
-        If it asks about the past, also facts that no longer hold. With `explain` each hit says why, as in `search`.
-        """
-        return await self._parts.searcher(self.user_id).recall(query, limit, explain=explain)
+        """What matters for `query`: the profile, up to `limit` facts, and past ones if it asks about the past."""
+        return await self._searcher.recall(query, limit, explain=explain)
 
     async def search(
-        self,
-        query: str,
-        limit: int = 10,
-        *,
-        past: bool = False,
-        only: Callable[[Fact], bool] | None = None,
-        explain: bool = False,
+        self, query: str, limit: int = 10, *, past: bool = False, only: FactTest | None = None, explain: bool = False
     ) -> list[Hit]:
-        """Up to `limit` facts that answer `query`, best first; with `only`, of those for which it returns True.
-
-        With `past`, facts that no longer hold, except for retracted ones. With `explain` the `why` of each hit tells
-        what each signal contributed, and for what reason.
-        """
-        searcher = self._parts.searcher(self.user_id)
-        return await searcher.search(query, limit, past=past, only=only, explain=explain)
+        """Up to `limit` facts that answer `query`, best first, for which `only` returns True. With `past`, facts
+        that no longer hold. With `explain`, the `why` of each hit tells what each signal contributed."""
+        return await self._searcher.search(query, limit, past=past, only=only, explain=explain)
 
     async def context(self, query: str, token_budget: int = 1_500) -> str:
         """The block of a prompt with what matters for `query`; "" if nothing does."""
@@ -109,12 +93,11 @@ class UserMemory:
     ) -> Changes:
         """Learn from raw conversation: a text the user wrote, or messages, of which only the human ones count.
 
-        `at` is when it was said, unless a message says so itself; the default is now. The same words said at the same
-        moment in the same thread are the same message, and are learnt from once. Raises ExtractionFailed; what was
-        learnt until then stays.
+        `at` is when it was said, unless a message says so itself; the default is now. The same words, moment and thread
+        are the same message, which is learnt from once. Raises ExtractionFailed; what was learnt until then stays.
         """
-        moment = _with_time_zone(at) if at else utc_now()
-        return await self.learner.extract_and_learn(utterances_of(content, moment, thread_id))
+        said_at = _with_time_zone(at or utc_now())
+        return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id))
 
     async def remember(
         self, text: str, *, at: datetime | None = None, subject: str = "user", source: Source | None = None
@@ -125,8 +108,7 @@ class UserMemory:
     async def remember_all(self, memories: Iterable[Memory]) -> int:
         """Keep texts as they are, thousands at once, without a model call, all or none. Returns how many are new.
 
-        The same text of the same source is the same memory; the same words about one subject, said again, replace the
-        earlier ones. Raises BadInput that names the first text that cannot be kept.
+        The same words about one subject, said again, replace the earlier ones. Raises BadInput.
         """
         now, facts = utc_now(), dict[str, Fact]()
         for number, fact in enumerate(facts_of_texts(self.user_id, memories, now)):
@@ -137,8 +119,8 @@ class UserMemory:
 
     async def export(self) -> AsyncIterator[str]:
         """All that is known, with history and provenance, as JSON lines (see `memory.facts.portable`)."""
-        facts, repeats = await self.all(), await self._ledger.reinforcements(self.user_id)
-        for line in dump(facts, repeats, await self._ledger.extracted_messages(self.user_id)):
+        repeats = await self._ledger.reinforcements(self.user_id)
+        for line in dump(await self.all(), repeats, await self._ledger.extracted_messages(self.user_id)):
             yield line
 
     async def import_(self, lines: Iterable[str]) -> int:
@@ -149,10 +131,7 @@ class UserMemory:
     async def forget(
         self, *, fact: str | None = None, category: Category | None = None, thread: str | None = None
     ) -> int:
-        """Delete for good, with history: one fact by its id, a category, or a thread with its messages and facts.
-
-        Returns how many facts were deleted.
-        """
+        """Delete for good one fact by its id, a category, or a thread with its messages. Returns how many facts."""
         if [fact, category, thread].count(None) != 2:
             raise BadInput("forget() takes one of fact, category and thread.")
         if thread is not None:
@@ -170,9 +149,6 @@ class UserMemory:
         self._parts.cache.forget(self.user_id)
         return await self._changed("forgot everything", gone)
 
-    async def _near(self, texts: Sequence[str]) -> list[Fact]:
-        return await self._parts.searcher(self.user_id).near(texts)
-
     async def _changed(self, what: str, facts: int) -> int:
         log.info("%s user=%r facts=%d", what, self.user_id, facts)
         await self._parts.update_index(self.user_id)
@@ -181,7 +157,6 @@ class UserMemory:
 
 def _with_time_zone(moment: datetime) -> datetime:
     if moment.tzinfo is None:
-        raise BadInput(
-            f"The moment {moment.isoformat()} has no time zone: add one, such as {moment.isoformat()}+00:00."
-        )
+        shown = moment.isoformat()
+        raise BadInput(f"The moment {shown} has no time zone: add one, such as {shown}+00:00.")
     return moment

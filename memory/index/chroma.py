@@ -1,9 +1,7 @@
 """An index in Chroma: each fact's text and vector, whose it is, and whether it holds.
 
 It is split into *shards*, several collections. All of a user's facts are in one shard, by the hash of the user id. A
-search costs about a scan of its shard, which should have no more than a few thousand facts.
-
-`chromadb`, which takes a second to import, is imported when the collection is first used.
+search costs about a scan of its shard. `chromadb` takes a second to import, and is only imported when it is first used.
 """
 
 import asyncio
@@ -14,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from http.client import HTTPException
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from memory.environment import LOOPBACK
@@ -26,72 +24,52 @@ if TYPE_CHECKING:
     from chromadb.api import AsyncClientAPI
     from chromadb.api.models.AsyncCollection import AsyncCollection
 
-T = TypeVar("T")
-
+# The `live` label of a retired fact: PAST and the owner's key if it held until then, otherwise GONE.
 PAST, GONE = "past:", "-"
-"""The `live` label of a retired fact: PAST and the owner's key if it held until then, otherwise GONE."""
 
-SYNC_THRESHOLD = 1_000
-"""Writes after which Chroma persists the vectors. Each write reads those not yet persisted, so this must be small."""
-
-WRITES_AT_ONCE = 4
-"""Shards that are written to at a time; the timeout of the others does not run meanwhile."""
-
+SYNC_THRESHOLD = 1_000  # writes until Chroma persists the vectors; each write reads those not yet persisted
+WRITES_AT_ONCE = 4  # shards that are written to at a time; the timeout of the others does not run meanwhile
 SCAN_PAGE = 1_000
+TIMEOUT = CONNECT_TIMEOUT = 10  # seconds
+DROP_TIMEOUT = 120  # seconds; to delete a collection of 100,000 facts has taken 5
 
-CONNECT_TIMEOUT = 10
-DROP_TIMEOUT = 120
-"""In seconds; to delete a collection of 100,000 facts has taken 5."""
-
+# Internal errors of Chroma that do not mean that its files are damaged.
 TEMPORARY = ("disk is full", "No space left", "database is locked", "Too many open files")
-"""Internal errors of Chroma that do not mean that its files are damaged."""
 
 
 class ChromaIndex:
-    """Facts in `shards` collections.
+    """Facts in `shards` collections. A search filters on the metadata key `live`, which is the owner's key while the
+    fact is current; a second condition would cost a scan of the whole database."""
 
-    Searches filter on a single metadata key, `live`: the owner's key while the fact is current. A second condition
-    would cost a scan of the whole database.
-    """
-
-    def __init__(self, server: "ChromaServer", name: str, shards: int, *, timeout: float = 10) -> None:
-        self.name = name
-        self.shards = shards
-        self._server = server
-        self._timeout = timeout
+    def __init__(self, server: "ChromaServer", name: str, shards: int) -> None:
+        self.name, self.shards, self._server = name, shards, server
         self._opened: dict[int, AsyncCollection] = {}
         self._writing = asyncio.Semaphore(WRITES_AT_ONCE)
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
-        async def put(shard: int, rows: list[int]) -> None:
-            async with self._writing, self._collection(shard) as collection:
-                await collection.upsert(
-                    ids=[entry_id(FactKey(owners[row], facts[row].id)) for row in rows],
-                    embeddings=vectors[rows],
-                    documents=[facts[row].text for row in rows],
-                    metadatas=[{"live": label(owners[row], facts[row])} for row in rows],
-                )
+        async def upsert(collection: "AsyncCollection", rows: list[int]) -> None:
+            await collection.upsert(
+                ids=[entry_id(FactKey(owners[row], facts[row].id)) for row in rows],
+                embeddings=vectors[rows],
+                documents=[facts[row].text for row in rows],
+                metadatas=[{"live": label(owners[row], facts[row])} for row in rows],
+            )
 
-        await self._by_shard(owners, put)
+        await self._write(owners, upsert)
 
     async def remove(self, keys: Sequence[FactKey]) -> None:
-        async def remove(shard: int, rows: list[int]) -> None:
-            async with self._collection(shard) as collection:
-                await collection.delete(ids=[entry_id(keys[row]) for row in rows])
+        async def delete(collection: "AsyncCollection", rows: list[int]) -> None:
+            await collection.delete(ids=[entry_id(keys[row]) for row in rows])
 
-        await self._by_shard((key.owner for key in keys), remove)
+        await self._write((key.owner for key in keys), delete)
 
     async def search(self, owner: str, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
         async with self._collection(shard_of(owner, self.shards)) as collection:
             found = await collection.query(
-                query_embeddings=vector[None, :],
-                n_results=limit,
-                where={"live": PAST + owner if past else owner},
-                include=["distances"],
+                vector[None], n_results=limit, where={"live": PAST + owner if past else owner}, include=["distances"]
             )
-        (distances,) = found["distances"] or [[]]
-        ids = [fact_key(identifier).fact_id for identifier in found["ids"][0]]
-        return {fact_id: 1 - distance for fact_id, distance in zip(ids, distances, strict=True)}
+        (ids,), (distances,) = found["ids"], found["distances"] or [[]]
+        return {fact_key(entry).fact_id: 1 - distance for entry, distance in zip(ids, distances, strict=True)}
 
     async def count(self) -> int:
         async def count(shard: int) -> int:
@@ -110,11 +88,10 @@ class ChromaIndex:
                 if not page["ids"]:
                     break
                 offset += len(page["ids"])
-                keys = map(fact_key, page["ids"])
                 labels = ((metadata or {}).get("live") for metadata in page["metadatas"] or [])
                 yield [
                     Entry(key, {key.owner: True, PAST + key.owner: False, GONE: False}.get(str(label)))
-                    for key, label in zip(keys, labels, strict=True)
+                    for key, label in zip(map(fact_key, page["ids"]), labels, strict=True)
                 ]
 
     async def start_over(self) -> None:
@@ -138,15 +115,22 @@ class ChromaIndex:
                     await (await self._server.client()).delete_collection(f"{self.name}.{shard}")
 
     def sibling(self, name: str, shards: int) -> "ChromaIndex":
-        return ChromaIndex(self._server, name, shards, timeout=self._timeout)
+        return ChromaIndex(self._server, name, shards)
 
-    async def _by_shard(self, owners: Iterable[str], call: Callable[[int, list[int]], Awaitable[T]]) -> list[T]:
+    async def _write(
+        self, owners: Iterable[str], call: "Callable[[AsyncCollection, list[int]], Awaitable[None]]"
+    ) -> None:
         """Call it for each shard with the positions of the owners in it. An entry without an owner may be in any."""
         rows: dict[int, list[int]] = {}
         for row, owner in enumerate(owners):
             for shard in [shard_of(owner, self.shards)] if owner else range(self.shards):
                 rows.setdefault(shard, []).append(row)
-        return await asyncio.gather(*(call(shard, part) for shard, part in rows.items()))
+
+        async def write(shard: int) -> None:
+            async with self._writing, self._collection(shard) as collection:
+                await call(collection, rows[shard])
+
+        await asyncio.gather(*map(write, rows))
 
     @asynccontextmanager
     async def _collection(self, shard: int) -> "AsyncIterator[AsyncCollection]":
@@ -158,10 +142,10 @@ class ChromaIndex:
             yield self._opened[shard]
 
     @asynccontextmanager
-    async def _errors_named(self, shard: int, timeout: float | None = None) -> AsyncIterator[None]:
+    async def _errors_named(self, shard: int, timeout: float = TIMEOUT) -> AsyncIterator[None]:
         """Raises Unavailable or Damaged, in time: Chroma's client has no timeout, and many kinds of errors."""
         try:
-            async with asyncio.timeout(timeout or self._timeout):
+            async with asyncio.timeout(timeout):
                 yield
         except Unavailable:
             raise
@@ -189,9 +173,7 @@ def shard_of(owner: str, shards: int) -> int:
 
 def label(owner: str, fact: Fact) -> str:
     """The value of a fact's `live`."""
-    if fact.retired_at is None:
-        return owner
-    return PAST + owner if fact.was_true else GONE
+    return owner if fact.retired_at is None else PAST + owner if fact.was_true else GONE
 
 
 def entry_id(key: FactKey) -> str:
@@ -246,22 +228,17 @@ class ChromaServer:
             return self._client
 
     def _unavailable(self) -> Unavailable:
-        return Unavailable(
-            f"Chroma does not answer at {self.url}: check that it runs and that CHROMA_URL is right, "
-            "or leave CHROMA_URL empty for the embedded one."
-        )
+        fix = "check that it runs and that CHROMA_URL is right, or leave CHROMA_URL empty for the embedded one."
+        return Unavailable(f"Chroma does not answer at {self.url}: {fix}")
 
 
-_open_servers: Counter[int] = Counter()
-"""Hash of an event loop -> how many servers are open in it."""
+_open_servers: Counter[int] = Counter()  # hash of an event loop -> how many servers are open in it
 
 
 @asynccontextmanager
 async def open_chroma(url: str) -> AsyncIterator[ChromaServer]:
-    """The Chroma server at `url`. Raises BadInput for another kind of address.
-
-    By hand: the library shares one connection pool between all clients of an event loop, and closes it never.
-    """
+    """The Chroma server at `url`. Raises BadInput for another kind of address."""
+    # By hand: the library shares one connection pool between all clients of an event loop, and closes it never.
     server, loop = ChromaServer(url), hash(asyncio.get_running_loop())
     _open_servers[loop] += 1
     try:
@@ -276,11 +253,8 @@ async def open_chroma(url: str) -> AsyncIterator[ChromaServer]:
 
 
 def _use_no_proxy() -> None:
-    """Make this event loop's connections ignore the proxy variables.
-
-    By hand: httpx fails at a proxy that it cannot use, even if NO_PROXY names the host, and the library passes no
-    setting on to it.
-    """
+    """Make this event loop's connections ignore the proxy variables: httpx fails at a proxy that it cannot use, even if
+    NO_PROXY names the host, and the library passes no setting on to it."""
     import httpx
     from chromadb.api.async_fastapi import AsyncFastAPI
 

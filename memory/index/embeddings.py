@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,18 +22,15 @@ class Embedder:
 
     def __init__(self, name: str, load: "Callable[[], Embeddings]", *, cache_size: int = 4096) -> None:
         """`load` returns the model; it is called once, in a thread, when the first vector is asked for."""
-        self.name = name
-        self._load = load
+        self.name, self._load, self._cache_size = name, load, cache_size
         self._loading = asyncio.Lock()
         self._model: Embeddings | None = None
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._cache_size = cache_size
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """One row per text: shape (len(texts), dimension). Raises Unavailable if the model returns none."""
         found = {text: self._cache[text] for text in texts if text in self._cache}
-        missing = [text for text in dict.fromkeys(texts) if text not in found]
-        if missing:
+        if missing := [text for text in dict.fromkeys(texts) if text not in found]:
             try:
                 rows = await (await self.warm_up()).aembed_documents(missing)
                 found |= zip(missing, unit(np.array(rows, np.float32)), strict=True)
@@ -57,7 +54,6 @@ class Embedder:
         """One row per fact: the mean of its own vector and that of the fact with what was said just before it.
 
         Without the latter an answer such as "The second." is not found, and alone it drowns the answer's own words.
-        Raises Unavailable.
         """
         texts = [*(fact.searchable for fact in facts), *(fact.searchable_with_previous for fact in facts)]
         vectors = await self.embed(texts)
@@ -75,14 +71,27 @@ def open_embedder(
     name: str, *, api_key: str | None = None, base_url: str | None = None, timeout: float = 60
 ) -> Embedder:
     """ "local" or "openai:<name>" to an embedder. Raises BadInput for another name, or for openai without a key."""
-    match name.split(":", 1):
-        case ["local"]:
-            return Embedder("local", _load_local)
-        case ["openai", model] if model:
-            if not api_key:
-                raise BadInput(f"EMBEDDER is {name!r} but OPENAI_API_KEY is empty: set the key, or EMBEDDER=local.")
-            return Embedder(name, partial(_load_openai, model, api_key, base_url, timeout))
-    raise BadInput(f"EMBEDDER is {name!r}: write local, or openai:<name> such as openai:text-embedding-3-small.")
+    provider, _, model = name.partition(":")
+    if name == "local":
+        return Embedder(name, _load_local)
+    if provider != "openai" or not model:
+        raise BadInput(f"EMBEDDER is {name!r}: write local, or openai:<name> such as openai:text-embedding-3-small.")
+    if not api_key:
+        raise BadInput(f"EMBEDDER is {name!r} but OPENAI_API_KEY is empty: set the key, or EMBEDDER=local.")
+
+    def load() -> "Embeddings":
+        from langchain_openai import OpenAIEmbeddings
+        from pydantic import SecretStr
+
+        return OpenAIEmbeddings(
+            model=model,
+            openai_api_key=SecretStr(api_key),
+            openai_api_base=base_url,
+            check_embedding_ctx_length=False,  # otherwise it downloads a tokenizer
+            request_timeout=timeout,
+        )
+
+    return Embedder(name, load)
 
 
 @cache
@@ -90,16 +99,3 @@ def _load_local() -> "Embeddings":
     from memory.index.local_model import LocalEmbeddings
 
     return LocalEmbeddings()
-
-
-def _load_openai(model: str, api_key: str, base_url: str | None, timeout: float) -> "Embeddings":
-    from langchain_openai import OpenAIEmbeddings
-    from pydantic import SecretStr
-
-    return OpenAIEmbeddings(
-        model=model,
-        openai_api_key=SecretStr(api_key),
-        openai_api_base=base_url,
-        check_embedding_ctx_length=False,  # otherwise it downloads a tokenizer
-        request_timeout=timeout,
-    )

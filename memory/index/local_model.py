@@ -13,24 +13,20 @@ from memory.errors import Unavailable
 from memory.index.protocol import unit
 
 DIMENSION = 384
-SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"  # of the weights
 MAX_TOKENS = 256
 BATCH = 64
-TOKENIZER = Path(__file__).parent / "data" / "tokenizer.json"
 
 
 class LocalEmbeddings(Embeddings):
-    """all-MiniLM-L6-v2 (sentence-transformers), int8, on this machine's processor: 384 dimensions, mostly English.
-
-    Mean pooling over the attention mask, then normalized, as the model's card says.
-    """
+    """all-MiniLM-L6-v2 (sentence-transformers), int8: mostly English; mean pooling, as the model's card says."""
 
     def __init__(self) -> None:
         """Load tokenizer and weights, which takes about 0.3 s. Raises Unavailable if the weights are damaged."""
         weights = model_path().read_bytes()
         if hashlib.sha256(weights).hexdigest() != SHA256:
             raise Unavailable("The local embedding model is damaged: install the packages of requirements.lock again.")
-        self._tokenizer = Tokenizer.from_file(str(TOKENIZER))
+        self._tokenizer = Tokenizer.from_file(str(Path(__file__).parent / "data" / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()
         options = onnxruntime.SessionOptions()

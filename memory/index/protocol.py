@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from memory.errors import Unavailable
 from memory.facts.fact import Fact
 
-Vectors = NDArray[np.float32]
-"""Unit vectors, one per row: shape (texts, dimension)."""
+Vectors = NDArray[np.float32]  # unit vectors, one per row: shape (texts, dimension)
 
 
 def unit(vectors: NDArray[np.float32]) -> Vectors:
@@ -26,8 +25,8 @@ def bytes_of(vector: Vectors) -> bytes:
 
 def vectors_of(rows: Sequence[bytes | None], dimension: int = 0) -> Vectors:
     """Vectors from the ledger, one per row; `dimension` zeros, which are similar to nothing, for a missing one."""
-    unknown = bytes(4 * dimension)
-    return np.frombuffer(b"".join(row or unknown for row in rows), dtype="<f4").reshape(len(rows), -1)
+    data = b"".join(row or bytes(4 * dimension) for row in rows)
+    return np.frombuffer(data, dtype="<f4").reshape(len(rows), dimension or -1)
 
 
 class Damaged(Unavailable):
@@ -64,10 +63,8 @@ class Index(Protocol):
         """Delete these facts; a missing one is no error."""
 
     async def search(self, owner: str, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
-        """Fact id -> cosine, for up to `limit` current facts of the user nearest to `vector` (shape (dimension,)).
-
-        With `past`, for facts that held until they were retired.
-        """
+        """Fact id -> cosine, for up to `limit` facts of the user nearest to `vector` (shape (dimension,)): current
+        ones or, with `past`, those that held until they were retired."""
 
     async def count(self) -> int:
         """The number of facts, retired ones included."""

@@ -7,6 +7,8 @@ once the index has the fact's state, and only if the fact was not written again 
 import asyncio
 from collections.abc import Callable, Sequence
 
+from psycopg.rows import DictRow
+
 from memory.errors import Unavailable
 from memory.facts.fact import Fact
 from memory.index.embeddings import Embedder
@@ -15,12 +17,16 @@ from memory.ledger.locks import busy_message, lock_key, take_locks
 from memory.ledger.pool import Connection, Pool
 from memory.ledger.rows import COLUMNS, fact_of_row
 
-PAGE = 500
-"""Facts embedded and sent to the index at a time; Chroma accepts at most 5,461."""
+PAGE = 500  # facts embedded and sent to the index at a time; Chroma accepts at most 5,461
+PAGES_AT_ONCE = 4  # in one process: each page holds a connection while embedder and index work
+LOCK_TIMEOUT = 10  # seconds to wait for another process that updates the index on the same user's facts
 
-PAGES_AT_ONCE = 4
-"""Pages that one process works on at a time: each holds a connection while embedder and index work."""
-
+SIZE = "select count(*) as queued from memory.index_queue where index_name = %(index)s"
+WAITING = (
+    "select array_agg(q.fact_id) filter (where q.fact_id is not null) as ids from memory.indexes i "
+    "left join memory.index_queue q on q.index_name = i.name and q.owner = %(owner)s "
+    "where i.name = %(index)s and i.state <> 'dropped' group by i.name"
+)
 NEXT = (
     "select owner, fact_id from memory.index_queue where index_name = %(index)s "
     "and (owner, fact_id) > (%(after_owner)s, %(after_id)s) {of_owner} order by owner, fact_id limit %(limit)s"
@@ -44,8 +50,7 @@ INDEXED = (
     "and (q.owner, q.fact_id, q.change) = (done.owner, done.fact_id, done.change) for update of q skip locked))"
 )
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total), in facts."""
+Progress = Callable[[int, int], None]  # called with (done, total), in facts
 
 
 def quiet(done: int, total: int) -> None:
@@ -55,59 +60,41 @@ def quiet(done: int, total: int) -> None:
 class IndexQueue:
     """The queue of one index, and the embedder whose vectors it holds."""
 
-    def __init__(self, pool: Pool, index: Index, embedder: Embedder, *, lock_timeout: float = 10) -> None:
-        self.pool = pool
-        self.index = index
-        self.embedder = embedder
-        self._lock_timeout = lock_timeout
+    def __init__(self, pool: Pool, index: Index, embedder: Embedder) -> None:
+        self.pool, self.index, self.embedder = pool, index, embedder
         self._slots = asyncio.Semaphore(PAGES_AT_ONCE)
+
+    async def rows(self, query: str, **parameters: object) -> list[DictRow]:
+        """What a query finds, which may name the parameters `index` and `embedder`, too."""
+        names = {"index": self.index.name, "embedder": self.embedder.name}
+        async with self.pool.connection() as connection:
+            return await (await connection.execute(query, names | parameters)).fetchall()
+
+    async def start_over(self) -> None:
+        """Create an empty index, and queue all facts for it."""
+        await self.index.start_over()
+        async with self.pool.connection() as connection:
+            await queue_facts(connection, self.index.name)
 
     async def size(self) -> int:
         """The number of queued facts."""
-        async with self.pool.connection() as connection:
-            cursor = await connection.execute(
-                "select count(*) as queued from memory.index_queue where index_name = %s", (self.index.name,)
-            )
-            (row,) = await cursor.fetchall()
-            return int(row["queued"])
+        return int((await self.rows(SIZE))[0]["queued"])
 
     async def waiting(self, owner: str) -> list[str]:
-        """Ids of this user's queued facts: searches of the index miss them, or find them in an older state.
-
-        Raises Unavailable if another index has replaced this one, which is not updated any more.
-        """
-        async with self.pool.connection() as connection:
-            cursor = await connection.execute(
-                "select array_agg(q.fact_id) filter (where q.fact_id is not null) as ids from memory.indexes i "
-                "left join memory.index_queue q on q.index_name = i.name and q.owner = %s "
-                "where i.name = %s and i.state <> 'dropped' group by i.name",
-                (owner, self.index.name),
-            )
-            row = await cursor.fetchone()
-        if row is None:
-            raise Unavailable(
-                f"The collection {self.index.name!r} was replaced by a reindex: restart to use the new one."
-            )
-        return list(row["ids"] or ())
+        """Ids of this user's queued facts. Raises Unavailable if another index has replaced this one."""
+        if rows := await self.rows(WAITING, owner=owner):
+            return list(rows[0]["ids"] or ())
+        raise Unavailable(f"The collection {self.index.name!r} was replaced by a reindex: restart to use the new one.")
 
     async def drain(self, owner: str | None = None, progress: Progress = quiet) -> None:
-        """Bring the index up to date on what is queued, for one user or for all: one pass through the queue.
-
-        Raises Unavailable if index or embedder do not answer; what is not done then stays queued.
-        """
-        total = 0 if owner else await self.size()
-        done, after = 0, FactKey(owner or "", "")
-        while page := await self._page(owner, after):
+        """Bring the index up to date, for one user or for all, in one pass through the queue. Raises Unavailable."""
+        total, done = 0 if owner else await self.size(), 0
+        after, query = FactKey(owner or "", ""), NEXT.format(of_owner="and owner = %(owner)s" if owner else "")
+        while rows := await self.rows(query, owner=owner, after_owner=after.owner, after_id=after.fact_id, limit=PAGE):
+            page = [FactKey(**row) for row in rows]
             await self._update(page)
             done, after = done + len(page), page[-1]
             progress(done, max(done, total))
-
-    async def _page(self, owner: str | None, after: FactKey) -> list[FactKey]:
-        parameters = {"owner": owner, "after_owner": after.owner, "after_id": after.fact_id, "limit": PAGE}
-        async with self.pool.connection() as connection:
-            query = NEXT.format(of_owner="and owner = %(owner)s" if owner else "")
-            cursor = await connection.execute(query, {"index": self.index.name, **parameters})
-            return [FactKey(**row) for row in await cursor.fetchall()]
 
     async def _update(self, page: Sequence[FactKey]) -> None:
         """Bring the index up to date on these facts; those that are not in the ledger any more are removed."""
@@ -115,7 +102,7 @@ class IndexQueue:
         async with self._slots, self.pool.connection() as connection, connection.transaction():
             # One at a time per user, so that an older state is never written over a newer one.
             locks = {lock_key("index", name, key.owner) for key in page}
-            await take_locks(connection, locks, timeout=self._lock_timeout, busy=busy_message(self._lock_timeout))
+            await take_locks(connection, locks, timeout=LOCK_TIMEOUT, busy=busy_message(LOCK_TIMEOUT))
             keys = {"owners": [key.owner for key in page], "ids": [key.fact_id for key in page]}
             cursor = connection.cursor(binary=True)
             await cursor.execute(QUEUED, {"index": name, "embedder": self.embedder.name, **keys})
@@ -137,20 +124,13 @@ class IndexQueue:
         missing = [at for at, vector in enumerate(stored) if vector is None]
         embedded = await self.embedder.embed_facts([facts[at] for at in missing])
         made = dict(zip(missing, map(bytes_of, embedded), strict=True))
-        async with connection.cursor() as cursor:
-            await cursor.executemany(
-                STORE_VECTOR,
-                [(self.embedder.name, vector, owners[at], facts[at].id) for at, vector in made.items()],
-            )
+        rows = [(self.embedder.name, vector, owners[at], facts[at].id) for at, vector in made.items()]
+        await connection.cursor().executemany(STORE_VECTOR, rows)
         return vectors_of([vector or made[at] for at, vector in enumerate(stored)])
 
 
-async def queue_facts(
-    connection: Connection, index_name: str, facts: str = "select owner, id from memory.facts"
-) -> None:
-    """Queue every fact for this index, or those that the query `facts` selects."""
-    await connection.execute(
-        f"insert into memory.index_queue (index_name, owner, fact_id) select %s, facts.* from ({facts}) as facts "
-        "on conflict (index_name, owner, fact_id) do update set change = default",
-        (index_name,),
-    )
+async def queue_facts(connection: Connection, index: str, facts: str = "select owner, id from memory.facts") -> None:
+    """Queue every fact for the index of this name, or those that the query `facts` selects."""
+    columns = "index_name, owner, fact_id"
+    query = f"insert into memory.index_queue ({columns}) select %s, facts.* from ({facts}) as facts"
+    await connection.execute(f"{query} on conflict ({columns}) do update set change = default", (index,))

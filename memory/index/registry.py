@@ -12,8 +12,7 @@ from memory.ledger.pool import Connection, Pool
 
 State = Literal["active", "building", "dropped"]
 
-TIMEOUT = 60
-"""Seconds to wait for another process that changes the table."""
+TIMEOUT = 60  # seconds to wait for another process that changes the table
 
 
 class Registered(NamedTuple):
@@ -24,23 +23,17 @@ class Registered(NamedTuple):
     shards: int
 
 
-async def active_index(pool: Pool, configured: Embedder, shards: int) -> Registered:
-    """The active index. Before the first fact, it is one of the configured embedder and number of shards.
-
-    Raises Unavailable if a first index is needed and the embedder does not answer.
-    """
-    return await _find_or_add(pool, configured, shards, "active")
-
-
 async def building_index(pool: Pool, embedder: Embedder, shards: int) -> Registered:
     """The index that is being built with these: the one that was begun, or a new one with all facts queued."""
-    return await _find_or_add(pool, embedder, shards, "building")
+    return await active_index(pool, embedder, shards, "building")
 
 
-async def _find_or_add(pool: Pool, embedder: Embedder, shards: int, state: State) -> Registered:
+async def active_index(pool: Pool, embedder: Embedder, shards: int, state: State = "active") -> Registered:
+    """The active index; before the first fact, one with this embedder and shards. Raises Unavailable."""
     async with locked_transaction(pool, "indexes", timeout=TIMEOUT) as connection:
+        has_facts = (await connection.execute("select from memory.facts limit 1")).rowcount
         for found in await _in_state(connection, state):
-            if found[1:] == (embedder.name, shards) or (state == "active" and await _has_facts(connection)):
+            if found[1:] == (embedder.name, shards) or (state == "active" and has_facts):
                 return found
         vectors = await embedder.embed(["How many dimensions has this?"])
         added = Registered(index_name(embedder.name, vectors.shape[1]), embedder.name, shards)
@@ -69,9 +62,9 @@ async def delete_dropped(pool: Pool, index: Index) -> None:
         async with pool.connection() as connection, connection.transaction():
             await connection.execute("delete from memory.indexes where name = %s and state = 'dropped'", (name,))
             await connection.execute(
-                "delete from memory.vectors where embedder = %(embedder)s "
-                "and not exists (select from memory.indexes where embedder = %(embedder)s)",
-                {"embedder": embedder},
+                "delete from memory.vectors where embedder = %s "
+                "and embedder not in (select embedder from memory.indexes)",
+                (embedder,),
             )
 
 
@@ -84,11 +77,6 @@ def index_name(embedder: str, dimension: int) -> str:
 async def _in_state(connection: Connection, state: State) -> list[Registered]:
     cursor = await connection.execute("select name, embedder, shards from memory.indexes where state = %s", (state,))
     return [Registered(**row) for row in await cursor.fetchall()]
-
-
-async def _has_facts(connection: Connection) -> bool:
-    cursor = await connection.execute("select from memory.facts limit 1")
-    return await cursor.fetchone() is not None
 
 
 async def _drop(connection: Connection, state: State) -> None:

@@ -6,35 +6,28 @@ Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond"
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 K1 = 1.2
 B = 0.75
-
-SPARE_STEMS = 1_000
-"""Unused stems that a vocabulary may hold before it counts as bloated."""
+SPARE_STEMS = 1_000  # unused stems that a vocabulary may hold before it counts as bloated
 
 Floats = NDArray[np.float64]
-Postings = NDArray[np.int32]
-"""Shape (3, postings): the number of a stem, that of a document that has it, and how often."""
+Postings = NDArray[np.int32]  # shape (3, postings): the number of a stem, that of a document that has it, and how often
 
 
+@dataclass(eq=False)
 class Bm25:
     """The stems of documents numbered from 0. It is never changed: each method returns a new one."""
 
-    def __init__(
-        self, size: int = 0, postings: Postings | None = None, vocabulary: dict[str, int] | None = None
-    ) -> None:
-        self.size = size
-        """The number of documents."""
-        self._postings: Postings = np.empty((3, 0), np.int32) if postings is None else postings
-        self._vocabulary = {} if vocabulary is None else vocabulary
-        """Stem -> its number; shared with those made from this one, which add to it."""
-        self._starts: NDArray[np.intp] | None = None
-        """The position of each stem's first posting, once they are sorted by stem."""
-        self._lengths: Floats = np.empty(0)
+    size: int = 0  # the number of documents
+    _postings: Postings = field(default_factory=lambda: np.empty((3, 0), np.int32))
+    _vocabulary: dict[str, int] = field(default_factory=dict)  # stem -> its number; those made from this one add to it
+    _starts: NDArray[np.intp] | None = None  # where each stem's postings start, once they are sorted by stem
+    _lengths: Floats = field(default_factory=lambda: np.empty(0))
 
     def extended(self, documents: Sequence[Sequence[str]]) -> "Bm25":
         """With more documents, given as their stems."""
@@ -62,10 +55,7 @@ class Bm25:
         return Bm25(groups, np.stack([*np.divmod(pairs, groups), together]).astype(np.int32), self._vocabulary)
 
     def scores(self, stems: Collection[str], among: "Bm25 | None" = None) -> Floats:
-        """Each document's score for a question of these stems: 0 or more, without an upper bound; shape (size,).
-
-        With `among`, its counts are used: a few documents are scored as if they were among its many.
-        """
+        """Each document's score for a question, 0 or more; shape (size,). With `among`, as if they were among those."""
         among = among or self
         scores = np.zeros(self.size)
         average = max(float(among._postings[2].sum()), 1.0) / max(among.size, 1)
@@ -77,25 +67,22 @@ class Bm25:
             scores[documents] += rarity * counts * (K1 + 1) / (counts + K1 * (1 - B + B * length))
         return scores
 
-    def sort(self) -> None:
-        """Sort the postings by stem, unless they are sorted: a question needs that."""
+    def sort(self) -> NDArray[np.intp]:
+        """Sort the postings by stem, which a question needs, unless they are sorted; returns where each stem starts."""
         if self._starts is None:
-            order = np.argsort(self._postings[0], kind="stable")
-            self._postings = np.take(self._postings, order, axis=1)
+            self._postings = np.take(self._postings, np.argsort(self._postings[0], kind="stable"), axis=1)
             stems, documents, counts = self._postings
             self._lengths = np.bincount(documents, weights=counts, minlength=self.size).astype(np.float64)
             self._starts = np.searchsorted(stems, np.arange(len(self._vocabulary) + 1))
+        return self._starts
 
     @property
     def is_bloated(self) -> bool:
         """Whether most of the stems in the vocabulary are in none of the documents any more."""
-        used = len(np.unique(self._postings[0]))
-        return len(self._vocabulary) > 2 * used + SPARE_STEMS
+        return len(self._vocabulary) > 2 * len(np.unique(self._postings[0])) + SPARE_STEMS
 
     def _postings_of(self, stem: str) -> Postings:
-        self.sort()
-        starts = self._starts if self._starts is not None else np.empty(0, np.intp)
+        starts = self.sort()
         number = self._vocabulary.get(stem, len(starts))
-        if number >= len(starts) - 1:  # unknown, or added to the vocabulary since
-            return self._postings[:, :0]
-        return self._postings[:, starts[number] : starts[number + 1]]
+        start, end = starts.take([number, number + 1], mode="clip")  # the same for a stem that none of them has
+        return self._postings[:, start:end]

@@ -1,14 +1,9 @@
-"""The in-memory cache: the facts of the users who are talking now.
-
-A user's facts are valid while the version of the user's memory in the ledger is the same, which one indexed read tells:
-a write by any process is seen by the next recall.
-"""
+"""The in-memory cache: the facts of the users who are talking now, valid until their version in the ledger changes."""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from itertools import islice
 
@@ -18,18 +13,13 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Vectors, bytes_of, vectors_of
-from memory.ledger.ledger import Ledger, Revision
+from memory.ledger.ledger import Ledger
 from memory.recall.table import Table
 from memory.recall.words import document
 
-EMBED_AT_MOST = 32
-"""Facts without a vector that a load embeds itself; if there are more, the index is far behind."""
-
-SLICE = 25
-"""Facts that are processed before other tasks get a turn: about a millisecond's worth."""
-
-ALL_FACTS = 2**31
-"""More facts than any user has."""
+EMBED_AT_MOST = 32  # facts without a vector that a load embeds itself; if there are more, the index is far behind
+SLICE = 25  # facts that are processed before other tasks get a turn: about a millisecond's worth
+ALL_FACTS = 2**31  # more facts than any user has
 
 
 class FactCache:
@@ -37,21 +27,16 @@ class FactCache:
 
     def __init__(self, ledger: Ledger, embedder: Embedder, *, max_facts: int, max_bytes: int) -> None:
         """At most `max_facts` facts of a user are held, the newest."""
-        self.max_facts = max_facts
-        self._ledger = ledger
-        self._embedder = embedder
-        self._max_bytes = max_bytes
+        self.max_facts, self._max_bytes = max_facts, max_bytes
+        self._ledger, self._embedder = ledger, embedder
         self._held: OrderedDict[str, Table] = OrderedDict()
         self._bytes = 0
         self._loading: dict[str, asyncio.Task[Table]] = {}
-        self._forgotten = 0
-        """Calls of `forget`: what was being loaded during one is not held."""
+        self._forgotten = 0  # calls of `forget`: what was being loaded during one is not held
 
     async def open(self, user_id: str) -> Table:
         """The user's facts as they are now. Raises Unavailable if vectors are missing and cannot be made.
-
-        If a caller is cancelled, the load goes on, and later callers get its result.
-        """
+        If a caller is cancelled, the load goes on, and later callers get its result."""
         owner = owner_key(user_id)
         if earlier := self._loading.get(owner):  # it may have begun before a write that this caller has to see
             await asyncio.wait([earlier])
@@ -76,14 +61,18 @@ class FactCache:
         version = await self._ledger.version(user_id)  # before the facts, so that it is never newer than they are
         if held is None or held.version != version:
             held = await self._load(user_id, version, held)
-            if forgotten == self._forgotten:
-                self._hold(owner, held)
+            self._drop(owner)
+            if forgotten == self._forgotten and held.size <= self._max_bytes:  # or else no drop would be enough
+                self._held[owner] = held
+                self._bytes += held.size
+                while self._bytes > self._max_bytes:
+                    self._drop(next(iter(self._held)))
         return held
 
     async def whole(self, user_id: str, dimension: int = 0) -> Table:
         """All of the user's facts, with their vectors if a `dimension` is given. The cache does not hold them."""
         facts, stored = await self._ledger.newest(user_id, ALL_FACTS, self._embedder.name)
-        table = await extend(Table(), facts[::-1], vectors_of(stored[::-1], dimension) if facts and dimension else None)
+        table = await extend(Table(), facts[::-1], vectors_of(stored[::-1], dimension) if dimension else None)
         del facts, stored
         await asyncio.sleep(0)  # to free thousands of facts takes time, too
         return table
@@ -92,15 +81,6 @@ class FactCache:
         """Drop what is held of this user."""
         self._forgotten += 1
         self._drop(owner_key(user_id))
-
-    def _hold(self, owner: str, table: Table) -> None:
-        self._drop(owner)
-        if table.size > self._max_bytes:  # to drop all the others would not be enough
-            return
-        self._held[owner] = table
-        self._bytes += table.size
-        while self._bytes > self._max_bytes:
-            self._drop(next(iter(self._held)))
 
     def _drop(self, owner: str) -> None:
         if dropped := self._held.pop(owner, None):
@@ -114,12 +94,11 @@ class FactCache:
         else:
             there = await self._ledger.revisions(user_id, self.max_facts + 1)
             newest, complete = dict(islice(there.items(), self.max_facts)), len(there) <= self.max_facts
-            same = await asyncio.to_thread(_same, before, newest)
-            new = [fact_id for fact_id in newest if fact_id not in same]
-            if new != [*newest][: len(new)]:  # an older one took the place of one that was retired
+            kept = await asyncio.to_thread(before.at_revisions, newest)
+            new = [*newest][: len(newest) - len(kept)]
+            if not set(new).isdisjoint(kept.ids):  # an older fact took the place of one that was retired
                 return await self._load(user_id, version, None)
             facts, stored = await self._ledger.newest(user_id, len(new), self._embedder.name, ids=new)
-            kept = await asyncio.to_thread(_kept, before, same)
         facts, stored = facts[: self.max_facts], stored[: self.max_facts]
         vectors = await self._vectors(facts, stored) if facts else None
         return await extend(replace(kept, version=version, complete=complete), facts[::-1], vectors)
@@ -131,24 +110,6 @@ class FactCache:
             raise Unavailable(f"{len(lacking)} facts have no vector yet: the index is behind.")
         made = map(bytes_of, await self._embedder.embed_facts(lacking))
         return vectors_of([vector or next(made) for vector in stored][::-1])
-
-
-def _same(before: Table, newest: Mapping[str, Revision]) -> dict[str, datetime | None]:
-    """The ids of the facts of `before` that were not erased or retired since -> when each was last said again."""
-    return {
-        fact_id: newest[fact_id].said_again_at
-        for fact_id, (recorded_at, _) in before.revisions().items()
-        if fact_id in newest and newest[fact_id].recorded_at == recorded_at
-    }
-
-
-def _kept(before: Table, said_again_at: Mapping[str, datetime | None]) -> Table:
-    """Those of the facts of `before`, each with when it was last said again."""
-    positions = [at for at, fact_id in enumerate(before.ids()) if fact_id in said_again_at]
-    kept = before.kept(np.array(positions, np.intp))
-    revisions = enumerate(kept.revisions().items())
-    changed = {at: said_again_at[fact_id] for at, (fact_id, known) in revisions if known[1] != said_again_at[fact_id]}
-    return kept.said_again(changed) if changed else kept
 
 
 async def extend(table: Table, facts: Sequence[Fact], vectors: Vectors | None = None) -> Table:

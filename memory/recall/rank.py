@@ -1,8 +1,7 @@
 """Which facts matter for a question: a weighted sum of similarity, words, thread, person, recency, importance. Pure.
 
-Each signal lies between 0 and 1 and is scaled by itself, never by the other candidates, so that a score means the same
-whatever else was found. The first four make a fact *relevant*; recency and importance only decide between facts that
-are about equally relevant, since superseding, not decay, keeps outdated facts out. `tests/evals` measures the weights.
+Each signal lies between 0 and 1, whatever else was found. The first four make a fact *relevant*; recency and importance
+only decide between facts that are about equally relevant. `tests/evals` measures the weights.
 """
 
 import math
@@ -18,16 +17,13 @@ from memory.facts.fact import Fact
 from memory.recall.bm25 import Floats
 from memory.recall.table import Mask, Table
 
-RECENCY_DAYS = 30.0
-"""The age at which recency has fallen to one half."""
-
-WORDS_HALF = THREAD_HALF = 16.0
-"""The BM25 score, of a fact and of a thread, that counts as 0.5."""
+RECENCY_DAYS = 30.0  # the age at which recency has fallen to one half
+WORDS_HALF = THREAD_HALF = 16.0  # the BM25 score, of a fact and of a thread, that counts as 0.5
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The weight of each signal, and how relevant the best fact has to be."""
+    """The weight of each signal, and how relevant the best fact has to be, or else nothing answers the question."""
 
     similarity: float
     words: float
@@ -36,9 +32,7 @@ class Weights:
     recency: float
     importance: float
     floor: float
-    """If no fact is this relevant, nothing answers the question, however new or important it is."""
-    general_floor: float
-    """The same for a general question."""
+    general_floor: float  # the same for a general question
 
     def without_floor(self) -> "Weights":
         """The same order of facts, for a search that wants the nearest even if nothing is near."""
@@ -67,13 +61,11 @@ def weights_of(ranking: str) -> Weights:
     return replace(PRESETS[name], **own)
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """A question as ranking sees it; `memory.recall.words.question` makes it."""
 
     stems: Sequence[str]
-    general: bool = False
-    """Whether it has nothing to do with the user: "Who won the game?", not "Who won my game?"."""
+    general: bool = False  # whether it has nothing to do with the user: "Who won the game?", not "Who won my game?"
 
 
 class Signal(NamedTuple):
@@ -100,8 +92,7 @@ class Hit(NamedTuple):
     person: float
     recency: float
     importance: float
-    why: tuple[Signal, ...] = ()
-    """The signals in words, if an explanation was asked for."""
+    why: tuple[Signal, ...] = ()  # the signals in words, if an explanation was asked for
 
 
 def rank(
@@ -118,38 +109,30 @@ def rank(
     """The `limit` best facts for a question, best first, equal scores in order of id; none if none is relevant.
 
     `cosines` holds one number per fact, and `mask` whether the fact may be found (by default all may). With `among`,
-    words count as rare or common as they are in that larger table. Each hit is made when it is asked for, since it
-    takes long to make thousands.
+    words count as rare or common as they are in that larger table.
     """
     allowed = np.arange(len(table)) if mask is None else np.flatnonzero(mask)
     if not len(allowed) or limit < 1:
         return
     among = among or table
-    thread = np.zeros(len(table))
-    if weights.thread:
-        threads, thread_of = table.threads
-        thread = saturated(threads.scores(asked.stems, among.threads[0]), THREAD_HALF)[thread_of]
+    threads, thread_of = table.threads
     signals = {
         "similarity": np.clip(cosines, 0, 1),  # 0 where it points away
         "words": saturated(table.words.scores(asked.stems, among.words), WORDS_HALF),
-        "thread": thread,
+        "thread": saturated(threads.scores(asked.stems, among.threads[0]), THREAD_HALF)[thread_of],
         "person": table.about(set(asked.stems), among),
         "recency": recency(now.timestamp() - table.numbers["last_said_at"]),
         "importance": table.numbers["importance"],
     }
-    relevance = (
-        weights.similarity * signals["similarity"]
-        + weights.words * signals["words"]
-        + weights.thread * signals["thread"]
-        + weights.person * signals["person"]
-    )
-    score = relevance + weights.recency * signals["recency"] + weights.importance * signals["importance"]
+    weighted: dict[str, Floats] = {name: getattr(weights, name) * signal for name, signal in signals.items()}
+    relevance = weighted["similarity"] + weighted["words"] + weighted["thread"] + weighted["person"]
+    score = relevance + weighted["recency"] + weighted["importance"]
     if relevance[allowed].max() < (weights.general_floor if asked.general else weights.floor):
         return
     count = min(limit, len(allowed))
     least = np.partition(score[allowed], -count)[-count]
     best = allowed[score[allowed] >= least].tolist()
-    best.sort(key=lambda position: (-score[position], table.id_at(position)))
+    best.sort(key=lambda position: (-score[position], table.ids[position]))
     for position in best[:limit]:
         values = (float(signal[position]) for signal in signals.values())
         yield Hit._make((table[position], float(score[position]), *values, ()))

@@ -13,21 +13,19 @@ from numpy.typing import NDArray
 
 from memory.facts.fact import Category, Fact, Source
 from memory.facts.timeline import current_at
+from memory.index.protocol import Vectors
 from memory.recall.bm25 import Bm25, Floats
 
 Mask = NDArray[np.bool_]
 Positions = NDArray[np.intp]
-Vectors = NDArray[np.float32]
 
-FACT_BYTES, CHARACTER_BYTES = 1_300, 4
-"""About how much memory a fact takes besides its vector, and each character of its texts with the stems made of it."""
-
-COMMON = 1 / 8
-"""A name that more than this share of the facts is about tells few of them apart."""
+FACT_BYTES = 1_300  # about the memory that a fact takes besides its vector and its texts
+CHARACTER_BYTES = 4  # about the memory that each character of its texts takes, with the stems made of it
+COMMON = 1 / 8  # a name that more than this share of the facts is about tells few of them apart
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+# Recalled whatever is asked: who the user is, and what must never be overlooked.
 PROFILE: tuple[Category, ...] = ("identity", "constraint")
-"""Recalled whatever is asked: who the user is, and what must never be overlooked."""
 
 NUMBERS = np.dtype([
     ("last_said_at", float),  # seconds since 1970, as `valid_until` is
@@ -39,17 +37,15 @@ NUMBERS = np.dtype([
     ("is_plan", bool),  # whether it is to replace, from a later moment on, what its slot holds until then
 ])  # fmt: skip
 
+# The values of FIELDS and SOURCE_FIELDS, and the stems of the relation. Such a tuple takes a third of a Fact's memory,
+# and the garbage collector does not have to walk through it.
+Row = tuple[Any, ...]
 FIELDS = tuple(name for name in Fact.model_fields if name != "source")
 SOURCE_FIELDS = tuple(Source.model_fields)
 ID, TEXT, QUOTE, SUBJECT, ATTRIBUTE, RECORDED_AT, SAID_AGAIN_AT = map(
     FIELDS.index, ("id", "text", "quote", "subject", "attribute", "recorded_at", "said_again_at")
 )
 PREVIOUS, RELATION = -2, -1
-
-Row = tuple[Any, ...]
-"""The values of FIELDS and SOURCE_FIELDS, and the stems of the relation. Such a tuple takes a third of a Fact's memory,
-and the garbage collector does not have to walk through it."""
-
 _values_of, _source_values_of = itemgetter(*FIELDS), itemgetter(*SOURCE_FIELDS)
 
 
@@ -58,12 +54,9 @@ class Document:
     """A fact as ranking sees it; `memory.recall.words.document` makes it."""
 
     fact: Fact
-    stems: Sequence[str]
-    """Of its slot, its sentence, its quote and its date."""
-    names: frozenset[str] = frozenset()
-    """Stems of its subject's name; none for the user."""
-    relation: frozenset[str] = frozenset()
-    """For a fact that says who somebody is to the user, the stems that say it: {"sister", "anna"}."""
+    stems: Sequence[str]  # of its slot, its sentence, its quote and its date
+    names: frozenset[str] = frozenset()  # stems of its subject's name; none for the user
+    relation: frozenset[str] = frozenset()  # stems that say who somebody is to the user: {"sister", "anna"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,15 +66,12 @@ class Table:
     rows: Sequence[Row] = ()
     numbers: NDArray[np.void] = field(default_factory=lambda: np.empty(0, NUMBERS))
     words: Bm25 = field(default_factory=Bm25)
-    vectors: Vectors | None = None
-    """Shape (facts, dimension); None without vectors."""
+    vectors: Vectors | None = None  # shape (facts, dimension)
+    # What the numbers of threads and subjects stand for; tables made from this one share them, and add to them.
     thread_numbers: dict[str, int] = field(default_factory=dict)
     subject_numbers: dict[frozenset[str], int] = field(default_factory=dict)
-    """What the numbers of threads and subjects stand for; tables made from this one share them, and add to them."""
-    version: int = 0
-    """The version of the user's memory in the ledger."""
-    complete: bool = True
-    """Whether these are all facts of the user that are not retired; otherwise they are the newest."""
+    version: int = 0  # of the user's memory in the ledger
+    complete: bool = True  # whether these are all unretired facts of the user; otherwise they are the newest
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,7 +83,6 @@ class Table:
         return _fact(self.rows[position])
 
     def extended(self, documents: Sequence[Document]) -> "Table":
-        """With more facts."""
         numbers = np.array([self._numbers_of(document) for document in documents], NUMBERS)
         return replace(
             self,
@@ -124,6 +113,14 @@ class Table:
             vectors=None if self.vectors is None else self.vectors[positions],
         )
 
+    def at_revisions(self, revisions: Mapping[str, tuple[datetime, datetime | None]]) -> "Table":
+        """With only the facts that have a revision: fact id -> when it was recorded and last said again."""
+        recorded = {fact_id: recorded_at for fact_id, (recorded_at, _) in revisions.items()}
+        same = [at for at, row in enumerate(self.rows) if recorded.get(row[ID]) == row[RECORDED_AT]]
+        kept = self.kept(np.array(same, np.intp))
+        moments = {at: revisions[row[ID]][1] for at, row in enumerate(kept.rows)}
+        return kept.said_again({at: when for at, when in moments.items() if when != kept.rows[at][SAID_AGAIN_AT]})
+
     def said_again(self, moments: Mapping[int, datetime | None]) -> "Table":
         """With when some of the facts, by position, were last said again."""
         rows, numbers = [*self.rows], self.numbers.copy()
@@ -137,7 +134,7 @@ class Table:
         """Compute what the first question would have to wait for."""
         self.words.sort()
         self.threads[0].sort()
-        _ = self.size, self.in_profile, self.common_names
+        _ = self.ids, self.size, self.in_profile, self.common_names
 
     def current(self, now: datetime, others: Sequence[Fact] = ()) -> Mask:
         """Which of the facts are current at `now`; `others` are all facts of slots that have a plan."""
@@ -147,18 +144,15 @@ class Table:
             here = [at for at, row in enumerate(self.rows) if (row[SUBJECT], row[ATTRIBUTE]) in slots]
             facts = {fact.id: fact for fact in (*map(self.__getitem__, here), *others)}
             current = {fact.id for fact in current_at(facts.values(), now)}
-            mask[here] &= [self.id_at(at) in current for at in here]
+            mask[here] &= [self.ids[at] in current for at in here]
         return mask
 
     def facts(self, mask: Mask) -> list[Fact]:
-        """The facts for which the mask is set."""
         return [self[position] for position in np.flatnonzero(mask).tolist()]
 
     def about(self, asked: set[str], among: "Table") -> Floats:
-        """1 for each fact about somebody who is named, by name or by relation ("my sister"); shape (facts,).
-
-        "sister" means Anna if a fact of this table, or of `among`, says that Anna is the sister.
-        """
+        """1 for each fact about somebody who is named; shape (facts,). "My sister" names Anna if a fact, of this table
+        or of `among`, says that Anna is the sister."""
         meant: dict[str, list[frozenset[str]]] = {}  # by each stem, since a user may know a thousand people
         for relation in (*self._relations, *among._relations):
             for stem in relation if asked & relation else ():
@@ -169,27 +163,19 @@ class Table:
                 named[number] = 1
         return np.asarray(named[self.numbers["subject"]])
 
-    def cosines(self, vector: Vectors | None) -> Floats | None:
-        """The cosine of each fact with `vector` (shape (dimension,)); None if either is missing."""
+    def cosines(self, vector: Vectors | None) -> Floats:
+        """The cosine of each fact with `vector` (shape (dimension,)); 0 if either is missing."""
         if vector is None or self.vectors is None:
-            return None
+            return np.zeros(len(self))
         # Row by row: a product of matrices gives other last digits for other numbers of rows.
         return np.asarray(np.vecdot(self.vectors, vector), dtype=np.float64)
 
-    def id_at(self, position: int) -> str:
-        """The id of one fact, without making the fact."""
-        return str(self.rows[position][ID])
-
+    @cached_property
     def ids(self) -> list[str]:
         return [row[ID] for row in self.rows]
 
-    def revisions(self) -> dict[str, tuple[datetime, datetime | None]]:
-        """Fact id -> when it was recorded and last said again, in order."""
-        return {row[ID]: (row[RECORDED_AT], row[SAID_AGAIN_AT]) for row in self.rows}
-
     @cached_property
     def in_profile(self) -> Mask:
-        """Which of the facts are recalled whatever is asked."""
         return np.isin(self.numbers["category"], [CATEGORIES.index(category) for category in PROFILE])
 
     @cached_property

@@ -12,9 +12,9 @@ from memory.facts.fact import Fact, replace_surrogates
 from memory.recall.rank import Question
 from memory.recall.table import Document
 
-MAX_QUERY = 2_000
-"""Characters of a question that are read."""
+MAX_QUERY = 2_000  # characters of a question that are read
 
+# English words that say nothing about what is asked; in other languages BM25's rarity does the same work.
 STOP_WORDS = frozenset({
     "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do",
     "does", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how", "i", "if", "in", "into", "is", "it",
@@ -22,48 +22,38 @@ STOP_WORDS = frozenset({
     "the", "their", "them", "there", "they", "this", "to", "us", "user", "was", "we", "were", "what", "when", "where",
     "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your",
 })  # fmt: skip
-"""English words that say nothing about what is asked; in other languages BM25's rarity does the same work."""
-
 FIRST_PERSON = frozenset({"i", "me", "mine", "my", "myself", "our", "ours", "us", "we"})
 
+NAMING_WORDS = frozenset({"called", "name", "named", "relation"})  # neither the person nor the name
+
+# A request ("recommend a restaurant") is made for oneself; only a question can be general, and only an English one is
+# recognized.
 ASKS = re.compile(
     r"\b(?:how|what|when|where|which|who|whom|whose|why|what's|who's)\b|^\W*(?:is|are|was|were|does|do|did|can|could|will)\b"
 )
-"""A request ("recommend a restaurant") is made for oneself; only a question can be general, and only an English one is
-recognized."""
+HOW_TO = re.compile(r"\bhow (?:do|can|could|should|would) (?:i|we|you)\b")  # "I" is anybody: "How do I cook rice?"
 
-HOW_TO = re.compile(r"\bhow (?:do|can|could|should|would) (?:i|we|you)\b")
-"""Here "I" is anybody: "How do I cook rice?"."""
-
-PAST = re.compile(
-    r"""
+# Words of a question about the past: "Where did I live before?"; in English, as everything here.
+PAST = re.compile(r"""(?ix)
     \b(?:
         before | previous(?:ly)? | former(?:ly)? | earlier | originally | once | at\ first | initially
         | used\ to | use\ to | in\ the\ past | back\ (?:then|when) | (?:no|any)\ ?(?:longer|more)
         | last\ (?:year|month|week|summer|winter|spring|autumn|fall|time) | years?\ ago | months?\ ago
         | (?:in|until|till|since|during|around)\ (?:\w+\ )?(?:19|20)\d\d | history | old | ex | past | changed?
+        | when\ (?:i|we)\ (?:was|were|lived|worked|had|studied) | (?:did|was|were|had|have)\ (?:i|we|my|our)
         | still | ever
-        | when\ (?:i|we)\ (?:was|were|lived|worked|had|studied)
-        | (?:did|was|were|had|have)\ (?:i|we|my|our)
-    )\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-"""Words of a question about the past: "Where did I live before?"; in English, as everything here."""
-NOT_PAST = re.compile(
-    r"""
+    )\b""")
+# The same words in another sense: "How old is Mia?", "before I go", "Did I tell you?".
+NOT_PAST = re.compile(r"""(?ix)
     \b(?:
-        years?\ old | old\ enough | how\ old
-        | before\ (?:(?:i|we|you|my|the|it|going|leaving|noon)\b|\d)
+        years?\ old | old\ enough | how\ old | before\ (?:(?:i|we|you|my|the|it|going|leaving|noon)\b|\d)
         | (?:did|was|were|had|have)\ (?:i|we)\s+(?:(?:ever|just)\s+)?(?:tell|told|say|said|mention|ask|call|got\b)
-    )
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-"""The same words in another sense: "How old is Mia?", "before I go", "Did I tell you?"."""
+    )""")
 
-NAMING_WORDS = frozenset({"called", "name", "named", "relation"})
-"""Words between a person and a name that are neither."""
+WORD = re.compile(r"[\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff]+")  # with the marks in words of Devanagari and Thai
+ORDINAL = re.compile(r"(\d)(?:st|nd|rd|th)\b")
+
+stemmers = threading.local()  # one for each thread, since a stemmer has state
 
 
 def clean_query(query: str) -> str:
@@ -101,10 +91,8 @@ def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
 
 
 def without_names(text: str, names: Set[str]) -> str:
-    """A question, to be embedded, without the names that have these stems; unchanged if it would say nothing then.
-
-    The vector of "What does Ana paint?" is as near to everything Ana says as to what is said about painting.
-    """
+    """A question, to be embedded, without the names that have these stems; unchanged if it would say nothing then."""
+    # The vector of "What does Ana paint?" is as near to everything Ana says as to what is said about painting.
     kept = " ".join(word for word in text.split() if names.isdisjoint(stems(word)[:1]))
     return kept if stems(kept) else text
 
@@ -112,19 +100,11 @@ def without_names(text: str, names: Set[str]) -> str:
 def _words(text: str) -> list[str]:
     """Words in lower case; "26th" and "26" are one."""
     folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().replace("\u0307", "")
-    return _WORD.findall(_ORDINAL.sub(r"\1", folded))
-
-
-_WORD = re.compile(r"[\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff]+")
-"""To `re` the marks within words of Devanagari, Thai and similar scripts are not word characters."""
-_ORDINAL = re.compile(r"(\d)(?:st|nd|rd|th)\b")
-
-_local = threading.local()
-"""One stemmer per thread, since a stemmer has state."""
+    return WORD.findall(ORDINAL.sub(r"\1", folded))
 
 
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
-    if not hasattr(_local, "english"):
-        _local.english = Stemmer("english", 0)  # no cache of its own: there is one here
-    return str(_local.english.stemWord(word))
+    if not hasattr(stemmers, "english"):
+        stemmers.english = Stemmer("english", 0)  # no cache of its own: there is one here
+    return str(stemmers.english.stemWord(word))
