@@ -110,8 +110,8 @@ async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
             missing, stale, orphans = [await _finding(connection, OF_KIND, kind) for kind in kinds]
             indexed = await queue.index.count()
             return replace(report, missing=missing, stale=stale, orphans=orphans, indexed=indexed)
-    except Damaged as error:
-        return replace(report, damage=str(error))
+    except Damaged as error:  # before the first fact there is no collection
+        return replace(report, damage=str(error) if counts.facts else "")
 
 
 async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> None:

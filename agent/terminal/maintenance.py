@@ -19,7 +19,8 @@ async def doctor(
     async with opened() as services:
         from memory import maintenance
 
-        parts = await repaired_parts(services)
+        await services.chroma.check()
+        parts = await services.memory_parts()
         with output.bar("checking") as progress:
             report = await maintenance.doctor(parts, progress)
             if repair and not report.clean:
