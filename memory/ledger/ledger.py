@@ -29,7 +29,7 @@ WITH_VECTORS = f"""select facts.*, v.vector from (
     ) as facts left join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (%(owner)s, %(embedder)s, facts.id)
     order by number desc"""
 
-FactsAndVectors = tuple[list[Fact], list[bytes | None]]  # facts, and the stored vector of each
+WithVectors = tuple[list[Fact], list[bytes | None]]  # facts, and the stored vector of each
 
 
 class Revision(NamedTuple):
@@ -88,9 +88,7 @@ class Ledger:
         rows = await self._rows(query, user_id, limit=limit)
         return {row["id"]: Revision(row["recorded_at"], row["said_again_at"]) for row in rows}
 
-    async def newest(
-        self, user_id: str, limit: int, embedder: str, ids: Sequence[str] | None = None
-    ) -> FactsAndVectors:
+    async def newest(self, user_id: str, limit: int, embedder: str, ids: Sequence[str] | None = None) -> WithVectors:
         """Up to `limit` unretired facts, of `ids` or of all, the newest first."""
         condition = "retired_at is null" if ids is None else "retired_at is null and id = any(%(ids)s)"
         page = min(limit, VECTORS_PAGE)
@@ -147,21 +145,18 @@ class Ledger:
     async def _facts(self, user_id: str, condition: str, **parameters: object) -> list[Fact]:
         return await facts_of(await self._rows(f"{SELECT} and {condition} order by number", user_id, **parameters))
 
-    async def _with_vectors(
-        self, user_id: str, condition: str, limit: int, page: int, **parameters: object
-    ) -> FactsAndVectors:
+    async def _with_vectors(self, user_id: str, condition: str, limit: int, page: int, **values: object) -> WithVectors:
         query = WITH_VECTORS.format(condition=condition)
         facts, vectors, before, more = list[Fact](), list[bytes | None](), 2**63 - 1, True
         while more and len(facts) < limit:
-            rows = await self._rows(query, user_id, before=before, page=page, **parameters)
+            rows = await self._rows(query, user_id, before=before, page=page, **values)
             vectors += [row["vector"] for row in rows]
             facts += await facts_of(rows)
             before, more = rows[-1]["number"] if rows else 0, len(rows) == page
         return facts[:limit], vectors[:limit]
 
     async def _rows(self, query: str, user_id: str, **parameters: object) -> list[DictRow]:
-        owner = owner_key(check_user_id(user_id))
-        rows: list[DictRow] = []
+        owner, rows = owner_key(check_user_id(user_id)), list[DictRow]()
         async with self.pool.connection() as connection, connection.cursor(binary=True) as cursor:
             await cursor.execute(query, {"owner": owner, **parameters})
             while page := await cursor.fetchmany(ROWS_PER_SLICE):

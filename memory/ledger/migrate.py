@@ -44,11 +44,9 @@ async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _migrate_memory(connection: Connection) -> None:
-    await connection.execute(
-        "create schema if not exists memory; create table if not exists memory.migrations "
-        "(number int primary key, applied_at timestamptz not null default now())",
-        prepare=False,  # several statements in one, as in the migrations below
-    )
+    tables = """create schema if not exists memory; create table if not exists memory.migrations
+        (number int primary key, applied_at timestamptz not null default now())"""
+    await connection.execute(tables, prepare=False)  # several statements in one, as in the migrations below
     done, known = await _last_migration(connection), await migrations()
     if done > len(known):
         newer = f"a newer version (migration {done}; this one knows {len(known)})"

@@ -53,9 +53,8 @@ class Transaction:
             | {"thread": stored_id(repeat.thread_id), "message": stored_id(repeat.message_id)}
             for fact, repeat in changes.reinforced
         ]
-        columns = "%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s"
-        query = f"insert into memory.reinforcements values ({columns}) on conflict do nothing"
-        await self._execute_each(query, repeats)
+        row = "%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s"
+        await self._execute_each(f"insert into memory.reinforcements values ({row}) on conflict do nothing", repeats)
         return Changes(added, changes.reinforced, retired)
 
     async def add(self, facts: Sequence[Fact]) -> None:
