@@ -12,16 +12,12 @@ RelationKind = Literal["unrelated", "duplicate", "refines", "replaces"]
 
 @dataclass(frozen=True)
 class Proposal:
-    """A fact that may be added."""
-
-    fact: Fact
+    fact: Fact  # may be added
     relations: Mapping[str, RelationKind] = field(default_factory=dict)  # id of a known fact -> how this one relates
 
 
 class Reinforcement(NamedTuple):
-    """A known fact that was said again."""
-
-    fact: Fact
+    fact: Fact  # a known one, which was said again
     repeat: Repeat
 
 

@@ -73,9 +73,7 @@ def parse_date(text: str | None) -> datetime | None:
 
 Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]  # in UTC; one without a time zone is refused
 SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=MAX_SLOT_NAME)]
-Hints = Annotated[
-    tuple[str, ...], AfterValidator(lambda texts: tuple(text[:MAX_HINT] for text in texts[-MAX_PREVIOUS:]))
-]
+Hints = Annotated[tuple[str, ...], AfterValidator(lambda said: tuple(text[:MAX_HINT] for text in said[-MAX_PREVIOUS:]))]
 
 
 class Source(BaseModel, frozen=True):
@@ -111,8 +109,7 @@ class Fact(BaseModel, frozen=True):
     retired_at: Instant | None = None
     retired_reason: RetiredReason | None = None
     successor: str | None = None  # the id of the fact that replaced it
-    ended_at: Instant | None = None
-    """When it stopped holding in the world, as far as is known since it was retired."""
+    ended_at: Instant | None = None  # when it stopped holding in the world, as far as is known since it was retired
     said_again_at: Instant | None = Field(default=None, exclude=True)
 
     @property

@@ -1,7 +1,6 @@
 """A user's memory as JSON lines, for backups and moves: facts with their history and sources. Pure.
 
-The first line names the format; then comes each fact with the times it was said again, then each message that was
-extracted, so that it is not extracted again elsewhere.
+The first line names the format; then comes each fact with the times it was said again, then each extracted message.
 """
 
 import json
@@ -19,6 +18,7 @@ from memory.facts.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_s
 FORMAT = {"format": "remembering-agent memory", "version": 1}
 
 Claim = tuple[str, ...]  # something that only one current fact may have: an id, a key, a slot of one value
+Repeats = Mapping[str, Sequence[Repeat]]  # the id of a fact -> the times it was said again
 
 
 def json_line(value: Any) -> str:
@@ -27,8 +27,8 @@ def json_line(value: Any) -> str:
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
-def dump(facts: Iterable[Fact], repeats: Mapping[str, Sequence[Repeat]], extracted: Iterable[Source]) -> Iterator[str]:
-    """The lines, without line breaks. `repeats` maps the facts' ids to the times they were said again."""
+def dump(facts: Iterable[Fact], repeats: Repeats, extracted: Iterable[Source]) -> Iterator[str]:
+    """The lines, without line breaks."""
     yield json_line(FORMAT)
     for fact in facts:
         again = [repeat.model_dump(mode="json") for repeat in repeats.get(fact.id, ())]
@@ -39,11 +39,8 @@ def dump(facts: Iterable[Fact], repeats: Mapping[str, Sequence[Repeat]], extract
 
 def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], list[Source]]:
     """What `dump` wrote. Raises BadInput that names the line."""
-    facts: list[Fact] = []
-    repeats: dict[str, list[Repeat]] = {}
-    extracted: list[Source] = []
-    number_of: dict[Claim, int] = {}
-    number = 0
+    facts, repeats, extracted = list[Fact](), dict[str, list[Repeat]](), list[Source]()
+    number, number_of = 0, dict[Claim, int]()
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
@@ -74,7 +71,7 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
     return facts, repeats, extracted
 
 
-def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Sequence[Repeat]]) -> Changes:
+def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Repeats) -> Changes:
     """Fit exported facts into a memory that has facts of its own, `known`, and lose none.
 
     Of two current facts that exclude each other, the one that was said later stays current.
@@ -84,8 +81,7 @@ def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Mapping[str, Se
     for fact in (fact for fact in here.values() if fact.retired_at is None):
         for claim in (*_claims(fact), ("words", *fact.words)):
             holders[claim].append(fact)
-    added: list[Fact] = []
-    gone: dict[str, Fact] = {}
+    added, gone = list[Fact](), dict[str, Fact]()
     for fact in facts:
         if mine := here.get(fact.id):
             ended_at = fact.ended_at or fact.retired_at

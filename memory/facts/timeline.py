@@ -10,10 +10,8 @@ from memory.facts.fact import Fact
 class AsOf(NamedTuple):
     """A user's facts at a moment."""
 
-    held: list[Fact]
-    """What held in the world then, as far as is known today: of a slot with one value, what began last."""
-    believed: list[Fact]
-    """What was current then, as far as was known then."""
+    held: list[Fact]  # what held in the world then, as far as is known today: of a slot with one value, what began last
+    believed: list[Fact]  # what was current then, as far as was known then
 
 
 class Version(NamedTuple):
@@ -24,10 +22,7 @@ class Version(NamedTuple):
 
 
 def current_at(unretired: Iterable[Fact], now: datetime) -> list[Fact]:
-    """The current facts at `now`: not over, and not overtaken by another of their slot. Plans for later are current.
-
-    `unretired` has to hold all facts of a slot or none. The ledger and recall only select candidates for it.
-    """
+    """The facts, plans too, that are not over or overtaken at `now`. `unretired` holds all facts of a slot or none."""
     return _without_overtaken([fact for fact in unretired if not fact.valid_until or now < fact.valid_until], now)
 
 

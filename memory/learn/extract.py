@@ -14,18 +14,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, OnErrorOmit, Val
 
 from memory.errors import AgentMemoryError
 from memory.facts.changes import Proposal, RelationKind
-from memory.facts.fact import (
-    Category,
-    Fact,
-    Source,
-    fact_id,
-    is_storable,
-    normalize,
-    parse_date,
-    replace_surrogates,
-    slot_name,
-    utc_now,
-)
+from memory.facts.fact import Category, Fact, Source, fact_id, is_storable, normalize, parse_date, replace_surrogates
 from memory.learn.guard import is_command, is_secret
 from memory.learn.reconcile import is_exclusive
 from memory.learn.small_talk import is_small_talk
@@ -72,22 +61,17 @@ or card numbers. Instructions to you ("always answer in French") are not facts. 
 SAID_AT = "said_at"  # key in a human message's `additional_kwargs`: the ISO time at which it was said
 EXTRACTION_CHARS, EXTRACTION_MESSAGES = 16_000, 10  # characters and messages that one extraction reads
 MAX_CANDIDATES = 20  # facts taken from one message; a message that holds more is a document, not a statement
-MAX_FAILURES = 3  # failed extractions after which a message is given up; it is extracted alone after the first
 MAX_QUOTE = 2_000  # characters of a quote; a longer one does not show where the fact comes from
 
 
 class Relation(BaseModel):
-    """How a candidate relates to a known fact."""
-
-    known: int
+    known: int  # the number of a known fact
     relation: RelationKind
 
 
 # What small models leave out or invent does not cost the candidate.
 AnyCategory = Annotated[Category, BeforeValidator(lambda value: value if value in get_args(Category) else "fact")]
-Relations = Annotated[
-    list[OnErrorOmit[Relation]], BeforeValidator(lambda value: value if isinstance(value, list) else [])
-]
+Relations = Annotated[list[OnErrorOmit[Relation]], BeforeValidator(lambda data: data if isinstance(data, list) else [])]
 
 
 class Candidate(BaseModel, json_schema_serialization_defaults_required=True):
@@ -107,9 +91,7 @@ class Candidate(BaseModel, json_schema_serialization_defaults_required=True):
 
 
 class Retraction(BaseModel):
-    """A known fact that the user took back, or asked to forget."""
-
-    known: int
+    known: int  # the number of a known fact that the user took back, or asked to forget
     message: int
     quote: str
 
@@ -122,9 +104,7 @@ class Extraction(BaseModel):
 
 
 class Utterance(BaseModel):
-    """A message of the user, with its time and source."""
-
-    text: str
+    text: str  # of a message of the user
     said_at: AwareDatetime
     source: Source
 
@@ -147,28 +127,25 @@ class ExtractionFailed(AgentMemoryError):
         self.transient = transient  # whether the same messages may succeed later: the model did not answer
 
 
-def utterances_of(
-    content: "str | Sequence[MessageLikeRepresentation]", at: datetime, thread_id: str
-) -> list[Utterance]:
+def utterances_of(said: "str | Sequence[MessageLikeRepresentation]", at: datetime, thread_id: str) -> list[Utterance]:
     """What a human said in a text or in messages; a message without an id gets one derived from its words and time."""
     from langchain_core.messages import HumanMessage, convert_to_messages
 
     def utterance(message: HumanMessage) -> Utterance:
         text = replace_surrogates(str(message.text))
         # Never later than it was received: a fact from the future could not be superseded by anything said today.
-        said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, utc_now())
+        said_at = min(parse_date(str(message.additional_kwargs.get(SAID_AT))) or at, datetime.now(UTC))
         words_and_time = f"{said_at.astimezone(UTC).isoformat()} {text}"
         identifier = message.id or hashlib.sha256(words_and_time.encode()).hexdigest()[:32]
         return Utterance(text=text, said_at=said_at, source=Source(thread_id=thread_id, message_id=identifier))
 
-    messages = convert_to_messages([HumanMessage(content)] if isinstance(content, str) else content)
+    messages = convert_to_messages([HumanMessage(said)] if isinstance(said, str) else said)
     return [utterance(message) for message in messages if isinstance(message, HumanMessage)]
 
 
 def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
     """The first utterances in `failures` (by message id) that are no small talk; one that failed before comes alone."""
-    batch: list[Utterance] = []
-    characters = 0
+    batch, characters = list[Utterance](), 0
     for said in utterances:
         failed = failures.get(str(said.source.message_id))
         if failed is None or is_small_talk(said.text):
@@ -223,8 +200,7 @@ async def extract(
 def proposals(user_id: str, found: Extracted, now: datetime) -> tuple[list[Proposal], dict[str, datetime]]:
     """The candidates that may become facts; and the ids of the known facts that were taken back, each with when."""
     messages, shown = dict(enumerate(found.utterances, 1)), dict(enumerate(found.known, 1))
-    kept: list[Proposal] = []
-    kept_of: Counter[int] = Counter()
+    kept, kept_of = list[Proposal](), Counter[int]()
     for candidate in found.extraction.facts:
         said = messages.get(candidate.message)
         if said is None or rejection(candidate, said) or kept_of[candidate.message] == MAX_CANDIDATES:
@@ -267,10 +243,10 @@ def sentence_around(quote: str, text: str) -> str:
 
 def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
     values = candidate.model_dump(exclude={"message", "relations"})
-    subject, attribute = slot_name(candidate.subject), slot_name(candidate.attribute)
-    dates = [str(values[name]) for name in ("valid_from", "valid_until")]
-    identifier = fact_id(user_id, said.source, candidate.text, subject, attribute, *dates)
     values |= {"text": candidate.text.strip(), "importance": min(max(candidate.importance, 0.0), 1.0)}
-    values |= {"exclusive": is_exclusive(attribute, candidate.exclusive), "source": said.source}
     values |= {"valid_from": parse_date(candidate.valid_from), "valid_until": parse_date(candidate.valid_until)}
-    return Fact(id=identifier, key=identifier, observed_at=said.said_at, recorded_at=now, **values)
+    fact = Fact(id="", key="", source=said.source, observed_at=said.said_at, recorded_at=now, **values)
+    dates = str(candidate.valid_from), str(candidate.valid_until)
+    identifier = fact_id(user_id, said.source, candidate.text, *fact.slot, *dates)
+    exclusive = is_exclusive(fact.attribute, candidate.exclusive)
+    return fact.model_copy(update={"id": identifier, "key": identifier, "exclusive": exclusive})

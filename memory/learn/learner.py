@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING
 from memory.errors import BadInput
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
-from memory.learn.extract import (
-    MAX_FAILURES,
-    Extracted,
-    Extraction,
-    ExtractionFailed,
-    StructuredOutputMethod,
-    Utterance,
-    extract,
-    next_batch,
-    proposals,
-)
+from memory.learn.extract import Extracted, Extraction, ExtractionFailed, Utterance, extract, next_batch, proposals
 from memory.learn.reconcile import reconcile
 from memory.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from memory.learn.extract import StructuredOutputMethod
+
+MAX_FAILURES = 3  # failed extractions after which a message is given up; it is extracted alone after the first
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +31,7 @@ class Learner:
     near: Callable[[Sequence[str]], Awaitable[list[Fact]]]  # the known facts nearest to texts, for the model
     update_index: Callable[[str], Awaitable[None]]
     model: "BaseChatModel | None"
-    method: StructuredOutputMethod
+    method: "StructuredOutputMethod"
 
     async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
         """Message id -> how many extractions failed, for the messages not yet extracted, in order."""
@@ -70,9 +63,8 @@ class Learner:
         return Extracted(batch, known, extraction, started_at)
 
     async def learn(self, found: Extracted) -> Changes:
-        """Reconcile what the model found with what is known, and write the outcome.
+        """Reconcile what the model found with what is known, write the outcome, and update the index if it answers.
 
-        When this returns the facts are in the ledger, and in the index if that answers; otherwise they follow later.
         Messages that were extracted before, or forgotten since the extraction started, are not learnt from.
         """
         now = utc_now()

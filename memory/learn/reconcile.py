@@ -1,7 +1,6 @@
 """Decides what becomes of proposed facts: add, reinforce, supersede, retract or drop. Pure; it reads no clock.
 
-The model proposes relations, this code decides. Only a fact in the same slot (subject and attribute) can be replaced;
-when in doubt, both facts are kept.
+The model only proposes. A fact can replace only one in its slot (subject and attribute); in doubt, both are kept.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,9 +34,7 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
     by_id = {fact.id: fact for fact in known}
     current = {fact.id: fact for fact in by_id.values() if fact.retired_at is None}
     history = [fact for fact in by_id.values() if fact.retired_at is not None]
-    added: dict[str, Fact] = {}
-    reinforced: list[Reinforcement] = []
-    gone: dict[str, Fact] = {}
+    added, reinforced, gone = dict[str, Fact](), list[Reinforcement](), dict[str, Fact]()
 
     def retire(fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None = None) -> None:
         del current[fact.id]
@@ -78,7 +75,6 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
                 ended_at = min(fact.observed_at, fact.starts_at) if other.is_planned else fact.starts_at
                 retire(other, reason, ended_at, fact.id)
             added[fact.id] = current[fact.id] = fact
-
     return Changes(tuple(added.values()), tuple(reinforced), tuple(gone.values()))
 
 

@@ -1,7 +1,6 @@
 """Recognizes messages without a fact, without a model: greetings, thanks, assent and bare questions. Pure.
 
-Every part of a message has to be on the list. A name, a digit, "I", "my" or any other word goes to the model: an
-unnecessary call costs little, and a message that is held back wrongly is a lost fact.
+Any part that is not on the list goes to the model: a call in vain costs little, a message held back may be a lost fact.
 """
 
 import unicodedata

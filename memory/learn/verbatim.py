@@ -15,10 +15,8 @@ class Memory(NamedTuple):
     """A text to remember verbatim."""
 
     text: str
-    at: datetime | None = None
-    """When it was said; now by default."""
-    subject: str = "user"
-    """Who said it, or whom it is about."""
+    at: datetime | None = None  # when it was said; now by default
+    subject: str = "user"  # who said it, or whom it is about
     source: Source | None = None
 
 

@@ -1,11 +1,11 @@
 """Writes of facts that no model proposed: each reads what is known, decides and writes, in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from memory.facts import portable
 from memory.facts.changes import Changes, retired
-from memory.facts.fact import Fact, Repeat, Source
+from memory.facts.fact import Fact, Source
+from memory.facts.portable import Repeats, merge
 from memory.learn import reconcile
 from memory.ledger.ledger import Ledger
 
@@ -25,24 +25,14 @@ async def retract(ledger: Ledger, user_id: str, key: str, now: datetime) -> Chan
 
 
 async def restore(
-    ledger: Ledger,
-    user_id: str,
-    facts: Sequence[Fact],
-    repeats: Mapping[str, Sequence[Repeat]],
-    extracted: Sequence[Source],
-    now: datetime,
+    ledger: Ledger, user_id: str, facts: Sequence[Fact], repeats: Repeats, extracted: Sequence[Source], now: datetime
 ) -> int:
-    """Add facts as they are, all or none (see `portable.merge`). Returns how many are new here.
-
-    `repeats` maps their ids to the times they were said again, `extracted` are the messages to mark as extracted.
-    """
+    """Add what `portable.load` has read, all or nothing (see `portable.merge`). Returns how many facts are new here."""
     async with ledger.transaction(user_id) as transaction:
         await transaction.mark_extracted(extracted)
+        slots = {fact.slot for fact in facts if fact.exclusive}
         known = await transaction.known(
-            ids={fact.id for fact in facts},
-            keys={fact.key for fact in facts},
-            texts={fact.text for fact in facts},
-            slots={fact.slot for fact in facts if fact.exclusive},
+            ids={f.id for f in facts}, keys={f.key for f in facts}, texts={f.text for f in facts}, slots=slots
         )
-        changes = await transaction.write(portable.merge(facts, known, repeats), now)
+        changes = await transaction.write(merge(facts, known, repeats), now)
         return len(changes.added)

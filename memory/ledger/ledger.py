@@ -20,20 +20,16 @@ MAX_PAST = 2_000  # past facts to look at, the newest first, when the index has 
 VECTORS_PAGE = 100  # facts with vectors to read at a time, since psycopg blocks the event loop while it parses a result
 
 # Facts of a slot that something is planned for; `current_at` decides which of them is current.
-IN_PLANNED_SLOT = """
-    exclusive and (subject, attribute) in (
-        select subject, attribute from memory.facts
-        where owner = %(owner)s and retired_at is null and exclusive and valid_from > observed_at
-    )
-"""
-WITH_VECTORS = f"""
-    select facts.*, v.vector from (
+IN_PLANNED_SLOT = """exclusive and (subject, attribute) in (
+    select subject, attribute from memory.facts
+    where owner = %(owner)s and retired_at is null and exclusive and valid_from > observed_at)"""
+WITH_VECTORS = f"""select facts.*, v.vector from (
         select number, {SELECT.removeprefix("select ")} and number < %(before)s and ({{condition}})
         order by number desc limit %(page)s
-    ) as facts
-    left join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (%(owner)s, %(embedder)s, facts.id)
-    order by number desc
-"""
+    ) as facts left join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (%(owner)s, %(embedder)s, facts.id)
+    order by number desc"""
+
+WithVectors = tuple[list[Fact], list[bytes | None]]  # facts, and the stored vector of each
 
 
 class Revision(NamedTuple):
@@ -87,20 +83,16 @@ class Ledger:
 
     async def revisions(self, user_id: str, limit: int) -> dict[str, Revision]:
         """Ids and revisions of up to `limit` unretired facts, the newest first."""
-        query = (
-            f"select id, recorded_at, {SAID_AGAIN_AT} from memory.facts "
-            "where owner = %(owner)s and retired_at is null order by number desc limit %(limit)s"
-        )
+        query = f"""select id, recorded_at, {SAID_AGAIN_AT} from memory.facts
+            where owner = %(owner)s and retired_at is null order by number desc limit %(limit)s"""
         rows = await self._rows(query, user_id, limit=limit)
         return {row["id"]: Revision(row["recorded_at"], row["said_again_at"]) for row in rows}
 
-    async def newest(
-        self, user_id: str, limit: int, embedder: str, ids: Sequence[str] | None = None
-    ) -> tuple[list[Fact], list[bytes | None]]:
-        """Up to `limit` unretired facts, of `ids` or of all, the newest first; and the stored vector of each."""
+    async def newest(self, user_id: str, limit: int, embedder: str, ids: Sequence[str] | None = None) -> WithVectors:
+        """Up to `limit` unretired facts, of `ids` or of all, the newest first."""
         condition = "retired_at is null" if ids is None else "retired_at is null and id = any(%(ids)s)"
         page = min(limit, VECTORS_PAGE)
-        return await self._with_vectors(user_id, condition, limit, embedder, page=page, ids=list(ids or ()))
+        return await self._with_vectors(user_id, condition, limit, page, embedder=embedder, ids=list(ids or ()))
 
     async def past(
         self, user_id: str, now: datetime, embedder: str, ids: Iterable[str] | None = None
@@ -113,8 +105,8 @@ class Ledger:
             "retired_at is not null and (id = any(%(ids)s) or %(all)s and retired_reason in ('superseded', 'expired')) "
             f"or retired_at is null and (valid_until <= %(now)s or {IN_PLANNED_SLOT})"
         )
-        parameters = {"all": ids is None, "ids": list(ids or ()), "now": now}
-        facts, vectors = await self._with_vectors(user_id, condition, MAX_PAST, embedder, page=MAX_PAST, **parameters)
+        parameters = {"all": ids is None, "ids": list(ids or ()), "now": now, "embedder": embedder}
+        facts, vectors = await self._with_vectors(user_id, condition, MAX_PAST, MAX_PAST, **parameters)
         current = {fact.id for fact in current_at([fact for fact in facts if not fact.retired_at], now)}
         found = zip(facts, vectors, strict=True)
         return [(f, vector) for f, vector in found if (f.was_true if f.retired_at else f.id not in current)]
@@ -122,12 +114,10 @@ class Ledger:
     async def unextracted(self, user_id: str, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
         """Those of the messages that are not marked as extracted, in order -> how many extractions failed."""
         stored = {message_id: stored_id(message_id) for message_id in message_ids}
-        query = (
-            "select id, coalesce(failures, 0) as failures from unnest(%(ids)s::text[]) as id "
-            "left join memory.failed_extractions on owner = %(owner)s and thread_id = %(thread)s and message_id = id "
-            "where not exists (select from memory.extracted_messages "
-            "where owner = %(owner)s and thread_id = %(thread)s and message_id = id)"
-        )
+        query = """select id, coalesce(failures, 0) as failures from unnest(%(ids)s::text[]) as id
+            left join memory.failed_extractions on owner = %(owner)s and thread_id = %(thread)s and message_id = id
+            where not exists (select from memory.extracted_messages
+                where owner = %(owner)s and thread_id = %(thread)s and message_id = id)"""
         rows = await self._rows(query, user_id, thread=stored_id(thread_id), ids=[*stored.values()])
         failures = {row["id"]: int(row["failures"]) for row in rows}
         return {message_id: failures[known] for message_id, known in stored.items() if known in failures}
@@ -147,31 +137,26 @@ class Ledger:
 
     async def users(self) -> list[str]:
         """Ids of the users who have unretired facts."""
-        query = (
-            "select user_id from memory.users u where exists "
-            "(select from memory.facts f where f.owner = u.owner and retired_at is null) order by user_id"
-        )
+        query = """select user_id from memory.users u where exists
+            (select from memory.facts f where f.owner = u.owner and retired_at is null) order by user_id"""
         async with self.pool.connection() as connection:
             return [row["user_id"] async for row in await connection.execute(query)]
 
     async def _facts(self, user_id: str, condition: str, **parameters: object) -> list[Fact]:
         return await facts_of(await self._rows(f"{SELECT} and {condition} order by number", user_id, **parameters))
 
-    async def _with_vectors(
-        self, user_id: str, condition: str, limit: int, embedder: str, *, page: int, **parameters: object
-    ) -> tuple[list[Fact], list[bytes | None]]:
+    async def _with_vectors(self, user_id: str, condition: str, limit: int, page: int, **values: object) -> WithVectors:
         query = WITH_VECTORS.format(condition=condition)
         facts, vectors, before, more = list[Fact](), list[bytes | None](), 2**63 - 1, True
         while more and len(facts) < limit:
-            rows = await self._rows(query, user_id, before=before, page=page, embedder=embedder, **parameters)
+            rows = await self._rows(query, user_id, before=before, page=page, **values)
             vectors += [row["vector"] for row in rows]
             facts += await facts_of(rows)
             before, more = rows[-1]["number"] if rows else 0, len(rows) == page
         return facts[:limit], vectors[:limit]
 
     async def _rows(self, query: str, user_id: str, **parameters: object) -> list[DictRow]:
-        owner = owner_key(check_user_id(user_id))
-        rows: list[DictRow] = []
+        owner, rows = owner_key(check_user_id(user_id)), list[DictRow]()
         async with self.pool.connection() as connection, connection.cursor(binary=True) as cursor:
             await cursor.execute(query, {"owner": owner, **parameters})
             while page := await cursor.fetchmany(ROWS_PER_SLICE):

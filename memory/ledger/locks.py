@@ -19,7 +19,6 @@ def lock_key(*parts: str) -> int:
 
 
 def busy_message(timeout: float) -> str:
-    """The error message when the lock on a user's memory times out."""
     return f"Another session has been writing the same user's memory for {timeout:g} s: try again."
 
 

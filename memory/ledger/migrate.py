@@ -17,7 +17,6 @@ SETUP_TIMEOUT = 120  # seconds
 
 
 async def migrations() -> list[bytes]:
-    """The SQL of each migration."""
     return await asyncio.to_thread(lambda: [file.read_bytes() for file in sorted(MIGRATIONS.glob("*.sql"))])
 
 
@@ -31,10 +30,7 @@ async def is_migrated(pool: Pool) -> bool:
 
 
 async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
-    """Bring the tables up to date: `others` (LangGraph's own set-ups) first, then memory's.
-
-    Under one lock, since they are not safe when two processes run them at once, even with `create ... if not exists`.
-    """
+    """Bring LangGraph's tables (by `others`), then memory's up to date; under a lock: two at once are not safe."""
     deadline = asyncio.get_running_loop().time() + SETUP_TIMEOUT
     busy = f"Another process has been setting up the database for {SETUP_TIMEOUT} s."
     async with pool.connection() as connection:
@@ -48,16 +44,13 @@ async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _migrate_memory(connection: Connection) -> None:
-    await connection.execute(
-        "create schema if not exists memory; create table if not exists memory.migrations "
-        "(number int primary key, applied_at timestamptz not null default now())",
-        prepare=False,  # several statements in one, as in the migrations below
-    )
+    tables = """create schema if not exists memory; create table if not exists memory.migrations
+        (number int primary key, applied_at timestamptz not null default now())"""
+    await connection.execute(tables, prepare=False)  # several statements in one, as in the migrations below
     done, known = await _last_migration(connection), await migrations()
     if done > len(known):
-        raise Unavailable(
-            f"The database was made by a newer version (migration {done}; this one knows {len(known)}): upgrade."
-        )
+        newer = f"a newer version (migration {done}; this one knows {len(known)})"
+        raise Unavailable(f"The database was made by {newer}: upgrade.")
     for number, migration in enumerate(known[done:], done + 1):
         async with connection.transaction():
             await connection.execute(migration, prepare=False)

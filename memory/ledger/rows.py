@@ -13,15 +13,11 @@ COLUMNS = (
     "thread_id", "message_id", "previous", "valid_from", "valid_until", "observed_at", "recorded_at",
     "retired_at", "retired_reason", "successor", "ended_at",
 )  # fmt: skip
-SAID_AGAIN_AT = (
-    "(select max(r.observed_at) from memory.reinforcements r where r.owner = facts.owner and r.fact_id = facts.id) "
-    "as said_again_at"
-)
+SAID_AGAIN_AT = """(select max(r.observed_at) from memory.reinforcements r
+    where r.owner = facts.owner and r.fact_id = facts.id) as said_again_at"""
 SELECT = f"select {', '.join(COLUMNS)}, {SAID_AGAIN_AT} from memory.facts where owner = %(owner)s"
-INSERT = (
-    f"insert into memory.facts (owner, digest, {', '.join(COLUMNS)}) "
-    f"values (%(owner)s, %(digest)s, {', '.join(f'%({column})s' for column in COLUMNS)})"
-)
+INSERT = f"""insert into memory.facts (owner, digest, {", ".join(COLUMNS)})
+    values (%(owner)s, %(digest)s, {", ".join(f"%({column})s" for column in COLUMNS)})"""
 ROWS_PER_SLICE = 25  # rows to work on before other tasks get a turn: about a millisecond's worth
 MAX_ID = 255  # characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash
 
@@ -40,14 +36,12 @@ def stored_id(identifier: str | None) -> str | None:
 
 def row_of_fact(fact: Fact) -> dict[str, object]:
     """The fact's COLUMNS, and its digest."""
-    source = fact.source
-    ids = {"thread_id": stored_id(source.thread_id), "message_id": stored_id(source.message_id)}
-    derived = {"digest": text_digest(fact.text), "previous": list(source.previous), **ids}
-    return fact.model_dump(exclude={"source"}) | derived
+    source, columns = fact.source, fact.model_dump(exclude={"source"})
+    columns |= {"thread_id": stored_id(source.thread_id), "message_id": stored_id(source.message_id)}
+    return columns | {"digest": text_digest(fact.text), "previous": list(source.previous)}
 
 
 def fact_of_row(row: Mapping[str, object]) -> Fact:
-    """A fact from a row that has its COLUMNS."""
     return Fact.model_validate({**row, "source": row})
 
 

@@ -33,10 +33,8 @@ class Transaction:
         """The facts with these ids, and with one of these keys, texts or slots: unretired, or ended `ended_after`."""
         names = {"ids": [*ids], "keys": [*keys], "digests": [*map(text_digest, texts)]}
         names |= {"subjects": [subject for subject, _ in slots], "attributes": [attribute for _, attribute in slots]}
-        matches = (
-            "(key = any(%(keys)s) or digest = any(%(digests)s) or (subject, attribute) in "
-            "(select * from unnest(%(subjects)s::text[], %(attributes)s::text[])))"
-        )
+        matches = """(key = any(%(keys)s) or digest = any(%(digests)s) or (subject, attribute) in
+            (select * from unnest(%(subjects)s::text[], %(attributes)s::text[])))"""
         history = f"or ended_at > %(ended_after)s and {matches}" if ended_after else ""
         query = f"{SELECT} and (id = any(%(ids)s) or retired_at is null and {matches} {history})"
         return await facts_of(await (await self._execute(query, ended_after=ended_after, **names)).fetchall())
@@ -50,57 +48,48 @@ class Transaction:
         added, retired = tuple(map(dated, changes.added)), tuple(map(dated, changes.retired))
         await self.retire(retired)  # first: a slot and a key have room for one current fact
         await self.add(added)
-        columns = "%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s"
-        await self._execute_each(
-            f"insert into memory.reinforcements values ({columns}) on conflict do nothing",
-            [
-                {"fact": fact.id, "observed_at": repeat.observed_at}
-                | {"thread": stored_id(repeat.thread_id), "message": stored_id(repeat.message_id)}
-                for fact, repeat in changes.reinforced
-            ],
-        )
+        repeats = [
+            {"fact": fact.id, "observed_at": repeat.observed_at}
+            | {"thread": stored_id(repeat.thread_id), "message": stored_id(repeat.message_id)}
+            for fact, repeat in changes.reinforced
+        ]
+        row = "%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s"
+        await self._execute_each(f"insert into memory.reinforcements values ({row}) on conflict do nothing", repeats)
         return Changes(added, changes.reinforced, retired)
 
     async def add(self, facts: Sequence[Fact]) -> None:
         await self._execute_each(INSERT, [row_of_fact(fact) for fact in facts])
 
     async def retire(self, facts: Sequence[Fact]) -> None:
-        await self._execute_each(
-            "update memory.facts set retired_at = %(retired_at)s, retired_reason = %(retired_reason)s, "
-            "successor = %(successor)s, ended_at = %(ended_at)s where owner = %(owner)s and id = %(id)s",
-            [row_of_fact(fact) for fact in facts],
-        )
+        query = """update memory.facts set retired_at = %(retired_at)s, retired_reason = %(retired_reason)s,
+            successor = %(successor)s, ended_at = %(ended_at)s where owner = %(owner)s and id = %(id)s"""
+        await self._execute_each(query, [row_of_fact(fact) for fact in facts])
 
     async def mark_extracted(self, sources: Sequence[Source], started_at: datetime | None = None) -> set[Source]:
         """Mark messages as extracted. Returns the new ones whose thread was not forgotten after `started_at`."""
-        query = (
-            "with messages as (select * from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)), "
-            "cleared as (delete from memory.failed_extractions f using messages m "
-            "where f.owner = %(owner)s and (f.thread_id, f.message_id) = (m.thread_id, m.id)), "
-            "new as (insert into memory.extracted_messages select %(owner)s, thread_id, id from messages "
-            "on conflict do nothing returning thread_id, message_id) "
-            "select thread_id, message_id from new where not exists (select from memory.forgotten f "
-            "where f.owner = %(owner)s and f.thread_id in (%(all)s, new.thread_id) and forgotten_at >= %(started_at)s)"
-        )
+        query = """with
+            messages as (select * from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)),
+            cleared as (delete from memory.failed_extractions f using messages m
+                where f.owner = %(owner)s and (f.thread_id, f.message_id) = (m.thread_id, m.id)),
+            new as (insert into memory.extracted_messages select %(owner)s, thread_id, id from messages
+                on conflict do nothing returning thread_id, message_id)
+            select thread_id, message_id from new where not exists (select from memory.forgotten f where
+                f.owner = %(owner)s and f.thread_id in (%(all)s, new.thread_id) and forgotten_at >= %(started_at)s)"""
         cursor = await self._execute(query, **_columns_of(sources), all=ALL_THREADS, started_at=started_at)
         fresh = {(row["thread_id"], row["message_id"]) async for row in cursor}
         return {s for s in sources if (stored_id(s.thread_id), stored_id(s.message_id)) in fresh}
 
     async def count_failures(self, sources: Sequence[Source]) -> None:
-        await self._execute(
-            "insert into memory.failed_extractions as f "
-            "select %(owner)s, m.*, 1 from unnest(%(threads)s::text[], %(messages)s::text[]) as m "
-            "on conflict (owner, thread_id, message_id) do update set failures = f.failures + 1",
-            **_columns_of(sources),
-        )
+        query = """insert into memory.failed_extractions as f
+            select %(owner)s, m.*, 1 from unnest(%(threads)s::text[], %(messages)s::text[]) as m
+            on conflict (owner, thread_id, message_id) do update set failures = f.failures + 1"""
+        await self._execute(query, **_columns_of(sources))
 
     async def erase(self, *, ids: Sequence[str] = (), category: str | None = None, thread_id: str | None = None) -> int:
         """Delete facts and their history: by id, by category, or by the thread they were said in. Returns how many."""
         thread, ids = stored_id(thread_id), [fact_id for fact_id in ids if is_storable(fact_id)]
-        query = (
-            "delete from memory.facts where owner = %(owner)s "
-            "and (id = any(%(ids)s) or category = %(category)s or thread_id = %(thread)s) returning id"
-        )
+        query = """delete from memory.facts where owner = %(owner)s
+            and (id = any(%(ids)s) or category = %(category)s or thread_id = %(thread)s) returning id"""
         cursor = await self._execute(query, ids=ids, category=category, thread=thread)
         erased = [row["id"] async for row in cursor]
         of_erased = "where owner = %(owner)s and successor = any(%(erased)s)"
@@ -122,11 +111,9 @@ class Transaction:
 
     async def _mark_forgotten(self, thread_id: str) -> None:
         """Keep extractions that are running from bringing back what is deleted."""
-        await self._execute(
-            "insert into memory.forgotten values (%(owner)s, %(thread)s, clock_timestamp()) "
-            "on conflict (owner, thread_id) do update set forgotten_at = excluded.forgotten_at",
-            thread=thread_id,
-        )
+        query = """insert into memory.forgotten values (%(owner)s, %(thread)s, clock_timestamp())
+            on conflict (owner, thread_id) do update set forgotten_at = excluded.forgotten_at"""
+        await self._execute(query, thread=thread_id)
 
     async def _execute(self, query: str, **parameters: object) -> AsyncCursor[DictRow]:
         return await self._connection.execute(query, {"owner": self._owner, **parameters})
