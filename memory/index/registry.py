@@ -37,9 +37,8 @@ async def active_index(pool: Pool, embedder: Embedder, shards: int, state: State
         vectors = await embedder.embed(["How many dimensions has this?"])
         added = Registered(index_name(embedder.name, vectors.shape[1]), embedder.name, shards)
         await _drop(connection, state)
-        await connection.execute(
-            "insert into memory.indexes (name, embedder, shards, state) values (%s, %s, %s, %s)", (*added, state)
-        )
+        query = "insert into memory.indexes (name, embedder, shards, state) values (%s, %s, %s, %s)"
+        await connection.execute(query, (*added, state))
         await queue_facts(connection, added.name)
         return added
 
