@@ -8,7 +8,6 @@ from typing import Any
 
 MAX_QUOTED = 60  # characters of a value that an error repeats
 
-
 # By pydantic's type of problem, if its own words are unclear.
 PROBLEMS = {
     "missing": "is missing",
@@ -26,12 +25,10 @@ FAILURES: dict[str, set[int | str]] = {
     "key": {401, 403, "ModelAuthenticationError", "ModelPermissionDeniedError"},
     "model": {404, "ModelNotFoundError"},
     "quota": {429, "ModelRateLimitError"},
-    "timeout": {
-        408, 504, "ModelTimeoutError", "APITimeoutError", "TimeoutException", "TimeoutError", "ServerTimeoutError",
-    },
-    "connection": {
-        "ModelConnectionError", "APIConnectionError", "TransportError", "ConnectionError", "ClientConnectionError",
-    },
+    "timeout": {408, 504, "ModelTimeoutError", "APITimeoutError", "TimeoutException", "TimeoutError",
+                "ServerTimeoutError"},
+    "connection": {"ModelConnectionError", "APIConnectionError", "TransportError", "ConnectionError",
+                   "ClientConnectionError"},
     "request": {"ModelInvalidRequestError"},
     "server": {"ModelAPIError"},
 }  # fmt: skip
@@ -83,10 +80,8 @@ def server_failure(
     error: BaseException, *, name: str, setting: str, key: str, address: str, ability: str
 ) -> str | None:
     """What went wrong with the server of the model called `name`, and which settings to check; None if it is unknown.
-
     `setting`, `key` and `address` name settings, the last two "" if there are none; `ability` is what the model has to
-    be able to do. The error's own text, which may quote the user, is left out.
-    """
+    be able to do. The error's own text, which may quote the user, is left out."""
     server = "the model's server"
     sentences = {
         "key": f"{server} refused {f'the key: check {key}' if key else f'access: check {address}'}.",

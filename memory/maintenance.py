@@ -1,7 +1,5 @@
-"""Index maintenance: check it at a start, compare it with the ledger, repair it, rebuild it.
-
-All functions raise Unavailable if Postgres, the index or the embedder does not answer; called again, they continue.
-"""
+"""Index maintenance: check it at a start, compare it with the ledger, repair it, rebuild it. All functions raise
+Unavailable if Postgres, the index or the embedder does not answer; called again, they continue."""
 
 import asyncio
 import logging
@@ -92,7 +90,6 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing needs repair."""
         found = (self.missing, self.stale, self.orphans, self.broken_chains)
         return not (self.damage or self.queued or any(finding.count for finding in found))
 
@@ -106,8 +103,7 @@ async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     try:
         await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:
-            kinds = "missing", "stale", "orphans"
-            missing, stale, orphans = [await _finding(connection, OF_KIND, kind) for kind in kinds]
+            missing, stale, orphans = [await _finding(connection, OF_KIND, k) for k in ("missing", "stale", "orphans")]
             indexed = await queue.index.count()
             return replace(report, missing=missing, stale=stale, orphans=orphans, indexed=indexed)
     except Damaged as error:  # before the first fact there is no collection
@@ -129,10 +125,8 @@ async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> No
 
 
 async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
-    """Embed every fact with `embedder` into a new collection, and switch to it once it is complete.
-
-    Other processes use the new one from their next start. If it is killed, the next reindex continues.
-    """
+    """Embed every fact with `embedder` into a new collection, and switch to it once it is complete. Other processes use
+    the new one from their next start. If it is killed, the next reindex continues."""
     pool, shards = parts.pool, shards or parts.index.shards
     building = await building_index(pool, embedder, shards)
     queue = IndexQueue(pool, parts.index.sibling(building.name, shards), embedder)

@@ -1,8 +1,6 @@
-"""FactStore: memory as a LangGraph store, so that `runtime.store`, Studio and the server's API see the facts.
-
-In the namespace `facts_namespace(user_id)` an item is a fact: a put adds or supersedes it, a delete retracts, a search
-ranks as recall does. All other namespaces hold ordinary items, kept by LangGraph's own PostgresStore.
-"""
+"""FactStore: memory as a LangGraph store, so that `runtime.store`, Studio and the server's API see the facts. In the
+namespace `facts_namespace(user_id)` an item is a fact: a put adds or supersedes it, a delete retracts, a search ranks
+as recall does. All other namespaces hold ordinary items, kept by LangGraph's own PostgresStore."""
 
 import asyncio
 import uuid
@@ -28,15 +26,12 @@ from memory.recall.cache import yield_to_loop
 from memory.recall.search import RecallOptions
 
 FACTS = "facts"
-
 # The fields of a fact that a put may set, and that an item shows as its value.
 EDITABLE = (
     "text", "subject", "attribute", "exclusive", "category", "importance", "quote", "source", "valid_from",
     "valid_until", "observed_at",
 )  # fmt: skip
-
 OPERATORS = {"$eq": eq, "$ne": ne, "$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}  # of a search's filter
-
 Value = dict[str, Any]  # what LangGraph calls an item's value: any JSON object
 
 
@@ -65,8 +60,7 @@ class FactStore(Parts, BaseStore):
     ) -> None:
         """`items` keeps everything that is not a fact."""
         super().__init__(ledger, queue, options)
-        self._items = items
-        self._loop = asyncio.get_running_loop()
+        self._items, self._loop = items, asyncio.get_running_loop()
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """For synchronous callers on other threads; on the event loop itself it would be a deadlock."""
@@ -171,7 +165,6 @@ def _item(namespace: tuple[str, ...], fact: Fact) -> dict[str, Any]:
 
 
 def fact_value(fact: Fact) -> Value:
-    """A fact as the value of a store's item."""
     return fact.model_dump(mode="json", include=set(EDITABLE))
 
 

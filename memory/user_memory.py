@@ -91,11 +91,9 @@ class UserMemory:
     async def observe(
         self, content: "str | Sequence[MessageLikeRepresentation]", *, at: datetime | None = None, thread_id: str = ""
     ) -> Changes:
-        """Learn from raw conversation: a text the user wrote, or messages, of which only the human ones count.
-
-        `at` is when it was said, unless a message says so itself; the default is now. The same words, moment and thread
-        are the same message, which is learnt from once. Raises ExtractionFailed; what was learnt until then stays.
-        """
+        """Learn from raw conversation: a text the user wrote, or messages, of which only the human ones count. `at` is
+        when it was said, unless a message says so itself; the default is now. The same words, moment and thread are the
+        same message, which is learnt from once. Raises ExtractionFailed; what was learnt until then stays."""
         said_at = _with_time_zone(at or utc_now())
         return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id))
 
@@ -106,10 +104,8 @@ class UserMemory:
         return await self.remember_all([Memory(text, at, subject, source)])
 
     async def remember_all(self, memories: Iterable[Memory]) -> int:
-        """Keep texts as they are, thousands at once, without a model call, all or none. Returns how many are new.
-
-        The same words about one subject, said again, replace the earlier ones. Raises BadInput.
-        """
+        """Keep texts as they are, thousands at once, without a model call, all or none. Returns how many are new. The
+        same words about one subject, said again, replace the earlier ones. Raises BadInput."""
         now, facts = utc_now(), dict[str, Fact]()
         for number, fact in enumerate(facts_of_texts(self.user_id, memories, now)):
             facts[fact.id] = fact

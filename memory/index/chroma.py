@@ -1,8 +1,6 @@
-"""An index in Chroma: each fact's text and vector, whose it is, and whether it holds.
-
-It is split into *shards*, several collections. All of a user's facts are in one shard, by the hash of the user id. A
-search costs about a scan of its shard. `chromadb` takes a second to import, and is only imported when it is first used.
-"""
+"""An index in Chroma: each fact's text and vector, whose it is, and whether it holds. It is split into *shards*,
+several collections. All of a user's facts are in one shard, by the hash of the user id. A search costs about a scan of
+its shard. `chromadb` takes a second to import, and is only imported when it is first used."""
 
 import asyncio
 import importlib
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 # The `live` label of a retired fact: PAST and the owner's key if it held until then, otherwise GONE.
 PAST, GONE = "past:", "-"
-
 SYNC_THRESHOLD = 1_000  # writes until Chroma persists the vectors; each write reads those not yet persisted
 WRITES_AT_ONCE = 4  # shards that are written to at a time; the timeout of the others does not run meanwhile
 SCAN_PAGE = 1_000
@@ -172,7 +169,6 @@ def shard_of(owner: str, shards: int) -> int:
 
 
 def label(owner: str, fact: Fact) -> str:
-    """The value of a fact's `live`."""
     return owner if fact.retired_at is None else PAST + owner if fact.was_true else GONE
 
 

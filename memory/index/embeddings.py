@@ -51,10 +51,8 @@ class Embedder:
         return np.stack([found[text] for text in texts]) if texts else np.empty((0, 0), np.float32)
 
     async def embed_facts(self, facts: Sequence[Fact]) -> Vectors:
-        """One row per fact: the mean of its own vector and that of the fact with what was said just before it.
-
-        Without the latter an answer such as "The second." is not found, and alone it drowns the answer's own words.
-        """
+        """One row per fact: the mean of its own vector and that of the fact with what was said just before it. Without
+        the latter an answer such as "The second." is not found, and alone it drowns the answer's own words."""
         texts = [*(fact.searchable for fact in facts), *(fact.searchable_with_previous for fact in facts)]
         vectors = await self.embed(texts)
         return unit(vectors[: len(facts)] + vectors[len(facts) :])

@@ -1,8 +1,6 @@
-"""The queue between ledger and index: the facts whose state an index does not have yet, and how it gets it.
-
-A trigger queues whatever is written to the ledger, for each index that is active or being built. An entry is deleted
-once the index has the fact's state, and only if the fact was not written again meanwhile.
-"""
+"""The queue between ledger and index: the facts whose state an index does not have yet, and how it gets it. A trigger
+queues whatever is written to the ledger, for each index that is active or being built. An entry is deleted once the
+index has the fact's state, and only if the fact was not written again meanwhile."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -77,7 +75,6 @@ class IndexQueue:
             await queue_facts(connection, self.index.name)
 
     async def size(self) -> int:
-        """The number of queued facts."""
         return int((await self.rows(SIZE))[0]["queued"])
 
     async def waiting(self, owner: str) -> list[str]:

@@ -11,7 +11,6 @@ from memory.ledger.locks import locked_transaction
 from memory.ledger.pool import Connection, Pool
 
 State = Literal["active", "building", "dropped"]
-
 TIMEOUT = 60  # seconds to wait for another process that changes the table
 
 
@@ -38,9 +37,8 @@ async def active_index(pool: Pool, embedder: Embedder, shards: int, state: State
         vectors = await embedder.embed(["How many dimensions has this?"])
         added = Registered(index_name(embedder.name, vectors.shape[1]), embedder.name, shards)
         await _drop(connection, state)
-        await connection.execute(
-            "insert into memory.indexes (name, embedder, shards, state) values (%s, %s, %s, %s)", (*added, state)
-        )
+        query = "insert into memory.indexes (name, embedder, shards, state) values (%s, %s, %s, %s)"
+        await connection.execute(query, (*added, state))
         await queue_facts(connection, added.name)
         return added
 
@@ -80,11 +78,9 @@ async def _in_state(connection: Connection, state: State) -> list[Registered]:
 
 
 async def _drop(connection: Connection, state: State) -> None:
-    """Mark the index in this state as to be deleted, and queue nothing more for it.
-
-    First wait for the writes under way, and block others until the transaction ends: a fact is then either there when
-    all are queued, or written by a transaction that sees the new index.
-    """
+    """Mark the index in this state as to be deleted, and queue nothing more for it. First wait for the writes under
+    way, and block others until the transaction ends: a fact is then either there when all are queued, or written by a
+    transaction that sees the new index."""
     await connection.execute("lock table memory.facts in share mode")
     await connection.execute(
         "with dropped as (update memory.indexes set state = 'dropped' where state = %s returning name) "

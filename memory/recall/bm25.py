@@ -1,7 +1,5 @@
-"""Okapi BM25: which of many documents share words with a question, and how much that says. Pure.
-
-Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009); K1 and B are the usual ones.
-"""
+"""Okapi BM25: which of many documents share words with a question, and how much that says. Pure. Robertson and
+Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009); K1 and B are the usual ones."""
 
 import math
 from collections import Counter

@@ -78,7 +78,6 @@ class FactCache:
         return table
 
     def forget(self, user_id: str) -> None:
-        """Drop what is held of this user."""
         self._forgotten += 1
         self._drop(owner_key(user_id))
 

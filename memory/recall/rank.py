@@ -1,8 +1,6 @@
 """Which facts matter for a question: a weighted sum of similarity, words, thread, person, recency, importance. Pure.
-
 Each signal lies between 0 and 1, whatever else was found. The first four make a fact *relevant*; recency and importance
-only decide between facts that are about equally relevant. `tests/evals` measures the weights.
-"""
+only decide between facts that are about equally relevant. `tests/evals` measures the weights."""
 
 import math
 import re
@@ -96,21 +94,12 @@ class Hit(NamedTuple):
 
 
 def rank(
-    asked: Question,
-    table: Table,
-    cosines: Floats,
-    now: datetime,
-    weights: Weights,
-    limit: int,
-    *,
-    mask: Mask | None = None,
-    among: Table | None = None,
-) -> Iterator[Hit]:
+    asked: Question, table: Table, cosines: Floats, now: datetime, weights: Weights, limit: int, *,
+    mask: Mask | None = None, among: Table | None = None,
+) -> Iterator[Hit]:  # fmt: skip
     """The `limit` best facts for a question, best first, equal scores in order of id; none if none is relevant.
-
     `cosines` holds one number per fact, and `mask` whether the fact may be found (by default all may). With `among`,
-    words count as rare or common as they are in that larger table.
-    """
+    words count as rare or common as they are in that larger table."""
     allowed = np.arange(len(table)) if mask is None else np.flatnonzero(mask)
     if not len(allowed) or limit < 1:
         return

@@ -15,10 +15,8 @@ NOT_PRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\U00
 
 
 def render(facts: Iterable[Fact], token_budget: int, *, past: Iterable[Fact] = ()) -> str:
-    """As many facts, in order, as fit into `token_budget` tokens (counted approximately); "" if none does.
-
-    `past` facts no longer hold: they come last, under a heading. A fact that does not fit is left out, not cut.
-    """
+    """As many facts, in order, as fit into `token_budget` tokens (counted approximately); "" if none does. `past` facts
+    no longer hold: they come last, under a heading. A fact that does not fit is left out, not cut."""
     spent = count_tokens(f"<memory>\n{HEADER}\n</memory>")
     lines: list[str] = []
     for heading, group in (("", facts), (f"{PAST_HEADING}\n", past)):

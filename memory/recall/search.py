@@ -24,7 +24,6 @@ from memory.recall.table import PROFILE, Mask, Table
 from memory.recall.words import asks_about_past, clean_query, document, question, stems, without_names
 
 FactTest = Callable[[Fact], bool]
-
 log = logging.getLogger(__name__)
 
 POOL = 50  # facts that the collection is asked for
@@ -80,8 +79,6 @@ class Candidates(NamedTuple):
 
 @dataclass(frozen=True)
 class Searcher:
-    """Searches the facts of one user."""
-
     user_id: str
     ledger: Ledger
     queue: IndexQueue
@@ -172,7 +169,6 @@ class Searcher:
         return Candidates(table, cosines, np.ones(len(table), bool), held)
 
     async def _past(self, asked: Asked) -> list[Candidates]:
-        """The facts that no longer hold."""
         near = None if asked.vector is None else await self._ask_collection(asked.vector, past=True)
         found = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
         stored = [vector for _, vector in found]

@@ -83,13 +83,9 @@ class Table:
         return _fact(self.rows[position])
 
     def extended(self, documents: Sequence[Document]) -> "Table":
-        numbers = np.array([self._numbers_of(document) for document in documents], NUMBERS)
-        return replace(
-            self,
-            rows=[*self.rows, *map(_row, documents)],
-            numbers=np.concatenate([self.numbers, numbers]),
-            words=self.words.extended([document.stems for document in documents]),
-        )
+        added = np.array([*map(self._numbers_of, documents)], NUMBERS)
+        rows, numbers = [*self.rows, *map(_row, documents)], np.concatenate([self.numbers, added])
+        return replace(self, rows=rows, numbers=numbers, words=self.words.extended([d.stems for d in documents]))
 
     def _numbers_of(self, document: Document) -> tuple[float | bool, ...]:
         fact, threads, subjects = document.fact, self.thread_numbers, self.subject_numbers
@@ -105,13 +101,10 @@ class Table:
 
     def kept(self, positions: Positions) -> "Table":
         """With only the facts at these positions, which are in ascending order."""
-        return replace(
-            self,
-            rows=[self.rows[position] for position in positions.tolist()],
-            numbers=self.numbers[positions],
-            words=self.words.kept(positions),
-            vectors=None if self.vectors is None else self.vectors[positions],
-        )
+        rows = [self.rows[position] for position in positions.tolist()]
+        vectors = None if self.vectors is None else self.vectors[positions]
+        numbers, words = self.numbers[positions], self.words.kept(positions)
+        return replace(self, rows=rows, numbers=numbers, words=words, vectors=vectors)
 
     def at_revisions(self, revisions: Mapping[str, tuple[datetime, datetime | None]]) -> "Table":
         """With only the facts that have a revision: fact id -> when it was recorded and last said again."""

@@ -23,7 +23,6 @@ STOP_WORDS = frozenset({
     "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your",
 })  # fmt: skip
 FIRST_PERSON = frozenset({"i", "me", "mine", "my", "myself", "our", "ours", "us", "we"})
-
 NAMING_WORDS = frozenset({"called", "name", "named", "relation"})  # neither the person nor the name
 
 # A request ("recommend a restaurant") is made for oneself; only a question can be general, and only an English one is
@@ -32,7 +31,6 @@ ASKS = re.compile(
     r"\b(?:how|what|when|where|which|who|whom|whose|why|what's|who's)\b|^\W*(?:is|are|was|were|does|do|did|can|could|will)\b"
 )
 HOW_TO = re.compile(r"\bhow (?:do|can|could|should|would) (?:i|we|you)\b")  # "I" is anybody: "How do I cook rice?"
-
 # Words of a question about the past: "Where did I live before?"; in English, as everything here.
 PAST = re.compile(r"""(?ix)
     \b(?:
@@ -62,7 +60,6 @@ def clean_query(query: str) -> str:
 
 
 def question(text: str) -> Question:
-    """A question as ranking sees it."""
     folded = text.casefold()
     general = bool(ASKS.search(folded)) and FIRST_PERSON.isdisjoint(_words(HOW_TO.sub("how", folded)))
     return Question(stems(text), general=general)
@@ -74,7 +71,6 @@ def asks_about_past(text: str) -> bool:
 
 
 def document(fact: Fact) -> Document:
-    """A fact as ranking sees it."""
     day = f"{fact.starts_at:%A %B %Y}"
     tells_who = fact.category == "relationship" and fact.subject == "user"
     return Document(
