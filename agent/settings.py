@@ -124,8 +124,8 @@ def read_settings() -> Settings:
 def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
     match field:
         case "chat_model" | "extraction_model":
-            if text != OFFLINE and (problem := model_problem(text, openai_key=has_openai_key)):
-                return f"the model {problem}"
+            problem = model_problem(text, openai_key=has_openai_key) if text != OFFLINE else None
+            return f"the model {problem}" if problem else None
         case "embedder" if text != "local" and not re.match("openai:.", text):
             return "write local, or openai:<name> such as openai:text-embedding-3-small"
         case "embedder" if text != "local" and not has_openai_key:
