@@ -88,7 +88,6 @@ async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[
 
 
 def background_input(thread_id: str, utterances: Sequence[Utterance]) -> BackgroundInput:
-    """The input of a run of the graph `background_extraction`."""
     waiting = [said.model_dump(mode="json") for said in utterances[:MAX_BACKGROUND_MESSAGES]]
     return {"conversation": thread_id, "utterances": waiting, "started_at": utc_now().isoformat()}
 

@@ -24,7 +24,6 @@ Run: TypeAlias = Runtime[Context] | ToolRuntime[Context, Any]  # what LangGraph 
 
 
 def user_of(run: Run) -> str:
-    """The id of the run's user."""
     return identify(run.server_info and run.server_info.user, run.context)
 
 
@@ -48,7 +47,6 @@ def settings_of(run: Run) -> Settings:
 
 
 def memory_of(run: Run) -> UserMemory:
-    """The memory of the run's user."""
     return UserMemory(store_of(run), user_of(run))
 
 

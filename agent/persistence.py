@@ -48,7 +48,6 @@ class Services:
 
     @property
     def saver(self) -> "ThreadSaver":
-        """The checkpointer."""
         from memory.threads.saver import ThreadSaver
 
         return ThreadSaver(self.pool, self.settings.langgraph_aes_key)

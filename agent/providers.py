@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = "write <provider>:<name>, such as openai:gpt-4.1-mini or anthropic:claude-sonnet-4-5, or offline"
 PACKAGE_MISSING = "needs a package that is not installed: `make add PACKAGE={}` adds it"
+GOOGLE_KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 MAX_REASON = 300  # characters of a package's error message that are repeated
 
 
@@ -29,9 +30,7 @@ PROVIDERS = {
     "openai": Provider("langchain-openai", ("OPENAI_API_KEY",), "OPENAI_BASE_URL"),
     "anthropic": Provider("langchain-anthropic", ("ANTHROPIC_API_KEY",), "ANTHROPIC_BASE_URL"),
     # Version 3, since chromadb's pin of tenacity excludes version 4, which reads the address.
-    "google_genai": Provider(
-        "langchain-google-genai", ("GOOGLE_API_KEY", "GEMINI_API_KEY"), unread="GOOGLE_GEMINI_BASE_URL"
-    ),
+    "google_genai": Provider("langchain-google-genai", GOOGLE_KEYS, unread="GOOGLE_GEMINI_BASE_URL"),
     "ollama": Provider("langchain-ollama", address="OLLAMA_HOST"),
     "mistralai": Provider("langchain-mistralai", ("MISTRAL_API_KEY",), "MISTRAL_BASE_URL"),
     "groq": Provider("langchain-groq", ("GROQ_API_KEY",), "GROQ_API_BASE"),

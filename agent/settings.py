@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
@@ -34,6 +34,7 @@ OFFLINE_NOTICE = (
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 DAY = 86_400  # the longest timeout, in seconds
 MAX_TOKENS = 1_000_000  # the largest token budget
+CONVERSIONS: dict[str, Callable[[str], object]] = {"log_level": str.upper, "ranking": weights_of}
 
 
 class Settings(BaseSettings):
@@ -73,18 +74,24 @@ class Settings(BaseSettings):
     @field_validator("structured_output", "extract", "ranking", "log_level", mode="before")
     @classmethod
     def _any_case(cls, value: object, info: ValidationInfo) -> object:
-        if not isinstance(value, str):
-            return value
-        if info.field_name == "log_level":
-            return value.strip().upper()
-        return weights_of(value.strip().lower()) if info.field_name == "ranking" else value.strip().lower()
+        convert = CONVERSIONS.get(str(info.field_name), str)
+        return convert(value.strip().lower()) if isinstance(value, str) else value
 
-    @field_validator("chat_model", "extraction_model", "embedder", "postgres_url", "chroma_url", "openai_base_url")
+    @field_validator(
+        "chat_model",
+        "extraction_model",
+        "embedder",
+        "postgres_url",
+        "chroma_url",
+        "openai_base_url",
+        "langgraph_aes_key",
+    )
     @classmethod
-    def _text(cls, text: str | None, info: ValidationInfo) -> str | None:
+    def _text(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if text and (problem := _problem_of(str(info.field_name), text, info.data.get("openai_api_key") is not None)):
             raise ValueError(problem)
-        return text
+        return value
 
     @field_validator("data_dir")
     @classmethod
@@ -93,14 +100,6 @@ class Settings(BaseSettings):
             return PROJECT / path.expanduser()
         except RuntimeError as error:
             raise ValueError(f"the home directory {path.parts[0]} does not exist: write the path in full") from error
-
-    @field_validator("langgraph_aes_key")
-    @classmethod
-    def _aes_key(cls, key: SecretStr | None) -> SecretStr | None:
-        size = len(key.get_secret_value().encode()) if key else 16
-        if size not in (16, 24, 32):
-            raise ValueError(f"it has {size} bytes, and must have 16, 24 or 32: `openssl rand -hex 16` makes one")
-        return key
 
     @property
     def chat_model_name(self) -> str:
@@ -123,7 +122,6 @@ def read_settings() -> Settings:
 
 
 def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
-    """What is wrong with the text of a setting, or None."""
     match field:
         case "chat_model" | "extraction_model":
             problem = model_problem(text, openai_key=has_openai_key) if text != OFFLINE else None
@@ -140,6 +138,8 @@ def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
             return "write http://host:8000 or https://host, and nothing after it"
         case "openai_base_url" if not _is_http(text):
             return "write an address such as http://127.0.0.1:8000/v1"
+        case "langgraph_aes_key" if (size := len(text.encode())) not in (16, 24, 32):
+            return f"it has {size} bytes, and must have 16, 24 or 32: `openssl rand -hex 16` makes one"
     return None
 
 
@@ -197,9 +197,11 @@ def name_warning(name: str, settings: Collection[str]) -> str | None:
         return None
     if near := get_close_matches(upper, sorted(known), n=1, cutoff=0.8):
         return f"{name} in .env is unknown: did you mean {near[0]}?"
-    if upper.startswith(LIBRARY_PREFIXES):
-        return None
-    return f"{name} in .env is not a setting of this project; other libraries can read it from the environment."
+    return (
+        None
+        if upper.startswith(LIBRARY_PREFIXES)
+        else f"{name} in .env is not a setting of this project; other libraries can read it from the environment."
+    )
 
 
 def _read(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
@@ -19,10 +20,12 @@ from memory.recall.render import render
 from memory.recall.search import PAST_SHOWN
 from memory.recall.words import asks_about_past
 from memory.threads import task as task_rules
+from memory.threads.task import TASK_HOURS
 
 log = logging.getLogger(__name__)
 
 Runtime = ToolRuntime[Context, State]
+Update = Command[None]
 
 
 @tool
@@ -36,32 +39,30 @@ async def search_memory(query: str, runtime: Runtime) -> str:
 
 
 @tool
-async def start_task(
-    type: str, data: dict[str, JsonValue], runtime: Runtime, hours: float = task_rules.TASK_HOURS
-) -> Command[None]:
+async def start_task(type: str, data: dict[str, JsonValue], runtime: Runtime, hours: float = TASK_HOURS) -> Update:
     """Begin a task of several steps, such as a booking. One is open at a time, until it is ended or expires."""
     message = runtime.state["messages"][-1]
     calls = message.tool_calls if isinstance(message, AIMessage) else []
     if runtime.tool_call_id in [call["id"] for call in calls if call["name"] == start_task.name][1:]:
         raise BadInput("Another task was started in the same step: one is open at a time.")
     task = task_rules.start_task(runtime.state.get("task"), type, data, utc_now(), hours)
-    return _changed(runtime, task, f"Task {task['id']} is open.", open_until=task["expires_at"])
+    return _changed(runtime, task, f"Task {task['id']} is open.", task_open_until=task["expires_at"])
 
 
 @tool
-async def update_task(changes: dict[str, JsonValue], runtime: Runtime) -> Command[None]:
+async def update_task(changes: dict[str, JsonValue], runtime: Runtime) -> Update:
     """Merge what has become known into the open task's data; null takes a key out."""
     change = task_rules.update_task(runtime.state.get("task"), changes, utc_now())
     return _changed(runtime, change, f"Task {change['id']} is updated.")
 
 
 @tool
-async def finish_task(status: task_rules.Ending, runtime: Runtime) -> Command[None]:
+async def finish_task(status: task_rules.Ending, runtime: Runtime) -> Update:
     """End the open task."""
     task = runtime.state.get("task")
     change = task_rules.finish_task(task, status, utc_now())
     data = json.dumps(task["data"], ensure_ascii=False) if task else ""  # no longer in the prompt
-    return _changed(runtime, change, f"Task {change['id']} is {status}: {data}", open_until="")
+    return _changed(runtime, change, f"Task {change['id']} is {status}: {data}", task_open_until="")
 
 
 TOOLS: list[BaseTool] = [search_memory, start_task, update_task, finish_task]
@@ -77,9 +78,7 @@ def explain_error(error: Exception) -> str:
     return "The tool failed. Answer without it."
 
 
-def _changed(
-    runtime: Runtime, change: task_rules.Task | task_rules.TaskChange, answer: str, open_until: str | None = None
-) -> Command[None]:
-    """The update of the thread's state, with the tool's answer."""
-    update = {"task": change, "messages": [ToolMessage(answer, tool_call_id=runtime.tool_call_id)]}
-    return Command(update=update if open_until is None else {**update, "task_open_until": open_until})
+def _changed(runtime: Runtime, change: Mapping[str, object], answer: str, **others: str) -> Update:
+    """The update of the thread's state: the task, the tool's answer, and other fields."""
+    messages = [ToolMessage(answer, tool_call_id=runtime.tool_call_id)]
+    return Command(update={"task": change, "messages": messages, **others})

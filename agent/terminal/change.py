@@ -90,8 +90,8 @@ async def forget(
         raise BadInput("Name one of: a fact's id, --category, --thread, --everything.")
     from memory.facts.fact import Category
 
-    known_category: Category | None = next((known for known in get_args(Category) if known == category), None)
-    if category and not known_category:
+    known: Category | None = next((name for name in get_args(Category) if name == category), None)
+    if category and not known:
         raise BadInput(f"Unknown category {quoted(category)}: one of {', '.join(get_args(Category))}.")
     if not yes and not sys.stdin.isatty():
         raise BadInput("Nothing was deleted: this is not a terminal, so confirm it with --yes.")
@@ -104,9 +104,7 @@ async def forget(
         if everything:
             deleted = await memory.forget_everything()
         else:
-            deleted = await memory.forget(
-                fact=fact.id if fact else None, category=known_category, thread=thread or None
-            )
+            deleted = await memory.forget(fact=fact.id if fact else None, category=known, thread=thread or None)
     output.line(f"{counted(deleted, 'fact')} deleted")
     return 0
 

@@ -47,9 +47,7 @@ def writing(file: str) -> Iterator[IO[bytes]]:
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Replace a file, with its mode and owner, once the block has ended without an error. Raises OSError.
-
-    Only the owner can read a new file. A device, a pipe and an open descriptor are written to directly.
-    """
+    Only the owner can read a new file. A device, a pipe and an open descriptor are written to directly."""
     descriptor = descriptor_of(path)
     try:  # without creating or truncating anything
         opened = os.open(path, os.O_WRONLY) if descriptor is None else os.dup(descriptor)

@@ -99,10 +99,8 @@ def lower_first(text: str) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
-    """A table on a terminal; otherwise one row a line, with tabs between cells and without a heading.
-
-    Only the last `texts` columns may be wrapped. On a screen that is too narrow they are printed below their row.
-    """
+    """A table on a terminal; otherwise one row a line, with tabs between cells and without a heading. Only the last
+    `texts` columns may be wrapped. On a screen that is too narrow they are printed below their row."""
     if not sys.stdout.isatty():
         for row in rows:
             line("\t".join(map(cell, row)))
