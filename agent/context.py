@@ -20,7 +20,7 @@ class Context(BaseModel):
     )
     model: str = Field(
         default="",
-        description='The chat model: "<provider>:<name>" or "offline"; empty for the one set by CHAT_MODEL.',
+        description='The chat model, such as "openai:gpt-4.1-mini"; empty for the one set by CHAT_MODEL.',
         json_schema_extra={"langgraph_nodes": ["respond"]},
     )
     system_prompt: str = Field(

@@ -136,18 +136,20 @@ class Chat:
             stream_mode=["messages", "updates"],
             durability="sync",  # the message is in the database before it is answered
         )
-        replying = False
+        replying = ""  # the node that streams the reply: model calls tagged "nostream" are not among the messages
         async for mode, payload in cast(AsyncIterator[tuple[str, Any]], stream):  # as `stream_mode` says
             if mode == "messages":
                 message, metadata = payload
-                if metadata["langgraph_node"] == "respond" and isinstance(message, AIMessage) and message.text:
+                if isinstance(message, AIMessage) and message.text:
                     self.out.out(printable(message.text), end="", highlight=False)
-                    replying = True
-            elif "respond" in payload and replying:
+                    replying = metadata["langgraph_node"]
+                continue
+            if replying in payload:
                 self.out.out("")
-                replying = False
-            elif reconciled := payload.get("reconcile"):
-                self._note_changes(reconciled.get("changes"))
+                replying = ""
+            for update in payload.values():  # by node
+                if isinstance(update, dict):
+                    self._note_changes(update.get("changes"))
 
     def _note_changes(self, changes: MemoryChanges | None) -> None:
         if changes and (line := changes_line(changes)):
