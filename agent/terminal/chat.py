@@ -28,13 +28,13 @@ from memory.user_memory import UserMemory
 log = logging.getLogger(__name__)
 
 HELP = """\
-/new          start a new thread; what is remembered stays
+/new          start a new thread; memories are kept
 /threads      list your threads
-/resume ID    go on in one of them; the first characters of its id will do
+/resume ID    continue one of them; the first characters of its id are enough
 /tasks        list the open tasks of your threads
 /memories     show what is remembered about you
-/help         show this
-/quit         leave (so does Ctrl-D); Ctrl-C stops a reply\
+/help         show this list
+/quit         leave, as Ctrl-D does; Ctrl-C stops a reply\
 """
 
 
@@ -159,7 +159,7 @@ class Chat:
         """Extract what waits in the threads of this chat; report what is left, and how to go on."""
         try:
             if waiting := await self._waiting():
-                self.note("remembering what was said; Ctrl-C leaves it for `python -m agent catch-up`", self.err)
+                self.note("remembering what was said; Ctrl-C leaves that to `python -m agent catch-up`", self.err)
                 failures = await self._extract(waiting)
                 for thread_id, count in (await self._waiting()).items():
                     failure = failures.get(thread_id)

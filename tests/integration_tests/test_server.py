@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from memory.store import facts_namespace
 from tests.conversation import HOME, candidate, found
+from tests.documents import ROOT, blocks
 from tests.openai_server import ScriptedOpenAI, Status, Text
 from tests.processes import chat, free_port, langgraph_dev
 
@@ -73,6 +75,20 @@ async def test_replies_are_streamed_and_memory_outlives_the_server(
         assert len((await client.threads.get_state(first))["values"]["messages"]) == 2  # type: ignore[call-overload]
         items = (await client.store.search_items(facts_namespace(user)))["items"]
         assert [item["value"]["text"] for item in items] == ["Lives in Austin"]
+
+
+async def test_the_client_in_the_docs_gets_a_reply(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path
+) -> None:
+    (script,) = blocks(ROOT / "docs" / "deploying.md", "python")
+    address = "http://127.0.0.1:2024"
+    assert script.text.count(address) == 1
+    openai.reply(Text("Nice city."))
+    with langgraph_dev(tmp_path, environment) as url:
+        command = [sys.executable, "-c", script.text.replace(address, url)]
+        ran = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "Nice city.\n"), ran.stderr
+    assert openai.requests[0].messages[-1]["content"] == "I live in Austin."
 
 
 async def test_studio_finds_a_form_and_model_failures_are_reported(
