@@ -117,7 +117,9 @@ async def test_studio_finds_a_form_and_model_failures_are_reported(
         assert "Zanzibar" not in log
 
 
-async def test_terminals_and_a_server_share_one_data_directory(environment: dict[str, str], tmp_path: Path) -> None:
+async def test_terminals_and_a_server_share_one_data_directory(
+    environment: dict[str, str], tmp_path: Path, offline_model: None
+) -> None:
     """Without an address or a key, as in a fresh clone, and in a path with characters special to a shell."""
     data = tmp_path / "it's 100% my data"
     fresh = {**environment, "POSTGRES_URL": "", "CHROMA_URL": "", "OPENAI_API_KEY": "", "CHAT_MODEL": ""}
