@@ -21,7 +21,7 @@ class Context(BaseModel):
     user_id: str = Field(default=DEFAULT_USER, json_schema_extra=MEMORY)
     """Whose memory is used. For development: an authenticated user always takes precedence."""
     model: str = Field(default="", json_schema_extra=RESPOND)
-    """The chat model: "<provider>:<name>" or "offline"; empty for the one set by CHAT_MODEL."""
+    """The chat model, such as "openai:gpt-4.1-mini"; empty for the one set by CHAT_MODEL."""
     system_prompt: str = Field(default=SYSTEM_PROMPT, json_schema_extra=RESPOND | {"langgraph_type": "prompt"})
     """The beginning of the system prompt, before what is known about the user."""
     memory_tokens: int | None = Field(default=None, ge=0, le=100_000, json_schema_extra={"langgraph_nodes": ["recall"]})

@@ -1,4 +1,4 @@
-"""Opens chat models by name: "<provider>:<name>" through LangChain, or "offline" for the built-in one."""
+"""Opens chat models by name: "<provider>:<name>", through LangChain."""
 
 import math
 from functools import lru_cache

@@ -67,13 +67,13 @@ def model_problem(name: str, *, openai_key: bool) -> str | None:
         return f"cannot use the address in {known.unread}: {known.package} ignores it, leave it out"
     has_key = openai_key if provider == "openai" else any(os.environ.get(key) for key in known.keys)
     if known.keys and not has_key:
-        return f"needs a key: set {known.keys[0]} in .env or the environment, or use the built-in model, offline"
+        return f"needs a key: set {known.keys[0]} in .env or the environment"
     return None
 
 
 def init_model(name: str, **arguments: Any) -> "BaseChatModel":
     """LangChain's chat model for `name`. Raises BadInput whose text is a problem as `model_problem` returns it."""
-    from langchain.chat_models import init_chat_model  # the offline model does without
+    from langchain.chat_models import init_chat_model  # it takes a second, and only real models need it
 
     provider, model = split_name(name)
     try:

@@ -26,11 +26,7 @@ ExtractWhen = Literal["inline", "batched", "background"]
 
 DEFAULT_USER = "default"
 PROJECT = Path(__file__).parents[1]  # `.env` and a relative DATA_DIR are looked for here, not in the working directory
-OFFLINE = "offline"
-OFFLINE_NOTICE = (
-    "This is the built-in rule-based model: it needs no key, and understands plain statements and questions about you "
-    "only. For a real model, set OPENAI_API_KEY, and CHAT_MODEL=openai:<name>, in .env."
-)
+OFFLINE = "offline"  # the chat model where no key is set
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 DAY = 86_400  # the longest timeout, in seconds
 MAX_TOKENS = 1_000_000  # the largest token budget
@@ -103,8 +99,10 @@ class Settings(BaseSettings):
 
     @property
     def chat_model_name(self) -> str:
-        """CHAT_MODEL, or what the presence of a key says."""
-        return self.chat_model or (DEFAULT_OPENAI_MODEL if self.openai_api_key else OFFLINE)
+        """CHAT_MODEL, or the default. Raises BadInput if there is none, as after the offline model was removed."""
+        if self.chat_model or self.openai_api_key:
+            return self.chat_model or DEFAULT_OPENAI_MODEL
+        return OFFLINE
 
     @property
     def extraction_model_name(self) -> str:
@@ -123,8 +121,10 @@ def read_settings() -> Settings:
 
 def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
     match field:
+        case "chat_model" | "extraction_model" if text == OFFLINE:
+            return None
         case "chat_model" | "extraction_model":
-            problem = model_problem(text, openai_key=has_openai_key) if text != OFFLINE else None
+            problem = model_problem(text, openai_key=has_openai_key)
             return f"the model {problem}" if problem else None
         case "embedder" if text != "local" and not re.match("openai:.", text):
             return "write local, or openai:<name> such as openai:text-embedding-3-small"

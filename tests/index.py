@@ -53,7 +53,7 @@ def settings_of_its_own(servers: Addresses, openai: ScriptedOpenAI, directory: P
         chroma_shards=1,
         data_dir=directory / "data",
         embedded_idle_timeout=0,
-        chat_model="offline",
+        chat_model="openai:scripted",
         extraction_model="",
         embedder="local",
         openai_api_key=SecretStr("test"),

@@ -1,1 +1,7 @@
-"""The chat model that needs no key: rules in place of a model. Bring a real one, and delete this folder."""
+"""The offline model: rules in place of a chat model, which need no key. With a real one, delete this folder."""
+
+NOTICE = (
+    "This is the offline model: it needs no key, and understands plain statements and questions about you only. For a "
+    "real model, set OPENAI_API_KEY, and CHAT_MODEL=openai:<name>, in .env."
+)
+"""What it says about itself at the start of a chat."""

@@ -4,9 +4,9 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from agent.offline import NOTICE
 from agent.offline.statements import read
 from agent.offline.words import RELATIVES, ROLES
-from agent.settings import OFFLINE_NOTICE
 from memory.learn.reconcile import SINGLE_VALUED
 from memory.learn.small_talk import is_small_talk
 from memory.recall.render import PAST_HEADING
@@ -83,7 +83,7 @@ def answer(question: str, current: Sequence[str], past: Sequence[str]) -> str:
     asked = re.sub(r"(?<=[a-z])'s\b", " is", question.replace("’", "'").casefold()).strip(" ?.!")
     asked = _LEAD_IN.sub("", asked.replace("used to ", "").replace("use to ", ""))
     if re.fullmatch("(?:who|what) are you|what can you do|help", asked):
-        return OFFLINE_NOTICE
+        return NOTICE
     if _EVERYTHING.fullmatch(asked):
         return _sentences(map(second_person, current))
     before = asks_about_past(asked) and "still" not in asked

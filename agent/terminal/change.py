@@ -16,7 +16,7 @@ from memory.errors import AgentMemoryError, BadInput
 @command
 async def observe(
     text: Annotated[str, typer.Argument(help="What the user said.")] = "",
-    file: Annotated[str, typer.Option(help="Read it from a file, or - for standard input: each line a message.")] = "",
+    file: Annotated[str, typer.Option(help="Read from a file, or - for standard input; each line is a message.")] = "",
     at: Annotated[str, typer.Option(help=f"When it was said; now by default. {WHEN}")] = "",
     as_json: JsonOption = False,
     user: UserOption = "default",
@@ -40,12 +40,12 @@ async def observe(
     if as_json:
         output.document({key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()})
     else:
-        output.line_or_note(output.changes_line(memory_changes(changes)), "nothing new to remember")
+        output.line_or_note(output.changes_line(memory_changes(changes)), "no new facts")
 
 
 @command
 async def catch_up(as_json: JsonOption = False, user: UserOption = "default") -> int:
-    """Extract the messages that were not extracted yet. The exit code is 1 while some are left."""
+    """Extract facts from messages that are still waiting. The exit code is 1 if some could not be extracted."""
     async with opened() as services:
         from agent.extraction_schedule import catch_up_thread, with_extraction_model
         from agent.state import changed_facts
@@ -71,21 +71,22 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
     else:
         labels = {"history": "added as history"}
         learnt = ", ".join(f"{number} {labels.get(key, key)}" for key, number in counts.items() if number)
-        output.line_or_note(learnt, "" if failed else "nothing new to remember")
-        output.note(f"{failed} of {len(threads)} threads are left: run it again" if failed else "nothing is left")
+        output.line_or_note(learnt, "" if failed else "no new facts")
+        left = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
+        output.note(left if failed else "no messages are waiting")
     return FAILED if failed else 0
 
 
 @command
 async def forget(
     fact_id: Annotated[str, typer.Argument(help="A fact's id, or its first characters.")] = "",
-    category: Annotated[str, typer.Option(help="Every fact of a category.")] = "",
-    thread: Annotated[str, typer.Option(help="A thread, its messages, and what was said in it.")] = "",
-    everything: Annotated[bool, typer.Option("--everything", help="All facts and all threads.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    category: Annotated[str, typer.Option(help="Delete the facts of this category.")] = "",
+    thread: Annotated[str, typer.Option(help="Delete this thread, its messages, and the facts said in it.")] = "",
+    everything: Annotated[bool, typer.Option("--everything", help="Delete all facts and all threads.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     user: UserOption = "default",
 ) -> int:
-    """Delete for good, including the history."""
+    """Delete facts permanently, including their history."""
     if [bool(fact_id), bool(category), bool(thread), everything].count(True) != 1:
         raise BadInput("Name one of: a fact's id, --category, --thread, --everything.")
     from memory.facts.fact import Category

@@ -28,13 +28,13 @@ from memory.user_memory import UserMemory
 log = logging.getLogger(__name__)
 
 HELP = """\
-/new          start a new thread; what is remembered stays
+/new          start a new thread; memories are kept
 /threads      list your threads
-/resume ID    go on in one of them; the first characters of its id will do
+/resume ID    continue one of them; the first characters of its id are enough
 /tasks        list the open tasks of your threads
 /memories     show what is remembered about you
-/help         show this
-/quit         leave (so does Ctrl-D); Ctrl-C stops a reply\
+/help         show this list
+/quit         leave, as Ctrl-D does; Ctrl-C stops a reply\
 """
 
 
@@ -136,18 +136,20 @@ class Chat:
             stream_mode=["messages", "updates"],
             durability="sync",  # the message is in the database before it is answered
         )
-        replying = False
+        replying = ""  # the node that streams the reply: model calls tagged "nostream" are not among the messages
         async for mode, payload in cast(AsyncIterator[tuple[str, Any]], stream):  # as `stream_mode` says
             if mode == "messages":
                 message, metadata = payload
-                if metadata["langgraph_node"] == "respond" and isinstance(message, AIMessage) and message.text:
+                if isinstance(message, AIMessage) and message.text:
                     self.out.out(printable(message.text), end="", highlight=False)
-                    replying = True
-            elif "respond" in payload and replying:
+                    replying = metadata["langgraph_node"]
+                continue
+            if replying in payload:
                 self.out.out("")
-                replying = False
-            elif reconciled := payload.get("reconcile"):
-                self._note_changes(reconciled.get("changes"))
+                replying = ""
+            for update in payload.values():  # by node
+                if isinstance(update, dict):
+                    self._note_changes(update.get("changes"))
 
     def _note_changes(self, changes: MemoryChanges | None) -> None:
         if changes and (line := changes_line(changes)):
@@ -157,7 +159,7 @@ class Chat:
         """Extract what waits in the threads of this chat; report what is left, and how to go on."""
         try:
             if waiting := await self._waiting():
-                self.note("remembering what was said; Ctrl-C leaves it for `python -m agent catch-up`", self.err)
+                self.note("remembering what was said; Ctrl-C leaves that to `python -m agent catch-up`", self.err)
                 failures = await self._extract(waiting)
                 for thread_id, count in (await self._waiting()).items():
                     failure = failures.get(thread_id)

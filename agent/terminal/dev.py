@@ -8,12 +8,14 @@ import memory  # noqa: F401 - turns telemetry off before the server starts
 
 
 def check_settings() -> None:
-    """Check the settings, and change nothing but LOG_LEVEL, since the server reads `.env` itself. Raises BadInput."""
+    """Check the settings, and change nothing but LOG_LEVEL, since the server reads `.env` itself. Raises BadInput,
+    also if no model is set."""
     from agent.settings import read_settings
 
     before = dict(os.environ)
     try:
-        level = read_settings().log_level
+        settings = read_settings()
+        level, _ = settings.log_level, settings.chat_model_name
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -32,7 +32,7 @@ async def doctor(
     else:
         rows = [[name.replace("_", " "), finding_text(value)] for name, value in findings.items() if value != ""]
         output.table(["what", "found"], rows)
-        output.note("all is well" if report.clean else "they differ: --repair repairs what it can")
+        output.note("the ledger and the search index agree" if report.clean else "they differ: run `doctor --repair`")
     return 0 if report.clean else FAILED
 
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 ID_SHOWN, ID_NEEDED = 8, 4  # characters of a fact's id that are shown, and that have to be given
 WHEN = "An ISO date or time, in UTC unless it names a zone."
 FACT_COLUMNS = ["id", "said", "category", "state", "text"]
-NO_ANSWER = "nothing that answers this is remembered"
+NO_ANSWER = "no fact answers this"
 
 
 @command
 async def memories(
-    query: Annotated[str, typer.Option(help="Only what answers this, best first.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Also what is no longer current.")] = False,
-    reasons: Annotated[str, typer.Option("--why", help="What is recalled for this, and why.")] = "",
+    query: Annotated[str, typer.Option(help="Only facts that answer this, best first.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Include facts that are no longer current.")] = False,
+    reasons: Annotated[str, typer.Option("--why", help="Show which facts are recalled for this, and why.")] = "",
     as_json: JsonOption = False,
     user: UserOption = "default",
 ) -> None:
@@ -48,7 +48,7 @@ def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
     found = [("now", hit) for hit in recalled.hits] + [("past", hit) for hit in recalled.past]
     nothing: dict[str, Any] = {"score": None, "why": []}
     documents = [{"recalled": "profile", "fact": fact_json(fact), **nothing} for fact in recalled.profile]
-    rows = [["profile", "", fact.text, f"{fact.category}, recalled in any case"] for fact in recalled.profile]
+    rows = [["profile", "", fact.text, f"{fact.category}, always included"] for fact in recalled.profile]
     for when, hit in found:
         signals = [signal._asdict() | {"contribution": signal.contribution} for signal in hit.why]
         documents.append({"recalled": when, "fact": fact_json(hit.fact), "score": hit.score, "why": signals})
@@ -60,7 +60,7 @@ def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
     if rows:
         output.table(["recalled", "score", "text", "why"], rows, texts=2)
     if not found:
-        output.note(f"{NO_ANSWER}{' besides the profile' if rows else ''}")
+        output.note(f"{NO_ANSWER}{', apart from the profile' if rows else ''}")
 
 
 @command
@@ -79,7 +79,7 @@ async def history(
         versions = await memory.history(of)
     rows = ([str(version.number), *fact_row(version.fact)] for version in versions)
     documents = ({"version": version.number, "fact": fact_json(version.fact)} for version in versions)
-    empty = f"nothing was ever known about {quoted(slot)}"
+    empty = f"no fact about {quoted(slot)}, current or past"
     output.listing(["version", *FACT_COLUMNS], rows, empty, json=documents if as_json else None)
 
 
@@ -97,7 +97,7 @@ async def as_of(
         output.document({"when": moment.isoformat(), **known})
     else:
         rows = [[clock, *fact_row(fact)] for clock, facts in clocks.items() for fact in facts]
-        empty = f"nothing is known of {moment:%Y-%m-%d %H:%M} UTC, and nothing was known then"
+        empty = f"no fact held on {moment:%Y-%m-%d %H:%M} UTC, and none was known then"
         output.listing(["clock", *FACT_COLUMNS], rows, empty)
 
 
@@ -126,7 +126,7 @@ async def context(
     settings = start()
     async with opened_memory(user, settings) as memory:
         block = await memory.context(query, settings.memory_tokens if tokens is None else tokens)
-    output.line_or_note(block, "nothing matters for this, or nothing fits")
+    output.line_or_note(block, "no fact is recalled for this, or none fits the budget")
 
 
 async def fact_of(memory: "UserMemory", prefix: str) -> "Fact":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import FAILED, UserOption, app, opened
+from agent.terminal.app import FAILED, UserOption, app, opened, start
 from memory.errors import BadInput
 
 if TYPE_CHECKING:
@@ -51,14 +51,16 @@ def chat(
 async def _chat(user: str, thread: str) -> int:
     """Returns the exit code: for a script, whether any message failed."""
     thread_id = thread or str(uuid.uuid4())
-    async with opened() as services, AsyncExitStack() as stack:
-        from agent.settings import OFFLINE, OFFLINE_NOTICE
+    settings = start()
+    model = settings.chat_model_name
+    async with opened(settings) as services, AsyncExitStack() as stack:
+        from agent.offline import NOTICE
+        from agent.settings import OFFLINE
         from memory.threads.threads import check_thread_is_own
 
         await services.chroma.check()
         await check_thread_is_own(services.pool, user, thread_id)
-        model = services.settings.chat_model_name
-        output.note(OFFLINE_NOTICE if model == OFFLINE else f"Talking to {model}.")
+        output.note(NOTICE if model == OFFLINE else f"Talking to {model}.")
         opening = asyncio.create_task(open_chat(services, user, thread_id, stack))
         try:
             if sys.stdin.isatty():

@@ -108,7 +108,7 @@ async def pruned(saver: "ThreadSaver", thread_id: str) -> "Size | None":
 @command
 async def tasks(
     everything: Annotated[
-        bool, typer.Option("--all", help="Also ended or expired ones: the last of each thread.")
+        bool, typer.Option("--all", help="Include ended and expired tasks: the last one of each thread.")
     ] = False,
     as_json: JsonOption = False,
     user: UserOption = "default",

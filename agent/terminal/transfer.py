@@ -12,10 +12,10 @@ from agent.terminal.output import counted
 
 @app.command()
 def export(
-    file: Annotated[str, typer.Argument(help="Where to; standard output by default.")] = "-",
+    file: Annotated[str, typer.Argument(help="The file to write; standard output by default.")] = "-",
     user: UserOption = "default",
 ) -> None:
-    """Write all that is known, with its history, as JSON lines."""
+    """Write a user's facts, with their history, as JSON lines."""
     import agent.persistence  # noqa: F401 - takes seconds, during which Ctrl-C should not leave half a file
 
     with files.writing(file) as out:  # not in the event loop, so that Ctrl-C ends the wait for the reader of a pipe
@@ -38,7 +38,7 @@ async def import_(
     file: Annotated[str, typer.Argument(help="An exported file, or - for standard input.")],
     user: UserOption = "default",
 ) -> None:
-    """Add an exported memory, whole or not at all."""
+    """Add the facts of an exported file: all of them, or none."""
     lines = files.read_lines(file)
     async with opened_memory(user, writes=True) as memory:
         added = await memory.import_(lines)

@@ -208,7 +208,7 @@ def reasons(hit: Hit, query: str, weights: Weights, now: datetime) -> tuple[Sign
         "similarity": f"cosine {hit.similarity:.2f}",
         "words": f"shares {', '.join(shared)}" if shared else "shares no word",
         "thread": "what else was said in the same thread",
-        "person": f"about {hit.fact.subject}" if hit.person else "names nobody",
+        "person": f"about {hit.fact.subject}" if hit.person else "names no person",
         "recency": f"last said {max((now - hit.fact.last_said_at).days, 0)} days ago",
         "importance": f"of importance {hit.importance:.1f}",
     }

@@ -25,8 +25,8 @@ def fork(place: Path) -> Clone:
     return clone
 
 
-def run(clone: Clone, script: str) -> None:
-    """Run a shell script in the copy."""
+def run(clone: Clone, script: str, code: int = 0) -> str:
+    """Run a shell script in the copy, which ends with this exit code. Returns what it printed on standard error."""
     ran = subprocess.run(
         ["sh", "-e", "-c", script],
         cwd=clone.directory,
@@ -36,11 +36,14 @@ def run(clone: Clone, script: str) -> None:
         timeout=SETUP_TIMEOUT,
         check=False,
     )
-    assert ran.returncode == 0, f"{script}\n{ran.stdout[-6000:]}\n{ran.stderr[-6000:]}"
+    assert ran.returncode == code, f"{script}\n{ran.stdout[-6000:]}\n{ran.stderr[-6000:]}"
+    return ran.stderr
 
 
 def test_a_fork_that_changes_every_part_passes_its_own_checks(fork: Clone) -> None:
     run(fork, "make setup")
+    (fork.directory / "agent" / "prices.py").write_text('"""What a repair costs."""\n')
+    run(fork, ".venv/bin/python -m pytest tests/checks -q")  # also under the template's name, a module can be added
     for block in blocks(CUSTOMISING, "diff", "sh"):
         if block.language == "sh":
             run(fork, block.text)
@@ -51,3 +54,6 @@ def test_a_fork_that_changes_every_part_passes_its_own_checks(fork: Clone) -> No
             pytest.skip(str(error))
     assert not [name for name in ("agent", "memory", "graphs") if (fork.directory / name).exists()]
     run(fork, "make lint unit")
+    refused = run(fork, "CHAT_MODEL= OPENAI_API_KEY= .venv/bin/python -m desk --user ada", code=2)
+    assert refused.startswith("error: There is no chat model: set OPENAI_API_KEY or CHAT_MODEL"), refused
+    assert not (fork.directory / ".data").exists(), "no server was started"

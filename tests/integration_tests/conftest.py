@@ -15,10 +15,15 @@ from tests.embedded import BOTH, Client, StartClient, eventually
 from tests.processes import processes
 
 
-@pytest.fixture
-def offline(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The offline model in place of the scripted one. Skips the test if a fork has removed it."""
+@pytest.fixture(scope="session")
+def offline_model() -> None:
+    """Skips tests that need the offline model if a fork has removed it."""
     pytest.importorskip("agent.offline.model")
+
+
+@pytest.fixture
+def offline(environment: dict[str, str], offline_model: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The offline model in place of the scripted one."""
     for name, value in {"CHAT_MODEL": "offline", "LOG_LEVEL": "WARNING"}.items():
         monkeypatch.setenv(name, value)
         environment[name] = value

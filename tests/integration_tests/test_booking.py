@@ -41,7 +41,7 @@ def desk(environment: dict[str, str], tmp_path: Path, user: str) -> Desk:
 
 
 @pytest.fixture
-def offline_desk(environment: dict[str, str], tmp_path: Path, user: str) -> Desk:
+def offline_desk(environment: dict[str, str], offline_model: None, tmp_path: Path, user: str) -> Desk:
     return Desk({**environment, "CHAT_MODEL": "offline", "LOG_LEVEL": "WARNING"}, tmp_path, user)
 
 

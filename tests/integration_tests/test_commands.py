@@ -25,7 +25,7 @@ def test_observe_prints_the_changes_to_memory(offline: dict[str, str], run: Run)
     again = run("observe", "I live in Austin!", "--json").json
     assert [fact["text"] for fact in again["reinforced"]] == ["Lives in Austin"]
     nothing = run("observe", "Good morning.")
-    assert (nothing.out, nothing.err.strip(), nothing.code) == ("", "nothing new to remember", 0)
+    assert (nothing.out, nothing.err.strip(), nothing.code) == ("", "no new facts", 0)
 
 
 def test_observe_prints_what_it_recorded_as_history(offline: dict[str, str], run: Run) -> None:
@@ -121,7 +121,7 @@ def test_nothing_is_deleted_without_confirmation(ada: Run) -> None:
 
 def test_doctor_reports_that_nothing_differs(ada: Run) -> None:
     shown = ada("doctor")
-    assert (shown.code, shown.err.strip()) == (0, "all is well")
+    assert (shown.code, shown.err.strip()) == (0, "the ledger and the search index agree")
     assert ["missing", "0"] in shown.rows
     assert ada("doctor", "--json").json["clean"] is True
 

@@ -16,6 +16,9 @@ from tests.processes import chat, environment
 CHANGES_FILES = ("README.md", "customising.md")
 """Pages whose shell blocks other tests run: tests/fresh."""
 
+NEEDS_SERVER = ("deploying.md",)
+"""Pages whose blocks run in test_server.py."""
+
 FORGET = """
 import asyncio
 from agent.persistence import open_store
@@ -98,7 +101,9 @@ def runnable(page: Path) -> list[Block]:
     return blocks(page, "python", "console", *shell)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in NEEDS_SERVER and runnable(page)], ids=lambda page: page.name
+)
 def test_the_commands_of_a_page_print_what_the_page_shows(page: Path, reader: Reader) -> None:
     for block in runnable(page):
         match block.language:

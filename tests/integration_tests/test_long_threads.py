@@ -237,7 +237,7 @@ async def test_a_fork_from_before_a_summary_has_its_messages_and_folds_again(
 
 
 async def test_the_offline_model_summarizes_a_long_thread_in_the_users_words(
-    graph: Graph, user: str, thread: str, setting: Setting
+    graph: Graph, user: str, thread: str, setting: Setting, offline_model: None
 ) -> None:
     setting(chat_model="offline")
     for number in range(80):

@@ -26,7 +26,7 @@ def test_loopback_servers_are_reached_despite_any_proxy(
 
 @pytest.mark.parametrize("proxy", ["socks://127.0.0.1:1080", "http://[::"])
 def test_without_a_key_an_unusable_proxy_does_no_harm(
-    proxy: str, environment: dict[str, str], tmp_path: Path, user: str
+    proxy: str, environment: dict[str, str], tmp_path: Path, user: str, offline_model: None
 ) -> None:
     result = chat("I like tea.\n", {**environment, **proxies(proxy), "CHAT_MODEL": "offline"}, tmp_path, "--user", user)
     assert (result.returncode, result.stdout) == (0, "Noted: you like tea.\nremembered: likes tea\n"), result.stderr

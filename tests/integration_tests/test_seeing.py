@@ -73,12 +73,12 @@ def test_profile_and_context_show_who_the_user_is(ada: Run) -> None:
     [
         (["memories"], "nothing is remembered yet"),
         (["memories", "--all"], "nothing is remembered yet"),
-        (["memories", "--query", "Where?"], "nothing that answers this is remembered"),
-        (["memories", "--why", "Where?"], "nothing that answers this is remembered"),
-        (["history", "--slot", "user/car"], "nothing was ever known about 'user/car'"),
-        (["as-of", "2020-04-01"], "nothing is known of 2020-04-01 00:00 UTC, and nothing was known then"),
+        (["memories", "--query", "Where?"], "no fact answers this"),
+        (["memories", "--why", "Where?"], "no fact answers this"),
+        (["history", "--slot", "user/car"], "no fact about 'user/car', current or past"),
+        (["as-of", "2020-04-01"], "no fact held on 2020-04-01 00:00 UTC, and none was known then"),
         (["profile"], "nothing is known about the user yet"),
-        (["context", "Where?"], "nothing matters for this, or nothing fits"),
+        (["context", "Where?"], "no fact is recalled for this, or none fits the budget"),
         (["tasks"], "no task is open"),
         (["tasks", "--all"], "no tasks yet"),
         (["threads"], "no threads yet"),
@@ -105,11 +105,11 @@ def test_threads_lists_only_the_users_own_threads(offline: dict[str, str], run: 
 def test_why_shows_what_a_prompt_contains_and_each_signals_part(ada: Run) -> None:
     asked = "Where did I live before?"
     always, _, now, past = ada("memories", "--why", asked).rows
-    assert always == ["profile", "", "Is allergic to nuts", "constraint, recalled in any case"]
+    assert always == ["profile", "", "Is allergic to nuts", "constraint, always included"]
     assert (now[0], now[2]) == ("now", "Lives in Austin")
     assert (past[0], past[2]) == ("past", "Lives in Lima")
     assert re.fullmatch(
-        r"similarity \d\.\d+, cosine \d\.\d+; words \d\.\d+, shares live; thread .*; person 0\.000, names nobody; "
+        r"similarity \d\.\d+, cosine \d\.\d+; words \d\.\d+, shares live; thread .*; person 0\.000, names no person; "
         r"recency .*, last said \d+ days ago; importance 0\.\d+, of importance 0\.\d",
         now[3],
     )
@@ -135,9 +135,9 @@ def test_why_shows_only_facts_that_are_recalled(ada: Run) -> None:
     shown = ada("memories", "--why", asked)
     assert [row[0] for row in shown.rows] == ["profile", "profile"]
     assert "Lives in Austin" not in ada("context", asked).out
-    assert (shown.code, "nothing that answers this is remembered besides the profile" in shown.err) == (0, True)
+    assert (shown.code, "no fact answers this, apart from the profile" in shown.err) == (0, True)
     nothing = ada("memories", "--why", "Who won the world cup?", as_user="nobody")
-    assert (nothing.code, nothing.out, "nothing that answers this" in nothing.err) == (0, "", True)
+    assert (nothing.code, nothing.out, "no fact answers this" in nothing.err) == (0, "", True)
 
 
 def test_tables_can_be_read_on_a_narrow_screen(ada: Run, offline: dict[str, str], tmp_path: Path, user: str) -> None:

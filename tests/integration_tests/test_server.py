@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from memory.store import facts_namespace
 from tests.conversation import HOME, candidate, found
+from tests.documents import ROOT, blocks
 from tests.openai_server import ScriptedOpenAI, Status, Text
 from tests.processes import chat, free_port, langgraph_dev
 
@@ -75,6 +77,20 @@ async def test_replies_are_streamed_and_memory_outlives_the_server(
         assert [item["value"]["text"] for item in items] == ["Lives in Austin"]
 
 
+async def test_the_client_in_the_docs_gets_a_reply(
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path
+) -> None:
+    (script,) = blocks(ROOT / "docs" / "deploying.md", "python")
+    address = "http://127.0.0.1:2024"
+    assert script.text.count(address) == 1
+    openai.reply(Text("Nice city."))
+    with langgraph_dev(tmp_path, environment) as url:
+        command = [sys.executable, "-c", script.text.replace(address, url)]
+        ran = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "Nice city.\n"), ran.stderr
+    assert openai.requests[0].messages[-1]["content"] == "I live in Austin."
+
+
 async def test_studio_finds_a_form_and_model_failures_are_reported(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path
 ) -> None:
@@ -101,7 +117,9 @@ async def test_studio_finds_a_form_and_model_failures_are_reported(
         assert "Zanzibar" not in log
 
 
-async def test_terminals_and_a_server_share_one_data_directory(environment: dict[str, str], tmp_path: Path) -> None:
+async def test_terminals_and_a_server_share_one_data_directory(
+    environment: dict[str, str], tmp_path: Path, offline_model: None
+) -> None:
     """Without an address or a key, as in a fresh clone, and in a path with characters special to a shell."""
     data = tmp_path / "it's 100% my data"
     fresh = {**environment, "POSTGRES_URL": "", "CHROMA_URL": "", "OPENAI_API_KEY": "", "CHAT_MODEL": ""}

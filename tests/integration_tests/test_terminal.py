@@ -16,7 +16,7 @@ from tests.screen import terminal
 
 
 @pytest.fixture
-def offline(environment: dict[str, str]) -> dict[str, str]:
+def offline(environment: dict[str, str], offline_model: None) -> dict[str, str]:
     """The settings of a fresh clone, with the shared servers of this session."""
     return {**environment, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "LOG_LEVEL": "WARNING"}
 

@@ -1,5 +1,6 @@
 """Chat models by name, of any provider, with errors that name the provider's package and variables."""
 
+import re
 import sys
 from typing import cast
 
@@ -12,7 +13,7 @@ from langchain_openai.chat_models.base import OpenAIAuthenticationError, OpenAIT
 from pydantic import SecretStr
 
 from agent.models import open_model
-from agent.providers import PROVIDERS, Provider, model_failure, model_problem
+from agent.providers import EXAMPLES, PROVIDERS, Provider, model_failure, model_problem
 from agent.settings import Settings
 from agent.terminal.chat import turn_failure
 from memory.errors import BadInput
@@ -46,12 +47,12 @@ def test_an_openai_model_opens_with_our_address_timeout_and_retries() -> None:
 
 @pytest.mark.parametrize("name", ["gpt-4", "openai:", ":gpt-4", "", "Offline"])
 def test_a_name_without_a_provider_is_an_error_with_examples(name: str) -> None:
-    with pytest.raises(BadInput, match=r"names no provider: write <provider>:<name>, such as openai:gpt.*or offline"):
+    with pytest.raises(BadInput, match=re.escape(f"names no provider: {EXAMPLES}.")):
         open_model(name, Settings(openai_api_key=SecretStr("k")))
 
 
 def test_an_unknown_provider_is_an_error_with_examples() -> None:
-    with pytest.raises(BadInput, match=r"'foo:bar' names an unknown provider, 'foo': write .*openai:gpt.*or offline"):
+    with pytest.raises(BadInput, match=re.escape(f"'foo:bar' names an unknown provider, 'foo': {EXAMPLES}.")):
         open_model("foo:bar", Settings())
 
 

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, SecretStr
 
 from agent.models import open_model
+from agent.offline import NOTICE
 from agent.offline.answers import NOT_TAKEN_IN
 from agent.offline.model import OfflineChatModel
-from agent.settings import OFFLINE_NOTICE, Settings
+from agent.settings import Settings
 from memory.facts.fact import Fact, Source, utc_now
 from memory.learn.extract import StructuredOutputMethod, Utterance, extract
 from memory.recall.render import render
@@ -115,7 +116,7 @@ ANSWERS = [
     # messages that are not questions
     ("hello", "Hello! Tell me something about yourself, or ask me what I know about you."),
     ("Thanks!", "You're welcome."),
-    ("Who are you?", OFFLINE_NOTICE),
+    ("Who are you?", NOTICE),
     ("I live in Lima and I'm vegan.", "Noted: you live in Lima, and you are vegan."),
     ("I work at Dell. Where do I work?", "Noted: you work at Dell. You work at Dell."),
     ("I moved to Lima. Where do I live?", "Noted: you live in Lima. You live in Lima."),
@@ -274,9 +275,16 @@ async def test_the_same_messages_always_get_the_same_tool_calls() -> None:
 def test_it_says_what_it_is_and_how_to_use_a_real_model() -> None:
     model = OfflineChatModel()
     assert (model._llm_type, model.model_name) == ("offline", "offline")
-    assert "OPENAI_API_KEY" in OFFLINE_NOTICE
-    assert "CHAT_MODEL=openai:<name>" in OFFLINE_NOTICE
-    assert "\n" not in OFFLINE_NOTICE
+    assert "OPENAI_API_KEY" in NOTICE
+    assert "CHAT_MODEL=openai:<name>" in NOTICE
+    assert "\n" not in NOTICE
+
+
+def test_it_is_the_default_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "CHAT_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    assert Settings().chat_model_name == "offline"
+    assert Settings(openai_api_key=SecretStr("k"), chat_model="offline").chat_model_name == "offline"
 
 
 def test_it_needs_no_key_and_imports_no_provider(monkeypatch: pytest.MonkeyPatch) -> None:

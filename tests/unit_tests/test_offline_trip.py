@@ -4,12 +4,12 @@ import json
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import tool
 from pydantic import JsonValue
 
 from agent.offline.model import OfflineChatModel
 from agent.offline.trip import TRIP, Call, Trip, open_trip, reply_on_trip, work_on
 from agent.prompts import system_message
-from agent.tools import TOOLS
 from memory.threads.task import Task
 from tests.facts import NOON
 
@@ -117,8 +117,29 @@ def test_the_reason_why_a_tool_refused_is_passed_on() -> None:
     assert reply_on_trip(LISBON, refused) == refused
 
 
+# Tools of its own, so that a project may remove those of the template.
+
+
+@tool
+def start_task(type: str, data: dict[str, JsonValue]) -> str:  # noqa: A002 - the model sees it
+    """Begin a task."""
+    return type
+
+
+@tool
+def update_task(changes: dict[str, JsonValue]) -> str:
+    """Change the task."""
+    return str(changes)
+
+
+@tool
+def finish_task(status: str) -> str:
+    """End the task."""
+    return status
+
+
 async def test_it_calls_the_tool_and_then_reports_the_state_of_the_trip() -> None:
-    model = OfflineChatModel().bind_tools(TOOLS)
+    model = OfflineChatModel().bind_tools([start_task, update_task])
     said = HumanMessage("from 3 May to 10 May")
     called = await model.ainvoke([SystemMessage(prompt(LISBON)), said])
     assert [(call["name"], call["args"]) for call in called.tool_calls] == [
@@ -131,7 +152,7 @@ async def test_it_calls_the_tool_and_then_reports_the_state_of_the_trip() -> Non
 
 
 async def test_it_admits_that_it_booked_nothing() -> None:
-    model = OfflineChatModel().bind_tools(TOOLS)
+    model = OfflineChatModel().bind_tools([start_task, finish_task])
     ended = ToolMessage(f"Task a is done: {json.dumps(COMPLETE)}", tool_call_id="1", name="finish_task")
     called = AIMessage("", tool_calls=[{"name": "finish_task", "args": {"status": "done"}, "id": "1"}])
     replied = await model.ainvoke([SystemMessage(""), HumanMessage("book it"), called, ended])

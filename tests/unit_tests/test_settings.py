@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.providers import EXAMPLES
 from agent.settings import PROJECT, Settings, read_settings
 from memory.errors import BadInput
 from memory.index.embeddings import open_embedder
@@ -50,8 +51,7 @@ def test_every_wrong_value_is_listed_with_its_variable_and_what_it_takes(problem
         CHAT_MODEL="gpt-4",
     ) == [
         "OPENAI_BASE_URL is 'localhost': write an address such as http://127.0.0.1:8000/v1.",
-        "CHAT_MODEL is 'gpt-4': the model names no provider: write <provider>:<name>, such as openai:gpt-4.1-mini or "
-        "anthropic:claude-sonnet-4-5, or offline.",
+        f"CHAT_MODEL is 'gpt-4': the model names no provider: {EXAMPLES}.",
         "MODEL_TIMEOUT is 'soon': must be a number.",
         "EXTRACT_EVERY is '2.5': must be a whole number.",
         "EMBEDDER is 'word2vec': write local, or openai:<name> such as openai:text-embedding-3-small.",
@@ -135,10 +135,9 @@ def test_a_wrong_weight_is_named(weight: str, problems: Problems) -> None:
     assert f"{weight!r} is no weight: write one of similarity, words" in problem
 
 
-def test_without_a_key_the_offline_model_is_used() -> None:
-    assert Settings().chat_model_name == "offline"
+def test_with_a_key_the_default_is_a_model_of_openai() -> None:
     assert Settings(openai_api_key="k").chat_model_name.startswith("openai:")
-    assert Settings(openai_api_key="k", chat_model="offline").chat_model_name == "offline"
+    assert Settings(openai_api_key="k", chat_model="openai:x").chat_model_name == "openai:x"
 
 
 def test_an_openai_embedder_without_a_key_is_an_error(problems: Problems) -> None:
