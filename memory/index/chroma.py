@@ -29,7 +29,6 @@ WRITES_AT_ONCE = 4  # shards that are written to at a time; the timeout of the o
 SCAN_PAGE = 1_000
 TIMEOUT = CONNECT_TIMEOUT = 10  # seconds
 DROP_TIMEOUT = 120  # seconds; to delete a collection of 100,000 facts has taken 5
-
 # Internal errors of Chroma that do not mean that its files are damaged.
 TEMPORARY = ("disk is full", "No space left", "database is locked", "Too many open files")
 
@@ -96,10 +95,9 @@ class ChromaIndex:
             async with self._errors_named(shard):
                 client = await self._server.client()
                 self._opened[shard] = await client.create_collection(
-                    f"{self.name}.{shard}",
-                    embedding_function=None,
+                    f"{self.name}.{shard}", embedding_function=None,
                     configuration={"hnsw": {"space": "cosine", "ef_search": 100, "sync_threshold": SYNC_THRESHOLD}},
-                )
+                )  # fmt: skip
 
         await self.drop()
         await asyncio.gather(*map(create, range(self.shards)))

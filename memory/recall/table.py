@@ -18,11 +18,9 @@ from memory.recall.bm25 import Bm25, Floats
 
 Mask = NDArray[np.bool_]
 Positions = NDArray[np.intp]
-
 FACT_BYTES = 1_300  # about the memory that a fact takes besides its vector and its texts
 CHARACTER_BYTES = 4  # about the memory that each character of its texts takes, with the stems made of it
 COMMON = 1 / 8  # a name that more than this share of the facts is about tells few of them apart
-
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 # Recalled whatever is asked: who the user is, and what must never be overlooked.
 PROFILE: tuple[Category, ...] = ("identity", "constraint")

@@ -24,7 +24,6 @@ STOP_WORDS = frozenset({
 })  # fmt: skip
 FIRST_PERSON = frozenset({"i", "me", "mine", "my", "myself", "our", "ours", "us", "we"})
 NAMING_WORDS = frozenset({"called", "name", "named", "relation"})  # neither the person nor the name
-
 # A request ("recommend a restaurant") is made for oneself; only a question can be general, and only an English one is
 # recognized.
 ASKS = re.compile(
