@@ -28,7 +28,7 @@ DEFAULT_USER = "default"
 PROJECT = Path(__file__).parents[1]  # `.env` and a relative DATA_DIR are looked for here, not in the working directory
 OFFLINE = "offline"
 OFFLINE_NOTICE = (
-    "This is the built-in rule-based model: it needs no key, and understands plain statements and questions about you "
+    "This is the built-in offline model: it needs no key, and understands plain statements and questions about you "
     "only. For a real model, set OPENAI_API_KEY, and CHAT_MODEL=openai:<name>, in .env."
 )
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
