@@ -103,7 +103,7 @@ def answer(question: str, current: Sequence[str], past: Sequence[str]) -> str:
         return OFFLINE_NOTICE
     if _EVERYTHING.fullmatch(asked):
         return _sentences(map(second_person, current))
-    before = asks_about_past(asked) and "still" not in asked
+    before = asks_about_past(asked) and not re.search("still|born", asked)
     facts = past if before else current
     for asks, answers in _TOPICS:
         if re.fullmatch(asks, asked):
