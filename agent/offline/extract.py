@@ -24,6 +24,11 @@ def extract_by_rules(request: str) -> Extraction:
                     Retraction(known=number, message=message["number"], quote=said.quote) for number in repeated
                 ]
                 continue
+            extraction.retracted += [
+                Retraction(known=fact["number"], message=message["number"], quote=said.quote)
+                for fact in given["known"]
+                if fact["subject"] == "user" and fact["text"] == said.opposite
+            ]
             relations = [Relation(known=number, relation="duplicate") for number in repeated]
             if said.replaces and len(about_same) == 1 and not repeated:
                 relations = [Relation(known=about_same[0]["number"], relation="replaces")]

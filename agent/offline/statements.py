@@ -1,7 +1,7 @@
 """A message to the plain statements about the user in it, by rules that match whole clauses.
 
-Precision comes before coverage: where any part of a message is not understood, nothing is taken from it, since that
-part may turn the rest into a joke, a quotation or a condition.
+Precision comes before coverage: where any part of a message is neither a statement, a greeting nor one of a few
+questions, nothing is taken from it, since that part may turn the rest into a joke, a quotation or a condition.
 """
 
 import re
@@ -31,6 +31,12 @@ class Statement:
     """Whether it says that it takes the place of the one known before: "I now work at Acme"."""
     retracts: bool
 
+    @property
+    def opposite(self) -> str:
+        """The text of the fact that this one contradicts: "Likes tea" for "Dislikes tea"; empty where none does."""
+        verb, _, rest = self.text.partition(" ")
+        return {"Likes": f"Dislikes {rest}", "Dislikes": f"Likes {rest}"}.get(verb, "")
+
 
 @dataclass
 class Reading:
@@ -40,6 +46,8 @@ class Reading:
     questions: list[str] = field(default_factory=list)
     understood: bool = True
     """Whether every part of the message was a question or a plain statement."""
+    trusted: bool = True
+    """Whether every question is one of the few that may stand beside a statement."""
 
 
 def all_known(text: str, known: Mapping[str, str]) -> list[str]:
@@ -48,25 +56,30 @@ def all_known(text: str, known: Mapping[str, str]) -> list[str]:
     return [known[part.casefold()] for part in parts] if all(part.casefold() in known for part in parts) else []
 
 
-def proper_name(text: str, refused: Mapping[str, str] = words.NOT_A_NAME) -> list[str]:
-    """One to three capitalised words, none of which is refused."""
-    parts = text.split()
-    named = all(re.fullmatch(r"[^\W\d_]+(?:['-][^\W\d_]+)*", part) and part[0].isupper() for part in parts)
-    return [text] if named and len(parts) <= 3 and not {part.casefold() for part in parts} & refused.keys() else []
+def given_name(text: str) -> list[str]:
+    return [text] if text in words.GIVEN_NAMES.values() else []
+
+
+def full_name(text: str) -> list[str]:
+    """ "Ada", "Ada Lovelace"."""
+    first, _, last = text.partition(" ")
+    return [text] if given_name(first) and (not last or last in words.SURNAMES.values()) else []
 
 
 def city(text: str) -> list[str]:
-    """ "Austin", "Austin, Texas", and a city that is on no list where its state or country is."""
-    name, comma, region = text.partition(", ")
-    if comma:
-        return [f"{name}, {found}" for found in all_known(region, words.STATES | words.COUNTRIES) if proper_name(name)]
-    return all_known(name, words.CITIES)
+    """ "Austin", "Austin, Texas"."""
+    name, comma, region = (part.casefold() for part in text.partition(", "))
+    if name not in words.CITIES or (comma and region not in REGIONS):
+        return []
+    return [words.CITIES[name] + (f", {REGIONS[region]}" if comma else "")]
 
 
 def employer(text: str) -> list[str]:
-    """ "Acme Corp", "the BBC", "a bank"."""
-    known = re.sub("^an? ", "", text) in words.WORKPLACES or proper_name(text.removeprefix("the "), words.NOT_EMPLOYERS)
-    return [text] if known else []
+    """ "the BBC", "Acme Corp", "Oxford University", "a bank"."""
+    name, _, form = text.rpartition(" ")
+    known = text in words.COMPANIES.values() or text in words.WORKPLACES
+    known |= form in words.COMPANY_FORMS.values() and name in words.COMPANIES.values()
+    return [text] if known or (form == "University" and name in words.CITIES.values()) else []
 
 
 def role(text: str) -> list[str]:
@@ -75,16 +88,21 @@ def role(text: str) -> list[str]:
     return [text] if text in words.ROLES or (rank in words.RANKS and role(kind)) else []
 
 
+REGIONS = words.COUNTRIES | words.STATES
+PLACES = words.CITIES | REGIONS
 VALUES: Mapping[str, Mapping[str, str] | Callable[[str], list[str]]] = {
     "allergens": words.ALLERGENS,
     "city": city,
-    "country": words.COUNTRIES,
+    "collections": words.COLLECTIONS,
     "employer": employer,
     "foods": words.FOODS,
+    "games": words.GAMES,
+    "given_name": given_name,
+    "left": PLACES,
     "languages": words.LANGUAGES,
     "member": words.RELATIVES | words.PETS,
-    "name": proper_name,
-    "origin": words.CITIES | words.COUNTRIES | words.STATES,
+    "name": full_name,
+    "origin": PLACES,
     "role": role,
     "things": words.THINGS,
     "tool": words.TOOLS,
@@ -99,13 +117,13 @@ def values_of(kind: str, text: str) -> list[str]:
 
 _WHEN = "(?: (?:recently|today|yesterday|this (?:week|month|year)|last (?:week|month|year)))?"
 _RULES: tuple[tuple[Category, str, str, str], ...] = (
-    ("identity", "name", "Name is {name}", r"(?:my name(?: is|'s)|I'm called) (?P<name>.+)"),
+    ("identity", "name", "Name is {name}", r"my name(?: is|'s) (?P<name>.+)"),
+    ("identity", "name", "Name is {given_name}", r"I'm (?P<given_name>.+)"),
     ("identity", "age", "Is {age} years old", r"I'm (?P<age>[1-9]\d)(?: years old)?"),
     ("identity", "comes from", "Is from {origin}", r"I(?:'m| come) from (?P<origin>.+)"),
     ("location", "home city", "Lives in {city}", r"I(?: now| currently)? live in (?P<city>.+?)(?: now)?"),
     ("location", "home city", "Lives in {city}",
-     r"I(?:'ve)? (?:just |recently )?moved (?:from .+ )?to (?P<city>.+?)" + _WHEN),
-    ("location", "home country", "Lives in {country}", r"I(?: now| currently)? live in (?P<country>.+)"),
+     r"I(?:'ve)? (?:just |recently )?moved (?:from (?P<left>.+) )?to (?P<city>.+?)" + _WHEN),
     ("constraint", "allergy", "Is allergic to {allergens}", r"I'm (?:severely |very )?allergic to (?P<allergens>.+)"),
     ("constraint", "diet", "Is {diet}", r"I'm (?:a )?(?P<diet>vegan|vegetarian|pescatarian|lactose intolerant)"),
     ("constraint", "diet", "Does not eat {foods}", r"I (?:don't|never) eat (?P<foods>.+)"),
@@ -119,9 +137,10 @@ _RULES: tuple[tuple[Category, str, str, str], ...] = (
     ("preference", "likes", "Likes {things}", r"I (?:really |also )?(?:like|love|enjoy) (?P<things>.+)"),
     ("preference", "dislikes", "Dislikes {things}", r"I (?:dislike|hate|don't like|can't stand) (?P<things>.+)"),
     ("preference", "preference", "Prefers {things}", r"I prefer (?P<things>.+)"),
-    ("preference", "preference", "Prefers {mode} in all apps", r"I prefer (?P<mode>\w+ mode) in all my apps"),
-    ("preference", "hobby", "Plays {things}", r"I (?:also )?play (?:the )?(?P<things>.+)"),
-    ("preference", "hobby", "Collects {things}", r"I (?:also )?collect (?P<things>.+)"),
+    ("preference", "preference", "Prefers {mode} mode in all apps",
+     r"I prefer (?P<mode>dark|light) mode in all my apps"),
+    ("preference", "hobby", "Plays {games}", r"I (?:also )?play (?:the )?(?P<games>.+)"),
+    ("preference", "hobby", "Collects {collections}", r"I (?:also )?collect (?P<collections>.+)"),
     ("relationship", "family", "Has a {member} called {name}",
      r"(?:my (?P<member>.+?)(?: is called| is named|'s name is)) (?P<name>.+)"),
     ("relationship", "family", "Has a {member} called {name}",
@@ -144,26 +163,37 @@ def statements_in(clause: str, quote: str, *, retracts: bool) -> list[Statement]
             replaces = bool(groups.keys() & {"now", "still_now"})
             texts = [template.format(**dict(zip(groups, chosen, strict=True))) for chosen in product(*choices)]
             texts = [re.sub(r"^(Is|Has) a (?=[aeiou])", r"\1 an ", text) for text in texts]
-            return [Statement(text, attribute, category, quote, replaces, retracts) for text in texts]
+            return [Statement(text, attribute, category, quote, replaces, retracts) for text in dict.fromkeys(texts)]
     return []
 
 
-_POLITE = re.compile(r"(?:hi|hello|hey|good (?:morning|evening)|thanks|thank you|nice to meet you)[.!]?", re.IGNORECASE)
-_LEAD_IN = re.compile(r"(?:hi|hello|hey|yes|no|ok|okay|by the way), |(?:also|actually),? ", re.IGNORECASE)
+_POLITE = re.compile(
+    r"(?:(?:hi|hello|hey)(?: there| everyone| again)?|good (?:morning|afternoon|evening)|how are you"
+    r"|thanks|thank you(?: (?:so|very) much)?|nice to meet you)[.!?]?", re.IGNORECASE
+)  # fmt: skip
+_LEAD_IN = re.compile(
+    r"(?:(?:hi|hello|hey)(?: there)?|yes|no|ok|okay|by the way), |(?:also|actually),? ", re.IGNORECASE
+)
 _CLAUSE_END = re.compile(
     r"(?:,? and|,? but|;|,) (?=(?:[Ii](?:['’]m)?|my) )"
     r"|,? and (?=(?:live|work|like|love|hate|use|speak|play|collect) )"
     r"|, (?=(?:can|could) you (?:recommend|suggest) )"
 )
-_ASKS = "who|what|where|when|which|how|why|do|does|did|am|is|are|recommend|suggest|tell|remind|show|list|search"
+_ASKS = "who|whats?|where|when|which|how|why|do|does|did|am|is|are|recommend|suggest|tell|remind|show|list|search|find"
 _QUESTION = re.compile(rf"(?:(?:can|could|would) you |please )*(?:{_ASKS})\b.*[^!]", re.IGNORECASE)
-_REQUEST = re.compile(r"(?:can|could) you (?:recommend|suggest) ")
-_DOUBTS = re.compile(
-    r"(?:do|does|did|am|is|are|or|tell|show)\b|(?!.*\b(?:i|me|my|recommend|suggest)\b)"
-    r"|.*\b(?:this|that|it|if|say|said|true|right|sound|mean|following|sentence|translate|write)\b",
-    re.IGNORECASE,
+_CAN_YOU = re.compile(r"(?:can|could) you (?:recommend|suggest) ")
+_REQUEST = re.compile(
+    r"(?:(?:can|could|would) you )?(?:please )?(?:recommend|suggest|find)(?: me)? (?:an? |some |any )?"
+    r"(?:(?:good|nice|cheap|quick|healthy|vegan|vegetarian) )?(?:restaurant|recipe|meal)s?"
+    rf"(?: (?:in (?:{'|'.join(words.CITIES)})|(?:for )?(?:tonight|today|lunch|dinner)|nearby|near me))?(?: please)?"
+    r"|wh(?:at|ere) (?:can|should) i (?:eat|cook)(?: tonight| today)?"
 )
-"""Questions that may cast doubt on what stands beside them: "I live in Rome. Did you believe that?"."""
+"""The requests that may stand beside a statement."""
+_CHECK = re.compile(
+    r"wh(?:at|ere) do i (?:like|dislike|live|work|use|do)|what am i allergic to|how old am i"
+    r"|what(?: is|'s) my (?:name|age|job)|what do you (?:know|remember) about me"
+)
+"""The questions that may follow one; in front of it, they may make it an answer in a riddle."""
 _TAKEN_BACK = re.compile(r"(?P<i>I(?:'m)?) (?:no longer (?P<what>.+)|(?:don't|not) (?P<past>.+) any(?: ?more| longer))")
 _FORGET = re.compile(r"(?:please )?forget (?:that )?(?=(?:I|my)\b)", re.IGNORECASE)
 
@@ -176,8 +206,7 @@ def read(message: str) -> Reading:
     for sentence in re.split(r"(?<=[.!?]) +|\s*\n\s*", message.strip()):
         _read_sentence(sentence, reading)
     single = [s.attribute for s in reading.statements if s.attribute in SINGLE_VALUED and not s.retracts]
-    doubtful = reading.statements and any(map(_DOUBTS.match, reading.questions))
-    if not reading.understood or len(set(single)) < len(single) or doubtful:
+    if not reading.understood or len(set(single)) < len(single) or (reading.statements and not reading.trusted):
         return Reading(questions=reading.questions, understood=False)
     return reading
 
@@ -190,10 +219,11 @@ def _read_sentence(sentence: str, reading: Reading) -> None:
         return
     clauses = _CLAUSE_END.split(sentence)
     if sentence.endswith("?") or _QUESTION.fullmatch(sentence):
-        if not _REQUEST.match(clauses[-1]):
-            reading.questions.append(sentence)
-            return
-        reading.questions.append(clauses.pop())
+        last = clauses.pop()
+        question, clauses = (last, clauses) if _CAN_YOU.match(last) else (sentence, [])
+        asked = question.replace("’", "'").casefold().rstrip("?.")
+        reading.trusted &= bool(_REQUEST.fullmatch(asked) or (reading.statements and _CHECK.fullmatch(asked)))
+        reading.questions.append(question)
     forget = _FORGET.match(sentence)
     for number, quote in enumerate(clauses):
         clause = _plain(quote[forget.end() :] if forget else quote, elided=number > 0)

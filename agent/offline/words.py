@@ -6,87 +6,66 @@ def listed(text: str) -> dict[str, str]:
     return {name.casefold(): name for name in (" ".join(part.split()) for part in text.split(","))}
 
 
-CITIES = listed("""
-    Accra, Adelaide, Amsterdam, Antwerp, Athens, Atlanta, Auckland, Austin, Baltimore, Bangalore, Bangkok, Barcelona,
-    Basel, Beijing, Beirut, Belfast, Belgrade, Bergen, Berlin, Bern, Bogotá, Bologna, Bonn, Bordeaux, Boston,
-    Bratislava, Brisbane, Bristol, Brussels, Bucharest, Budapest, Buenos Aires, Cairo, Cape Town, Cardiff, Charlotte,
-    Chennai, Chicago, Cleveland, Cologne, Copenhagen, Dallas, Delhi, Denver, Detroit, Dubai, Dublin, Düsseldorf,
-    Edinburgh, Florence, Frankfurt, Geneva, Ghent, Glasgow, Gothenburg, Hamburg, Hanoi, Helsinki, Hong Kong, Honolulu,
-    Houston, Istanbul, Jakarta, Jerusalem, Johannesburg, Karachi, Kraków, Kuala Lumpur, Kyiv, Kyoto, Lagos, Las Vegas,
-    Leeds, Leipzig, Lima, Lisbon, Liverpool, Ljubljana, London, Los Angeles, Luxembourg, Lyon, Madrid, Manchester,
-    Manila, Marseille, Melbourne, Mexico City, Miami, Milan, Minneapolis, Montreal, Moscow, Mumbai, Munich, Nairobi,
-    Naples, Nashville, New Delhi, New Orleans, New York, Osaka, Oslo, Ottawa, Oxford, Paris, Perth, Philadelphia,
-    Pittsburgh, Portland, Porto, Prague, Quito, Reykjavik, Riga, Rio de Janeiro, Rome, Rotterdam, Salt Lake City,
-    San Antonio, San Diego, San Francisco, San Jose, Santiago, Seattle, Seoul, Seville, Shanghai, Singapore, Sofia,
-    Stockholm, Strasbourg, Stuttgart, Sydney, São Paulo, Taipei, Tallinn, Tel Aviv, The Hague, Tokyo, Toronto, Toulouse,
-    Turin, Utrecht, Valencia, Vancouver, Venice, Vienna, Vilnius, Warsaw, Wellington, Wrocław, Zagreb, Zurich
-""")
-COUNTRIES = listed("""
-    Argentina, Australia, Austria, Belgium, Brazil, Bulgaria, Canada, Chile, China, Colombia, Croatia, Cuba, Denmark,
-    Egypt, Estonia, Finland, France, Germany, Ghana, Greece, Hungary, Iceland, India, Indonesia, Iran, Iraq, Ireland,
-    Israel, Italy, Japan, Kenya, Lithuania, Malaysia, Mexico, Morocco, Nepal, New Zealand, Nigeria, Norway, Pakistan,
-    Peru, Poland, Portugal, Romania, Serbia, South Africa, South Korea, Spain, Sweden, Switzerland, Taiwan, Thailand,
-    the Netherlands, the Philippines, the UK, the US, Ukraine, Vietnam
-""")
-STATES = listed("""
-    Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, England, Florida, Georgia, Hawaii, Idaho,
-    Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan, Minnesota, Missouri,
-    Montana, Nevada, New Hampshire, New Jersey, New Mexico, North Carolina, Ohio, Oklahoma, Ontario, Oregon,
-    Pennsylvania, Scotland, South Carolina, Tennessee, Texas, UK, US, USA, Utah, Vermont, Virginia, Wales,
-    West Virginia, Wisconsin
-""")
-"""What may stand after a city ("Boise, Idaho"), and is no home by itself: it may lie in a country that is known."""
+CITIES = listed("""Amsterdam, Athens, Atlanta, Austin, Bangalore, Bangkok, Barcelona, Beijing, Bergen, Berlin, Boise,
+    Bonn, Boston, Brussels, Budapest, Buenos Aires, Cairo, Cape Town, Charlotte, Chicago, Cologne, Copenhagen, Dallas,
+    Delhi, Denver, Detroit, Dubai, Dublin, Edinburgh, Florence, Frankfurt, Geneva, Ghent, Glasgow, Hamburg, Hong Kong,
+    Istanbul, Kyiv, Lagos, Lima, Lisbon, London, Los Angeles, Madrid, Manchester, Melbourne, Mexico City, Miami, Milan,
+    Montreal, Moscow, Mumbai, Munich, New Orleans, New York, Oslo, Oxford, Paris, Portland, Prague, Reykjavik, Rome, San
+    Diego, San Francisco, Seattle, Seoul, Singapore, Stockholm, Sydney, São Paulo, Tokyo, Toronto, Vancouver, Venice,
+    Vienna, Warsaw, Zurich""")
+COUNTRIES = listed("""Australia, Austria, Belgium, Brazil, Canada, China, Denmark, Egypt, Finland, France, Germany,
+    Greece, India, Indonesia, Ireland, Israel, Italy, Japan, Mexico, New Zealand, Norway, Peru, Poland, Portugal, South
+    Africa, Spain, Sweden, Switzerland, the Netherlands, the UK, the US, Ukraine, Vietnam""")
+STATES = listed("""Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, England, Florida, Georgia,
+    Hawaii, Idaho, Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan,
+    Minnesota, Missouri, Montana, Nevada, New Hampshire, New Jersey, New Mexico, North Carolina, Ohio, Oklahoma,
+    Ontario, Oregon, Pennsylvania, Scotland, South Carolina, Tennessee, Texas, UK, US, USA, Utah, Vermont, Virginia,
+    Wales, West Virginia, Wisconsin""")
+"""Like a country, what may stand after a city ("Boise, Idaho"), and is no home by itself."""
 
-LANGUAGES = listed("""
-    Arabic, Cantonese, Chinese, Czech, Danish, Dutch, English, Finnish, French, German, Greek, Hebrew, Hindi, Hungarian,
-    Irish, Italian, Japanese, Korean, Latin, Mandarin, Norwegian, Persian, Polish, Portuguese, Romanian, Russian,
-    Spanish, Swedish, Thai, Turkish, Ukrainian, Vietnamese
-""")
-TOOLS = listed("""
-    Android, Bash, C#, C++, ChatGPT, Django, Docker, Emacs, Excel, FastAPI, Figma, Git, GitHub, Go, Java, JavaScript,
-    Jira, Kubernetes, Linux, LangGraph, macOS, Neovim, Notion, Obsidian, pandas, PostgreSQL, Postgres, PyCharm, Python,
-    React, Redis, Ruby, Rust, Slack, SQL, SQLite, Swift, TypeScript, vim, VS Code, Windows
-""")
-ALLERGENS = listed("""
-    almonds, aspirin, bananas, bee stings, cashews, cat hair, cats, cheese, chocolate, crab, dairy, dogs, dust,
-    dust mites, eggs, fish, garlic, gluten, grass, hazelnuts, horses, ibuprofen, kiwi, lactose, latex, lobster, milk,
-    mushrooms, mustard, nuts, peanuts, pecans, penicillin, pistachios, pollen, prawns, seafood, sesame, shellfish,
-    shrimp, soy, strawberries, tomatoes, tree nuts, walnuts, wasps, wheat
-""")
-FOODS = listed("""
-    apples, bacon, bananas, beans, beef, beer, black coffee, bread, burgers, cake, cheese, chicken, chips, chocolate,
-    cilantro, coffee, coriander, curry, dark chocolate, eggs, falafel, fast food, fish, fish and chips, fruit, garlic,
-    green tea, hummus, ice cream, mac and cheese, meat, milk, mushrooms, noodles, olives, onions, pasta, peanut butter,
-    pizza, pork, potatoes, ramen, red meat, red wine, rice, salad, salmon, seafood, soup, spicy food, steak,
-    strawberries, sushi, tacos, tea, tofu, tomatoes, vegetables, white wine, wine
-""")
+LANGUAGES = listed("""Arabic, Cantonese, Chinese, Czech, Danish, Dutch, English, Finnish, French, German, Greek, Hebrew,
+    Hindi, Hungarian, Irish, Italian, Japanese, Korean, Latin, Mandarin, Norwegian, Persian, Polish, Portuguese,
+    Romanian, Russian, Spanish, Swedish, Thai, Turkish, Ukrainian, Vietnamese""")
+TOOLS = listed("""Android, Bash, C++, ChatGPT, Django, Docker, Emacs, Excel, FastAPI, Git, GitHub, Go, Java, JavaScript,
+    Kubernetes, Linux, LangGraph, pandas, PostgreSQL, Postgres, Python, React, Redis, Ruby, Rust, Slack, SQL, SQLite,
+    Swift, TypeScript, vim, VS Code, Windows""")
+ALLERGENS = listed("""almonds, aspirin, bee stings, cashews, cat hair, cats, cheese, chocolate, crab, dairy, dogs, dust,
+    dust mites, eggs, fish, garlic, gluten, grass, ibuprofen, lactose, latex, lobster, milk, mushrooms, nuts, peanuts,
+    penicillin, pollen, prawns, seafood, sesame, shellfish, shrimp, soy, strawberries, tree nuts, walnuts, wasps,
+    wheat""")
+FOODS = listed("""apples, bacon, bananas, beans, beef, beer, black coffee, bread, burgers, cake, cheese, chicken, chips,
+    chocolate, cilantro, coffee, coriander, curry, dark chocolate, eggs, falafel, fast food, fish, fish and chips,
+    fruit, garlic, green tea, hummus, ice cream, mac and cheese, meat, milk, mushrooms, noodles, olives, onions, pasta,
+    peanut butter, pizza, pork, potatoes, ramen, red meat, red wine, rice, salad, salmon, seafood, soup, spicy food,
+    steak, strawberries, sushi, tacos, tea, tofu, tomatoes, vegetables, white wine, wine""")
 FOODS |= {f"{kind} food".casefold(): f"{kind} food" for kind in (*LANGUAGES.values(), "Indian", "Mexican", "Lebanese")}
-THINGS = FOODS | listed("""
-    art, astronomy, badminton, baking, baseball, basketball, birds, board games, books, boxing, camping, cats, cello,
-    chess, classical music, climbing, coins, comics, cooking, cricket, cycling, dancing, dogs, drawing, drums, fishing,
-    flowers, football, gardening, golf, guitar, hiking, history, hockey, horses, jazz, jogging, live music, movies,
-    music, opera, painting, photography, piano, poetry, pop music, programming, reading, records, rock and roll,
-    rock climbing, rock music, rugby, running, sailing, science fiction, singing, skiing, soccer, spiders, stamps,
-    surfing, swimming, table tennis, tennis, theatre, travelling, video games, vinyl, violin, volleyball, yoga
-""")
-ROLES = listed("""
-    accountant, actor, architect, baker, barista, biologist, carpenter, chef, chemist, cook, data analyst,
+GAMES = listed("""badminton, baseball, basketball, board games, cello, chess, cricket, drums, football, golf, guitar,
+    hockey, jazz, piano, rugby, soccer, table tennis, tennis, video games, violin, volleyball""")
+COLLECTIONS = listed("art, books, coins, comics, records, stamps, vinyl")
+THINGS = listed("""astronomy, baking, birds, boxing, camping, cats, classical music, climbing, cooking, cycling,
+    dancing, dogs, drawing, fishing, flowers, gardening, hiking, history, horses, jogging, live music, movies, music,
+    opera, painting, photography, poetry, pop music, programming, reading, rock and roll, rock climbing, rock music,
+    running, sailing, science fiction, singing, skiing, spiders, surfing, swimming, theatre, travelling, yoga""")
+THINGS |= FOODS | GAMES | COLLECTIONS
+ROLES = listed("""accountant, actor, architect, baker, barista, biologist, carpenter, chef, chemist, cook, data analyst,
     data engineer, dentist, designer, developer, doctor, electrician, engineer, farmer, journalist, lawyer, librarian,
     musician, nurse, photographer, pilot, plumber, product manager, professor, programmer, project manager, researcher,
-    student, teacher, translator, waiter
-""")
+    student, teacher, translator, waiter""")
 RANKS = listed("backend, electrical, freelance, frontend, junior, lead, mobile, senior, software, web")
-RELATIVES = listed("""
-    aunt, boyfriend, brother, cousin, dad, daughter, father, friend, girlfriend, grandfather, grandmother, husband,
-    mother, mum, mom, nephew, niece, partner, sister, son, uncle, wife
-""")
+RELATIVES = listed("""aunt, boyfriend, brother, cousin, dad, daughter, father, friend, girlfriend, grandfather,
+    grandmother, husband, mother, mum, mom, nephew, niece, partner, sister, son, uncle, wife""")
 PETS = listed("cat, dog, goldfish, guinea pig, hamster, horse, parrot, rabbit, tortoise, turtle")
-WORKPLACES = listed("bakery, bank, hospital, hotel, library, pharmacy, restaurant, school, startup, university")
-NOT_A_NAME = LANGUAGES | listed("""
-    a, american, an, bosses, canadian, christmas, classified, death, devil, easter, exposure, free, friday, fun, glory,
-    god, his, home, hours, important, indian, irrelevant, jesus, legion, life, living, love, man, me, mexican, monday,
-    money, mud, my, myself, never, night, no, nobody, none, not, nothing, peace, pennies, pleasure, private, redacted,
-    satan, saturday, secret, sunday, the, thursday, tips, trouble, tuesday, uncle, unknown, wednesday, weekends, what,
-    who, you, your
-""")
-NOT_EMPLOYERS = NOT_A_NAME | FOODS | ALLERGENS | CITIES | COUNTRIES | STATES
+WORKPLACES = listed("""a bakery, a bank, a hospital, a hotel, a library, a pharmacy, a restaurant, a school, a startup,
+    a university""")
+COMPANIES = listed("""Acme, Adobe, Amazon, AMD, Apple, BMW, Bolt, Bosch, Contoso, Dell, Facebook, GitHub, Globex,
+    Google, Hooli, IBM, IKEA, Initech, Initrode, Intel, Microsoft, NASA, Netflix, Nvidia, OpenAI, Samsung, SAP, Siemens,
+    Sony, Spotify, Tesla, the BBC, the NHS, the United Nations, Toyota""")
+COMPANY_FORMS = listed("AG, Corp, Corporation, GmbH, Inc, Labs, LLC, Ltd")
+
+GIVEN_NAMES = listed("""Ada, Adam, Alex, Alexander, Alice, Amy, Ana, Andrew, Ann, Anna, Anne, Ben, Benjamin, Bob,
+    Carmen, Charlotte, Chris, Clara, Dan, Daniel, David, Diana, Elizabeth, Emily, Emma, Eric, Eva, Fatima, Felix, Hans,
+    Helen, Ian, Ivan, James, Jane, Jason, Jean-Luc, Jennifer, John, José, Julia, Karen, Karl, Kate, Lars, Laura, Leo,
+    Lisa, Lucas, Marco, Maria, Martin, Mary, Matthew, Mia, Michael, Mohammed, Nadia, Nina, Noah, Olga, Olivia, Paul,
+    Peter, Priya, Rahul, Rex, Robert, Sara, Sarah, Sofia, Sophie, Susan, Thomas, Tom, Zoe, Zoë""")
+"""Common names, without those that are also English words, such as Will, Mark and Rose."""
+SURNAMES = listed("Garcia, Jones, Kim, Lee, Lovelace, Müller, Singh, Smith")

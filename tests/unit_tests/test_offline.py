@@ -137,6 +137,31 @@ async def test_it_answers_from_the_facts_in_the_prompt_alone(question: str, answ
     assert await ask(question) == answer
 
 
+OWN = [
+    ("Where do I live?", "Brother lives in Rome", UNKNOWN),
+    ("Where do I work?", "Wife works at Initech", UNKNOWN),
+    ("Do I have a cat?", "Is allergic to cats", UNKNOWN),
+    ("What's my wife's name?", "Wife works at Initech", UNKNOWN),
+    ("Do I like tea?", "Dislikes tea", "You dislike tea."),
+    ("What do I hate?", "Dislikes tea", "You dislike tea."),
+    ("What allergies do I have?", "Is allergic to nuts", "You are allergic to nuts."),
+    ("Am I allergic to anything?", "Is allergic to nuts", "You are allergic to nuts."),
+    ("Can I eat shellfish?", "Is allergic to shellfish", "You are allergic to shellfish."),
+    ("What's my age?", "Is 34 years old", "You are 34 years old."),
+    ("Which languages do I speak?", "Speaks French", "You speak French."),
+    ("What's my favorite color?", "Favourite colour is blue", "Your favourite colour is blue."),
+    ("what is my name again?", "Name is Ada", "Your name is Ada."),
+    ("whats my name", "Name is Ada", "Your name is Ada."),
+    ("What do you know about Anna?", "Anna lives in Rome", "Anna lives in Rome."),
+    ("Where was I born?", "Was born in Lima", "You were born in Lima."),
+]
+
+
+@pytest.mark.parametrize(("question", "fact", "answer"), OWN)
+async def test_a_question_is_answered_by_facts_about_its_subject(question: str, fact: str, answer: str) -> None:
+    assert await ask(question, memory=f"<memory>\nKnown\n- {fact}\n</memory>") == answer
+
+
 async def test_it_lists_the_current_facts_if_asked_what_it_knows() -> None:
     for question in ("What do you know about me?", "Tell me everything you know about me", "What do you remember?"):
         answer = await ask(question)

@@ -319,6 +319,44 @@ asdf qwer
 It's raining
 The parcel came today.
 The cat sat on the mat and I like tea
+# questions and fragments beside a statement
+How should I begin my novel? My name is Bob.
+I live in Rome. Why do I lie?
+I live in Rome. When I'm rich.
+I'm a doctor. Who am I kidding?
+Please list my lines:\\nI live in Rome.
+I love cats. What a joke.
+I live in Rome, can you recommend a better wording?
+Who am I? I'm a pilot and I live in Paris.
+What is my name? My name is Bob.
+I live in Rome. Sure.
+# "to" without a move
+I moved from a flat close to Paris
+I moved from a village next to Rome
+I moved from sales to London
+# words that are no names and no employers
+I'm called Mum
+I'm called Karen
+My name is Wrong
+My name is Doctor
+My name is Taken
+My name is James Bond
+My name is Paris
+I'm Tired
+I work for Thanksgiving
+I work for Bitcoin
+I work for Santa
+I now work at Lunch
+I work at Globex Saturdays
+I work at Google Remotely
+I work at Acme Now
+# places that are none
+I live in Denial, Egypt
+I live in Hell, Norway
+I live in Debt, USA
+I live in Italy
+I play records
+I collect spiders
 """.strip().splitlines()
 NOTHING = [line for line in NOTHING if not line.startswith("# ")] + ["", " ", "\n", "I like tea. " * 200]
 

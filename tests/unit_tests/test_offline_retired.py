@@ -34,7 +34,7 @@ RETIRED = [
     ("I'm a teacher", [NURSE], []),
     ("I now work at Globex", [ACME, "workplace: Works at Initech"], []),
     ("I like jazz", [TEA], []),
-    ("I hate tea", [TEA], []),
+    ("I hate tea", [TEA, JAZZ], ["Likes tea"]),
     ("I use Emacs", [VIM], []),
     ("I live in Italy", [ROME], []),
     ("I'm from Oslo", [ROME], []),

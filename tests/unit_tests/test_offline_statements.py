@@ -23,7 +23,8 @@ FACTS = [
     ("Hello! My name is Zoë", ["name: Name is Zoë"]),
     ("Hi, my name is Jean-Luc.", ["name: Name is Jean-Luc"]),
     ("My name is Charlotte", ["name: Name is Charlotte"]),
-    ("I'm called Ada", ["name: Name is Ada"]),
+    ("I'm Bob.", ["name: Name is Bob"]),
+    ("Hi there! I live in Rome.", ["home city: Lives in Rome"]),
     # home
     ("I live in San Francisco", ["home city: Lives in San Francisco"]),
     ("i live in austin", ["home city: Lives in Austin"]),
@@ -36,7 +37,6 @@ FACTS = [
     ("I just moved to Lisbon", ["home city: Lives in Lisbon"]),
     ("I've moved to Oslo", ["home city: Lives in Oslo"]),
     ("I moved from Rome to Lima last week", ["home city: Lives in Lima"]),
-    ("I live in the Netherlands", ["home country: Lives in the Netherlands"]),
     ("I'm from Ohio", ["comes from: Is from Ohio"]),
     # who the user is
     ("I'm 34", ["age: Is 34 years old"]),
