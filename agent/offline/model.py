@@ -49,7 +49,6 @@ class OfflineChatModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        """The message word by word; a tool call in one piece."""
         message = self._generate(messages, **kwargs).generations[0].message
         for word in re.findall(r"\s*\S+|\s+$", message.text):
             yield ChatGenerationChunk(message=AIMessageChunk(content=word))

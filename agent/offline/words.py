@@ -12,7 +12,8 @@ CITIES = listed("""Amsterdam, Athens, Atlanta, Austin, Bangalore, Bangkok, Barce
     Istanbul, Kyiv, Lagos, Lima, Lisbon, London, Los Angeles, Madrid, Manchester, Melbourne, Mexico City, Miami, Milan,
     Montreal, Moscow, Mumbai, Munich, New Orleans, New York, Oslo, Oxford, Paris, Portland, Prague, Reykjavik, Rome, San
     Diego, San Francisco, Seattle, Seoul, Singapore, Stockholm, Sydney, São Paulo, Tokyo, Toronto, Vancouver, Venice,
-    Vienna, Warsaw, Zurich""")
+    Vienna, Warsaw, Zurich, Auckland, Helsinki, Houston, Krakow, Marseille, Naples, Osaka, Ottawa, Perth, Porto,
+    Philadelphia, San Jose, Utrecht, Valencia""")
 COUNTRIES = listed("""Australia, Austria, Belgium, Brazil, Canada, China, Denmark, Egypt, Finland, France, Germany,
     Greece, India, Indonesia, Ireland, Israel, Italy, Japan, Mexico, New Zealand, Norway, Peru, Poland, Portugal, South
     Africa, Spain, Sweden, Switzerland, the Netherlands, the UK, the US, Ukraine, Vietnam""")
@@ -20,19 +21,17 @@ STATES = listed("""Alabama, Alaska, Arizona, Arkansas, California, Colorado, Con
     Hawaii, Idaho, Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan,
     Minnesota, Missouri, Montana, Nevada, New Hampshire, New Jersey, New Mexico, North Carolina, Ohio, Oklahoma,
     Ontario, Oregon, Pennsylvania, Scotland, South Carolina, Tennessee, Texas, UK, US, USA, Utah, Vermont, Virginia,
-    Wales, West Virginia, Wisconsin""")
-"""Like a country, what may stand after a city ("Boise, Idaho"), and is no home by itself."""
-
+    Wales, West Virginia, Wisconsin""")  # a state or country may follow a city ("Boise, Idaho")
 LANGUAGES = listed("""Arabic, Cantonese, Chinese, Czech, Danish, Dutch, English, Finnish, French, German, Greek, Hebrew,
     Hindi, Hungarian, Irish, Italian, Japanese, Korean, Latin, Mandarin, Norwegian, Persian, Polish, Portuguese,
     Romanian, Russian, Spanish, Swedish, Thai, Turkish, Ukrainian, Vietnamese""")
 TOOLS = listed("""Android, Bash, C++, ChatGPT, Django, Docker, Emacs, Excel, FastAPI, Git, GitHub, Go, Java, JavaScript,
     Kubernetes, Linux, LangGraph, pandas, PostgreSQL, Postgres, Python, React, Redis, Ruby, Rust, Slack, SQL, SQLite,
     Swift, TypeScript, vim, VS Code, Windows""")
-ALLERGENS = listed("""almonds, aspirin, bee stings, cashews, cat hair, cats, cheese, chocolate, crab, dairy, dogs, dust,
-    dust mites, eggs, fish, garlic, gluten, grass, ibuprofen, lactose, latex, lobster, milk, mushrooms, nuts, peanuts,
-    penicillin, pollen, prawns, seafood, sesame, shellfish, shrimp, soy, strawberries, tree nuts, walnuts, wasps,
-    wheat""")
+ALLERGENS = listed("""almonds, aspirin, bananas, bee stings, bees, cashews, cat hair, cats, celery, cheese, chocolate,
+    crab, dairy, dogs, dust, dust mites, eggs, fish, garlic, gluten, grass, hazelnuts, horses, ibuprofen, kiwi, lactose,
+    latex, lobster, milk, mushrooms, mustard, nuts, peanuts, pecans, penicillin, pistachios, pollen, prawns, seafood,
+    sesame, shellfish, shrimp, soy, strawberries, tomatoes, tree nuts, walnuts, wasps, wheat""")
 FOODS = listed("""apples, bacon, bananas, beans, beef, beer, black coffee, bread, burgers, cake, cheese, chicken, chips,
     chocolate, cilantro, coffee, coriander, curry, dark chocolate, eggs, falafel, fast food, fish, fish and chips,
     fruit, garlic, green tea, hummus, ice cream, mac and cheese, meat, milk, mushrooms, noodles, olives, onions, pasta,
@@ -61,11 +60,11 @@ COMPANIES = listed("""Acme, Adobe, Amazon, AMD, Apple, BMW, Bolt, Bosch, Contoso
     Google, Hooli, IBM, IKEA, Initech, Initrode, Intel, Microsoft, NASA, Netflix, Nvidia, OpenAI, Samsung, SAP, Siemens,
     Sony, Spotify, Tesla, the BBC, the NHS, the United Nations, Toyota""")
 COMPANY_FORMS = listed("AG, Corp, Corporation, GmbH, Inc, Labs, LLC, Ltd")
-
-GIVEN_NAMES = listed("""Ada, Adam, Alex, Alexander, Alice, Amy, Ana, Andrew, Ann, Anna, Anne, Ben, Benjamin, Bob,
+GIVEN_NAMES = (
+    listed("""Ada, Adam, Alex, Alexander, Alice, Amy, Ana, Andrew, Ann, Anna, Anne, Ben, Benjamin, Bob,
     Carmen, Charlotte, Chris, Clara, Dan, Daniel, David, Diana, Elizabeth, Emily, Emma, Eric, Eva, Fatima, Felix, Hans,
     Helen, Ian, Ivan, James, Jane, Jason, Jean-Luc, Jennifer, John, José, Julia, Karen, Karl, Kate, Lars, Laura, Leo,
     Lisa, Lucas, Marco, Maria, Martin, Mary, Matthew, Mia, Michael, Mohammed, Nadia, Nina, Noah, Olga, Olivia, Paul,
     Peter, Priya, Rahul, Rex, Robert, Sara, Sarah, Sofia, Sophie, Susan, Thomas, Tom, Zoe, Zoë""")
-"""Common names, without those that are also English words, such as Will, Mark and Rose."""
+)  # none that is also an English word, such as Will, Mark and Rose
 SURNAMES = listed("Garcia, Jones, Kim, Lee, Lovelace, Müller, Singh, Smith")
