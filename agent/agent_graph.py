@@ -1,7 +1,7 @@
 """The compiled graph: each thread belongs to the user who began it, and has one run at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Self, TypeAlias
 
@@ -12,7 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import StateUpdate
+from langgraph.types import Command, StateUpdate
 from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from agent.context import Context
@@ -24,6 +24,8 @@ from memory.facts.fact import owner_key
 from memory.threads.run_lock import RUN_TIMEOUT
 from memory.threads.threads import BEGUN_BY, check_thread_id, has_checkpoint, thread_owner
 
+OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be set: leave `owner` out."
+
 
 class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
     """A compiled graph that refuses other users' threads, and runs of one thread at the same time."""
@@ -34,13 +36,14 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         self, input: InputT | None, config: RunnableConfig | None = None, **options: Any
     ) -> AsyncIterator[Any]:
         """LangGraph's own `astream`, on which `ainvoke` and `astream_events` are built."""
-        async with self._checked(config or RunnableConfig(), options.get("context")) as checked:
+        owners = list(_owners(input)) if isinstance(input, Command) else []
+        async with self._checked(config or RunnableConfig(), options.get("context"), owners) as checked:
             async for part in super().astream(input, checked, **options):
                 yield part
 
     @asynccontextmanager
     async def _checked(
-        self, config: RunnableConfig, context: Context | Mapping[str, Any] | None
+        self, config: RunnableConfig, context: Context | Mapping[str, Any] | None, owners: Sequence[object]
     ) -> AsyncIterator[RunnableConfig]:
         """Hold the thread's lock, except on a server, which queues runs. Raises BadInput before the input is saved."""
         store, configurable = self.store, merge_configs(self.config, config).get("configurable", {})
@@ -55,6 +58,8 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         async with nullcontext() if unlocked else store.run_locks.hold(thread_id, timeout=self.lock_timeout):
             if await thread_owner(store.pool, thread_id) not in (None, "", user):
                 raise BadInput(f"The thread {thread_id!r} belongs to another user: start a new one.")
+            if any(given != user for given in owners):
+                raise BadInput(OWNER_IS_FIXED)
             checkpoint = None if configurable.get("checkpoint_ns") else configurable.get("checkpoint_id")
             if checkpoint and not await has_checkpoint(store.pool, thread_id, str(checkpoint)):
                 raise BadInput(f"The thread {thread_id!r} has no checkpoint {checkpoint!r}: see its history.")
@@ -63,13 +68,12 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
-        """LangGraph's own, on which `aupdate_state` is built. Raises BadInput for an update that changes the owner."""
-        values = [update.values for step in supersteps for update in step if isinstance(update.values, dict)]
-        if owners := [value["owner"] for value in values if "owner" in value]:
+        """Also used by `aupdate_state`. Raises BadInput for an update that changes the owner."""
+        if owners := list(_owners([update.values for step in supersteps for update in step])):
             store, thread_id = self.store, config.get("configurable", {}).get("thread_id")
             owner = await thread_owner(store.pool, thread_id) if isinstance(store, AgentStore) else None
             if any(given != owner for given in owners):
-                raise BadInput("The owner of a thread is the user who began it, and cannot be set: leave `owner` out.")
+                raise BadInput(OWNER_IS_FIXED)
         # Conditional edges run here too, and read the settings from the store.
         configurable = {**config.get("configurable", {}), CONFIG_KEY_RUNTIME: Runtime(store=self.store)}
         return await super().abulk_update_state(_saved_by("", {**config, "configurable": configurable}), supersteps)
@@ -81,13 +85,27 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         return copied
 
 
+def _owners(update: object) -> Iterator[object]:
+    """The owners that an update sets; it is a mapping, (name, value) pairs, a Command, or a list of these."""
+    match update:
+        case Command():
+            yield from _owners(update.update)
+        case {"owner": owner} | ("owner", owner):
+            yield owner
+        case list() | tuple():
+            for part in update:
+                yield from _owners(part)
+        case _ if hasattr(update, "owner"):
+            yield update.owner
+
+
 def _saved_by(user: str, config: RunnableConfig) -> RunnableConfig:
-    """The config whose checkpoints name the user who saves them, whatever the client has sent."""
+    """The config with the user's key in its metadata, in place of what the client sent."""
     return {**config, "metadata": {**(config.get("metadata") or {}), BEGUN_BY: user}}
 
 
 class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT]):
-    """A StateGraph that compiles to a CompiledAgentGraph; also for a parent graph of which the chat is a node."""
+    """A StateGraph that compiles to a CompiledAgentGraph; use it for a parent of the chat, too."""
 
     def compile(self, *args: Any, **options: Any) -> CompiledAgentGraph[StateT, ContextT, InputT, OutputT]:
         compiled = super().compile(*args, **options)  # and copied, in the way that LangGraph does

@@ -40,7 +40,7 @@ def next_step(when: ExtractWhen, waiting: int, every: int) -> Literal["extract_m
 
 
 def unextracted_messages(state: Mapping[str, Any]) -> list[HumanMessage]:
-    """The human messages that came or were rewritten after the watermark; all of them if it has left the window."""
+    """Human messages added or edited after the watermark; all of them if its message is gone."""
     messages, watermark = cast(Sequence[AnyMessage], state.get("messages", [])), state.get("extracted_until", "")
     said_at = [str(message.additional_kwargs.get(SAID_AT, "")) for message in messages]
     start = next((i + 1 for i, message in enumerate(messages) if message.id == watermark), 0)
@@ -69,7 +69,7 @@ async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserM
 
 
 async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance], seconds: int) -> None:
-    """Run the server's background graph after `seconds`; replaces the pending run unless that is of another fork."""
+    """Run the background graph after `seconds`; replaces the pending run unless it is for another fork."""
     background, pending = background_thread(user_id, thread_id), set[str | None]()
     async with get_client(api_key=None) as client:  # the server of this process
         with suppress(APIStatusError, LookupError, TypeError):  # no such thread yet, or a run with another input
@@ -93,7 +93,7 @@ def background_input(thread_id: str, utterances: Sequence[Utterance]) -> Backgro
 
 
 async def schedule_in_process(store: AgentStore, memory: UserMemory, thread_id: str, said: Sequence[Utterance]) -> None:
-    """The same as a task of this process, which is finished before the store closes."""
+    """Do so in a task of this process, which ends before the store closes."""
     started_at, memory = utc_now(), await with_extraction_model(memory, store.settings)
     ids = frozenset(str(utterance.source.message_id) for utterance in said)
     learn = partial(memory.learner.extract_and_learn, said, started_at=started_at)
@@ -110,7 +110,7 @@ async def catch_up_thread(parts: Parts, saver: Saver, memory: UserMemory, thread
 
 
 async def waiting_utterances(parts: Parts, saver: Saver, thread_id: str, max_chars: int) -> list[Utterance]:
-    """What may wait at the ends of a thread's branches, oldest first; the ledger knows what was extracted already."""
+    """Messages at the ends of a thread's branches, oldest first, that may not have been extracted yet."""
     waiting: dict[str | None, Utterance] = {}
     for checkpoint_id in await leaf_checkpoints(parts.pool, thread_id):
         if saved := await saver.aget_tuple({"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}):

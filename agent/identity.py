@@ -1,4 +1,4 @@
-"""Who a run's user is, and so whose memory it reads and writes: nodes and tools ask here and nowhere else."""
+"""Identifies the user of a run, and so whose memory it uses: nodes and tools ask only here."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias

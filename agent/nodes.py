@@ -34,7 +34,7 @@ Update = dict[str, Any]  # new values for some of the state's fields
 
 MAX_TOOL_ROUNDS = 10  # calls of tools in one turn before the model has to reply; LangGraph allows thousands
 NOTHING_EXTRACTED: Update = {"extracted": None, "changes": None}
-SILENT: RunnableConfig = {"tags": ["nostream"]}  # of a model call whose tokens are no part of the reply
+SILENT: RunnableConfig = {"tags": ["nostream"]}  # for model calls that are not part of the reply
 
 
 async def recall(state: State, runtime: Runtime[Context]) -> Update:
@@ -74,7 +74,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
 
 
 def _with_valid_calls(reply: AIMessage) -> AIMessage:
-    """The reply with invalid calls as calls without arguments: a thread with an unanswered call is refused for good."""
+    """The reply, its invalid tool calls without arguments: providers refuse a thread with an unanswered call."""
     invalid = (call for call in reply.invalid_tool_calls if call["id"])
     calls = [tool_call(name=call["name"] or "", args={}, id=call["id"]) for call in invalid]
     return reply.model_copy(update={"tool_calls": [*reply.tool_calls, *calls], "invalid_tool_calls": []})
@@ -148,7 +148,7 @@ async def extract_in_background(state: BackgroundState, runtime: Runtime[Context
 
 
 def after_background_step(state: BackgroundState) -> Literal["extract_memories", "reconcile", "__end__"]:
-    """Reconcile after an extraction; then the utterances that were too many for one call, unless reconcile failed."""
+    """Reconcile after an extraction, then extract what one call could not take, unless reconcile failed."""
     return "reconcile" if state.get("extracted") else "extract_memories" if state.get("changes") else "__end__"
 
 
@@ -195,7 +195,7 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
 
 
 def _claimed(state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
-    """The thread as the user's own. Raises BadInput if it is another's, which was not checked yet for a subgraph."""
+    """The owner to save. Raises BadInput if the thread is another user's; subgraphs are only checked here."""
     owner = owner_key(user_of(runtime))
     if state.get("owner", owner) != owner:
         raise BadInput(f"The thread {_thread_id(runtime)!r} belongs to another user: start a new one.")

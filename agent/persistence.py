@@ -122,7 +122,7 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
 
 
 async def _index_queue(services: Services) -> IndexQueue:
-    """The queue of the active index, with the embedder of the vectors in it even if EMBEDDER names another one."""
+    """The queue of the active index and the embedder of its vectors, even if EMBEDDER names another one."""
     settings, embedder = services.settings, configured_embedder(services.settings)
     active = await active_index(services.pool, embedder, settings.chroma_shards)
     advice = "`python -m agent reindex` changes it."
@@ -135,9 +135,8 @@ async def _index_queue(services: Services) -> IndexQueue:
             embedder = configured_embedder(settings.model_copy(update={"embedder": active.embedder}))
         except BadInput as error:
             fix = f"set the key (any value if it is lost) and reindex, or set EMBEDDER={active.embedder} again."
-            raise BadInput(
-                f"The facts are embedded with {active.embedder!r}, which needs OPENAI_API_KEY: {fix}"
-            ) from error
+            needs = f"which needs OPENAI_API_KEY, and EMBEDDER is {settings.embedder!r}"
+            raise BadInput(f"The facts are embedded with {active.embedder!r}, {needs}: {fix}") from error
     return IndexQueue(services.pool, ChromaIndex(services.chroma, active.name, active.shards), embedder)
 
 

@@ -51,7 +51,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def model_problem(name: str, *, openai_key: bool) -> str | None:
-    """Why the model cannot be used, as in "needs a key: ...", or None; `openai_key` says whether there is OpenAI's."""
+    """Why the model cannot be used, as in "needs a key: ...", or None; `openai_key`: whether OpenAI's is set."""
     provider, model = split_name(name)
     if not provider or not model:
         return f"names no provider: {EXAMPLES}"

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Parts:
-    """What all users share; `UserMemory` works on it alone, and `FactStore` is the same as a LangGraph store."""
+    """What all users share. `UserMemory` needs only this; `FactStore` adds LangGraph's store interface."""
 
     def __init__(self, ledger: Ledger, queue: IndexQueue, options: RecallOptions | None = None) -> None:
         self.ledger, self.pool = ledger, ledger.pool

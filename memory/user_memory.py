@@ -54,7 +54,7 @@ class UserMemory:
         return await self._ledger.current(self.user_id, utc_now())
 
     async def all(self) -> list[Fact]:
-        """Every fact there ever was, in the order they were recorded."""
+        """Every fact, current or not, in the order of recording."""
         return await self._ledger.all(self.user_id)
 
     async def recall(self, query: str, limit: int = 10, *, explain: bool = False) -> Recalled:

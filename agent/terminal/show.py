@@ -1,5 +1,6 @@
 """The commands that show what is remembered: memories, history, as-of, profile and context."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,7 +41,7 @@ async def memories(
         known = memory.all if everything else memory.current
         facts = [hit.fact for hit in await memory.search(query)] if query else await known()
     empty = NO_ANSWER if query else "nothing is remembered yet"
-    output.listing(FACT_COLUMNS, map(fact_row, facts), empty, json=map(fact_json, facts) if as_json else None)
+    output.listing(FACT_COLUMNS, fact_rows(facts), empty, json=map(fact_json, facts) if as_json else None)
 
 
 def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
@@ -77,7 +78,8 @@ async def history(
     async with opened_memory(user) as memory:
         of = (subject or "user", attribute) if slot else (await fact_of(memory, fact_id)).id
         versions = await memory.history(of)
-    rows = ([str(version.number), *fact_row(version.fact)] for version in versions)
+    shown = fact_rows([version.fact for version in versions])
+    rows = ([str(version.number), *row] for version, row in zip(versions, shown, strict=True))
     documents = ({"version": version.number, "fact": fact_json(version.fact)} for version in versions)
     empty = f"no fact about {quoted(slot)}, current or past"
     output.listing(["version", *FACT_COLUMNS], rows, empty, json=documents if as_json else None)
@@ -96,7 +98,7 @@ async def as_of(
         known = {clock: [fact_json(fact) for fact in facts] for clock, facts in clocks.items()}
         output.document({"when": moment.isoformat(), **known})
     else:
-        rows = [[clock, *fact_row(fact)] for clock, facts in clocks.items() for fact in facts]
+        rows = [[clock, *row] for clock, facts in clocks.items() for row in fact_rows(facts)]
         empty = f"no fact held on {moment:%Y-%m-%d %H:%M} UTC, and none was known then"
         output.listing(["clock", *FACT_COLUMNS], rows, empty)
 
@@ -154,9 +156,17 @@ def fact_json(fact: "Fact") -> dict[str, Any]:
     return fact.model_dump(mode="json")
 
 
-def fact_row(fact: "Fact") -> list[str]:
-    state = state_of(fact, datetime.now(UTC))
-    return [fact.id[:ID_SHOWN], f"{fact.observed_at:%Y-%m-%d}", fact.category, state, fact.text]
+def fact_rows(facts: "Sequence[Fact]") -> list[list[str]]:
+    """The facts under FACT_COLUMNS. A fact that another of its slot has overtaken since is "replaced"."""
+    from memory.facts.timeline import current_at
+
+    now, rows = datetime.now(UTC), []
+    current = {fact.id for fact in current_at([fact for fact in facts if not fact.retired_at], now)}
+    for fact in facts:
+        state = state_of(fact, now)
+        state = "replaced" if state == "current" and fact.id not in current else state
+        rows.append([fact.id[:ID_SHOWN], f"{fact.observed_at:%Y-%m-%d}", fact.category, state, fact.text])
+    return rows
 
 
 def state_of(fact: "Fact", now: datetime) -> str:

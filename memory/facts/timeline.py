@@ -55,7 +55,7 @@ def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
 
 
 def _without_overtaken(facts: Sequence[Fact], when: datetime) -> list[Fact]:
-    """Of the facts of a slot that holds one value, the one that began last, and those that begin later."""
+    """Of each exclusive slot, drop what has begun except the last to begin; keep all else."""
     begun = [fact for fact in facts if fact.exclusive and _has_begun(fact, when)]
     begun.sort(key=lambda fact: (not _began_some_time(fact), fact.starts_at, fact.observed_at))
     last = {fact.slot: fact for fact in begun}

@@ -232,7 +232,7 @@ _open_servers: Counter[int] = Counter()  # hash of an event loop -> how many ser
 @asynccontextmanager
 async def open_chroma(url: str) -> AsyncIterator[ChromaServer]:
     """The Chroma server at `url`. Raises BadInput for another kind of address."""
-    # By hand: the library shares one connection pool between all clients of an event loop, and closes it never.
+    # By hand: the library shares one connection pool between all clients of an event loop, and never closes it.
     server, loop = ChromaServer(url), hash(asyncio.get_running_loop())
     _open_servers[loop] += 1
     try:

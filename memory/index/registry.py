@@ -23,7 +23,7 @@ class Registered(NamedTuple):
 
 
 async def building_index(pool: Pool, embedder: Embedder, shards: int) -> Registered:
-    """The index that is being built with these: the one that was begun, or a new one with all facts queued."""
+    """The index being built with these settings, or a new one with all facts queued."""
     return await active_index(pool, embedder, shards, "building")
 
 

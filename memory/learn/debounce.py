@@ -1,4 +1,4 @@
-"""Background work that starts once things have been quiet, as tasks of this process; all is done before it ends."""
+"""Background tasks of this process, each started after a pause; all finish before the store closes."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ class Debouncer:
     def schedule(self, key: str, seconds: float, work: Work, covers: Set[str] = frozenset()) -> None:
         """Start the work in this many seconds, in place of what is waiting under the key.
 
-        `covers` names what the work is done on; waiting work on something else is not replaced, but started now.
+        `covers` names the work's inputs; waiting work with other inputs is started now, not replaced.
         """
         if key in self._waiting:
             timer, _, covered = self._waiting[key]

@@ -97,7 +97,7 @@ class Retraction(BaseModel):
 
 
 class Extraction(BaseModel):
-    """The model's answer. Items of another shape are dropped; without both lists the answer was cut off."""
+    """The model's answer. Malformed items are dropped; a missing list means that it was cut off."""
 
     facts: list[OnErrorOmit[Candidate]]
     retracted: list[OnErrorOmit[Retraction]]
@@ -144,7 +144,7 @@ def utterances_of(said: "str | Sequence[MessageLikeRepresentation]", at: datetim
 
 
 def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
-    """The first utterances in `failures` (by message id) that are no small talk; one that failed before comes alone."""
+    """The next utterances in `failures` (by message id) without small talk; failed ones come one at a time."""
     batch, characters = list[Utterance](), 0
     for said in utterances:
         failed = failures.get(str(said.source.message_id))

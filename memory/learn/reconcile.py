@@ -115,7 +115,7 @@ def _ended_before_it_arrived(fact: Fact, history: Iterable[Fact]) -> Fact | None
 
 
 def _repeated(proposal: Proposal, slot: Sequence[Fact], same_words: Sequence[Fact]) -> Fact | None:
-    """The known fact, current when the proposal was said, no plan and of the same dates, that it only says again."""
+    """The known fact that the proposal repeats: current then, of the same dates, and not a plan."""
     fact = proposal.fact
     candidates = [*same_words, *(other for other in slot if proposal.relations.get(other.id) == "duplicate")]
     current_then = {other.id for other in current_at([*slot, *candidates], fact.observed_at)} if candidates else set()

@@ -97,7 +97,7 @@ class Ledger:
     async def past(
         self, user_id: str, now: datetime, embedder: str, ids: Iterable[str] | None = None
     ) -> list[tuple[Fact, bytes | None]]:
-        """What was true and is not any more, the newest first, and the stored vector of each.
+        """Facts that held once but no longer do, newest first, with their stored vectors.
 
         `ids` narrows down the retired facts; those that are over or overtaken and not yet retired come in any case.
         """

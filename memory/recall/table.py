@@ -1,4 +1,4 @@
-"""One user's facts as a table: what ranking and time need of each is a number in an array, for all at once. Pure."""
+"""One user's facts as a table: arrays of the numbers that ranking and `current` need. Pure."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.graph import START, StateGraph
+from langgraph.types import Command
 from rich.console import Console
 
 from agent.agent_graph import AgentGraph, Graph
@@ -254,8 +255,14 @@ async def test_the_owner_of_a_thread_cannot_be_changed(
     if run_before:
         await graph.ainvoke({"messages": [HumanMessage("Hello")]}, config, context=Context(user_id=user))
     lie = HumanMessage("I collect lies.")
-    with pytest.raises(BadInput, match="owner of a thread"):
-        await graph.aupdate_state(config, {"owner": owner_key(victim), "messages": [lie]})
+    update: dict[str, Any] = {"owner": owner_key(victim), "messages": [lie]}
+    commands: list[Any] = [Command(update=update), Command(update=[*update.items()])]
+    for updates in (update, *commands, [{}, commands[0]]):
+        with pytest.raises(BadInput, match="owner of a thread"):
+            await graph.aupdate_state(config, updates, as_node="respond")
+    for goto in ("respond", "reconcile"):
+        with pytest.raises(BadInput, match="owner of a thread"):
+            await graph.ainvoke(Command(update=update, goto=goto), config, context=Context(user_id=user))
     if run_before:  # like a client that edits the state and sends all of it back
         await graph.aupdate_state(config, {"owner": owner_key(user), "messages": []})
     mark = {BEGUN_BY: owner_key(victim)}

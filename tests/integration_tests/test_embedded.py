@@ -307,7 +307,7 @@ def test_an_ordinary_user_can_run_both_servers(
     addresses = client.addresses()
     assert postgres_query(addresses.postgres, "select 1") == 1
     assert chroma_listens(addresses.chroma)
-    assert {path.stat().st_uid for path in data_dir.rglob("*")} == {data_dir.stat().st_uid}
+    assert {path.lstat().st_uid for path in data_dir.rglob("*")} == {data_dir.stat().st_uid}
     client.end()
     assert not processes(data_dir)
 

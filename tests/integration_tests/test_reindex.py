@@ -210,17 +210,18 @@ async def test_without_facts_another_embedder_is_used_at_once(settings: Settings
 
 
 async def test_the_error_for_a_lost_embedder_key_says_how_to_change_it(
-    settings: Settings, user: str, openai: ScriptedOpenAI
+    settings: Settings, user: str, openai: ScriptedOpenAI, offline_model: None
 ) -> None:
+    keyless = settings.model_copy(update={"openai_api_key": None, "chat_model": "offline"})
     async with open_store(settings.model_copy(update={"embedder": "openai:vectors"})) as store:
         await remember(store, user, "Austin")
     with pytest.raises(BadInput, match=r"'openai:vectors'.*OPENAI_API_KEY.*EMBEDDER is 'local'.*any.*reindex"):
-        async with open_store(settings.model_copy(update={"openai_api_key": None})):
+        async with open_store(keyless):
             pass
     openai.embedding(*[Status(401)] * 9)
     async with open_store(settings) as store:
         await reindex(store, configured_embedder(settings))
-    async with open_store(settings.model_copy(update={"openai_api_key": None})) as store:
+    async with open_store(keyless) as store:
         assert await found(store, user, "lived") == ["Has lived in Austin"]
 
 

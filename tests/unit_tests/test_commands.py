@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from agent.__main__ import app
 from agent.terminal.app import bug_report, failure_of
-from agent.terminal.show import state_of
+from agent.terminal.show import fact_rows, state_of
 from memory.errors import Unavailable
 from tests.facts import NOON, make_fact
 
@@ -134,3 +134,15 @@ def test_an_invalid_date_is_one_short_line(when: str) -> None:
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "is not a time" in refused.stderr
     assert len(refused.stderr) < 200
+
+
+def test_only_the_last_of_a_slot_is_shown_as_current() -> None:
+    home: dict[str, Any] = {"attribute": "home city", "exclusive": True}
+    rome = make_fact("Lives in Rome", observed_at=NOW - timedelta(days=90), **home)
+    berlin = make_fact(
+        "Lives in Berlin", observed_at=NOW - timedelta(days=60), valid_from=NOW - timedelta(days=30), **home
+    )
+    assert [row[3:] for row in fact_rows([rome, berlin])] == [
+        ["replaced", "Lives in Rome"],
+        ["current", "Lives in Berlin"],
+    ]
