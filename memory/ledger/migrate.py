@@ -40,7 +40,7 @@ async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
                 await other()
             await _migrate_memory(connection)
         finally:
-            await asyncio.shield(_unlock(connection))
+            await asyncio.shield(_unlock_all(connection))
 
 
 async def _migrate_memory(connection: Connection) -> None:
@@ -57,7 +57,7 @@ async def _migrate_memory(connection: Connection) -> None:
             await connection.execute("insert into memory.migrations (number) values (%s)", (number,))
 
 
-async def _unlock(connection: Connection) -> None:
+async def _unlock_all(connection: Connection) -> None:
     """Release every lock of the session, including one that was taken during a cancellation."""
     try:
         await connection.execute("select pg_advisory_unlock_all()")
