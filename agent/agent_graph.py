@@ -16,7 +16,7 @@ from langgraph.types import Command, StateUpdate
 from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from agent.context import Context
-from agent.identity import AgentStore, identify
+from agent.identity import AgentStore, foreign_thread, identify
 from agent.models import open_model
 from agent.state import Input, State
 from memory.errors import BadInput
@@ -57,7 +57,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         unlocked = "graph_id" in configurable or not isinstance(self.checkpointer, BaseCheckpointSaver)
         async with nullcontext() if unlocked else store.run_locks.hold(thread_id, timeout=self.lock_timeout):
             if await thread_owner(store.pool, thread_id) not in (None, "", user):
-                raise BadInput(f"The thread {thread_id!r} belongs to another user: start a new one.")
+                raise foreign_thread(thread_id)
             if any(given != user for given in owners):
                 raise BadInput(OWNER_IS_FIXED)
             checkpoint = None if configurable.get("checkpoint_ns") else configurable.get("checkpoint_id")

@@ -54,3 +54,8 @@ def memory_tokens(run: Run) -> int:
     """About how many tokens of recalled facts the run's prompt may carry."""
     asked_for = run.context.memory_tokens if run.context else None
     return settings_of(run).memory_tokens if asked_for is None else asked_for
+
+
+def foreign_thread(thread_id: str) -> BadInput:
+    """The error for a thread of another user."""
+    return BadInput(f"The thread {thread_id!r} belongs to another user: start a new one.")

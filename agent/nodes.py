@@ -15,7 +15,7 @@ from langgraph.runtime import Runtime
 
 from agent import extraction_schedule as schedule
 from agent.context import Context
-from agent.identity import memory_of, memory_tokens, settings_of, store_of, user_of
+from agent.identity import foreign_thread, memory_of, memory_tokens, settings_of, store_of, user_of
 from agent.models import open_model
 from agent.prompts import system_message
 from agent.providers import NoReply, model_failure
@@ -198,7 +198,7 @@ def _claimed(state: State | BackgroundState, runtime: Runtime[Context]) -> Updat
     """The owner to save. Raises BadInput if the thread is another user's; subgraphs are only checked here."""
     owner = owner_key(user_of(runtime))
     if state.get("owner", owner) != owner:
-        raise BadInput(f"The thread {_thread_id(runtime)!r} belongs to another user: start a new one.")
+        raise foreign_thread(_thread_id(runtime))
     return {"owner": owner}
 
 

@@ -15,7 +15,7 @@ from memory.learn.guard import is_secret
 from memory.learn.reconcile import SINGLE_VALUED
 
 MAX_CHARS = 1_000
-"""A longer message is a document, and not read."""
+"""Longer messages are not read: they are documents."""
 
 
 @dataclass(frozen=True)
