@@ -19,8 +19,8 @@ from agent.settings import ExtractWhen, Settings
 from agent.state import BackgroundInput
 from memory.facts.changes import Changes
 from memory.facts.fact import utc_now
-from memory.learn.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, utterances_of
 from memory.learn.small_talk import is_small_talk
+from memory.learn.utterances import EXTRACTION_MESSAGES, SAID_AT, Utterance, utterances_of
 from memory.parts import Parts
 from memory.threads.threads import background_thread, leaf_checkpoints
 from memory.user_memory import UserMemory

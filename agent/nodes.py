@@ -23,7 +23,7 @@ from agent.state import BackgroundState, RecallReason, State, memory_changes
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
 from memory.facts.fact import owner_key, parse_date, utc_now
-from memory.learn.extract import Utterance, utterances_of
+from memory.learn.utterances import Utterance, utterances_of
 from memory.threads.summary import update_summary
 from memory.threads.task import open_task
 from memory.threads.window import foldable, window

@@ -12,7 +12,8 @@ from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read 
 
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, is_storable, replace_surrogates, utc_now
-from memory.learn.extract import SAID_AT, Extracted
+from memory.learn.extract import Extracted
+from memory.learn.utterances import SAID_AT
 from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
 
 REWRITES = "rewrites"  # key in a human message's `additional_kwargs`: the id of the message that it replaced

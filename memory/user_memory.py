@@ -12,8 +12,9 @@ from memory.facts.portable import dump, load
 from memory.facts.profile import Profile, profile_of
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
 from memory.learn import writes
-from memory.learn.extract import StructuredOutputMethod, utterances_of
+from memory.learn.extract import StructuredOutputMethod
 from memory.learn.learner import Learner
+from memory.learn.utterances import utterances_of
 from memory.learn.verbatim import Memory, facts_of_texts
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop

@@ -3,7 +3,7 @@
 import json
 
 from agent.offline.statements import read
-from memory.learn.extract import Candidate, Extraction, Relation, Retraction
+from memory.learn.answer import Candidate, Extraction, Relation, Retraction
 from memory.learn.reconcile import SINGLE_VALUED
 
 IMPORTANCE = {"constraint": 0.9, "identity": 0.8, "location": 0.8}

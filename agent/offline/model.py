@@ -18,7 +18,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from agent.offline.answers import reply
 from agent.offline.extract import extract_by_rules
 from agent.offline.trip import Call, open_trip, reply_on_trip, work_on
-from memory.learn.extract import Extraction
+from memory.learn.answer import Extraction
 from memory.threads.summary import SUMMARY_PROMPT, bounded
 
 Tools = Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool]

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from memory.errors import BadInput
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
-from memory.learn.extract import Extracted, Extraction, ExtractionFailed, Utterance, extract, next_batch, proposals
+from memory.learn.answer import Extraction
+from memory.learn.candidates import proposals
+from memory.learn.extract import Extracted, ExtractionFailed, extract
 from memory.learn.reconcile import reconcile
+from memory.learn.utterances import Utterance, next_batch
 from memory.ledger.ledger import Ledger
 
 if TYPE_CHECKING:

@@ -7,7 +7,9 @@ from itertools import count
 
 from agent.persistence import open_store
 from memory.facts.fact import Source, utc_now
-from memory.learn.extract import Extracted, Extraction, Utterance
+from memory.learn.answer import Extraction
+from memory.learn.extract import Extracted
+from memory.learn.utterances import Utterance
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import FACTS_PER_USER, Bench, fill, store_with_hashed_words

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from agent.persistence import open_store
 from memory.errors import BadInput
 from memory.facts.fact import Source, owner_key, same_words, utc_now
-from memory.learn.extract import Extracted, Extraction, Utterance
+from memory.learn.answer import Extraction
+from memory.learn.extract import Extracted
+from memory.learn.utterances import Utterance
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.conversation import candidate

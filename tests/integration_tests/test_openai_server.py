@@ -20,7 +20,9 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import SecretStr
 
 from memory.facts.fact import Source, utc_now
-from memory.learn.extract import Extraction, ExtractionFailed, Utterance, extract
+from memory.learn.answer import Extraction
+from memory.learn.extract import ExtractionFailed, extract
+from memory.learn.utterances import Utterance
 from tests.openai_server import After, Hang, Json, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
 
 Method = Literal["json_schema", "function_calling", "json_mode"]

@@ -11,7 +11,9 @@ from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 
 from memory.errors import BadInput
 from memory.facts.fact import Source, utc_now
-from memory.learn.extract import Extracted, Extraction, Utterance
+from memory.learn.answer import Extraction
+from memory.learn.extract import Extracted
+from memory.learn.utterances import Utterance
 from memory.store import FactStore, facts_namespace, matches
 from memory.user_memory import UserMemory
 

@@ -6,7 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from memory.facts.fact import Source
-from memory.learn.extract import Candidate, Extracted, Extraction, Utterance, answer_schema, proposals, rejection
+from memory.learn.answer import Candidate, Extraction, answer_schema
+from memory.learn.candidates import proposals, rejection
+from memory.learn.extract import Extracted
+from memory.learn.utterances import Utterance
 from tests.facts import NOON, make_fact
 
 SAID = Utterance(

@@ -12,7 +12,7 @@ from agent.extraction_schedule import (
 )
 from agent.settings import ExtractWhen
 from memory.facts.fact import Source
-from memory.learn.extract import EXTRACTION_MESSAGES, SAID_AT, Utterance, next_batch
+from memory.learn.utterances import EXTRACTION_MESSAGES, SAID_AT, Utterance, next_batch
 from memory.threads.threads import background_thread
 from tests.facts import NOON
 

@@ -17,7 +17,8 @@ from agent.offline.answers import NOT_TAKEN_IN
 from agent.offline.model import OfflineChatModel
 from agent.settings import Settings
 from memory.facts.fact import Fact, Source, utc_now
-from memory.learn.extract import StructuredOutputMethod, Utterance, extract
+from memory.learn.extract import StructuredOutputMethod, extract
+from memory.learn.utterances import Utterance
 from memory.recall.render import render
 from memory.threads.summary import SUMMARY_CHARS, Summary, update_summary
 from tests.processes import environment

@@ -6,7 +6,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMes
 
 from agent.state import merge_messages
 from memory.facts.fact import utc_now
-from memory.learn.extract import SAID_AT
+from memory.learn.utterances import SAID_AT
 
 THERE: list[BaseMessage] = [HumanMessage("I live in Lima.", id="1"), AIMessage("Noted.", id="2")]
 
