@@ -15,10 +15,10 @@ from langgraph.store.base import BaseStore, GetOp, Item, ListNamespacesOp, Op, P
 from langgraph.store.memory import InMemoryStore
 
 from memory.errors import BadInput, quoted
-from memory.facts.fact import MAX_KEY, NOTE, Fact, check_text, slot_name, utc_now
+from memory.facts.fact import MAX_KEY, Fact, check_text, utc_now
+from memory.facts.slots import NOTE, attribute_name, is_exclusive
 from memory.index.queue import IndexQueue
 from memory.learn import writes
-from memory.learn.reconcile import is_exclusive
 from memory.learn.verbatim import stated_fact
 from memory.ledger.ledger import Ledger
 from memory.parts import Parts
@@ -28,7 +28,7 @@ from memory.recall.search import RecallOptions
 FACTS = "facts"
 # The fields of a fact that a put may set, and that an item shows as its value.
 EDITABLE = (
-    "text", "subject", "attribute", "exclusive", "category", "importance", "quote", "source", "valid_from",
+    "text", "subject", "attribute", "exclusive", "category", "importance", "quote", "source", "tense", "valid_from",
     "valid_until", "observed_at",
 )  # fmt: skip
 OPERATORS = {"$eq": eq, "$ne": ne, "$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}  # of a search's filter
@@ -147,7 +147,7 @@ def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None 
     """A fact from the value that was put under `key`: `text`, or `content` as LangGraph's examples write it, and any
     other EDITABLE fields. `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput."""
     taken = {name: value[name] for name in EDITABLE if value.get(name) is not None}
-    attribute = slot_name(str(taken.get("attribute", NOTE)))
+    attribute = attribute_name(str(taken.get("attribute", NOTE)))
     taken |= {"attribute": attribute, "exclusive": is_exclusive(attribute, bool(taken.get("exclusive")))}
     try:
         if ttl is not None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadInput
 from memory.facts.changes import Changes
-from memory.facts.fact import Category, Fact, Source, check_user_id, slot_name, utc_now
+from memory.facts.fact import Category, Fact, Source, check_user_id, utc_now
 from memory.facts.portable import dump, load
 from memory.facts.profile import Profile, profile_of
+from memory.facts.slots import attribute_name, subject_name
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
 from memory.learn import writes
 from memory.learn.extract import StructuredOutputMethod
@@ -82,7 +83,7 @@ class UserMemory:
         facts = await self.all()
         if isinstance(of, str):
             return versions(chain(facts, of))
-        slot = (slot_name(of[0]), slot_name(of[1]))
+        slot = (subject_name(of[0]), attribute_name(of[1]))
         return versions(fact for fact in facts if fact.slot == slot)
 
     async def as_of(self, when: datetime) -> AsOf:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from memory.facts.fact import Fact, Source, fact_id
-from memory.learn.reconcile import is_exclusive
+from memory.facts.slots import is_exclusive
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

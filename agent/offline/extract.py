@@ -3,8 +3,9 @@
 import json
 
 from agent.offline.statements import read
+from memory.facts.changes import RelationKind
+from memory.facts.slots import SINGLE_VALUED, attribute_name
 from memory.learn.answer import Candidate, Extraction, Relation, Retraction
-from memory.learn.reconcile import SINGLE_VALUED
 
 IMPORTANCE = {"constraint": 0.9, "identity": 0.8, "location": 0.8}
 """Importance by category, 0 to 1; that of the others is 0.5."""
@@ -16,7 +17,8 @@ def extract_by_rules(request: str) -> Extraction:
     extraction = Extraction(facts=[], retracted=[])
     for message in given["messages"]:
         for said in read(message["text"]).statements:
-            about_same = [f for f in given["known"] if (f["subject"], f["attribute"]) == ("user", said.attribute)]
+            slot = ("user", attribute_name(said.attribute))
+            about_same = [fact for fact in given["known"] if (fact["subject"], fact["attribute"]) == slot]
             # "Austin, Texas" repeats "Austin", and says more.
             repeated = [fact["number"] for fact in about_same if f"{fact['text']}, ".startswith(f"{said.text}, ")]
             if said.retracts:
@@ -29,9 +31,10 @@ def extract_by_rules(request: str) -> Extraction:
                 for fact in given["known"]
                 if fact["subject"] == "user" and fact["text"] == said.opposite
             ]
+            kind: RelationKind = "replaces" if said.replaces and len(about_same) == 1 else "beside"
             relations = [Relation(known=number, relation="duplicate") for number in repeated]
-            if said.replaces and len(about_same) == 1 and not repeated:
-                relations = [Relation(known=about_same[0]["number"], relation="replaces")]
+            if not repeated and said.attribute not in SINGLE_VALUED:
+                relations = [Relation(known=fact["number"], relation=kind) for fact in about_same]
             candidate = Candidate(
                 text=said.text,
                 quote=said.quote,

@@ -11,8 +11,8 @@ from itertools import product
 
 from agent.offline import words
 from memory.facts.fact import Category
+from memory.facts.slots import SINGLE_VALUED
 from memory.learn.guard import is_secret
-from memory.learn.reconcile import SINGLE_VALUED
 
 MAX_CHARS = 1_000
 """Longer messages are not read: they are documents."""

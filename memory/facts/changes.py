@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from memory.facts.fact import Fact, Repeat, RetiredReason
 
-RelationKind = Literal["unrelated", "duplicate", "refines", "replaces"]
+RelationKind = Literal["unrelated", "duplicate", "refines", "replaces", "beside"]  # beside: both hold in one slot
 
 
 @dataclass(frozen=True)

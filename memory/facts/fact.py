@@ -6,48 +6,27 @@ known here: the bitemporal model of Snodgrass, "Developing Time-Oriented Databas
 
 import hashlib
 import re
-import unicodedata
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from memory.errors import BadInput, quoted
+from memory.facts.slots import MAX_SLOT_NAME, NOTE, USER, attribute_name, subject_name
+from memory.facts.text import normalize, same_words
 
 MAX_USER_ID = MAX_FACT_TEXT = 1_000  # characters, as the limits below
 MAX_KEY = 255
-MAX_SLOT_NAME = 100
 MAX_PREVIOUS, MAX_HINT = 3, 300  # messages that a source keeps of those before it, and characters of each
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)  # dates that every time zone has
-NOTE = "note"  # the attribute of a fact that was stored without one
 
 Category = Literal[  # "constraint" is for what must never be overlooked: an allergy, a diet, a disability
     "identity", "location", "preference", "constraint", "work", "skill", "project", "relationship", "decision",
     "event", "fact",
 ]  # fmt: skip
+Tense = Literal["now", "past", "planned", "temporary"]
 RetiredReason = Literal["superseded", "refined", "retracted", "expired"]
-
-
-def normalize(text: str) -> str:
-    """The form in which two texts are compared: NFKC, case-folded, single spaces, no closing punctuation."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"\s+", " ", folded).strip().rstrip(".!?,;: ")
-
-
-def same_words(text: str) -> tuple[str, ...]:
-    """The words that texts have to share, in order, to say the same: without case, closing punctuation and articles."""
-    return tuple(word for word in normalize(text).split() if word not in ("a", "an", "the"))
-
-
-def slot_name(text: str) -> str:
-    """A subject or attribute in the form in which slots are compared: "Home_City " becomes "home city"."""
-    return _slot_name(text) if len(text) <= MAX_SLOT_NAME else _slot_name.__wrapped__(text)  # caches no long text
-
-
-@lru_cache(maxsize=4_096)
-def _slot_name(text: str) -> str:
-    return normalize(re.sub(r"[_\-\s]+", " ", unicodedata.normalize("NFKC", text)))
 
 
 def in_utc(moment: datetime) -> datetime:
@@ -72,7 +51,7 @@ def parse_date(text: str | None) -> datetime | None:
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]  # in UTC; one without a time zone is refused
-SlotName = Annotated[str, BeforeValidator(slot_name), Field(min_length=1, max_length=MAX_SLOT_NAME)]
+Named = Field(min_length=1, max_length=MAX_SLOT_NAME)
 Hints = Annotated[tuple[str, ...], AfterValidator(lambda said: tuple(text[:MAX_HINT] for text in said[-MAX_PREVIOUS:]))]
 
 
@@ -93,8 +72,8 @@ class Fact(BaseModel, frozen=True):
     key: str
     text: str = Field(pattern=r"\S", max_length=MAX_FACT_TEXT)
     """One declarative sentence in the user's language, without the user as its subject: "Lives in Austin"."""
-    subject: SlotName = "user"
-    attribute: SlotName
+    subject: Annotated[str, BeforeValidator(subject_name), Named] = USER
+    attribute: Annotated[str, BeforeValidator(attribute_name), Named]
     """What it says about the subject ("user", or a name): "home city". The two together are the *slot*."""
     exclusive: bool = False
     """Whether the slot holds one value at a time (home city), so that a new one supersedes the old."""
@@ -102,6 +81,8 @@ class Fact(BaseModel, frozen=True):
     importance: float = Field(default=0.5, ge=0, le=1)
     quote: str = ""
     source: Source = Source()
+    tense: Tense = "now"
+    """When it was said: whether it held, was over, was planned, or held for a while and interrupts what held before."""
     valid_from: Instant | None = None
     valid_until: Instant | None = None
     observed_at: Instant  # when the user said it
@@ -123,7 +104,9 @@ class Fact(BaseModel, frozen=True):
 
     @property
     def starts_at(self) -> datetime:
-        return self.valid_from or self.observed_at
+        """When it began or is to begin; a plan without a date has not begun before LAST."""
+        start = self.valid_from or self.observed_at
+        return LAST if self.tense == "planned" and start <= self.observed_at else start
 
     @property
     def last_said_at(self) -> datetime:
@@ -137,7 +120,12 @@ class Fact(BaseModel, frozen=True):
     @property
     def is_past(self) -> bool:
         """Whether it was over when it was said: "I lived in Lima until 2019"."""
-        return self.valid_until is not None and self.valid_until <= self.observed_at
+        return self.tense == "past" or (self.valid_until is not None and self.valid_until <= self.observed_at)
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it interrupts what its slot holds, which holds again afterwards: "I'm in Madrid until March"."""
+        return self.tense == "temporary" or (self.valid_until is not None and self.valid_until > self.observed_at)
 
     @property
     def was_true(self) -> bool:
@@ -148,12 +136,12 @@ class Fact(BaseModel, frozen=True):
     @property
     def speaker(self) -> str:
         """Who wrote the text, if it is kept verbatim and the user did not write it; otherwise ""."""
-        return self.subject if self.attribute == NOTE and self.subject != "user" else ""
+        return self.subject if self.attribute == NOTE and self.subject != USER else ""
 
     @property
     def searchable(self) -> str:
         """What is embedded: the sentence, between the slot's name and the quote, which bring questions nearer to it."""
-        about = self.speaker or (self.attribute if self.subject == "user" else f"{self.subject}, {self.attribute}")
+        about = self.speaker or (self.attribute if self.subject == USER else f"{self.subject}, {self.attribute}")
         said = f" ({self.quote})" if normalize(self.quote) != normalize(self.text) and self.quote else ""
         return f"{about}: {self.text}{said}"
 

@@ -107,7 +107,7 @@ def _claims(fact: Fact) -> Iterator[Claim]:
     if fact.retired_at is None:
         yield "key", fact.key
         if fact.exclusive and not fact.is_planned:
-            yield "slot", *fact.slot
+            yield "slot", str(fact.is_temporary), *fact.slot
 
 
 def _reason(earlier: Fact, later: Fact) -> RetiredReason:

@@ -55,11 +55,15 @@ def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
 
 
 def _without_overtaken(facts: Sequence[Fact], when: datetime) -> list[Fact]:
-    """Of each exclusive slot, drop what has begun except the last to begin; keep all else."""
+    """Of each exclusive slot, drop what has begun except the last to begin; keep all else.
+
+    What is temporary competes only with what is temporary: both it and what it interrupts are kept.
+    """
     begun = [fact for fact in facts if fact.exclusive and _has_begun(fact, when)]
     begun.sort(key=lambda fact: (not _began_some_time(fact), fact.starts_at, fact.observed_at))
-    last = {fact.slot: fact for fact in begun}
-    return [f for f in facts if not f.exclusive or last.get(f.slot, f) is f or not _has_begun(f, when)]
+    last = {(fact.slot, fact.is_temporary): fact for fact in begun}
+    rivals = ((fact, last.get((fact.slot, fact.is_temporary))) for fact in facts)
+    return [fact for fact, rival in rivals if not fact.exclusive or rival in (None, fact) or not _has_begun(fact, when)]
 
 
 def _has_begun(fact: Fact, when: datetime) -> bool:

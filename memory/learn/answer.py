@@ -3,10 +3,10 @@
 import json
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, OnErrorOmit
+from pydantic import BaseModel, BeforeValidator, OnErrorOmit, WithJsonSchema
 
 from memory.facts.changes import RelationKind
-from memory.facts.fact import Category
+from memory.facts.fact import Category, Tense
 
 EXTRACTION_PROMPT = """\
 You keep the long-term memory of an assistant. From the user's messages below, take the facts about the user and the \
@@ -16,11 +16,11 @@ The input is JSON: `messages`, each with the time it was said, and `known`, what
 
 For each fact give:
 - `text`: one short declarative sentence in the language the user writes in, without the user as its subject: \
-"Lives in Austin", "Is allergic to shellfish", "Prefers dark mode". For somebody else, name them: \
-"Anna is allergic to nuts".
+"Lives in <city>", "Is allergic to <food>", "Prefers <setting>". For somebody else, name them: \
+"<Name> is allergic to <food>".
 - `quote`: the exact words of the message it comes from, copied letter by letter.
 - `message`: the number of that message.
-- `subject`: "user", or the name of the person or thing it is about.
+- `subject`: "user", also where the user gives their own name, or else the name of the person or thing it is about.
 - `attribute`: what it says about the subject, short and the same each time: "home city", "employer", "name", \
 "allergy", "likes", "dislikes", "spoken language", "tool", "project". Use the attribute of a known fact about the \
 same thing.
@@ -29,10 +29,13 @@ same thing.
 - `category`: identity, location, preference, constraint (allergies, diets and other hard limits), work, skill, \
 project, relationship, decision, event, or fact.
 - `importance`: 0 to 1; 0.9 for a name or an allergy, 0.5 for an ordinary fact, 0.2 for a passing detail.
-- `valid_from`, `valid_until`: ISO dates where the user said since or until when, resolved against the time the \
-message was said; otherwise null.
+- `tense`: "now"; "past" for what is over ("Used to live in <city>"); "planned" for what is still to come; \
+"temporary" for what interrupts for a while what holds again afterwards: a trip, a leave, an interim job.
+- `valid_from`, `valid_until`: where the user said since or until when, as exactly as they did (2020, 2020-06 or \
+2020-06-15), counted from the time the message was said; otherwise null.
 - `relations`: how it relates to known facts, by their numbers: `duplicate` (says the same), `refines` (the same \
-thing, more exact), `replaces` (the known one no longer holds). Leave unrelated ones out.
+thing, more exact), `replaces` (the known one no longer holds, whatever its attribute is called), `beside` (both hold: \
+a second job, a second home). Leave unrelated ones out.
 
 When the user takes a known fact back or asks to forget it, put its number into `retracted`, with the `message` and \
 the `quote` in which they do.
@@ -63,6 +66,7 @@ class Candidate(BaseModel, json_schema_serialization_defaults_required=True):
     exclusive: bool = False
     category: AnyCategory = "fact"
     importance: float = 0.5
+    tense: Annotated[str, WithJsonSchema({"enum": list(get_args(Tense))})] = "now"
     valid_from: str | None = None
     valid_until: str | None = None
     relations: Relations = []

@@ -8,11 +8,13 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from memory.facts.changes import Proposal
-from memory.facts.fact import Fact, fact_id, is_storable, normalize, parse_date
+from memory.facts.fact import Fact, fact_id, is_storable
+from memory.facts.slots import is_exclusive
+from memory.facts.text import normalize
 from memory.learn.answer import Candidate
 from memory.learn.extract import Extracted
 from memory.learn.guard import is_command, is_secret
-from memory.learn.reconcile import is_exclusive
+from memory.learn.timing import checked, timing
 from memory.learn.utterances import Utterance
 
 MAX_CANDIDATES = 20  # facts taken from one message; a message that holds more is a document, not a statement
@@ -29,7 +31,10 @@ def proposals(user_id: str, found: Extracted, now: datetime) -> tuple[list[Propo
             continue
         relations = {shown[r.known].id: r.relation for r in candidate.relations if r.known in shown}
         with suppress(ValidationError):  # of a text, subject or attribute that is empty or too long
-            kept.append(Proposal(_fact(user_id, candidate, said, now), relations))
+            fact = _fact(user_id, candidate, said, now)
+            if any(known.slot == fact.slot and relations.get(known.id) == "beside" for known in found.known):
+                fact = fact.model_copy(update={"exclusive": False})
+            kept.append(Proposal(fact, relations))
             kept_of[candidate.message] += 1
     retracted = {
         shown[taken.known].id: said.said_at
@@ -64,11 +69,14 @@ def sentence_around(quote: str, text: str) -> str:
 
 
 def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
-    values = candidate.model_dump(exclude={"message", "relations"})
+    when = timing(candidate.tense, (candidate.valid_from, candidate.valid_until), said.said_at)
+    values = candidate.model_dump(exclude={"message", "relations"}) | when._asdict()
     values |= {"text": candidate.text.strip(), "importance": min(max(candidate.importance, 0.0), 1.0)}
-    values |= {"valid_from": parse_date(candidate.valid_from), "valid_until": parse_date(candidate.valid_until)}
     fact = Fact(id="", key="", source=said.source, observed_at=said.said_at, recorded_at=now, **values)
+    if exclusive := is_exclusive(fact.attribute, candidate.exclusive):
+        when = checked(when, fact.attribute, fact.text, fact.quote)
+        exclusive = when.certain
     dates = str(candidate.valid_from), str(candidate.valid_until)
     identifier = fact_id(user_id, said.source, candidate.text, *fact.slot, *dates)
-    exclusive = is_exclusive(fact.attribute, candidate.exclusive)
-    return fact.model_copy(update={"id": identifier, "key": identifier, "exclusive": exclusive})
+    identified = {"id": identifier, "key": identifier, "exclusive": exclusive, "tense": when.tense}
+    return fact.model_copy(update=identified)

@@ -1,6 +1,8 @@
 """Decides what becomes of proposed facts: add, reinforce, supersede, retract or drop. Pure; it reads no clock.
 
-The model only proposes. A fact can replace only one in its slot (subject and attribute); in doubt, both are kept.
+The model only proposes, and `memory.learn.relations` says which relations between facts count. A fact can replace one
+in its slot (subject and attribute), or one about the same subject that it `replaces` or `refines`; in doubt, both are
+kept. What is temporary is kept beside what lasts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,20 +11,6 @@ from datetime import datetime
 from memory.facts.changes import Changes, Proposal, Reinforcement, retired
 from memory.facts.fact import Fact, Repeat, RetiredReason
 from memory.facts.timeline import current_at
-
-SINGLE_VALUED = frozenset({  # attributes that hold one value at a time, whatever a model says
-    "name", "home city", "home country", "employer", "occupation", "age", "birthday", "origin", "native language",
-    "marital status", "time zone", "email", "phone",
-})  # fmt: skip
-MANY_VALUED = frozenset({  # attributes that hold many values side by side, whatever a model says
-    "likes", "dislikes", "preference", "allergy", "diet", "spoken language", "language", "tool", "skill", "project",
-    "hobby", "relation", "family", "friend", "pet", "goal", "decision", "event", "note",
-})  # fmt: skip
-
-
-def is_exclusive(attribute: str, proposed: bool) -> bool:
-    """Whether a slot of this attribute holds one value at a time."""
-    return attribute in SINGLE_VALUED or (proposed and attribute not in MANY_VALUED)
 
 
 def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], known: Iterable[Fact]) -> Changes:
@@ -50,6 +38,8 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
         if fact.id in by_id or fact.id in added:
             continue  # the same write again
         slot = [other for other in current.values() if other.slot == fact.slot]
+        related = [other for other in current.values() if other.subject == fact.subject and _changes(proposal, other)]
+        slot_and_related = slot + [other for other in related if other.slot != fact.slot]
         if repeated := _repeated(proposal, slot, [other for other in current.values() if other.words == fact.words]):
             if repeated.id not in added:
                 thread_id, message_id = fact.source.thread_id or "", fact.source.message_id or ""
@@ -61,12 +51,12 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
             added[fact.id] = ended
         elif fact.is_past:
             ended_at = fact.valid_until or fact.observed_at
-            for other in slot:
+            for other in slot_and_related:
                 if _tells_end_of(proposal, other):
                     retire(other, "expired", ended_at, fact.id)
             added[fact.id] = retired(fact, "expired", ended_at)
         else:
-            rivals = [(other, reason) for other in slot if (reason := _reason_to_retire(proposal, other))]
+            rivals = [(other, reason) for other in slot_and_related if (reason := _reason_to_retire(proposal, other))]
             if later := _said_later((other for other, _ in rivals), fact):
                 ended_at = later.starts_at if later.starts_at > fact.starts_at else later.last_said_at
                 added[fact.id] = retired(fact, "superseded", ended_at, later.id)
@@ -86,7 +76,7 @@ def put(fact: Fact, known: Iterable[Fact]) -> Changes:
     if same_key and same_key[0].model_dump(exclude=metadata) == fact.model_dump(exclude=metadata):
         return Changes()
     in_slot = [f for f in current if f.exclusive and fact.exclusive and f.slot == fact.slot and f not in same_key]
-    rivals = [other for other in in_slot if other.is_planned == fact.is_planned]
+    rivals = [f for f in in_slot if (f.is_planned, f.is_temporary) == (fact.is_planned, fact.is_temporary)]
     if fact.is_past:
         fact, rivals = retired(fact, "expired", fact.valid_until or fact.observed_at), []
     elif later := _said_later(rivals, fact):
@@ -109,7 +99,8 @@ def _ended_before_it_arrived(fact: Fact, history: Iterable[Fact]) -> Fact | None
         if other.words == fact.words and fact.observed_at < other.ended_at:
             return retired(fact, other.retired_reason, other.ended_at, other.successor)
         said_later = other.last_said_at > fact.observed_at and not (other.is_past or other.is_planned)
-        if fact.exclusive and other.exclusive and said_later and not fact.is_planned:
+        rivals = fact.exclusive and other.exclusive and fact.is_temporary == other.is_temporary
+        if rivals and said_later and not fact.is_planned:
             return retired(fact, "superseded", max(other.starts_at, fact.starts_at), other.id)
     return None
 
@@ -121,15 +112,20 @@ def _repeated(proposal: Proposal, slot: Sequence[Fact], same_words: Sequence[Fac
     current_then = {other.id for other in current_at([*slot, *candidates], fact.observed_at)} if candidates else set()
     for other in candidates:
         same_dates = fact.valid_from in (None, other.valid_from) and fact.valid_until in (None, other.valid_until)
-        if same_dates and other.id in current_then and (fact.is_planned or not other.is_planned):
+        alike = fact.is_temporary == other.is_temporary and (fact.is_planned or not other.is_planned)
+        if same_dates and other.id in current_then and alike:
             return other
     return None
+
+
+def _changes(proposal: Proposal, other: Fact) -> bool:
+    return proposal.relations.get(other.id) in ("replaces", "refines")
 
 
 def _tells_end_of(proposal: Proposal, other: Fact) -> bool:
     """Whether a fact that was over when it was said tells that a known one has ended."""
     fact, same = proposal.fact, proposal.fact.words == other.words
-    related = proposal.relations.get(other.id, "unrelated") != "unrelated"
+    related = proposal.relations.get(other.id) in ("duplicate", "refines", "replaces")
     ends_it = same or (related and (fact.valid_until or fact.observed_at) > other.starts_at)
     return ends_it and other.last_said_at <= fact.observed_at
 
@@ -140,13 +136,19 @@ def _reason_to_retire(proposal: Proposal, other: Fact) -> RetiredReason | None:
     other_is_later = other.is_planned and other.starts_at > fact.observed_at
     overtaken_plan = fact.is_planned and not other.is_planned and other.last_said_at >= fact.starts_at
     if fact.is_planned != other_is_later and not overtaken_plan:
-        return None
+        return "superseded" if other.is_planned and proposal.relations.get(other.id) == "replaces" else None
     over = other.valid_until is not None and other.valid_until <= fact.observed_at
-    if fact.exclusive and other.exclusive:
+    by_relation: dict[str | None, RetiredReason] = {"refines": "refined", "replaces": "superseded"}
+    claimed = by_relation.get(proposal.relations.get(other.id))
+    in_one_place = fact.exclusive and other.exclusive and fact.slot == other.slot
+    if fact.is_temporary != other.is_temporary and fact.words != other.words:
+        if fact.is_temporary:
+            return claimed if claimed == "refined" else None
+        return claimed or ("superseded" if in_one_place and other.valid_until is None else None)
+    if in_one_place:
         return "expired" if over else "superseded"
     if fact.words == other.words:  # and yet no repeat: it says other dates
         if fact.valid_from and other.valid_from and fact.valid_from != other.valid_from:
             return None  # two dentist's appointments are two
         return "expired" if over else "refined"
-    by_relation: dict[str | None, RetiredReason] = {"refines": "refined", "replaces": "superseded"}
-    return by_relation.get(proposal.relations.get(other.id))
+    return claimed

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from memory.errors import BadInput, listed, problems_of
-from memory.facts.fact import MAX_FACT_TEXT, NOTE, Fact, Source, check_text, fact_id
+from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, check_text, fact_id
+from memory.facts.slots import NOTE
 from memory.learn.guard import is_secret
 
 

@@ -22,7 +22,7 @@ VECTORS_PAGE = 100  # facts with vectors to read at a time, since psycopg blocks
 # Facts of a slot that something is planned for; `current_at` decides which of them is current.
 IN_PLANNED_SLOT = """exclusive and (subject, attribute) in (
     select subject, attribute from memory.facts
-    where owner = %(owner)s and retired_at is null and exclusive and valid_from > observed_at)"""
+    where owner = %(owner)s and retired_at is null and exclusive and (tense = 'planned' or valid_from > observed_at))"""
 WITH_VECTORS = f"""select facts.*, v.vector from (
         select number, {SELECT.removeprefix("select ")} and number < %(before)s and ({{condition}})
         order by number desc limit %(page)s

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from psycopg.rows import DictRow
 
-from memory.facts.fact import Fact, is_storable, same_words
+from memory.facts.fact import Fact, is_storable
+from memory.facts.text import same_words
 
 COLUMNS = (
     "id", "key", "text", "subject", "attribute", "exclusive", "category", "importance", "quote",
-    "thread_id", "message_id", "previous", "valid_from", "valid_until", "observed_at", "recorded_at",
+    "thread_id", "message_id", "previous", "tense", "valid_from", "valid_until", "observed_at", "recorded_at",
     "retired_at", "retired_reason", "successor", "ended_at",
 )  # fmt: skip
 SAID_AGAIN_AT = """(select max(r.observed_at) from memory.reinforcements r

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from agent.persistence import open_store
 from memory.errors import BadInput
-from memory.facts.fact import Source, owner_key, same_words, utc_now
+from memory.facts.fact import Source, owner_key, utc_now
+from memory.facts.text import same_words
 from memory.learn.answer import Extraction
 from memory.learn.extract import Extracted
 from memory.learn.utterances import Utterance

@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from memory.errors import BadInput
-from memory.facts.fact import Source, check_user_id, fact_id, normalize, owner_key, slot_name
+from memory.facts.fact import Source, check_user_id, fact_id, owner_key
+from memory.facts.slots import attribute_name, subject_name
+from memory.facts.text import normalize
 from tests.facts import make_fact
 
 
@@ -31,10 +33,29 @@ def test_another_user_thread_message_or_text_gives_another_id(user: str, thread:
     )
 
 
-@pytest.mark.parametrize("written", ["home city", "Home_City", " home-city ", "HOME  CITY"])
-def test_spellings_of_a_slot_name_are_equal(written: str) -> None:
-    assert slot_name(written) == "home city"
-    assert make_fact("Lives in Austin", written).slot == ("user", "home city")
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        *((written, "home city") for written in ("home city", "Home_City", " home-city ", "HOME  CITY", "Residence")),
+        ("city", "home city"), ("location", "home city"), ("place_of_residence", "home city"), ("hometown", "origin"),
+        ("Favourite Colour", "favorite color"), ("favorite colour", "favorite color"), ("company", "employer"),
+        ("office location", "office location"), ("company car", "company car"), ("x" * 200, "x" * 200),
+    ],
+)  # fmt: skip
+def test_spellings_and_synonyms_of_an_attribute_are_one_name(written: str, name: str) -> None:
+    assert attribute_name(written) == name
+
+
+@pytest.mark.parametrize("written", ["home city", "Home_City", "residence"])
+def test_a_fact_takes_the_one_name_of_its_slot(written: str) -> None:
+    assert make_fact("Lives in Austin", written, subject="The User").slot == ("user", "home city")
+
+
+@pytest.mark.parametrize("written", ["user", "The user", "me", "I", "Myself"])
+def test_what_models_call_the_user_is_one_subject(written: str) -> None:
+    assert (subject_name(written), subject_name("Anna "), subject_name("user interface")) == (
+        "user", "anna", "user interface",
+    )  # fmt: skip
 
 
 def test_texts_are_compared_without_case_spacing_and_closing_punctuation() -> None:

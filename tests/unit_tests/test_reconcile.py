@@ -8,7 +8,8 @@ import pytest
 
 from memory.facts.changes import Changes, Proposal, RelationKind
 from memory.facts.fact import Fact
-from memory.learn.reconcile import is_exclusive, put, reconcile
+from memory.facts.slots import is_exclusive
+from memory.learn.reconcile import put, reconcile
 from tests.facts import NOON, make_fact
 
 SF = make_fact("Lives in San Francisco", "home city", message_id="m0")

@@ -92,7 +92,7 @@ BACK = fact("Lima", said="2020-05-01")
         ([TRIP], "2020-01-08", []),
         ([HOME, PLAN], "2019-12-31", ["Rome", "Oslo"]),  # a plan is current before it begins
         ([HOME, PLAN], "2020-01-01", ["Oslo"]),
-        ([HOME, SHORT_PLAN], "2020-02-01", ["Oslo"]),
+        ([HOME, SHORT_PLAN], "2020-02-01", ["Rome", "Oslo"]),
         ([HOME, SHORT_PLAN], "2020-03-01", ["Rome"]),
         ([HOME, PLAN, SECOND_PLAN], "2020-01-15", ["Oslo", "Bonn"]),
         ([HOME, PLAN, SECOND_PLAN], "2020-02-01", ["Bonn"]),

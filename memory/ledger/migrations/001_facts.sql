@@ -22,6 +22,7 @@ create table memory.facts (
     thread_id text,
     message_id text,
     previous text[] not null,
+    tense text not null,
     valid_from timestamptz,
     valid_until timestamptz,
     observed_at timestamptz not null,
@@ -35,11 +36,12 @@ create table memory.facts (
 create index facts_slot on memory.facts (owner, subject, attribute);
 create index facts_digest on memory.facts (owner, digest) where retired_at is null;
 create index facts_plans on memory.facts (owner, subject, attribute)
-    where retired_at is null and exclusive and valid_from > observed_at;
+    where retired_at is null and exclusive and (tense = 'planned' or valid_from > observed_at);
 create unique index facts_one_per_key on memory.facts (owner, key) where retired_at is null;
--- An exclusive slot has at most one unretired fact, not counting plans for the future.
-create unique index facts_one_per_slot on memory.facts (owner, subject, attribute)
-    where retired_at is null and exclusive and (valid_from is null or valid_from <= observed_at);
+-- An exclusive slot has at most one unretired fact that lasts, and one that is temporary, not counting plans.
+create unique index facts_one_per_slot on memory.facts
+    (owner, subject, attribute, (tense = 'temporary' or coalesce(valid_until > observed_at, false)))
+    where retired_at is null and exclusive and tense <> 'planned' and (valid_from is null or valid_from <= observed_at);
 
 -- A fact is never edited. It can be retired once, and its successor is set to null when the successor is erased.
 create function memory.refuse_edit() returns trigger language plpgsql as $$

@@ -1,0 +1,93 @@
+"""When a candidate holds: its tense and dates, from what the model gave and what the user wrote. Pure.
+
+What cannot be read never means "now": a candidate that is not certain is kept beside what is known, never in its place.
+"""
+
+import re
+from datetime import datetime
+from typing import NamedTuple
+
+from memory.facts.fact import Tense
+from memory.facts.period import Period, period
+from memory.facts.text import normalize
+
+NO_DATE = frozenset({  # what models write where there is no date to give
+    "", "-", "null", "none", "nil", "n/a", "na", "present", "now", "current", "currently", "ongoing", "still",
+    "recently", "lately", "just now", "always", "birth",
+})  # fmt: skip
+TENSES: dict[str, Tense] = {  # what models write -> the tense
+    **dict.fromkeys(("now", "present", "current", "holds now", "ongoing", "still"), "now"),
+    **dict.fromkeys(("past", "over", "is over", "ended", "former", "previous"), "past"),
+    **dict.fromkeys(("planned", "is planned", "plan", "future", "upcoming"), "planned"),
+    **dict.fromkeys(("temporary", "temporarily", "for a while", "holds for a while", "for now"), "temporary"),
+}
+
+# Signs in English texts that a fact does not take the place of another, whatever the model says.
+PAST = re.compile(
+    r"\bused to (?!it\b|the\b|this\b|that\b|being\b)|\b(?:formerly|previously)\b|^(?:was|were|had|lived|worked)\b"
+)
+TWO_CLAUSES = re.compile(r"[,;.]|\b(?:now|but|today|until|then)\b")  # in a quote: it may say what holds now, too
+BESIDE = re.compile(
+    r"\b(?:second|2nd|another|additional|side|weekend|evening|part[- ]time) "
+    r"(?:job|gig|business|employer|home|house|flat|apartment|passport|number)\b"
+    r"|\balso (?:works?|lives?|has)\b|\bon the side\b"
+)
+TEMPORARY = re.compile(
+    r"\b(?:visiting|travell?ing|temporar(?:y|ily)|for now|on (?:\w+ ){0,2}(?:trip|holiday|vacation|leave|sabbatical))\b"
+    r"|\bfor (?:a|the|one|two|three|four|\d+|a few|a couple of) (?:\w+ )?"
+    r"(?:while|night|day|week|weekend|month|summer|winter)s?\b"
+)
+SOMEWHERE = re.compile(r"^(?:is )?(?:currently )?(?:in|at)\b")  # "Is in Madrid" is no home
+
+
+class Timing(NamedTuple):
+    """When a fact holds, and whether it may take the place of another one in its slot."""
+
+    tense: Tense
+    valid_from: datetime | None
+    valid_until: datetime | None
+    certain: bool = True
+
+
+def timing(tense: str, dates: tuple[str | None, str | None], said_at: datetime) -> Timing:
+    """When a candidate holds that gives this tense, and these dates from and until which it does.
+
+    Dates count in the time zone of `said_at`; "since 2020" is from its first second on, "until 2020" until its last.
+    """
+    given = TENSES.get(normalize(tense).replace("_", " "))
+    (begins, start_known), (ends, end_known) = (_read(date, said_at) for date in dates)
+    certain = given is not None and start_known and end_known
+    start, end = begins and begins.start, ends and ends.end
+    if given == "planned":  # a plan for this year begins at its end, at the latest
+        later = [moment for moment in begins or () if moment > said_at]
+        return Timing("planned", later[0] if later else None, end if end and end > said_at else None, certain)
+    if start and end and end <= start:
+        return Timing(given or "now", None, None, certain=False)
+    if given == "past" and not (ends and ends.start > said_at):
+        return Timing("past", start if start and start < said_at else None, min(end, said_at) if end else None)
+    if given == "past":  # over, and yet to end
+        return Timing("temporary", start, end, certain=False)
+    if end and end <= said_at:
+        return Timing("past", start, end)
+    return Timing(given or "now", start, end, certain)
+
+
+def checked(timing: Timing, attribute: str, text: str, quote: str) -> Timing:
+    """The timing of a fact in a slot of one value, where neither text nor quote says otherwise."""
+    text, quote = normalize(text), normalize(quote)
+    said = (text, quote) if not TWO_CLAUSES.search(quote) else (text,)
+    if timing.tense != "now":
+        return timing
+    if any(map(TEMPORARY.search, said)) or (attribute == "home city" and SOMEWHERE.match(text)):
+        return timing._replace(tense="temporary")
+    return timing._replace(
+        certain=timing.certain and not any(map(PAST.search, said)) and not any(map(BESIDE.search, said))
+    )
+
+
+def _read(date: str | None, said_at: datetime) -> tuple[Period | None, bool]:
+    """The span of a date, and False if there is a date that cannot be read."""
+    if normalize(date or "") in NO_DATE:
+        return None, True
+    span = period(date or "", said_at)
+    return span, span is not None
