@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
@@ -20,7 +20,7 @@ from agent.state import BackgroundInput
 from memory.facts.changes import Changes
 from memory.facts.fact import utc_now
 from memory.learn.small_talk import is_small_talk
-from memory.learn.utterances import EXTRACTION_MESSAGES, SAID_AT, Utterance, utterances_of
+from memory.learn.utterances import EXTRACTION_MESSAGES, SAID_AT, Utterance, moment_of, utterances_of
 from memory.parts import Parts
 from memory.threads.threads import background_thread, leaf_checkpoints
 from memory.user_memory import UserMemory
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 Saver: TypeAlias = BaseCheckpointSaver[str]
 BACKGROUND_GRAPH = "background_extraction"  # its name in langgraph.json
+NEVER = datetime.min.replace(tzinfo=UTC)
 MAX_BACKGROUND_MESSAGES = 10 * EXTRACTION_MESSAGES  # of one background run; the next run takes the rest
 
 
@@ -42,7 +43,7 @@ def next_step(when: ExtractWhen, waiting: int, every: int) -> Literal["extract_m
 def unextracted_messages(state: Mapping[str, Any]) -> list[HumanMessage]:
     """Human messages added or edited after the watermark; all of them if its message is gone."""
     messages, watermark = cast(Sequence[AnyMessage], state.get("messages", [])), state.get("extracted_until", "")
-    said_at = [str(message.additional_kwargs.get(SAID_AT, "")) for message in messages]
+    said_at = [moment_of(message.additional_kwargs.get(SAID_AT)) or NEVER for message in messages]
     start = next((i + 1 for i, message in enumerate(messages) if message.id == watermark), 0)
     new = [message for i, message in enumerate(messages) if i >= start or said_at[i] > said_at[start - 1]]
     return [message for message in new if isinstance(message, HumanMessage)]

@@ -14,16 +14,16 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agent import extraction_schedule as schedule
-from agent.context import Context
+from agent.context import Context, zone
 from agent.identity import foreign_thread, memory_of, memory_tokens, settings_of, store_of, user_of
 from agent.models import open_model
 from agent.prompts import system_message
 from agent.providers import NoReply, model_failure
-from agent.state import BackgroundState, RecallReason, State, memory_changes
+from agent.state import BackgroundState, RecallReason, State, memory_changes, stamped
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
 from memory.facts.fact import owner_key, parse_date, utc_now
-from memory.learn.utterances import Utterance, utterances_of
+from memory.learn.utterances import Utterance, said_at_of, utterances_of
 from memory.threads.summary import update_summary
 from memory.threads.task import open_task
 from memory.threads.window import foldable, window
@@ -55,7 +55,8 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     update: Update = {} if "recalled" in state else await _recalled(state, runtime)
     summary, task = state.get("summary"), open_task(state.get("task"), utc_now())
     recalled = update["recalled"] if update else state["recalled"]
-    prompt = system_message(context.system_prompt, summary["text"] if summary else "", recalled, task)
+    today = utc_now().astimezone(_local_time(_question(state), runtime).tzinfo)
+    prompt = system_message(context.system_prompt, today, summary["text"] if summary else "", recalled, task)
     messages = window(_without_refused(state["messages"], settings.max_message_chars), settings.window_tokens)
     turn = takewhile(lambda message: not isinstance(message, HumanMessage), reversed(messages))
     try:
@@ -70,7 +71,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
         reason = model_failure(error, name, setting) or f"{type(error).__name__} from the model {quoted(name)}."
         # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
         raise NoReply(f"No reply: {reason}") from None
-    return update | {"messages": [reply]}
+    return update | {"messages": [*update.get("messages", []), reply]}
 
 
 def _with_valid_calls(reply: AIMessage) -> AIMessage:
@@ -82,7 +83,8 @@ def _with_valid_calls(reply: AIMessage) -> AIMessage:
 
 async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     """The facts that matter for the user's last message; none if recall fails or the message is refused."""
-    query, nothing = _question(state) or "", {"recalled": "", "recall_reasons": []}
+    question = _question(state)
+    query, nothing = str(question.text) if question else "", {"recalled": "", "recall_reasons": []}
     try:
         if schedule.message_problem(query, settings_of(runtime).max_message_chars):
             return nothing
@@ -95,11 +97,20 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     for hit in (*recalled.hits, *recalled.past):
         parts = {signal.name: f"{signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight}
         reasons.append(RecallReason(fact=hit.fact.text, score=round(hit.score, 3), contributions=parts))
-    return {"recalled": recalled.block(memory_tokens(runtime)), "recall_reasons": reasons}
+    said_at = _local_time(question, runtime)
+    update = {"recalled": recalled.block(memory_tokens(runtime), said_at.tzinfo), "recall_reasons": reasons}
+    marked = question and stamped(question, said_at, recalled.newest)
+    return update if marked is question else update | {"messages": [marked]}
 
 
-def _question(state: State) -> str | None:
-    return next((str(m.text) for m in reversed(state["messages"]) if isinstance(m, HumanMessage)), None)
+def _local_time(message: HumanMessage | None, runtime: Runtime[Context]) -> datetime:
+    """When the message was said, in the time zone of its user."""
+    said_at, name = said_at_of(message, utc_now()) if message else utc_now(), (runtime.context or Context()).timezone
+    return said_at.astimezone(zone(name)) if name else said_at
+
+
+def _question(state: State) -> HumanMessage | None:
+    return next((message for message in reversed(state["messages"]) if isinstance(message, HumanMessage)), None)
 
 
 def after_respond(state: State, runtime: Runtime[Context]) -> list[str]:
@@ -140,8 +151,7 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
 
 async def extract_in_background(state: BackgroundState, runtime: Runtime[Context]) -> Update:
     """The `extract_memories` of the background graph: as many of the given utterances as one call takes."""
-    now, said = utc_now(), map(Utterance.model_validate, state.get("utterances", []))
-    utterances = [utterance.model_copy(update={"said_at": min(utterance.said_at, now)}) for utterance in said]
+    now, utterances = utc_now(), [Utterance.model_validate(said) for said in state.get("utterances", [])]
     update = await _extract(runtime, utterances, min(parse_date(state.get("started_at")) or now, now))
     # A server keeps the values that a run ends with, so the last step removes the utterances.
     return _claimed(state, runtime) | (update or NOTHING_EXTRACTED | {"utterances": []})

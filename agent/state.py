@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, convert_to_messages
@@ -13,7 +14,7 @@ from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read 
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, is_storable, replace_surrogates, utc_now
 from memory.learn.extract import Extracted
-from memory.learn.utterances import SAID_AT
+from memory.learn.utterances import SAID_AFTER, SAID_AT, said_at_of
 from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
 
 REWRITES = "rewrites"  # key in a human message's `additional_kwargs`: the id of the message that it replaced
@@ -66,6 +67,17 @@ def _dated(message: HumanMessage, before: HumanMessage | None) -> HumanMessage:
 def _hash(text: str) -> str:
     """An id: the same for the same text, so that a repeated step changes nothing."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def stamped(message: HumanMessage, said_at: datetime, newest: datetime | None) -> HumanMessage:
+    """The message with the time at which it was said, in the user's time zone, and after the newest fact.
+
+    That fact is later where a clock was once ahead; what is said now counts as later nevertheless.
+    """
+    marks = {SAID_AFTER: newest.isoformat()} if newest and newest >= said_at else {}
+    if said_at.utcoffset() != said_at_of(message, said_at).utcoffset():
+        marks[SAID_AT] = said_at.isoformat()
+    return message.model_copy(update={"additional_kwargs": message.additional_kwargs | marks}) if marks else message
 
 
 class Input(TypedDict):

@@ -79,7 +79,7 @@ def put(fact: Fact, known: Iterable[Fact]) -> Changes:
     rivals = [f for f in in_slot if (f.is_planned, f.is_temporary) == (fact.is_planned, fact.is_temporary)]
     if fact.is_past:
         fact, rivals = retired(fact, "expired", fact.valid_until or fact.observed_at), []
-    elif later := _said_later(rivals, fact):
+    elif fact.observed_at < fact.recorded_at and (later := _said_later(rivals, fact)):  # else it is said now
         fact, rivals = retired(fact, "superseded", max(later.starts_at, fact.starts_at), later.id), []
     replaced = (retired(other, "superseded", fact.starts_at, fact.id) for other in (*rivals, *same_key))
     return Changes((fact,), retired=tuple(replaced))
@@ -100,7 +100,7 @@ def _ended_before_it_arrived(fact: Fact, history: Iterable[Fact]) -> Fact | None
             return retired(fact, other.retired_reason, other.ended_at, other.successor)
         said_later = other.last_said_at > fact.observed_at and not (other.is_past or other.is_planned)
         rivals = fact.exclusive and other.exclusive and fact.is_temporary == other.is_temporary
-        if rivals and said_later and not fact.is_planned:
+        if rivals and said_later and not fact.is_planned and other.retired_reason != "retracted":
             return retired(fact, "superseded", max(other.starts_at, fact.starts_at), other.id)
     return None
 

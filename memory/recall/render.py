@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
+from datetime import UTC, tzinfo
 
 from memory.facts.fact import Fact
 
@@ -14,14 +15,15 @@ PAST_HEADING = "Past, no longer true:"
 NOT_PRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]+")
 
 
-def render(facts: Iterable[Fact], token_budget: int, *, past: Iterable[Fact] = ()) -> str:
+def render(facts: Iterable[Fact], token_budget: int, *, past: Iterable[Fact] = (), zone: tzinfo = UTC) -> str:
     """As many facts, in order, as fit into `token_budget` tokens (counted approximately); "" if none does. `past` facts
-    no longer hold: they come last, under a heading. A fact that does not fit is left out, not cut."""
+    no longer hold: they come last, under a heading. A fact that does not fit is left out, not cut. Dates are those of
+    `zone`."""
     spent = count_tokens(f"<memory>\n{HEADER}\n</memory>")
     lines: list[str] = []
     for heading, group in (("", facts), (f"{PAST_HEADING}\n", past)):
         for fact in group:
-            entry = heading + render_fact(fact)
+            entry = heading + render_fact(fact, zone)
             cost = count_tokens(entry + "\n")
             if spent + cost <= token_budget:
                 spent += cost
@@ -30,11 +32,13 @@ def render(facts: Iterable[Fact], token_budget: int, *, past: Iterable[Fact] = (
     return "\n".join(["<memory>", HEADER, *lines, "</memory>"]) if lines else ""
 
 
-def render_fact(fact: Fact) -> str:
+def render_fact(fact: Fact, zone: tzinfo = UTC) -> str:
     """ "- Lives in Austin (since 2026-10-22; said 2026-11-22)" """
     until = min(filter(None, (fact.valid_until, fact.ended_at, fact.retired_at)), default=None)
-    dates = {"since": fact.valid_from, "until": until, "said": fact.observed_at}
-    shown = "; ".join(f"{name} {day:%Y-%m-%d}" for name, day in dates.items() if day)
+    start, end = "from" if fact.is_planned else "since", "before" if until == fact.observed_at else "until"
+    dates = {start: fact.valid_from, end: until, "said": fact.observed_at}
+    days = [f"{name} {day.astimezone(zone):%Y-%m-%d}" for name, day in dates.items() if day]
+    shown = "; ".join([fact.tense, *days] if fact.tense in ("planned", "temporary") else days)
     text = f"{fact.speaker}: {fact.text}" if fact.speaker else fact.text
     return f"- {escape(text)} ({shown})"
 

@@ -5,7 +5,7 @@ import heapq
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from typing import NamedTuple
 
@@ -48,15 +48,17 @@ class Recalled:
     profile: tuple[Fact, ...] = ()
     hits: tuple[Hit, ...] = ()
     past: tuple[Hit, ...] = ()
+    newest: datetime | None = None
+    """When the latest of the user's current facts was said."""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
         """The facts that hold now."""
         return (*self.profile, *(hit.fact for hit in self.hits))
 
-    def block(self, token_budget: int) -> str:
+    def block(self, token_budget: int, zone: tzinfo | None = None) -> str:
         """The block of a prompt with these facts, within `token_budget` tokens; "" if there are none."""
-        return render(self.facts, token_budget, past=[hit.fact for hit in self.past])
+        return render(self.facts, token_budget, past=[hit.fact for hit in self.past], zone=zone or UTC)
 
 
 class Asked(NamedTuple):
@@ -96,7 +98,8 @@ class Searcher:
         profile.sort(key=lambda fact: fact.category != "constraint")  # so that a short budget cuts no constraint
         others = [part._replace(mask=part.mask & ~part.table.in_profile) for part in found]
         hits = await self._best(asked, others, limit, explain)
-        return Recalled(tuple(profile), tuple(hits), tuple(await self._best(asked, past, PAST_SHOWN, explain)))
+        shown = tuple(await self._best(asked, past, PAST_SHOWN, explain))
+        return Recalled(tuple(profile), tuple(hits), shown, asked.held.newest)
 
     async def search(
         self, query: str, limit: int, *, past: bool = False, only: FactTest | None = None, explain: bool = False

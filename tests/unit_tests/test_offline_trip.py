@@ -21,7 +21,7 @@ def prompt(data: dict[str, JsonValue], kind: str = TRIP) -> str:
     """The system prompt while a task with these data is open."""
     moment = NOON.isoformat()
     task = Task(id="a", type=kind, status="in_progress", data=data, created_at=moment, expires_at=moment)
-    return system_message("You are helpful.", summary="", recalled="", task=task).text
+    return system_message("You are helpful.", NOON, summary="", recalled="", task=task).text
 
 
 @pytest.mark.parametrize(
