@@ -6,7 +6,6 @@ known here: the bitemporal model of Snodgrass, "Developing Time-Oriented Databas
 
 import hashlib
 import re
-import unicodedata
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal
@@ -14,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from memory.errors import BadInput, quoted
+from memory.facts.fold import fold
 
 MAX_USER_ID = MAX_FACT_TEXT = 1_000  # characters, as the limits below
 MAX_KEY = 255
@@ -30,9 +30,8 @@ RetiredReason = Literal["superseded", "refined", "retracted", "expired"]
 
 
 def normalize(text: str) -> str:
-    """The form in which two texts are compared: NFKC, case-folded, single spaces, no closing punctuation."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"\s+", " ", folded).strip().rstrip(".!?,;: ")
+    """The form in which two texts are compared: folded (see `fold`), without closing punctuation."""
+    return fold(text).rstrip(".!?,;: ")
 
 
 def same_words(text: str) -> tuple[str, ...]:
@@ -47,7 +46,7 @@ def slot_name(text: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _slot_name(text: str) -> str:
-    return normalize(re.sub(r"[_\-\s]+", " ", unicodedata.normalize("NFKC", text)))
+    return normalize(re.sub(r"[_\-\s]+", " ", fold(text)))
 
 
 def in_utc(moment: datetime) -> datetime:
