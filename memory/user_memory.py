@@ -40,7 +40,13 @@ class UserMemory:
         self.user_id = check_user_id(user_id)
         self._parts, self._ledger = parts, parts.ledger
         self.learner = Learner(
-            user_id, parts.ledger, lambda texts: self._searcher.near(texts), parts.update_index, model, method
+            user_id,
+            parts.ledger,
+            lambda texts: self._searcher.near(texts),
+            lambda pairs: self._searcher.cosines(pairs),
+            parts.update_index,
+            model,
+            method,
         )
 
     @property

@@ -1,13 +1,32 @@
-"""The forms in which texts are compared. Pure."""
+"""The forms in which texts are compared: typography, case and closing punctuation do not count. Pure."""
 
 import re
 import unicodedata
 
+APOSTROPHES = "´`′‵ʼʻ‘’‚‛"
+QUOTATION_MARKS = '"“”„‟″‶〝〞〟‹›«»「」『』'
+DASHES = "‐‑‒–—―−⁃﹘"
+# What is not seen: soft hyphens, joiners, marks of direction, selectors of variants.
+INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+# Before NFKC, which makes a space and an accent of "´", and two marks of "″".
+MARKS = str.maketrans(
+    dict.fromkeys(APOSTROPHES + QUOTATION_MARKS, "'") | dict.fromkeys(DASHES, "-") | {"。": ".", "｡": "."}
+)
+PADDED_GUILLEMETS = re.compile(r"(?<!\w)«\s+|\s+»(?!\w)")  # "« mot »", not "»Wort« und"
+
+
+def fold(text: str) -> str:
+    """NFKC, case-folded, with straight quotes (single ones), hyphens for dashes and single spaces between words."""
+    marked = PADDED_GUILLEMETS.sub("'", text).translate(MARKS)
+    letters = unicodedata.normalize("NFKC", INVISIBLE.sub("", marked)).casefold()
+    letters = unicodedata.normalize("NFKC", letters.replace("i\u0307", "i"))  # "İ" in lower case is "i" and a dot
+    letters = re.sub(r"\s*-[\s-]*", "-", re.sub("'+", "'", letters))
+    return re.sub(r"\s+(?=[.,;:!?])", "", re.sub(r"\s+", " ", letters)).strip()
+
 
 def normalize(text: str) -> str:
-    """The form in which two texts are compared: NFKC, case-folded, single spaces, no closing punctuation."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"\s+", " ", folded).strip().rstrip(".!?,;: ")
+    """The form in which two texts are compared: folded, without closing punctuation."""
+    return fold(text).rstrip(".!?,;: ")
 
 
 def same_words(text: str) -> tuple[str, ...]:

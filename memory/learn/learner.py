@@ -10,9 +10,10 @@ from memory.errors import BadInput
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
 from memory.learn.answer import Extraction
-from memory.learn.candidates import proposals
+from memory.learn.candidates import proposals, to_compare
 from memory.learn.extract import Extracted, ExtractionFailed, extract
 from memory.learn.reconcile import reconcile
+from memory.learn.support import Cosines, Pair
 from memory.learn.utterances import Utterance, next_batch
 from memory.ledger.ledger import Ledger
 
@@ -32,6 +33,7 @@ class Learner:
     user_id: str
     ledger: Ledger
     near: Callable[[Sequence[str]], Awaitable[list[Fact]]]  # the known facts nearest to texts, for the model
+    cosines: Callable[[Sequence[Pair]], Awaitable[Cosines]]  # of the texts' vectors; none if the embedder fails
     update_index: Callable[[str], Awaitable[None]]
     model: "BaseChatModel | None"
     method: "StructuredOutputMethod"
@@ -71,7 +73,9 @@ class Learner:
         Messages that were extracted before, or forgotten since the extraction started, are not learnt from.
         """
         now = utc_now()
-        proposed, retracted = proposals(self.user_id, found, now)
+        pairs = to_compare(found)
+        cosines = await self.cosines(pairs) if pairs else {}  # before the lock: an embedder may take seconds
+        proposed, retracted = proposals(self.user_id, found, now, cosines)
         async with self.ledger.transaction(self.user_id) as transaction:
             fresh = await transaction.mark_extracted([said.source for said in found.utterances], found.started_at)
             new = [proposal for proposal in proposed if proposal.fact.source in fresh]

@@ -132,6 +132,16 @@ class Searcher:
         ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
         return [fact for _, fact in ordered[:limit]]
 
+    async def cosines(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
+        """Pair of texts -> the cosine of their vectors, with one call of the embedder; {} if it does not answer."""
+        texts = [*dict.fromkeys(text for pair in pairs for text in pair)]
+        try:
+            vectors = dict(zip(texts, await self.queue.embedder.embed([*map(clean_query, texts)]), strict=True))
+        except (Unavailable, TimeoutError) as error:
+            log.warning("texts not compared user=%r cause=%s", self.user_id, cause_of(error))
+            return {}
+        return {(one, other): float(vectors[one] @ vectors[other]) for one, other in pairs}
+
     async def _ask(self, query: str) -> Asked:
         now, query = utc_now(), clean_query(query)
         try:
