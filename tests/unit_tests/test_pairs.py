@@ -6,8 +6,9 @@ from tests.evals.support_pairs import load_support_pairs
 
 
 def test_every_quote_of_a_pair_is_verbatim() -> None:
-    pairs = [*load_support_pairs(), *load_replacement_pairs()]
-    assert [pair.quote for pair in pairs if pair.quote not in pair.message] == []
+    support = [(pair.quote, pair.message) for pair in load_support_pairs()]
+    replacements = [(pair.quote, pair.message) for pair in load_replacement_pairs()]
+    assert [quote for quote, message in support + replacements if quote not in message] == []
 
 
 def test_no_pair_is_there_twice() -> None:
@@ -29,15 +30,6 @@ def test_both_halves_have_each_label_and_kind() -> None:
 def test_the_facts_of_a_pair_are_valid_and_their_dates_iso() -> None:
     for pair in load_replacement_pairs():
         for fact, said_at in ((pair.known, KNOWN_AT), (pair.new, SAID_AT)):
-            Fact(
-                id="id",
-                key="key",
-                text=fact.text,
-                subject=fact.subject,
-                attribute=fact.attribute,
-                exclusive=fact.exclusive,
-                category=fact.category,
-                observed_at=said_at,
-                recorded_at=said_at,
-            )
+            rest = {"id": "id", "key": "key", "observed_at": said_at, "recorded_at": said_at}
+            Fact.model_validate(fact._asdict() | rest | {"valid_from": None, "valid_until": None})
         assert all(parse_date(date) for date in (pair.new.valid_from, pair.new.valid_until) if date is not None)
