@@ -3,7 +3,7 @@ since the watermark only moves once the facts are in the ledger."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from itertools import takewhile
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from agent.state import BackgroundState, RecallReason, State, memory_changes, st
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
 from memory.facts.fact import owner_key, parse_date, utc_now
+from memory.learn.learner import MAX_FAILURES
 from memory.learn.utterances import Utterance, said_at_of, utterances_of
 from memory.threads.summary import update_summary
 from memory.threads.task import open_task
@@ -145,14 +146,14 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
     except Exception as error:
         log.warning("extraction not scheduled %s cause=%s", _ids(runtime), cause_of(error))
         return {}
-    done = list(takewhile(lambda message: message.id not in due, messages))  # what is in the ledger already
-    return {"extracted_until": done[-1].id} if done else {}
+    return _watermark_before(due, messages)
 
 
 async def extract_in_background(state: BackgroundState, runtime: Runtime[Context]) -> Update:
     """The `extract_memories` of the background graph: as many of the given utterances as one call takes."""
     now, utterances = utc_now(), [Utterance.model_validate(said) for said in state.get("utterances", [])]
-    update = await _extract(runtime, utterances, min(parse_date(state.get("started_at")) or now, now))
+    started_at = min(parse_date(state.get("started_at")) or now, now)
+    update = await _extract(runtime, utterances, started_at, calls=MAX_FAILURES)
     # A server keeps the values that a run ends with, so the last step removes the utterances.
     return _claimed(state, runtime) | (update or NOTHING_EXTRACTED | {"utterances": []})
 
@@ -162,11 +163,13 @@ def after_background_step(state: BackgroundState) -> Literal["extract_memories",
     return "reconcile" if state.get("extracted") else "extract_memories" if state.get("changes") else "__end__"
 
 
-async def _extract(runtime: Runtime[Context], said: Sequence[Utterance], started_at: datetime | None = None) -> Update:
-    """The candidates for reconcile; {} where all utterances were extracted before."""
+async def _extract(
+    runtime: Runtime[Context], said: Sequence[Utterance], started_at: datetime | None = None, calls: int = 1
+) -> Update:
+    """The candidates for reconcile; {} where no utterance waits to be extracted."""
     try:
         memory = await schedule.with_extraction_model(memory_of(runtime), settings_of(runtime))
-        extracted = await memory.learner.extract(said, started_at)
+        extracted = await memory.learner.extract(said, started_at, calls=calls)
     except Exception as error:
         log.warning("extraction failed %s cause=%s", _ids(runtime), cause_of(error))
         return NOTHING_EXTRACTED
@@ -174,7 +177,7 @@ async def _extract(runtime: Runtime[Context], said: Sequence[Utterance], started
 
 
 async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
-    """Decide in code what happens to the candidates, write it, and move the watermark past their messages."""
+    """Decide in code what happens to the candidates, write it, and move the watermark up to what still waits."""
     if (extracted := state.get("extracted")) is None:
         return {}
     try:
@@ -182,8 +185,25 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
     except Exception as error:
         log.warning("reconcile failed %s cause=%s", _ids(runtime), cause_of(error))
         return {"extracted": None}
-    watermark = extracted.utterances[-1].source.message_id
-    return {"extracted": None, "extracted_until": watermark, "changes": memory_changes(changes)}
+    return await _watermark(state, runtime) | {"extracted": None, "changes": memory_changes(changes)}
+
+
+async def _watermark(state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
+    """The last message before the first one that waits to be extracted, as the new watermark."""
+    messages = schedule.unextracted_messages(state)
+    said = schedule.informative(messages, settings_of(runtime).max_message_chars)
+    try:
+        due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), [str(m.id) for m in said])
+    except Exception as error:
+        log.warning("watermark not moved %s cause=%s", _ids(runtime), cause_of(error))
+        return {}
+    return _watermark_before(due, messages)
+
+
+def _watermark_before(due: Container[str | None], messages: Sequence[HumanMessage]) -> Update:
+    """The last message before the first one that is due, as the new watermark."""
+    done = list(takewhile(lambda message: message.id not in due, messages))
+    return {"extracted_until": done[-1].id} if done else {}
 
 
 async def summarize(state: State, runtime: Runtime[Context]) -> Update:

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 from memory.facts.fact import Fact, Repeat, RetiredReason
 
 RelationKind = Literal["unrelated", "duplicate", "refines", "replaces", "beside"]  # beside: both hold in one slot
+DropReason = Literal["quote not found", "not supported", "secret", "command", "over the limit", "unreadable"]
+MAX_DROPPED_TEXT = 200  # characters that are reported of what was dropped
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,17 @@ class Reinforcement(NamedTuple):
     repeat: Repeat
 
 
+class Dropped(NamedTuple):
+    """Something that the model found and that is not kept."""
+
+    text: str  # "" for a secret, and for what cannot be read
+    reason: DropReason
+
+    def __str__(self) -> str:
+        """ "Lives in Lima (quote not found)" """
+        return f"{self.text or 'an item'} ({self.reason})"
+
+
 @dataclass(frozen=True)
 class Changes:
     """The outcome of one decision; a fact with a `retired_reason` and no `retired_at` is retired by the write."""
@@ -28,12 +41,15 @@ class Changes:
     added: tuple[Fact, ...] = ()  # one with a `retired_reason` is history from the start
     reinforced: tuple[Reinforcement, ...] = ()
     retired: tuple[Fact, ...] = ()  # known facts that stop being current
+    dropped: tuple[Dropped, ...] = ()  # what the model found and is not kept
 
     def __bool__(self) -> bool:
+        """Whether memory changes; what was dropped does not change it."""
         return bool(self.added or self.reinforced or self.retired)
 
     def __add__(self, other: "Changes") -> "Changes":
-        return Changes(self.added + other.added, self.reinforced + other.reinforced, self.retired + other.retired)
+        added, reinforced = self.added + other.added, self.reinforced + other.reinforced
+        return Changes(added, reinforced, self.retired + other.retired, self.dropped + other.dropped)
 
 
 def retired(fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None = None) -> Fact:

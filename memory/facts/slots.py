@@ -10,9 +10,9 @@ NOTE = "note"  # the attribute of a fact that was stored without one
 USER = "user"  # the subject of a fact about the user
 
 SINGLE_VALUED = frozenset({  # attributes that hold one value at a time, whatever a model says
-    "name", "home city", "home country", "employer", "occupation", "age", "birthday", "origin", "native language",
-    "marital status", "time zone", "email", "phone",
+    "name", "home city", "home country", "age", "birthday", "origin", "native language", "marital status", "time zone",
 })  # fmt: skip
+USUALLY_ONE = frozenset({"employer", "occupation", "email", "phone"})  # attributes of one value, unless a model says no
 MANY_VALUED = frozenset({  # attributes that hold many values side by side, whatever a model says
     "likes", "dislikes", "preference", "allergy", "diet", "spoken language", "language", "tool", "skill", "project",
     "hobby", "relation", "family", "friend", "pet", "goal", "decision", "event", "note",
@@ -53,9 +53,10 @@ SPELLINGS = {
 }  # fmt: skip
 
 
-def is_exclusive(attribute: str, proposed: bool) -> bool:
-    """Whether a slot of this attribute holds one value at a time."""
-    return attribute in SINGLE_VALUED or (proposed and attribute not in MANY_VALUED)
+def is_exclusive(attribute: str, proposed: bool | None) -> bool:
+    """Whether a slot of this attribute holds one value at a time; `proposed` is what a model says, if it says so."""
+    usually = attribute in USUALLY_ONE and proposed is not False
+    return attribute in SINGLE_VALUED or usually or bool(proposed and attribute not in MANY_VALUED)
 
 
 def subject_name(text: str) -> str:

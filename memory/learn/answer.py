@@ -1,9 +1,12 @@
 """What the model is asked when facts are extracted: the prompt, beside the model of its answer."""
 
 import json
-from typing import Annotated, Any, get_args
+import math
+import re
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, OnErrorOmit, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ModelWrapValidatorHandler, OnErrorOmit, WithJsonSchema, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from memory.facts.changes import RelationKind
 from memory.facts.fact import Category, Tense
@@ -50,39 +53,120 @@ class Relation(BaseModel):
     relation: RelationKind
 
 
-# What small models leave out or invent does not cost the candidate.
-AnyCategory = Annotated[Category, BeforeValidator(lambda value: value if value in get_args(Category) else "fact")]
-Relations = Annotated[list[OnErrorOmit[Relation]], BeforeValidator(lambda data: data if isinstance(data, list) else [])]
+# What small models leave out, invent or write in words is mended: it does not cost the candidate.
+
+IMPORTANCE = {"critical": 0.9, "very high": 0.9, "high": 0.9, "low": 0.2, "very low": 0.2}  # other words: 0.5
+CATEGORIES: dict[object, Category] = {name: name for name in get_args(Category)}
+CATEGORIES |= dict.fromkeys(("allergy", "allergies", "diet", "dietary", "health", "medical"), "constraint")
 
 
-class Candidate(BaseModel, json_schema_serialization_defaults_required=True):
-    """A fact as the model proposes it; EXTRACTION_PROMPT describes the fields. Those with a default may be missing."""
+def _importance(value: object) -> float:
+    """From a number, "0.9", "90%" or "high"; 0.5 for anything else."""
+    text = str(value).strip().lower()
+    number = re.fullmatch(r"(-?\d*\.?\d+(?:e-?\d+)?)\s*(%?)", text)
+    given = float(number[1]) / (100 if number[2] else 1) if number else IMPORTANCE.get(text, 0.5)
+    return min(max(given, 0.0), 1.0)
+
+
+def _number(value: object) -> int:
+    """From 2, 2.0, "2", "message 2" or [2]; 0, which numbers nothing, for anything else."""
+    if (isinstance(value, float) and not math.isfinite(value)) or isinstance(value, bool):
+        return 0
+    found = re.search(r"(?<![\d.-])\d{1,9}(?!\d)", str(value))
+    return int(found[0]) if found else 0
+
+
+def _category(value: object) -> Category:
+    return CATEGORIES.get(str(value).strip().lower(), "fact")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _subject(value: object) -> str:
+    return _text(value) if _text(value).strip() else "user"
+
+
+def _date(value: object) -> object:
+    return str(value) if isinstance(value, int) else value if isinstance(value, str) else None
+
+
+def _flag(value: object) -> bool:
+    return str(value).strip().lower() in ("true", "yes", "1", "1.0")
+
+
+def _list(value: object) -> list[object]:
+    """The items of a list, or those of {"1": {...}, "2": {...}}; any other object is one item."""
+    if isinstance(value, dict) and value:
+        return [*value.values()] if all(isinstance(item, dict) for item in value.values()) else [value]
+    return value if isinstance(value, list) else []
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Number = Annotated[int, BeforeValidator(_number)]
+Date = Annotated[str | None, BeforeValidator(_date)]
+Relations = Annotated[list[OnErrorOmit[Relation]], BeforeValidator(_list)]
+
+
+class Lenient(BaseModel, json_schema_serialization_defaults_required=True):
+    """Fields with a default may be missing or null in the answer; its schema asks for all of them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
+
+
+class Candidate(Lenient):
+    """A fact as the model proposes it; EXTRACTION_PROMPT describes the fields."""
 
     text: str
-    quote: str
-    message: int
-    subject: str
-    attribute: str
-    exclusive: bool = False
-    category: AnyCategory = "fact"
-    importance: float = 0.5
-    tense: Annotated[str, WithJsonSchema({"enum": list(get_args(Tense))})] = "now"
-    valid_from: str | None = None
-    valid_until: str | None = None
+    quote: Text = ""
+    message: Number = 0
+    subject: Annotated[str, BeforeValidator(_subject)] = "user"
+    attribute: Text = ""
+    exclusive: Annotated[bool | None, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})] = None
+    category: Annotated[Category, BeforeValidator(_category)] = "fact"
+    importance: Annotated[float, BeforeValidator(_importance)] = 0.5
+    tense: Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": "string", "enum": get_args(Tense)})] = "now"
+    valid_from: Date = None
+    valid_until: Date = None
     relations: Relations = []
 
+    @model_validator(mode="after")
+    def _with_attribute(self) -> Self:
+        """Without an attribute, the category stands for it, and holds several values: nothing is replaced by mistake.
 
-class Retraction(BaseModel):
-    known: int  # the number of a known fact that the user took back, or asked to forget
-    message: int
-    quote: str
+        It is not NOTE, which says that somebody wrote the text themselves.
+        """
+        if not self.attribute.strip():
+            self.attribute, self.exclusive = "place" if self.category == "location" else self.category, False
+        return self
+
+
+class Retraction(Lenient):
+    known: Number  # the number of a known fact that the user took back, or asked to forget
+    message: Number = 0
+    quote: Text = ""
 
 
 class Extraction(BaseModel):
-    """The model's answer. Malformed items are dropped; a missing list means that it was cut off."""
+    """The model's answer. Without the list of facts, it was cut off, and is refused."""
 
     facts: list[OnErrorOmit[Candidate]]
     retracted: list[OnErrorOmit[Retraction]]
+    unreadable: SkipJsonSchema[int] = 0  # items in the two lists that could not be mended
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _counted(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(data, dict) or not isinstance(data.get("facts"), list | dict):
+            return handler(data)
+        facts, retracted = _list(data["facts"]), _list(data.get("retracted"))
+        answer = handler({"facts": facts, "retracted": retracted})
+        answer.unreadable = len(facts) + len(retracted) - len(answer.facts) - len(answer.retracted)
+        return answer
 
 
 def answer_schema() -> dict[str, Any]:

@@ -1,80 +1,133 @@
 """From the candidates that a model found to proposed facts: which are kept, and why the others are not. Pure."""
 
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from memory.facts.changes import Proposal
-from memory.facts.fact import Fact, fact_id, is_storable
-from memory.facts.slots import is_exclusive
-from memory.learn.answer import Candidate
+from memory.facts.changes import MAX_DROPPED_TEXT, Dropped, DropReason, Proposal, RelationKind
+from memory.facts.fact import Fact, Source, fact_id, is_storable
+from memory.facts.slots import USER, is_exclusive
+from memory.learn.answer import Candidate, Retraction
 from memory.learn.extract import Extracted
-from memory.learn.guard import is_command, is_secret
+from memory.learn.guard import holds_secret, is_command, is_secret
 from memory.learn.quotes import is_quoted, sentence_around
+from memory.learn.relations import claimed_changes, counted, own_names, says_own_name
 from memory.learn.support import NO_COSINES, Cosines, Pair, compared, is_supported
 from memory.learn.timing import checked, timing
 from memory.learn.utterances import Utterance
 
-MAX_CANDIDATES = 20  # facts taken from one message; a message that holds more is a document, not a statement
+MAX_CANDIDATES = 20  # facts taken from one message, besides constraints; one that holds more is a document
+UNREADABLE = Dropped("", "unreadable")
 
 
-def to_compare(found: Extracted) -> list[Pair]:
-    """The pairs of texts whose cosines `proposals` needs, where words alone do not show that a quote supports a text."""
-    messages, pairs = dict(enumerate(found.utterances, 1)), dict[Pair, None]()
+class Proposed(NamedTuple):
+    """What becomes of an extraction."""
+
+    kept: list[Proposal]  # candidates that may become facts
+    retracted: dict[str, datetime]  # the ids of the known facts that were taken back, each with when
+    dropped: tuple[Dropped, ...]  # the rest
+
+
+def to_compare(user_id: str, found: Extracted) -> list[Pair]:
+    """The pairs of texts whose cosines `proposals` needs, where words alone do not decide."""
+    names, pairs = own_names(found.known), dict[Pair, None]()
     for candidate in found.extraction.facts:
-        said = messages.get(candidate.message)
-        if said and is_quoted(candidate.quote, said.text):
+        if said := message_of(candidate, found.utterances):
             pairs |= dict.fromkeys(compared(candidate.text, candidate.attribute, candidate.quote, said.text))
+            if fact := _fact(user_id, candidate, said, said.said_at, names):
+                pairs |= dict.fromkeys(claimed_changes(_claims(candidate, found.known), fact, found.known))
     return [*pairs]
 
 
-def proposals(
-    user_id: str, found: Extracted, now: datetime, cosines: Cosines = NO_COSINES
-) -> tuple[list[Proposal], dict[str, datetime]]:
-    """The candidates that may become facts; and the ids of the known facts that were taken back, each with when."""
-    messages, shown = dict(enumerate(found.utterances, 1)), dict(enumerate(found.known, 1))
-    kept, kept_of = list[Proposal](), Counter[int]()
+def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = NO_COSINES) -> Proposed:
+    """Sort the candidates into those that may become facts and those that are dropped, with the reason."""
+    kept, kept_of = list[Proposal](), Counter[Source]()
+    retracted, dropped = dict[str, datetime](), list[Dropped]()
+    shown, holds = dict(enumerate(found.known, 1)), cache(holds_secret)  # each message is searched once
+    names = own_names(found.known)
     for candidate in found.extraction.facts:
-        said = messages.get(candidate.message)
-        if said is None or rejection(candidate, said, cosines) or kept_of[candidate.message] == MAX_CANDIDATES:
-            continue
-        relations = {shown[r.known].id: r.relation for r in candidate.relations if r.known in shown}
-        with suppress(ValidationError):  # of a text, subject or attribute that is empty or too long
-            fact = _fact(user_id, candidate, said, now)
-            if any(known.slot == fact.slot and relations.get(known.id) == "beside" for known in found.known):
-                fact = fact.model_copy(update={"exclusive": False})
-            kept.append(Proposal(fact, relations))
-            kept_of[candidate.message] += 1
-    retracted = {
-        shown[taken.known].id: said.said_at
-        for taken in found.extraction.retracted
-        if (said := messages.get(taken.message)) and taken.known in shown and is_quoted(taken.quote, said.text)
-    }
-    return kept, retracted
+        said = message_of(candidate, found.utterances)
+        reason = rejection(candidate, said, cosines)
+        if said and not reason:
+            limited = candidate.category != "constraint"
+            if limited and kept_of[said.source] == MAX_CANDIDATES:
+                reason = "over the limit"
+            elif fact := _fact(user_id, candidate, said, now, names):
+                kept.append(_proposal(fact, candidate, found.known, cosines))
+                kept_of[said.source] += limited
+            else:
+                reason = "unreadable"
+        if reason:
+            # If the text may be a secret, or a part of one, it is left out.
+            hidden = reason == "secret" or any(holds(m.text) for m in ([said] if said else found.utterances))
+            text = candidate.text.strip()[:MAX_DROPPED_TEXT]
+            dropped.append(Dropped(text if is_storable(text) and not hidden else "", reason))
+    for taken in found.extraction.retracted:
+        known, said = shown.get(taken.known), message_of(taken, found.utterances)
+        if known and said:
+            retracted[known.id] = said.said_at
+        else:
+            dropped.append(Dropped(f"taking back: {known.text}", "quote not found") if known else UNREADABLE)
+    return Proposed(kept, retracted, (*dropped, *[UNREADABLE] * found.extraction.unreadable))
 
 
-def rejection(candidate: Candidate, said: Utterance, cosines: Cosines = NO_COSINES) -> str | None:
-    """Why the candidate is not kept, or None: the user's own words have to support it; no secret, and no command."""
-    if not is_quoted(candidate.quote, said.text):
-        return "quote not found in the message"
-    texts = (candidate.text, candidate.quote, candidate.subject, candidate.attribute)
-    if not all(map(is_storable, texts)):
-        return "characters that cannot be stored"
-    if is_secret(candidate.text, candidate.attribute, sentence_around(candidate.quote, said.text)):
+def message_of(quoted: Candidate | Retraction, messages: Sequence[Utterance]) -> Utterance | None:
+    """The message that has the quote: the one with the given number, or, if that is wrong, the only one that has it."""
+    numbered = messages[quoted.message - 1 : quoted.message] if quoted.message else []
+    if numbered and is_quoted(quoted.quote, numbered[0].text):
+        return numbered[0]
+    having = [said for said in messages if is_quoted(quoted.quote, said.text)]
+    return having[0] if len(having) == 1 else None
+
+
+def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = NO_COSINES) -> DropReason | None:
+    """Why the candidate is not kept, or None: the user's own words have to support it; no secret, and no command.
+
+    `said` is the message that has its quote.
+    """
+    around = sentence_around(candidate.quote, said.text) if said else candidate.quote
+    if is_secret(candidate.text, candidate.attribute, around):
         return "secret"
+    if not said:
+        return "quote not found"
+    if not all(map(is_storable, (candidate.text, candidate.quote, candidate.subject, candidate.attribute))):
+        return "unreadable"
     if is_command(candidate.text, candidate.quote):
         return "command"
     supported = is_supported(candidate.text, candidate.attribute, candidate.quote, said.text, cosines)
-    return None if supported else "not supported by the quoted message"
+    return None if supported else "not supported"
 
 
-def _fact(user_id: str, candidate: Candidate, said: Utterance, now: datetime) -> Fact:
+def _proposal(fact: Fact, candidate: Candidate, known: Sequence[Fact], cosines: Cosines) -> Proposal:
+    relations = counted(_claims(candidate, known), fact, known, cosines)
+    if any(other.slot == fact.slot and relations.get(other.id) == "beside" for other in known):
+        fact = fact.model_copy(update={"exclusive": False})
+    return Proposal(fact, relations)
+
+
+def _claims(candidate: Candidate, known: Sequence[Fact]) -> dict[str, RelationKind]:
+    """Id of a known fact -> how the candidate claims to relate to it."""
+    shown = dict(enumerate(known, 1))
+    return {shown[claim.known].id: claim.relation for claim in candidate.relations if claim.known in shown}
+
+
+def _fact(
+    user_id: str, candidate: Candidate, said: Utterance, now: datetime, names: Sequence[frozenset[str]]
+) -> Fact | None:
+    """None for a text, subject or attribute that is empty or too long."""
     when = timing(candidate.tense, (candidate.valid_from, candidate.valid_until), said.said_at)
-    values = candidate.model_dump(exclude={"message", "relations"}) | when._asdict()
-    values |= {"text": candidate.text.strip(), "importance": min(max(candidate.importance, 0.0), 1.0)}
-    fact = Fact(id="", key="", source=said.source, observed_at=said.said_at, recorded_at=now, **values)
+    values = candidate.model_dump(exclude={"message", "relations", "exclusive"}) | when._asdict()
+    values |= {"text": candidate.text.strip()}
+    if says_own_name(candidate.subject, candidate.quote, names):
+        values["subject"] = USER
+    try:
+        fact = Fact(id="", key="", source=said.source, observed_at=said.said_at, recorded_at=now, **values)
+    except ValidationError:
+        return None
     if exclusive := is_exclusive(fact.attribute, candidate.exclusive):
         when = checked(when, fact.attribute, fact.text, fact.quote)
         exclusive = when.certain

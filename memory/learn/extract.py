@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from memory.errors import AgentMemoryError
+from memory.facts.changes import Changes
 from memory.facts.fact import Fact
 from memory.learn.answer import EXTRACTION_PROMPT, Extraction, answer_schema
 from memory.learn.utterances import Utterance
@@ -33,6 +34,7 @@ class ExtractionFailed(AgentMemoryError):
     def __init__(self, text: str, *, transient: bool) -> None:
         super().__init__(text)
         self.transient = transient  # whether the same messages may succeed later: the model did not answer
+        self.learned = Changes()  # from other messages, before it
 
 
 def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> str:

@@ -36,6 +36,11 @@ def is_secret(text: str, attribute: str = "", context: str = "") -> bool:
     return any(SECRETS.search(part) or any(_passes_luhn(m[0]) for m in CARD_NUMBER.finditer(part)) for part in said)
 
 
+def holds_secret(text: str) -> bool:
+    """Whether a text of any length holds one; it is read in parts that overlap, in time linear in its length."""
+    return any(is_secret(text[start : start + MAX_CONTEXT]) for start in range(0, len(text), MAX_CONTEXT // 2))
+
+
 def is_command(text: str, quote: str = "") -> bool:
     """Whether the text, or the quote it was taken from, tells the agent what to do."""
     # A quote may begin in the middle of a sentence, as in "write Rust at work": only ORDERS count there.

@@ -1,6 +1,7 @@
 """Learning about one user: extractions by the model, and writing what they found."""
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,20 +10,19 @@ from typing import TYPE_CHECKING
 from memory.errors import BadInput
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
-from memory.learn.answer import Extraction
 from memory.learn.candidates import proposals, to_compare
 from memory.learn.extract import Extracted, ExtractionFailed, extract
 from memory.learn.reconcile import reconcile
 from memory.learn.support import Cosines, Pair
 from memory.learn.utterances import Utterance, next_batch
-from memory.ledger.ledger import Ledger
+from memory.ledger.ledger import Failures, Ledger
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from memory.learn.extract import StructuredOutputMethod
 
-MAX_FAILURES = 3  # failed extractions after which a message is given up; it is extracted alone after the first
+MAX_FAILURES = 3  # useless answers after which a message is given up, and a series of extractions ends
 log = logging.getLogger(__name__)
 
 
@@ -38,32 +38,61 @@ class Learner:
     model: "BaseChatModel | None"
     method: "StructuredOutputMethod"
 
-    async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
-        """Message id -> how many extractions failed, for the messages not yet extracted, in order."""
+    async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> dict[str, Failures]:
+        """Those of the messages that wait to be extracted, in order, with the useless answers about each."""
         return await self.ledger.unextracted(self.user_id, thread_id, message_ids)
 
-    async def extract(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Extracted | None:
-        """One model call on the next utterances, of one thread, not yet extracted; None if there are none.
+    async def extract(
+        self, utterances: Sequence[Utterance], started_at: datetime | None = None, *, calls: int = 1
+    ) -> Extracted | None:
+        """Ask the model about the next utterances, of one thread, not yet extracted; None if there are none.
 
-        Raises ExtractionFailed. A message for which the answer was unusable is given up after MAX_FAILURES.
+        While its answers are useless, others are tried, with up to `calls` calls; then it raises ExtractionFailed. A
+        message is given up after MAX_FAILURES useless answers, if the model has worked for another one after each.
         """
+        model, started_at = self._required_model, started_at or utc_now()
+        failure, failed = None, list[Utterance]()
+        while batch := await self._next_batch([said for said in utterances if said not in failed]):
+            try:
+                return await self._ask(model, batch, started_at)
+            except ExtractionFailed as error:
+                failure, calls = error, calls - 1
+                if error.transient or not calls:
+                    raise
+                failed += batch if len(batch) == 1 else []
+        if failure:
+            raise failure
+        return None
+
+    async def _next_batch(self, utterances: Sequence[Utterance]) -> list[Utterance]:
+        """What to extract next. Gives up messages that have failed too often."""
+        thread_id = utterances[0].source.thread_id if utterances else ""
+        waiting = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances])
+        useless = {
+            id_ for id_, failures in waiting.items() if failures.useless >= MAX_FAILURES and failures.works_since
+        }
+        if useless:
+            async with self.ledger.transaction(self.user_id) as transaction:
+                await transaction.give_up([s.source for s in utterances if s.source.message_id in useless])
+            log.warning("given up user=%r thread=%r messages=%r", self.user_id, thread_id, sorted(useless))
+        return next_batch(utterances, {id_: waiting[id_] for id_ in waiting if id_ not in useless})
+
+    @property
+    def _required_model(self) -> "BaseChatModel":
         if self.model is None:
             raise BadInput("Facts are taken from messages by a model: UserMemory(store, user_id, model=...).")
-        started_at, thread_id = started_at or utc_now(), utterances[0].source.thread_id if utterances else ""
-        failures = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances])
-        batch = next_batch(utterances, failures)
-        if not batch:
-            return None
-        if failures[str(batch[0].source.message_id)] >= MAX_FAILURES:
-            log.warning("extraction given up user=%r source=%r", self.user_id, batch[0].source)
-            return Extracted(batch, [], Extraction(facts=[], retracted=[]), started_at)
+        return self.model
+
+    async def _ask(self, model: "BaseChatModel", batch: list[Utterance], started_at: datetime) -> Extracted:
+        """One model call. Raises ExtractionFailed, and counts it if the answer was useless."""
         known = await self.near([said.text for said in batch])
         try:
-            extraction = await extract(self.model, batch, known, self.method)
+            extraction = await extract(model, batch, known, self.method)
         except ExtractionFailed as error:
             if not error.transient:
+                cause = type(error.__cause__ or error).__name__
                 async with self.ledger.transaction(self.user_id) as transaction:
-                    await transaction.count_failures([said.source for said in batch])
+                    await transaction.count_failures([said.source for said in batch], cause, started_at)
             raise
         return Extracted(batch, known, extraction, started_at)
 
@@ -73,13 +102,14 @@ class Learner:
         Messages that were extracted before, or forgotten since the extraction started, are not learnt from.
         """
         now = utc_now()
-        pairs = to_compare(found)
+        pairs = to_compare(self.user_id, found)
         cosines = await self.cosines(pairs) if pairs else {}  # before the lock: an embedder may take seconds
-        proposed, retracted = proposals(self.user_id, found, now, cosines)
+        proposed, retracted, dropped = proposals(self.user_id, found, now, cosines)
         async with self.ledger.transaction(self.user_id) as transaction:
+            await transaction.model_answered()
             fresh = await transaction.mark_extracted([said.source for said in found.utterances], found.started_at)
             new = [proposal for proposal in proposed if proposal.fact.source in fresh]
-            retracted = retracted if fresh else {}
+            retracted, dropped = (retracted, dropped) if fresh else ({}, ())
             facts = [proposal.fact for proposal in new]
             known = await transaction.known(
                 ids={*retracted, *(fact.id for fact in facts), *(known for p in new for known in p.relations)},
@@ -88,15 +118,29 @@ class Learner:
                 ended_after=min((fact.observed_at for fact in facts), default=None),
             )
             changes = await transaction.write(reconcile(new, retracted, known), now)
-        counts = map(len, (changes.added, changes.reinforced, changes.retired))
-        dropped = len(found.extraction.facts) - len(proposed)
-        log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%d", self.user_id, *counts, dropped)
+        counts, reasons = (
+            map(len, (changes.added, changes.reinforced, changes.retired)),
+            Counter(d.reason for d in dropped),
+        )
+        log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%s", self.user_id, *counts, dict(reasons))
         await self.update_index(self.user_id)
-        return changes
+        return changes + Changes(dropped=dropped)
 
     async def extract_and_learn(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Changes:
-        """Learn from all utterances, of one thread, that are not yet extracted. If it raises, what was learnt stays."""
+        """Learn from all utterances, of one thread, that are not yet extracted.
+
+        Raises ExtractionFailed after MAX_FAILURES useless answers in a row, or when nothing else is left than messages
+        that failed. What was learned until then stays; the error has it, too.
+        """
         total = Changes()
-        while found := await self.extract(utterances, started_at):
-            total += await self.learn(found)
+        try:
+            while found := await self.extract(utterances, started_at, calls=MAX_FAILURES):
+                total += await self.learn(found)
+        except ExtractionFailed as error:
+            error.learned = total
+            raise
         return total
+
+    async def retry(self, given_up: Utterance) -> Changes:
+        """Learn from a message that was given up. Raises ExtractionFailed; it then stays given up."""
+        return await self.learn(await self._ask(self._required_model, [given_up], utc_now()))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from memory.facts.changes import RelationKind
 from memory.facts.fact import Fact
+from memory.facts.slots import USER
 from memory.facts.text import normalize
 from memory.learn.support import Cosines, Pair, alike, content
 
@@ -54,10 +55,16 @@ DISLIKING = re.compile(
     r"\b(?:dislikes?|hates?|loathes?|detests?|can't stand|cannot stand|hasst|déteste|odia|detesta|nie znosi|nienawidzi|ненавидит|nefret)\b|嫌い|讨厌|討厭|싫어"
 )
 
+FIRST_PERSON = re.compile(
+    r"\b(?:i|i'm|im|i've|i'll|i'd|me|ich|mich|je|j'\w+|moi|yo|soy|estoy|io|sono|eu|sou|ik|jag|ja|jestem|я|ben|أنا)\b"
+    r"|我|私|俺|僕|나는|저는|मैं"
+)
 
-def pairs_to_compare(claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact]) -> list[Pair]:
-    """The pairs of texts whose cosines `counted` needs."""
-    return [_pair(other, fact) for other in known if claims.get(other.id) in ("replaces", "refines")]
+
+def claimed_changes(claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact]) -> list[Pair]:
+    """The pairs of texts whose cosines `counted` needs: of facts that the model says are replaced and words do not."""
+    replaced = (other for other in known if claims.get(other.id) == "replaces" and other.subject == fact.subject)
+    return [_pair(other, fact) for other in replaced if not _ends(fact, other, 0.0)]
 
 
 def counted(
@@ -146,3 +153,16 @@ def _other_number(fact: Fact, other: Fact) -> bool:
     one, two = content(fact.text), content(other.text)
     numbers = [{word for word in words if word.isdecimal()} for words in (one, two)]
     return all(numbers) and numbers[0] != numbers[1] and one - numbers[0] == two - numbers[1]
+
+
+def own_names(known: Iterable[Fact]) -> list[frozenset[str]]:
+    """The words of each name by which the user is known."""
+    return [content(fact.text) for fact in known if fact.slot == (USER, "name")]
+
+
+def says_own_name(subject: str, quote: str, names: Iterable[frozenset[str]]) -> bool:
+    """Whether a subject is the user's own name, and not that of a namesake: "My friend Chris" speaks of another."""
+    words = content(subject)
+    if not words or not any(words <= name for name in names):
+        return False
+    return not words <= content(quote) or bool(FIRST_PERSON.search(normalize(quote)))

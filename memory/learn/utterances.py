@@ -13,6 +13,8 @@ from memory.learn.small_talk import is_small_talk
 if TYPE_CHECKING:  # LangChain takes half a second to import
     from langchain_core.messages import BaseMessage, MessageLikeRepresentation
 
+    from memory.ledger.ledger import Failures
+
 # Keys in a human message's `additional_kwargs`.
 SAID_AT = "said_at"  # the ISO time at which it was said, with the user's offset from UTC
 SAID_AFTER = "said_after"  # when the user's newest fact was said, if a clock that was ahead makes that a later time
@@ -57,17 +59,26 @@ def moment_of(mark: object) -> datetime | None:
         return None
 
 
-def next_batch(utterances: Sequence[Utterance], failures: Mapping[str, int]) -> list[Utterance]:
-    """The next utterances in `failures` (by message id) without small talk; failed ones come one at a time."""
+def next_batch(utterances: Sequence[Utterance], waiting: "Mapping[str, Failures]") -> list[Utterance]:
+    """The next of the utterances in `waiting` (by message id), without small talk.
+
+    One whose extraction failed comes alone. Once the model has worked for another message since, it comes before the
+    new ones, which would otherwise keep it waiting; until then it comes after them, the one that failed last at the end.
+    """
+    due = [said for said in utterances if str(said.source.message_id) in waiting and not is_small_talk(said.text)]
+    failures = {said.source: waiting[str(said.source.message_id)] for said in due}
+
+    def turn(said: Utterance) -> tuple[bool, datetime]:
+        return not failures[said.source].works_since, failures[said.source].last_at or said.said_at
+
+    failed = sorted((said for said in due if failures[said.source].useless), key=turn)
+    if failed and failures[failed[0].source].works_since:
+        return failed[:1]
     batch, characters = list[Utterance](), 0
-    for said in utterances:
-        failed = failures.get(str(said.source.message_id))
-        if failed is None or is_small_talk(said.text):
-            continue
-        characters += len(said.text)
-        if batch and (failed or characters > EXTRACTION_CHARS):
-            break
-        batch.append(said)
-        if failed or len(batch) == EXTRACTION_MESSAGES:
-            break
-    return batch
+    for said in due:
+        if not failures[said.source].useless:
+            characters += len(said.text)
+            if batch and (characters > EXTRACTION_CHARS or len(batch) == EXTRACTION_MESSAGES):
+                break
+            batch.append(said)
+    return batch or failed[:1]

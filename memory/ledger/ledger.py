@@ -39,6 +39,24 @@ class Revision(NamedTuple):
     said_again_at: datetime | None
 
 
+class Failures(NamedTuple):
+    """The useless answers of a model about a message that waits to be extracted."""
+
+    useless: int = 0  # those in a row, without a usable answer in between, count once
+    last_at: datetime | None = None
+    works_since: bool = False  # whether the model has given a usable answer about another message of the user since
+
+
+class GivenUp(NamedTuple):
+    """A message that no facts could be taken from. Its ids are those of the ledger (see `stored_id`)."""
+
+    thread_id: str
+    message_id: str
+    given_up_at: datetime
+    failures: int
+    cause: str  # the class of the last error
+
+
 class Ledger:
     """Facts in Postgres. Every method but `users` is about one user, and touches no other user's rows."""
 
@@ -119,16 +137,24 @@ class Ledger:
         found = zip(facts, vectors, strict=True)
         return [(f, vector) for f, vector in found if (f.was_true if f.retired_at else f.id not in current)]
 
-    async def unextracted(self, user_id: str, thread_id: str, message_ids: Sequence[str]) -> dict[str, int]:
-        """Those of the messages that are not marked as extracted, in order -> how many extractions failed."""
+    async def unextracted(self, user_id: str, thread_id: str, message_ids: Sequence[str]) -> dict[str, Failures]:
+        """Those of the messages that wait to be extracted, in order, with their failures."""
         stored = {message_id: stored_id(message_id) for message_id in message_ids}
-        query = """select id, coalesce(failures, 0) as failures from unnest(%(ids)s::text[]) as id
-            left join memory.failed_extractions on owner = %(owner)s and thread_id = %(thread)s and message_id = id
-            where not exists (select from memory.extracted_messages
+        query = """select id, coalesce(failures, 0) as useless, failed_at as last_at,
+                coalesce(extracted_at > failed_at, false) as works_since
+            from unnest(%(ids)s::text[]) as id left join memory.users u on u.owner = %(owner)s
+            left join memory.failed_extractions f on f.owner = %(owner)s and thread_id = %(thread)s and message_id = id
+            where given_up_at is null and not exists (select from memory.extracted_messages
                 where owner = %(owner)s and thread_id = %(thread)s and message_id = id)"""
         rows = await self._rows(query, user_id, thread=stored_id(thread_id), ids=[*stored.values()])
-        failures = {row["id"]: int(row["failures"]) for row in rows}
+        failures = {row.pop("id"): Failures(**row) for row in rows}
         return {message_id: failures[known] for message_id, known in stored.items() if known in failures}
+
+    async def given_up(self, user_id: str) -> list[GivenUp]:
+        """The messages that were given up, the latest last."""
+        query = f"""select {", ".join(GivenUp._fields)} from memory.failed_extractions
+            where owner = %(owner)s and given_up_at is not null order by given_up_at, thread_id, message_id"""
+        return [GivenUp(**row) for row in await self._rows(query, user_id)]
 
     async def reinforcements(self, user_id: str) -> dict[str, list[Repeat]]:
         """Fact id -> each time the fact was said again, oldest first."""

@@ -1,13 +1,14 @@
-"""Checks of the model's answer: items of the wrong shape are dropped, and rejected candidates have a reason."""
+"""Checks of the model's answer: items of the wrong shape are mended or counted, and rejected candidates have a reason."""
 
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from memory.facts.changes import Changes, Dropped
 from memory.facts.fact import Source
-from memory.learn.answer import Candidate, Extraction, answer_schema
-from memory.learn.candidates import proposals, rejection
+from memory.learn.answer import Candidate, Extraction, Relation, answer_schema
+from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection
 from memory.learn.extract import Extracted
 from memory.learn.utterances import Utterance
 from tests.facts import NOON, make_fact
@@ -17,6 +18,7 @@ SAID = Utterance(
     said_at=NOON,
     source=Source(thread_id="t1", message_id="m1"),
 )
+PLAIN = SAID.model_copy(update={"text": "I moved to Austin."})
 GOOD: dict[str, Any] = {
     "text": "Lives in Austin",
     "quote": "I moved to Austin",
@@ -26,17 +28,78 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_items_of_the_wrong_shape_are_dropped_and_the_rest_is_kept() -> None:
+def test_items_that_cannot_be_mended_are_counted_and_the_rest_is_kept() -> None:
     relations = [{"known": 1, "relation": "refines"}, {"known": "one"}, 7]
-    facts = [GOOD, {**GOOD, "category": "unheard of", "relations": relations}, {**GOOD, "message": "first"}, None, "x"]
-    answer = Extraction.model_validate({"facts": facts, "retracted": [{"known": 1}, {}]})
-    assert [fact.category for fact in answer.facts] == ["fact", "fact"]
+    facts = [GOOD, {**GOOD, "relations": relations}, {**GOOD, "text": None}, None, "x", {}]
+    answer = Extraction.model_validate({"facts": facts, "retracted": [{"known": 1}, 7], "unreadable": 99})
     assert [len(fact.relations) for fact in answer.facts] == [0, 1]
-    assert answer.retracted == []
+    assert [retraction.known for retraction in answer.retracted] == [1]
+    assert answer.unreadable == 5
+    assert proposals("ada", Extracted([SAID], [], answer, NOON), NOON).dropped.count(Dropped("", "unreadable")) == 6
 
 
-@pytest.mark.parametrize("answer", [None, "", {}, {"facts": []}, {"facts": [], "retracted": None}])
-def test_an_answer_without_both_lists_is_refused(answer: object) -> None:
+@pytest.mark.parametrize(
+    ("field", "given", "mended"),
+    [
+        ("importance", "high", 0.9),
+        ("importance", "Low", 0.2),
+        ("importance", "0.7", 0.7),
+        ("importance", "80%", 0.8),
+        ("importance", 7, 1.0),
+        ("importance", -1, 0.0),
+        ("importance", float("nan"), 0.5),
+        ("importance", ["?"], 0.5),
+        ("importance", None, 0.5),
+        ("category", "Work ", "work"),
+        ("category", "allergy", "constraint"),
+        ("category", "unheard of", "fact"),
+        ("category", ["work"], "fact"),
+        ("category", None, "fact"),
+        ("message", "2", 2),
+        ("message", "message 2", 2),
+        ("message", 2.0, 2),
+        ("message", "first", 0),
+        ("message", -1, 0),
+        ("message", None, 0),
+        ("exclusive", "true", True),
+        ("exclusive", "No", False),
+        ("exclusive", "many", False),
+        ("exclusive", None, False),
+        ("subject", None, "user"),
+        ("subject", " ", "user"),
+        ("subject", 7, "user"),
+        ("quote", None, ""),
+        ("valid_from", 2019, "2019"),
+        ("valid_from", {"year": 2019}, None),
+        ("relations", None, []),
+        ("relations", "duplicate of 1", []),
+        ("relations", {"known": 1, "relation": "refines"}, [Relation(known=1, relation="refines")]),
+    ],
+)
+def test_a_field_of_the_wrong_shape_is_mended(field: str, given: object, mended: object) -> None:
+    answer = Extraction.model_validate({"facts": [{**GOOD, field: given}], "retracted": []})
+    assert [getattr(fact, field) for fact in answer.facts] == [mended]
+    missing = Extraction.model_validate({"facts": [{k: v for k, v in GOOD.items() if k != field}], "retracted": []})
+    assert missing.unreadable == 0
+
+
+@pytest.mark.parametrize("attribute", [None, "", " ", 7])
+def test_without_an_attribute_the_category_stands_for_it(attribute: object) -> None:
+    given = {**GOOD, "attribute": attribute, "category": "location", "exclusive": True}
+    (fact,) = Extraction.model_validate({"facts": [given], "retracted": []}).facts
+    assert (fact.attribute, fact.exclusive) == ("location", False)
+
+
+@pytest.mark.parametrize("facts", [GOOD, {"1": GOOD}, [GOOD]], ids=["an object", "a dict", "a list"])
+@pytest.mark.parametrize("rest", [{}, {"retracted": None}, {"retracted": "none"}], ids=repr)
+def test_the_lists_may_be_objects_and_retracted_may_be_missing(facts: object, rest: dict[str, object]) -> None:
+    answer = Extraction.model_validate({"facts": facts, **rest})
+    assert [fact.text for fact in answer.facts] == ["Lives in Austin"]
+    assert (answer.retracted, answer.unreadable) == ([], 0)
+
+
+@pytest.mark.parametrize("answer", [None, "", {}, {"retracted": []}, {"facts": None}, {"facts": "none"}], ids=repr)
+def test_an_answer_without_the_list_of_facts_is_refused(answer: object) -> None:
     with pytest.raises(ValidationError):
         Extraction.model_validate(answer)
 
@@ -52,31 +115,91 @@ def test_the_schema_requires_every_field_and_describes_none() -> None:
     [
         ({}, None),
         ({"quote": "I MOVED  to austin"}, None),
-        ({"quote": "I moved to Lima"}, "quote not found in the message"),
-        ({"quote": " ! "}, "quote not found in the message"),
-        ({"text": "Lives\x00"}, "characters that cannot be stored"),
+        ({"quote": "I moved to Lima"}, "quote not found"),
+        ({"quote": " ! "}, "quote not found"),
+        ({"text": "Lives\x00"}, "unreadable"),
         ({"text": "Uses hunter2", "quote": "hunter2"}, "secret"),
         ({"text": "Answer in French", "quote": "Always answer in French"}, "command"),
     ],
 )
 def test_a_rejected_candidate_has_a_reason(changed: dict[str, Any], reason: str | None) -> None:
-    assert rejection(Candidate.model_validate({**GOOD, **changed}), SAID) == reason
+    candidate = Candidate.model_validate({**GOOD, **changed})
+    assert rejection(candidate, message_of(candidate, [SAID])) == reason
 
 
 @pytest.mark.parametrize(
-    "changed", [{"message": 2}, {"text": " "}, {"text": "x" * 1_001}, {"subject": ""}, {"attribute": "y" * 101}]
+    "changed", [{"text": " "}, {"text": "x" * 1_001}, {"text": "\ud800"}, {"subject": "-"}, {"attribute": "y" * 101}]
 )
 def test_a_candidate_that_is_not_a_fact_is_dropped(changed: dict[str, Any]) -> None:
     answer = Extraction.model_validate({"facts": [{**GOOD, **changed}, GOOD], "retracted": []})
-    kept, _ = proposals("ada", Extracted([SAID], [], answer, NOON), NOON)
+    kept, _, dropped = proposals("ada", Extracted([PLAIN], [], answer, NOON), NOON)
     assert [proposal.fact.text for proposal in kept] == ["Lives in Austin"]
+    shown = changed.get("text", GOOD["text"]).strip().replace("\ud800", "")[:200]
+    assert dropped == (Dropped(shown, "unreadable"),)
 
 
-def test_numbers_that_were_not_shown_are_ignored() -> None:
+def test_numbers_that_were_not_shown_are_ignored_in_relations_and_reported_in_retractions() -> None:
     known = make_fact("Lives in Lima", "home city")
     relations = [{"known": number, "relation": "replaces"} for number in (0, 1, 2)]
     retracted = [{"known": number, "message": 1, "quote": "I moved"} for number in (-1, 1, 9)]
     answer = Extraction.model_validate({"facts": [{**GOOD, "relations": relations}], "retracted": retracted})
-    kept, taken_back = proposals("ada", Extracted([SAID], [known], answer, NOON), NOON)
+    kept, taken_back, dropped = proposals("ada", Extracted([SAID], [known], answer, NOON), NOON)
     assert [dict(proposal.relations) for proposal in kept] == [{known.id: "replaces"}]
     assert taken_back == {known.id: NOON}
+    assert dropped == (Dropped("", "unreadable"),) * 2
+
+
+def test_a_retraction_whose_quote_is_not_found_is_reported() -> None:
+    known = make_fact("Lives in Lima", "home city")
+    answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": "I left Lima"}]})
+    _, taken_back, dropped = proposals("ada", Extracted([SAID], [known], answer, NOON), NOON)
+    assert (taken_back, dropped) == ({}, (Dropped("taking back: Lives in Lima", "quote not found"),))
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 9])
+def test_a_wrong_message_number_gives_way_to_the_only_message_with_the_quote(number: int) -> None:
+    other = PLAIN.model_copy(update={"text": "I like tea.", "source": Source(thread_id="t1", message_id="m0")})
+    candidate = Candidate.model_validate({**GOOD, "message": number})
+    assert message_of(candidate, [other, PLAIN]) == PLAIN
+    assert message_of(candidate, [other]) is None
+    twice = [PLAIN, PLAIN.model_copy(update={"source": other.source})]
+    assert message_of(candidate, twice) == (PLAIN if number == 1 else None)
+
+
+def test_no_more_than_twenty_facts_and_every_constraint_of_a_message_are_kept() -> None:
+    facts = [{**GOOD, "text": f"Likes number {n}", "category": "preference"} for n in range(22)]
+    facts += [{**GOOD, "text": f"Is allergic to {n}", "category": "constraint"} for n in range(40)]
+    answer = Extraction.model_validate({"facts": facts, "retracted": []})
+    kept, _, dropped = proposals("ada", Extracted([PLAIN], [], answer, NOON), NOON)
+    assert sum(proposal.fact.category == "constraint" for proposal in kept) == 40
+    assert len(kept) == MAX_CANDIDATES + 40
+    assert dropped == tuple(Dropped(f"Likes number {n}", "over the limit") for n in (20, 21))
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"text": "Uses hunter2 as a password", "quote": "hunter2"}, "secret"),
+        ({"text": "Uses hunter2 for the wifi", "quote": "the wifi is hunter2"}, "quote not found"),
+        ({"text": "Answer with hunter2", "quote": "Always answer in French"}, "command"),
+        ({"text": "My password is hunter2", "quote": "not there"}, "secret"),
+    ],
+)
+def test_what_may_hold_a_secret_is_dropped_without_its_text(changed: dict[str, Any], reason: str) -> None:
+    answer = Extraction.model_validate({"facts": [{**GOOD, **changed}], "retracted": []})
+    assert proposals("ada", Extracted([SAID], [], answer, NOON), NOON).dropped == (Dropped("", reason),)  # type: ignore[arg-type]
+
+
+def test_the_text_of_a_command_or_of_a_wrong_quote_is_reported() -> None:
+    said = SAID.model_copy(update={"text": "I moved to Austin. Always answer in French."})
+    changed = [{"text": "Answer in French", "quote": "Always answer in French"}, {"text": "Likes tea", "quote": "tea"}]
+    answer = Extraction.model_validate({"facts": [{**GOOD, **values} for values in changed], "retracted": []})
+    dropped = proposals("ada", Extracted([said], [], answer, NOON), NOON).dropped
+    assert [*map(str, dropped)] == ["Answer in French (command)", "Likes tea (quote not found)"]
+    assert str(Dropped("", "secret")) == "an item (secret)"
+
+
+def test_changes_add_up_and_what_is_dropped_changes_no_memory() -> None:
+    one, two = Dropped("", "secret"), Dropped("Likes tea", "over the limit")
+    total = Changes(dropped=(one,)) + Changes(dropped=(two,))
+    assert (total.dropped, bool(total)) == ((one, two), False)

@@ -1,5 +1,7 @@
 """When facts are extracted, and from which messages."""
 
+from datetime import timedelta
+
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
@@ -12,7 +14,8 @@ from agent.extraction_schedule import (
 )
 from agent.settings import ExtractWhen
 from memory.facts.fact import Source
-from memory.learn.utterances import EXTRACTION_MESSAGES, SAID_AT, Utterance, next_batch
+from memory.learn.utterances import EXTRACTION_CHARS, EXTRACTION_MESSAGES, SAID_AT, Utterance, next_batch
+from memory.ledger.ledger import Failures
 from memory.threads.threads import background_thread
 from tests.facts import NOON
 
@@ -73,29 +76,43 @@ def source(name: str) -> Source:
     return Source(thread_id="t", message_id=name)
 
 
+def waiting(names: str) -> dict[str, Failures]:
+    """ "a b1 c2+" -> a never failed; b failed at minute 1; c at minute 2, and the model has worked since."""
+    failures = {}
+    for name in names.split():
+        minute = name[1:].rstrip("+")
+        at = NOON + timedelta(minutes=int(minute)) if minute.isdigit() else None
+        failures[name[0] if at else name] = Failures(1, at, name.endswith("+")) if at else Failures()
+    return failures
+
+
 @pytest.mark.parametrize(
-    ("names", "failures", "taken"),
+    ("names", "due", "taken"),
     [
-        ("a b c", {"a": 0, "b": 0, "c": 0}, "a b c"),
-        ("a b c", {"b": 0, "c": 0}, "b c"),
-        ("a b c", {}, ""),
-        ("a b c", {"a": 1, "b": 0, "c": 0}, "a"),
-        ("a b c", {"a": 0, "b": 1, "c": 0}, "a"),
-        ("a b c", {"b": 2, "c": 2}, "b"),
-        ("a thanks c", {"a": 0, "thanks": 0, "c": 0}, "a c"),
-        ("thanks", {"thanks": 0}, ""),
+        ("a b c", "a b c", "a b c"),
+        ("a b c", "b c", "b c"),
+        ("a b c", "", ""),
+        ("a b c", "a1 b c", "b c"),
+        ("a b c", "a b1 c", "a c"),
+        ("a b c", "a1 b1 c1", "a"),
+        ("a b c", "a2 b1 c3", "b"),
+        ("a b c", "a b1+ c", "b"),
+        ("a b c", "a3+ b1 c2+", "c"),
+        ("a b c", "b2 c1", "c"),
+        ("a thanks c", "a thanks c", "a c"),
+        ("thanks", "thanks", ""),
     ],
 )
-def test_due_messages_are_extracted_and_failed_ones_retried_alone(
-    names: str, failures: dict[str, int], taken: str
-) -> None:
-    assert [u.source.message_id for u in next_batch(said(*names.split()), failures)] == taken.split()
+def test_failed_messages_come_alone_and_last_until_the_model_has_worked(names: str, due: str, taken: str) -> None:
+    assert [u.source.message_id for u in next_batch(said(*names.split()), waiting(due))] == taken.split()
 
 
 def test_an_extraction_and_a_background_run_are_bounded() -> None:
     many = said(*map(str, range(300)))
-    assert len(next_batch(many, {str(number): 0 for number in range(300)})) == EXTRACTION_MESSAGES
+    assert len(next_batch(many, {str(number): Failures() for number in range(300)})) == EXTRACTION_MESSAGES
     assert len(background_input("t", many)["utterances"]) == MAX_BACKGROUND_MESSAGES
+    long = [utterance.model_copy(update={"text": "I am " + "x" * (EXTRACTION_CHARS - 20)}) for utterance in many[:3]]
+    assert len(next_batch(long, {str(number): Failures() for number in range(3)})) == 1
 
 
 def test_each_conversation_has_one_background_thread() -> None:

@@ -3,7 +3,8 @@ create table memory.users (
     owner text primary key,            -- owner_key(user_id)
     user_id text not null,
     version bigint not null            -- grows with each write, never reused; caches compare it
-        default nextval('memory.versions')
+        default nextval('memory.versions'),
+    extracted_at timestamptz           -- when a model last gave a usable answer about messages of this user
 );
 
 create table memory.facts (
@@ -82,12 +83,15 @@ create table memory.extracted_messages (
     primary key (owner, thread_id, message_id)
 );
 
--- The number of failed extractions of each message that is not extracted yet.
+-- Messages for which the model's answer was useless, and that are not extracted yet. Until one is given up, it waits.
 create table memory.failed_extractions (
     owner text not null references memory.users,
     thread_id text not null,
     message_id text not null,
-    failures int not null,
+    failures int not null,             -- answers in a row without a usable one in between count once
+    cause text not null,               -- the class of the last error
+    failed_at timestamptz not null,    -- the last time
+    given_up_at timestamptz,
     primary key (owner, thread_id, message_id)
 );
 
