@@ -20,7 +20,7 @@ def make_fact(
         "key": identifier,
         "text": text,
         "attribute": attribute,
-        "exclusive": is_exclusive(attribute, False),
+        "exclusive": is_exclusive(attribute, None),
         "quote": text,
         "source": source,
         "observed_at": NOON,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from memory.facts.changes import MAX_DROPPED_TEXT, Dropped, DropReason, Proposal, RelationKind
-from memory.facts.fact import Fact, Source, fact_id, is_storable
+from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
 from memory.facts.slots import USER, is_exclusive
 from memory.learn.answer import Candidate, Retraction
 from memory.learn.extract import Extracted
@@ -94,7 +94,8 @@ def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = N
         return "secret"
     if not said:
         return "quote not found"
-    if not all(map(is_storable, (candidate.text, candidate.quote, candidate.subject, candidate.attribute))):
+    texts = (candidate.text, candidate.quote, candidate.subject, candidate.attribute)
+    if not all(map(is_storable, texts)) or not 0 < len(candidate.text.strip()) <= MAX_FACT_TEXT:
         return "unreadable"
     if is_command(candidate.text, candidate.quote):
         return "command"

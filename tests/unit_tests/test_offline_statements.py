@@ -116,7 +116,7 @@ def extraction_of(message: str, *known: str) -> tuple[Extraction, list[Utterance
     before = SAID_AT - timedelta(days=9)
     facts = [
         Fact(
-            id=text, key=text, text=text, attribute=attribute, exclusive=is_exclusive(attribute, False),
+            id=text, key=text, text=text, attribute=attribute, exclusive=is_exclusive(attribute, None),
             observed_at=before, recorded_at=before,
         )
         for attribute, text in (fact.split(": ") for fact in known)

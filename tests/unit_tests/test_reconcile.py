@@ -56,11 +56,16 @@ def test_a_duplicate_relation_reinforces_within_the_slot_only() -> None:
 
 
 @pytest.mark.parametrize("relation", ["replaces", "refines", "duplicate"])
-def test_a_model_cannot_retire_a_fact_of_another_subject_or_attribute(relation: RelationKind) -> None:
+def test_a_model_cannot_retire_a_fact_of_another_subject(relation: RelationKind) -> None:
     anna = make_fact("Anna lives in Rome", "home city", subject="anna")
-    work = make_fact("Works at Google", "employer")
-    said = Proposal(AUSTIN, {anna.id: relation, work.id: relation, JAZZ.id: relation})
-    assert texts(decide(said, known=(anna, work, JAZZ))) == (["Lives in Austin"], [], [])
+    assert texts(decide(Proposal(AUSTIN, {anna.id: relation}), known=(anna,))) == (["Lives in Austin"], [], [])
+
+
+def test_what_replaces_a_fact_retires_it_whatever_its_attribute() -> None:
+    love, hate = make_fact("Loves coffee", "likes", message_id="m0"), make_fact("Hates coffee", "dislikes")
+    changes = decide(Proposal(hate, {love.id: "replaces"}), known=(love,))
+    assert texts(changes) == (["Hates coffee"], [], [("Loves coffee", "superseded")])
+    assert changes.retired[0].successor == hate.id
 
 
 def test_a_partial_change_keeps_the_rest() -> None:
@@ -165,11 +170,11 @@ def rival_pairs() -> list[tuple[Fact, Fact]]:
 def test_unrelated_facts_are_kept_and_competing_ones_are_replaced(
     relation: RelationKind | None,
 ) -> None:
-    """Relations that the model proposes across slots are ignored; within a slot that holds many, they count."""
+    """Relations to facts about somebody else are ignored."""
     strangers, rivals = stranger_pairs(), rival_pairs()
     assert (len(strangers) >= 60, len(rivals) >= 60) == (True, True)
     for known, said in strangers:
-        believed = relation if known.slot != said.slot else None
+        believed = relation if known.subject != said.subject else None
         changes = decide(Proposal(said, {known.id: believed} if believed else {}), known=(known,))
         assert (changes.added, changes.retired, changes.reinforced) == ((said,), (), ()), (known.text, said.text)
     for known, said in rivals:
@@ -221,12 +226,14 @@ def test_a_fact_said_again_after_it_ended_is_a_new_fact() -> None:
         ("home city", False, True),
         ("likes", True, False),
         ("tool", True, False),
+        ("employer", None, True),
+        ("employer", False, False),
         ("favourite colour", True, True),
         ("favourite colour", False, False),
     ],
 )
 def test_well_known_attributes_hold_one_or_many_whatever_a_model_says(
-    attribute: str, proposed: bool, expected: bool
+    attribute: str, proposed: bool | None, expected: bool
 ) -> None:
     assert is_exclusive(attribute, proposed) is expected
 
