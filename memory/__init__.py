@@ -1,4 +1,4 @@
-"""A user's memory: facts that are learnt from conversations, recalled, corrected and forgotten. The names below are
+"""A user's memory: facts that are learned from conversations, recalled, corrected and forgotten. The names below are
 imported when they are first used, since LangGraph alone takes most of a second."""
 
 from importlib import import_module

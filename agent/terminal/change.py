@@ -1,4 +1,4 @@
-"""The commands that change what is remembered: observe, catch-up and forget."""
+"""The commands that change what is known: observe, catch-up and forget."""
 
 import sys
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
         memory = await with_extraction_model(UserMemory(parts, user), settings)
         threads = await list_threads(services.pool, user, limit=None)
         total, failed = Changes(), 0
-        with output.bar("remembering") as progress:
+        with output.bar("learning") as progress:
             for number, thread in enumerate(reversed(threads), 1):  # oldest first
                 try:
                     total += await catch_up_thread(parts, saver, memory, thread.id, settings.max_message_chars)
@@ -70,8 +70,8 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
         output.document({"threads": len(threads), "failed": failed, **counts})
     else:
         labels = {"history": "added as history"}
-        learnt = ", ".join(f"{number} {labels.get(key, key)}" for key, number in counts.items() if number)
-        output.line_or_note(learnt, "" if failed else "no new facts")
+        learned = ", ".join(f"{number} {labels.get(key, key)}" for key, number in counts.items() if number)
+        output.line_or_note(learned, "" if failed else "no new facts")
         left = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
         output.note(left if failed else "no messages are waiting")
     return FAILED if failed else 0

@@ -32,7 +32,7 @@ HELP = """\
 /threads      list your threads
 /resume ID    continue one of them; the first characters of its id are enough
 /tasks        list the open tasks of your threads
-/memories     show what is remembered about you
+/memories     show what is known about you
 /help         show this list
 /quit         leave, as Ctrl-D does; Ctrl-C stops a reply\
 """
@@ -101,7 +101,7 @@ class Chat:
                 tasks, empty = await active_tasks(self.saver.pool, self.saver.serde, user), "no task is open"
                 lines = [f"{marks.get(t.thread_id, ' ')} {'  '.join(map(cell, task_row(t)))}" for t in tasks]
             case "/memories":
-                facts, empty = await self.memory.current(), "nothing is remembered yet"
+                facts, empty = await self.memory.current(), "no facts yet"
                 lines = [f"- {printable(f.text)}  ({f.category}, {f.observed_at:%Y-%m-%d})" for f in facts]
             case "/help":
                 lines = [HELP]
@@ -159,12 +159,12 @@ class Chat:
         """Extract what waits in the threads of this chat; report what is left, and how to go on."""
         try:
             if waiting := await self._waiting():
-                self.note("remembering what was said; Ctrl-C leaves that to `python -m agent catch-up`", self.err)
+                self.note("learning from what was said; Ctrl-C leaves that to `python -m agent catch-up`", self.err)
                 failures = await self._extract(waiting)
                 for thread_id, count in (await self._waiting()).items():
                     failure = failures.get(thread_id)
                     reason = f" ({explained(failure).rstrip('.')})" if isinstance(failure, AgentMemoryError) else ""
-                    left = f"Nothing was learnt yet from {counted(count, 'message')} of thread {thread_id}{reason}"
+                    left = f"Nothing was learned yet from {counted(count, 'message')} of thread {thread_id}{reason}"
                     again = f"`python -m agent catch-up --user {shlex.quote(self.memory.user_id)}` tries again."
                     self.fail(f"{left}: {again}")
         except Exception as error:

@@ -83,10 +83,10 @@ def listing(columns: list[str], rows: Iterable[list[str]], empty: str, json: Ite
 
 
 def changes_line(changes: "MemoryChanges") -> str:
-    """ "remembered: lives in Austin; retired: lives in San Francisco"; "" when nothing changed."""
+    """ "learned: lives in Austin; retired: lives in San Francisco"; "" when nothing changed."""
     labels = {
-        "remembered": changes["added"],
-        "remembered as history": changes["history"],
+        "learned": changes["added"],
+        "learned as history": changes["history"],
         "known already": changes["reinforced"],
         "retired": changes["retired"],
     }

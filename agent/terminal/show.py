@@ -1,4 +1,4 @@
-"""The commands that show what is remembered: memories, history, as-of, profile and context."""
+"""The commands that show what is known: memories, history, as-of, profile and context."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -31,7 +31,7 @@ async def memories(
     as_json: JsonOption = False,
     user: UserOption = "default",
 ) -> None:
-    """List what is remembered."""
+    """List the facts that are known."""
     if bool(query) + everything + bool(reasons) > 1:
         raise BadInput("--query and --why find what is current: give one of them, and leave out --all.")
     async with opened_memory(user) as memory:
@@ -40,7 +40,7 @@ async def memories(
             return
         known = memory.all if everything else memory.current
         facts = [hit.fact for hit in await memory.search(query)] if query else await known()
-    empty = NO_ANSWER if query else "nothing is remembered yet"
+    empty = NO_ANSWER if query else "no facts yet"
     output.listing(FACT_COLUMNS, fact_rows(facts), empty, json=map(fact_json, facts) if as_json else None)
 
 

@@ -68,7 +68,7 @@ class Learner:
     async def learn(self, found: Extracted) -> Changes:
         """Reconcile what the model found with what is known, write the outcome, and update the index if it answers.
 
-        Messages that were extracted before, or forgotten since the extraction started, are not learnt from.
+        Messages that were extracted before, or forgotten since the extraction started, are not learned from.
         """
         now = utc_now()
         proposed, retracted = proposals(self.user_id, found, now)
@@ -91,7 +91,7 @@ class Learner:
         return changes
 
     async def extract_and_learn(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Changes:
-        """Learn from all utterances, of one thread, that are not yet extracted. If it raises, what was learnt stays."""
+        """Learn from all utterances, of one thread, that are not yet extracted. If it raises, what was learned stays."""
         total = Changes()
         while found := await self.extract(utterances, started_at):
             total += await self.learn(found)

@@ -172,7 +172,7 @@ async def test_an_invalid_thread_id_is_refused_before_anything_is_done(
     assert openai.requests == []
 
 
-async def test_a_thread_whose_id_is_a_number_is_learnt_from(
+async def test_a_thread_whose_id_is_a_number_is_learned_from(
     saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     openai.defaults["extraction"] = script.extraction
