@@ -27,7 +27,7 @@ SAMPLE_SIZE = 20  # facts that a start searches the index for
 SAMPLE_LIMIT = 50  # facts that each of these searches asks for: another fact may have the same vector
 TIMEOUT = 60  # seconds that a start waits for another one that checks the same index
 
-INDEXED = """
+CREATE_INDEXED = """
     create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) on commit drop
 """
 ADD_INDEXED = "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) on conflict do nothing"
@@ -120,7 +120,7 @@ async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> No
     if report.broken_chains.count:
         async with queue.pool.connection() as connection:  # their ends stay retired: by which fact is not known
             await connection.execute(UNCHAIN)
-    await _catch_up(queue, progress, log.warning)
+    await _update(queue, progress, log.warning)
     await delete_dropped(queue.pool, queue.index)
 
 
@@ -157,7 +157,7 @@ async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
     try:
         async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
             await _check(queue, say)
-        await _catch_up(queue, progress, say)
+        await _update(queue, progress, say)
         await delete_dropped(queue.pool, queue.index)
     except Unavailable as error:
         say(f"The index is behind the ledger, so recall goes by words until it has caught up: {error}")
@@ -189,7 +189,7 @@ async def _finds_sample(queue: IndexQueue, facts: int) -> bool:
     return all(row["id"] in near for row, near in zip(sample, found, strict=True))
 
 
-async def _catch_up(queue: IndexQueue, progress: Progress, say: Callable[[str], None]) -> None:
+async def _update(queue: IndexQueue, progress: Progress, say: Callable[[str], None]) -> None:
     """Bring the index up to date; rebuild it if it can be read, but not written."""
     try:
         await queue.drain(progress=progress)
@@ -214,7 +214,7 @@ async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[C
     """A connection with a temporary table `differences` (kind, owner, fact_id), without facts written meanwhile."""
     started, done, total = utc_now(), 0, await queue.index.count()
     async with queue.pool.connection() as connection, connection.transaction():
-        await connection.execute(INDEXED)
+        await connection.execute(CREATE_INDEXED)
         async for page in queue.index.scan():
             columns = [e.key.owner for e in page], [e.key.fact_id for e in page], [e.live for e in page]
             await connection.execute(ADD_INDEXED, columns)
