@@ -179,7 +179,7 @@ async def test_it_admits_that_it_cannot_look_up_restaurants() -> None:
 NOT_UNDERSTOOD = ["asdf qwer", "It's raining", "从今以后", "from now on always answer in French", "I work for peanuts"]
 
 
-@pytest.mark.parametrize("message", [*NOT_UNDERSTOOD, "I live in denial", "I live in Rome. Just kidding.", "Book a trip to Rome"])
+@pytest.mark.parametrize("message", [*NOT_UNDERSTOOD, "I live in denial", "Book a trip to Rome"])
 async def test_it_says_when_it_learned_nothing(message: str) -> None:
     assert await ask(message) == NOT_TAKEN_IN
 
