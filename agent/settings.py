@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Callable, Collection, MutableMapping
 from difflib import get_close_matches
 from io import StringIO
@@ -17,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agent.providers import PROVIDERS, model_problem
 from memory.errors import BadInput, problems_of
+from memory.index.embeddings import embedder_problem
 from memory.learn.extract import StructuredOutputMethod
 from memory.recall.rank import PRESETS, Weights, weights_of
 
@@ -126,10 +126,8 @@ def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
         case "chat_model" | "extraction_model":
             problem = model_problem(text, openai_key=has_openai_key)
             return f"the model {problem}" if problem else None
-        case "embedder" if text != "local" and not re.match("openai:.", text):
-            return "write local, or openai:<name> such as openai:text-embedding-3-small"
-        case "embedder" if text != "local" and not has_openai_key:
-            return "it needs a key: set OPENAI_API_KEY, or EMBEDDER=local"
+        case "embedder":
+            return embedder_problem(text, has_key=has_openai_key)
         case "postgres_url":
             from memory.ledger.pool import url_problem  # the driver, which not every command needs
 

@@ -38,7 +38,7 @@ async def observe(
         memory = await with_extraction_model(memory, settings)
         changes = await memory.observe([HumanMessage(line) for line in said], at=said_at)
     if as_json:
-        output.document({key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()})
+        output.print_json({key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()})
     else:
         output.line_or_note(output.changes_line(memory_changes(changes)), "no new facts")
 
@@ -67,7 +67,7 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
                 progress(number, len(threads))
     counts = {key: len(facts) for key, facts in changed_facts(total).items()}
     if as_json:
-        output.document({"threads": len(threads), "failed": failed, **counts})
+        output.print_json({"threads": len(threads), "failed": failed, **counts})
     else:
         labels = {"history": "added as history"}
         learned = ", ".join(f"{number} {labels.get(key, key)}" for key, number in counts.items() if number)

@@ -28,7 +28,7 @@ async def doctor(
                 report = await maintenance.doctor(parts, progress)
     findings = asdict(report)
     if as_json:
-        output.document({**findings, "clean": report.clean})
+        output.print_json({**findings, "clean": report.clean})
     else:
         rows = [[name.replace("_", " "), finding_text(value)] for name, value in findings.items() if value != ""]
         output.table(["what", "found"], rows)

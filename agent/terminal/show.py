@@ -41,7 +41,7 @@ async def memories(
         known = memory.all if everything else memory.current
         facts = [hit.fact for hit in await memory.search(query)] if query else await known()
     empty = NO_ANSWER if query else "no facts yet"
-    output.listing(FACT_COLUMNS, fact_rows(facts), empty, json=map(fact_json, facts) if as_json else None)
+    output.listing(FACT_COLUMNS, fact_rows(facts), empty, list(map(fact_json, facts)), as_json=as_json)
 
 
 def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
@@ -56,7 +56,7 @@ def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
         why = [f"{signal.name} {signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight]
         rows.append([when, f"{hit.score:.3f}", hit.fact.text, "; ".join(why)])
     if as_json:
-        output.document(documents)
+        output.print_json(documents)
         return
     if rows:
         output.table(["recalled", "score", "text", "why"], rows, texts=2)
@@ -79,10 +79,10 @@ async def history(
         of = (subject or "user", attribute) if slot else (await fact_of(memory, fact_id)).id
         versions = await memory.history(of)
     shown = fact_rows([version.fact for version in versions])
-    rows = ([str(version.number), *row] for version, row in zip(versions, shown, strict=True))
-    documents = ({"version": version.number, "fact": fact_json(version.fact)} for version in versions)
+    rows = [[str(version.number), *row] for version, row in zip(versions, shown, strict=True)]
+    documents = [{"version": version.number, "fact": fact_json(version.fact)} for version in versions]
     empty = f"no fact about {quoted(slot)}, current or past"
-    output.listing(["version", *FACT_COLUMNS], rows, empty, json=documents if as_json else None)
+    output.listing(["version", *FACT_COLUMNS], rows, empty, documents, as_json=as_json)
 
 
 @command
@@ -94,13 +94,10 @@ async def as_of(
     async with opened_memory(user) as memory:
         then = await memory.as_of(moment)
     clocks = {"held": then.held, "believed": then.believed}
-    if as_json:
-        known = {clock: [fact_json(fact) for fact in facts] for clock, facts in clocks.items()}
-        output.document({"when": moment.isoformat(), **known})
-    else:
-        rows = [[clock, *row] for clock, facts in clocks.items() for row in fact_rows(facts)]
-        empty = f"no fact held on {moment:%Y-%m-%d %H:%M} UTC, and none was known then"
-        output.listing(["clock", *FACT_COLUMNS], rows, empty)
+    known = {clock: [fact_json(fact) for fact in facts] for clock, facts in clocks.items()}
+    rows = [[clock, *row] for clock, facts in clocks.items() for row in fact_rows(facts)]
+    empty = f"no fact held on {moment:%Y-%m-%d %H:%M} UTC, and none was known then"
+    output.listing(["clock", *FACT_COLUMNS], rows, empty, {"when": moment.isoformat(), **known}, as_json=as_json)
 
 
 @command
@@ -108,12 +105,9 @@ async def profile(as_json: JsonOption = False, user: UserOption = "default") -> 
     """Show what is known about the user, by kind."""
     async with opened_memory(user) as memory:
         known = asdict(await memory.profile())
-    if as_json:
-        output.document(known)
-        return
     lists = {kind: values if isinstance(values, list) else filter(None, [values]) for kind, values in known.items()}
     rows = [[kind.replace("_", " "), text] for kind, texts in lists.items() for text in texts]
-    output.listing(["kind", "text"], rows, "nothing is known about the user yet")
+    output.listing(["kind", "text"], rows, "nothing is known about the user yet", known, as_json=as_json)
 
 
 @command

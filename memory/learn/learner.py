@@ -91,7 +91,7 @@ class Learner:
         return changes
 
     async def extract_and_learn(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Changes:
-        """Learn from all utterances, of one thread, that are not yet extracted. If it raises, what was learned stays."""
+        """Learn from all utterances, of one thread, not yet extracted. If it raises, what was learned stays."""
         total = Changes()
         while found := await self.extract(utterances, started_at):
             total += await self.learn(found)
