@@ -73,18 +73,10 @@ class Settings(BaseSettings):
         convert = CONVERSIONS.get(str(info.field_name), str)
         return convert(value.strip().lower()) if isinstance(value, str) else value
 
-    @field_validator(
-        "chat_model",
-        "extraction_model",
-        "embedder",
-        "postgres_url",
-        "chroma_url",
-        "openai_base_url",
-        "langgraph_aes_key",
-    )
+    @field_validator("*")
     @classmethod
-    def _text(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    def _text(cls, value: object, info: ValidationInfo) -> object:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else ""
         if text and (problem := _problem_of(str(info.field_name), text, info.data.get("openai_api_key") is not None)):
             raise ValueError(problem)
         return value

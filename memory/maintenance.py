@@ -70,9 +70,6 @@ class Finding:
     fact_ids: tuple[str, ...] = ()  # the first SHOWN_IDS
 
 
-NOTHING = Finding()
-
-
 @dataclass(frozen=True)
 class Report:
     """What `doctor` found: counts and ids, never texts."""
@@ -83,10 +80,10 @@ class Report:
     queued: int
     indexed: int = 0  # facts in the collection
     damage: str = ""  # why the collection cannot be read; the next three findings are empty then
-    missing: Finding = NOTHING  # in the ledger, neither in the collection nor queued
-    stale: Finding = NOTHING  # retired in one and current in the other, and not queued
-    orphans: Finding = NOTHING  # in the collection, unknown to the ledger, and not queued
-    broken_chains: Finding = NOTHING  # replaced by a fact that does not exist
+    missing: Finding = Finding()  # in the ledger, neither in the collection nor queued
+    stale: Finding = Finding()  # retired in one and current in the other, and not queued
+    orphans: Finding = Finding()  # in the collection, unknown to the ledger, and not queued
+    broken_chains: Finding = Finding()  # replaced by a fact that does not exist
 
     @property
     def clean(self) -> bool:
@@ -97,9 +94,10 @@ class Report:
 async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     """Compare ledger and collection, fact by fact; changes nothing."""
     queue, counts = parts.queue, await _counts(parts.queue)
-    report = Report(queue.index.name, queue.embedder.name, counts.facts, counts.queued + counts.leaving)
+    queued = counts.queued + counts.leaving
     async with queue.pool.connection() as connection:
-        report = replace(report, broken_chains=await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}"))
+        broken = await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}")
+    report = Report(queue.index.name, queue.embedder.name, counts.facts, queued, broken_chains=broken)
     try:
         await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:

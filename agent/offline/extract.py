@@ -19,16 +19,13 @@ def extract_by_rules(request: str) -> Extraction:
             about_same = [f for f in given["known"] if (f["subject"], f["attribute"]) == ("user", said.attribute)]
             # "Austin, Texas" repeats "Austin", and says more.
             repeated = [fact["number"] for fact in about_same if f"{fact['text']}, ".startswith(f"{said.text}, ")]
-            if said.retracts:
-                extraction.retracted += [
-                    Retraction(known=number, message=message["number"], quote=said.quote) for number in repeated
-                ]
-                continue
+            opposite = [f["number"] for f in given["known"] if (f["subject"], f["text"]) == ("user", said.opposite)]
             extraction.retracted += [
-                Retraction(known=fact["number"], message=message["number"], quote=said.quote)
-                for fact in given["known"]
-                if fact["subject"] == "user" and fact["text"] == said.opposite
+                Retraction(known=number, message=message["number"], quote=said.quote)
+                for number in (repeated if said.retracts else opposite)
             ]
+            if said.retracts:
+                continue
             relations = [Relation(known=number, relation="duplicate") for number in repeated]
             if said.replaces and len(about_same) == 1 and not repeated:
                 relations = [Relation(known=about_same[0]["number"], relation="replaces")]

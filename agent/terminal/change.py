@@ -8,9 +8,9 @@ import typer
 
 from agent.terminal import files, output
 from agent.terminal.app import FAILED, JsonOption, UserOption, command, explained, opened, opened_memory, start
-from agent.terminal.output import counted, quoted
+from agent.terminal.output import counted
 from agent.terminal.show import WHEN, fact_json, fact_of, time_of
-from memory.errors import AgentMemoryError, BadInput
+from memory.errors import AgentMemoryError, BadInput, quoted
 
 
 @command

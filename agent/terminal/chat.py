@@ -17,12 +17,12 @@ from agent.identity import AgentStore
 from agent.providers import NoReply
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
-from agent.terminal.output import cell, changes_line, counted, printable, quoted
+from agent.terminal.output import cell, changes_line, counted, printable
 from agent.terminal.threads import task_row, titled_threads
-from memory.errors import AgentMemoryError, BadInput, cause_of
+from memory.errors import AgentMemoryError, BadInput, cause_of, quoted
 from memory.threads.saver import ThreadSaver
 from memory.threads.tasks import active_tasks
-from memory.threads.threads import background_thread, check_thread_is_own, list_threads
+from memory.threads.threads import background_thread, list_threads
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
@@ -80,11 +80,6 @@ class Chat:
     def note(self, line: str, console: Console | None = None) -> None:
         (console or self.out).print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
 
-    async def resume(self, thread_id: str) -> None:
-        """Continue a thread of this user; an unknown id begins a new one. Raises BadInput."""
-        await check_thread_is_own(self.saver.pool, self.memory.user_id, thread_id)
-        self.thread_id = thread_id
-
     async def _command(self, text: str) -> bool:
         name, _, argument = text.partition(" ")
         marks, user, lines, empty = {self.thread_id: "*"}, self.memory.user_id, list[str](), ""
@@ -123,7 +118,7 @@ class Chat:
         if len(found) != 1:
             problem = "No thread" if not found else "More than one thread"
             raise BadInput(f"{problem} of yours begins with {quoted(prefix)}: /threads lists them.")
-        await self.resume(found[0])
+        self.thread_id = found[0]
         self.note(f"thread {self.thread_id}")
 
     async def _turn(self, text: str) -> None:
@@ -186,8 +181,8 @@ class Chat:
         settings, failures = self.store.settings, dict[str, Exception]()
         if settings.extract == "background":
             failed = await self.store.debouncer.flush()
-            keys = {thread_id: background_thread(self.memory.user_id, thread_id) for thread_id in thread_ids}
-            return {thread_id: failed[key] for thread_id, key in keys.items() if key in failed}
+            user = self.memory.user_id
+            return {id_: failed[key] for id_ in thread_ids if (key := background_thread(user, id_)) in failed}
         for thread_id in thread_ids:
             try:
                 max_chars = settings.max_message_chars

@@ -7,9 +7,6 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from memory.errors import MAX_QUOTED as MAX_QUOTED
-from memory.errors import quoted as quoted
-
 if TYPE_CHECKING:
     from rich.console import Console
 

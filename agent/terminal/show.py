@@ -9,8 +9,7 @@ import typer
 
 from agent.terminal import output
 from agent.terminal.app import JsonOption, UserOption, command, opened_memory, start
-from agent.terminal.output import quoted
-from memory.errors import BadInput
+from memory.errors import BadInput, quoted
 
 if TYPE_CHECKING:
     from memory.facts.fact import Fact
