@@ -187,11 +187,9 @@ def name_warning(name: str, settings: Collection[str]) -> str | None:
         return None
     if near := get_close_matches(upper, sorted(known), n=1, cutoff=0.8):
         return f"{name} in .env is unknown: did you mean {near[0]}?"
-    return (
-        None
-        if upper.startswith(LIBRARY_PREFIXES)
-        else f"{name} in .env is not a setting of this project; other libraries can read it from the environment."
-    )
+    if upper.startswith(LIBRARY_PREFIXES):
+        return None
+    return f"{name} in .env is not a setting of this project; other libraries can read it from the environment."
 
 
 def _read(path: Path) -> str:

@@ -69,6 +69,9 @@ class Finding:
     count: int = 0
     fact_ids: tuple[str, ...] = ()  # the first SHOWN_IDS
 
+    def __str__(self) -> str:
+        return f"{self.count} ({' '.join(id_[:8] for id_ in self.fact_ids)})" if self.count else "0"
+
 
 @dataclass(frozen=True)
 class Report:

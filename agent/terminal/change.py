@@ -48,7 +48,7 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
     """Extract facts from messages that are still waiting. The exit code is 1 if some could not be extracted."""
     async with opened() as services:
         from agent.extraction_schedule import catch_up_thread, with_extraction_model
-        from agent.state import changed_facts
+        from agent.state import changed_facts, memory_changes
         from memory.facts.changes import Changes
         from memory.threads.threads import list_threads
         from memory.user_memory import UserMemory
@@ -65,13 +65,11 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
                     output.error(f"thread {thread.id}: {explained(error)}")
                     failed += 1
                 progress(number, len(threads))
-    counts = {key: len(facts) for key, facts in changed_facts(total).items()}
     if as_json:
+        counts = {key: len(facts) for key, facts in changed_facts(total).items()}
         output.print_json({"threads": len(threads), "failed": failed, **counts})
     else:
-        labels = {"history": "added as history"}
-        learned = ", ".join(f"{number} {labels.get(key, key)}" for key, number in counts.items() if number)
-        output.line_or_note(learned, "" if failed else "no new facts")
+        output.line_or_note(output.changes_line(memory_changes(total)), "" if failed else "no new facts")
         left = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
         output.note(left if failed else "no messages are waiting")
     return FAILED if failed else 0
