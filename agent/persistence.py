@@ -122,10 +122,9 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
 async def _index_queue(services: Services) -> IndexQueue:
     """The queue of the active index and the embedder of its vectors, even if EMBEDDER names another one."""
     settings, embedder = services.settings, configured_embedder(services.settings)
-    active = await active_index(services.pool, embedder, settings.chroma_shards)
-    advice = "`python -m agent reindex` changes it."
-    if active.shards != settings.chroma_shards:
-        shards = settings.chroma_shards
+    shards, advice = settings.chroma_shards, "`python -m agent reindex` changes it."
+    active = await active_index(services.pool, embedder, shards)
+    if active.shards != shards:
         log.warning("The collection has %d shards, and CHROMA_SHARDS is %d: %s", active.shards, shards, advice)
     if active.embedder != embedder.name:
         log.warning("The facts are embedded with %r, and EMBEDDER is %r: %s", active.embedder, embedder.name, advice)

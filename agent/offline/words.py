@@ -60,11 +60,10 @@ COMPANIES = names("""Acme, Adobe, Amazon, AMD, Apple, BMW, Bolt, Bosch, Contoso,
     Google, Hooli, IBM, IKEA, Initech, Initrode, Intel, Microsoft, NASA, Netflix, Nvidia, OpenAI, Samsung, SAP, Siemens,
     Sony, Spotify, Tesla, the BBC, the NHS, the United Nations, Toyota""")
 COMPANY_FORMS = names("AG, Corp, Corporation, GmbH, Inc, Labs, LLC, Ltd")
-GIVEN_NAMES = (
-    names("""Ada, Adam, Alex, Alexander, Alice, Amy, Ana, Andrew, Ann, Anna, Anne, Ben, Benjamin, Bob,
+# None that is also an English word, such as Will, Mark and Rose.
+GIVEN_NAMES = names("""Ada, Adam, Alex, Alexander, Alice, Amy, Ana, Andrew, Ann, Anna, Anne, Ben, Benjamin, Bob,
     Carmen, Charlotte, Chris, Clara, Dan, Daniel, David, Diana, Elizabeth, Emily, Emma, Eric, Eva, Fatima, Felix, Hans,
     Helen, Ian, Ivan, James, Jane, Jason, Jean-Luc, Jennifer, John, José, Julia, Karen, Karl, Kate, Lars, Laura, Leo,
     Lisa, Lucas, Marco, Maria, Martin, Mary, Matthew, Mia, Michael, Mohammed, Nadia, Nina, Noah, Olga, Olivia, Paul,
     Peter, Priya, Rahul, Rex, Robert, Sara, Sarah, Sofia, Sophie, Susan, Thomas, Tom, Zoe, Zoë""")
-)  # none that is also an English word, such as Will, Mark and Rose
 SURNAMES = names("Garcia, Jones, Kim, Lee, Lovelace, Müller, Singh, Smith")

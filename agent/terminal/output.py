@@ -69,12 +69,14 @@ def print_json(value: Any) -> None:
     line(json_line(value))
 
 
-def listing(columns: list[str], rows: list[list[str]], empty: str, document: Any, *, as_json: bool) -> None:
-    """The rows as a table, or the document as JSON; `empty` is the note for no rows."""
+def listing(
+    columns: list[str], rows: list[list[str]], empty: str, document: Any, *, as_json: bool, texts: int = 1
+) -> None:
+    """The rows as a table (see `table`), or the document as JSON; `empty` is the note for no rows."""
     if as_json:
         print_json(document)
     elif rows:
-        table(columns, rows)
+        table(columns, rows, texts=texts)
     else:
         note(empty)
 

@@ -46,21 +46,18 @@ async def memories(
 def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
     """What a prompt contains: the profile in any case, and the facts that were found, with each signal's part."""
     found = [("now", hit) for hit in recalled.hits] + [("past", hit) for hit in recalled.past]
-    nothing: dict[str, Any] = {"score": None, "why": []}
-    documents = [{"recalled": "profile", "fact": fact_json(fact), **nothing} for fact in recalled.profile]
+    documents: list[dict[str, Any]] = [
+        {"recalled": "profile", "fact": fact_json(fact), "score": None, "why": []} for fact in recalled.profile
+    ]
     rows = [["profile", "", fact.text, f"{fact.category}, always included"] for fact in recalled.profile]
     for when, hit in found:
         signals = [signal._asdict() | {"contribution": signal.contribution} for signal in hit.why]
         documents.append({"recalled": when, "fact": fact_json(hit.fact), "score": hit.score, "why": signals})
         why = [f"{signal.name} {signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight]
         rows.append([when, f"{hit.score:.3f}", hit.fact.text, "; ".join(why)])
-    if as_json:
-        output.print_json(documents)
-        return
-    if rows:
-        output.table(["recalled", "score", "text", "why"], rows, texts=2)
-    if not found:
-        output.note(f"{NO_ANSWER}{', apart from the profile' if rows else ''}")
+    output.listing(["recalled", "score", "text", "why"], rows, NO_ANSWER, documents, as_json=as_json, texts=2)
+    if rows and not found and not as_json:
+        output.note(f"{NO_ANSWER}, apart from the profile")
 
 
 @command

@@ -73,7 +73,7 @@ def test_the_chat_catches_up_at_its_end_and_the_command_does_the_rest(
 
     unreachable.remove("shells")
     some = chat("", variables, tmp_path, "catch-up", "--user", user)
-    assert (some.returncode, some.stdout) == (1, "learned: collects coins\n")
+    assert (some.returncode, some.stdout) == (1, "learned: collects shells\n")
     assert "1 of 3 threads still have messages waiting" in some.stderr
 
     unreachable.clear()
