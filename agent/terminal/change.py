@@ -1,4 +1,4 @@
-"""The commands that change what is known: observe, catch-up and forget."""
+"""The commands that change what is known: observe, catch-up, import and forget."""
 
 import sys
 from datetime import UTC, datetime
@@ -73,6 +73,18 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
         left = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
         output.note(left if failed else "no messages are waiting")
     return FAILED if failed else 0
+
+
+@command
+async def import_(
+    file: Annotated[str, typer.Argument(help="An exported file, or - for standard input.")],
+    user: UserOption = "default",
+) -> None:
+    """Add the facts of an exported file: all of them, or none."""
+    lines = files.read_lines(file)
+    async with opened_memory(user, writes=True) as memory:
+        added = await memory.import_(lines)
+    output.line(counted(added, "new fact"))
 
 
 @command

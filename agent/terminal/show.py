@@ -1,14 +1,15 @@
-"""The commands that show what is known: memories, history, as-of, profile and context."""
+"""The commands that show what is known: memories, history, as-of, profile, context and export."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.terminal import output
-from agent.terminal.app import JsonOption, UserOption, command, opened_memory, start
+from agent.terminal import files, output
+from agent.terminal.app import JsonOption, UserOption, app, command, opened_memory, start
 from memory.errors import BadInput, quoted
 
 if TYPE_CHECKING:
@@ -119,6 +120,29 @@ async def context(
     async with opened_memory(user, settings) as memory:
         block = await memory.context(query, settings.memory_tokens if tokens is None else tokens)
     output.line_or_note(block, "no fact is recalled for this, or none fits the budget")
+
+
+@app.command()
+def export(
+    file: Annotated[str, typer.Argument(help="The file to write; standard output by default.")] = "-",
+    user: UserOption = "default",
+) -> None:
+    """Write a user's facts, with their history, as JSON lines."""
+    import agent.persistence  # noqa: F401 - takes seconds, during which Ctrl-C should not leave half a file
+
+    with files.writing(file) as out:  # not in the event loop, so that Ctrl-C ends the wait for the reader of a pipe
+        written = asyncio.run(write_export(out, user))
+    if file != "-":
+        output.note(f"{output.counted(written, 'line')} written to {output.cell(file)}")
+
+
+async def write_export(out: IO[bytes], user: str) -> int:
+    written = 0
+    async with opened_memory(user) as memory:
+        async for line in memory.export():
+            out.write(f"{line}\n".encode())
+            written += 1
+    return written
 
 
 async def fact_of(memory: "UserMemory", prefix: str) -> "Fact":
