@@ -96,8 +96,6 @@ def extract_by_rules(request: str) -> Extraction:
                 exclusive=said.attribute in SINGLE_VALUED,
                 category=said.category,
                 importance=IMPORTANCE.get(said.category, 0.5),
-                valid_from=None,
-                valid_until=None,
                 relations=relations,
             )
             extraction.facts.append(candidate)

@@ -1,5 +1,6 @@
 """The chat in a terminal: one line a message, the reply as it is generated, then what memory did."""
 
+import asyncio
 import logging
 import shlex
 import uuid
@@ -68,6 +69,9 @@ class Chat:
             self.fail(f"{error} Your message is kept; go on, or ask again.")
         except AgentMemoryError as error:
             self.fail(str(error))
+        except asyncio.CancelledError:
+            self.out.out("")  # ends the line of the reply
+            raise
         except Exception as error:
             log.warning("turn failed thread=%r user=%r cause=%s", self.thread_id, self.memory.user_id, cause_of(error))
             self.fail(f"No reply: {turn_failure(error)}")

@@ -142,9 +142,4 @@ async def talk(opening: "asyncio.Task[Chat]") -> None:
 
 
 async def _answer(opening: "asyncio.Task[Chat]", line: str) -> bool:
-    chat = await asyncio.shield(opening)
-    try:
-        return await chat.handle(line)
-    except asyncio.CancelledError:
-        chat.out.out("")  # ends the line of the reply
-        raise
+    return await (await asyncio.shield(opening)).handle(line)
