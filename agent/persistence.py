@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str], None] | None  # gets what is being done, in words
+Say = Callable[[str], None] | None  # gets what is being done, in words
 
 COMMAND_TIMEOUT = 30  # seconds that a command waits for vectors and for the collection, and to load them
 ITEMS_TTL: "TTLConfig" = {"omit_expired": True, "sweep_interval_minutes": 10}  # of ordinary items with a time to live
@@ -59,13 +59,13 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings | None = None, progress: Progress = None) -> AsyncIterator[Services]:
+async def open_services(settings: Settings | None = None, say: Say = None) -> AsyncIterator[Services]:
     """Postgres and Chroma, embedded where the settings name none. Raises BadInput or Unavailable."""
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
     urls: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
     missing, idle = frozenset(name for name, url in urls.items() if not url), settings.embedded_idle_timeout
-    servers = embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=progress)
+    servers = embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=say)
     async with (
         servers if missing else nullcontext(Addresses()) as embedded,
         open_pool(settings.postgres_url or embedded.postgres or "") as pool,
@@ -77,22 +77,20 @@ async def open_services(settings: Settings | None = None, progress: Progress = N
 
 
 @asynccontextmanager
-async def open_checkpointer(
-    settings: Settings | None = None, progress: Progress = None
-) -> "AsyncIterator[ThreadSaver]":
+async def open_checkpointer(settings: Settings | None = None) -> "AsyncIterator[ThreadSaver]":
     """The checkpointer, which keeps each thread's session and working memory. Raises BadInput or Unavailable."""
-    async with open_services(settings, progress) as services:
+    async with open_services(settings) as services:
         await _migrate(services.pool)
         yield services.saver
 
 
 @asynccontextmanager
-async def open_store(settings: Settings | None = None, progress: Progress = None) -> "AsyncIterator[AgentStore]":
+async def open_store(settings: Settings | None = None, say: Say = None) -> "AsyncIterator[AgentStore]":
     """The store of facts and other items, with a collection that matches the ledger. Raises BadInput or Unavailable."""
-    async with open_services(settings, progress) as services, agent_store(services) as store:
+    async with open_services(settings, say) as services, agent_store(services) as store:
         await services.chroma.check()
         await store.embedder.warm_up()
-        await bring_up(store, progress or log.warning)
+        await bring_up(store, say or log.warning)
         yield store
 
 
@@ -124,10 +122,9 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
 async def _index_queue(services: Services) -> IndexQueue:
     """The queue of the active index and the embedder of its vectors, even if EMBEDDER names another one."""
     settings, embedder = services.settings, configured_embedder(services.settings)
-    active = await active_index(services.pool, embedder, settings.chroma_shards)
-    advice = "`python -m agent reindex` changes it."
-    if active.shards != settings.chroma_shards:
-        shards = settings.chroma_shards
+    shards, advice = settings.chroma_shards, "`python -m agent reindex` changes it."
+    active = await active_index(services.pool, embedder, shards)
+    if active.shards != shards:
         log.warning("The collection has %d shards, and CHROMA_SHARDS is %d: %s", active.shards, shards, advice)
     if active.embedder != embedder.name:
         log.warning("The facts are embedded with %r, and EMBEDDER is %r: %s", active.embedder, embedder.name, advice)

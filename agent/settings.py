@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Callable, Collection, MutableMapping
 from difflib import get_close_matches
 from io import StringIO
@@ -17,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agent.providers import PROVIDERS, model_problem
 from memory.errors import BadInput, problems_of
+from memory.index.embeddings import embedder_problem
 from memory.learn.extract import StructuredOutputMethod
 from memory.recall.rank import PRESETS, Weights, weights_of
 
@@ -75,18 +75,10 @@ class Settings(BaseSettings):
         convert = CONVERSIONS.get(str(info.field_name), str)
         return convert(value.strip().lower()) if isinstance(value, str) else value
 
-    @field_validator(
-        "chat_model",
-        "extraction_model",
-        "embedder",
-        "postgres_url",
-        "chroma_url",
-        "openai_base_url",
-        "langgraph_aes_key",
-    )
+    @field_validator("*")
     @classmethod
-    def _text(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    def _text(cls, value: object, info: ValidationInfo) -> object:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else ""
         if text and (problem := _problem_of(str(info.field_name), text, info.data.get("openai_api_key") is not None)):
             raise ValueError(problem)
         return value
@@ -128,10 +120,8 @@ def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
         case "chat_model" | "extraction_model":
             problem = model_problem(text, openai_key=has_openai_key)
             return f"the model {problem}" if problem else None
-        case "embedder" if text != "local" and not re.match("openai:.", text):
-            return "write local, or openai:<name> such as openai:text-embedding-3-small"
-        case "embedder" if text != "local" and not has_openai_key:
-            return "it needs a key: set OPENAI_API_KEY, or EMBEDDER=local"
+        case "embedder":
+            return embedder_problem(text, has_key=has_openai_key)
         case "postgres_url":
             from memory.ledger.pool import url_problem  # the driver, which not every command needs
 
@@ -199,11 +189,9 @@ def name_warning(name: str, settings: Collection[str]) -> str | None:
         return None
     if near := get_close_matches(upper, sorted(known), n=1, cutoff=0.8):
         return f"{name} in .env is unknown: did you mean {near[0]}?"
-    return (
-        None
-        if upper.startswith(LIBRARY_PREFIXES)
-        else f"{name} in .env is not a setting of this project; other libraries can read it from the environment."
-    )
+    if upper.startswith(LIBRARY_PREFIXES):
+        return None
+    return f"{name} in .env is not a setting of this project; other libraries can read it from the environment."
 
 
 def _read(path: Path) -> str:

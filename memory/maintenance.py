@@ -27,7 +27,7 @@ SAMPLE_SIZE = 20  # facts that a start searches the index for
 SAMPLE_LIMIT = 50  # facts that each of these searches asks for: another fact may have the same vector
 TIMEOUT = 60  # seconds that a start waits for another one that checks the same index
 
-INDEXED = """
+CREATE_INDEXED = """
     create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) on commit drop
 """
 ADD_INDEXED = "insert into indexed select * from unnest(%s::text[], %s::text[], %s::boolean[]) on conflict do nothing"
@@ -69,8 +69,8 @@ class Finding:
     count: int = 0
     fact_ids: tuple[str, ...] = ()  # the first SHOWN_IDS
 
-
-NOTHING = Finding()
+    def __str__(self) -> str:
+        return f"{self.count} ({' '.join(id_[:8] for id_ in self.fact_ids)})" if self.count else "0"
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class Report:
     queued: int
     indexed: int = 0  # facts in the collection
     damage: str = ""  # why the collection cannot be read; the next three findings are empty then
-    missing: Finding = NOTHING  # in the ledger, neither in the collection nor queued
-    stale: Finding = NOTHING  # retired in one and current in the other, and not queued
-    orphans: Finding = NOTHING  # in the collection, unknown to the ledger, and not queued
-    broken_chains: Finding = NOTHING  # replaced by a fact that does not exist
+    missing: Finding = Finding()  # in the ledger, neither in the collection nor queued
+    stale: Finding = Finding()  # retired in one and current in the other, and not queued
+    orphans: Finding = Finding()  # in the collection, unknown to the ledger, and not queued
+    broken_chains: Finding = Finding()  # replaced by a fact that does not exist
 
     @property
     def clean(self) -> bool:
@@ -97,9 +97,10 @@ class Report:
 async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     """Compare ledger and collection, fact by fact; changes nothing."""
     queue, counts = parts.queue, await _counts(parts.queue)
-    report = Report(queue.index.name, queue.embedder.name, counts.facts, counts.queued + counts.leaving)
+    queued = counts.queued + counts.leaving
     async with queue.pool.connection() as connection:
-        report = replace(report, broken_chains=await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}"))
+        broken = await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}")
+    report = Report(queue.index.name, queue.embedder.name, counts.facts, queued, broken_chains=broken)
     try:
         await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:
@@ -120,7 +121,7 @@ async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> No
     if report.broken_chains.count:
         async with queue.pool.connection() as connection:  # their ends stay retired: by which fact is not known
             await connection.execute(UNCHAIN)
-    await _catch_up(queue, progress, log.warning)
+    await _update(queue, progress, log.warning)
     await delete_dropped(queue.pool, queue.index)
 
 
@@ -157,7 +158,7 @@ async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
     try:
         async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
             await _check(queue, say)
-        await _catch_up(queue, progress, say)
+        await _update(queue, progress, say)
         await delete_dropped(queue.pool, queue.index)
     except Unavailable as error:
         say(f"The index is behind the ledger, so recall goes by words until it has caught up: {error}")
@@ -189,7 +190,7 @@ async def _finds_sample(queue: IndexQueue, facts: int) -> bool:
     return all(row["id"] in near for row, near in zip(sample, found, strict=True))
 
 
-async def _catch_up(queue: IndexQueue, progress: Progress, say: Callable[[str], None]) -> None:
+async def _update(queue: IndexQueue, progress: Progress, say: Callable[[str], None]) -> None:
     """Bring the index up to date; rebuild it if it can be read, but not written."""
     try:
         await queue.drain(progress=progress)
@@ -214,7 +215,7 @@ async def _differences(queue: IndexQueue, progress: Progress) -> AsyncIterator[C
     """A connection with a temporary table `differences` (kind, owner, fact_id), without facts written meanwhile."""
     started, done, total = utc_now(), 0, await queue.index.count()
     async with queue.pool.connection() as connection, connection.transaction():
-        await connection.execute(INDEXED)
+        await connection.execute(CREATE_INDEXED)
         async for page in queue.index.scan():
             columns = [e.key.owner for e in page], [e.key.fact_id for e in page], [e.live for e in page]
             await connection.execute(ADD_INDEXED, columns)

@@ -1,27 +1,30 @@
 """The chat model that needs no key: rules in place of a model, called through the same methods as a real one."""
 
-import hashlib
 import json
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage, ToolMessage
-from langchain_core.messages.tool import tool_call, tool_call_chunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage, ToolCall
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.offline.answers import reply
-from agent.offline.extract import extract_by_rules
-from agent.offline.trip import Call, open_trip, reply_on_trip, work_on
-from memory.learn.answer import Extraction
+from agent.offline.statements import read
+from memory.facts.changes import RelationKind
+from memory.facts.slots import SINGLE_VALUED, attribute_name
+from memory.learn.answer import Candidate, Extraction, Relation, Retraction
 from memory.threads.summary import SUMMARY_PROMPT, bounded
 
 Tools = Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool]
+
+
+IMPORTANCE = {"constraint": 0.9, "identity": 0.8, "location": 0.8}
+"""Importance by category, 0 to 1; that of the others is 0.5."""
 
 
 class OfflineChatModel(BaseChatModel):
@@ -40,39 +43,66 @@ class OfflineChatModel(BaseChatModel):
         return self.bind(tools=names, forced=tool_choice not in (None, "auto", "none"), **kwargs)
 
     def _generate(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> ChatResult:
-        answer = respond(messages, kwargs.get("tools", []), forced=kwargs.get("forced", False))
-        message = AIMessage(answer) if isinstance(answer, str) else AIMessage("")
-        if isinstance(answer, Call):
-            name = f"{len(messages)} {answer}".encode(errors="surrogatepass")
-            call_id = f"call_{hashlib.sha256(name).hexdigest()[:24]}"
-            message.tool_calls = [tool_call(name=answer.tool, args=answer.arguments, id=call_id)]
+        """Raises ValueError for a tool it cannot fill in."""
+        if not kwargs.get("forced"):
+            return ChatResult(generations=[ChatGeneration(message=AIMessage(respond(messages)))])
+        if (name := Extraction.__name__) not in kwargs["tools"]:
+            tools = ", ".join(kwargs["tools"])
+            raise ValueError(f"The offline model cannot fill in {tools}: set CHAT_MODEL for a real one.")
+        arguments = extract_by_rules(messages[-1].text).model_dump(mode="json")
+        message = AIMessage("", tool_calls=[ToolCall(name=name, args=arguments, id=name)])
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        message = self._generate(messages, **kwargs).generations[0].message
+        message = cast(AIMessage, self._generate(messages, **kwargs).generations[0].message)
         for word in re.findall(r"\s*\S+|\s+$", message.text):
             yield ChatGenerationChunk(message=AIMessageChunk(content=word))
-        calls = [
-            tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=0)
-            for call in (message.tool_calls if isinstance(message, AIMessage) else [])
-        ]
-        yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=calls, chunk_position="last"))
+        last = AIMessageChunk(content="", tool_calls=message.tool_calls, chunk_position="last")
+        yield ChatGenerationChunk(message=last)
 
 
-def respond(messages: Sequence[BaseMessage], tools: Sequence[str], *, forced: bool) -> Call | str:
-    """The answer to a conversation: a tool's call or a text. Raises ValueError for a tool it cannot fill in."""
-    last = messages[-1].text
-    if forced:
-        if Extraction.__name__ not in tools:
-            raise ValueError(f"The offline model cannot fill in {', '.join(tools)}: set CHAT_MODEL for a real one.")
-        return Call(Extraction.__name__, extract_by_rules(last).model_dump(mode="json"))
+def respond(messages: Sequence[BaseMessage]) -> str:
+    """The answer to a conversation: a reply or a summary."""
     if messages[0].text == SUMMARY_PROMPT:
-        return _summary(last)
+        return _summary(messages[-1].text)
     prompt = "\n".join(message.text for message in messages if isinstance(message, SystemMessage))
-    trip = open_trip(prompt)
-    if isinstance(messages[-1], ToolMessage):
-        return reply_on_trip(trip, last)
-    return (work_on(trip, last) if "start_task" in tools else None) or reply(prompt, last)
+    return reply(prompt, messages[-1].text)
+
+
+def extract_by_rules(request: str) -> Extraction:
+    """The answer to `memory.learn.extract.extraction_input`."""
+    given = json.loads(request)
+    extraction = Extraction(facts=[], retracted=[])
+    for message in given["messages"]:
+        for said in read(message["text"]).statements:
+            slot = ("user", attribute_name(said.attribute))
+            about_same = [fact for fact in given["known"] if (fact["subject"], fact["attribute"]) == slot]
+            # "Austin, Texas" repeats "Austin", and says more.
+            repeated = [fact["number"] for fact in about_same if f"{fact['text']}, ".startswith(f"{said.text}, ")]
+            opposite = [f["number"] for f in given["known"] if (f["subject"], f["text"]) == ("user", said.opposite)]
+            extraction.retracted += [
+                Retraction(known=number, message=message["number"], quote=said.quote)
+                for number in (repeated if said.retracts else opposite)
+            ]
+            if said.retracts:
+                continue
+            relations = [Relation(known=number, relation="duplicate") for number in repeated]
+            if not repeated and said.attribute not in SINGLE_VALUED:
+                kind: RelationKind = "replaces" if said.replaces and len(about_same) == 1 else "beside"
+                relations = [Relation(known=fact["number"], relation=kind) for fact in about_same]
+            candidate = Candidate(
+                text=said.text,
+                quote=said.quote,
+                message=message["number"],
+                subject="user",
+                attribute=said.attribute,
+                exclusive=said.attribute in SINGLE_VALUED,
+                category=said.category,
+                importance=IMPORTANCE.get(said.category, 0.5),
+                relations=relations,
+            )
+            extraction.facts.append(candidate)
+    return extraction
 
 
 def _summary(request: str) -> str:

@@ -1,12 +1,12 @@
 """The closed lists of words that the offline model knows: it reads a value only where the value is on a list."""
 
 
-def listed(text: str) -> dict[str, str]:
+def names(text: str) -> dict[str, str]:
     """The names between commas, by their lower-case form."""
     return {name.casefold(): name for name in (" ".join(part.split()) for part in text.split(","))}
 
 
-CITIES = listed("""Amsterdam, Athens, Atlanta, Austin, Bangalore, Bangkok, Barcelona, Beijing, Bergen, Berlin, Boise,
+CITIES = names("""Amsterdam, Athens, Atlanta, Austin, Bangalore, Bangkok, Barcelona, Beijing, Bergen, Berlin, Boise,
     Bonn, Boston, Brussels, Budapest, Buenos Aires, Cairo, Cape Town, Charlotte, Chicago, Cologne, Copenhagen, Dallas,
     Delhi, Denver, Detroit, Dubai, Dublin, Edinburgh, Florence, Frankfurt, Geneva, Ghent, Glasgow, Hamburg, Hong Kong,
     Istanbul, Kyiv, Lagos, Lima, Lisbon, London, Los Angeles, Madrid, Manchester, Melbourne, Mexico City, Miami, Milan,
@@ -14,57 +14,56 @@ CITIES = listed("""Amsterdam, Athens, Atlanta, Austin, Bangalore, Bangkok, Barce
     Diego, San Francisco, Seattle, Seoul, Singapore, Stockholm, Sydney, São Paulo, Tokyo, Toronto, Vancouver, Venice,
     Vienna, Warsaw, Zurich, Auckland, Helsinki, Houston, Krakow, Marseille, Naples, Osaka, Ottawa, Perth, Porto,
     Philadelphia, San Jose, Utrecht, Valencia""")
-COUNTRIES = listed("""Australia, Austria, Belgium, Brazil, Canada, China, Denmark, Egypt, Finland, France, Germany,
+COUNTRIES = names("""Australia, Austria, Belgium, Brazil, Canada, China, Denmark, Egypt, Finland, France, Germany,
     Greece, India, Indonesia, Ireland, Israel, Italy, Japan, Mexico, New Zealand, Norway, Peru, Poland, Portugal, South
     Africa, Spain, Sweden, Switzerland, the Netherlands, the UK, the US, Ukraine, Vietnam""")
-STATES = listed("""Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, England, Florida, Georgia,
+STATES = names("""Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, England, Florida, Georgia,
     Hawaii, Idaho, Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan,
     Minnesota, Missouri, Montana, Nevada, New Hampshire, New Jersey, New Mexico, North Carolina, Ohio, Oklahoma,
     Ontario, Oregon, Pennsylvania, Scotland, South Carolina, Tennessee, Texas, UK, US, USA, Utah, Vermont, Virginia,
     Wales, West Virginia, Wisconsin""")  # a state or country may follow a city ("Boise, Idaho")
-LANGUAGES = listed("""Arabic, Cantonese, Chinese, Czech, Danish, Dutch, English, Finnish, French, German, Greek, Hebrew,
+LANGUAGES = names("""Arabic, Cantonese, Chinese, Czech, Danish, Dutch, English, Finnish, French, German, Greek, Hebrew,
     Hindi, Hungarian, Irish, Italian, Japanese, Korean, Latin, Mandarin, Norwegian, Persian, Polish, Portuguese,
     Romanian, Russian, Spanish, Swedish, Thai, Turkish, Ukrainian, Vietnamese""")
-TOOLS = listed("""Android, Bash, C++, ChatGPT, Django, Docker, Emacs, Excel, FastAPI, Git, GitHub, Go, Java, JavaScript,
+TOOLS = names("""Android, Bash, C++, ChatGPT, Django, Docker, Emacs, Excel, FastAPI, Git, GitHub, Go, Java, JavaScript,
     Kubernetes, Linux, LangGraph, pandas, PostgreSQL, Postgres, Python, React, Redis, Ruby, Rust, Slack, SQL, SQLite,
     Swift, TypeScript, vim, VS Code, Windows""")
-ALLERGENS = listed("""almonds, aspirin, bananas, bee stings, bees, cashews, cat hair, cats, celery, cheese, chocolate,
+ALLERGENS = names("""almonds, aspirin, bananas, bee stings, bees, cashews, cat hair, cats, celery, cheese, chocolate,
     crab, dairy, dogs, dust, dust mites, eggs, fish, garlic, gluten, grass, hazelnuts, horses, ibuprofen, kiwi, lactose,
     latex, lobster, milk, mushrooms, mustard, nuts, peanuts, pecans, penicillin, pistachios, pollen, prawns, seafood,
     sesame, shellfish, shrimp, soy, strawberries, tomatoes, tree nuts, walnuts, wasps, wheat""")
-FOODS = listed("""apples, bacon, bananas, beans, beef, beer, black coffee, bread, burgers, cake, cheese, chicken, chips,
+FOODS = names("""apples, bacon, bananas, beans, beef, beer, black coffee, bread, burgers, cake, cheese, chicken, chips,
     chocolate, cilantro, coffee, coriander, curry, dark chocolate, eggs, falafel, fast food, fish, fish and chips,
     fruit, garlic, green tea, hummus, ice cream, mac and cheese, meat, milk, mushrooms, noodles, olives, onions, pasta,
     peanut butter, pizza, pork, potatoes, ramen, red meat, red wine, rice, salad, salmon, seafood, soup, spicy food,
     steak, strawberries, sushi, tacos, tea, tofu, tomatoes, vegetables, white wine, wine""")
 FOODS |= {f"{kind} food".casefold(): f"{kind} food" for kind in (*LANGUAGES.values(), "Indian", "Mexican", "Lebanese")}
-GAMES = listed("""badminton, baseball, basketball, board games, cello, chess, cricket, drums, football, golf, guitar,
+GAMES = names("""badminton, baseball, basketball, board games, cello, chess, cricket, drums, football, golf, guitar,
     hockey, jazz, piano, rugby, soccer, table tennis, tennis, video games, violin, volleyball""")
-COLLECTIONS = listed("art, books, coins, comics, records, stamps, vinyl")
-THINGS = listed("""astronomy, baking, birds, boxing, camping, cats, classical music, climbing, cooking, cycling,
+COLLECTIONS = names("art, books, coins, comics, records, stamps, vinyl")
+THINGS = names("""astronomy, baking, birds, boxing, camping, cats, classical music, climbing, cooking, cycling,
     dancing, dogs, drawing, fishing, flowers, gardening, hiking, history, horses, jogging, live music, movies, music,
     opera, painting, photography, poetry, pop music, programming, reading, rock and roll, rock climbing, rock music,
     running, sailing, science fiction, singing, skiing, spiders, surfing, swimming, theatre, travelling, yoga""")
 THINGS |= FOODS | GAMES | COLLECTIONS
-ROLES = listed("""accountant, actor, architect, baker, barista, biologist, carpenter, chef, chemist, cook, data analyst,
+ROLES = names("""accountant, actor, architect, baker, barista, biologist, carpenter, chef, chemist, cook, data analyst,
     data engineer, dentist, designer, developer, doctor, electrician, engineer, farmer, journalist, lawyer, librarian,
     musician, nurse, photographer, pilot, plumber, product manager, professor, programmer, project manager, researcher,
     student, teacher, translator, waiter""")
-RANKS = listed("backend, electrical, freelance, frontend, junior, lead, mobile, senior, software, web")
-RELATIVES = listed("""aunt, boyfriend, brother, cousin, dad, daughter, father, friend, girlfriend, grandfather,
+RANKS = names("backend, electrical, freelance, frontend, junior, lead, mobile, senior, software, web")
+RELATIVES = names("""aunt, boyfriend, brother, cousin, dad, daughter, father, friend, girlfriend, grandfather,
     grandmother, husband, mother, mum, mom, nephew, niece, partner, sister, son, uncle, wife""")
-PETS = listed("cat, dog, goldfish, guinea pig, hamster, horse, parrot, rabbit, tortoise, turtle")
-WORKPLACES = listed("""a bakery, a bank, a hospital, a hotel, a library, a pharmacy, a restaurant, a school, a startup,
+PETS = names("cat, dog, goldfish, guinea pig, hamster, horse, parrot, rabbit, tortoise, turtle")
+WORKPLACES = names("""a bakery, a bank, a hospital, a hotel, a library, a pharmacy, a restaurant, a school, a startup,
     a university""")
-COMPANIES = listed("""Acme, Adobe, Amazon, AMD, Apple, BMW, Bolt, Bosch, Contoso, Dell, Facebook, GitHub, Globex,
+COMPANIES = names("""Acme, Adobe, Amazon, AMD, Apple, BMW, Bolt, Bosch, Contoso, Dell, Facebook, GitHub, Globex,
     Google, Hooli, IBM, IKEA, Initech, Initrode, Intel, Microsoft, NASA, Netflix, Nvidia, OpenAI, Samsung, SAP, Siemens,
     Sony, Spotify, Tesla, the BBC, the NHS, the United Nations, Toyota""")
-COMPANY_FORMS = listed("AG, Corp, Corporation, GmbH, Inc, Labs, LLC, Ltd")
-GIVEN_NAMES = (
-    listed("""Ada, Adam, Alex, Alexander, Alice, Amy, Ana, Andrew, Ann, Anna, Anne, Ben, Benjamin, Bob,
+COMPANY_FORMS = names("AG, Corp, Corporation, GmbH, Inc, Labs, LLC, Ltd")
+# None that is also an English word, such as Will, Mark and Rose.
+GIVEN_NAMES = names("""Ada, Adam, Alex, Alexander, Alice, Amy, Ana, Andrew, Ann, Anna, Anne, Ben, Benjamin, Bob,
     Carmen, Charlotte, Chris, Clara, Dan, Daniel, David, Diana, Elizabeth, Emily, Emma, Eric, Eva, Fatima, Felix, Hans,
     Helen, Ian, Ivan, James, Jane, Jason, Jean-Luc, Jennifer, John, José, Julia, Karen, Karl, Kate, Lars, Laura, Leo,
     Lisa, Lucas, Marco, Maria, Martin, Mary, Matthew, Mia, Michael, Mohammed, Nadia, Nina, Noah, Olga, Olivia, Paul,
     Peter, Priya, Rahul, Rex, Robert, Sara, Sarah, Sofia, Sophie, Susan, Thomas, Tom, Zoe, Zoë""")
-)  # none that is also an English word, such as Will, Mark and Rose
-SURNAMES = listed("Garcia, Jones, Kim, Lee, Lovelace, Müller, Singh, Smith")
+SURNAMES = names("Garcia, Jones, Kim, Lee, Lovelace, Müller, Singh, Smith")

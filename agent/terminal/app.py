@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from agent.terminal import output
-from memory.errors import AgentMemoryError, BadInput
+from memory.errors import AgentMemoryError, BadInput, quoted
 
 if TYPE_CHECKING:
     from agent.persistence import Services
@@ -62,7 +62,7 @@ def failure_of(error: BaseException) -> str | None:
         case ConnectionError() | TimeoutError():
             return f"A connection was lost ({name}): try again."
         case OSError(filename=str(file)):
-            return f"{output.quoted(file)}: {error.strerror}."
+            return f"{quoted(file)}: {error.strerror}."
         case OSError():
             return f"The output cannot be written: {error.strerror}."
     from psycopg import Error, OperationalError, errors

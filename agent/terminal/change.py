@@ -1,4 +1,4 @@
-"""The commands that change what is remembered: observe, catch-up and forget."""
+"""The commands that change what is known: observe, catch-up, import and forget."""
 
 import sys
 from datetime import UTC, datetime
@@ -8,9 +8,9 @@ import typer
 
 from agent.terminal import files, output
 from agent.terminal.app import FAILED, JsonOption, UserOption, command, explained, opened, opened_memory, start
-from agent.terminal.output import counted, quoted
+from agent.terminal.output import counted
 from agent.terminal.show import WHEN, fact_json, fact_of, time_of
-from memory.errors import AgentMemoryError, BadInput
+from memory.errors import AgentMemoryError, BadInput, quoted
 
 
 @command
@@ -38,7 +38,7 @@ async def observe(
         memory = await with_extraction_model(memory, settings)
         changes = await memory.observe([HumanMessage(line) for line in said], at=said_at)
     if as_json:
-        output.document({key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()})
+        output.print_json({key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()})
     else:
         output.line_or_note(output.changes_line(memory_changes(changes)), "no new facts")
 
@@ -48,7 +48,7 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
     """Extract facts from messages that are still waiting. The exit code is 1 if some could not be extracted."""
     async with opened() as services:
         from agent.extraction_schedule import catch_up_thread, with_extraction_model
-        from agent.state import changed_facts
+        from agent.state import changed_facts, memory_changes
         from memory.facts.changes import Changes
         from memory.threads.threads import list_threads
         from memory.user_memory import UserMemory
@@ -57,7 +57,7 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
         memory = await with_extraction_model(UserMemory(parts, user), settings)
         threads = await list_threads(services.pool, user, limit=None)
         total, failed = Changes(), 0
-        with output.bar("remembering") as progress:
+        with output.bar("learning") as progress:
             for number, thread in enumerate(reversed(threads), 1):  # oldest first
                 try:
                     total += await catch_up_thread(parts, saver, memory, thread.id, settings.max_message_chars)
@@ -65,16 +65,26 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
                     output.error(f"thread {thread.id}: {explained(error)}")
                     failed += 1
                 progress(number, len(threads))
-    counts = {key: len(facts) for key, facts in changed_facts(total).items()}
     if as_json:
-        output.document({"threads": len(threads), "failed": failed, **counts})
+        counts = {key: len(facts) for key, facts in changed_facts(total).items()}
+        output.print_json({"threads": len(threads), "failed": failed, **counts})
     else:
-        labels = {"history": "added as history"}
-        learnt = ", ".join(f"{number} {labels.get(key, key)}" for key, number in counts.items() if number)
-        output.line_or_note(learnt, "" if failed else "no new facts")
+        output.line_or_note(output.changes_line(memory_changes(total)), "" if failed else "no new facts")
         left = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
         output.note(left if failed else "no messages are waiting")
     return FAILED if failed else 0
+
+
+@command
+async def import_(
+    file: Annotated[str, typer.Argument(help="An exported file, or - for standard input.")],
+    user: UserOption = "default",
+) -> None:
+    """Add the facts of an exported file: all of them, or none."""
+    lines = files.read_lines(file)
+    async with opened_memory(user, writes=True) as memory:
+        added = await memory.import_(lines)
+    output.line(counted(added, "new fact"))
 
 
 @command

@@ -1,5 +1,6 @@
 """The chat in a terminal: one line a message, the reply as it is generated, then what memory did."""
 
+import asyncio
 import logging
 import shlex
 import uuid
@@ -17,12 +18,12 @@ from agent.identity import AgentStore
 from agent.providers import NoReply
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
-from agent.terminal.output import cell, changes_line, counted, printable, quoted
+from agent.terminal.output import cell, changes_line, counted, printable
 from agent.terminal.threads import task_row, titled_threads
-from memory.errors import AgentMemoryError, BadInput, cause_of
+from memory.errors import AgentMemoryError, BadInput, cause_of, quoted
 from memory.threads.saver import ThreadSaver
 from memory.threads.tasks import active_tasks
-from memory.threads.threads import background_thread, check_thread_is_own, list_threads
+from memory.threads.threads import background_thread, list_threads
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ HELP = """\
 /threads      list your threads
 /resume ID    continue one of them; the first characters of its id are enough
 /tasks        list the open tasks of your threads
-/memories     show what is remembered about you
+/memories     show what is known about you
 /help         show this list
 /quit         leave, as Ctrl-D does; Ctrl-C stops a reply\
 """
@@ -68,6 +69,9 @@ class Chat:
             self.fail(f"{error} Your message is kept; go on, or ask again.")
         except AgentMemoryError as error:
             self.fail(str(error))
+        except asyncio.CancelledError:
+            self.out.out("")  # ends the line of the reply
+            raise
         except Exception as error:
             log.warning("turn failed thread=%r user=%r cause=%s", self.thread_id, self.memory.user_id, cause_of(error))
             self.fail(f"No reply: {turn_failure(error)}")
@@ -79,11 +83,6 @@ class Chat:
 
     def note(self, line: str, console: Console | None = None) -> None:
         (console or self.out).print(printable(line), style="dim", markup=False, highlight=False, soft_wrap=True)
-
-    async def resume(self, thread_id: str) -> None:
-        """Continue a thread of this user; an unknown id begins a new one. Raises BadInput."""
-        await check_thread_is_own(self.saver.pool, self.memory.user_id, thread_id)
-        self.thread_id = thread_id
 
     async def _command(self, text: str) -> bool:
         name, _, argument = text.partition(" ")
@@ -101,7 +100,7 @@ class Chat:
                 tasks, empty = await active_tasks(self.saver.pool, self.saver.serde, user), "no task is open"
                 lines = [f"{marks.get(t.thread_id, ' ')} {'  '.join(map(cell, task_row(t)))}" for t in tasks]
             case "/memories":
-                facts, empty = await self.memory.current(), "nothing is remembered yet"
+                facts, empty = await self.memory.current(), "no facts yet"
                 lines = [f"- {printable(f.text)}  ({f.category}, {f.observed_at:%Y-%m-%d})" for f in facts]
             case "/help":
                 lines = [HELP]
@@ -123,7 +122,7 @@ class Chat:
         if len(found) != 1:
             problem = "No thread" if not found else "More than one thread"
             raise BadInput(f"{problem} of yours begins with {quoted(prefix)}: /threads lists them.")
-        await self.resume(found[0])
+        self.thread_id = found[0]
         self.note(f"thread {self.thread_id}")
 
     async def _turn(self, text: str) -> None:
@@ -159,12 +158,12 @@ class Chat:
         """Extract what waits in the threads of this chat; report what is left, and how to go on."""
         try:
             if waiting := await self._waiting():
-                self.note("remembering what was said; Ctrl-C leaves that to `python -m agent catch-up`", self.err)
+                self.note("learning from what was said; Ctrl-C leaves that to `python -m agent catch-up`", self.err)
                 failures = await self._extract(waiting)
                 for thread_id, count in (await self._waiting()).items():
                     failure = failures.get(thread_id)
                     reason = f" ({explained(failure).rstrip('.')})" if isinstance(failure, AgentMemoryError) else ""
-                    left = f"Nothing was learnt yet from {counted(count, 'message')} of thread {thread_id}{reason}"
+                    left = f"Nothing was learned yet from {counted(count, 'message')} of thread {thread_id}{reason}"
                     again = f"`python -m agent catch-up --user {shlex.quote(self.memory.user_id)}` tries again."
                     self.fail(f"{left}: {again}")
         except Exception as error:
@@ -186,8 +185,8 @@ class Chat:
         settings, failures = self.store.settings, dict[str, Exception]()
         if settings.extract == "background":
             failed = await self.store.debouncer.flush()
-            keys = {thread_id: background_thread(self.memory.user_id, thread_id) for thread_id in thread_ids}
-            return {thread_id: failed[key] for thread_id, key in keys.items() if key in failed}
+            user = self.memory.user_id
+            return {id_: failed[key] for id_ in thread_ids if (key := background_thread(user, id_)) in failed}
         for thread_id in thread_ids:
             try:
                 max_chars = settings.max_message_chars

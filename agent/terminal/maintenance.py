@@ -1,13 +1,12 @@
 """The commands that look after the search index and the embedded servers: doctor, reindex and stop."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from agent.terminal import output
 from agent.terminal.app import FAILED, JsonOption, command, opened, repaired_parts, start
-from agent.terminal.show import ID_SHOWN
 
 
 @command
@@ -26,22 +25,13 @@ async def doctor(
             if repair and not report.clean:
                 await maintenance.repair(parts, report, progress)
                 report = await maintenance.doctor(parts, progress)
-    findings = asdict(report)
     if as_json:
-        output.document({**findings, "clean": report.clean})
+        output.print_json({**asdict(report), "clean": report.clean})
     else:
-        rows = [[name.replace("_", " "), finding_text(value)] for name, value in findings.items() if value != ""]
+        rows = [[name.replace("_", " "), str(value)] for name, value in vars(report).items() if value != ""]
         output.table(["what", "found"], rows)
         output.note("the ledger and the search index agree" if report.clean else "they differ: run `doctor --repair`")
     return 0 if report.clean else FAILED
-
-
-def finding_text(value: Any) -> str:
-    """A number or a name as it is; of a finding, its count and its first ids."""
-    if not isinstance(value, dict):
-        return str(value)
-    ids = " ".join(fact_id[:ID_SHOWN] for fact_id in value["fact_ids"])
-    return f"{value['count']} ({ids})" if ids else str(value["count"])
 
 
 @command

@@ -2,13 +2,10 @@
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from memory.errors import MAX_QUOTED as MAX_QUOTED
-from memory.errors import quoted as quoted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,28 +62,30 @@ def line_or_note(text: str, empty: str) -> None:
         note(empty)
 
 
-def document(value: Any) -> None:
+def print_json(value: Any) -> None:
     """A JSON document on one line."""
     from memory.facts.portable import json_line
 
     line(json_line(value))
 
 
-def listing(columns: list[str], rows: Iterable[list[str]], empty: str, json: Iterable[Any] | None = None) -> None:
-    """The rows as a table, or `json` as one document; `empty` is the note for no rows."""
-    if json is not None:
-        document(list(json))
-    elif listed := list(rows):
-        table(columns, listed)
+def listing(
+    columns: list[str], rows: list[list[str]], empty: str, document: Any, *, as_json: bool, texts: int = 1
+) -> None:
+    """The rows as a table (see `table`), or the document as JSON; `empty` is the note for no rows."""
+    if as_json:
+        print_json(document)
+    elif rows:
+        table(columns, rows, texts=texts)
     else:
         note(empty)
 
 
 def changes_line(changes: "MemoryChanges") -> str:
-    """ "remembered: lives in Austin; retired: lives in San Francisco"; "" when nothing changed."""
+    """ "learned: lives in Austin; retired: lives in San Francisco"; "" when nothing changed."""
     labels = {
-        "remembered": changes["added"],
-        "remembered as history": changes["history"],
+        "learned": changes["added"],
+        "learned as history": changes["history"],
         "known already": changes["reinforced"],
         "retired": changes["retired"],
     }

@@ -1,16 +1,16 @@
-"""The commands that show what is remembered: memories, history, as-of, profile and context."""
+"""The commands that show what is known: memories, history, as-of, profile, context and export."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.terminal import output
-from agent.terminal.app import JsonOption, UserOption, command, opened_memory, start
-from agent.terminal.output import quoted
-from memory.errors import BadInput
+from agent.terminal import files, output
+from agent.terminal.app import JsonOption, UserOption, app, command, opened_memory, start
+from memory.errors import BadInput, quoted
 
 if TYPE_CHECKING:
     from memory.facts.fact import Fact
@@ -31,7 +31,7 @@ async def memories(
     as_json: JsonOption = False,
     user: UserOption = "default",
 ) -> None:
-    """List what is remembered."""
+    """List the facts that are known."""
     if bool(query) + everything + bool(reasons) > 1:
         raise BadInput("--query and --why find what is current: give one of them, and leave out --all.")
     async with opened_memory(user) as memory:
@@ -40,28 +40,25 @@ async def memories(
             return
         known = memory.all if everything else memory.current
         facts = [hit.fact for hit in await memory.search(query)] if query else await known()
-    empty = NO_ANSWER if query else "nothing is remembered yet"
-    output.listing(FACT_COLUMNS, fact_rows(facts), empty, json=map(fact_json, facts) if as_json else None)
+    empty = NO_ANSWER if query else "no facts yet"
+    output.listing(FACT_COLUMNS, fact_rows(facts), empty, list(map(fact_json, facts)), as_json=as_json)
 
 
 def show_reasons(recalled: "Recalled", *, as_json: bool) -> None:
     """What a prompt contains: the profile in any case, and the facts that were found, with each signal's part."""
     found = [("now", hit) for hit in recalled.hits] + [("past", hit) for hit in recalled.past]
-    nothing: dict[str, Any] = {"score": None, "why": []}
-    documents = [{"recalled": "profile", "fact": fact_json(fact), **nothing} for fact in recalled.profile]
+    documents: list[dict[str, Any]] = [
+        {"recalled": "profile", "fact": fact_json(fact), "score": None, "why": []} for fact in recalled.profile
+    ]
     rows = [["profile", "", fact.text, f"{fact.category}, always included"] for fact in recalled.profile]
     for when, hit in found:
         signals = [signal._asdict() | {"contribution": signal.contribution} for signal in hit.why]
         documents.append({"recalled": when, "fact": fact_json(hit.fact), "score": hit.score, "why": signals})
         why = [f"{signal.name} {signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight]
         rows.append([when, f"{hit.score:.3f}", hit.fact.text, "; ".join(why)])
-    if as_json:
-        output.document(documents)
-        return
-    if rows:
-        output.table(["recalled", "score", "text", "why"], rows, texts=2)
-    if not found:
-        output.note(f"{NO_ANSWER}{', apart from the profile' if rows else ''}")
+    output.listing(["recalled", "score", "text", "why"], rows, NO_ANSWER, documents, as_json=as_json, texts=2)
+    if rows and not found and not as_json:
+        output.note(f"{NO_ANSWER}, apart from the profile")
 
 
 @command
@@ -79,10 +76,10 @@ async def history(
         of = (subject or "user", attribute) if slot else (await fact_of(memory, fact_id)).id
         versions = await memory.history(of)
     shown = fact_rows([version.fact for version in versions])
-    rows = ([str(version.number), *row] for version, row in zip(versions, shown, strict=True))
-    documents = ({"version": version.number, "fact": fact_json(version.fact)} for version in versions)
+    rows = [[str(version.number), *row] for version, row in zip(versions, shown, strict=True)]
+    documents = [{"version": version.number, "fact": fact_json(version.fact)} for version in versions]
     empty = f"no fact about {quoted(slot)}, current or past"
-    output.listing(["version", *FACT_COLUMNS], rows, empty, json=documents if as_json else None)
+    output.listing(["version", *FACT_COLUMNS], rows, empty, documents, as_json=as_json)
 
 
 @command
@@ -94,13 +91,10 @@ async def as_of(
     async with opened_memory(user) as memory:
         then = await memory.as_of(moment)
     clocks = {"held": then.held, "believed": then.believed}
-    if as_json:
-        known = {clock: [fact_json(fact) for fact in facts] for clock, facts in clocks.items()}
-        output.document({"when": moment.isoformat(), **known})
-    else:
-        rows = [[clock, *row] for clock, facts in clocks.items() for row in fact_rows(facts)]
-        empty = f"no fact held on {moment:%Y-%m-%d %H:%M} UTC, and none was known then"
-        output.listing(["clock", *FACT_COLUMNS], rows, empty)
+    known = {clock: [fact_json(fact) for fact in facts] for clock, facts in clocks.items()}
+    rows = [[clock, *row] for clock, facts in clocks.items() for row in fact_rows(facts)]
+    empty = f"no fact held on {moment:%Y-%m-%d %H:%M} UTC, and none was known then"
+    output.listing(["clock", *FACT_COLUMNS], rows, empty, {"when": moment.isoformat(), **known}, as_json=as_json)
 
 
 @command
@@ -108,12 +102,9 @@ async def profile(as_json: JsonOption = False, user: UserOption = "default") -> 
     """Show what is known about the user, by kind."""
     async with opened_memory(user) as memory:
         known = asdict(await memory.profile())
-    if as_json:
-        output.document(known)
-        return
     lists = {kind: values if isinstance(values, list) else filter(None, [values]) for kind, values in known.items()}
     rows = [[kind.replace("_", " "), text] for kind, texts in lists.items() for text in texts]
-    output.listing(["kind", "text"], rows, "nothing is known about the user yet")
+    output.listing(["kind", "text"], rows, "nothing is known about the user yet", known, as_json=as_json)
 
 
 @command
@@ -129,6 +120,29 @@ async def context(
     async with opened_memory(user, settings) as memory:
         block = await memory.context(query, settings.memory_tokens if tokens is None else tokens)
     output.line_or_note(block, "no fact is recalled for this, or none fits the budget")
+
+
+@app.command()
+def export(
+    file: Annotated[str, typer.Argument(help="The file to write; standard output by default.")] = "-",
+    user: UserOption = "default",
+) -> None:
+    """Write a user's facts, with their history, as JSON lines."""
+    import agent.persistence  # noqa: F401 - takes seconds, during which Ctrl-C should not leave half a file
+
+    with files.writing(file) as out:  # not in the event loop, so that Ctrl-C ends the wait for the reader of a pipe
+        written = asyncio.run(write_export(out, user))
+    if file != "-":
+        output.note(f"{output.counted(written, 'line')} written to {output.cell(file)}")
+
+
+async def write_export(out: IO[bytes], user: str) -> int:
+    written = 0
+    async with opened_memory(user) as memory:
+        async for line in memory.export():
+            out.write(f"{line}\n".encode())
+            written += 1
+    return written
 
 
 async def fact_of(memory: "UserMemory", prefix: str) -> "Fact":

@@ -24,24 +24,19 @@ HOW_TO_LEAVE = "/quit or Ctrl-D leaves"
 CHECK_TIMEOUT = 5  # seconds until a person can chat although the collection is still being checked or rebuilt
 
 
-def print_version(requested: bool) -> None:
-    if requested:
-        from importlib.metadata import version
-
-        output.line(version("remembering-agent"))
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True)
 def chat(
     context: typer.Context,
     user: UserOption = "default",
     thread: Annotated[str, typer.Option(help="The thread to continue; a new one by default.")] = "",
-    show_version: Annotated[  # noqa: ARG001 - its callback prints it
-        bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)
-    ] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Talk to the agent, or use a command on what it remembers. If input is not a terminal, each line is a message."""
+    if show_version:
+        from importlib.metadata import version
+
+        output.line(version("remembering-agent"))
+        raise typer.Exit
     if context.invoked_subcommand is None:
         raise typer.Exit(asyncio.run(_chat(user, thread)))
     if user != "default" or thread:
@@ -147,9 +142,4 @@ async def talk(opening: "asyncio.Task[Chat]") -> None:
 
 
 async def _answer(opening: "asyncio.Task[Chat]", line: str) -> bool:
-    chat = await asyncio.shield(opening)
-    try:
-        return await chat.handle(line)
-    except asyncio.CancelledError:
-        chat.out.out("")  # ends the line of the reply
-        raise
+    return await (await asyncio.shield(opening)).handle(line)

@@ -36,10 +36,10 @@ def threads(context: typer.Context, as_json: JsonOption = False, user: UserOptio
 
 async def list_(user: str, as_json: bool) -> None:
     async with opened() as services:
-        listed = await titled_threads(services.saver, user)
-    rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in listed]
-    documents = ({"id": thread.id, "last_at": thread.last_at.isoformat(), "title": title} for thread, title in listed)
-    output.listing(["id", "last used", "begins with"], rows, "no threads yet", documents if as_json else None)
+        found = await titled_threads(services.saver, user)
+    rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in found]
+    documents = [{"id": thread.id, "last_at": thread.last_at.isoformat(), "title": title} for thread, title in found]
+    output.listing(["id", "last used", "begins with"], rows, "no threads yet", documents, as_json=as_json)
 
 
 async def titled_threads(saver: "ThreadSaver", user_id: str) -> "list[tuple[Thread, str]]":
@@ -78,7 +78,7 @@ async def prune(
     deleted, in_use = [size for size in outcome if size and size.checkpoints], outcome.count(None)
     checkpoints, size = sum(size.checkpoints for size in deleted), sum(size.bytes for size in deleted)
     if as_json:
-        output.document({"threads": len(deleted), "in_use": in_use, "checkpoints": checkpoints, "bytes": size})
+        output.print_json({"threads": len(deleted), "in_use": in_use, "checkpoints": checkpoints, "bytes": size})
         return
     if unused_for < AT_REST:
         output.note(f"threads used in the last {AT_REST.seconds // 60} minutes are left unchanged")
@@ -119,9 +119,10 @@ async def tasks(
 
         saver = services.saver
         found = await (latest_tasks if everything else active_tasks)(saver.pool, saver.serde, user)
-    documents = ({**entry.task, "thread_id": entry.thread_id} for entry in found) if as_json else None
+    documents = [{**entry.task, "thread_id": entry.thread_id} for entry in found]
+    rows, columns = list(map(task_row, found)), ["type", "status", "thread", "expires", "data"]
     empty = "no tasks yet" if everything else "no task is open"
-    output.listing(["type", "status", "thread", "expires", "data"], map(task_row, found), empty, documents)
+    output.listing(columns, rows, empty, documents, as_json=as_json)
 
 
 def task_row(entry: "ThreadTask") -> list[str]:

@@ -1,6 +1,7 @@
 """Text to vectors: the local model or OpenAI's, behind LangChain's `Embeddings`, with a cache for repeated texts."""
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -65,25 +66,29 @@ class Embedder:
             return self._model
 
 
+def embedder_problem(name: str, *, has_key: bool) -> str | None:
+    """What is wrong with an embedder's name, or None."""
+    if name != "local" and not re.match("openai:.", name):
+        return "write local, or openai:<name> such as openai:text-embedding-3-small"
+    return None if has_key or name == "local" else "it needs a key: set OPENAI_API_KEY, or EMBEDDER=local"
+
+
 def open_embedder(
     name: str, *, api_key: str | None = None, base_url: str | None = None, timeout: float = 60
 ) -> Embedder:
     """ "local" or "openai:<name>" to an embedder. Raises BadInput for another name, or for openai without a key."""
-    provider, _, model = name.partition(":")
+    if problem := embedder_problem(name, has_key=bool(api_key)):
+        raise BadInput(f"EMBEDDER is {name!r}: {problem}.")
     if name == "local":
         return Embedder(name, _load_local)
-    if provider != "openai" or not model:
-        raise BadInput(f"EMBEDDER is {name!r}: write local, or openai:<name> such as openai:text-embedding-3-small.")
-    if not api_key:
-        raise BadInput(f"EMBEDDER is {name!r} but OPENAI_API_KEY is empty: set the key, or EMBEDDER=local.")
 
     def load() -> "Embeddings":
         from langchain_openai import OpenAIEmbeddings
         from pydantic import SecretStr
 
         return OpenAIEmbeddings(
-            model=model,
-            openai_api_key=SecretStr(api_key),
+            model=name.removeprefix("openai:"),
+            openai_api_key=SecretStr(api_key or ""),
             openai_api_base=base_url,
             check_embedding_ctx_length=False,  # otherwise it downloads a tokenizer
             request_timeout=timeout,

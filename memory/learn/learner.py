@@ -99,7 +99,7 @@ class Learner:
     async def learn(self, found: Extracted) -> Changes:
         """Reconcile what the model found with what is known, write the outcome, and update the index if it answers.
 
-        Messages that were extracted before, or forgotten since the extraction started, are not learnt from.
+        Messages that were extracted before, or forgotten since the extraction started, are not learned from.
         """
         now = utc_now()
         pairs = to_compare(self.user_id, found)

@@ -39,16 +39,16 @@ class Weights:
 
 PRESETS: dict[str, Weights] = {
     "default": Weights(0.50, 0.30, 0.05, 0.11, 0.02, 0.02, floor=0.04, general_floor=0.15),
-    "guide": Weights(0.40, 0.0, 0.0, 0.0, 0.35, 0.25, floor=0.03, general_floor=0.10),
+    "simple": Weights(0.40, 0.0, 0.0, 0.0, 0.35, 0.25, floor=0.03, general_floor=0.10),
 }
 
 
 def weights_of(ranking: str) -> Weights:
-    """A preset, optionally followed by single weights: "default", or "guide, recency=0.1". Raises ValueError."""
+    """A preset, optionally followed by single weights: "default", or "simple, recency=0.1". Raises ValueError."""
     name, *changes = (part.strip() for part in ranking.split(","))
     if name not in PRESETS:
         names = " or ".join(map(repr, PRESETS))
-        raise ValueError(f"write {names}, and weights of your own after it, as in 'guide, recency=0.1'")
+        raise ValueError(f"write {names}; single weights can follow, as in 'simple, recency=0.1'")
     own: dict[str, float] = {}
     for change in changes:
         signal, _, value = (part.strip() for part in change.partition("="))

@@ -42,7 +42,7 @@ async def run(bench: Bench) -> None:
 
 
 async def rate(store: FactStore, turns: int, users: int) -> float:
-    """Facts per second, each learnt as the fact of one turn."""
+    """Facts per second, each learned as the fact of one turn."""
     numbers = count()
 
     async def talk() -> None:

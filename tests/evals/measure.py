@@ -27,7 +27,7 @@ def only(**weights: float) -> Weights:
 RANKINGS = {
     "cosine alone": only(similarity=1),
     "words alone": only(words=1),
-    "guide's preset": PRESETS["guide"].without_floor(),
+    "the simple preset": PRESETS["simple"].without_floor(),
     "default": DEFAULT.without_floor(),
     "default, with its floor": DEFAULT,
 }

@@ -65,7 +65,7 @@ def remembers(request: pytest.FixtureRequest) -> Check:
 
     def check(clone: Clone) -> None:
         first = clone.make("chat", typed="I live in Lima.\n")
-        assert (first.returncode, first.stdout) == (0, "Noted: you live in Lima.\nremembered: lives in Lima\n"), (
+        assert (first.returncode, first.stdout) == (0, "Noted: you live in Lima.\nlearned: lives in Lima\n"), (
             first.stderr
         )
         second = clone.make("chat", typed="Where do I live?\n")

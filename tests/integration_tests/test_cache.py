@@ -36,7 +36,7 @@ async def test_a_plan_beyond_the_cache_replaces_a_cached_fact(store: FactStore, 
         assert [hit.fact.text for hit in await memory.search("Where do I live?")] == ["Lives in Berlin"]
 
 
-async def test_a_fact_that_was_erased_and_learnt_again_is_read_again(store: FactStore, user: str) -> None:
+async def test_a_fact_that_was_erased_and_learned_again_is_read_again(store: FactStore, user: str) -> None:
     memory, day = UserMemory(store, user), timedelta(days=1)
     other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
     await memory.remember("Likes tea", at=utc_now() - 700 * day)

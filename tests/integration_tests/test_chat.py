@@ -26,7 +26,7 @@ from memory.store import FactStore
 from memory.threads import threads
 from memory.threads.run_lock import RunLocks
 from memory.threads.saver import ThreadSaver
-from memory.threads.threads import BEGUN_BY, list_threads
+from memory.threads.threads import BEGUN_BY, check_thread_is_own, list_threads
 from memory.user_memory import UserMemory
 from tests.conversation import config_of
 from tests.openai_server import After, Hang, ScriptedOpenAI, Text
@@ -166,13 +166,12 @@ async def test_an_invalid_thread_id_is_refused_before_anything_is_done(
 ) -> None:
     with pytest.raises(BadInput, match="thread id"):
         await run(builder.compile(checkpointer=saver, store=store), user, thread, "Hello")
-    session = chat(saver, store, user, "")
     with pytest.raises(BadInput, match="thread id"):
-        await session.resume(thread)
+        await check_thread_is_own(saver.pool, user, thread)
     assert openai.requests == []
 
 
-async def test_a_thread_whose_id_is_a_number_is_learnt_from(
+async def test_a_thread_whose_id_is_a_number_is_learned_from(
     saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:
     openai.defaults["extraction"] = script.extraction
@@ -191,8 +190,8 @@ async def test_a_thread_belongs_to_its_user_even_if_its_first_run_failed(
     with pytest.raises(BadInput, match="belongs to another user"):
         await run(graph, f"{user}-bob", thread, "Hello")
     with pytest.raises(BadInput, match="No thread"):
-        await chat(saver, store, f"{user}-bob", "").resume(thread)
-    await chat(saver, store, user, "").resume(thread)
+        await check_thread_is_own(saver.pool, f"{user}-bob", thread)
+    await check_thread_is_own(saver.pool, user, thread)
     assert (await run(graph, user, thread, "Hello"))["messages"][-1].text == "OK."
 
 

@@ -19,9 +19,9 @@ from tests.screen import terminal
 
 
 def test_observe_prints_the_changes_to_memory(offline: dict[str, str], run: Run) -> None:
-    assert run("observe", "I live in Lima.", "--at", "2020-01-01").out == "remembered: lives in Lima\n"
+    assert run("observe", "I live in Lima.", "--at", "2020-01-01").out == "learned: lives in Lima\n"
     moved = run("observe", "I moved to Austin.", "--at", "2021-01-01")
-    assert moved.out == "remembered: lives in Austin; retired: lives in Lima\n"
+    assert moved.out == "learned: lives in Austin; retired: lives in Lima\n"
     again = run("observe", "I live in Austin!", "--json").json
     assert [fact["text"] for fact in again["reinforced"]] == ["Lives in Austin"]
     nothing = run("observe", "Good morning.")
@@ -30,7 +30,7 @@ def test_observe_prints_the_changes_to_memory(offline: dict[str, str], run: Run)
 
 def test_observe_prints_what_it_recorded_as_history(offline: dict[str, str], run: Run) -> None:
     run("observe", "I live in Austin.", "--at", "2021-01-01")
-    assert run("observe", "I live in Lima.", "--at", "2020-01-01").out == "remembered as history: lives in Lima\n"
+    assert run("observe", "I live in Lima.", "--at", "2020-01-01").out == "learned as history: lives in Lima\n"
     earlier = run("observe", "I live in Bonn.", "--at", "2019-01-01", "--json").json
     assert [fact["text"] for fact in earlier["history"]] == ["Lives in Bonn"]
     assert (earlier["added"], earlier["reinforced"], earlier["retired"]) == ([], [], [])
@@ -40,8 +40,8 @@ def test_observe_takes_each_line_of_a_file_or_of_standard_input(
     offline: dict[str, str], run: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "said.txt").write_text("I like tea.\n\nI like milk.\r\n")
-    assert run("observe", "--file", "said.txt").out == "remembered: likes tea, likes milk\n"
-    assert run("observe", "--file", "-", typed="I like jazz.").out == "remembered: likes jazz\n"
+    assert run("observe", "--file", "said.txt").out == "learned: likes tea, likes milk\n"
+    assert run("observe", "--file", "-", typed="I like jazz.").out == "learned: likes jazz\n"
 
 
 def test_observe_says_that_the_model_failed(run: Run, openai: ScriptedOpenAI) -> None:
@@ -99,7 +99,7 @@ def test_forget_deletes_a_fact_a_category_or_everything(ada: Run) -> None:
     assert ada("forget", "--everything", "--yes").code == 0
 
 
-def test_forget_deletes_a_thread_and_the_facts_learnt_in_it(
+def test_forget_deletes_a_thread_and_the_facts_learned_in_it(
     offline: dict[str, str], run: Run, tmp_path: Path, user: str
 ) -> None:
     chat("I like tea.\n", offline, tmp_path, "--user", user)

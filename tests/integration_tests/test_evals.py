@@ -32,7 +32,9 @@ def scores() -> Scores:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-@pytest.mark.parametrize(("other", "margin"), [("cosine alone", 0.015), ("words alone", 0.2), ("guide's preset", 0.15)])
+@pytest.mark.parametrize(
+    ("other", "margin"), [("cosine alone", 0.015), ("words alone", 0.2), ("the simple preset", 0.15)]
+)
 def test_the_default_ranks_answers_higher_than_the_other_rankings(
     scores: Scores, split: Split, other: str, margin: float
 ) -> None:
@@ -69,7 +71,7 @@ def talks() -> Scores:
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize(
     ("other", "margin"),
-    [("cosine alone", 0.03), ("words alone", 0.15), ("guide's preset", 0.5), ("no turn before", 0.08)],
+    [("cosine alone", 0.03), ("words alone", 0.15), ("the simple preset", 0.5), ("no turn before", 0.08)],
 )
 def test_in_long_talks_the_default_finds_more_than_other_rankings(
     talks: Scores, split: Split, other: str, margin: float

@@ -163,7 +163,7 @@ async def test_a_failed_background_extraction_is_repeated_by_the_next_turn(
     await assert_own_times(graph, store, user, thread)
 
 
-async def test_a_thread_forgotten_before_its_extraction_is_not_learnt(
+async def test_a_thread_forgotten_before_its_extraction_is_not_learned(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, setting: Setting
 ) -> None:
     setting(extract="background", extract_after=3600)
@@ -252,7 +252,7 @@ async def test_messages_not_yet_extracted_are_never_summarized(
 async def test_a_message_rewritten_before_the_watermark_is_extracted_again(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str
 ) -> None:
-    """With an id from the client, and any number of times. Facts learnt from the first text stay."""
+    """With an id from the client, and any number of times. Facts learned from the first text stay."""
     config, context = config_of(str(uuid.uuid4())), Context(user_id=user)
     for name, text in (("1", "stamps"), ("2", "coins")):
         await graph.ainvoke({"messages": [HumanMessage(items(text), id=name)]}, config, context=context)

@@ -66,14 +66,14 @@ def test_the_chat_catches_up_at_its_end_and_the_command_does_the_rest(
     variables = {**environment, "EXTRACT": "batched"}
     lines = f"{items('stamps')}\nThanks!\n/new\n{items('shells')}\n/new\n{items('coins')}\n"
     talked = chat(lines, variables, tmp_path, "--user", user)
-    assert talked.stdout.splitlines()[-1] == "remembered: collects stamps"
-    assert talked.stderr.count("Nothing was learnt yet from 1 message of thread") == 2
+    assert talked.stdout.splitlines()[-1] == "learned: collects stamps"
+    assert talked.stderr.count("Nothing was learned yet from 1 message of thread") == 2
     assert f"`python -m agent catch-up --user {user}` tries again" in talked.stderr
     assert talked.returncode == 1
 
     unreachable.remove("shells")
     some = chat("", variables, tmp_path, "catch-up", "--user", user)
-    assert (some.returncode, some.stdout) == (1, "1 added\n")
+    assert (some.returncode, some.stdout) == (1, "learned: collects shells\n")
     assert "1 of 3 threads still have messages waiting" in some.stderr
 
     unreachable.clear()
@@ -98,7 +98,7 @@ async def test_the_chat_finishes_background_extractions_unless_interrupted(
             await asyncio.to_thread(screen.wait_for, "OK.")
             await asyncio.to_thread(screen.wait_for, ">")
             screen.type("\x04")
-            await asyncio.to_thread(screen.wait_for, "remembering what was said")
+            await asyncio.to_thread(screen.wait_for, "learning from what was said")
             await wait_until(lambda: bool(asked(openai)) and asked(openai)[-1] == [items(name)])  # noqa: B023 - called in the same iteration
             assert screen.program.poll() is None
             if interrupts:
@@ -115,7 +115,7 @@ async def test_the_chat_finishes_background_extractions_unless_interrupted(
 
 
 @pytest.mark.parametrize("when", ["inline", "batched", "background"])
-def test_a_chat_reports_messages_that_were_not_learnt_and_exits_with_1(
+def test_a_chat_reports_messages_that_were_not_learned_and_exits_with_1(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str, when: str
 ) -> None:
     openai.defaults["extraction"] = Status(404)
@@ -123,7 +123,7 @@ def test_a_chat_reports_messages_that_were_not_learnt_and_exits_with_1(
     variables = {**environment, "EXTRACT": when, "EXTRACTION_MODEL": "openai:small"}
     talked = chat(lines, variables, tmp_path, "--user", user)
     assert (talked.returncode, talked.stdout) == (1, "OK.\n" * 3)
-    assert "error: Nothing was learnt yet from 2 messages of thread" in talked.stderr
+    assert "error: Nothing was learned yet from 2 messages of thread" in talked.stderr
     reason = "the model's server does not know 'openai:small': check EXTRACTION_MODEL and OPENAI_BASE_URL): `python"
     assert f"from the extraction model: {reason}" in talked.stderr
     assert talked.stderr.count("error:") == 1
@@ -138,7 +138,7 @@ def test_a_chat_repeats_failed_extractions_at_its_end(
     openai.extraction(Status(401), Status(401))
     openai.defaults["extraction"] = script.extraction
     talked = chat(f"{items('stamps')}\n{items('coins')}\n", environment, tmp_path, "--user", user)
-    assert talked.stdout.splitlines() == ["OK.", "OK.", "remembered: collects stamps, collects coins"]
+    assert talked.stdout.splitlines() == ["OK.", "OK.", "learned: collects stamps, collects coins"]
     assert talked.returncode == 0
 
 
@@ -158,7 +158,7 @@ async def test_catch_up_learns_from_abandoned_forks(
     assert await known(store, user) == collects(*COLLECTED)
 
 
-async def test_a_first_run_that_died_early_can_be_learnt_from_or_forgotten(
+async def test_a_first_run_that_died_early_can_be_learned_from_or_forgotten(
     graph: Graph, store: FactStore, saver: AsyncPostgresSaver, user: str
 ) -> None:
     lost = [str(uuid.uuid4()) for _ in range(2)]

@@ -78,7 +78,7 @@ async def result(process: "subprocess.Popen[str]") -> object:
 
 
 async def move(user: str, *cities: str) -> list[bool]:
-    """Move to each city in a concurrent session. Returns whether each of them was learnt."""
+    """Move to each city in a concurrent session. Returns whether each of them was learned."""
     async with open_checkpointer() as saver, open_store() as store:
         graph = builder.compile(checkpointer=saver, store=store)
         turns = await asyncio.gather(*(say(graph, user, script.home(city)) for city in cities))

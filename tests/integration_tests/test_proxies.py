@@ -29,4 +29,4 @@ def test_without_a_key_an_unusable_proxy_does_no_harm(
     proxy: str, environment: dict[str, str], tmp_path: Path, user: str, offline_model: None
 ) -> None:
     result = chat("I like tea.\n", {**environment, **proxies(proxy), "CHAT_MODEL": "offline"}, tmp_path, "--user", user)
-    assert (result.returncode, result.stdout) == (0, "Noted: you like tea.\nremembered: likes tea\n"), result.stderr
+    assert (result.returncode, result.stdout) == (0, "Noted: you like tea.\nlearned: likes tea\n"), result.stderr

@@ -71,8 +71,8 @@ def test_profile_and_context_show_who_the_user_is(ada: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["memories"], "nothing is remembered yet"),
-        (["memories", "--all"], "nothing is remembered yet"),
+        (["memories"], "no facts yet"),
+        (["memories", "--all"], "no facts yet"),
         (["memories", "--query", "Where?"], "no fact answers this"),
         (["memories", "--why", "Where?"], "no fact answers this"),
         (["history", "--slot", "user/car"], "no fact about 'user/car', current or past"),

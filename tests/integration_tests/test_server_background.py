@@ -116,7 +116,7 @@ async def test_ten_quick_messages_make_one_extraction_as_the_user_who_sent_them(
     assert state["extracted_until"] == [m for m in state["messages"] if m["type"] == "human"][-2]["id"]
 
 
-async def test_facts_are_learnt_from_both_of_two_forks(server: Server, store: FactStore, user: str) -> None:
+async def test_facts_are_learned_from_both_of_two_forks(server: Server, store: FactStore, user: str) -> None:
     client, names = server.client(user), [f"x{uuid.uuid4().hex}" for _ in range(4)]
     thread = (await client.threads.create())["thread_id"]
     await tell(client, thread, items(names[0]))

@@ -162,7 +162,7 @@ async def test_the_data_of_a_task_cannot_imitate_a_system_message(
     assert block.count("<") == 2
 
 
-async def test_a_task_is_not_learnt_as_a_fact(
+async def test_a_task_is_not_learned_as_a_fact(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, user: str, thread: str
 ) -> None:
     await step(graph, openai, user, thread, TRIP)

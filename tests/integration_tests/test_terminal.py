@@ -51,7 +51,7 @@ TRANSCRIPTS = {
 $ make chat
 > I prefer dark mode in all my apps
 Noted: you prefer dark mode in all apps.
-remembered: prefers dark mode in all apps
+learned: prefers dark mode in all apps
 > /memories
 - Prefers dark mode in all apps  (preference, TODAY)
 """,
@@ -59,7 +59,7 @@ remembered: prefers dark mode in all apps
 $ make chat
 > I'm building a FastAPI backend with PostgreSQL
 Noted: you are building a FastAPI backend with PostgreSQL.
-remembered: is building a FastAPI backend with PostgreSQL
+learned: is building a FastAPI backend with PostgreSQL
 > /new
 new thread
 > What am I building?
@@ -172,7 +172,7 @@ def test_a_failed_reply_is_reported_and_the_message_is_kept(
     result = chat("I like tea.\nHello?\n", environment, tmp_path, "--user", user)
     reason = "the model's server has an internal error. Your message is kept; go on, or ask again."
     assert f"error: No reply: {reason}" in result.stderr
-    assert result.stdout.splitlines() == ["I am back.", "remembered: likes tea"]
+    assert result.stdout.splitlines() == ["I am back.", "learned: likes tea"]
     assert result.returncode == 1
 
 
@@ -217,5 +217,5 @@ def test_a_person_sees_colours_and_a_script_sees_none(offline: dict[str, str], t
     with terminal({**offline, "TERM": "xterm-256color"}, tmp_path, "--user", user) as screen:
         screen.wait_for("/help lists the commands")
         screen.type("I like tea.\r")
-        screen.wait_for("\x1b[2mremembered: likes tea\x1b[0m")
+        screen.wait_for("\x1b[2mlearned: likes tea\x1b[0m")
     assert "\x1b" not in chat("I like milk.\n", offline, tmp_path, "--user", user).stdout

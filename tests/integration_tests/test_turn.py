@@ -106,7 +106,7 @@ async def test_another_user_can_neither_replace_nor_remove_messages(
     assert (await graph.aget_state(config)).values["messages"] == before
 
 
-async def test_a_thread_forgotten_during_its_extraction_is_not_learnt(
+async def test_a_thread_forgotten_during_its_extraction_is_not_learned(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
 ) -> None:
     forgotten = threading.Event()

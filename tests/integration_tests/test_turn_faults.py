@@ -50,7 +50,7 @@ async def test_a_failed_extraction_keeps_the_reply_and_is_repeated_next_turn(
     assert await known(store, user) == ["Lives in San Francisco", "Is allergic to shellfish"]
 
 
-async def test_a_message_that_no_model_can_read_is_given_up_and_the_rest_is_learnt(
+async def test_a_message_no_model_can_read_is_given_up_and_the_rest_is_learned(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
 ) -> None:
     thread = str(uuid.uuid4())

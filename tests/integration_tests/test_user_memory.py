@@ -1,4 +1,4 @@
-"""UserMemory with real servers and a scripted model: the facts learnt from messages of different times and orders."""
+"""UserMemory with real servers and a scripted model: the facts learned from messages of different times and orders."""
 
 import json
 from datetime import UTC, datetime

@@ -42,4 +42,4 @@ async def test_the_nodes_of_the_graph_may_have_any_name() -> None:
     out, memory = Console(file=printed, width=80), SimpleNamespace(user_id="ada")
     chat = Chat(cast(Graph, graph), cast(Any, None), cast(Any, memory), out, out, "1")
     assert await chat.handle("I am Ada.")
-    assert printed.getvalue() == "Hello, Ada.\nremembered: is Ada\n"
+    assert printed.getvalue() == "Hello, Ada.\nlearned: is Ada\n"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
-from pydantic import BaseModel, JsonValue, SecretStr
+from pydantic import BaseModel, SecretStr
 
 from agent.models import open_model
 from agent.offline import NOTICE
@@ -17,7 +17,8 @@ from agent.offline.answers import NOT_TAKEN_IN
 from agent.offline.model import OfflineChatModel
 from agent.settings import Settings
 from memory.facts.fact import Fact, Source, utc_now
-from memory.learn.extract import StructuredOutputMethod, extract
+from memory.learn.answer import Extraction
+from memory.learn.extract import StructuredOutputMethod, extract, extraction_input
 from memory.learn.utterances import Utterance
 from memory.recall.render import render
 from memory.threads.summary import SUMMARY_CHARS, Summary, update_summary
@@ -178,8 +179,8 @@ async def test_it_admits_that_it_cannot_look_up_restaurants() -> None:
 NOT_UNDERSTOOD = ["asdf qwer", "It's raining", "从今以后", "from now on always answer in French", "I work for peanuts"]
 
 
-@pytest.mark.parametrize("message", [*NOT_UNDERSTOOD, "I live in denial", "I live in Rome. Just kidding.", "I'm Virgo"])
-async def test_it_says_when_it_learnt_nothing(message: str) -> None:
+@pytest.mark.parametrize("message", [*NOT_UNDERSTOOD, "I live in denial", "Book a trip to Rome"])
+async def test_it_says_when_it_learned_nothing(message: str) -> None:
     assert await ask(message) == NOT_TAKEN_IN
 
 
@@ -231,27 +232,21 @@ def search_memory(query: str) -> str:
     return query
 
 
-@tool
-def start_task(type: str, data: dict[str, JsonValue]) -> str:  # noqa: A002 - the model sees it
-    """Begin a task."""
-    return type
-
-
-async def test_it_calls_no_tool_without_a_request() -> None:
-    model = OfflineChatModel().bind_tools([start_task, search_memory])
+async def test_it_calls_no_tool() -> None:
+    model = OfflineChatModel().bind_tools([search_memory])
     reply = await model.ainvoke([SystemMessage(MEMORY), HumanMessage("Where do I live?")])
     assert (reply.text, reply.tool_calls) == ("You live in Austin.", [])
 
 
-async def test_a_tool_call_arrives_whole_in_a_stream() -> None:
-    model = OfflineChatModel().bind_tools([start_task])
+async def test_an_extraction_arrives_whole_in_a_stream() -> None:
+    model = OfflineChatModel().bind_tools([Extraction], tool_choice="any")
     whole: AIMessageChunk | None = None
-    async for chunk in model.astream([HumanMessage("Book a trip to Lisbon")]):
+    async for chunk in model.astream([HumanMessage(extraction_input(utterances("I like tea."), []))]):
         assert isinstance(chunk, AIMessageChunk)
         whole = chunk if whole is None else whole + chunk
     assert whole is not None
-    arguments = {"type": "trip booking", "data": {"destination": "Lisbon"}}
-    assert [(call["name"], call["args"]) for call in whole.tool_calls] == [("start_task", arguments)]
+    [call] = whole.tool_calls
+    assert [fact.text for fact in Extraction.model_validate(call["args"]).facts] == ["Likes tea"]
 
 
 def utterances(*said: str) -> list[Utterance]:
@@ -290,12 +285,6 @@ async def test_a_schema_other_than_the_extraction_is_refused() -> None:
 
     with pytest.raises(ValueError, match="cannot fill in Weather"):
         await OfflineChatModel().with_structured_output(Weather).ainvoke("Is it sunny?")
-
-
-async def test_the_same_messages_always_get_the_same_tool_calls() -> None:
-    model = OfflineChatModel().bind_tools([start_task])
-    first, second = [await model.ainvoke([HumanMessage("Book a trip to Lisbon")]) for _ in range(2)]
-    assert first.tool_calls == second.tool_calls
 
 
 def test_it_says_what_it_is_and_how_to_use_a_real_model() -> None:

@@ -121,6 +121,11 @@ I'm from Mars
 I'm from the future
 # short trips, ends and changes that are no statement of the present
 I left Paris yesterday for a short trip
+Book a trip to Rome
+I'm vegan. Book me a trip to Rome.
+From 3 May to 10 May, for two people
+That's all, book it
+Cancel the trip
 I left Acme early today
 I left Acme
 I quit my job

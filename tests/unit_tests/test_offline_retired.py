@@ -50,6 +50,8 @@ RETIRED = [
     # not a statement about the present
     ("I left Paris yesterday for a short trip", ["home city: Lives in Paris"], []),
     ("I left Rome", [ROME], []),
+    ("Book a trip to Oslo", [ROME], []),
+    ("Cancel the trip to Rome", [ROME], []),
     ("I'm in Oslo for a week", [ROME], []),
     ("I'm staying in Oslo", [ROME], []),
     ("I used to live in Oslo", [ROME], []),

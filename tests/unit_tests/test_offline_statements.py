@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.offline.answers import reply
-from agent.offline.extract import extract_by_rules
+from agent.offline.model import extract_by_rules
 from agent.offline.statements import read
 from memory.facts.fact import Fact, Source
 from memory.facts.slots import is_exclusive

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from agent.terminal import output
+from memory.errors import MAX_QUOTED, quoted
 
 COLUMNS = ["id", "said", "category", "state", "text"]
 ROWS = [
@@ -72,6 +73,6 @@ def test_two_texts_that_do_not_fit_are_both_shown_below(monkeypatch: pytest.Monk
 
 
 def test_an_error_quotes_only_the_beginning_of_a_value() -> None:
-    assert output.quoted("ffff") == "'ffff'"
-    assert len(output.quoted("x" * 10_000_000)) == output.MAX_QUOTED + 2
-    assert output.quoted("a\0\x1b[2J") == r"'a\x00\x1b[2J'"
+    assert quoted("ffff") == "'ffff'"
+    assert len(quoted("x" * 10_000_000)) == MAX_QUOTED + 2
+    assert quoted("a\0\x1b[2J") == r"'a\x00\x1b[2J'"

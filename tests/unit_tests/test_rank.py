@@ -15,7 +15,7 @@ from memory.recall.words import document, question, stems
 from tests.facts import NOON, make_fact
 
 DAY = 86_400
-DEFAULT, GUIDE = PRESETS["default"], PRESETS["guide"]
+DEFAULT, SIMPLE = PRESETS["default"], PRESETS["simple"]
 
 
 def said(text: str, attribute: str = "note", *, days: float = 0, **values: Any) -> Fact:
@@ -40,10 +40,10 @@ def texts(hits: list[Hit]) -> list[str]:
     return [hit.fact.text for hit in hits]
 
 
-def test_the_guides_weights_give_the_guides_score() -> None:
-    assert (GUIDE.similarity, GUIDE.words, GUIDE.person, GUIDE.recency, GUIDE.importance) == (0.40, 0, 0, 0.35, 0.25)
+def test_the_simple_preset_adds_similarity_recency_and_importance() -> None:
+    assert Weights(0.40, 0, 0, 0, 0.35, 0.25, SIMPLE.floor, SIMPLE.general_floor) == SIMPLE
     one = Table().extended([Document(said("x", days=30, importance=0.8), [])])
-    (hit,) = rank(Question([]), one, np.array([0.5]), NOON, GUIDE, 10)
+    (hit,) = rank(Question([]), one, np.array([0.5]), NOON, SIMPLE, 10)
     assert hit.score == pytest.approx(0.40 * 0.5 + 0.35 * 0.5 + 0.25 * 0.8)
 
 
@@ -112,7 +112,7 @@ def test_a_general_question_has_to_be_nearer_to_a_fact() -> None:
 def test_by_default_an_old_answer_beats_a_new_irrelevant_fact() -> None:
     old, new = said("Sister is called Anna", days=900), said("Likes tea")
     assert ranked("", {new: 0.3, old: 0.6})[0].fact == old
-    assert ranked("", {new: 0.3, old: 0.6}, GUIDE)[0].fact == new
+    assert ranked("", {new: 0.3, old: 0.6}, SIMPLE)[0].fact == new
 
 
 def test_equally_relevant_facts_are_ordered_by_age_and_importance() -> None:

@@ -56,7 +56,7 @@ def test_every_wrong_value_is_listed_with_its_variable_and_what_it_takes(problem
         "EXTRACT_EVERY is '2.5': must be a whole number.",
         "EMBEDDER is 'word2vec': write local, or openai:<name> such as openai:text-embedding-3-small.",
         "CHROMA_URL is 'localhost:8000': write http://host:8000 or https://host, and nothing after it.",
-        "RANKING is 'best': write 'default' or 'guide', and weights of your own after it, as in 'guide, recency=0.1'.",
+        "RANKING is 'best': write 'default' or 'simple'; single weights can follow, as in 'simple, recency=0.1'.",
         "MEMORY_TOKENS is '-1': must be at least 0.",
         "LOG_LEVEL is 'loud': must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'.",
     ]
@@ -125,8 +125,8 @@ def test_choices_are_accepted_in_any_case(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_single_weights_of_the_ranking_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RANKING", "guide, recency=0.1, words = 0.3")
-    assert read_settings().ranking == replace(PRESETS["guide"], recency=0.1, words=0.3)
+    monkeypatch.setenv("RANKING", "simple, recency=0.1, words = 0.3")
+    assert read_settings().ranking == replace(PRESETS["simple"], recency=0.1, words=0.3)
 
 
 @pytest.mark.parametrize("weight", ["speed=1", "recency", "recency=-1", "recency=nan", "recency=inf", "=", ""])
@@ -143,7 +143,7 @@ def test_with_a_key_the_default_is_a_model_of_openai() -> None:
 def test_an_openai_embedder_without_a_key_is_an_error(problems: Problems) -> None:
     (problem,) = problems(EMBEDDER="openai:text-embedding-3-small")
     assert "it needs a key: set OPENAI_API_KEY" in problem
-    with pytest.raises(BadInput, match="OPENAI_API_KEY is empty"):
+    with pytest.raises(BadInput, match="it needs a key: set OPENAI_API_KEY"):
         open_embedder("openai:text-embedding-3-small")
 
 
