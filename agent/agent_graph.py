@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
@@ -108,8 +108,9 @@ class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT]):
     """A StateGraph that compiles to a CompiledAgentGraph; use it for a parent of the chat, too."""
 
     def compile(self, *args: Any, **options: Any) -> CompiledAgentGraph[StateT, ContextT, InputT, OutputT]:
-        compiled = super().compile(*args, **options)  # and copied, in the way that LangGraph does
-        return CompiledAgentGraph(**{name: value for name, value in vars(compiled).items() if name != "__orig_class__"})
+        compiled = super().compile(*args, **options)
+        compiled.__class__ = CompiledAgentGraph  # LangGraph names its own class in `compile`, and has no hook for it
+        return cast(CompiledAgentGraph[StateT, ContextT, InputT, OutputT], compiled)
 
 
 Graph: TypeAlias = CompiledAgentGraph[State, Context, Input, State]  # the chat, compiled
