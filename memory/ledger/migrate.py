@@ -1,4 +1,7 @@
-"""Creates memory's tables and brings them up to date."""
+"""Creates memory's tables and brings them up to date.
+
+Written by hand, as LangGraph does for its tables: Alembic would add SQLAlchemy, to run a numbered list of SQL files.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
