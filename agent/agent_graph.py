@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
@@ -21,7 +21,6 @@ from agent.models import open_model
 from agent.state import Input, State
 from memory.errors import BadInput
 from memory.facts.fact import owner_key
-from memory.threads.run_lock import RUN_TIMEOUT
 from memory.threads.threads import BEGUN_BY, check_thread_id, has_checkpoint, thread_owner
 
 OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be set: leave `owner` out."
@@ -29,8 +28,6 @@ OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be 
 
 class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
     """A compiled graph that refuses other users' threads, and runs of one thread at the same time."""
-
-    lock_timeout = RUN_TIMEOUT  # seconds that a run waits for another run of its thread before it raises Unavailable
 
     async def astream(  # type: ignore[override]  # of its overloads, which differ in what they yield
         self, input: InputT | None, config: RunnableConfig | None = None, **options: Any
@@ -55,7 +52,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         thread_id = check_thread_id(configurable["thread_id"])
         user = owner_key(identify(configurable.get("langgraph_auth_user"), context))
         unlocked = "graph_id" in configurable or not isinstance(self.checkpointer, BaseCheckpointSaver)
-        async with nullcontext() if unlocked else store.run_locks.hold(thread_id, timeout=self.lock_timeout):
+        async with nullcontext() if unlocked else store.run_locks.hold(thread_id):
             if await thread_owner(store.pool, thread_id) not in (None, "", user):
                 raise foreign_thread(thread_id)
             if any(given != user for given in owners):
@@ -77,12 +74,6 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         # Conditional edges run here too, and read the settings from the store.
         configurable = {**config.get("configurable", {}), CONFIG_KEY_RUNTIME: Runtime(store=self.store)}
         return await super().abulk_update_state(_saved_by("", {**config, "configurable": configurable}), supersteps)
-
-    def copy(self, update: dict[str, Any] | None = None) -> Self:
-        """LangGraph's own, on which `with_config` is built, with the same timeout."""
-        copied = super().copy(update)
-        copied.lock_timeout = self.lock_timeout
-        return copied
 
 
 def _owners(update: object) -> Iterator[object]:
