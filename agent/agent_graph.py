@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
@@ -22,7 +22,6 @@ from agent.settings import DEFAULT_USER
 from agent.state import Input, State
 from memory.errors import BadInput
 from memory.facts.fact import owner_key
-from memory.threads.run_lock import RUN_TIMEOUT
 from memory.threads.threads import BEGUN_BY, check_thread_id, has_checkpoint, thread_owner
 
 OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be set: leave `owner` out."
@@ -30,8 +29,6 @@ OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be 
 
 class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
     """A compiled graph that refuses other users' threads, and runs of one thread at the same time."""
-
-    lock_timeout = RUN_TIMEOUT  # seconds that a run waits for another run of its thread before it raises Unavailable
 
     async def astream(  # type: ignore[override]  # of its overloads, which differ in what they yield
         self, input: InputT | None, config: RunnableConfig | None = None, **options: Any
@@ -63,7 +60,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             return
         thread_id, user = check_thread_id(configurable["thread_id"]), owner_key(user_id or DEFAULT_USER)
         unlocked = on_server(configurable) or not isinstance(self.checkpointer, BaseCheckpointSaver)
-        async with nullcontext() if unlocked else store.run_locks.hold(thread_id, timeout=self.lock_timeout):
+        async with nullcontext() if unlocked else store.run_locks.hold(thread_id):
             if await thread_owner(store.pool, thread_id) not in (None, "", user):
                 raise foreign_thread(thread_id)
             if any(given != user for given in owners):
@@ -91,12 +88,6 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         if schema := super().get_context_jsonschema():
             schema["properties"] = _AnyKey(schema["properties"])
         return schema
-
-    def copy(self, update: dict[str, Any] | None = None) -> Self:
-        """LangGraph's own, on which `with_config` is built, with the same timeout."""
-        copied = super().copy(update)
-        copied.lock_timeout = self.lock_timeout
-        return copied
 
 
 class _AnyKey(dict[str, Any]):
@@ -130,8 +121,9 @@ class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT]):
     """A StateGraph that compiles to a CompiledAgentGraph; use it for a parent of the chat, too."""
 
     def compile(self, *args: Any, **options: Any) -> CompiledAgentGraph[StateT, ContextT, InputT, OutputT]:
-        compiled = super().compile(*args, **options)  # and copied, in the way that LangGraph does
-        return CompiledAgentGraph(**{name: value for name, value in vars(compiled).items() if name != "__orig_class__"})
+        compiled = super().compile(*args, **options)
+        compiled.__class__ = CompiledAgentGraph  # LangGraph names its own class in `compile`, and has no hook for it
+        return cast(CompiledAgentGraph[StateT, ContextT, InputT, OutputT], compiled)
 
 
 Graph: TypeAlias = CompiledAgentGraph[State, Context, Input, State]  # the chat, compiled

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, convert_to_messages
 from langchain_core.messages import MessageLikeRepresentation as MessageLike
 from langgraph.channels import UntrackedValue
-from langgraph.graph.message import Messages, add_messages
+from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read the one of `typing`
 
 from memory.facts.changes import Changes
@@ -26,9 +26,10 @@ def merge_messages(current: list[BaseMessage], update: Sequence[MessageLike] | M
     new_ids = {m.additional_kwargs[REWRITES]: m.id for m in before.values() if REWRITES in m.additional_kwargs}
     sent = convert_to_messages(update if isinstance(update, list) else [cast(MessageLike, update)])
     cleaned = [_cleaned(message, new_ids.get(message.id, message.id)) for message in sent]
+    merged = add_messages(cast(list[MessageLike], current), cast(list[MessageLike], cleaned))
     return [
         _dated(message, before.get(message.id)) if isinstance(message, HumanMessage) else message
-        for message in cast(list[BaseMessage], add_messages(cast(Messages, current), cast(Messages, cleaned)))
+        for message in cast(list[BaseMessage], merged)
     ]
 
 

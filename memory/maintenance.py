@@ -1,5 +1,5 @@
-"""Index maintenance: check it at a start, compare it with the ledger, repair it, rebuild it. All functions raise
-Unavailable if Postgres, the index or the embedder does not answer; called again, they continue."""
+"""Index maintenance: check it at a start, compare it with the ledger, repair it, rebuild it. All functions
+but `bring_up` raise Unavailable if Postgres, the index or the embedder does not answer; called again, they continue."""
 
 import asyncio
 import logging
@@ -126,8 +126,8 @@ async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> No
 
 
 async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
-    """Embed every fact with `embedder` into a new collection, and switch to it once it is complete. Other processes use
-    the new one from their next start. If it is killed, the next reindex continues."""
+    """Embed every fact with `embedder` into a new collection. The old one stays in use until the new one is complete;
+    other processes use the new one from their next start. If it fails or is killed, the next reindex continues."""
     pool, shards = parts.pool, shards or parts.index.shards
     building = await building_index(pool, embedder, shards)
     queue = IndexQueue(pool, parts.index.sibling(building.name, shards), embedder)
@@ -148,7 +148,8 @@ async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, 
 
 
 async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
-    """At a start: rebuild the index if it is broken, and bring it up to date. `say` gets what is wrong, in words."""
+    """At a start: rebuild the index if it is broken, and bring it up to date. `say` gets what is wrong, in words.
+    If index or embedder does not answer, it says so and returns: recall goes by words until the index has caught up."""
     queue = parts.queue
 
     def progress(done: int, total: int) -> None:  # about ten times, if there is much to do

@@ -73,8 +73,8 @@ class FactStore(Parts, BaseStore):
         return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Run operations in order; consecutive ones on ordinary items run as one batch, whose reads see none of its
-        writes, as in every LangGraph store."""
+        """Run operations in order, and return their results in that order. Consecutive ones on ordinary items run as
+        one batch, whose reads see none of its writes, as in every LangGraph store."""
         results: list[Result] = []
         for user_id, group in groupby(ops, _facts_of):
             if user_id is None:

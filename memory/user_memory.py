@@ -73,7 +73,8 @@ class UserMemory:
         self, query: str, limit: int = 10, *, past: bool = False, only: FactTest | None = None, explain: bool = False
     ) -> list[Hit]:
         """Up to `limit` facts that answer `query`, best first, for which `only` returns True. With `past`, facts
-        that no longer hold. With `explain`, the `why` of each hit tells what each signal contributed."""
+        that held once and no longer do, which leaves out retracted ones. With `explain`, the `why` of each hit tells
+        what each signal contributed."""
         return await self._searcher.search(query, limit, past=past, only=only, explain=explain)
 
     async def context(self, query: str, token_budget: int = 1_500) -> str:

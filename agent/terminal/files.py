@@ -46,7 +46,8 @@ def writing(file: str) -> Iterator[IO[bytes]]:
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Replace a file, with its mode and owner, once the block has ended without an error. Raises OSError.
-    Only the owner can read a new file. A device, a pipe and an open descriptor are written to directly."""
+    Only the owner can read a new file. A device, a pipe and an open descriptor are written to directly.
+    By hand: the package for this, atomicwrites, is no longer maintained, and keeps neither mode nor owner."""
     descriptor = descriptor_of(path)
     try:  # without creating or truncating anything
         opened = os.open(path, os.O_WRONLY) if descriptor is None else os.dup(descriptor)

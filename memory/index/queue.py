@@ -84,7 +84,8 @@ class IndexQueue:
         raise Unavailable(f"The collection {self.index.name!r} was replaced by a reindex: restart to use the new one.")
 
     async def drain(self, owner: str | None = None, progress: Progress = quiet) -> None:
-        """Bring the index up to date, for one user or for all, in one pass through the queue. Raises Unavailable."""
+        """Bring the index up to date, for one user or for all, in one pass through the queue. Raises Unavailable;
+        the entries that it has not finished stay queued."""
         total, done = 0 if owner else await self.size(), 0
         after, query = FactKey(owner or "", ""), NEXT.format(of_owner="and owner = %(owner)s" if owner else "")
         while rows := await self.rows(query, owner=owner, after_owner=after.owner, after_id=after.fact_id, limit=PAGE):

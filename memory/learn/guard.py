@@ -1,4 +1,7 @@
-"""Recognizes what is never kept as a fact: secrets, and commands to the agent. Pure."""
+"""Recognizes what is never kept as a fact: secrets, and commands to the agent. Pure.
+
+Written by hand: detect-secrets is made for source code, and not for a password that is told in a sentence.
+"""
 
 import re
 

@@ -53,9 +53,9 @@ def _phrases(spaced: str, unspaced: str = "(?!)") -> re.Pattern[str]:
 END = _phrases(
     r"""
     no longer; not any ?more; any ?more; quit; quits; stopped; gave up; given up; giving up; dropped; sold; lost
-    (?:i|we|he|she|they|just|has|have|i've|we've) left; died; dead; passed away; divorced?; separated; moved out; leaving
-    my ex; done; broke up; split up; ended; over; finished; retired; cancell?ed; returned; got rid; came off; fell through
-    closed; graduated; used to; went off; gone right off; none; former; ex
+    (?:i|we|he|she|they|just|has|have|i've|we've) left; died; dead; passed away; divorced?; separated
+    moved out; leaving; my ex; done; broke up; split up; ended; over; finished; retired; cancell?ed; returned; got rid
+    came off; fell through; closed; graduated; used to; went off; gone right off; none; former; ex
     nicht mehr; kein(?:e|en)? mehr; aufgehört; verkauft; gekündigt; gestorben; getrennt; geschieden
     ne .{1,20} plus; arrêté; vendu; quitté; mort; divorcée?; ya no; dejé; dejado; vendí; murió; divorciad[oa]
     non .{1,20} più; smesso; venduto; lasciato; morto; divorziat[oa]; não .{1,20} mais; parei; vendi; deixei; morreu

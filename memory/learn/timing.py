@@ -33,7 +33,8 @@ BESIDE = re.compile(
     r"|\balso (?:works?|lives?|has)\b|\bon the side\b"
 )
 TEMPORARY = re.compile(
-    r"\b(?:visiting|travell?ing|temporar(?:y|ily)|for now|tonight|at a hotel|stay(?:s|ing) (?:at|with)|on (?:\w+ ){0,2}(?:trip|holiday|vacation|leave|sabbatical))\b"
+    r"\b(?:visiting|travell?ing|temporar(?:y|ily)|for now|tonight|at a hotel|stay(?:s|ing) (?:at|with))\b"
+    r"|\b(?:on (?:\w+ ){0,2}(?:trip|holiday|vacation|leave|sabbatical))\b"
     r"|\bfor (?:a|the|one|two|three|four|\d+|a few|a couple of) (?:\w+ )?"
     r"(?:while|night|day|week|weekend|month|summer|winter)s?\b"
 )

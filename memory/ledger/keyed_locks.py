@@ -1,4 +1,7 @@
-"""A lock for each key within this process, to be taken before an advisory lock that other processes respect."""
+"""A lock for each key within this process, to be taken before an advisory lock that other processes respect.
+
+Written by hand: asyncio has no such lock, and the packages that have one are no shorter to use than this is to read.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from psycopg import OperationalError
 from psycopg.errors import LockNotAvailable
 
 from memory.errors import Unavailable
@@ -42,15 +43,27 @@ async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: fl
         raise Unavailable(busy) from error
 
 
-async def wait_for_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> None:
-    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock."""
-    # Polling: a statement that waits would block `create index concurrently`, which waits for all running statements.
+@asynccontextmanager
+async def session_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> AsyncIterator[None]:
+    """Hold an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock."""
     try:
-        async with asyncio.timeout_at(deadline):
-            while True:
-                cursor = await connection.execute("select pg_try_advisory_lock(%s) as taken", (key,))
-                if (await cursor.fetchall())[0]["taken"]:
-                    return
-                await asyncio.sleep(LOCK_POLL)
-    except TimeoutError as error:
-        raise Unavailable(busy) from error
+        # Polling: a waiting statement would block `create index concurrently`, which waits for all running statements.
+        try:
+            async with asyncio.timeout_at(deadline):
+                while True:
+                    cursor = await connection.execute("select pg_try_advisory_lock(%s) as taken", (key,))
+                    if (await cursor.fetchall())[0]["taken"]:
+                        break
+                    await asyncio.sleep(LOCK_POLL)
+        except TimeoutError as error:
+            raise Unavailable(busy) from error
+        yield
+    finally:  # also when the wait was cancelled right after the lock was taken
+        await asyncio.shield(_unlock(connection, key))
+
+
+async def _unlock(connection: Connection, key: int) -> None:
+    try:
+        await connection.execute("select pg_advisory_unlock(%s)", (key,))
+    except OperationalError:
+        await connection.close()  # which releases the lock as well

@@ -91,7 +91,8 @@ class Transaction:
             from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)
             where not exists (select from memory.forgotten g where g.owner = %(owner)s
                 and g.thread_id in (%(all)s, m.thread_id) and forgotten_at >= %(started_at)s)
-            on conflict (owner, thread_id, message_id) do update set cause = excluded.cause, failed_at = clock_timestamp(),
+            on conflict (owner, thread_id, message_id) do update set
+                cause = excluded.cause, failed_at = clock_timestamp(),
                 failures = f.failures + (select (coalesce(u.extracted_at > f.failed_at, false))::int
                     from memory.users u where u.owner = f.owner)"""
         await self._execute(query, **_columns_of(sources), cause=cause, all=ALL_THREADS, started_at=started_at)

@@ -1,5 +1,7 @@
 """Okapi BM25: which of many documents share words with a question, and how much that says. Pure. Robertson and
-Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009); K1 and B are the usual ones."""
+Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009); K1 and B are the usual ones.
+
+Written by hand: rank-bm25 and bm25s index a fixed collection, and facts are added to and taken out of this one."""
 
 import math
 from collections import Counter

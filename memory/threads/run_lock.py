@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import Unavailable
 from memory.ledger.keyed_locks import KeyedLocks
-from memory.ledger.locks import lock_key, wait_for_lock
+from memory.ledger.locks import lock_key, session_lock
 from memory.ledger.pool import Connection, Pool
 
 RUN_TIMEOUT = 30.0  # seconds to wait for another run of the same thread
@@ -23,22 +23,24 @@ class RunLocks:
     If that connection breaks, its locks are lost, and its runs are only guarded against others in this process.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, timeout: float = RUN_TIMEOUT) -> None:
+        self.timeout = timeout
         self._pool, self._locks, self._opening = pool, KeyedLocks(), asyncio.Lock()
         self._connection: Connection | None = None
         self._users = Counter[Connection]()
 
     @asynccontextmanager
-    async def hold(self, thread_id: str, *, timeout: float = RUN_TIMEOUT) -> AsyncIterator[None]:
+    async def hold(self, thread_id: str, *, timeout: float | None = None) -> AsyncIterator[None]:
         """Hold the thread's lock, or raise Unavailable: concurrent runs would overwrite each other's messages."""
+        timeout = self.timeout if timeout is None else timeout
         key, deadline = lock_key("thread", thread_id), asyncio.get_running_loop().time() + timeout
         busy = f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or use another."
-        async with self._locks.hold(thread_id, timeout=timeout, busy=busy), self._connected(deadline) as connection:
-            try:
-                await wait_for_lock(connection, key, deadline=deadline, busy=busy)
-                yield
-            finally:  # also when the wait was cancelled right after the lock was taken
-                await asyncio.shield(_unlock(connection, key))
+        async with (
+            self._locks.hold(thread_id, timeout=timeout, busy=busy),
+            self._connected(deadline) as connection,
+            session_lock(connection, key, deadline=deadline, busy=busy),
+        ):
+            yield
 
     @asynccontextmanager
     async def _connected(self, deadline: float) -> AsyncIterator[Connection]:
@@ -61,10 +63,3 @@ class RunLocks:
             if connection not in self._users:
                 self._connection = None if self._connection is connection else self._connection
                 await asyncio.shield(self._pool.putconn(connection))
-
-
-async def _unlock(connection: Connection, key: int) -> None:
-    try:
-        await connection.execute("select pg_advisory_unlock(%s)", (key,))
-    except OperationalError:
-        await connection.close()  # which releases the lock as well

@@ -1,6 +1,6 @@
 """The checkpointer: LangGraph's for Postgres, with group commit, encryption, and what a LangGraph server asks for.
 
-It uses private parts of LangGraph's: pyproject.toml pins its minor version, and test_saver.py names what has changed.
+It uses private parts of LangGraph's: pyproject.toml pins the minor version, and test_private_parts.py names each.
 """
 
 import asyncio

@@ -58,14 +58,14 @@ async def test_two_chats_in_one_thread_wait_for_each_other_and_lose_nothing(
 
 
 async def test_a_run_fails_after_the_lock_timeout_and_other_threads_go_on(
-    saver: ThreadSaver, store: FactStore, user: str
+    saver: ThreadSaver, store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy, free = str(uuid.uuid4()), str(uuid.uuid4())
     waiting, going = chat(saver, store, user, busy), chat(saver, store, user, free)
-    waiting.graph.lock_timeout = 0.2
+    monkeypatch.setattr(store.run_locks, "timeout", 3)
     async with store.run_locks.hold(busy):
         await asyncio.gather(waiting.handle("Hello"), going.handle("Hello"))
-    assert f"Another run has been under way in thread '{busy}' for 0.2 s" in " ".join(written(waiting.err).split())
+    assert f"Another run has been under way in thread '{busy}' for 3 s" in " ".join(written(waiting.err).split())
     assert written(going.out) == "OK.\n"
     await waiting.handle("Hello")
     assert written(waiting.out) == "OK.\n"
@@ -89,7 +89,7 @@ async def test_runs_of_one_thread_are_serialized_across_processes(
         elsewhere = builder.compile(checkpointer=saver, store=other)
         said = ((graph, "First."), (graph, "Second."), (elsewhere, "Third."))
         await asyncio.gather(*(run(by, user, thread, text) for by, text in said))
-        elsewhere.lock_timeout = 0.2
+        other.run_locks.timeout = 0.2
         async with store.run_locks.hold(thread):
             with pytest.raises(Unavailable, match=f"under way in thread '{thread}' for 0.2 s: try again"):
                 await run(elsewhere, user, thread, "Fourth.")
@@ -129,7 +129,7 @@ async def test_a_cancelled_run_leaves_the_thread_free(
             await broken_off
     async with open_store() as other:
         elsewhere = builder.compile(checkpointer=saver, store=other)
-        elsewhere.lock_timeout = 5
+        other.run_locks.timeout = 5
         assert (await run(elsewhere, user, thread, "Hello"))["messages"][-1].text == "OK."
 
 
@@ -152,9 +152,11 @@ async def test_a_broken_lock_connection_leaves_the_thread_free(store: FactStore)
         pass
 
 
-async def test_copies_of_a_graph_keep_its_lock_timeout(saver: ThreadSaver, store: FactStore, user: str) -> None:
+async def test_copies_of_a_graph_wait_for_the_same_lock(
+    saver: ThreadSaver, store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
-    graph.lock_timeout = 0.2
+    monkeypatch.setattr(store.run_locks, "timeout", 0.2)
     async with store.run_locks.hold(thread):
         with pytest.raises(Unavailable, match=r"for 0.2 s"):
             await run(graph.with_config(tags=["mine"]), user, thread, "Hello")
