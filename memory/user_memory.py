@@ -103,7 +103,8 @@ class UserMemory:
         """Learn from raw conversation: a text the user wrote, or messages, of which only the human ones count. `at` is
         when it was said, unless a message says so itself; the default is now. The same words, moment and thread are the
         same message, which is learned from once. Raises ExtractionFailed; what was learned until then stays."""
-        said_at = _with_time_zone(at) if at else await self._ledger.after_newest(self.user_id, utc_now())
+        now = utc_now()
+        said_at = min(_with_time_zone(at), now) if at else await self._ledger.after_newest(self.user_id, now)
         return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id))
 
     async def remember(

@@ -21,24 +21,23 @@ For each fact give:
 - `text`: one short declarative sentence in the language the user writes in, without the user as its subject: \
 "Lives in <city>", "Is allergic to <food>", "Prefers <setting>". For somebody else, name them: \
 "<Name> is allergic to <food>".
-- `quote`: the exact words of the message it comes from, copied letter by letter.
+- `quote`: the words of the message it comes from, copied letter by letter.
 - `message`: the number of that message.
-- `subject`: "user", also where the user gives their own name, or else the name of the person or thing it is about.
+- `subject`: "user" (also for the user's own name), or the name of the person or thing it is about.
 - `attribute`: what it says about the subject, short and the same each time: "home city", "employer", "name", \
-"allergy", "likes", "dislikes", "spoken language", "tool", "project". Use the attribute of a known fact about the \
-same thing.
+"allergy", "likes", "dislikes", "spoken language", "tool". Use the attribute of a known fact about the same thing.
 - `exclusive`: true when only one value can hold at a time (home city, employer, name), false when several can \
 (likes, allergies, tools).
 - `category`: identity, location, preference, constraint (allergies, diets and other hard limits), work, skill, \
 project, relationship, decision, event, or fact.
 - `importance`: 0 to 1; 0.9 for a name or an allergy, 0.5 for an ordinary fact, 0.2 for a passing detail.
-- `tense`: "now"; "past" for what is over ("Used to live in <city>"); "planned" for what is still to come; \
-"temporary" for what interrupts for a while what holds again afterwards: a trip, a leave, an interim job.
-- `valid_from`, `valid_until`: where the user said since or until when, as exactly as they did (2020, 2020-06 or \
-2020-06-15), counted from the time the message was said; otherwise null.
-- `relations`: how it relates to known facts, by their numbers: `duplicate` (says the same), `refines` (the same \
-thing, more exact), `replaces` (the known one no longer holds, whatever its attribute is called), `beside` (both hold: \
-a second job, a second home). Leave unrelated ones out.
+- `tense`: "now", "past" (it is over: "Used to live in <city>"), "planned", or "temporary" (for a while, after which \
+what it interrupts holds again: a trip, a leave, an interim job).
+- `valid_from`, `valid_until`: since or until when, as exactly as the user said it (2020, 2020-06 or 2020-06-15), \
+counted from the time of the message; otherwise null.
+- `relations` to known facts, by their numbers: `duplicate` (says the same), `refines` (the same, more exact), \
+`replaces` (the known one no longer holds, whatever its attribute), `beside` (both hold: a second job or home). Leave \
+unrelated ones out.
 
 When the user takes a known fact back or asks to forget it, put its number into `retracted`, with the `message` and \
 the `quote` in which they do.

@@ -161,7 +161,7 @@ def _ends(fact: Fact, other: Fact, cosine: float) -> bool:
     if shared and (END.search(said) or _opposed(fact, other) or _other_number(fact, other)):
         return True
     if CHANGE.search(said) and (fact.exclusive or not other.exclusive):
-        return _one_topic(fact, other) or cosine >= MIN_COSINE
+        return _one_topic(fact, other) or cosine >= MIN_COSINE or _without_names(fact) == _without_names(other)
     return bool(shared - _names(other)) and fact.slot != other.slot and cosine >= NEAR
 
 
@@ -183,6 +183,12 @@ def _covers(fact: Fact, other: Fact) -> bool:
     said = content(f"{fact.text} {fact.quote}")
     value = _value(other, fact) or content(other.text)
     return bool(value) and all(any(alike(word, heard) for heard in said) for word in value)
+
+
+def _without_names(fact: Fact) -> list[str]:
+    """The words of a text but for its names and numbers: "Lives in Rome" and "Lives in Lima" have the same."""
+    names = _names(fact)
+    return [word for word in normalize(fact.text).split() if word not in names]
 
 
 def _names(fact: Fact) -> frozenset[str]:

@@ -44,8 +44,8 @@ def utterances_of(said: "str | Sequence[MessageLikeRepresentation]", at: datetim
 
 def said_at_of(message: "BaseMessage", default: datetime) -> datetime:
     """When a message was said, in the user's time zone: not later than now, except to come after SAID_AFTER."""
-    said_at, now = moment_of(message.additional_kwargs.get(SAID_AT)) or default, datetime.now(UTC)
-    said_at = min(said_at, now.astimezone(said_at.tzinfo))
+    marked = moment_of(message.additional_kwargs.get(SAID_AT))
+    said_at = min(marked, datetime.now(UTC).astimezone(marked.tzinfo)) if marked else default
     after = moment_of(message.additional_kwargs.get(SAID_AFTER))
     return max(said_at, (after + timedelta(microseconds=1)).astimezone(said_at.tzinfo)) if after else said_at
 

@@ -97,7 +97,7 @@ async def test_a_fact_expires_on_read_and_is_new_when_it_is_said_again(
     assert await memory.context("Am I in Paris?") == ""
     assert (await memory.profile()).facts == []
     assert texts((await memory.as_of(day("2020-01-07"))).held) == ["Is in Paris"]
-    assert texts((await memory.as_of(day("2020-01-08"))).held) == []
+    assert texts((await memory.as_of(day("2020-01-09"))).held) == []
 
     openai.extraction(found(trip | {"valid_until": None}))
     await memory.observe("I'm in Paris this week. And for good.", at=day("2021-01-01"))
