@@ -1,7 +1,7 @@
 """The compiled graph: each thread belongs to the user who began it, and has one run at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Self, TypeAlias
 
@@ -15,9 +15,10 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, StateUpdate
 from langgraph.typing import ContextT, InputT, OutputT, StateT
 
-from agent.context import Context
-from agent.identity import AgentStore, foreign_thread, identify
+from agent.context import Context, read_context
+from agent.identity import AgentStore, check_anonymous, foreign_thread, identify
 from agent.models import open_model
+from agent.settings import DEFAULT_USER
 from agent.state import Input, State
 from memory.errors import BadInput
 from memory.facts.fact import owner_key
@@ -36,25 +37,32 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         self, input: InputT | None, config: RunnableConfig | None = None, **options: Any
     ) -> AsyncIterator[Any]:
         """LangGraph's own `astream`, on which `ainvoke` and `astream_events` are built."""
-        owners = list(_owners(input)) if isinstance(input, Command) else []
-        async with self._checked(config or RunnableConfig(), options.get("context"), owners) as checked:
+        config, owners = config or RunnableConfig(), list(_owners(input)) if isinstance(input, Command) else []
+        if (context := options.get("context")) is not None:
+            context = options["context"] = await asyncio.to_thread(read_context, context)
+        async with self._checked(config, context or Context(), owners) as checked:
             async for part in super().astream(input, checked, **options):
                 yield part
 
     @asynccontextmanager
     async def _checked(
-        self, config: RunnableConfig, context: Context | Mapping[str, Any] | None, owners: Sequence[object]
+        self, config: RunnableConfig, context: Context, owners: Sequence[object]
     ) -> AsyncIterator[RunnableConfig]:
         """Hold the thread's lock, except on a server, which queues runs. Raises BadInput before the input is saved."""
         store, configurable = self.store, merge_configs(self.config, config).get("configurable", {})
-        if isinstance(store, AgentStore) and (model := Context.model_validate(context or {}).model):
-            await asyncio.to_thread(open_model, model, store.settings)
-        if not isinstance(store, AgentStore) or configurable.get("thread_id") is None:
+        if not isinstance(store, AgentStore):
             yield config
             return
-        thread_id = check_thread_id(configurable["thread_id"])
-        user = owner_key(identify(configurable.get("langgraph_auth_user"), context))
-        unlocked = "graph_id" in configurable or not isinstance(self.checkpointer, BaseCheckpointSaver)
+        user_id = identify(configurable.get("langgraph_auth_user"), context, configurable)
+        if (on_server := "graph_id" in configurable) and user_id is None:
+            check_anonymous(store.settings.anonymous_runs, configurable.get("thread_id"))
+        if context.model:
+            await asyncio.to_thread(open_model, context.model, store.settings)
+        if configurable.get("thread_id") is None:
+            yield config
+            return
+        thread_id, user = check_thread_id(configurable["thread_id"]), owner_key(user_id or DEFAULT_USER)
+        unlocked = on_server or not isinstance(self.checkpointer, BaseCheckpointSaver)
         async with nullcontext() if unlocked else store.run_locks.hold(thread_id, timeout=self.lock_timeout):
             if await thread_owner(store.pool, thread_id) not in (None, "", user):
                 raise foreign_thread(thread_id)
@@ -78,11 +86,25 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         configurable = {**config.get("configurable", {}), CONFIG_KEY_RUNTIME: Runtime(store=self.store)}
         return await super().abulk_update_state(_saved_by("", {**config, "configurable": configurable}), supersteps)
 
+    def get_context_jsonschema(self) -> dict[str, Any] | None:
+        """LangGraph's own; a server that passes a run's context on by it leaves no key out."""
+        if schema := super().get_context_jsonschema():
+            schema["properties"] = _AnyKey(schema["properties"])
+        return schema
+
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """LangGraph's own, on which `with_config` is built, with the same timeout."""
         copied = super().copy(update)
         copied.lock_timeout = self.lock_timeout
         return copied
+
+
+class _AnyKey(dict[str, Any]):
+    """The properties of a schema. A server drops the context's keys that are not `in` them: a run with a misspelt
+    `userId` would name no user, and nobody would notice."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
 
 
 def _owners(update: object) -> Iterator[object]:

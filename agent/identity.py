@@ -1,17 +1,21 @@
 """Identifies the user of a run, and so whose memory it uses: nodes and tools ask only here."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from langchain_core.runnables import ensure_config
 from langgraph.prebuilt import ToolRuntime
 from langgraph.runtime import Runtime
 
-from agent.context import Context
-from agent.settings import Settings
-from memory.errors import BadInput
+from agent.context import Context, read_context
+from agent.settings import DEFAULT_USER, AnonymousRuns, Settings
+from memory.errors import BadInput, quoted
 from memory.facts.fact import check_user_id
 from memory.store import FactStore
 from memory.user_memory import UserMemory
+
+log = logging.getLogger(__name__)
 
 
 class AgentStore(FactStore):
@@ -24,14 +28,33 @@ Run: TypeAlias = Runtime[Context] | ToolRuntime[Context, Any]  # what LangGraph 
 
 
 def user_of(run: Run) -> str:
-    return identify(run.server_info and run.server_info.user, run.context)
+    config = run.config if isinstance(run, ToolRuntime) else ensure_config()  # of the node that runs
+    authenticated = run.server_info and run.server_info.user
+    return identify(authenticated, read_context(run.context), config.get("configurable", {})) or DEFAULT_USER
 
 
-def identify(authenticated: Any, context: Context | Mapping[str, Any] | None) -> str:
-    """The identity that a server has authenticated; otherwise, in development, the user id in the context."""
+def identify(authenticated: Any, context: Context, configurable: Mapping[str, Any]) -> str | None:
+    """The identity that a server has authenticated; otherwise, in development, the `user_id` that the caller gave, in
+    the context or in `configurable`; None if there is none. Raises BadInput if the two differ."""
     if hasattr(authenticated, "identity"):
         return check_user_id(authenticated.identity)
-    return check_user_id(Context.model_validate(context or {}).user_id)
+    given = [context.user_id] if "user_id" in context.model_fields_set else []
+    given += [configurable["user_id"]] if "user_id" in configurable else []
+    named = [check_user_id(user_id) for user_id in given]
+    if len({*named}) > 1:
+        both = f"{quoted(named[0])} in its context and {quoted(named[1])} in `configurable`"
+        raise BadInput(f"The run names two users, {both}: name one.")
+    return named[0] if named else None
+
+
+def check_anonymous(allowed: AnonymousRuns, thread_id: object) -> None:
+    """For a run on a server that names no user. Raises BadInput if such runs are refused."""
+    if allowed == "refuse":
+        fix = "pass context={\"user_id\": ...}, authenticate users (docs/deploying.md), or set ANONYMOUS_RUNS=warn."
+        raise BadInput(f"The run names no user: {fix}")
+    if allowed == "warn":
+        advice = "the run names no user, and shares a memory with all that do not; see ANONYMOUS_RUNS"
+        log.warning("anonymous run thread=%r user=%r: %s", thread_id, DEFAULT_USER, advice)
 
 
 def store_of(run: Run) -> AgentStore:

@@ -23,6 +23,7 @@ from memory.recall.rank import PRESETS, Weights, weights_of
 log = logging.getLogger(__name__)
 
 ExtractWhen = Literal["inline", "batched", "background"]
+AnonymousRuns = Literal["allow", "warn", "refuse"]
 
 DEFAULT_USER = "default"
 PROJECT = Path(__file__).parents[1]  # `.env` and a relative DATA_DIR are looked for here, not in the working directory
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     chroma_url: str = ""
     chroma_shards: int = Field(default=16, ge=1, le=256)
     langgraph_aes_key: SecretStr | None = None
+    anonymous_runs: AnonymousRuns = "warn"
     data_dir: Path = PROJECT / ".data"
     embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds
 
@@ -67,7 +69,7 @@ class Settings(BaseSettings):
     max_message_chars: int = Field(default=32_000, ge=1, le=10_000_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
-    @field_validator("structured_output", "extract", "ranking", "log_level", mode="before")
+    @field_validator("structured_output", "extract", "anonymous_runs", "ranking", "log_level", mode="before")
     @classmethod
     def _any_case(cls, value: object, info: ValidationInfo) -> object:
         convert = CONVERSIONS.get(str(info.field_name), str)

@@ -172,8 +172,10 @@ class Repeat(BaseModel, frozen=True):
 
 
 def check_user_id(user_id: str) -> str:
-    """Return `user_id`. Raises BadInput if it is empty, too long, or cannot be stored in Postgres."""
-    if not isinstance(user_id, str) or not user_id.strip():
+    """Return `user_id`. Raises BadInput if it is no string, empty, too long, or cannot be stored in Postgres."""
+    if not isinstance(user_id, str):
+        raise BadInput(f"The user id {user_id!r} is not a string: give each user a string such as 'ana'.")
+    if not user_id.strip():
         raise BadInput(f"The user id {user_id!r} is empty: give each user a non-empty id.")
     return check_text("user id", user_id, MAX_USER_ID)
 

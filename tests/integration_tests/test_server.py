@@ -101,7 +101,7 @@ async def test_studio_finds_a_form_and_model_failures_are_reported(
         schemas: Any = await client.assistants.get_schemas(assistant["assistant_id"])
         assert list(schemas["input_schema"]["properties"]) == ["messages"]
         form = schemas["context_schema"]["properties"]
-        assert set(form) == {"user_id", "model", "system_prompt", "memory_tokens"}
+        assert set(form) == {"user_id", "model", "system_prompt", "memory_tokens", "timezone"}
         assert all(field["description"] for field in form.values())
         thread = (await client.threads.create())["thread_id"]
         said: Any = {"messages": [{"role": "user", "content": "Hello"}]}
@@ -114,6 +114,7 @@ async def test_studio_finds_a_form_and_model_failures_are_reported(
         assert outcome["__error__"] == {"error": "NoReply", "message": reason}
         log = (tmp_path / "server.log").read_text()
         assert reason in log
+        assert f"anonymous run thread={thread!r} user='default': the run names no user" in log
         assert "Zanzibar" not in log
 
 

@@ -141,12 +141,15 @@ async def test_the_background_graph_gives_no_access_to_other_users(server: Serve
     client = server.client(mallory)
     own = (await client.threads.create())["thread_id"]
     await tell(client, own, items("coins"), user_id=alice)
+    said: Any = {"messages": [{"role": "user", "content": items("cups")}]}
+    configured: Any = {"configurable": {"user_id": alice}}
+    await client.runs.wait((await client.threads.create())["thread_id"], "chat", input=said, config=configured)
     await client.runs.wait(None, "background_extraction", input=given, context={"user_id": alice})
     with pytest.raises(httpx.HTTPStatusError, match="404"):
         await client.runs.wait(
             background_thread(alice, thread), "background_extraction", input=given, context={"user_id": alice}
         )
-    await wait_for(["Collects coins", "Collects lies"], lambda: facts(store, mallory))
+    await wait_for(["Collects coins", "Collects cups", "Collects lies"], lambda: facts(store, mallory))
     assert await facts(store, alice) == ["Collects stamps"]
 
 

@@ -1,0 +1,67 @@
+"""Whose memory a run uses: the authenticated user's, or that of the user whom the caller names."""
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agent.context import Context, read_context
+from agent.identity import check_anonymous, identify
+from memory.errors import BadInput
+
+NAMED = {"user_id": "ana"}
+
+
+@pytest.mark.parametrize(
+    ("context", "configurable", "user_id"),
+    [
+        ({}, {}, None),
+        (NAMED, {}, "ana"),
+        ({}, NAMED, "ana"),
+        ({"model": "offline"}, NAMED, "ana"),
+        (NAMED, NAMED, "ana"),
+        ({"user_id": "default"}, {}, "default"),
+    ],
+)
+def test_the_user_is_named_in_the_context_or_in_configurable(context: Any, configurable: Any, user_id: str) -> None:
+    assert identify(None, read_context(context), configurable) == user_id
+
+
+def test_an_authenticated_user_takes_precedence_over_what_the_client_sends() -> None:
+    authenticated = SimpleNamespace(identity="bob")
+    for configurable in ({}, NAMED, {"user_id": 5}, {"user_id": "carol"}):
+        assert identify(authenticated, Context(user_id="ana"), configurable) == "bob"
+        assert identify(authenticated, Context(), configurable) == "bob"
+
+
+def test_two_different_users_are_refused_by_name() -> None:
+    with pytest.raises(BadInput, match="two users, 'bob' in its context and 'ana' in `configurable`: name one"):
+        identify(None, Context(user_id="bob"), NAMED)
+    with pytest.raises(BadInput, match="two users"):
+        identify(None, Context(user_id="default"), NAMED)
+
+
+@pytest.mark.parametrize("user_id", [5, 1.5, True, None, b"ana", ["ana"], {"id": "ana"}])
+def test_a_user_id_that_is_no_string_is_refused_with_its_value(user_id: object) -> None:
+    with pytest.raises(BadInput) as error:
+        identify(None, Context(), {"user_id": user_id})
+    assert str(error.value) == f"The user id {user_id!r} is not a string: give each user a string such as 'ana'."
+
+
+@pytest.mark.parametrize("user_id", ["", " "])
+def test_an_empty_user_id_names_nobody_and_is_refused(user_id: str) -> None:
+    for context, configurable in ((Context(user_id=user_id), {}), (Context(), {"user_id": user_id})):
+        with pytest.raises(BadInput, match="is empty"):
+            identify(None, context, configurable)
+
+
+def test_an_anonymous_run_is_allowed_warned_about_or_refused(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    check_anonymous("allow", "t1")
+    assert caplog.messages == []
+    check_anonymous("warn", "t1")
+    (line,) = caplog.messages
+    assert line.startswith("anonymous run thread='t1' user='default': ")
+    with pytest.raises(BadInput, match=r"names no user: pass context=.*authenticate users .*ANONYMOUS_RUNS=warn"):
+        check_anonymous("refuse", "t1")
