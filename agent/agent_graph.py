@@ -16,7 +16,7 @@ from langgraph.types import Command, StateUpdate
 from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from agent.context import Context, read_context
-from agent.identity import AgentStore, check_anonymous, foreign_thread, identify
+from agent.identity import AgentStore, check_anonymous, foreign_thread, identify, on_server
 from agent.models import open_model
 from agent.settings import DEFAULT_USER
 from agent.state import Input, State
@@ -54,7 +54,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             yield config
             return
         user_id = identify(configurable.get("langgraph_auth_user"), context, configurable)
-        if (on_server := "graph_id" in configurable) and user_id is None:
+        if user_id is None and on_server(configurable):
             check_anonymous(store.settings.anonymous_runs, configurable.get("thread_id"))
         if context.model:
             await asyncio.to_thread(open_model, context.model, store.settings)
@@ -62,7 +62,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             yield config
             return
         thread_id, user = check_thread_id(configurable["thread_id"]), owner_key(user_id or DEFAULT_USER)
-        unlocked = on_server or not isinstance(self.checkpointer, BaseCheckpointSaver)
+        unlocked = on_server(configurable) or not isinstance(self.checkpointer, BaseCheckpointSaver)
         async with nullcontext() if unlocked else store.run_locks.hold(thread_id, timeout=self.lock_timeout):
             if await thread_owner(store.pool, thread_id) not in (None, "", user):
                 raise foreign_thread(thread_id)

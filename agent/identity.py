@@ -35,16 +35,23 @@ def user_of(run: Run) -> str:
 
 def identify(authenticated: Any, context: Context, configurable: Mapping[str, Any]) -> str | None:
     """The identity that a server has authenticated; otherwise, in development, the `user_id` that the caller gave, in
-    the context or in `configurable`; None if there is none. Raises BadInput if the two differ."""
+    the context or in `configurable`; None if there is none. Raises BadInput if the two differ.
+
+    A server has copied the caller's `configurable` into the context, and puts a user id of the thread into it."""
     if hasattr(authenticated, "identity"):
         return check_user_id(authenticated.identity)
     given = [context.user_id] if "user_id" in context.model_fields_set else []
-    given += [configurable["user_id"]] if "user_id" in configurable else []
+    given += [configurable["user_id"]] if "user_id" in configurable and not on_server(configurable) else []
     named = [check_user_id(user_id) for user_id in given]
     if len({*named}) > 1:
         both = f"{quoted(named[0])} in its context and {quoted(named[1])} in `configurable`"
         raise BadInput(f"The run names two users, {both}: name one.")
     return named[0] if named else None
+
+
+def on_server(configurable: Mapping[str, Any]) -> bool:
+    """Whether a LangGraph server runs the graph, by what it puts into the run's `configurable`."""
+    return "graph_id" in configurable
 
 
 def check_anonymous(allowed: AnonymousRuns, thread_id: object) -> None:

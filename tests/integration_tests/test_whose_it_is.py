@@ -18,7 +18,7 @@ from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from tests.collecting import collects, known
 from tests.conversation import config_of
-from tests.openai_server import Call, ScriptedOpenAI, Text
+from tests.openai_server import ScriptedOpenAI, Text, ToolCalls
 from tests.processes import langgraph_dev
 from tests.torture import script
 from tests.torture.script import items
@@ -54,7 +54,7 @@ async def test_a_tool_searches_the_memory_of_the_user_in_configurable(
     openai.defaults["extraction"] = script.extraction
     await graph.ainvoke(said(items("stamps")), configured(user))
     for name, found in ((user, True), (f"{user}-bob", False)):
-        openai.reply(Call("search_memory", query="collections"), Text("Here."))
+        openai.reply(ToolCalls([("search_memory", {"query": "collections"})]), Text("Here."))
         state = await graph.ainvoke(said("What do I collect?"), configured(name))
         (answer,) = [message.text for message in state["messages"] if message.type == "tool"]
         assert ("Collects stamps" in answer) is found
@@ -125,6 +125,8 @@ async def test_a_server_without_authentication_refuses_runs_that_name_no_user(
         assert not (await client.threads.get_state(thread))["values"]
         as_configurable: Any = {"configurable": {"user_id": user, "thread_id": thread}}
         await client.runs.wait(thread, "chat", input=given, config=as_configurable)
+        outcome = await client.runs.wait(thread, "chat", input=given, raise_error=False)
+        assert "The run names no user" in outcome["__error__"]["message"]  # and does not get that of the run before
         oslo: Any = {"user_id": user, "timezone": "Europe/Oslo"}
         await client.runs.wait(None, "chat", input=given, context=oslo)
         assistant = await client.assistants.create("chat", context={"user_id": user})
