@@ -57,7 +57,7 @@ def on_server(configurable: Mapping[str, Any]) -> bool:
 def check_anonymous(allowed: AnonymousRuns, thread_id: object) -> None:
     """For a run on a server that names no user. Raises BadInput if such runs are refused."""
     if allowed == "refuse":
-        fix = "pass context={\"user_id\": ...}, authenticate users (docs/deploying.md), or set ANONYMOUS_RUNS=warn."
+        fix = 'pass context={"user_id": ...}, authenticate users (docs/deploying.md), or set ANONYMOUS_RUNS=warn.'
         raise BadInput(f"The run names no user: {fix}")
     if allowed == "warn":
         advice = "the run names no user, and shares a memory with all that do not; see ANONYMOUS_RUNS"

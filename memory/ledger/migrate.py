@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from psycopg import OperationalError
 from psycopg.errors import UndefinedTable
 
 from memory.errors import Unavailable
-from memory.ledger.locks import wait_for_lock
+from memory.ledger.locks import setup_lock
 from memory.ledger.pool import Connection, Pool
 
 MIGRATIONS = Path(__file__).parent / "migrations"  # each runs once, in the order of their names; never change one
@@ -31,16 +30,12 @@ async def is_migrated(pool: Pool) -> bool:
 
 async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
     """Bring LangGraph's tables (by `others`), then memory's up to date; under a lock: two at once are not safe."""
-    deadline = asyncio.get_running_loop().time() + SETUP_TIMEOUT
     busy = f"Another process has been setting up the database for {SETUP_TIMEOUT} s."
-    async with pool.connection() as connection:
-        try:
-            await wait_for_lock(connection, SETUP_LOCK, deadline=deadline, busy=busy)
-            for other in others:
-                await other()
+    async with setup_lock(pool, SETUP_LOCK, timeout=SETUP_TIMEOUT, busy=busy):
+        for other in others:
+            await other()
+        async with pool.connection() as connection:
             await _migrate_memory(connection)
-        finally:
-            await asyncio.shield(_unlock_all(connection))
 
 
 async def _migrate_memory(connection: Connection) -> None:
@@ -55,14 +50,6 @@ async def _migrate_memory(connection: Connection) -> None:
         async with connection.transaction():
             await connection.execute(migration, prepare=False)
             await connection.execute("insert into memory.migrations (number) values (%s)", (number,))
-
-
-async def _unlock_all(connection: Connection) -> None:
-    """Release every lock of the session, including one that was taken during a cancellation."""
-    try:
-        await connection.execute("select pg_advisory_unlock_all()")
-    except OperationalError:
-        await connection.close()  # which releases them, too
 
 
 async def _last_migration(connection: Connection) -> int:

@@ -14,7 +14,15 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from memory.errors import BadInput, Unavailable
 
 Connection = AsyncConnection[DictRow]
-Pool = AsyncConnectionPool[Connection]
+
+
+class Pool(AsyncConnectionPool[Connection]):
+    """A pool of connections in autocommit mode, whose rows are dictionaries."""
+
+    through_pooler = False
+    """Whether a pooler such as PgBouncer stands before Postgres. In its transaction mode each transaction may have
+    another session: what lasts longer, such as a prepared statement or a lock of the session, is not found again."""
+
 
 # How long the first connection is retried, by the reason why it failed; for other reasons it is not.
 RETRY_SECONDS = {"Connection refused": 2, "No such file": 2, "starting up": 60, "not yet accepting": 60}
@@ -49,7 +57,7 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
     """A pool of connections as LangGraph needs them; `timeout` is in seconds. Raises Unavailable, or BadInput."""
     if problem := url_problem(url):
         raise BadInput(f"POSTGRES_URL: {problem}.")
-    await _try_connection(url, timeout)
+    through_pooler = await _try_connection(url, timeout)
 
     async def check(connection: Connection) -> None:
         poll = select.poll()
@@ -61,10 +69,9 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
             await pool.drain()
             raise
 
-    options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-    pool: Pool = AsyncConnectionPool(
-        url, open=False, min_size=1, max_size=max_size, timeout=timeout, check=check, kwargs=options
-    )
+    options = {"autocommit": True, "prepare_threshold": None if through_pooler else 0, "row_factory": dict_row}
+    pool = Pool(url, open=False, min_size=1, max_size=max_size, timeout=timeout, check=check, kwargs=options)
+    pool.through_pooler = through_pooler
     async with pool:
         try:
             await pool.wait(timeout)
@@ -73,14 +80,18 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
         yield pool
 
 
-async def _try_connection(url: str, timeout: float) -> None:
-    """Connect once, since a pool does not say why it gets no connection. Raises Unavailable with the reason."""
+async def _try_connection(url: str, timeout: float) -> bool:
+    """Connect once, since a pool does not say why it gets no connection. Raises Unavailable with the reason.
+
+    Returns whether a pooler answered: it gives its clients process ids of its own (for their cancel requests).
+    """
     started = monotonic()
     while True:
         try:
             async with asyncio.timeout(started + timeout - monotonic()):
-                await (await AsyncConnection.connect(url)).close()
-                return
+                async with await AsyncConnection.connect(url) as connection:  # and a transaction
+                    (pid,) = await (await connection.execute("select pg_backend_pid()")).fetchone() or (0,)
+                    return int(pid) != connection.info.backend_pid
         except TimeoutError as error:
             raise _unavailable(url, f"no answer within {timeout:g} s") from error
         except OperationalError as error:
