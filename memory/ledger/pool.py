@@ -27,6 +27,8 @@ class Pool(AsyncConnectionPool[Connection]):
 # How long the first connection is retried, by the reason why it failed; for other reasons it is not.
 RETRY_SECONDS = {"Connection refused": 2, "No such file": 2, "starting up": 60, "not yet accepting": 60}
 RETRY_PAUSE = 0.2  # seconds
+SECOND_TIMEOUT = 5  # seconds that a pooler may take for a second connection
+OWN_ADDRESS = "or name Postgres's own address."
 NO_ANSWER = (  # how libpq's reason begins when nothing answers
     "Connection refused", "Connection reset", "Connection timed out", "Network is unreachable", "No route to host",
     "No such file", "connection timeout expired", "could not translate host name", "failed to resolve host",
@@ -91,7 +93,10 @@ async def _try_connection(url: str, timeout: float) -> bool:
             async with asyncio.timeout(started + timeout - monotonic()):
                 async with await AsyncConnection.connect(url) as connection:  # and a transaction
                     (pid,) = await (await connection.execute("select pg_backend_pid()")).fetchone() or (0,)
-                    return int(pid) != connection.info.backend_pid
+                    if int(pid) == connection.info.backend_pid:
+                        return False
+                    await _check_pooler(url)
+                    return True
         except TimeoutError as error:
             raise _unavailable(url, f"no answer within {timeout:g} s") from error
         except OperationalError as error:
@@ -102,9 +107,22 @@ async def _try_connection(url: str, timeout: float) -> bool:
         await asyncio.sleep(RETRY_PAUSE)
 
 
+async def _check_pooler(url: str) -> None:
+    """Raises Unavailable for a pooler whose only connection is in use: a lock keeps one, and others are needed."""
+    try:
+        async with asyncio.timeout(SECOND_TIMEOUT), await AsyncConnection.connect(url) as second:
+            await second.execute("select 1")
+    except TimeoutError as error:
+        fix = f"set its pool size to 2 or more (default_pool_size), {OWN_ADDRESS}"
+        raise Unavailable(f"POSTGRES_URL leads to a pooler with one connection: {fix}") from error
+
+
 def _unavailable(url: str, reason: str) -> Unavailable:
     parts = conninfo.conninfo_to_dict(url)
     where = " ".join(f"{key}={parts[key]}" for key in ("host", "port", "dbname", "user") if parts.get(key))
+    if "statement pooling" in reason:
+        fix = f"set its pool_mode to transaction or session, {OWN_ADDRESS}"
+        return Unavailable(f"POSTGRES_URL leads to a pooler in statement mode: {fix}")
     reason, refused, by_server = reason.rpartition("failed: ")[2].partition("FATAL:")
     if not refused and reason.startswith(NO_ANSWER):
         fix = "Check that it runs and that POSTGRES_URL is right, or leave POSTGRES_URL empty for the embedded one."
