@@ -15,7 +15,7 @@ Session: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 STARTUP = 196_608  # the code of a startup message; a request to cancel has another one, and is not answered
 READY, KEY = b"Z", b"K"  # the kinds of two of Postgres's messages
 BEGUN = b"C" + struct.pack("!i", 10) + b"BEGIN\0"  # the answer to `begin`
-NO_STATEMENTS = b"SFATAL\0VFATAL\0C08P01\0Mtransaction blocks not allowed in statement pooling mode\0\0"
+NO_BLOCKS = b"SFATAL\0VFATAL\0C08P01\0Mtransaction blocks not allowed in statement pooling mode\0\0"
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ class _Pool:
                         if message.startswith(READY):
                             expected, ready = expected - 1, message.endswith(b"I") and expected == 1
                         if self._mode == "statement" and message == BEGUN:
-                            writer.write(b"E" + struct.pack("!i", len(NO_STATEMENTS) + 4) + NO_STATEMENTS)
+                            writer.write(b"E" + struct.pack("!i", len(NO_BLOCKS) + 4) + NO_BLOCKS)
                             return
                         writer.write(message)
                         if not ready:

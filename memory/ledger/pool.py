@@ -27,7 +27,7 @@ class Pool(AsyncConnectionPool[Connection]):
 # How long the first connection is retried, by the reason why it failed; for other reasons it is not.
 RETRY_SECONDS = {"Connection refused": 2, "No such file": 2, "starting up": 60, "not yet accepting": 60}
 RETRY_PAUSE = 0.2  # seconds
-SECOND_TIMEOUT = 5  # seconds that a pooler may take for a second connection
+SECOND_TIMEOUT = 3  # seconds that a pooler may take for a second connection
 OWN_ADDRESS = "or name Postgres's own address."
 NO_ANSWER = (  # how libpq's reason begins when nothing answers
     "Connection refused", "Connection reset", "Connection timed out", "Network is unreachable", "No route to host",
@@ -108,13 +108,13 @@ async def _try_connection(url: str, timeout: float) -> bool:
 
 
 async def _check_pooler(url: str) -> None:
-    """Raises Unavailable for a pooler whose only connection is in use: a lock keeps one, and others are needed."""
+    """Raises Unavailable if no second connection is free: a lock keeps one."""
     try:
         async with asyncio.timeout(SECOND_TIMEOUT), await AsyncConnection.connect(url) as second:
             await second.execute("select 1")
     except TimeoutError as error:
-        fix = f"set its pool size to 2 or more (default_pool_size), {OWN_ADDRESS}"
-        raise Unavailable(f"POSTGRES_URL leads to a pooler with one connection: {fix}") from error
+        fix = f"set its default_pool_size to 10 or more, {OWN_ADDRESS}"
+        raise Unavailable(f"POSTGRES_URL leads to a pooler without a second free connection: {fix}") from error
 
 
 def _unavailable(url: str, reason: str) -> Unavailable:

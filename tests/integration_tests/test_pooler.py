@@ -134,7 +134,11 @@ async def test_a_held_lock_blocks_no_vacuum_and_outlives_the_timeout_of_idle_tra
     ("mode", "sessions", "advice"),
     [
         ("statement", 3, "a pooler in statement mode: set its pool_mode to transaction or session, or name Postgres"),
-        ("transaction", 1, "a pooler with one connection: set its pool size to 2 or more (default_pool_size), or name"),
+        (
+            "transaction",
+            1,
+            "a pooler without a second free connection: set its default_pool_size to 10 or more, or name",
+        ),
     ],
 )
 async def test_a_pooler_that_cannot_be_used_is_refused_at_the_start(
