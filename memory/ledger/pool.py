@@ -91,11 +91,13 @@ async def _try_connection(url: str, timeout: float) -> bool:
     while True:
         try:
             async with asyncio.timeout(started + timeout - monotonic()):
-                async with await AsyncConnection.connect(url) as connection:  # and a transaction
+                async with await AsyncConnection.connect(url, autocommit=True) as connection:
                     (pid,) = await (await connection.execute("select pg_backend_pid()")).fetchone() or (0,)
                     if int(pid) == connection.info.backend_pid:
                         return False
-                    await _check_pooler(url)
+                    async with connection.transaction():
+                        await connection.execute("select 1")
+                        await _check_second(url)
                     return True
         except TimeoutError as error:
             raise _unavailable(url, f"no answer within {timeout:g} s") from error
@@ -107,7 +109,7 @@ async def _try_connection(url: str, timeout: float) -> bool:
         await asyncio.sleep(RETRY_PAUSE)
 
 
-async def _check_pooler(url: str) -> None:
+async def _check_second(url: str) -> None:
     """Raises Unavailable if no second connection is free: a lock keeps one."""
     try:
         async with asyncio.timeout(SECOND_TIMEOUT), await AsyncConnection.connect(url) as second:
