@@ -115,9 +115,7 @@ async def test_a_cancelled_wait_leaves_the_other_locks_behind_a_pooler(database:
             pass
 
 
-async def test_a_held_lock_blocks_no_vacuum_and_outlives_the_timeout_of_idle_transactions(
-    database: str, pooled: Pool
-) -> None:
+async def test_a_lock_blocks_no_vacuum_and_outlives_idle_transaction_timeouts(database: str, pooled: Pool) -> None:
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
         role = f"alter role postgres in database {connection.info.dbname}"
         await connection.execute(f"{role} set idle_in_transaction_session_timeout = '100ms'".encode())
