@@ -5,13 +5,16 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from psycopg import OperationalError
 from psycopg.errors import LockNotAvailable
 
 from memory.errors import Unavailable
 from memory.ledger.pool import Connection, Pool
 
-LOCK_POLL = 0.05  # seconds between two attempts to take a session's lock
+LOCK_POLL = 0.05  # seconds between two attempts to take a lock
+# Begins a transaction that lasts while a lock is held, so that a pooler gives the session to no other client. Between
+# its statements it has no snapshot, by which it would block vacuum and `create index concurrently`.
+PIN = """begin isolation level read committed; select set_config(name, '0', true) from pg_settings
+    where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')"""
 
 
 def lock_key(*parts: str) -> int:
@@ -43,27 +46,43 @@ async def take_locks(connection: Connection, keys: Iterable[int], *, timeout: fl
         raise Unavailable(busy) from error
 
 
+# The next two poll: a statement that waits would block `create index concurrently`, which waits for all running ones.
+
+
 @asynccontextmanager
-async def session_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> AsyncIterator[None]:
-    """Hold an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock."""
-    try:
-        # Polling: a waiting statement would block `create index concurrently`, which waits for all running statements.
-        try:
-            async with asyncio.timeout_at(deadline):
-                while True:
-                    cursor = await connection.execute("select pg_try_advisory_lock(%s) as taken", (key,))
-                    if (await cursor.fetchall())[0]["taken"]:
-                        break
-                    await asyncio.sleep(LOCK_POLL)
-        except TimeoutError as error:
-            raise Unavailable(busy) from error
+async def setup_lock(pool: Pool, key: int, *, timeout: float, busy: str) -> AsyncIterator[None]:
+    """Hold an advisory lock on a connection of its own. Raises Unavailable(`busy`) after `timeout` seconds."""
+    deadline = asyncio.get_running_loop().time() + timeout
+    async with pool.connection() as connection:  # which ends the transaction, and with it the lock
+        await connection.execute(PIN, prepare=False)
+        while not await _call(connection, "pg_try_advisory_xact_lock", key):
+            await connection.rollback()  # a waiting transaction could block what the lock's holder does
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(busy)
+            await asyncio.sleep(LOCK_POLL)
+            await connection.execute(PIN, prepare=False)
         yield
-    finally:  # also when the wait was cancelled right after the lock was taken
-        await asyncio.shield(_unlock(connection, key))
 
 
-async def _unlock(connection: Connection, key: int) -> None:
+async def wait_for_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> None:
+    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock."""
     try:
-        await connection.execute("select pg_advisory_unlock(%s)", (key,))
-    except OperationalError:
-        await connection.close()  # which releases the lock as well
+        async with asyncio.timeout_at(deadline):
+            while True:
+                # Shielded: cancelling the statement would abort a transaction in which other locks are held.
+                if await asyncio.shield(_call(connection, "pg_try_advisory_lock", key)):
+                    return
+                await asyncio.sleep(LOCK_POLL)
+    except TimeoutError as error:
+        raise Unavailable(busy) from error
+
+
+async def unlock(connection: Connection, key: int) -> None:
+    """Release a lock that `wait_for_lock` may have taken."""
+    await _call(connection, "pg_advisory_unlock", key)
+
+
+async def _call(connection: Connection, function: str, key: int) -> bool:
+    # Without parameters and unprepared it leaves no portal, which would keep its snapshot until the transaction ends.
+    cursor = await connection.execute(f"select {function}({key}) as done".encode(), prepare=False)
+    return bool((await cursor.fetchall())[0]["done"])

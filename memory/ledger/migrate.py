@@ -10,7 +10,7 @@ from pathlib import Path
 from psycopg.errors import UndefinedTable
 
 from memory.errors import Unavailable
-from memory.ledger.locks import session_lock
+from memory.ledger.locks import setup_lock
 from memory.ledger.pool import Connection, Pool
 
 MIGRATIONS = Path(__file__).parent / "migrations"  # each runs once, in the order of their names; never change one
@@ -33,22 +33,26 @@ async def is_migrated(pool: Pool) -> bool:
 
 async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
     """Bring LangGraph's tables (by `others`), then memory's up to date; under a lock: two at once are not safe."""
-    deadline = asyncio.get_running_loop().time() + SETUP_TIMEOUT
     busy = f"Another process has been setting up the database for {SETUP_TIMEOUT} s."
-    async with pool.connection() as connection, session_lock(connection, SETUP_LOCK, deadline=deadline, busy=busy):
+    async with setup_lock(pool, SETUP_LOCK, timeout=SETUP_TIMEOUT, busy=busy):
         for other in others:
             await other()
-        tables = """create schema if not exists memory; create table if not exists memory.migrations
-            (number int primary key, applied_at timestamptz not null default now())"""
-        await connection.execute(tables, prepare=False)  # several statements in one, as in the migrations below
-        done, known = await _last_migration(connection), await migrations()
-        if done > len(known):
-            newer = f"a newer version (migration {done}; this one knows {len(known)})"
-            raise Unavailable(f"The database was made by {newer}: upgrade.")
-        for number, migration in enumerate(known[done:], done + 1):
-            async with connection.transaction():
-                await connection.execute(migration, prepare=False)
-                await connection.execute("insert into memory.migrations (number) values (%s)", (number,))
+        async with pool.connection() as connection:
+            await _migrate_memory(connection)
+
+
+async def _migrate_memory(connection: Connection) -> None:
+    tables = """create schema if not exists memory; create table if not exists memory.migrations
+        (number int primary key, applied_at timestamptz not null default now())"""
+    await connection.execute(tables, prepare=False)  # several statements in one, as in the migrations below
+    done, known = await _last_migration(connection), await migrations()
+    if done > len(known):
+        newer = f"a newer version (migration {done}; this one knows {len(known)})"
+        raise Unavailable(f"The database was made by {newer}: upgrade.")
+    for number, migration in enumerate(known[done:], done + 1):
+        async with connection.transaction():
+            await connection.execute(migration, prepare=False)
+            await connection.execute("insert into memory.migrations (number) values (%s)", (number,))
 
 
 async def _last_migration(connection: Connection) -> int:

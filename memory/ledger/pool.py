@@ -14,11 +14,21 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from memory.errors import BadInput, Unavailable
 
 Connection = AsyncConnection[DictRow]
-Pool = AsyncConnectionPool[Connection]
+
+
+class Pool(AsyncConnectionPool[Connection]):
+    """A pool of connections in autocommit mode, whose rows are dictionaries."""
+
+    through_pooler = False
+    """Whether a pooler such as PgBouncer stands before Postgres. In its transaction mode each transaction may have
+    another session: what lasts longer, such as a prepared statement or a lock of the session, is not found again."""
+
 
 # How long the first connection is retried, by the reason why it failed; for other reasons it is not.
 RETRY_SECONDS = {"Connection refused": 2, "No such file": 2, "starting up": 60, "not yet accepting": 60}
 RETRY_PAUSE = 0.2  # seconds
+SECOND_TIMEOUT = 3  # seconds that a pooler may take for a second connection
+OWN_ADDRESS = "or name Postgres's own address."
 NO_ANSWER = (  # how libpq's reason begins when nothing answers
     "Connection refused", "Connection reset", "Connection timed out", "Network is unreachable", "No route to host",
     "No such file", "connection timeout expired", "could not translate host name", "failed to resolve host",
@@ -49,7 +59,7 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
     """A pool of connections as LangGraph needs them; `timeout` is in seconds. Raises Unavailable, or BadInput."""
     if problem := url_problem(url):
         raise BadInput(f"POSTGRES_URL: {problem}.")
-    await _try_connection(url, timeout)
+    through_pooler = await _try_connection(url, timeout)
 
     async def check(connection: Connection) -> None:
         poll = select.poll()
@@ -61,10 +71,9 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
             await pool.drain()
             raise
 
-    options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-    pool: Pool = AsyncConnectionPool(
-        url, open=False, min_size=1, max_size=max_size, timeout=timeout, check=check, kwargs=options
-    )
+    options = {"autocommit": True, "prepare_threshold": None if through_pooler else 0, "row_factory": dict_row}
+    pool = Pool(url, open=False, min_size=1, max_size=max_size, timeout=timeout, check=check, kwargs=options)
+    pool.through_pooler = through_pooler
     async with pool:
         try:
             await pool.wait(timeout)
@@ -73,14 +82,23 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
         yield pool
 
 
-async def _try_connection(url: str, timeout: float) -> None:
-    """Connect once, since a pool does not say why it gets no connection. Raises Unavailable with the reason."""
+async def _try_connection(url: str, timeout: float) -> bool:
+    """Connect once, since a pool does not say why it gets no connection. Raises Unavailable with the reason.
+
+    Returns whether a pooler answered: it gives its clients process ids of its own (for their cancel requests).
+    """
     started = monotonic()
     while True:
         try:
             async with asyncio.timeout(started + timeout - monotonic()):
-                await (await AsyncConnection.connect(url)).close()
-                return
+                async with await AsyncConnection.connect(url, autocommit=True) as connection:
+                    (pid,) = await (await connection.execute("select pg_backend_pid()")).fetchone() or (0,)
+                    if int(pid) == connection.info.backend_pid:
+                        return False
+                    async with connection.transaction():
+                        await connection.execute("select 1")
+                        await _check_second(url)
+                    return True
         except TimeoutError as error:
             raise _unavailable(url, f"no answer within {timeout:g} s") from error
         except OperationalError as error:
@@ -91,9 +109,22 @@ async def _try_connection(url: str, timeout: float) -> None:
         await asyncio.sleep(RETRY_PAUSE)
 
 
+async def _check_second(url: str) -> None:
+    """Raises Unavailable if no second connection is free: a lock keeps one."""
+    try:
+        async with asyncio.timeout(SECOND_TIMEOUT), await AsyncConnection.connect(url) as second:
+            await second.execute("select 1")
+    except TimeoutError as error:
+        fix = f"set its default_pool_size to 10 or more, {OWN_ADDRESS}"
+        raise Unavailable(f"POSTGRES_URL leads to a pooler without a second free connection: {fix}") from error
+
+
 def _unavailable(url: str, reason: str) -> Unavailable:
     parts = conninfo.conninfo_to_dict(url)
     where = " ".join(f"{key}={parts[key]}" for key in ("host", "port", "dbname", "user") if parts.get(key))
+    if "statement pooling" in reason:
+        fix = f"set its pool_mode to transaction or session, {OWN_ADDRESS}"
+        return Unavailable(f"POSTGRES_URL leads to a pooler in statement mode: {fix}")
     reason, refused, by_server = reason.rpartition("failed: ")[2].partition("FATAL:")
     if not refused and reason.startswith(NO_ANSWER):
         fix = "Check that it runs and that POSTGRES_URL is right, or leave POSTGRES_URL empty for the embedded one."

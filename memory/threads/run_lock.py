@@ -3,24 +3,26 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
-from psycopg import OperationalError
+from psycopg import Error, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import Unavailable
 from memory.ledger.keyed_locks import KeyedLocks
-from memory.ledger.locks import lock_key, session_lock
+from memory.ledger.locks import PIN, lock_key, unlock, wait_for_lock
 from memory.ledger.pool import Connection, Pool
 
 RUN_TIMEOUT = 30.0  # seconds to wait for another run of the same thread
+UNLOCK_TIMEOUT = 5.0  # seconds
 
 
 class RunLocks:
     """The thread locks that this process holds, as advisory locks that other processes respect.
 
     All of them are held on one connection of the pool: with a connection for each run, ten runs would use up the pool.
-    If that connection breaks, its locks are lost, and its runs are only guarded against others in this process.
+    Behind a pooler it is in a transaction meanwhile, so that it keeps its session. If it breaks, its locks are lost,
+    and its runs are only guarded against others in this process.
     """
 
     def __init__(self, pool: Pool, timeout: float = RUN_TIMEOUT) -> None:
@@ -35,12 +37,12 @@ class RunLocks:
         timeout = self.timeout if timeout is None else timeout
         key, deadline = lock_key("thread", thread_id), asyncio.get_running_loop().time() + timeout
         busy = f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or use another."
-        async with (
-            self._locks.hold(thread_id, timeout=timeout, busy=busy),
-            self._connected(deadline) as connection,
-            session_lock(connection, key, deadline=deadline, busy=busy),
-        ):
-            yield
+        async with self._locks.hold(thread_id, timeout=timeout, busy=busy), self._connected(deadline) as connection:
+            try:
+                await wait_for_lock(connection, key, deadline=deadline, busy=busy)
+                yield
+            finally:  # also when the wait was cancelled right after the lock was taken
+                await asyncio.shield(_unlock(connection, key))
 
     @asynccontextmanager
     async def _connected(self, deadline: float) -> AsyncIterator[Connection]:
@@ -49,10 +51,10 @@ class RunLocks:
             async with asyncio.timeout_at(deadline), self._opening:
                 if self._connection:
                     try:
-                        await AsyncConnectionPool.check_connection(self._connection)
+                        await asyncio.shield(AsyncConnectionPool.check_connection(self._connection))
                     except OperationalError:
                         self._connection = None  # it broke while others were using it
-                connection = self._connection = self._connection or await self._pool.getconn()
+                connection = self._connection = self._connection or await self._open()
                 self._users[connection] += 1
         except (TimeoutError, PoolTimeout, OperationalError) as error:
             raise Unavailable("The database does not answer, or has no connection free: try again.") from error
@@ -62,4 +64,27 @@ class RunLocks:
             self._users -= Counter([connection])  # which drops it at 0
             if connection not in self._users:
                 self._connection = None if self._connection is connection else self._connection
-                await asyncio.shield(self._pool.putconn(connection))
+                await asyncio.shield(self._close(connection))
+
+    async def _open(self) -> Connection:
+        connection = await self._pool.getconn()
+        try:
+            if self._pool.through_pooler:
+                await connection.execute(PIN, prepare=False)
+        except BaseException:
+            await asyncio.shield(self._close(connection))
+            raise
+        return connection
+
+    async def _close(self, connection: Connection) -> None:
+        with suppress(OperationalError):
+            await connection.rollback()  # where there is a transaction
+        await self._pool.putconn(connection)
+
+
+async def _unlock(connection: Connection, key: int) -> None:
+    try:
+        async with asyncio.timeout(UNLOCK_TIMEOUT):
+            await unlock(connection, key)
+    except (Error, TimeoutError):
+        await connection.close()  # which releases the lock as well; a pooler ends the session of a broken transaction

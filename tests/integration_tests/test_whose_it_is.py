@@ -71,6 +71,7 @@ async def test_the_thread_of_the_user_in_configurable_is_closed_to_others(graph:
         with pytest.raises(BadInput, match="belongs to another user"):
             await graph.ainvoke(said("Hello"), config, context=context)
     await graph.ainvoke(said("Hello"), config_of(thread), context=Context(user_id=user))
+    await graph.ainvoke(said("Hello"), configured(user, thread))
 
 
 async def test_a_parent_of_the_chat_passes_the_user_in_configurable_on(
