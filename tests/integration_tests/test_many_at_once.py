@@ -118,7 +118,7 @@ async def test_twenty_sessions_on_one_slot_leave_one_current_fact_and_a_chain(
 
 async def test_sessions_that_change_the_same_slots_do_not_deadlock(store: FactStore, user: str) -> None:
     """Each session retires facts that others add, while both are sent to the index."""
-    slots = [f"favourite {thing}" for thing in ("tea", "book", "city", "song")]
+    slots = [f"favorite {thing}" for thing in ("tea", "book", "city", "song")]
 
     async def session(number: int) -> None:
         order = [slots[(number + step) % len(slots)] for step in range(len(slots))]
