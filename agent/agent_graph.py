@@ -90,7 +90,6 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         return schema
 
 
-
 class _AnyKey(dict[str, Any]):
     """The properties of a schema. A server drops the context's keys that are not `in` them: a run with a misspelt
     `userId` would name no user, and nobody would notice."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from memory.errors import BadInput
@@ -77,9 +77,9 @@ class UserMemory:
         what each signal contributed."""
         return await self._searcher.search(query, limit, past=past, only=only, explain=explain)
 
-    async def context(self, query: str, token_budget: int = 1_500) -> str:
-        """The block of a prompt with what matters for `query`; "" if nothing does."""
-        return (await self.recall(query)).block(token_budget)
+    async def context(self, query: str, token_budget: int = 1_500, zone: tzinfo = UTC) -> str:
+        """The block of a prompt with what matters for `query`, dated in `zone`; "" if nothing does."""
+        return (await self.recall(query)).block(token_budget, zone)
 
     async def profile(self) -> Profile:
         """What is known, by kind, the newest first."""
@@ -98,13 +98,20 @@ class UserMemory:
         return as_of(await self.all(), _with_time_zone(when))
 
     async def observe(
-        self, content: "str | Sequence[MessageLikeRepresentation]", *, at: datetime | None = None, thread_id: str = ""
+        self,
+        content: "str | Sequence[MessageLikeRepresentation]",
+        *,
+        at: datetime | None = None,
+        zone: tzinfo = UTC,
+        thread_id: str = "",
     ) -> Changes:
         """Learn from raw conversation: a text the user wrote, or messages, of which only the human ones count. `at` is
-        when it was said, unless a message says so itself; the default is now. The same words, moment and thread are the
-        same message, which is learned from once. Raises ExtractionFailed; what was learned until then stays."""
+        when it was said, unless a message says so itself; the default is now, in the user's time zone `zone`, in which
+        "today" counts. The same words, moment and thread are the same message, which is learned from once. Raises
+        ExtractionFailed; what was learned until then stays."""
         now = utc_now()
         said_at = min(_with_time_zone(at), now) if at else await self._ledger.after_newest(self.user_id, now)
+        said_at = said_at if at else said_at.astimezone(zone)
         return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id))
 
     async def remember(

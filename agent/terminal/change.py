@@ -1,7 +1,6 @@
 """The commands that change what is known: observe, catch-up, import and forget."""
 
 import sys
-from datetime import UTC, datetime
 from typing import Annotated, get_args
 
 import typer
@@ -25,7 +24,7 @@ async def observe(
     if bool(text.strip()) == bool(file):
         raise BadInput("Say what was said: a text, or --file with a file's name or -.")
     said = [line.strip() for line in files.read_lines(file) if line.strip()] if file else [text]
-    said_at, settings = time_of(at) if at else datetime.now(UTC), start()
+    said_at, settings = time_of(at) if at else None, start()
     from langchain_core.messages import HumanMessage
 
     from agent.extraction_schedule import message_problem, with_extraction_model
@@ -36,7 +35,7 @@ async def observe(
             raise BadInput(f"Line {number}: {problem}" if file else problem)
     async with opened_memory(user, settings, writes=True) as memory:
         memory = await with_extraction_model(memory, settings)
-        changes = await memory.observe([HumanMessage(line) for line in said], at=said_at)
+        changes = await memory.observe([HumanMessage(line) for line in said], at=said_at, zone=output.local_zone())
     if as_json:
         output.print_json({key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()})
     else:

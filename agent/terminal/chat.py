@@ -6,6 +6,7 @@ import shlex
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, HumanMessage
@@ -18,9 +19,10 @@ from agent.identity import AgentStore
 from agent.providers import NoReply
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
-from agent.terminal.output import cell, changes_line, counted, printable
+from agent.terminal.output import cell, changes_line, counted, day_of, local_zone, minute_of, printable
 from agent.terminal.threads import task_row, titled_threads
 from memory.errors import AgentMemoryError, BadInput, cause_of, quoted
+from memory.learn.utterances import SAID_AT
 from memory.threads.saver import ThreadSaver
 from memory.threads.tasks import active_tasks
 from memory.threads.threads import background_thread, list_threads
@@ -93,7 +95,7 @@ class Chat:
                 self.note("new thread")
             case "/threads":
                 threads, empty = await titled_threads(self.saver, user), "no threads yet"
-                lines = [f"{marks.get(t.id, ' ')} {t.id}  {t.last_at:%Y-%m-%d %H:%M}  {title}" for t, title in threads]
+                lines = [f"{marks.get(t.id, ' ')} {t.id}  {minute_of(t.last_at)}  {title}" for t, title in threads]
             case "/resume":
                 await self._resume_prefix(argument.strip())
             case "/tasks":
@@ -101,7 +103,7 @@ class Chat:
                 lines = [f"{marks.get(t.thread_id, ' ')} {'  '.join(map(cell, task_row(t)))}" for t in tasks]
             case "/memories":
                 facts, empty = await self.memory.current(), "no facts yet"
-                lines = [f"- {printable(f.text)}  ({f.category}, {f.observed_at:%Y-%m-%d})" for f in facts]
+                lines = [f"- {printable(f.text)}  ({f.category}, {day_of(f.observed_at)})" for f in facts]
             case "/help":
                 lines = [HELP]
             case "/quit":
@@ -128,8 +130,9 @@ class Chat:
     async def _turn(self, text: str) -> None:
         """Send one message, print the reply as it is generated, and then what memory did."""
         self._used[self.thread_id] = None
+        said_at = {SAID_AT: datetime.now(local_zone()).isoformat()}
         stream = self.graph.astream(
-            {"messages": [HumanMessage(text, id=str(uuid.uuid4()))]},
+            {"messages": [HumanMessage(text, id=str(uuid.uuid4()), additional_kwargs=said_at)]},
             {"configurable": {"thread_id": self.thread_id}},
             context=Context(user_id=self.memory.user_id),
             stream_mode=["messages", "updates"],

@@ -4,6 +4,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -137,3 +138,18 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=shown_on, transient=True, disable=not shown_on.is_terminal) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def local_zone() -> tzinfo:
+    """The time zone of this terminal."""
+    return datetime.now().astimezone().tzinfo or UTC
+
+
+def day_of(moment: datetime) -> str:
+    """ "2026-11-22", in the time zone of this terminal."""
+    return f"{moment.astimezone():%Y-%m-%d}"
+
+
+def minute_of(moment: datetime) -> str:
+    """ "2026-11-22 12:00", in the time zone of this terminal."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

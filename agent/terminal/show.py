@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from memory.user_memory import UserMemory
 
 ID_SHOWN, ID_NEEDED = 8, 4  # characters of a fact's id that are shown, and that have to be given
-WHEN = "An ISO date or time, in UTC unless it names a zone."
+WHEN = "An ISO date or time, in your time zone unless it names one."
 FACT_COLUMNS = ["id", "said", "category", "state", "text"]
 NO_ANSWER = "no fact answers this"
 
@@ -93,7 +93,7 @@ async def as_of(
     clocks = {"held": then.held, "believed": then.believed}
     known = {clock: [fact_json(fact) for fact in facts] for clock, facts in clocks.items()}
     rows = [[clock, *row] for clock, facts in clocks.items() for row in fact_rows(facts)]
-    empty = f"no fact held on {moment:%Y-%m-%d %H:%M} UTC, and none was known then"
+    empty = f"no fact held on {output.minute_of(moment)}, and none was known then"
     output.listing(["clock", *FACT_COLUMNS], rows, empty, {"when": moment.isoformat(), **known}, as_json=as_json)
 
 
@@ -118,7 +118,7 @@ async def context(
     """Print the facts that a prompt would contain for a message."""
     settings = start()
     async with opened_memory(user, settings) as memory:
-        block = await memory.context(query, settings.memory_tokens if tokens is None else tokens)
+        block = await memory.context(query, settings.memory_tokens if tokens is None else tokens, output.local_zone())
     output.line_or_note(block, "no fact is recalled for this, or none fits the budget")
 
 
@@ -158,11 +158,11 @@ async def fact_of(memory: "UserMemory", prefix: str) -> "Fact":
 
 def time_of(text: str) -> datetime:
     """The time that an ISO date or time names. Raises BadInput."""
-    from memory.facts.fact import in_utc, iso_moment
+    from memory.facts.fact import in_utc
 
     try:
-        return in_utc(iso_moment(text))
-    except ValueError as error:
+        return in_utc(datetime.fromisoformat(text).astimezone()).astimezone()  # one without a zone is local
+    except (ValueError, OverflowError) as error:
         raise BadInput(f"{quoted(text)} is not a time: write 2026-11-22, or 2026-11-22T12:00+01:00.") from error
 
 
@@ -179,7 +179,7 @@ def fact_rows(facts: "Sequence[Fact]") -> list[list[str]]:
     for fact in facts:
         state = state_of(fact, now)
         state = "replaced" if state == "current" and fact.id not in current else state
-        rows.append([fact.id[:ID_SHOWN], f"{fact.observed_at:%Y-%m-%d}", fact.category, state, fact.text])
+        rows.append([fact.id[:ID_SHOWN], output.day_of(fact.observed_at), fact.category, state, fact.text])
     return rows
 
 
@@ -190,11 +190,15 @@ def state_of(fact: "Fact", now: datetime) -> str:
     end = min((end for end in (fact.valid_until, fact.ended_at) if end), default=withdrawn)
     match fact.retired_reason:
         case None if end >= now:
-            return f"from {fact.starts_at:%Y-%m-%d}" if fact.starts_at > now else "current"
+            if fact.starts_at > now:
+                return f"from {output.day_of(fact.starts_at)}" if fact.valid_from else fact.tense
+            return (
+                f"until {output.day_of(end)}" if fact.valid_until else "temporary" if fact.is_temporary else "current"
+            )
         case "refined":
             return "refined"
         case "retracted":
-            return f"retracted {withdrawn:%Y-%m-%d}"
+            return f"retracted {output.day_of(withdrawn)}"
         case "superseded" if fact.is_planned and withdrawn <= fact.starts_at:
-            return f"cancelled {withdrawn:%Y-%m-%d}"
-    return f"{'before' if fact.is_past and end == fact.observed_at else 'until'} {end:%Y-%m-%d}"
+            return f"cancelled {output.day_of(withdrawn)}"
+    return f"{'before' if fact.is_past and end == fact.observed_at else 'until'} {output.day_of(end)}"

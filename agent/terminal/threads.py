@@ -37,7 +37,7 @@ def threads(context: typer.Context, as_json: JsonOption = False, user: UserOptio
 async def list_(user: str, as_json: bool) -> None:
     async with opened() as services:
         found = await titled_threads(services.saver, user)
-    rows = [[thread.id, f"{thread.last_at:%Y-%m-%d %H:%M}", title] for thread, title in found]
+    rows = [[thread.id, output.minute_of(thread.last_at), title] for thread, title in found]
     documents = [{"id": thread.id, "last_at": thread.last_at.isoformat(), "title": title} for thread, title in found]
     output.listing(["id", "last used", "begins with"], rows, "no threads yet", documents, as_json=as_json)
 
@@ -126,7 +126,8 @@ async def tasks(
 
 
 def task_row(entry: "ThreadTask") -> list[str]:
-    """ "trip", "in_progress", the thread, "2026-11-23 12:00" (UTC), and the data, shortened."""
+    """ "trip", "in_progress", the thread, "2026-11-23 12:00", and the data, shortened."""
+    expires = datetime.fromisoformat(entry.task["expires_at"])
     task, data = entry.task, json.dumps(entry.task["data"], ensure_ascii=False)
     shown = data if len(data) <= DATA_WIDTH else f"{data[: DATA_WIDTH - 1]}…"
-    return [task["type"], task["status"], entry.thread_id, task["expires_at"][:16].replace("T", " "), shown]
+    return [task["type"], task["status"], entry.thread_id, output.minute_of(expires), shown]

@@ -1,0 +1,77 @@
+"""When a candidate holds: its tense, its dates and whether it may take the place of another fact, as tables."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from memory.facts.fact import Tense
+from memory.learn.timing import Timing, checked, timing
+
+SAID_AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+TIMINGS = [
+    # tense, from, until -> tense, from, until, whether it is certain
+    ("now", None, None, ("now", None, None, True)),
+    ("now", "2020", None, ("now", "2020-01-01", None, True)),
+    ("now", "null", "present", ("now", None, None, True)),
+    ("now", None, "2020", ("past", None, "2020-12-31", True)),
+    ("now", "2018-06", "2020-03", ("past", "2018-06-01", "2020-03-31", True)),
+    ("now", None, "2099-03", ("now", None, "2099-03-31", True)),
+    ("now", "2099", None, ("now", "2099-01-01", None, True)),
+    ("now", None, "the flood", ("now", None, None, False)),
+    ("now", "someday", None, ("now", None, None, False)),
+    ("now", "2021", "2020", ("now", None, None, False)),
+    ("", None, None, ("now", None, None, False)),
+    ("gnomic", None, None, ("now", None, None, False)),
+    ("Holds_now", None, None, ("now", None, None, True)),
+    ("past", None, None, ("past", None, None, True)),
+    ("over", None, "2026", ("past", None, "2026-11-28", True)),
+    ("past", None, "the flood", ("past", None, None, True)),
+    ("past", "last spring", None, ("past", "2026-03-01", None, True)),
+    ("past", None, "2099", ("temporary", None, "2099-12-31", False)),
+    ("planned", None, None, ("planned", None, None, True)),
+    ("planned", "2099-05", None, ("planned", "2099-05-01", None, True)),
+    ("planned", "2026", None, ("planned", "2026-12-31", None, True)),
+    ("planned", "2020", None, ("planned", None, None, True)),
+    ("temporary", None, None, ("temporary", None, None, True)),
+    ("temporary", "2026-11", "2026-12", ("temporary", "2026-11-01", "2026-12-31", True)),
+    ("temporary", None, "yesterday", ("past", None, "2026-11-27", True)),
+]  # fmt: skip
+
+IN_A_SLOT_OF_ONE_VALUE = [
+    # attribute, text, quote -> tense, whether it is certain
+    ("home city", "Lives in Rome", "I moved to Rome", "now", True),
+    ("home city", "Lives in Oslo", "I used to live in Rome, now I live in Oslo", "now", True),
+    ("home city", "Lives in Rome", "I used to live in Rome", "now", False),
+    ("home city", "Used to live in Rome", "Rome was my home", "now", False),
+    ("home city", "Lived in Rome", "Rome was my home", "now", False),
+    ("home city", "Is used to the cold", "I am used to the cold", "now", True),
+    ("home city", "Is in Rome", "hello from Rome", "temporary", True),
+    ("home city", "Lives in Rome", "I'm in Rome for two weeks", "temporary", True),
+    ("home city", "Stays with her aunt in Rome", "at my aunt's", "temporary", True),
+    ("employer", "Is on parental leave", "on leave until May", "temporary", True),
+    ("employer", "Has a second job at a bar", "a second job", "now", False),
+    ("employer", "Also works at a bar", "I work at a bar as well", "now", False),
+    ("marital status", "Is in a relationship", "I'm seeing someone", "now", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tense", "start", "end", "expected"), TIMINGS)
+def test_tense_and_dates_of_a_candidate(
+    tense: str, start: str | None, end: str | None, expected: tuple[Tense, str | None, str | None, bool]
+) -> None:
+    found = timing(tense, (start, end), SAID_AT)
+    days = [moment and f"{moment:%Y-%m-%d}" for moment in (found.valid_from, found.valid_until)]
+    assert (found.tense, *days, found.certain) == expected
+
+
+@pytest.mark.parametrize(("attribute", "text", "quote", "tense", "certain"), IN_A_SLOT_OF_ONE_VALUE)
+def test_signs_that_a_fact_takes_no_place(attribute: str, text: str, quote: str, tense: Tense, certain: bool) -> None:
+    found = checked(Timing("now", None, None), attribute, text, quote)
+    assert (found.tense, found.certain) == (tense, certain)
+
+
+@pytest.mark.parametrize("tense", ["past", "planned", "temporary"])
+def test_a_tense_that_the_model_gave_stays(tense: Tense) -> None:
+    given = Timing(tense, None, None)
+    assert checked(given, "home city", "Is in Rome", "used to live in Rome") == given
