@@ -192,9 +192,7 @@ def state_of(fact: "Fact", now: datetime) -> str:
         case None if end >= now:
             if fact.starts_at > now:
                 return f"from {output.day_of(fact.starts_at)}" if fact.valid_from else fact.tense
-            return (
-                f"until {output.day_of(end)}" if fact.valid_until else "temporary" if fact.is_temporary else "current"
-            )
+            return "temporary" if fact.tense == "temporary" else "current"
         case "refined":
             return "refined"
         case "retracted":
