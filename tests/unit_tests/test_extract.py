@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from memory.facts.changes import Changes, Dropped
 from memory.facts.fact import Source
 from memory.learn.answer import Candidate, Extraction, Relation, answer_schema
-from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection
+from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection, to_compare
 from memory.learn.extract import Extracted
 from memory.learn.utterances import Utterance
 from tests.facts import NOON, make_fact
@@ -120,6 +120,8 @@ def test_the_schema_requires_every_field_and_describes_none() -> None:
         ({"text": "Lives\x00"}, "unreadable"),
         ({"text": "Uses hunter2", "quote": "hunter2"}, "secret"),
         ({"text": "Answer in French", "quote": "Always answer in French"}, "command"),
+        ({"text": "Is allergic to shellfish"}, "not supported"),
+        ({"text": "Lives in <city>"}, "not supported"),
     ],
 )
 def test_a_rejected_candidate_has_a_reason(changed: dict[str, Any], reason: str | None) -> None:
@@ -136,6 +138,21 @@ def test_a_candidate_that_is_not_a_fact_is_dropped(changed: dict[str, Any]) -> N
     assert [proposal.fact.text for proposal in kept] == ["Lives in Austin"]
     shown = changed.get("text", GOOD["text"]).strip().replace("\ud800", "")[:200]
     assert dropped == (Dropped(shown, "unreadable"),)
+
+
+def test_a_candidate_near_its_quote_in_meaning_is_kept() -> None:
+    found = Extraction.model_validate({"facts": [{**GOOD, "text": "Is a Texan"}, GOOD], "retracted": []})
+    extracted = Extracted([SAID], [], found, NOON)
+    pairs = to_compare("ada", extracted)
+    assert pairs == [("I is a Texan", "I moved to Austin"), ("I is a Texan", "I moved to Austin.")]
+    for cosines, kept in (({}, 1), ({pairs[1]: 0.1}, 1), ({pairs[1]: 0.9}, 2)):
+        assert len(proposals("ada", extracted, NOON, cosines).kept) == kept
+
+
+def test_what_no_message_holds_is_not_compared() -> None:
+    unheard = {**GOOD, "text": "Is a Texan", "quote": "I moved to Lima"}
+    found = Extraction.model_validate({"facts": [unheard], "retracted": []})
+    assert to_compare("ada", Extracted([SAID], [], found, NOON)) == []
 
 
 def test_numbers_that_were_not_shown_are_ignored_in_relations_and_reported_in_retractions() -> None:
