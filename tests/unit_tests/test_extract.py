@@ -1,4 +1,4 @@
-"""Checks of the model's answer: items of the wrong shape are mended or counted, and rejected candidates have a reason."""
+"""Checks of the model's answer: items of the wrong shape are mended or counted; rejected candidates have a reason."""
 
 from typing import Any
 
