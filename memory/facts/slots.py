@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from memory.facts.text import normalize
+from memory.facts.text import fold, normalize
 
 MAX_SLOT_NAME = 100  # characters
 NOTE = "note"  # the attribute of a fact that was stored without one
@@ -77,5 +77,5 @@ def _spelled(text: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _cached(text: str) -> str:
-    words = normalize(re.sub(r"[_\-\s]+", " ", text)).split()
+    words = normalize(re.sub(r"[_\-\s]+", " ", fold(text))).split()
     return " ".join(SPELLINGS.get(word, word) for word in words)

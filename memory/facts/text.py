@@ -8,7 +8,7 @@ QUOTATION_MARKS = '"“”„‟″‶〝〞〟‹›«»「」『』'
 DASHES = "‐‑‒–—―−⁃﹘"
 # What is not seen: soft hyphens, joiners, marks of direction, selectors of variants.
 INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
-# Before NFKC, which makes a space and an accent of "´", and two marks of "″".
+# Before NFKC, which takes some of these marks apart.
 MARKS = str.maketrans(
     dict.fromkeys(APOSTROPHES + QUOTATION_MARKS, "'") | dict.fromkeys(DASHES, "-") | {"。": ".", "｡": "."}
 )

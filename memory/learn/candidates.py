@@ -37,7 +37,7 @@ def to_compare(user_id: str, found: Extracted) -> list[Pair]:
     names, pairs = own_names(found.known), dict[Pair, None]()
     for candidate in found.extraction.facts:
         if said := message_of(candidate, found.utterances):
-            pairs |= dict.fromkeys(compared(candidate.text, candidate.attribute, candidate.quote, said.text))
+            pairs |= dict.fromkeys(compared(candidate, said.text))
             if fact := _fact(user_id, candidate, said, said.said_at, names):
                 pairs |= dict.fromkeys(claimed_changes(_claims(candidate, found.known), fact, found.known))
     return [*pairs]
@@ -99,8 +99,7 @@ def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = N
         return "unreadable"
     if is_command(candidate.text, candidate.quote):
         return "command"
-    supported = is_supported(candidate.text, candidate.attribute, candidate.quote, said.text, cosines)
-    return None if supported else "not supported"
+    return None if is_supported(candidate, said.text, cosines) else "not supported"
 
 
 def _proposal(fact: Fact, candidate: Candidate, known: Sequence[Fact], cosines: Cosines) -> Proposal:

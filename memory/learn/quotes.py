@@ -8,6 +8,7 @@ from memory.facts.text import fold
 
 MAX_QUOTE = 2_000  # characters of a quote; a longer one does not show where the fact comes from
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？।؟])\s*|\s*\n\s*")
+CLAUSE_END = re.compile(rf"{SENTENCE_END.pattern}|(?<=[,;:])\s+|(?<=[，、；：،])\s*|\s+[-–—]+\s+|\s*—\s*")
 
 
 def is_quoted(quote: str, text: str) -> bool:
@@ -17,14 +18,23 @@ def is_quoted(quote: str, text: str) -> bool:
 
 def sentence_around(quote: str, text: str) -> str:
     """The sentence or line of `text` with the quote in it, or those that it runs over; the quote if it has none."""
-    sentences = [sentence for sentence in SENTENCE_END.split(text) if sentence]
-    letters, sought = [*map(_letters, sentences)], _letters(quote)
+    return " ".join(_around(quote, text, SENTENCE_END))
+
+
+def clauses_around(quote: str, text: str) -> list[str]:
+    """The clauses of `text` that the quote runs over, which a comma, a colon or a dash ends, too."""
+    return _around(quote, text, CLAUSE_END)
+
+
+def _around(quote: str, text: str, end: re.Pattern[str]) -> list[str]:
+    parts = [part for part in end.split(text) if part]
+    letters, sought = [*map(_letters, parts)], _letters(quote)
     start = "".join(letters).find(sought)
     if start < 0 or not sought:
-        return quote
+        return [quote]
     ends = [*accumulate(map(len, letters))]
     first, last = bisect_right(ends, start), bisect_right(ends, start + len(sought) - 1)
-    return " ".join(sentences[first : last + 1])
+    return parts[first : last + 1]
 
 
 def _bare(text: str) -> str:

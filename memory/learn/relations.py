@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 
 from memory.facts.changes import RelationKind
+from memory.facts.content import alike, content
 from memory.facts.fact import Fact
 from memory.facts.slots import USER
 from memory.facts.text import normalize
-from memory.learn.support import Cosines, Pair, alike, content
+from memory.learn.support import Cosines, Pair
 
 # Cosines of the local embedder from which on two facts are about the same thing, and about nearly the same.
 MIN_COSINE, NEAR = 0.45, 0.55

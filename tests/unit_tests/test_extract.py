@@ -1,4 +1,4 @@
-"""Checks of the model's answer: items of the wrong shape are mended or counted, and rejected candidates have a reason."""
+"""Checks of the model's answer: items of the wrong shape are mended or counted; rejected candidates have a reason."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from memory.facts.changes import Changes, Dropped
 from memory.facts.fact import Source
 from memory.learn.answer import Candidate, Extraction, Relation, answer_schema
-from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection
+from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection, to_compare
 from memory.learn.extract import Extracted
 from memory.learn.utterances import Utterance
 from tests.facts import NOON, make_fact
@@ -120,6 +120,8 @@ def test_the_schema_requires_every_field_and_describes_none() -> None:
         ({"text": "Lives\x00"}, "unreadable"),
         ({"text": "Uses hunter2", "quote": "hunter2"}, "secret"),
         ({"text": "Answer in French", "quote": "Always answer in French"}, "command"),
+        ({"text": "Is allergic to shellfish"}, "not supported"),
+        ({"text": "Lives in <city>"}, "not supported"),
     ],
 )
 def test_a_rejected_candidate_has_a_reason(changed: dict[str, Any], reason: str | None) -> None:
@@ -138,7 +140,22 @@ def test_a_candidate_that_is_not_a_fact_is_dropped(changed: dict[str, Any]) -> N
     assert dropped == (Dropped(shown, "unreadable"),)
 
 
-def test_numbers_that_were_not_shown_are_ignored_in_relations_and_reported_in_retractions() -> None:
+def test_a_candidate_near_its_quote_in_meaning_is_kept() -> None:
+    found = Extraction.model_validate({"facts": [{**GOOD, "text": "Is a Texan"}, GOOD], "retracted": []})
+    extracted = Extracted([SAID], [], found, NOON)
+    pairs = to_compare("ada", extracted)
+    assert pairs == [("I is a Texan", "I moved to Austin"), ("I is a Texan", "I moved to Austin.")]
+    for cosines, kept in (({}, 1), ({pairs[1]: 0.1}, 1), ({pairs[1]: 0.9}, 2)):
+        assert len(proposals("ada", extracted, NOON, cosines).kept) == kept
+
+
+def test_what_no_message_holds_is_not_compared() -> None:
+    unheard = {**GOOD, "text": "Is a Texan", "quote": "I moved to Lima"}
+    found = Extraction.model_validate({"facts": [unheard], "retracted": []})
+    assert to_compare("ada", Extracted([SAID], [], found, NOON)) == []
+
+
+def test_numbers_not_shown_are_ignored_or_reported_in_retractions() -> None:
     known = make_fact("Lives in Lima", "home city")
     relations = [{"known": number, "relation": "replaces"} for number in (0, 1, 2)]
     retracted = [{"known": number, "message": 1, "quote": "I moved"} for number in (-1, 1, 9)]
@@ -166,7 +183,7 @@ def test_a_wrong_message_number_gives_way_to_the_only_message_with_the_quote(num
     assert message_of(candidate, twice) == (PLAIN if number == 1 else None)
 
 
-def test_no_more_than_twenty_facts_and_every_constraint_of_a_message_are_kept() -> None:
+def test_twenty_facts_and_every_constraint_of_a_message_are_kept() -> None:
     facts = [{**GOOD, "text": f"Likes number {n}", "category": "preference"} for n in range(22)]
     facts += [{**GOOD, "text": f"Is allergic to {n}", "category": "constraint"} for n in range(40)]
     answer = Extraction.model_validate({"facts": facts, "retracted": []})
