@@ -66,7 +66,7 @@ def message_problem(text: str, max_chars: int) -> str | None:
 async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserMemory:
     """The same memory, with the model that the settings name for extraction."""
     model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
-    return memory.with_model(model, settings.structured_output)
+    return memory.with_model(model, settings.structured_output, settings.model_timeout)
 
 
 async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance], seconds: int) -> None:
