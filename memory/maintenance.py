@@ -12,6 +12,7 @@ from psycopg.errors import ForeignKeyViolation
 
 from memory.errors import Unavailable, cause_of
 from memory.facts.fact import utc_now
+from memory.index.breaker import PAUSE
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Damaged, vectors_of
 from memory.index.queue import PAGE, IndexQueue, Progress, queue_facts, quiet
@@ -26,7 +27,7 @@ SHOWN_IDS = 20
 SAMPLE_SIZE = 20  # facts that a start searches the index for
 SAMPLE_LIMIT = 50  # facts that each of these searches asks for: another fact may have the same vector
 TIMEOUT = 60  # seconds that a start waits for another one that checks the same index
-RETRY_PAUSE = 15.0  # seconds between two attempts to bring a failed index up to date
+RETRY_PAUSE = PAUSE + 1  # seconds until an index that failed is brought up to date, and between two attempts
 
 CREATE_INDEXED = """
     create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) on commit drop
@@ -184,13 +185,13 @@ async def keep_up(parts: Parts, say: Callable[[str], None]) -> None:
 
     while True:
         await parts.index_failed.wait()
+        await asyncio.sleep(RETRY_PAUSE)
         parts.index_failed.clear()
         try:
             await _mend(parts, say_once)
         except Exception as error:  # also of Postgres
             log.info("index still behind cause=%s", cause_of(error))
             parts.report(error)
-        await asyncio.sleep(RETRY_PAUSE)
 
 
 async def _mend(parts: Parts, say: Callable[[str], None]) -> None:

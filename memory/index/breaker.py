@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from memory.errors import Unavailable
 
 MAX_LOST = 1.5  # seconds lost in failures in a row after which the server is not called
-PAUSE = 15.0  # seconds until it is called again
+PAUSE = 10.0  # seconds until it is called again
 GIVEN_UP = 1.0  # seconds after which a call that is cancelled counts as failed
 
 
