@@ -197,6 +197,7 @@ async def keep_up(parts: Parts, say: Callable[[str], None]) -> None:
 async def _mend(parts: Parts, say: Callable[[str], None]) -> None:
     if not parts.index_damaged:
         with suppress(Damaged):
+            await parts.index.count()  # it may be gone when its server is back
             await parts.queue.drain()
             return
     await bring_up(parts, say)

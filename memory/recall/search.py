@@ -177,7 +177,7 @@ class Searcher:
         mask = held.current(now, [] if held.complete else await self.ledger.in_planned_slots(self.user_id))
         for vector in vectors:
             if vector is not None and not held.complete:
-                near = None if every else await self._ask_collection(vector, asked.until)
+                near = None if every else await self._ask_collection(vector, asked.until, held)
                 if near is None:
                     held = await self.cache.whole(self.user_id, len(vector))
                     mask = held.current(now)
@@ -195,23 +195,27 @@ class Searcher:
         return Candidates(table, cosines, np.ones(len(table), bool), held)
 
     async def _past(self, asked: Asked) -> list[Candidates]:
-        near = None if asked.vector is None else await self._ask_collection(asked.vector, asked.until, past=True)
+        near = None if asked.vector is None else await self._ask_collection(asked.vector, asked.until)
         found = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
         stored = [vector for _, vector in found]
         vectors = None if asked.vector is None else vectors_of(stored, len(asked.vector))
         table = await extend(Table(), [fact for fact, _ in found], vectors)
         return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool), asked.held)]
 
-    async def _ask_collection(self, vector: Vectors, until: float, *, past: bool = False) -> dict[str, float] | None:
-        """Fact id -> cosine, 0 for facts that the collection does not have yet; None if it does not answer in time, or
-        lacks so many facts that the ledger is searched instead."""
+    async def _ask_collection(
+        self, vector: Vectors, until: float, held: Table | None = None
+    ) -> dict[str, float] | None:
+        """Fact id -> cosine for the facts nearest to `vector`, with a table that is held for the current ones, and
+        without one for the past ones and those not yet indexed. None if the ledger is to be searched: the collection
+        does not answer in time, or lacks facts that are not held, or many."""
         owner = owner_key(self.user_id)
         try:
             async with asyncio.timeout_at(until):
                 waiting = await self.queue.waiting(owner)  # first: what is indexed meanwhile is then found twice
-                if len(waiting) > POOL:
+                if len(waiting) > POOL or (held is not None and not {*waiting} <= {*held.ids}):
                     return None
-                return dict.fromkeys(waiting, 0.0) | await self.queue.index.search(owner, vector, POOL, past=past)
+                near = await self.queue.index.search(owner, vector, POOL, past=held is None)
+                return dict.fromkeys(waiting, 0.0) | near
         except (Unavailable, TimeoutError) as error:
             log.warning("recall without the collection user=%r cause=%s", self.user_id, cause_of(error))
             self.report(error)

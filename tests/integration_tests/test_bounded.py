@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from langchain_core.embeddings import Embeddings
 from langchain_core.messages import HumanMessage
 
 from agent.agent_graph import Graph
@@ -20,7 +21,7 @@ from agent.settings import Settings
 from graphs.chat import builder
 from memory import maintenance
 from memory.embedded.connect import Addresses
-from memory.index.embeddings import open_embedder
+from memory.index.embeddings import Embedder, open_embedder
 from memory.index.queue import IndexQueue
 from memory.learn.extract import ExtractionFailed
 from memory.learn.verbatim import Memory
@@ -104,13 +105,44 @@ async def test_a_turn_is_bounded_whatever_part_of_memory_fails(
     assert ("Likes cake" in await known(store, user)) == (part != "model")
 
 
-async def test_a_slow_database_delays_a_reply_by_no_more_than_the_limit(
+async def test_a_model_that_takes_long_to_load_delays_no_reply(
     graph: Graph, store: AgentStore, openai: ScriptedOpenAI, user: str
 ) -> None:
+    await UserMemory(store, user).remember("Likes green tea")
+    loaded = threading.Event()
+
+    def load() -> Embeddings:
+        loaded.wait()
+        raise OSError("no weights")
+
+    store.use_index(IndexQueue(store.pool, store.index, Embedder("openai:vectors", load)))
+    reply, after = await turn(graph, user, "Which tea do I like?")
+    loaded.set()
+    assert (reply < REPLY, after < AFTERWARDS) == (True, True)
+    assert "Likes green tea" in str(openai.requests[0].messages[0]["content"])
+
+
+@pytest.mark.parametrize("extract", ["inline", "background"])
+async def test_a_slow_database_delays_a_turn_by_no_more_than_the_limits(
+    graph: Graph, store: AgentStore, openai: ScriptedOpenAI, user: str, setting: Setting, extract: str
+) -> None:
+    setting(extract=extract)
     async with store.pool.connection() as connection, connection.transaction():
-        await connection.execute("lock table memory.facts in access exclusive mode")
+        await connection.execute("lock table memory.facts, memory.extracted_messages in access exclusive mode")
         reply, after = await turn(graph, user, "Where do I live?")
-    assert (reply < REPLY + 1, after < AFTERWARDS) == (True, True)
+    assert (reply < REPLY, after < AFTERWARDS) == (True, True)
+
+
+async def test_a_summary_and_an_extraction_that_hang_end_together(
+    graph: Graph, openai: ScriptedOpenAI, user: str, setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    setting(after_reply_timeout=10, window_tokens=100)  # 2 s for both
+    openai.defaults["extraction"] = Hang()
+    openai.defaults["reply"] = lambda request: Text("Yes. " * 50) if "tools" in request.body else Hang()
+    thread = str(uuid.uuid4())
+    after = [(await turn(graph, user, "Thanks! " * 50, thread))[1] for _ in range(3)]
+    assert max(after) < 10
+    assert "summary failed" in caplog.text
 
 
 async def test_an_extraction_that_is_cut_off_is_repeated_and_never_given_up(
