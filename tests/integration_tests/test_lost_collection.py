@@ -16,7 +16,7 @@ from memory.embedded.connect import Addresses, embedded_servers
 from memory.index.chroma import ChromaIndex, open_chroma
 from memory.maintenance import doctor
 from memory.store import FactStore
-from tests.index import CITIES, found, remember, settings_of_its_own, until_clean
+from tests.index import CITIES, found, refuse, remember, settings_of_its_own, until_clean
 from tests.openai_server import ScriptedOpenAI
 from tests.processes import server_pid
 
@@ -69,6 +69,34 @@ async def test_a_deleted_collection_is_rebuilt_once_a_write_misses_it(settings: 
         await remember(store, user, CITIES[-1])
         await until_clean(store)
         assert await store.index.count() == len(CITIES)
+
+
+async def test_an_empty_collection_is_never_searched_before_its_facts_are_queued(
+    settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, queued = ChromaIndex.start_over, list[int]()
+
+    async def create_and_look(index: ChromaIndex) -> None:
+        await create(index)
+        queued.append(await store.queue.size())
+
+    async with open_store(settings) as store:
+        await remember(store, user, *CITIES)
+        monkeypatch.setattr(ChromaIndex, "start_over", create_and_look)
+        await store.queue.start_over()
+        assert queued == [len(CITIES)]
+
+
+async def test_a_write_that_the_collection_refuses_keeps_its_vectors(
+    settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_store(settings) as store:
+        with monkeypatch.context() as away:
+            away.setattr(ChromaIndex, "put", refuse)
+            await remember(store, user, *CITIES)
+            _, vectors = await store.ledger.newest(user, 100, store.embedder.name)
+            assert (len(vectors), vectors.count(None)) == (len(CITIES), 0)
+            assert await store.queue.size() == len(CITIES)
 
 
 async def test_of_two_processes_that_miss_it_one_rebuilds(
