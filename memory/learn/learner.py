@@ -92,7 +92,7 @@ class Learner:
             async with asyncio.timeout(self.timeout):
                 extraction = await extract(model, batch, known, self.method)
         except TimeoutError as error:
-            raise ExtractionFailed(f"no answer within {self.timeout:g} s (MODEL_TIMEOUT)", transient=True) from error
+            raise ExtractionFailed(f"no answer within {self.timeout:g} s, with all repeats", transient=True) from error
         except ExtractionFailed as error:
             if not error.transient:
                 cause = type(error.__cause__ or error).__name__

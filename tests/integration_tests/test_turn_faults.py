@@ -25,7 +25,7 @@ from tests.torture import script
 
 
 @pytest.mark.parametrize(
-    "failure", [(Status(500),) * 3, (Hang(),), (Malformed(),), (Malformed('{"facts": "none"}'),)], ids=repr
+    "failure", [(Status(500),) * 3, (Hang(),) * 3, (Malformed(),), (Malformed('{"facts": "none"}'),)], ids=repr
 )
 async def test_a_failed_extraction_keeps_the_reply_and_is_repeated_next_turn(
     graph: Graph,
