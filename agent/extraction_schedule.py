@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 Saver: TypeAlias = BaseCheckpointSaver[str]
 BACKGROUND_GRAPH = "background_extraction"  # its name in langgraph.json
 NEVER = datetime.min.replace(tzinfo=UTC)
+REPEATS = 10  # seconds of an extraction beyond MODEL_TIMEOUT: for imports, and repeats after errors that come at once
 MAX_BACKGROUND_MESSAGES = 10 * EXTRACTION_MESSAGES  # of one background run; the next run takes the rest
 
 
@@ -66,7 +67,7 @@ def message_problem(text: str, max_chars: int) -> str | None:
 async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserMemory:
     """The same memory, with the model that the settings name for extraction."""
     model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
-    return memory.with_model(model, settings.structured_output)
+    return memory.with_model(model, settings.structured_output, settings.model_timeout + REPEATS)
 
 
 async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance], seconds: int) -> None:

@@ -16,6 +16,7 @@ from langgraph.runtime import Runtime
 from agent import extraction_schedule as schedule
 from agent.context import Context, zone
 from agent.identity import foreign_thread, memory_of, memory_tokens, settings_of, store_of, user_of
+from agent.limits import RECALL_TIMEOUT, RECONCILE_TIMEOUT, SCHEDULE_TIMEOUT, extraction_timeout, within
 from agent.models import open_model
 from agent.prompts import system_message
 from agent.providers import NoReply, model_failure
@@ -89,7 +90,7 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     try:
         if schedule.message_problem(query, settings_of(runtime).max_message_chars):
             return nothing
-        recalled = await memory_of(runtime).recall(query, explain=True)
+        recalled = await within(RECALL_TIMEOUT, memory_of(runtime).recall(query, explain=True))
     except Exception as error:
         log.warning("recall failed %s cause=%s", _ids(runtime), cause_of(error))
         return nothing
@@ -126,9 +127,15 @@ def after_respond(state: State, runtime: Runtime[Context]) -> list[str]:
 
 async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     """Turn the messages not yet extracted into candidate facts: one model call, or none where they say nothing."""
-    messages = schedule.unextracted_messages(state)
+    messages, timeout = schedule.unextracted_messages(state), extraction_timeout(settings_of(runtime))
     skipped = {"extracted_until": messages[-1].id} if messages else {}
-    return await _extract(runtime, _utterances(messages, runtime)) or NOTHING_EXTRACTED | skipped
+    try:
+        update = await within(timeout, _extract(runtime, _utterances(messages, runtime)))
+    except TimeoutError:
+        advice = "for a slow model raise AFTER_REPLY_TIMEOUT, or set EXTRACT=background"
+        log.warning("extraction not within %g s: %s %s", timeout, advice, _ids(runtime))
+        return NOTHING_EXTRACTED
+    return update or NOTHING_EXTRACTED | skipped
 
 
 async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
@@ -137,12 +144,13 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
     messages = schedule.unextracted_messages(state)
     utterances = _utterances(messages, runtime)
     try:
-        due = await memory.learner.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
-        waiting = [said for said in utterances if said.source.message_id in due]
-        if waiting and runtime.server_info and runtime.server_info.graph_id:
-            await schedule.schedule_on_server(memory.user_id, thread_id, waiting, store.settings.extract_after)
-        elif waiting:
-            await schedule.schedule_in_process(store, memory, thread_id, waiting)
+        async with asyncio.timeout(SCHEDULE_TIMEOUT):
+            due = await memory.learner.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
+            waiting = [said for said in utterances if said.source.message_id in due]
+            if waiting and runtime.server_info and runtime.server_info.graph_id:
+                await schedule.schedule_on_server(memory.user_id, thread_id, waiting, store.settings.extract_after)
+            elif waiting:
+                await schedule.schedule_in_process(store, memory, thread_id, waiting)
     except Exception as error:
         log.warning("extraction not scheduled %s cause=%s", _ids(runtime), cause_of(error))
         return {}
@@ -181,7 +189,7 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
     if (extracted := state.get("extracted")) is None:
         return {}
     try:
-        changes = await memory_of(runtime).learner.learn(extracted)
+        changes = await within(RECONCILE_TIMEOUT, memory_of(runtime).learner.learn(extracted))
     except Exception as error:
         log.warning("reconcile failed %s cause=%s", _ids(runtime), cause_of(error))
         return {"extracted": None}
@@ -208,18 +216,22 @@ def _watermark_before(due: Container[str | None], messages: Sequence[HumanMessag
 
 async def summarize(state: State, runtime: Runtime[Context]) -> Update:
     """Fold the oldest messages, but none that waits to be extracted, into the summary: one model call."""
-    settings, messages = settings_of(runtime), state["messages"]
     try:
-        waiting = schedule.informative(schedule.unextracted_messages(state), settings.max_message_chars)
-        due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), [str(m.id) for m in waiting])
-        if not (folded := foldable(messages, settings.window_tokens, due)):
-            return {}
-        model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
-        readable = _without_refused(folded, settings.max_message_chars)
-        summary = await update_summary(model, state.get("summary"), readable, SILENT)
+        return await within(extraction_timeout(settings_of(runtime)), _summarized(state, runtime))
     except Exception as error:
         log.warning("summary failed %s cause=%s", _ids(runtime), cause_of(error))
         return {}
+
+
+async def _summarized(state: State, runtime: Runtime[Context]) -> Update:
+    settings, messages = settings_of(runtime), state["messages"]
+    waiting = schedule.informative(schedule.unextracted_messages(state), settings.max_message_chars)
+    due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), [str(m.id) for m in waiting])
+    if not (folded := foldable(messages, settings.window_tokens, due)):
+        return {}
+    model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
+    readable = _without_refused(folded, settings.max_message_chars)
+    summary = await update_summary(model, state.get("summary"), readable, SILENT)
     log.info("summarized %s messages=%d", _ids(runtime), len(folded))
     return {"summary": summary, "messages": [RemoveMessage(id=str(message.id)) for message in folded]}
 

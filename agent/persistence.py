@@ -20,7 +20,7 @@ from memory.index.registry import active_index
 from memory.ledger.ledger import Ledger
 from memory.ledger.migrate import is_migrated, migrate
 from memory.ledger.pool import Pool, open_pool
-from memory.maintenance import bring_up
+from memory.maintenance import bring_up, keep_up
 from memory.parts import Parts
 from memory.recall.search import RecallOptions
 
@@ -110,9 +110,11 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     store = AgentStore(Ledger(services.pool), await _index_queue(services), items, _recall_options(settings))
     store.settings = settings
     await items.start_ttl_sweeper()  # a server starts none for a custom store
+    keeping_up = asyncio.create_task(keep_up(store, log.warning))
     try:
         yield store
     finally:
+        keeping_up.cancel()
         try:
             await store.debouncer.flush()
         finally:

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     extract: ExtractWhen = "inline"
     extract_every: int = Field(default=10, ge=1, le=100)  # messages
     extract_after: int = Field(default=30, ge=0, le=DAY)  # seconds
+    after_reply_timeout: float = Field(default=20, ge=10, le=DAY, allow_inf_nan=False)  # seconds
 
     embedder: str = "local"
     postgres_url: str = ""

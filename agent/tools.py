@@ -13,14 +13,17 @@ from pydantic import JsonValue
 
 from agent.context import Context
 from agent.identity import memory_of, memory_tokens
+from agent.limits import TOOL_TIMEOUT, within
 from agent.state import State
-from memory.errors import AgentMemoryError, BadInput, cause_of, listed, problems_of
+from memory.errors import AgentMemoryError, BadInput, Unavailable, cause_of, listed, problems_of
 from memory.facts.fact import utc_now
+from memory.recall.rank import Hit
 from memory.recall.render import render
 from memory.recall.search import PAST_SHOWN
 from memory.recall.words import asks_about_past
 from memory.threads import task as task_rules
 from memory.threads.task import TASK_HOURS
+from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +34,10 @@ Update = Command[None]
 @tool
 async def search_memory(query: str, runtime: Runtime) -> str:
     """Search what is known about the user from earlier conversations, when what you were given does not answer."""
-    memory = memory_of(runtime)
-    hits = await memory.search(query)
-    past = await memory.search(query, PAST_SHOWN, past=True) if asks_about_past(query) else []
+    try:
+        hits, past = await within(TOOL_TIMEOUT, _search(memory_of(runtime), query))
+    except TimeoutError as error:
+        raise Unavailable("Memory does not answer in time. Answer without it.") from error
     known = render((hit.fact for hit in hits), memory_tokens(runtime), past=(hit.fact for hit in past))
     return known or "Nothing is known about that."
 
@@ -63,6 +67,12 @@ async def finish_task(status: task_rules.Ending, runtime: Runtime) -> Update:
     change = task_rules.finish_task(task, status, utc_now())
     data = json.dumps(task["data"], ensure_ascii=False) if task else ""  # no longer in the prompt
     return _changed(runtime, change, f"Task {change['id']} is {status}: {data}", task_open_until="")
+
+
+async def _search(memory: UserMemory, query: str) -> tuple[list[Hit], list[Hit]]:
+    """What answers the query, and if it asks for the past what did so then."""
+    hits = await memory.search(query)
+    return hits, await memory.search(query, PAST_SHOWN, past=True) if asks_about_past(query) else []
 
 
 TOOLS: list[BaseTool] = [search_memory, start_task, update_task, finish_task]

@@ -4,14 +4,15 @@ but `bring_up` raise Unavailable if Postgres, the index or the embedder does not
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from psycopg.errors import ForeignKeyViolation
 
-from memory.errors import Unavailable
+from memory.errors import Unavailable, cause_of
 from memory.facts.fact import utc_now
+from memory.index.breaker import PAUSE
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Damaged, vectors_of
 from memory.index.queue import PAGE, IndexQueue, Progress, queue_facts, quiet
@@ -26,6 +27,7 @@ SHOWN_IDS = 20
 SAMPLE_SIZE = 20  # facts that a start searches the index for
 SAMPLE_LIMIT = 50  # facts that each of these searches asks for: another fact may have the same vector
 TIMEOUT = 60  # seconds that a start waits for another one that checks the same index
+RETRY_PAUSE = PAUSE + 1  # seconds until an index that failed is brought up to date, and between two attempts
 
 CREATE_INDEXED = """
     create temporary table indexed (owner text, fact_id text, live boolean, primary key (owner, fact_id)) on commit drop
@@ -158,13 +160,47 @@ async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
 
     try:
         async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
+            await queue.waiting("")  # is it still the active one?
             await _check(queue, say)
         await _update(queue, progress, say)
         await delete_dropped(queue.pool, queue.index)
+        parts.index_damaged = False
     except Unavailable as error:
+        parts.report(error)
         say(f"The index is behind the ledger, so recall goes by words until it has caught up: {error}")
     except ForeignKeyViolation:
         say("A reindex has just replaced the collection: recall goes by words until the next start.")
+
+
+async def keep_up(parts: Parts, say: Callable[[str], None]) -> None:
+    """While a process runs: whenever a write or a search reports that the index failed, bring it up to date once it
+    answers again, and rebuild it if it is lost or damaged. Ends when it is cancelled. `say` as for `bring_up`."""
+    last = ""
+
+    def say_once(text: str) -> None:
+        nonlocal last
+        if text != last:
+            say(text)
+        last = text
+
+    while True:
+        await parts.index_failed.wait()
+        await asyncio.sleep(RETRY_PAUSE)
+        parts.index_failed.clear()
+        try:
+            await _mend(parts, say_once)
+        except Exception as error:  # also of Postgres
+            log.info("index still behind cause=%s", cause_of(error))
+            parts.report(error)
+
+
+async def _mend(parts: Parts, say: Callable[[str], None]) -> None:
+    if not parts.index_damaged:
+        with suppress(Damaged):
+            await parts.index.count()  # it may be gone when its server is back
+            await parts.queue.drain()
+            return
+    await bring_up(parts, say)
 
 
 async def _check(queue: IndexQueue, say: Callable[[str], None]) -> None:

@@ -1,9 +1,11 @@
 """The open parts that memory is made of, as one object: ledger, index, embedder, cache, locks, options."""
 
+import asyncio
 import logging
 
 from memory.errors import cause_of
 from memory.facts.fact import owner_key
+from memory.index.protocol import Damaged
 from memory.index.queue import IndexQueue
 from memory.learn.debounce import Debouncer
 from memory.ledger.ledger import Ledger
@@ -13,6 +15,8 @@ from memory.threads.run_lock import RunLocks
 
 log = logging.getLogger(__name__)
 
+UPDATE_SHARE = 2  # how much longer than a search an update of the index may take after an extraction
+
 
 class Parts:
     """What all users share. `UserMemory` needs only this; `FactStore` adds LangGraph's store interface."""
@@ -21,20 +25,33 @@ class Parts:
         self.ledger, self.pool = ledger, ledger.pool
         self.run_locks, self.debouncer = RunLocks(ledger.pool), Debouncer()
         self.options = options or RecallOptions()
+        self.index_failed, self.index_damaged = asyncio.Event(), False
         self.use_index(queue)
 
     def use_index(self, queue: IndexQueue) -> None:
         """Search this index, embed with its embedder and keep it up to date from now on."""
         self.queue, self.index, self.embedder = queue, queue.index, queue.embedder
-        max_facts, max_bytes = self.options.cached_facts, self.options.cache_bytes
-        self.cache = FactCache(self.ledger, queue.embedder, max_facts=max_facts, max_bytes=max_bytes)
+        limits = {"max_facts": self.options.cached_facts, "max_bytes": self.options.cache_bytes}
+        self.cache = FactCache(self.ledger, queue.embedder, **limits, timeout=self.options.timeout)
 
     def searcher(self, user_id: str) -> Searcher:
-        return Searcher(user_id, self.ledger, self.queue, self.cache, self.options)
+        return Searcher(user_id, self.ledger, self.queue, self.cache, self.options, self.report)
 
-    async def update_index(self, user_id: str) -> None:
-        """Bring the index up to date on one user's facts; what fails stays queued, and is no error."""
+    def report(self, error: Exception) -> None:
+        """Note that the index failed, for `memory.maintenance.keep_up`, which brings it up to date again."""
+        self.index_damaged = self.index_damaged or isinstance(error, Damaged)
+        self.index_failed.set()
+
+    async def update_index_in_time(self, user_id: str) -> None:
+        """The same after an extraction, which a client may be waiting for."""
+        await self.update_index(user_id, UPDATE_SHARE * self.options.timeout)
+
+    async def update_index(self, user_id: str, timeout: float | None = None) -> None:
+        """Bring the index up to date on one user's facts; what fails, or is not done in `timeout` seconds, stays queued
+        and is no error."""
         try:
-            await self.queue.drain(owner_key(user_id))
+            async with asyncio.timeout(timeout):
+                await self.queue.drain(owner_key(user_id))
         except Exception as error:  # the facts are in the ledger in any case
             log.warning("index is behind user=%r cause=%s", user_id, cause_of(error))
+            self.report(error)

@@ -34,9 +34,11 @@ class UserMemory:
     """The memory of one user, fixed for the life of the object: no method takes another user's id."""
 
     def __init__(
-        self, parts: Parts, user_id: str, model: "BaseChatModel | None" = None, method: StructuredOutputMethod = "auto"
-    ) -> None:
-        """`model`, with its structured-output `method`, is needed only to learn. Raises BadInput for a bad user id."""
+        self, parts: Parts, user_id: str, model: "BaseChatModel | None" = None, method: StructuredOutputMethod = "auto",
+        timeout: float | None = None,
+    ) -> None:  # fmt: skip
+        """`model`, with its structured-output `method` and a timeout in seconds for each extraction, is needed only to
+        learn. Raises BadInput for a bad user id."""
         self.user_id = check_user_id(user_id)
         self._parts, self._ledger = parts, parts.ledger
         self.learner = Learner(
@@ -44,18 +46,19 @@ class UserMemory:
             parts.ledger,
             lambda texts: self._searcher.near(texts),
             lambda pairs: self._searcher.cosines(pairs),
-            parts.update_index,
+            parts.update_index_in_time,
             model,
             method,
+            timeout,
         )
 
     @property
     def _searcher(self) -> Searcher:
         return self._parts.searcher(self.user_id)
 
-    def with_model(self, model: "BaseChatModel", method: StructuredOutputMethod) -> "UserMemory":
+    def with_model(self, model: "BaseChatModel", method: StructuredOutputMethod, timeout: float) -> "UserMemory":
         """The same memory, with a model to learn with."""
-        return UserMemory(self._parts, self.user_id, model, method)
+        return UserMemory(self._parts, self.user_id, model, method, timeout)
 
     async def current(self) -> list[Fact]:
         """The facts that hold now, oldest first."""

@@ -1,7 +1,9 @@
 """Helpers that fill, inspect and break the index, in a separate database."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -15,8 +17,9 @@ from agent.settings import Settings
 from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
 from memory.facts.fact import owner_key
-from memory.index.chroma import ChromaIndex
 from memory.index.protocol import Entry, FactKey, Vectors
+from memory.index.queue import IndexQueue
+from memory.maintenance import doctor
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.openai_server import ScriptedOpenAI
@@ -87,7 +90,7 @@ async def refuse(*arguments: object, **named: object) -> None:
 async def write_without_index(store: FactStore, cities: dict[str, Sequence[str]]) -> None:
     """Write facts to the ledger only, like a process that is killed before it writes the index."""
     with pytest.MonkeyPatch.context() as killed:
-        killed.setattr(ChromaIndex, "put", refuse)
+        killed.setattr(IndexQueue, "drain", refuse)
         for user, names in cities.items():
             await remember(store, user, *names)
 
@@ -95,3 +98,13 @@ async def write_without_index(store: FactStore, cities: dict[str, Sequence[str]]
 async def vector(store: FactStore, text: str) -> Vectors:
     (row,) = await store.embedder.embed([text])
     return cast(Vectors, row)
+
+
+async def until_clean(store: FactStore) -> None:
+    """Wait until the collection answers, and has what the ledger has."""
+    clean = False
+    async with asyncio.timeout(90):
+        while not clean:
+            with suppress(Unavailable):
+                clean = (await doctor(store)).clean
+            await asyncio.sleep(0.2)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from memory.environment import LOOPBACK
 from memory.errors import BadInput, Unavailable
 from memory.facts.fact import Fact
+from memory.index.breaker import Breaker
 from memory.index.protocol import Damaged, Entry, FactKey, Vectors
 
 if TYPE_CHECKING:
@@ -139,6 +140,12 @@ class ChromaIndex:
     @asynccontextmanager
     async def _errors_named(self, shard: int, timeout: float = TIMEOUT) -> AsyncIterator[None]:
         """Raises Unavailable or Damaged, in time: Chroma's client has no timeout, and many kinds of errors."""
+        with self._server.breaker.call():
+            async with self._in_time(shard, timeout):
+                yield
+
+    @asynccontextmanager
+    async def _in_time(self, shard: int, timeout: float) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(timeout):
                 yield
@@ -193,6 +200,7 @@ class ChromaServer:
         self.url = url.rstrip("/")
         self._host, self._ssl = parts.hostname, parts.scheme == "https"
         self._port = parts.port or (443 if self._ssl else 8000)
+        self.breaker = Breaker(f"Chroma at {self.url}", answers=(Damaged,))
         self._connecting = asyncio.Lock()
         self._client: AsyncClientAPI | None = None
 

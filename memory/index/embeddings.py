@@ -4,7 +4,8 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import cache
+from contextlib import nullcontext
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,20 +13,28 @@ from numpy.typing import NDArray
 
 from memory.errors import BadInput, Unavailable, server_failure
 from memory.facts.fact import Fact
+from memory.index.breaker import Breaker
 from memory.index.protocol import Vectors, unit
+from memory.index.threads import start_in_thread
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 
+TIMEOUT, TIMEOUT_PER_TEXT = 10.0, 0.3  # seconds until a model that is loaded is given up; a slow one may have retries
+FEW = 64  # texts of a call that somebody waits for; those with more are not refused after failures, nor count as such
+THREADS = 4  # calls at a time of a model that has no async method; one that hangs keeps its thread
+
+
 class Embedder:
-    """Texts to unit vectors, off the event loop, with an LRU cache."""
+    """Texts to unit vectors, off the event loop, with an LRU cache. A model that hangs is not called for some time."""
 
     def __init__(self, name: str, load: "Callable[[], Embeddings]", *, cache_size: int = 4096) -> None:
         """`load` returns the model; it is called once, in a thread, when the first vector is asked for."""
         self.name, self._load, self._cache_size = name, load, cache_size
-        self._loading = asyncio.Lock()
-        self._model: Embeddings | None = None
+        self._loading: asyncio.Future[Embeddings] | None = None
+        self._threads = asyncio.Semaphore(THREADS)
+        self._breaker = Breaker(f"The embedder {name!r}")
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
@@ -33,7 +42,8 @@ class Embedder:
         found = {text: self._cache[text] for text in texts if text in self._cache}
         if missing := [text for text in dict.fromkeys(texts) if text not in found]:
             try:
-                rows = await (await self.warm_up()).aembed_documents(missing)
+                with self._breaker.call() if len(missing) <= FEW else nullcontext():
+                    rows = await self._rows(await self.warm_up(), missing)
                 found |= zip(missing, unit(np.array(rows, np.float32)), strict=True)
             except Unavailable:
                 raise
@@ -59,11 +69,22 @@ class Embedder:
         return unit(vectors[: len(facts)] + vectors[len(facts) :])
 
     async def warm_up(self) -> "Embeddings":
-        """The model, loaded if it is not yet."""
-        async with self._loading:
-            if self._model is None:
-                self._model = await asyncio.to_thread(self._load)
-            return self._model
+        """The model, loaded if it is not yet. If the caller is cancelled, the load goes on for later callers."""
+        if self._loading is None or (self._loading.done() and (self._loading.cancelled() or self._loading.exception())):
+            self._loading = start_in_thread(self._load)
+        return await asyncio.shield(self._loading)
+
+    async def _rows(self, model: "Embeddings", texts: list[str]) -> list[list[float]]:
+        """The model's vectors. Raises TimeoutError, and whatever the model raises."""
+        from langchain_core.embeddings import Embeddings
+
+        async with asyncio.timeout(TIMEOUT + TIMEOUT_PER_TEXT * len(texts)):
+            if getattr(model.aembed_documents, "__func__", None) is not Embeddings.aembed_documents:
+                return await model.aembed_documents(texts)
+            await self._threads.acquire()
+            call = start_in_thread(partial(model.embed_documents, texts))
+            call.add_done_callback(lambda _: self._threads.release())
+            return await asyncio.shield(call)
 
 
 def embedder_problem(name: str, *, has_key: bool) -> str | None:

@@ -70,7 +70,11 @@ class IndexQueue:
 
     async def start_over(self) -> None:
         """Create an empty index, and queue all facts for it."""
+        await self._queue_all()  # before it is empty, so that searches know at any time what it lacks
         await self.index.start_over()
+        await self._queue_all()  # and what another process has written to the old one meanwhile
+
+    async def _queue_all(self) -> None:
         async with self.pool.connection() as connection:
             await queue_facts(connection, self.index.name)
 
@@ -96,7 +100,7 @@ class IndexQueue:
 
     async def _update(self, page: Sequence[FactKey]) -> None:
         """Bring the index up to date on these facts; those that are not in the ledger any more are removed."""
-        name = self.index.name
+        name, failure = self.index.name, None
         async with self._slots, self.pool.connection() as connection, connection.transaction():
             # One at a time per user, so that an older state is never written over a newer one.
             locks = {lock_key("index", name, key.owner) for key in page}
@@ -105,15 +109,24 @@ class IndexQueue:
             cursor = connection.cursor(binary=True)
             await cursor.execute(QUEUED, {"index": name, "embedder": self.embedder.name, **keys})
             rows = await cursor.fetchall()
-            if known := [row for row in rows if row["id"]]:
-                owners, stored = [row["owner"] for row in known], [row.pop("vector") for row in known]
-                facts = [fact_of_row(row) for row in known]
-                await self.index.put(owners, facts, await self._vectors(connection, owners, facts, stored))
-            if gone := [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]:
-                await self.index.remove(gone)
-            columns = {"owners": "owner", "ids": "fact_id", "changes": "change"}
-            indexed = {parameter: [row[column] for row in rows] for parameter, column in columns.items()}
-            await connection.execute(INDEXED, {"index": name, **indexed})
+            known = [row for row in rows if row["id"]]
+            owners, stored = [row["owner"] for row in known], [row.pop("vector") for row in known]
+            facts = [fact_of_row(row) for row in known]
+            vectors = await self._vectors(connection, owners, facts, stored) if known else None
+            gone = [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]
+            try:
+                if vectors is not None:
+                    await self.index.put(owners, facts, vectors)
+                if gone:
+                    await self.index.remove(gone)
+            except Unavailable as error:  # the new vectors are stored all the same: recall in memory needs them
+                failure = error
+            else:
+                columns = {"owners": "owner", "ids": "fact_id", "changes": "change"}
+                indexed = {parameter: [row[column] for row in rows] for parameter, column in columns.items()}
+                await connection.execute(INDEXED, {"index": name, **indexed})
+        if failure:
+            raise failure
 
     async def _vectors(
         self, connection: Connection, owners: Sequence[str], facts: Sequence[Fact], stored: Sequence[bytes | None]

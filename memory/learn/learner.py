@@ -1,5 +1,6 @@
 """Learning about one user: extractions by the model, and writing what they found."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -37,6 +38,7 @@ class Learner:
     update_index: Callable[[str], Awaitable[None]]
     model: "BaseChatModel | None"
     method: "StructuredOutputMethod"
+    timeout: float | None = None  # seconds for one extraction, with the retries of the model's package
 
     async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> dict[str, Failures]:
         """Those of the messages that wait to be extracted, in order, with the useless answers about each."""
@@ -87,7 +89,10 @@ class Learner:
         """One model call. Raises ExtractionFailed, and counts it if the answer was useless."""
         known = await self.near([said.text for said in batch])
         try:
-            extraction = await extract(model, batch, known, self.method)
+            async with asyncio.timeout(self.timeout):
+                extraction = await extract(model, batch, known, self.method)
+        except TimeoutError as error:
+            raise ExtractionFailed(f"no answer within {self.timeout:g} s, with all repeats", transient=True) from error
         except ExtractionFailed as error:
             if not error.transient:
                 cause = type(error.__cause__ or error).__name__

@@ -25,9 +25,11 @@ ALL_FACTS = 2**31  # more facts than any user has
 class FactCache:
     """Tables of the users who were asked about last, up to a number of bytes."""
 
-    def __init__(self, ledger: Ledger, embedder: Embedder, *, max_facts: int, max_bytes: int) -> None:
-        """At most `max_facts` facts of a user are held, the newest."""
-        self.max_facts, self._max_bytes = max_facts, max_bytes
+    def __init__(
+        self, ledger: Ledger, embedder: Embedder, *, max_facts: int, max_bytes: int, timeout: float | None = None
+    ) -> None:
+        """At most `max_facts` facts of a user are held, the newest; missing vectors are awaited `timeout` seconds."""
+        self.max_facts, self._max_bytes, self._timeout = max_facts, max_bytes, timeout
         self._ledger, self._embedder = ledger, embedder
         self._held: OrderedDict[str, Table] = OrderedDict()
         self._bytes = 0
@@ -35,7 +37,7 @@ class FactCache:
         self._forgotten = 0  # calls of `forget`: what was being loaded during one is not held
 
     async def open(self, user_id: str) -> Table:
-        """The user's facts as they are now. Raises Unavailable if vectors are missing and cannot be made.
+        """The user's facts as they are now. Raises Unavailable or TimeoutError if vectors are missing.
         If a caller is cancelled, the load goes on, and later callers get its result."""
         owner = owner_key(user_id)
         if earlier := self._loading.get(owner):  # it may have begun before a write that this caller has to see
@@ -107,7 +109,8 @@ class FactCache:
         lacking = [fact for fact, vector in zip(facts, stored, strict=True) if vector is None]
         if len(lacking) > EMBED_AT_MOST:
             raise Unavailable(f"{len(lacking)} facts have no vector yet: the index is behind.")
-        made = map(bytes_of, await self._embedder.embed_facts(lacking))
+        async with asyncio.timeout(self._timeout):  # a load that hangs would keep all later callers waiting
+            made = map(bytes_of, await self._embedder.embed_facts(lacking))
         return vectors_of([vector or next(made) for vector in stored][::-1])
 
 

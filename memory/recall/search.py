@@ -38,7 +38,7 @@ class RecallOptions:
     weights: Weights = PRESETS["default"]
     cached_facts: int = 2_000  # facts of one user that the cache holds at most
     cache_bytes: int = 256_000_000  # for all users
-    timeout: float = 3.0  # seconds until recall goes on without vectors, or without the collection
+    timeout: float = 2.5  # seconds until a search goes on with what is there: without vectors, or the collection
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class Asked(NamedTuple):
     now: datetime
     held: Table
     vector: Vectors | None
+    until: float
+    """When the search goes on without what has not answered, by the event loop's clock."""
 
 
 class Candidates(NamedTuple):
@@ -86,10 +88,11 @@ class Searcher:
     queue: IndexQueue
     cache: FactCache
     options: RecallOptions
+    report: Callable[[Exception], None]  # gets the errors of the collection, for whoever repairs it
 
     async def recall(self, query: str, limit: int, *, explain: bool = False) -> Recalled:
         asked, past = await self._ask(query), list[Candidates]()
-        searching = self._current(asked.held, [asked.vector], asked.now, every=limit > POOL)
+        searching = self._current(asked, [asked.vector], every=limit > POOL)
         if asks_about_past(asked.query):
             found, past = await asyncio.gather(searching, self._past(asked))
         else:
@@ -105,7 +108,7 @@ class Searcher:
         self, query: str, limit: int, *, past: bool = False, only: FactTest | None = None, explain: bool = False
     ) -> list[Hit]:
         asked, every = await self._ask(query), only is not None or limit > POOL
-        searching = self._past(asked) if past else self._current(asked.held, [asked.vector], asked.now, every=every)
+        searching = self._past(asked) if past else self._current(asked, [asked.vector], every=every)
         found = await searching
         if only:
             for table, _, mask, _ in found:
@@ -116,14 +119,16 @@ class Searcher:
 
     async def near(self, texts: Sequence[str]) -> list[Fact]:
         """The current facts nearest to the texts: KNOWN_SHOWN, and two more for each text after the first."""
-        limit = KNOWN_SHOWN + 2 * (len(texts) - 1)
+        limit, until = KNOWN_SHOWN + 2 * (len(texts) - 1), self._until()
         try:
-            vectors = await self.queue.embedder.embed([*map(clean_query, texts)])
-            held = await self.cache.open(self.user_id)
-        except Unavailable:  # words find some of them, and the extraction need not wait
-            return [hit.fact for hit in await self.search("\n".join(texts), limit)]
+            async with asyncio.timeout_at(until):
+                vectors = await self.queue.embedder.embed([*map(clean_query, texts)])
+                held = await self.cache.open(self.user_id)
+        except (Unavailable, TimeoutError) as error:  # words find some of them, and the extraction need not wait
+            asked = await self._without_vectors(clean_query("\n".join(texts)), utc_now(), until, error)
+            return [hit.fact for hit in await self._best(asked, await self._current(asked, [None]), limit, False)]
         nearest: dict[str, tuple[float, Fact]] = {}
-        for table, cosines, mask, _ in await self._current(held, vectors, utc_now()):
+        for table, cosines, mask, _ in await self._current(Asked("", utc_now(), held, None, until), vectors):
             cosines = np.where(mask, cosines, -np.inf)
             for position in np.argsort(-cosines, kind="stable")[:limit].tolist():
                 cosine, fact_id = float(cosines[position]), table.ids[position]
@@ -136,35 +141,43 @@ class Searcher:
         """Pair of texts -> the cosine of their vectors, with one call of the embedder; {} if it does not answer."""
         texts = [*dict.fromkeys(text for pair in pairs for text in pair)]
         try:
-            vectors = dict(zip(texts, await self.queue.embedder.embed([*map(clean_query, texts)]), strict=True))
+            async with asyncio.timeout(self.options.timeout):
+                vectors = dict(zip(texts, await self.queue.embedder.embed([*map(clean_query, texts)]), strict=True))
         except (Unavailable, TimeoutError) as error:
             log.warning("texts not compared user=%r cause=%s", self.user_id, cause_of(error))
             return {}
         return {(one, other): float(vectors[one] @ vectors[other]) for one, other in pairs}
 
+    def _until(self) -> float:
+        return asyncio.get_running_loop().time() + self.options.timeout
+
     async def _ask(self, query: str) -> Asked:
-        now, query = utc_now(), clean_query(query)
+        now, query, until = utc_now(), clean_query(query), self._until()
         try:
-            async with asyncio.timeout(self.options.timeout):
+            async with asyncio.timeout_at(until):
                 held = await self.cache.open(self.user_id)
                 (vector,) = await self.queue.embedder.embed([without_names(query, held.common_names)])
-                return Asked(query, now, held, vector)
+                return Asked(query, now, held, vector, until)
         except (Unavailable, TimeoutError) as error:
-            # Worse recall is better than none: words, recency and importance of all facts decide.
-            log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
-            return Asked(query, now, await self.cache.whole(self.user_id), None)
+            return await self._without_vectors(query, now, until, error)
+
+    async def _without_vectors(self, query: str, now: datetime, until: float, error: Exception) -> Asked:
+        """Worse recall is better than none: words, recency and importance of all facts decide."""
+        log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
+        return Asked(query, now, await self.cache.whole(self.user_id), None, until)
 
     async def _current(
-        self, held: Table, vectors: Iterable[Vectors | None], now: datetime, *, every: bool = False
+        self, asked: Asked, vectors: Iterable[Vectors | None], *, every: bool = False
     ) -> list[Candidates]:
         """What is searched for each vector: the facts that are held, and what the collection finds of any others; or,
         with `every` or if the collection does not answer, all of the user's facts."""
+        held, now = asked.held, asked.now
         found: list[Candidates] = []
         # The plan that replaces a fact may be one that is not held.
         mask = held.current(now, [] if held.complete else await self.ledger.in_planned_slots(self.user_id))
         for vector in vectors:
             if vector is not None and not held.complete:
-                near = None if every else await self._ask_collection(vector)
+                near = None if every else await self._ask_collection(vector, asked.until, held)
                 if near is None:
                     held = await self.cache.whole(self.user_id, len(vector))
                     mask = held.current(now)
@@ -182,22 +195,30 @@ class Searcher:
         return Candidates(table, cosines, np.ones(len(table), bool), held)
 
     async def _past(self, asked: Asked) -> list[Candidates]:
-        near = None if asked.vector is None else await self._ask_collection(asked.vector, past=True)
+        near = None if asked.vector is None else await self._ask_collection(asked.vector, asked.until)
         found = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
         stored = [vector for _, vector in found]
         vectors = None if asked.vector is None else vectors_of(stored, len(asked.vector))
         table = await extend(Table(), [fact for fact, _ in found], vectors)
         return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool), asked.held)]
 
-    async def _ask_collection(self, vector: Vectors, *, past: bool = False) -> dict[str, float] | None:
-        """Fact id -> cosine, 0 for facts that the collection does not have yet; None if it does not answer."""
+    async def _ask_collection(
+        self, vector: Vectors, until: float, held: Table | None = None
+    ) -> dict[str, float] | None:
+        """Fact id -> cosine for the facts nearest to `vector`, with a table that is held for the current ones, and
+        without one for the past ones and those not yet indexed. None if the ledger is to be searched: the collection
+        does not answer in time, or lacks facts that are not held, or many."""
         owner = owner_key(self.user_id)
         try:
-            async with asyncio.timeout(self.options.timeout):
-                near = await self.queue.index.search(owner, vector, POOL, past=past)
-                return dict.fromkeys(await self.queue.waiting(owner), 0.0) | near
+            async with asyncio.timeout_at(until):
+                waiting = await self.queue.waiting(owner)  # first: what is indexed meanwhile is then found twice
+                if len(waiting) > POOL or (held is not None and not {*waiting} <= {*held.ids}):
+                    return None
+                near = await self.queue.index.search(owner, vector, POOL, past=held is None)
+                return dict.fromkeys(waiting, 0.0) | near
         except (Unavailable, TimeoutError) as error:
             log.warning("recall without the collection user=%r cause=%s", self.user_id, cause_of(error))
+            self.report(error)
             return None
 
     async def _best(self, asked: Asked, found: Iterable[Candidates], limit: int, explain: bool) -> list[Hit]:

@@ -11,6 +11,7 @@ from psycopg.rows import DictRow
 from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
+from memory.index.queue import IndexQueue
 from memory.ledger.rows import facts_of
 from memory.recall import cache
 from memory.recall.cache import FactCache
@@ -154,7 +155,7 @@ async def test_facts_without_vectors_are_recalled_by_words(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:
-        away.setattr(ChromaIndex, "put", refuse)
+        away.setattr(IndexQueue, "drain", refuse)
         for city in CITIES:
             await put(store, user, city, f"Has been to {city}")
     monkeypatch.setattr(cache, "EMBED_AT_MOST", 3)

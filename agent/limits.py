@@ -1,0 +1,34 @@
+"""How long a turn waits for memory, in seconds: a reply for recall, and a client for what follows the reply."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from agent.settings import Settings
+
+T = TypeVar("T")
+
+RECALL_TIMEOUT = 4.0  # for the database, too: vectors and the collection have less (RecallOptions.timeout)
+TOOL_TIMEOUT = 4.0  # a search by the model
+SCHEDULE_TIMEOUT = 5.0
+RECONCILE_TIMEOUT = 7.0
+CHECKPOINTS = 1.0  # of the nodes that follow the reply
+
+
+def extraction_timeout(settings: Settings) -> float:
+    """For an extraction after the reply, and for a summary beside it: what reconcile leaves of the whole."""
+    return settings.after_reply_timeout - RECONCILE_TIMEOUT - CHECKPOINTS
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`. Raises TimeoutError, without waiting for what `work` does when it is cancelled: psycopg
+    waits for an answer of the database then."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody may be waiting any more
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            raise TimeoutError(f"not within {seconds:g} s")
+        return task.result()
+    finally:
+        task.cancel()
