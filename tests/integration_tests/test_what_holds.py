@@ -1,9 +1,11 @@
-"""What holds now, with real servers and a scripted model: tenses, partial dates, what is temporary, and whose slot it is.
+"""What holds now, with real servers and a scripted model: tenses, partial dates, what is temporary, names of slots.
 
 Each row is a conversation: what was said when, with the model's candidate, and what is known afterwards.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -25,7 +27,7 @@ class Said(NamedTuple):
     text: str
     attribute: str
     at: str = "2026-02-01"
-    values: dict[str, Any] = {}
+    values: Mapping[str, Any] = MappingProxyType({})
 
 
 REPLACES = [{"known": 1, "relation": "replaces"}]
@@ -35,63 +37,191 @@ LOVE = Said("I love coffee.", "Loves coffee", "likes", "2026-01-01")
 
 PRESENT = [
     # what is over goes to the history alone, whatever its date looks like
-    *(([BOLT, Said(f"I worked at Acme until {end}", "Worked at Acme", "employer", values={"valid_until": end})],
-       ["Works at Bolt"]) for end in ("2020", "2020-06", "2020-06-15", "summer 2019", "last spring", "early 2020")),
-    ([OSLO, Said("I used to live in Rome.", "Used to live in Rome", "home city", values={"tense": "past"})], ["Lives in Oslo"]),
-    ([OSLO, Said("In Rome I lived once.", "Lives in Rome", "home city", values={"tense": "over", "relations": REPLACES})],
-     ["Lives in Oslo"]),
+    *(
+        (
+            [BOLT, Said(f"I worked at Acme until {end}", "Worked at Acme", "employer", values={"valid_until": end})],
+            ["Works at Bolt"],
+        )
+        for end in ("2020", "2020-06", "2020-06-15", "summer 2019", "last spring", "early 2020")
+    ),
+    (
+        [OSLO, Said("I used to live in Rome.", "Used to live in Rome", "home city", values={"tense": "past"})],
+        ["Lives in Oslo"],
+    ),
+    (
+        [
+            OSLO,
+            Said(
+                "In Rome I lived once.", "Lives in Rome", "home city", values={"tense": "over", "relations": REPLACES}
+            ),
+        ],
+        ["Lives in Oslo"],
+    ),
     # what cannot be read is kept beside
-    ([OSLO, Said("I used to live in Rome.", "Used to live in Rome", "home city")], ["Lives in Oslo", "Used to live in Rome"]),
-    ([BOLT, Said("Acme, till the flood", "Works at Acme", "employer", values={"valid_until": "the flood"})],
-     ["Works at Bolt", "Works at Acme"]),
-    ([BOLT, Said("Acme, since the flood", "Works at Acme", "employer", values={"valid_from": "the flood"})],
-     ["Works at Bolt", "Works at Acme"]),
-    ([BOLT, Said("Acme one way or other", "Works at Acme", "employer", values={"tense": "gnomic"})],
-     ["Works at Bolt", "Works at Acme"]),
+    (
+        [OSLO, Said("I used to live in Rome.", "Used to live in Rome", "home city")],
+        ["Lives in Oslo", "Used to live in Rome"],
+    ),
+    (
+        [BOLT, Said("Acme, till the flood", "Works at Acme", "employer", values={"valid_until": "the flood"})],
+        ["Works at Bolt", "Works at Acme"],
+    ),
+    (
+        [BOLT, Said("Acme, since the flood", "Works at Acme", "employer", values={"valid_from": "the flood"})],
+        ["Works at Bolt", "Works at Acme"],
+    ),
+    (
+        [BOLT, Said("Acme one way or other", "Works at Acme", "employer", values={"tense": "gnomic"})],
+        ["Works at Bolt", "Works at Acme"],
+    ),
     # a plan replaces nothing yet, with a date or without
-    ([OSLO, Said("Moving to Rome in 2099", "Lives in Rome", "home city", values={"tense": "planned", "valid_from": "2099"})],
-     ["Lives in Oslo", "Lives in Rome"]),
-    ([OSLO, Said("Rome, some day!", "Lives in Rome", "home city", values={"tense": "planned", "relations": REPLACES})],
-     ["Lives in Oslo", "Lives in Rome"]),
+    (
+        [
+            OSLO,
+            Said(
+                "Moving to Rome in 2099",
+                "Lives in Rome",
+                "home city",
+                values={"tense": "planned", "valid_from": "2099"},
+            ),
+        ],
+        ["Lives in Oslo", "Lives in Rome"],
+    ),
+    (
+        [
+            OSLO,
+            Said("Rome, some day!", "Lives in Rome", "home city", values={"tense": "planned", "relations": REPLACES}),
+        ],
+        ["Lives in Oslo", "Lives in Rome"],
+    ),
     # what is temporary ends nothing
-    ([OSLO, Said("I'm in Madrid until the end of March", "Is in Madrid", "home city", values={"valid_until": "2026-03-31"})],
-     ["Lives in Oslo"]),
-    ([OSLO, Said("I'm in Madrid until 2099", "Is in Madrid", "home city", values={"valid_until": "2099", "relations": REPLACES})],
-     ["Lives in Oslo", "Is in Madrid"]),
-    ([OSLO, Said("A week in Madrid", "Is in Madrid", "location", values={"tense": "temporary"})], ["Lives in Oslo", "Is in Madrid"]),
+    (
+        [
+            OSLO,
+            Said(
+                "I'm in Madrid until the end of March",
+                "Is in Madrid",
+                "home city",
+                values={"valid_until": "2026-03-31"},
+            ),
+        ],
+        ["Lives in Oslo"],
+    ),
+    (
+        [
+            OSLO,
+            Said(
+                "I'm in Madrid until 2099",
+                "Is in Madrid",
+                "home city",
+                values={"valid_until": "2099", "relations": REPLACES},
+            ),
+        ],
+        ["Lives in Oslo", "Is in Madrid"],
+    ),
+    (
+        [OSLO, Said("A week in Madrid", "Is in Madrid", "location", values={"tense": "temporary"})],
+        ["Lives in Oslo", "Is in Madrid"],
+    ),
     ([OSLO, Said("I'm visiting Madrid", "Is visiting Madrid", "city")], ["Lives in Oslo", "Is visiting Madrid"]),
-    ([BOLT, Said("On parental leave until 2099", "Is on leave", "employer", values={"valid_until": "2099"})],
-     ["Works at Bolt", "Is on leave"]),
-    ([BOLT, Said("I have a second job at a bar", "Has a second job at a bar", "employer", values={"exclusive": True})],
-     ["Works at Bolt", "Has a second job at a bar"]),
-    ([BOLT, Said("I bake for Crumb, too", "Works at Crumb", "employer", values={"exclusive": None, "relations": [
-        {"known": 1, "relation": "beside"}]})], ["Works at Bolt", "Works at Crumb"]),
-    ([OSLO, Said("In Madrid for now", "Is in Madrid", "city", "2026-02-01", {"tense": "temporary"}),
-      Said("In Porto for now", "Is in Porto", "residence", "2026-03-01", {"tense": "temporary"})], ["Lives in Oslo", "Is in Porto"]),
-    ([OSLO, Said("In Madrid for now", "Is in Madrid", "city", "2026-02-01", {"tense": "temporary"}),
-      Said("I moved to Rome", "Lives in Rome", "home", "2026-03-01")], ["Lives in Rome"]),
+    (
+        [BOLT, Said("On parental leave until 2099", "Is on leave", "employer", values={"valid_until": "2099"})],
+        ["Works at Bolt", "Is on leave"],
+    ),
+    (
+        [
+            BOLT,
+            Said("I have a second job at a bar", "Has a second job at a bar", "employer", values={"exclusive": True}),
+        ],
+        ["Works at Bolt", "Has a second job at a bar"],
+    ),
+    (
+        [
+            BOLT,
+            Said(
+                "I bake for Crumb, too",
+                "Works at Crumb",
+                "employer",
+                values={"exclusive": None, "relations": [{"known": 1, "relation": "beside"}]},
+            ),
+        ],
+        ["Works at Bolt", "Works at Crumb"],
+    ),
+    (
+        [
+            OSLO,
+            Said("In Madrid for now", "Is in Madrid", "city", "2026-02-01", {"tense": "temporary"}),
+            Said("In Porto for now", "Is in Porto", "residence", "2026-03-01", {"tense": "temporary"}),
+        ],
+        ["Lives in Oslo", "Is in Porto"],
+    ),
+    (
+        [
+            OSLO,
+            Said("In Madrid for now", "Is in Madrid", "city", "2026-02-01", {"tense": "temporary"}),
+            Said("I moved to Rome", "Lives in Rome", "home", "2026-03-01"),
+        ],
+        ["Lives in Rome"],
+    ),
     # one slot under many names
     ([OSLO, Said("I live in Rome now", "Lives in Rome", "residence")], ["Lives in Rome"]),
     ([OSLO, Said("Rome is my home", "Lives in Rome", "City")], ["Lives in Rome"]),
-    ([OSLO, Said("Rome it is, my home", "Lives in Rome", "home_city", values={"subject": "The user"})], ["Lives in Rome"]),
-    ([OSLO, Said("I went to Rome, for good", "Lives in Rome", "current location", values={"subject": "me"})], ["Lives in Rome"]),
-    ([Said("Green is my colour", "Favourite colour is green", "favourite colour", "2026-01-01", {"exclusive": True}),
-      Said("Blue is my color", "Favorite color is blue", "favorite_color", values={"exclusive": True})], ["Favorite color is blue"]),
+    (
+        [OSLO, Said("Rome it is, my home", "Lives in Rome", "home_city", values={"subject": "The user"})],
+        ["Lives in Rome"],
+    ),
+    (
+        [OSLO, Said("I went to Rome, for good", "Lives in Rome", "current location", values={"subject": "me"})],
+        ["Lives in Rome"],
+    ),
+    (
+        [
+            Said(
+                "Green is my colour", "Favourite colour is green", "favourite colour", "2026-01-01", {"exclusive": True}
+            ),
+            Said("Blue is my color", "Favorite color is blue", "favorite_color", values={"exclusive": True}),
+        ],
+        ["Favorite color is blue"],
+    ),
     # what replaces, whatever the attributes are called
     ([LOVE, Said("I hate coffee now", "Hates coffee", "dislikes", values={"relations": REPLACES})], ["Hates coffee"]),
-    ([Said("I'm married to Tom", "Is married to Tom", "spouse", "2026-01-01"),
-      Said("Tom and I divorced", "Is divorced", "marital status", values={"relations": REPLACES})], ["Is divorced"]),
-    ([Said("We have a house in Rome", "Lives in Rome", "where the house is", "2026-01-01"),
-      Said("We moved to Lima", "Lives in Lima", "place to live", values={"relations": REPLACES})], ["Lives in Lima"]),
+    (
+        [
+            Said("I'm married to Tom", "Is married to Tom", "spouse", "2026-01-01"),
+            Said("Tom and I divorced", "Is divorced", "marital status", values={"relations": REPLACES}),
+        ],
+        ["Is divorced"],
+    ),
+    (
+        [
+            Said("We have a house in Rome", "Lives in Rome", "where the house is", "2026-01-01"),
+            Said("We moved to Lima", "Lives in Lima", "place to live", values={"relations": REPLACES}),
+        ],
+        ["Lives in Lima"],
+    ),
     # what a model is wrong to replace
-    ([OSLO, Said("I'm allergic to nuts", "Is allergic to nuts", "allergy", values={"relations": REPLACES})],
-     ["Lives in Oslo", "Is allergic to nuts"]),
-    ([OSLO, Said("I own a boat in Oslo", "Owns a boat in Oslo", "boat", values={"relations": REPLACES})],
-     ["Lives in Oslo", "Owns a boat in Oslo"]),
-    ([OSLO, Said("Anna lives in Rome", "Anna lives in Rome", "home city", values={"subject": "Anna", "relations": REPLACES})],
-     ["Lives in Oslo", "Anna lives in Rome"]),
+    (
+        [OSLO, Said("I'm allergic to nuts", "Is allergic to nuts", "allergy", values={"relations": REPLACES})],
+        ["Lives in Oslo", "Is allergic to nuts"],
+    ),
+    (
+        [OSLO, Said("I own a boat in Oslo", "Owns a boat in Oslo", "boat", values={"relations": REPLACES})],
+        ["Lives in Oslo", "Owns a boat in Oslo"],
+    ),
+    (
+        [
+            OSLO,
+            Said(
+                "Anna lives in Rome",
+                "Anna lives in Rome",
+                "home city",
+                values={"subject": "Anna", "relations": REPLACES},
+            ),
+        ],
+        ["Lives in Oslo", "Anna lives in Rome"],
+    ),
     ([LOVE, Said("I love tea", "Loves tea", "likes", values={"relations": REPLACES})], ["Loves coffee", "Loves tea"]),
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -102,7 +232,7 @@ def memory(store: FactStore, user: str) -> UserMemory:
 async def hear(memory: UserMemory, openai: ScriptedOpenAI, *talk: Said) -> None:
     for said in talk:
         quote = said.message.rstrip(".")
-        openai.extraction(found(candidate(said.text, quote, said.attribute, **{"exclusive": None} | said.values)))
+        openai.extraction(found(candidate(said.text, quote, said.attribute, **{"exclusive": None, **said.values})))
         await memory.observe(said.message, at=day(said.at))
 
 
