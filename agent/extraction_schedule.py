@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import APIStatusError
 
@@ -119,13 +119,16 @@ async def given_up_utterances(ledger: Ledger, saver: Saver, user_id: str) -> dic
     for thread in await list_threads(ledger.pool, user_id, limit=None) if found else ():
         wanted = {entry.message_id: entry for entry in found if entry.thread_id == stored_id(thread.id)}
         config: RunnableConfig = {"configurable": {"thread_id": thread.id, "checkpoint_ns": ""}}
-        # A summary may have replaced the message in the newest checkpoint, but not in those before it.
-        history = saver.alist(config) if wanted else None
-        while wanted and history and (saved := await anext(history, None)):
-            saved_at = datetime.fromisoformat(saved.checkpoint["ts"])
-            for said in utterances_of(saved.checkpoint["channel_values"].get("messages", []), saved_at, thread.id):
-                if entry := wanted.pop(str(stored_id(said.source.message_id)), None):
-                    found[entry] = said
+        if not wanted:
+            continue
+        async with aclosing(cast(AsyncGenerator[CheckpointTuple, None], saver.alist(config))) as history:
+            async for saved in history:  # a summary may have replaced the message, but not in older checkpoints
+                saved_at = datetime.fromisoformat(saved.checkpoint["ts"])
+                for said in utterances_of(saved.checkpoint["channel_values"].get("messages", []), saved_at, thread.id):
+                    if entry := wanted.pop(str(stored_id(said.source.message_id)), None):
+                        found[entry] = said
+                if not wanted:
+                    break
     return found
 
 

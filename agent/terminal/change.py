@@ -105,7 +105,7 @@ async def catch_up(
         waiting = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
         output.note(waiting if failed else "no messages are waiting")
         if left:
-            output.note(f"no facts could be taken from {counted(left, 'message')}: `given-up` lists what was given up")
+            output.note(f"no facts could be taken from {counted(left, 'message')}: see `python -m agent given-up`")
     return FAILED if failed or (given_up and left) else 0
 
 

@@ -169,10 +169,8 @@ class Chat:
                     again = f"`python -m agent catch-up --user {shlex.quote(self.memory.user_id)}` tries again."
                     self.fail(f"{left}: {again}")
             if given_up := await self._given_up():
-                listed = (
-                    f"`python -m agent given-up --user {shlex.quote(self.memory.user_id)}` lists what was given up."
-                )
-                self.note(f"No facts could be taken from {counted(given_up, 'message')}: {listed}", self.err)
+                command = f"`python -m agent given-up --user {shlex.quote(self.memory.user_id)}`"
+                self.note(f"no facts could be taken from {counted(given_up, 'message')}: see {command}", self.err)
         except Exception as error:
             log.warning("chat not finished user=%r cause=%s", self.memory.user_id, cause_of(error))
             self.fail(turn_failure(error))
