@@ -113,10 +113,7 @@ class Learner:
                 ended_after=min((fact.observed_at for fact in facts), default=None),
             )
             changes = await transaction.write(reconcile(new, retracted, known), now)
-        counts, reasons = (
-            map(len, (changes.added, changes.reinforced, changes.retired)),
-            Counter(d.reason for d in dropped),
-        )
+        counts, reasons = map(len, (changes.added, changes.reinforced, changes.retired)), Counter(r for _, r in dropped)
         log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%s", self.user_id, *counts, dict(reasons))
         await self.update_index(self.user_id)
         return changes + Changes(dropped=dropped)
