@@ -13,6 +13,7 @@ from agent.agent_graph import Graph
 from agent.extraction_schedule import catch_up_thread, given_up_utterances
 from memory.learn.extract import ExtractionFailed
 from memory.learn.learner import MAX_FAILURES
+from memory.maintenance import doctor
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.collecting import MAX_CHARS, asked, collects, known
@@ -120,8 +121,9 @@ async def given_up_in(graph: Graph, store: FactStore, user: str, thread: str) ->
 async def test_the_commands_list_what_was_given_up_and_try_it_again(
     graph: Graph, openai: ScriptedOpenAI, store: FactStore, environment: dict[str, str], tmp_path: Path, user: str
 ) -> None:
-    thread = str(uuid.uuid4())
+    thread, before = str(uuid.uuid4()), (await doctor(store)).given_up
     await given_up_in(graph, store, user, thread)
+    assert (await doctor(store)).given_up == before + 1
 
     async def run(*arguments: str, text: str = "") -> tuple[int, str, str]:
         done = await asyncio.to_thread(chat, text, environment, tmp_path, *arguments, "--user", user)
