@@ -90,7 +90,7 @@ def test_the_end_of_a_chat_and_catch_up_say_what_is_not_kept(
     ended = chat(f"{SAID}\n", variables, tmp_path, "--user", user)
     assert "not kept" not in ended.stdout
     text = chat("", environment, tmp_path, "catch-up", "--user", user)
-    assert text.stdout == "1 added\n"
+    assert text.stdout == "learned: lives in Lima\n"
     assert "not kept: an item (secret)" in text.stderr
     openai.extraction(found(*DROPPED))
     ended = chat(f"{PERU}\n", variables, tmp_path, "--user", user)

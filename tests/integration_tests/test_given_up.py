@@ -143,7 +143,7 @@ async def test_the_commands_list_what_was_given_up_and_try_it_again(
     code, out, _ = await run("catch-up")  # without the option it stays given up
     assert (code, out) == (0, "")
     code, out, _ = await run("catch-up", "--given-up")
-    assert (code, out) == (0, "1 added\n")
+    assert (code, out) == (0, "learned: collects cursed-dolls\n")
     assert "Collects cursed-dolls" in await known(store, user)
     assert "no message was given up" in (await run("given-up"))[2]
 

@@ -140,7 +140,7 @@ def test_a_candidate_that_is_not_a_fact_is_dropped(changed: dict[str, Any]) -> N
     assert dropped == (Dropped(shown, "unreadable"),)
 
 
-def test_numbers_that_were_not_shown_are_ignored_in_relations_and_reported_in_retractions() -> None:
+def test_retractions_of_numbers_that_were_not_shown_are_reported() -> None:
     known = make_fact("Lives in Lima", "home city")
     relations = [{"known": number, "relation": "replaces"} for number in (0, 1, 2)]
     retracted = [{"known": number, "message": 1, "quote": "I moved"} for number in (-1, 1, 9)]
@@ -168,7 +168,7 @@ def test_a_wrong_message_number_gives_way_to_the_only_message_with_the_quote(num
     assert message_of(candidate, twice) == (PLAIN if number == 1 else None)
 
 
-def test_no_more_than_twenty_facts_and_every_constraint_of_a_message_are_kept() -> None:
+def test_twenty_facts_and_every_constraint_of_a_message_are_kept() -> None:
     facts = [{**GOOD, "text": f"Likes number {n}", "category": "preference"} for n in range(22)]
     facts += [{**GOOD, "text": f"Is allergic to {n}", "category": "constraint"} for n in range(40)]
     answer = Extraction.model_validate({"facts": facts, "retracted": []})
