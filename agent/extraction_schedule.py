@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import APIStatusError
 
@@ -21,8 +22,10 @@ from memory.facts.changes import Changes
 from memory.facts.fact import utc_now
 from memory.learn.small_talk import is_small_talk
 from memory.learn.utterances import EXTRACTION_MESSAGES, SAID_AT, Utterance, moment_of, utterances_of
+from memory.ledger.ledger import GivenUp, Ledger
+from memory.ledger.rows import stored_id
 from memory.parts import Parts
-from memory.threads.threads import background_thread, leaf_checkpoints
+from memory.threads.threads import background_thread, leaf_checkpoints, list_threads
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
@@ -109,6 +112,25 @@ async def catch_up_thread(parts: Parts, saver: Saver, memory: UserMemory, thread
         started_at = utc_now()
         utterances = await waiting_utterances(parts, saver, thread_id, max_chars)
         return await memory.learner.extract_and_learn(utterances, started_at=started_at)
+
+
+async def given_up_utterances(ledger: Ledger, saver: Saver, user_id: str) -> dict[GivenUp, Utterance | None]:
+    """The user's messages that were given up, each with what was said; None if its thread no longer has it."""
+    found = dict[GivenUp, Utterance | None].fromkeys(await ledger.given_up(user_id))
+    for thread in await list_threads(ledger.pool, user_id, limit=None) if found else ():
+        wanted = {entry.message_id: entry for entry in found if entry.thread_id == stored_id(thread.id)}
+        config: RunnableConfig = {"configurable": {"thread_id": thread.id, "checkpoint_ns": ""}}
+        if not wanted:
+            continue
+        async with aclosing(cast(AsyncGenerator[CheckpointTuple, None], saver.alist(config))) as history:
+            async for saved in history:  # a summary may have replaced the message, but not in older checkpoints
+                saved_at = datetime.fromisoformat(saved.checkpoint["ts"])
+                for said in utterances_of(saved.checkpoint["channel_values"].get("messages", []), saved_at, thread.id):
+                    if entry := wanted.pop(str(stored_id(said.source.message_id)), None):
+                        found[entry] = said
+                if not wanted:
+                    break
+    return found
 
 
 async def waiting_utterances(parts: Parts, saver: Saver, thread_id: str, max_chars: int) -> list[Utterance]:

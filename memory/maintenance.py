@@ -58,7 +58,9 @@ SAMPLE = """
         where q.index_name = %(index)s and (q.owner, q.fact_id) = (f.owner, f.id)) limit %(limit)s
 """
 COUNTS = """
-    select (select count(*) from memory.facts) as facts, count(f.id) as queued, count(*) - count(f.id) as leaving
+    select (select count(*) from memory.facts) as facts,
+        (select count(*) from memory.failed_extractions where given_up_at is not null) as given_up,
+        count(f.id) as queued, count(*) - count(f.id) as leaving
     from memory.index_queue q left join memory.facts f on (f.owner, f.id) = (q.owner, q.fact_id)
     where q.index_name = %(index)s
 """
@@ -89,6 +91,7 @@ class Report:
     stale: Finding = Finding()  # retired in one and current in the other, and not queued
     orphans: Finding = Finding()  # in the collection, unknown to the ledger, and not queued
     broken_chains: Finding = Finding()  # replaced by a fact that does not exist
+    given_up: int = 0  # messages that no facts could be taken from; no difference, so `repair` leaves them
 
     @property
     def clean(self) -> bool:
@@ -103,6 +106,7 @@ async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     async with queue.pool.connection() as connection:
         broken = await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}")
     report = Report(queue.index.name, queue.embedder.name, counts.facts, queued, broken_chains=broken)
+    report = replace(report, given_up=counts.given_up)
     try:
         await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:
@@ -267,6 +271,7 @@ class _Counts(NamedTuple):
     facts: int  # in the ledger
     queued: int  # of them
     leaving: int  # queued, to be removed from the index
+    given_up: int  # messages
 
 
 async def _counts(queue: IndexQueue) -> _Counts:

@@ -17,6 +17,7 @@ from memory.learn.extract import StructuredOutputMethod
 from memory.learn.learner import Learner
 from memory.learn.utterances import utterances_of
 from memory.learn.verbatim import Memory, facts_of_texts
+from memory.ledger.ledger import GivenUp
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
 from memory.recall.rank import Hit
@@ -132,6 +133,10 @@ class UserMemory:
             await yield_to_loop(number)
         added = await writes.restore(self._ledger, self.user_id, [*facts.values()], {}, [], now)
         return await self._changed("remembered", added)
+
+    async def given_up(self) -> list[GivenUp]:
+        """The messages that no facts could be taken from, the latest last."""
+        return await self._ledger.given_up(self.user_id)
 
     async def export(self) -> AsyncIterator[str]:
         """All that is known, with history and provenance, as JSON lines (see `memory.facts.portable`)."""

@@ -1,7 +1,7 @@
 """The commands that change what is known: observe, catch-up, import and forget."""
 
 import sys
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -10,6 +10,9 @@ from agent.terminal.app import FAILED, JsonOption, UserOption, command, explaine
 from agent.terminal.output import counted
 from agent.terminal.show import WHEN, fact_json, fact_of, time_of
 from memory.errors import AgentMemoryError, BadInput, quoted
+
+if TYPE_CHECKING:
+    from memory.facts.changes import Changes
 
 
 @command
@@ -29,26 +32,46 @@ async def observe(
 
     from agent.extraction_schedule import message_problem, with_extraction_model
     from agent.state import changed_facts, memory_changes
+    from memory.learn.extract import ExtractionFailed
 
     for number, line in enumerate(said, 1):
         if problem := message_problem(line, settings.max_message_chars):
             raise BadInput(f"Line {number}: {problem}" if file else problem)
     async with opened_memory(user, settings, writes=True) as memory:
         memory = await with_extraction_model(memory, settings)
-        changes = await memory.observe([HumanMessage(line) for line in said], at=said_at, zone=output.local_zone())
+        failure = None
+        try:
+            changes = await memory.observe([HumanMessage(line) for line in said], at=said_at, zone=output.local_zone())
+        except ExtractionFailed as error:
+            changes, failure = error.learned, error
     if as_json:
-        output.print_json({key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()})
+        facts = {key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()}
+        output.print_json({**facts, "dropped": dropped_json(changes)})
     else:
-        output.line_or_note(output.changes_line(memory_changes(changes)), "no new facts")
+        output.line_or_note(output.changes_line(memory_changes(changes)), "" if failure else "no new facts")
+        output.line_or_note("", output.dropped_line(memory_changes(changes)))
+    if failure:
+        raise failure
+
+
+def dropped_json(changes: "Changes") -> list[dict[str, str]]:
+    return [dropped._asdict() for dropped in changes.dropped]
 
 
 @command
-async def catch_up(as_json: JsonOption = False, user: UserOption = "default") -> int:
+async def catch_up(
+    given_up: Annotated[
+        bool, typer.Option("--given-up", help="Try again the messages that `given-up` lists, too.")
+    ] = False,
+    as_json: JsonOption = False,
+    user: UserOption = "default",
+) -> int:
     """Extract facts from messages that are still waiting. The exit code is 1 if some could not be extracted."""
     async with opened() as services:
-        from agent.extraction_schedule import catch_up_thread, with_extraction_model
+        from agent.extraction_schedule import catch_up_thread, given_up_utterances, with_extraction_model
         from agent.state import changed_facts, memory_changes
         from memory.facts.changes import Changes
+        from memory.learn.extract import ExtractionFailed
         from memory.threads.threads import list_threads
         from memory.user_memory import UserMemory
 
@@ -63,15 +86,26 @@ async def catch_up(as_json: JsonOption = False, user: UserOption = "default") ->
                 except AgentMemoryError as error:
                     output.error(f"thread {thread.id}: {explained(error)}")
                     failed += 1
+                    total += error.learned if isinstance(error, ExtractionFailed) else Changes()
                 progress(number, len(threads))
+        for entry, said in (await given_up_utterances(parts.ledger, saver, user) if given_up else {}).items():
+            try:
+                total += await memory.learner.retry(said) if said else Changes()
+            except AgentMemoryError as error:
+                output.error(f"message {entry.message_id} of thread {entry.thread_id}: {explained(error)}")
+        left = len(await memory.given_up())
     if as_json:
         counts = {key: len(facts) for key, facts in changed_facts(total).items()}
-        output.print_json({"threads": len(threads), "failed": failed, **counts})
+        numbers = {"threads": len(threads), "failed": failed, "given_up": left}
+        output.print_json({**numbers, **counts, "dropped": dropped_json(total)})
     else:
         output.line_or_note(output.changes_line(memory_changes(total)), "" if failed else "no new facts")
-        left = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
-        output.note(left if failed else "no messages are waiting")
-    return FAILED if failed else 0
+        output.line_or_note("", output.dropped_line(memory_changes(total)))
+        waiting = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
+        output.note(waiting if failed else "no messages are waiting")
+        if left:
+            output.note(f"no facts could be taken from {counted(left, 'message')}: see `python -m agent given-up`")
+    return FAILED if failed or (given_up and left) else 0
 
 
 @command

@@ -19,10 +19,12 @@ from agent.identity import AgentStore
 from agent.providers import NoReply
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
-from agent.terminal.output import cell, changes_line, counted, day_of, local_zone, minute_of, printable
+from agent.terminal.output import cell, changes_line, counted, day_of, dropped_line, local_zone, minute_of, printable
 from agent.terminal.threads import task_row, titled_threads
 from memory.errors import AgentMemoryError, BadInput, cause_of, quoted
+from memory.learn.extract import ExtractionFailed
 from memory.learn.utterances import SAID_AT
+from memory.ledger.rows import stored_id
 from memory.threads.saver import ThreadSaver
 from memory.threads.tasks import active_tasks
 from memory.threads.threads import background_thread, list_threads
@@ -154,7 +156,7 @@ class Chat:
                     self._note_changes(update.get("changes"))
 
     def _note_changes(self, changes: MemoryChanges | None) -> None:
-        if changes and (line := changes_line(changes)):
+        for line in filter(None, (changes_line(changes), dropped_line(changes)) if changes else ()):
             self.note(line)
 
     async def finish(self) -> None:
@@ -169,6 +171,9 @@ class Chat:
                     left = f"Nothing was learned yet from {counted(count, 'message')} of thread {thread_id}{reason}"
                     again = f"`python -m agent catch-up --user {shlex.quote(self.memory.user_id)}` tries again."
                     self.fail(f"{left}: {again}")
+            if given_up := await self._given_up():
+                command = f"`python -m agent given-up --user {shlex.quote(self.memory.user_id)}`"
+                self.note(f"no facts could be taken from {counted(given_up, 'message')}: see {command}", self.err)
         except Exception as error:
             log.warning("chat not finished user=%r cause=%s", self.memory.user_id, cause_of(error))
             self.fail(turn_failure(error))
@@ -182,6 +187,11 @@ class Chat:
             if due := await self.memory.learner.unextracted(thread_id, ids):
                 waiting[thread_id] = len(due)
         return waiting
+
+    async def _given_up(self) -> int:
+        """How many messages of this chat's threads were given up."""
+        used = {stored_id(thread_id) for thread_id in self._used}
+        return sum(entry.thread_id in used for entry in await self.memory.given_up()) if used else 0
 
     async def _extract(self, thread_ids: Iterable[str]) -> dict[str, Exception]:
         """Learn from what waits in the threads; the errors by thread."""
@@ -198,6 +208,8 @@ class Chat:
             except AgentMemoryError as error:
                 log.warning("not extracted thread=%r cause=%s", thread_id, cause_of(error))
                 failures[thread_id] = error
+                if isinstance(error, ExtractionFailed):
+                    self._note_changes(memory_changes(error.learned))
         return failures
 
 

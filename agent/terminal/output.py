@@ -93,6 +93,11 @@ def changes_line(changes: "MemoryChanges") -> str:
     return "; ".join(f"{label}: {', '.join(map(lower_first, texts))}" for label, texts in labels.items() if texts)
 
 
+def dropped_line(changes: "MemoryChanges") -> str:
+    """ "not kept: Lives in Lima (quote not found), an item (secret)"; "" when everything was kept."""
+    return f"not kept: {', '.join(changes['dropped'])}" if changes["dropped"] else ""
+
+
 def lower_first(text: str) -> str:
     """The text with a small first letter, unless its first word is in capitals."""
     return text[:1].lower() + text[1:] if text[1:2].islower() else text

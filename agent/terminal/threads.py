@@ -1,4 +1,4 @@
-"""The commands for threads and their tasks: `threads` and `tasks` list them, `threads prune` deletes old history."""
+"""The commands for threads: `threads`, `tasks` and `given-up` list what is in them, `threads prune` deletes history."""
 
 import asyncio
 import json
@@ -123,6 +123,21 @@ async def tasks(
     rows, columns = list(map(task_row, found)), ["type", "status", "thread", "expires", "data"]
     empty = "no tasks yet" if everything else "no task is open"
     output.listing(columns, rows, empty, documents, as_json=as_json)
+
+
+@command
+async def given_up(as_json: JsonOption = False, user: UserOption = "default") -> None:
+    """List messages that no facts could be taken from. `catch-up --given-up` tries them again."""
+    async with opened() as services:
+        from agent.extraction_schedule import given_up_utterances
+        from memory.ledger.ledger import Ledger
+
+        found = await given_up_utterances(Ledger(services.pool), services.saver, user)
+    titled = [(entry, output.cell(said.text)[:TITLE_WIDTH] if said else "") for entry, said in found.items()]
+    rows = [[e.thread_id, e.message_id, f"{e.given_up_at:%Y-%m-%d %H:%M}", e.cause, title] for e, title in titled]
+    columns = ["thread", "message", "given up", "cause", "begins with"]
+    documents = [{**e._asdict(), "given_up_at": e.given_up_at.isoformat(), "begins_with": title} for e, title in titled]
+    output.listing(columns, rows, "no message was given up", documents, as_json=as_json)
 
 
 def task_row(entry: "ThreadTask") -> list[str]:

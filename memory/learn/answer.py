@@ -95,17 +95,22 @@ def _flag(value: object) -> bool:
     return str(value).strip().lower() in ("true", "yes", "1", "1.0")
 
 
-def _list(value: object) -> list[object]:
-    """The items of a list, or those of {"1": {...}, "2": {...}}; any other object is one item."""
+def _items(value: object, *fields: str) -> list[object] | None:
+    """The items of a list, of {"1": {...}, "2": {...}}, or of one item, which has these fields; None for the rest."""
     if isinstance(value, dict) and value:
-        return [*value.values()] if all(isinstance(item, dict) for item in value.values()) else [value]
-    return value if isinstance(value, list) else []
+        one = all(field in value for field in fields)
+        return [value] if one else [*value.values()] if all(isinstance(v, dict) for v in value.values()) else None
+    return value if isinstance(value, list) else None
+
+
+def _relations(value: object) -> list[object]:
+    return _items(value, "known", "relation") or []
 
 
 Text = Annotated[str, BeforeValidator(_text)]
 Number = Annotated[int, BeforeValidator(_number)]
 Date = Annotated[str | None, BeforeValidator(_date)]
-Relations = Annotated[list[OnErrorOmit[Relation]], BeforeValidator(_list)]
+Relations = Annotated[list[OnErrorOmit[Relation]], BeforeValidator(_relations)]
 
 
 class Lenient(BaseModel, json_schema_serialization_defaults_required=True):
@@ -151,7 +156,7 @@ class Retraction(Lenient):
 
 
 class Extraction(BaseModel):
-    """The model's answer. Without the list of facts, it was cut off, and is refused."""
+    """The model's answer. One without the two lists may have been cut off, and is refused."""
 
     facts: list[OnErrorOmit[Candidate]]
     retracted: list[OnErrorOmit[Retraction]]
@@ -160,11 +165,11 @@ class Extraction(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _counted(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(data, dict) or not isinstance(data.get("facts"), list | dict):
+        if not isinstance(data, dict) or "retracted" not in data:
             return handler(data)
-        facts, retracted = _list(data["facts"]), _list(data.get("retracted"))
+        facts, retracted = _items(data.get("facts"), "text"), _items(data["retracted"], "known") or []
         answer = handler({"facts": facts, "retracted": retracted})
-        answer.unreadable = len(facts) + len(retracted) - len(answer.facts) - len(answer.retracted)
+        answer.unreadable = len(facts or ()) + len(retracted) - len(answer.facts) - len(answer.retracted)
         return answer
 
 

@@ -50,7 +50,7 @@ class Learner:
         """Ask the model about the next utterances, of one thread, not yet extracted; None if there are none.
 
         While its answers are useless, others are tried, with up to `calls` calls; then it raises ExtractionFailed. A
-        message is given up after MAX_FAILURES useless answers, if the model has worked for another one after each.
+        message is given up after MAX_FAILURES useless answers, which count once until the model has worked for another.
         """
         model, started_at = self._required_model, started_at or utc_now()
         failure, failed = None, list[Utterance]()
@@ -62,22 +62,14 @@ class Learner:
                 if error.transient or not calls:
                     raise
                 failed += batch if len(batch) == 1 else []
-        if failure:
+        if failure and await self._next_batch(failed):  # they were not given up
             raise failure
         return None
 
     async def _next_batch(self, utterances: Sequence[Utterance]) -> list[Utterance]:
-        """What to extract next. Gives up messages that have failed too often."""
         thread_id = utterances[0].source.thread_id if utterances else ""
         waiting = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances])
-        useless = {
-            id_ for id_, failures in waiting.items() if failures.useless >= MAX_FAILURES and failures.works_since
-        }
-        if useless:
-            async with self.ledger.transaction(self.user_id) as transaction:
-                await transaction.give_up([s.source for s in utterances if s.source.message_id in useless])
-            log.warning("given up user=%r thread=%r messages=%r", self.user_id, thread_id, sorted(useless))
-        return next_batch(utterances, {id_: waiting[id_] for id_ in waiting if id_ not in useless})
+        return next_batch(utterances, waiting)
 
     @property
     def _required_model(self) -> "BaseChatModel":
@@ -96,8 +88,11 @@ class Learner:
         except ExtractionFailed as error:
             if not error.transient:
                 cause = type(error.__cause__ or error).__name__
+                sources = [said.source for said in batch]
                 async with self.ledger.transaction(self.user_id) as transaction:
-                    await transaction.count_failures([said.source for said in batch], cause, started_at)
+                    given_up = await transaction.count_failures(sources, cause, started_at, limit=MAX_FAILURES)
+                for message_id in given_up:
+                    log.warning("given up user=%r thread=%r message=%r", self.user_id, sources[0].thread_id, message_id)
             raise
         return Extracted(batch, known, extraction, started_at)
 
@@ -123,10 +118,7 @@ class Learner:
                 ended_after=min((fact.observed_at for fact in facts), default=None),
             )
             changes = await transaction.write(reconcile(new, retracted, known), now)
-        counts, reasons = (
-            map(len, (changes.added, changes.reinforced, changes.retired)),
-            Counter(d.reason for d in dropped),
-        )
+        counts, reasons = map(len, (changes.added, changes.reinforced, changes.retired)), Counter(r for _, r in dropped)
         log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%s", self.user_id, *counts, dict(reasons))
         await self.update_index(self.user_id)
         return changes + Changes(dropped=dropped)

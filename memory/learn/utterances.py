@@ -63,8 +63,7 @@ def next_batch(utterances: Sequence[Utterance], waiting: "Mapping[str, Failures]
     """The next of the utterances in `waiting` (by message id), without small talk.
 
     One whose extraction failed comes alone. Once the model has worked for another message since, it comes before the
-    new ones, which would otherwise keep it waiting; until then it comes after them, the one that failed last at the
-    end.
+    new ones, which would otherwise keep it waiting; until then it comes after them. What failed first comes first.
     """
     due = [said for said in utterances if str(said.source.message_id) in waiting and not is_small_talk(said.text)]
     failures = {said.source: waiting[str(said.source.message_id)] for said in due}

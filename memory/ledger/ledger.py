@@ -42,7 +42,7 @@ class Revision(NamedTuple):
 class Failures(NamedTuple):
     """The useless answers of a model about a message that waits to be extracted."""
 
-    useless: int = 0  # those in a row, without a usable answer in between, count once
+    useless: int = 0  # until the model has worked for another message, they count once
     last_at: datetime | None = None
     works_since: bool = False  # whether the model has given a usable answer about another message of the user since
 

@@ -80,29 +80,28 @@ class Transaction:
         return {s for s in sources if (stored_id(s.thread_id), stored_id(s.message_id)) in fresh}
 
     async def model_answered(self) -> None:
-        """Note that a model has just given a usable answer: the failures before it count, those after it not yet."""
+        """Note that a model has just given a usable answer: it does not fail for everything."""
         await self._execute("update memory.users set extracted_at = clock_timestamp() where owner = %(owner)s")
 
-    async def count_failures(self, sources: Sequence[Source], cause: str, started_at: datetime) -> None:
-        """Count a useless answer about messages, whose thread was not forgotten after `started_at`. It counts for one
-        that failed before only if the model has worked since: one that fails for everything says nothing of them."""
+    async def count_failures(
+        self, sources: Sequence[Source], cause: str, started_at: datetime, *, limit: int
+    ) -> list[str | None]:
+        """Count a useless answer about messages, whose thread was not forgotten after `started_at`. Returns the ids of
+        those that are given up, as they have `limit`. Until the model has given a usable answer about another message
+        since the first, they count once: a model that fails for everything says nothing of a message."""
         query = """insert into memory.failed_extractions as f
-            select %(owner)s, m.*, 1, %(cause)s, clock_timestamp()
+            select %(owner)s, m.*, 1, %(cause)s, clock_timestamp(), clock_timestamp()
             from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)
             where not exists (select from memory.forgotten g where g.owner = %(owner)s
                 and g.thread_id in (%(all)s, m.thread_id) and forgotten_at >= %(started_at)s)
             on conflict (owner, thread_id, message_id) do update set
-                cause = excluded.cause, failed_at = clock_timestamp(),
-                failures = f.failures + (select (coalesce(u.extracted_at > f.failed_at, false))::int
-                    from memory.users u where u.owner = f.owner)"""
+                failures = f.failures + (select coalesce(u.extracted_at > f.first_failed_at, false)::int
+                    from memory.users u where u.owner = f.owner),
+                cause = excluded.cause, failed_at = clock_timestamp()"""
         await self._execute(query, **_columns_of(sources), cause=cause, all=ALL_THREADS, started_at=started_at)
-
-    async def give_up(self, sources: Sequence[Source]) -> None:
-        """Let messages that failed wait no longer; `Ledger.given_up` lists them."""
-        query = """update memory.failed_extractions f set given_up_at = clock_timestamp()
-            from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)
-            where f.owner = %(owner)s and (f.thread_id, f.message_id) = (m.thread_id, m.id) and given_up_at is null"""
-        await self._execute(query, **_columns_of(sources))
+        query = """update memory.failed_extractions set given_up_at = clock_timestamp()
+            where owner = %(owner)s and failures >= %(limit)s and given_up_at is null returning message_id"""
+        return [row["message_id"] async for row in await self._execute(query, limit=limit)]
 
     async def erase(self, *, ids: Sequence[str] = (), category: str | None = None, thread_id: str | None = None) -> int:
         """Delete facts and their history: by id, by category, or by the thread they were said in. Returns how many."""

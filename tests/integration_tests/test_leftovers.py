@@ -79,7 +79,7 @@ def test_the_chat_catches_up_at_its_end_and_the_command_does_the_rest(
     unreachable.clear()
     rest = chat("", variables, tmp_path, "catch-up", "--user", user, "--json")
     counts = {"added": 1, "history": 0, "reinforced": 0, "retired": 0}
-    assert json.loads(rest.stdout) == {"threads": 3, "failed": 0, **counts}
+    assert json.loads(rest.stdout) == {"threads": 3, "failed": 0, "given_up": 0, **counts, "dropped": []}
     assert rest.returncode == 0
 
 

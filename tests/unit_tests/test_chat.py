@@ -32,7 +32,7 @@ async def answer(state: State) -> dict[str, list[AnyMessage]]:
 
 
 def learn(state: State) -> dict[str, Any]:
-    return {"changes": {"added": ["Is Ada"], "history": [], "reinforced": [], "retired": []}}
+    return {"changes": {"added": ["Is Ada"], "history": [], "reinforced": [], "retired": [], "dropped": []}}
 
 
 async def test_the_nodes_of_the_graph_may_have_any_name() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.recall.render import HEADER, count_tokens, render
+from memory.recall.render import HEADER, LEFT_OUT, count_tokens, render
 from tests.facts import NOON, make_fact
 
 
@@ -57,3 +57,15 @@ def test_the_budget_is_kept_and_no_fact_is_cut_in_half() -> None:
 def test_the_same_facts_give_the_same_bytes() -> None:
     facts = [make_fact(f"Fact {n}") for n in range(20)]
     assert render(facts, 300) == render(list(facts), 300)
+
+
+def test_constraints_that_do_not_fit_are_counted_within_the_budget() -> None:
+    facts = [make_fact(f"Is allergic to number {n}", "allergy", category="constraint") for n in range(40)]
+    others = [make_fact("Likes tea"), make_fact("Lives in Lima", "home city")]
+    assert "do not fit" not in render([*facts, *others], 1_500)
+    assert "do not fit" not in render([*facts[:2], *others], 90)  # which cuts the others
+    for budget in range(0, 600, 7):
+        block = render([*others, *facts], budget, past=others)
+        shown = sum("allergic" in line for line in block.splitlines())
+        assert count_tokens(block) <= budget
+        assert (LEFT_OUT.format(40 - shown) in block.splitlines()) == (budget >= 56 and shown < 40)

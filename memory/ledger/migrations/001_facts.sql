@@ -88,8 +88,9 @@ create table memory.failed_extractions (
     owner text not null references memory.users,
     thread_id text not null,
     message_id text not null,
-    failures int not null,             -- answers in a row without a usable one in between count once
+    failures int not null,             -- until the model has worked for another message, they count once
     cause text not null,               -- the class of the last error
+    first_failed_at timestamptz not null,
     failed_at timestamptz not null,    -- the last time
     given_up_at timestamptz,
     primary key (owner, thread_id, message_id)
