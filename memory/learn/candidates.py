@@ -1,7 +1,7 @@
 """From the candidates that a model found to proposed facts: which are kept, and why the others are not. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import NamedTuple
@@ -9,13 +9,14 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from memory.facts.changes import MAX_DROPPED_TEXT, Dropped, DropReason, Proposal, RelationKind
+from memory.facts.content import content
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
-from memory.facts.slots import USER, is_exclusive
+from memory.facts.slots import USER, attribute_name, is_exclusive, subject_name
 from memory.learn.answer import Candidate, Retraction
 from memory.learn.extract import Extracted
 from memory.learn.guard import holds_secret, is_command, is_secret
 from memory.learn.quotes import is_quoted, sentence_around
-from memory.learn.relations import claimed_changes, counted, own_names, says_own_name
+from memory.learn.relations import claimed_changes, counted, names_it, own_names, says_own_name, taken_pair, takes_back
 from memory.learn.support import NO_COSINES, Cosines, Pair, compared, is_supported
 from memory.learn.timing import checked, timing
 from memory.learn.utterances import Utterance
@@ -34,12 +35,15 @@ class Proposed(NamedTuple):
 
 def to_compare(user_id: str, found: Extracted) -> list[Pair]:
     """The pairs of texts whose cosines `proposals` needs, where words alone do not decide."""
-    names, pairs = own_names(found.known), dict[Pair, None]()
+    names, pairs = _names(found), dict[Pair, None]()
     for candidate in found.extraction.facts:
         if said := message_of(candidate, found.utterances):
             pairs |= dict.fromkeys(compared(candidate, said.text))
             if fact := _fact(user_id, candidate, said, said.said_at, names):
                 pairs |= dict.fromkeys(claimed_changes(_claims(candidate, found.known), fact, found.known))
+    for known, said, quote in _taken_back(found):
+        if known and said and not names_it(known, around := sentence_around(quote, said.text)):
+            pairs[taken_pair(known, around)] = None
     return [*pairs]
 
 
@@ -47,8 +51,7 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
     """Sort the candidates into those that may become facts and those that are dropped, with the reason."""
     kept, kept_of = list[Proposal](), Counter[Source]()
     retracted, dropped = dict[str, datetime](), list[Dropped]()
-    shown, holds = dict(enumerate(found.known, 1)), cache(holds_secret)  # each message is searched once
-    names = own_names(found.known)
+    names, holds = _names(found), cache(holds_secret)  # each message is searched once
     for candidate in found.extraction.facts:
         said = message_of(candidate, found.utterances)
         reason = rejection(candidate, said, cosines)
@@ -66,12 +69,15 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
             hidden = reason == "secret" or any(holds(m.text) for m in ([said] if said else found.utterances))
             text = candidate.text.strip()[:MAX_DROPPED_TEXT]
             dropped.append(Dropped(text if is_storable(text) and not hidden else "", reason))
-    for taken in found.extraction.retracted:
-        known, said = shown.get(taken.known), message_of(taken, found.utterances)
-        if known and said:
+    for known, said, quote in _taken_back(found):
+        if not known:
+            dropped.append(UNREADABLE)
+        elif not said:
+            dropped.append(Dropped(f"taking back: {known.text}", "quote not found"))
+        elif takes_back(known, sentence_around(quote, said.text), said.source.thread_id, cosines):
             retracted[known.id] = said.said_at
         else:
-            dropped.append(Dropped(f"taking back: {known.text}", "quote not found") if known else UNREADABLE)
+            dropped.append(Dropped(f"taking back: {known.text}", "not supported"))
     return Proposed(kept, retracted, (*dropped, *[UNREADABLE] * found.extraction.unreadable))
 
 
@@ -100,6 +106,19 @@ def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = N
     if is_command(candidate.text, candidate.quote):
         return "command"
     return None if is_supported(candidate, said.text, cosines) else "not supported"
+
+
+def _taken_back(found: Extracted) -> Iterator[tuple[Fact | None, Utterance | None, str]]:
+    """Of each retraction: the known fact, the message that takes it back, and the quote."""
+    shown = dict(enumerate(found.known, 1))
+    for taken in found.extraction.retracted:
+        yield shown.get(taken.known), message_of(taken, found.utterances), taken.quote
+
+
+def _names(found: Extracted) -> list[frozenset[str]]:
+    """The words of each name by which the user is known, or is called in these messages."""
+    new = (candidate for candidate in found.extraction.facts if attribute_name(candidate.attribute) == "name")
+    return own_names(found.known) + [content(name.text) for name in new if subject_name(name.subject) == USER]
 
 
 def _proposal(fact: Fact, candidate: Candidate, known: Sequence[Fact], cosines: Cosines) -> Proposal:

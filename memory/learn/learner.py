@@ -102,9 +102,10 @@ class Learner:
         Messages that were extracted before, or forgotten since the extraction started, are not learned from.
         """
         now = utc_now()
-        pairs = to_compare(self.user_id, found)
-        cosines = await self.cosines(pairs) if pairs else {}  # before the lock: an embedder may take seconds
-        proposed, retracted, dropped = proposals(self.user_id, found, now, cosines)
+        # Before the lock, since an embedder may take seconds; in a thread, since a long message takes many comparisons.
+        pairs = await asyncio.to_thread(to_compare, self.user_id, found)
+        cosines = await self.cosines(pairs) if pairs else {}
+        proposed, retracted, dropped = await asyncio.to_thread(proposals, self.user_id, found, now, cosines)
         async with self.ledger.transaction(self.user_id) as transaction:
             await transaction.model_answered()
             fresh = await transaction.mark_extracted([said.source for said in found.utterances], found.started_at)

@@ -17,6 +17,7 @@ from memory.learn.support import Cosines, Pair
 
 # Cosines of the local embedder from which on two facts are about the same thing, and about nearly the same.
 MIN_COSINE, NEAR = 0.45, 0.55
+FAR = 0.25  # below it, words and a fact have nothing in common
 
 # Attributes of one topic, whatever a model calls them, a paragraph each: home, work, partner, diet.
 TOPICS_TEXT = """
@@ -102,6 +103,17 @@ DISLIKING = _phrases(
     nienawidzi; ненавидит; nefret
     """,
     "嫌い|讨厌|討厭|싫어",
+)
+# What takes back something that it does not name.
+TAKING_BACK = _phrases(
+    r"""
+    forget; scratch; wrong; untrue; not true; no longer true; mistake; mistaken; delete; remove; erase
+    take (?:it|that) back; ignore; kidding; joking; lied; vergiss; vergesse; stimmt nicht; falsch; irrtum; gelogen; lösch\w*; oublie\w*; faux
+    pas vrai; erreur; menti; olvida\w*; olvídalo; no es verdad; error; mentí; borra\w*; dimentica\w*; sbagliat[oa]
+    non è vero; scherzavo; esquece; esqueça; errado; mentira; vergeet; klopt niet; zapomnij; nieprawda; забудь\w*
+    неправда; ошиб\w*; unut\w*; yanlış; انس; خطأ
+    """,
+    "忘れ|違い|違う|嘘|忘记|忘了|不对|错了|잊어|틀렸|아니야|भूल|गलत",
 )
 FIRST_PERSON = _phrases(
     r"""
@@ -210,6 +222,22 @@ def _other_number(fact: Fact, other: Fact) -> bool:
     one, two = content(fact.text), content(other.text)
     numbers = [{word for word in words if word.isdecimal()} for words in (one, two)]
     return all(numbers) and numbers[0] != numbers[1] and one - numbers[0] == two - numbers[1]
+
+
+def names_it(fact: Fact, said: str) -> bool:
+    """Whether words that take a fact back name it: "I'm not allergic to nuts", "forget my employer"."""
+    about = content(f"{fact.attribute} {fact.text}")
+    return any(alike(word, heard) for word in about for heard in content(said))
+
+
+def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -> bool:
+    """Whether the words take the fact back: they name it, are near it, or refer to what was said in the same thread."""
+    refers = fact.source.thread_id == thread_id and bool(TAKING_BACK.search(normalize(said)))
+    return refers or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
+
+
+def taken_pair(fact: Fact, said: str) -> Pair:
+    return f"{fact.attribute}: {fact.text}", said
 
 
 def own_names(known: Iterable[Fact]) -> list[frozenset[str]]:

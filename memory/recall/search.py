@@ -13,6 +13,7 @@ import numpy as np
 
 from memory.errors import Unavailable, cause_of
 from memory.facts.fact import Fact, owner_key, utc_now
+from memory.facts.slots import USER
 from memory.index.protocol import Vectors, vectors_of
 from memory.index.queue import IndexQueue
 from memory.ledger.ledger import Ledger
@@ -118,7 +119,8 @@ class Searcher:
         return await self._best(asked, found, limit, explain)
 
     async def near(self, texts: Sequence[str]) -> list[Fact]:
-        """The current facts nearest to the texts: KNOWN_SHOWN, and two more for each text after the first."""
+        """The current facts nearest to the texts: KNOWN_SHOWN, and two more for each text after the first; and the
+        user's name, by which a model may call the user."""
         limit, until = KNOWN_SHOWN + 2 * (len(texts) - 1), self._until()
         try:
             async with asyncio.timeout_at(until):
@@ -127,15 +129,17 @@ class Searcher:
         except (Unavailable, TimeoutError) as error:  # words find some of them, and the extraction need not wait
             asked = await self._without_vectors(clean_query("\n".join(texts)), utc_now(), until, error)
             return [hit.fact for hit in await self._best(asked, await self._current(asked, [None]), limit, False)]
-        nearest: dict[str, tuple[float, Fact]] = {}
+        nearest, names = dict[str, tuple[float, Fact]](), list[Fact]()
         for table, cosines, mask, _ in await self._current(Asked("", utc_now(), held, None, until), vectors):
+            names += [fact for fact in table.facts(mask & table.in_profile) if fact.slot == (USER, "name")]
             cosines = np.where(mask, cosines, -np.inf)
             for position in np.argsort(-cosines, kind="stable")[:limit].tolist():
                 cosine, fact_id = float(cosines[position]), table.ids[position]
                 if cosine > nearest.get(fact_id, (-np.inf, None))[0]:
                     nearest[fact_id] = (cosine, table[position])
         ordered = sorted(nearest.values(), key=lambda pair: (-pair[0], pair[1].id))
-        return [fact for _, fact in ordered[:limit]]
+        shown = {fact.id: fact for _, fact in ordered[:limit]}
+        return [*(shown | {fact.id: fact for fact in names}).values()]
 
     async def cosines(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
         """Pair of texts -> the cosine of their vectors, with one call of the embedder; {} if it does not answer."""

@@ -158,7 +158,7 @@ def test_what_no_message_holds_is_not_compared() -> None:
 
 
 def test_retractions_of_numbers_that_were_not_shown_are_reported() -> None:
-    known = make_fact("Lives in Lima", "home city")
+    known = make_fact("Moved to Lima", "home city")
     relations = [{"known": number, "relation": "replaces"} for number in (0, 1, 2)]
     retracted = [{"known": number, "message": 1, "quote": "I moved"} for number in (-1, 1, 9)]
     answer = Extraction.model_validate({"facts": [{**GOOD, "relations": relations}], "retracted": retracted})
@@ -169,10 +169,10 @@ def test_retractions_of_numbers_that_were_not_shown_are_reported() -> None:
 
 
 def test_a_retraction_whose_quote_is_not_found_is_reported() -> None:
-    known = make_fact("Lives in Lima", "home city")
+    known = make_fact("Moved to Lima", "home city")
     answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": "I left Lima"}]})
     _, taken_back, dropped = proposals("ada", Extracted([SAID], [known], answer, NOON), NOON)
-    assert (taken_back, dropped) == ({}, (Dropped("taking back: Lives in Lima", "quote not found"),))
+    assert (taken_back, dropped) == ({}, (Dropped("taking back: Moved to Lima", "quote not found"),))
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 9])
@@ -223,3 +223,33 @@ def test_changes_add_up_and_what_is_dropped_changes_no_memory() -> None:
     one, two = Dropped("", "secret"), Dropped("Likes tea", "over the limit")
     total = Changes(dropped=(one,)) + Changes(dropped=(two,))
     assert (total.dropped, bool(total)) == ((one, two), False)
+
+
+TAKEN_BACK = [
+    # what is known, the message, and whether it takes that back
+    ("Is allergic to nuts", "allergy", "I'm not allergic to nuts", True),
+    ("Works at Bolt", "employer", "Please forget my employer.", True),
+    ("Lives in Rome", "home city", "Rome was wrong.", True),
+    ("Lives in Rome", "home city", "Scratch that.", True),
+    ("Wohnt in Rom", "home city", "Das stimmt nicht.", True),
+    ("Lives in Rome", "home city", "I love tea.", False),
+    ("Lives in Rome", "home city", "My cat is called Juno.", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "attribute", "message", "taken"), TAKEN_BACK)
+def test_a_fact_is_taken_back_only_by_words_that_refer_to_it(
+    text: str, attribute: str, message: str, taken: bool
+) -> None:
+    known, said = make_fact(text, attribute), SAID.model_copy(update={"text": message})
+    answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": message}]})
+    outcome = proposals("ada", Extracted([said], [known], answer, NOON), NOON)
+    assert outcome.retracted == ({known.id: NOON} if taken else {})
+    assert outcome.dropped == (() if taken else (Dropped(f"taking back: {text}", "not supported"),))
+
+
+def test_words_of_another_thread_take_back_only_what_they_name() -> None:
+    known = make_fact("Lives in Rome", "home city")
+    said = SAID.model_copy(update={"text": "Scratch that.", "source": Source(thread_id="t2", message_id="m9")})
+    answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": "Scratch"}]})
+    assert proposals("ada", Extracted([said], [known], answer, NOON), NOON).retracted == {}
