@@ -107,11 +107,11 @@ DISLIKING = _phrases(
 # What takes back something that it does not name.
 TAKING_BACK = _phrases(
     r"""
-    forget; scratch; wrong; untrue; not true; no longer true; mistake; mistaken; delete; remove; erase
-    take (?:it|that) back; ignore; kidding; joking; lied; vergiss; vergesse; stimmt nicht; falsch; irrtum; gelogen; lösch\w*; oublie\w*; faux
-    pas vrai; erreur; menti; olvida\w*; olvídalo; no es verdad; error; mentí; borra\w*; dimentica\w*; sbagliat[oa]
-    non è vero; scherzavo; esquece; esqueça; errado; mentira; vergeet; klopt niet; zapomnij; nieprawda; забудь\w*
-    неправда; ошиб\w*; unut\w*; yanlış; انس; خطأ
+    forget; scratch; wrong; untrue; not true; no longer true; mistake; mistaken; delete; remove; erase; ignore; kidding
+    take (?:it|that) back; joking; lied; vergiss; vergesse; stimmt nicht; falsch; irrtum; gelogen; lösch\w*; oublie\w*
+    faux; pas vrai; erreur; menti; olvida\w*; olvídalo; no es verdad; error; mentí; borra\w*; dimentica\w*
+    sbagliat[oa]; non è vero; scherzavo; esquece; esqueça; errado; mentira; vergeet; klopt niet; zapomnij; nieprawda
+    забудь\w*; неправда; ошиб\w*; unut\w*; yanlış; انس; خطأ
     """,
     "忘れ|違い|違う|嘘|忘记|忘了|不对|错了|잊어|틀렸|아니야|भूल|गलत",
 )
