@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from memory.facts.fact import Fact, Source, fact_id
-from memory.facts.slots import is_exclusive
+from memory.facts.slots import attribute_name, is_exclusive
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -20,7 +20,7 @@ def make_fact(
         "key": identifier,
         "text": text,
         "attribute": attribute,
-        "exclusive": is_exclusive(attribute, None),
+        "exclusive": is_exclusive(attribute_name(attribute), None),
         "quote": text,
         "source": source,
         "observed_at": NOON,
