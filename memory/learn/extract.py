@@ -131,7 +131,8 @@ def _extraction(value: object, depth: int = 2) -> Extraction | None:
     if not isinstance(value, Mapping):
         return None
     try:
-        return Extraction.model_validate(value)
+        # What is whole was not cut off, so that a missing list is an empty one.
+        return Extraction.model_validate({"retracted": [], **value} if "facts" in value else value)
     except ValidationError:
         # "properties" is the schema, which some models repeat.
         inner = (_extraction(part, depth - 1) for key, part in value.items() if depth and key != "properties")
