@@ -67,6 +67,16 @@ def message_problem(text: str, max_chars: int) -> str | None:
     return None
 
 
+def problem_of(message: HumanMessage, max_chars: int) -> str | None:
+    """The same for a message, which may be an image without text."""
+    has_more = isinstance(message.content, list) and any(_is_media(block) for block in message.content)
+    return None if has_more and not message.text.strip() else message_problem(message.text, max_chars)
+
+
+def _is_media(block: object) -> bool:
+    return isinstance(block, dict) and block.get("type") not in (None, "text")
+
+
 async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserMemory:
     """The same memory, with the model that the settings name for extraction."""
     model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)

@@ -20,6 +20,7 @@ from agent.limits import RECALL_TIMEOUT, RECONCILE_TIMEOUT, SCHEDULE_TIMEOUT, ex
 from agent.models import open_model
 from agent.prompts import system_message
 from agent.providers import NoReply, model_failure
+from agent.replies.ask import ask, missing_reply
 from agent.state import BackgroundState, RecallReason, State, memory_changes, stamped
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
@@ -49,7 +50,7 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
 async def respond(state: State, runtime: Runtime[Context]) -> Update:
     """Reply: one model call, with the thread's window, the recalled facts and the open task. Raises NoReply."""
     settings, context, last = settings_of(runtime), runtime.context or Context(), state["messages"][-1]
-    if isinstance(last, HumanMessage) and (problem := schedule.message_problem(last.text, settings.max_message_chars)):
+    if isinstance(last, HumanMessage) and (problem := schedule.problem_of(last, settings.max_message_chars)):
         return {"messages": [AIMessage(problem)]}
     name = context.model or settings.chat_model_name
     model = await asyncio.to_thread(open_model, name, settings)
@@ -62,18 +63,20 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     messages = window(_without_refused(state["messages"], settings.max_message_chars), settings.window_tokens)
     turn = takewhile(lambda message: not isinstance(message, HumanMessage), reversed(messages))
     try:
-        if sum(isinstance(message, AIMessage) for message in turn) < MAX_TOOL_ROUNDS:
-            reply = _with_valid_calls(await model.bind_tools(TOOLS).ainvoke([prompt, *messages]))
-        else:
-            reply = await model.ainvoke([prompt, *messages])
-            reply = reply.model_copy(update={"tool_calls": [], "invalid_tool_calls": []})
+        may_call = sum(isinstance(message, AIMessage) for message in turn) < MAX_TOOL_ROUNDS
+        reply = await ask(
+            model, [prompt, *messages], TOOLS, may_call=may_call, has_tools=settings.model_tools == "auto"
+        )
     except Exception as error:  # each provider has its own
         log.warning("no reply %s cause=%s", _ids(runtime), cause_of(error))
         setting = "the run's `model`" if context.model else "CHAT_MODEL"
         reason = model_failure(error, name, setting) or f"{type(error).__name__} from the model {quoted(name)}."
         # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
         raise NoReply(f"No reply: {reason}") from None
-    return update | {"messages": [*update.get("messages", []), reply]}
+    if missing := missing_reply(reply):
+        log.warning("no reply %s cause=%s", _ids(runtime), missing)
+        raise NoReply(f"No reply: {missing}")
+    return update | {"messages": [*update.get("messages", []), _with_valid_calls(reply)]}
 
 
 def _with_valid_calls(reply: AIMessage) -> AIMessage:
@@ -85,12 +88,11 @@ def _with_valid_calls(reply: AIMessage) -> AIMessage:
 
 async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     """The facts that matter for the user's last message; none if recall fails or the message is refused."""
-    question = _question(state)
-    query, nothing = str(question.text) if question else "", {"recalled": "", "recall_reasons": []}
+    question, nothing = _question(state), {"recalled": "", "recall_reasons": []}
     try:
-        if schedule.message_problem(query, settings_of(runtime).max_message_chars):
+        if question is None or schedule.problem_of(question, settings_of(runtime).max_message_chars):
             return nothing
-        recalled = await within(RECALL_TIMEOUT, memory_of(runtime).recall(query, explain=True))
+        recalled = await within(RECALL_TIMEOUT, memory_of(runtime).recall(str(question.text), explain=True))
     except Exception as error:
         log.warning("recall failed %s cause=%s", _ids(runtime), cause_of(error))
         return nothing
@@ -251,7 +253,7 @@ def _utterances(messages: Sequence[HumanMessage], runtime: Runtime[Context]) -> 
 
 def _without_refused(messages: Sequence[AnyMessage], max_chars: int) -> list[AnyMessage]:
     """The messages without those that were too long or empty, and without the answers to these."""
-    refused = [isinstance(m, HumanMessage) and bool(schedule.message_problem(m.text, max_chars)) for m in messages]
+    refused = [isinstance(m, HumanMessage) and bool(schedule.problem_of(m, max_chars)) for m in messages]
     answers = [isinstance(m, AIMessage) and i > 0 and refused[i - 1] for i, m in enumerate(messages)]
     return [m for m, wrong, answer in zip(messages, refused, answers, strict=True) if not wrong and not answer]
 

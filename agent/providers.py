@@ -77,6 +77,10 @@ def init_model(name: str, **arguments: Any) -> "BaseChatModel":
 
     provider, model = split_name(name)
     try:
+        if provider == "openai":
+            from agent.replies.openai_model import OpenAIChatModel
+
+            return OpenAIChatModel(model=model, **arguments)
         return cast("BaseChatModel", init_chat_model(model, model_provider=provider, **arguments))
     except ImportError as error:
         missing = getattr(error.__cause__, "name", None) or f"langchain_{provider}"

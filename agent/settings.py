@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     chat_model: str = ""
     extraction_model: str = ""
     structured_output: StructuredOutputMethod = "auto"
+    model_tools: Literal["auto", "off"] = "auto"
     model_timeout: float = Field(default=60, gt=0, le=DAY, allow_inf_nan=False)  # seconds
 
     extract: ExtractWhen = "inline"
@@ -70,7 +71,9 @@ class Settings(BaseSettings):
     max_message_chars: int = Field(default=32_000, ge=1, le=10_000_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
-    @field_validator("structured_output", "extract", "anonymous_runs", "ranking", "log_level", mode="before")
+    @field_validator(
+        "structured_output", "model_tools", "extract", "anonymous_runs", "ranking", "log_level", mode="before"
+    )
     @classmethod
     def _any_case(cls, value: object, info: ValidationInfo) -> object:
         convert = CONVERSIONS.get(str(info.field_name), str)

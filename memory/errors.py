@@ -19,11 +19,16 @@ PROBLEMS = {
     "finite_number": "must be a number that is not infinite",
 }
 
-# Kind of failure -> the HTTP statuses and the error classes, or base classes, that mean it: of LangChain, OpenAI-like
-# clients, httpx, Python and aiohttp.
+CODE = re.compile(r"[a-z][a-z0-9_.-]{0,59}")  # what a provider's code has to be to be repeated
+UNINFORMATIVE = {"error", "api_error", "invalid_request_error", "server_error"}
+
+# Kind of failure -> the HTTP statuses, the providers' codes and the error classes, or base classes, that mean it: of
+# LangChain, OpenAI-like clients, httpx, Python and aiohttp.
 FAILURES: dict[str, set[int | str]] = {
     "key": {401, 403, "ModelAuthenticationError", "ModelPermissionDeniedError"},
     "model": {404, "ModelNotFoundError"},
+    "plan": {402, "insufficient_quota", "billing_hard_limit_reached"},
+    "filter": {"content_filter", "content_policy_violation"},
     "quota": {429, "ModelRateLimitError"},
     "timeout": {408, 504, "ModelTimeoutError", "APITimeoutError", "TimeoutException", "TimeoutError",
                 "ServerTimeoutError"},
@@ -76,25 +81,45 @@ def _in_words(problem: Mapping[str, Any]) -> str:
     return message.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
 
 
+def status_of(error: BaseException) -> int:
+    """The HTTP status with which a model's server refused a request; 0 if the error has none."""
+    places = (error, "status_code"), (error, "code"), (getattr(error, "response", None), "status_code")
+    return next((value for at, name in places if isinstance(value := getattr(at, name, None), int)), 0)
+
+
+def code_of(error: BaseException) -> str:
+    """The provider's own short code for the error, such as "insufficient_quota"; "" if there is none."""
+    body = getattr(error, "body", None)
+    bodies = [part for part in (body.get("error"), body) if isinstance(part, dict)] if isinstance(body, dict) else []
+    given = [getattr(error, "code", None), *(part.get("code") for part in bodies)]
+    given += [getattr(error, "type", None), *(part.get("type") for part in bodies), getattr(error, "status", None)]
+    codes = (code.lower() for code in given if isinstance(code, str))
+    return next((code for code in codes if CODE.fullmatch(code) and code not in UNINFORMATIVE), "")
+
+
 def server_failure(
     error: BaseException, *, name: str, setting: str, key: str, address: str, ability: str
 ) -> str | None:
-    """What went wrong with the server of the model called `name`, and which settings to check; None if it is unknown.
-    `setting`, `key` and `address` name settings, the last two "" if there are none; `ability` is what the model has to
-    be able to do. The error's own text, which may quote the user, is left out."""
-    server = "the model's server"
+    """What went wrong with the server of the model called `name`: its status and code, and which settings to check;
+    None if it is unknown. `setting`, `key` and `address` name settings, the last two "" if there are none; `ability`
+    is what the model has to be able to do. The error's own text, which may quote the user, is left out."""
+    status, code = status_of(error), code_of(error)
+    answered = f"the model's server answered {status}{f' ({code})' if code else ''}: " if status else ""
+    it = "it" if answered else "the model's server"
+    plan = f"check the plan of {key or address or setting}"
     sentences = {
-        "key": f"{server} refused {f'the key: check {key}' if key else f'access: check {address}'}.",
-        "model": f"{server} does not know {quoted(name)}: check {' and '.join(filter(None, (setting, address)))}.",
-        "quota": f"{server} is asked too often, or the account has no quota left.",
+        "key": f"{it} refused {f'the key: check {key}' if key else f'access: check {address}'}.",
+        "model": f"{it} does not know {quoted(name)}: check {' and '.join(filter(None, (setting, address)))}.",
+        "plan": f"the account has no quota left: {plan}.",
+        "quota": f"{it} is asked too often, or the account has no quota left: wait, or {plan}.",
+        "filter": "the provider's content filter refused the request: put it in other words, or begin a new thread.",
         "timeout": "the model did not answer in time (MODEL_TIMEOUT).",
-        "connection": f"{server} cannot be reached: check {f'{address} and ' if address else ''}the network.",
-        "request": f"{server} does not accept the request: check {key or address}, and that {quoted(name)} {ability}.",
-        "server": f"{server} has an internal error.",
+        "connection": f"{it} cannot be reached: check {f'{address} and ' if address else ''}the network.",
+        "request": f"{it} does not accept the request: check {key or address}, and that {quoted(name)} {ability}.",
+        "server": f"{it} has an internal error.",
     }
-    places = (error, "status_code"), (error, "code"), (getattr(error, "response", None), "status_code")
-    status = next((value for at, name in places if isinstance(value := getattr(at, name, None), int)), 0)
-    signs = (*(kind.__name__ for kind in type(error).__mro__), status)
+    signs = (code, *(kind.__name__ for kind in type(error).__mro__), status)
     by_status = "server" if status >= 500 else "request" if status >= 400 else ""
     kinds = (kind for sign in signs for kind, meant_by in FAILURES.items() if sign in meant_by)
-    return sentences.get(next(kinds, by_status))
+    sentence = sentences.get(next(kinds, by_status))
+    return answered + sentence if sentence else None

@@ -30,6 +30,10 @@ class Text:
     """Seconds between two tokens of a stream."""
     cut: bool = False
     """Break the connection after the last token, before the end of the answer."""
+    finish: str = "stop"
+    """The finish reason."""
+    refusal: str = ""
+    """The text of OpenAI's field `refusal`."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +174,8 @@ def problem_in(messages: Sequence[JsonObject], format_: str) -> str | None:
 def wire(request: Request, answer: Final) -> Sequence[str]:
     """The body of the answer: one part, or the parts of a stream."""
     match answer:
-        case Text(text, cut=cut):
-            return completion(request, text, cut=cut)
+        case Text(text, cut=cut, finish=finish, refusal=refusal):
+            return completion(request, text, cut=cut, finish=finish, refusal=refusal)
         case ToolCalls(calls, text):
             sent = [(name, given if isinstance(given, str) else json.dumps(given)) for name, given in calls]
             return completion(request, text, sent)
@@ -191,14 +195,20 @@ def wire(request: Request, answer: Final) -> Sequence[str]:
 
 
 def completion(
-    request: Request, text: str, calls: Sequence[tuple[str, str]] = (), *, cut: bool = False
+    request: Request,
+    text: str,
+    calls: Sequence[tuple[str, str]] = (),
+    *,
+    cut: bool = False,
+    finish: str = "stop",
+    refusal: str = "",
 ) -> Sequence[str]:
     """A chat completion, whole or as a stream of chunks; `calls` are (tool, arguments as JSON)."""
     tools: list[dict[str, Any]] = [
         {"id": f"call_{request.number}_{index}", "type": "function", "function": {"name": name, "arguments": given}}
         for index, (name, given) in enumerate(calls)
     ]
-    reason = "tool_calls" if calls else "stop"
+    reason = "tool_calls" if calls else finish
     asked, said = len(tokens(json.dumps(request.messages))), len(tokens(f"{text} {calls}"))
     usage = {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
 
@@ -212,6 +222,7 @@ def completion(
 
     if not request.body.get("stream"):
         message = {"role": "assistant", "content": text or None} | ({"tool_calls": tools} if tools else {})
+        message |= {"refusal": refusal} if refusal else {}
         choice = {"index": 0, "message": message, "finish_reason": reason}
         return [envelope("chat.completion", [choice], usage=usage)]
 
@@ -221,6 +232,7 @@ def completion(
         parts.append(chunk({"tool_calls": [opened]}))
         for token in tokens(tool["function"]["arguments"]):
             parts.append(chunk({"tool_calls": [{"index": index, "function": {"arguments": token}}]}))
+    parts += [chunk({"refusal": token}) for token in tokens(refusal)]
     parts = parts or [""]
     parts[0] = chunk({"role": "assistant", "content": ""}) + parts[0]
     if not cut:

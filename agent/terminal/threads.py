@@ -52,7 +52,7 @@ async def titled_threads(saver: "ThreadSaver", user_id: str) -> "list[tuple[Thre
         values = saved.checkpoint["channel_values"] if saved else {}
         said = (str(message.text) for message in values.get("messages", []) if message.type == "human")
         summary = values.get("summary")  # of a long thread, whose first message is no longer there
-        first = str(summary["begins_with"]) if summary else next(said, "")
+        first = str(summary["begins_with"]) if summary else next(filter(str.strip, said), "")
         titled.append((thread, output.cell(first)[:TITLE_WIDTH]))
     return titled
 

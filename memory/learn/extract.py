@@ -1,21 +1,38 @@
 """One model call that takes candidate facts from what the user said."""
 
 import json
-from collections.abc import Sequence
+import logging
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from memory.errors import AgentMemoryError
+from pydantic import ValidationError
+
+from memory.errors import AgentMemoryError, code_of, status_of
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact
 from memory.learn.answer import EXTRACTION_PROMPT, Extraction, answer_schema
 from memory.learn.utterances import Utterance
+from memory.model_text import objects_in, without_thinking
 
 if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage
+
+log = logging.getLogger(__name__)
 
 StructuredOutputMethod = Literal["auto", "json_schema", "function_calling", "json_mode"]
+
+FALLBACKS: tuple[StructuredOutputMethod, ...] = ("auto", "function_calling", "json_mode")
+"""Tried in this order; "auto" is the default of the model's package, for most of them json_schema."""
+REFUSALS = {400, 404, 422, 500, 501}  # statuses with which servers answer to what they do not support
+OTHER_REFUSALS = {"content_filter", "context_length_exceeded", "invalid_api_key", "model_not_found"}
+CUT_OFF = {"length", "max_tokens"}  # reasons for the end of an answer
+CUT_OFF_ERRORS = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}  # of OpenAI's client
+
+_accepted: dict[tuple[str, str], StructuredOutputMethod] = {}  # by `server_of`, where the default was refused
 
 
 @dataclass(frozen=True)
@@ -49,19 +66,92 @@ def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> 
 async def extract(
     model: "BaseChatModel", utterances: Sequence[Utterance], known: Sequence[Fact], method: StructuredOutputMethod
 ) -> Extraction:
-    """One model call: candidate facts from what the user said, related to what is known. Raises ExtractionFailed."""
+    """Candidate facts from what the user said, related to what is known. Raises ExtractionFailed.
+
+    One model call. With the method "auto", a server that refuses a method of structured output is asked again with the
+    next one, once for the process.
+    """
+    server, request = server_of(model), extraction_input(utterances, known)
+    methods = FALLBACKS[FALLBACKS.index(_accepted.get(server, "auto")) :] if method == "auto" else (method,)
+    refused: Exception | None = None
+    for attempt in methods:
+        try:
+            extraction = await _ask(model, request, attempt)
+        except Exception as error:  # each provider has its own errors
+            if attempt != methods[-1] and refuses_method(error):
+                refused = refused or error
+                continue
+            if refused and attempt != methods[-1] and _is_unusable(error):  # a server may ignore a method, too
+                continue
+            cause = refused or error
+            text = f"{type(cause).__name__} from the extraction model"
+            raise ExtractionFailed(text, transient=not _is_unusable(cause)) from cause
+        if refused and _accepted.get(server) != attempt:
+            _accepted[server] = attempt
+            status, name = status_of(refused), server[0]
+            log.warning("structured output refused model=%r status=%d: %s from now on", name, status, attempt)
+        return extraction
+    raise AssertionError("there is at least one method")
+
+
+async def _ask(model: "BaseChatModel", request: str, method: StructuredOutputMethod) -> Extraction:
     from langchain_core.messages import HumanMessage, SystemMessage
 
     schema = answer_schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize
     options: dict[str, Any] = {} if method == "auto" else {"method": method}
-    structured = model.with_structured_output(schema, **options)
+    structured = model.with_structured_output(schema, include_raw=True, **options)
     instructions = EXTRACTION_PROMPT
     if method == "json_mode":  # with the other methods the model is told the schema anyway
         instructions += f"\n\nAnswer with one JSON object of this schema:\n{json.dumps(schema)}"
-    prompt = [SystemMessage(instructions), HumanMessage(extraction_input(utterances, known))]
+    prompt = [SystemMessage(instructions), HumanMessage(request)]
+    # Without the tag LangGraph would stream its tokens to the user, as part of the reply.
+    answer = await structured.ainvoke(prompt, {"tags": ["nostream"]})
+    return read_extraction(cast(Mapping[str, Any], answer)["raw"])
+
+
+def read_extraction(answer: "AIMessage") -> Extraction:
+    """The first whole object in the answer that is an Extraction. Raises ValueError if there is none."""
+    # Where a stream is cut off, the client completes the arguments of a call.
+    cut_off = str(answer.response_metadata.get("finish_reason")).lower() in CUT_OFF
+    for call in answer.tool_calls:
+        if found := None if cut_off else _extraction(call["args"]):
+            return found
+    text = without_thinking(str(answer.text))
+    texts = [*(call["args"] or "" for call in answer.invalid_tool_calls), text]
+    for given in (*texts, *(re.sub(r",(?=\s*[}\]])", "", text) for text in texts)):  # then without trailing commas
+        if found := next(filter(None, map(_extraction, objects_in(given))), None):
+            return found
+    raise ValueError("The answer holds no object with the facts.")
+
+
+def _extraction(value: object, depth: int = 2) -> Extraction | None:
+    """The value as an Extraction, or that inside a wrapper such as {"name": "Extraction", "arguments": {...}}."""
+    if isinstance(value, str):
+        value = next(objects_in(value), None)
+    if not isinstance(value, Mapping):
+        return None
     try:
-        # Without the tag LangGraph would stream its tokens to the user, as part of the reply.
-        return Extraction.model_validate(await structured.ainvoke(prompt, {"tags": ["nostream"]}))
-    except Exception as error:  # each provider has its own errors
-        useless = isinstance(error, ValueError | TypeError) or getattr(error, "code", None) == "content_filter"
-        raise ExtractionFailed(f"{type(error).__name__} from the extraction model", transient=not useless) from error
+        # What is whole was not cut off, so that a missing list is an empty one.
+        return Extraction.model_validate({"retracted": [], **value} if "facts" in value else value)
+    except ValidationError:
+        # "properties" is the schema, which some models repeat.
+        inner = (_extraction(part, depth - 1) for key, part in value.items() if depth and key != "properties")
+        return next(filter(None, inner), None)
+
+
+def server_of(model: "BaseChatModel") -> tuple[str, str]:
+    """The model's name and the address of its server, as far as its class tells them: what a refusal concerns."""
+    names, addresses = ("model_name", "model", "model_id"), ("openai_api_base", "base_url", "endpoint")
+    name, address = (next(filter(None, (getattr(model, n, None) for n in of)), "") for of in (names, addresses))
+    return str(name), str(address)
+
+
+def refuses_method(error: Exception) -> bool:
+    """Whether a server may have refused what was asked of the model, rather than the key, the model or this request."""
+    return status_of(error) in REFUSALS and code_of(error) not in OTHER_REFUSALS
+
+
+def _is_unusable(error: Exception) -> bool:
+    """Whether the model answered, but with nothing that can be used: asking again with the same messages is no use."""
+    known = type(error).__name__ in CUT_OFF_ERRORS or code_of(error) == "content_filter"
+    return known or isinstance(error, ValueError | TypeError)

@@ -10,6 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict  # on Python 3.11 pydantic cannot read the one of `typing`
 
 from memory.learn.guard import is_secret
+from memory.model_text import without_thinking
 
 SUMMARY_TOKENS = 500  # what the summary may take of a prompt, about
 SUMMARY_CHARS = SUMMARY_TOKENS * 4
@@ -38,12 +39,13 @@ async def update_summary(
     model: BaseChatModel, so_far: Summary | None, messages: Sequence[AnyMessage], config: RunnableConfig | None = None
 ) -> Summary:
     """Add the messages to the summary, in one model call if they hold text. Raises ValueError for an empty answer."""
-    first = next((str(message.text) for message in messages if isinstance(message, HumanMessage)), "")
+    said = (str(message.text) for message in messages if isinstance(message, HumanMessage))
+    first = next(filter(str.strip, said), "")  # a message may be an image without text
     before = so_far or Summary(text="", begins_with=" ".join(first.split())[:TITLE_CHARS])
     if (request := summary_input(before["text"], messages)) is None:
         return before
     answer = await model.ainvoke([SystemMessage(SUMMARY_PROMPT), HumanMessage(request)], config)
-    sentences = (re.split(r"(?<=[.!?])\s+", line) for line in str(answer.text).strip().splitlines())
+    sentences = (re.split(r"(?<=[.!?])\s+", line) for line in without_thinking(str(answer.text)).splitlines())
     lines = (" ".join(sentence for sentence in line if not is_secret(sentence)) for line in sentences)
     if not (text := bounded("\n".join(lines).strip())):
         raise ValueError("The model gave no summary.")

@@ -45,8 +45,11 @@ def test_observe_takes_each_line_of_a_file_or_of_standard_input(
 
 
 def test_observe_says_that_the_model_failed(run: Run, openai: ScriptedOpenAI) -> None:
-    openai.extraction(*[Status(500)] * 3, Status(401))
-    for reason in ("the model's server has an internal error", "refused the key: check OPENAI_API_KEY"):
+    openai.extraction(*[Status(500, retry_after=0.01)] * 9, Status(401))
+    for reason in (
+        "the model's server answered 500: it has an internal error",
+        "refused the key: check OPENAI_API_KEY",
+    ):
         failed = run("observe", "I like tea.")
         assert (failed.code, failed.out) == (1, "")
         assert failed.err.startswith("error: ")

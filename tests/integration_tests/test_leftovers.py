@@ -124,8 +124,8 @@ def test_a_chat_reports_messages_that_were_not_learned_and_exits_with_1(
     talked = chat(lines, variables, tmp_path, "--user", user)
     assert (talked.returncode, talked.stdout) == (1, "OK.\n" * 3)
     assert "error: Nothing was learned yet from 2 messages of thread" in talked.stderr
-    reason = "the model's server does not know 'openai:small': check EXTRACTION_MODEL and OPENAI_BASE_URL): `python"
-    assert f"from the extraction model: {reason}" in talked.stderr
+    reason = "it does not know 'openai:small': check EXTRACTION_MODEL and OPENAI_BASE_URL): `python"
+    assert f"from the extraction model: the model's server answered 404: {reason}" in talked.stderr
     assert talked.stderr.count("error:") == 1
     openai.defaults["extraction"] = script.extraction
     rest = chat("", environment, tmp_path, "catch-up", "--user", user, "--json")

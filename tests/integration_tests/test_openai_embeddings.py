@@ -69,8 +69,11 @@ async def test_an_embedding_can_fail_by_script_and_an_empty_text_always_fails(se
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (Status(401, "Zanzibar"), "the model's server refused the key: check OPENAI_API_KEY."),
-        (Status(404, "Zanzibar"), "the model's server does not know 'openai:x': check EMBEDDER and OPENAI_BASE_URL."),
+        (Status(401, "Zanzibar"), "the model's server answered 401: it refused the key: check OPENAI_API_KEY."),
+        (
+            Status(404, "Zanzibar"),
+            "the model's server answered 404: it does not know 'openai:x': check EMBEDDER and OPENAI_BASE_URL.",
+        ),
         (Status(400, "Zanzibar"), "check OPENAI_API_KEY, and that 'openai:x' makes embeddings."),
     ],
     ids=["key", "model", "request"],

@@ -110,7 +110,7 @@ async def test_studio_finds_a_form_and_model_failures_are_reported(
         assert not (await client.threads.get_state(thread))["values"]
         openai.reply(Status(401, "Zanzibar is no key."))
         outcome = await client.runs.wait(thread, "chat", input=said, raise_error=False)
-        reason = "No reply: the model's server refused the key: check OPENAI_API_KEY."
+        reason = "No reply: the model's server answered 401: it refused the key: check OPENAI_API_KEY."
         assert outcome["__error__"] == {"error": "NoReply", "message": reason}
         log = (tmp_path / "server.log").read_text()
         assert reason in log

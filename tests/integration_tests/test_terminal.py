@@ -170,7 +170,7 @@ def test_a_failed_reply_is_reported_and_the_message_is_kept(
     openai.reply(Status(500), Status(500), Status(500), Text("I am back."))
     openai.extraction(found(candidate("Likes tea", "I like tea", "likes")))
     result = chat("I like tea.\nHello?\n", environment, tmp_path, "--user", user)
-    reason = "the model's server has an internal error. Your message is kept; go on, or ask again."
+    reason = "the model's server answered 500: it has an internal error. Your message is kept; go on, or ask again."
     assert f"error: No reply: {reason}" in result.stderr
     assert result.stdout.splitlines() == ["I am back.", "learned: likes tea"]
     assert result.returncode == 1

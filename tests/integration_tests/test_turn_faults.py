@@ -25,7 +25,9 @@ from tests.torture import script
 
 
 @pytest.mark.parametrize(
-    "failure", [(Status(500),) * 3, (Hang(),) * 3, (Malformed(),), (Malformed('{"facts": "none"}'),)], ids=repr
+    "failure",
+    [(Status(500, retry_after=0.01),) * 9, (Hang(),) * 3, (Malformed(),), (Malformed('{"facts": "none"}'),)],
+    ids=repr,
 )
 async def test_a_failed_extraction_keeps_the_reply_and_is_repeated_next_turn(
     graph: Graph,
@@ -133,7 +135,7 @@ async def test_a_failed_reply_keeps_the_thread_usable_and_the_message(
 ) -> None:
     thread = str(uuid.uuid4())
     openai.reply(*[Status(500)] * 3)
-    with pytest.raises(NoReply, match=r"^No reply: the model's server has an internal error\."):
+    with pytest.raises(NoReply, match=r"^No reply: the model's server answered 500: it has an internal error\."):
         await say(graph, user, INTRODUCTION, thread)
     openai.extraction(found(HOME))
     assert (await say(graph, user, "Are you there?", thread)).reply == "OK."

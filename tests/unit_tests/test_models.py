@@ -16,7 +16,7 @@ from agent.models import open_model
 from agent.providers import EXAMPLES, PROVIDERS, Provider, model_failure, model_problem
 from agent.settings import Settings
 from agent.terminal.chat import turn_failure
-from memory.errors import BadInput
+from memory.errors import BadInput, code_of
 
 REQUEST = httpx.Request("POST", "http://127.0.0.1/v1")
 
@@ -168,6 +168,27 @@ def test_a_failure_of_a_models_server_names_that_providers_variables(
     message = model_failure(error, name, "EXTRACTION_MODEL")
     assert message
     assert sentence in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"code": "insufficient_quota", "type": "x"}, "insufficient_quota"),
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "secret words"}}, "overloaded_error"),
+        ({"code": "the secret words", "type": "invalid_request_error"}, ""),
+        ({"code": "x" * 61}, ""),
+        ({"code": 404}, ""),
+        ("secret", ""),
+        (None, ""),
+    ],
+)
+def test_only_a_short_identifier_is_taken_for_a_providers_code(body: object, code: str) -> None:
+    error = openai.APIStatusError("secret words", response=UNAUTHORIZED, body=body)
+    assert code_of(error) == code
+    answered = f"the model's server answered 401{f' ({code})' if code else ''}: it refused the key"
+    message = model_failure(error, "openai:x", "CHAT_MODEL") or ""
+    assert message.startswith(answered) or code == "insufficient_quota"
     assert "secret" not in message
 
 

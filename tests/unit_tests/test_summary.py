@@ -38,7 +38,21 @@ async def test_messages_without_text_need_no_summary_and_no_model_call() -> None
     assert await update_summary(FakeListChatModel(responses=[]), before, SAID[1:3]) == before
 
 
-@pytest.mark.parametrize("answer", ["", " \n"])
+async def test_thinking_is_no_part_of_a_summary() -> None:
+    model = FakeListChatModel(responses=["<think>What was said?</think>\nA trip to Lisbon."])
+    assert (await update_summary(model, None, SAID))["text"] == "A trip to Lisbon."
+
+
+async def test_a_thread_that_begins_with_an_image_begins_with_the_next_text() -> None:
+    image: AnyMessage = HumanMessage(
+        [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}]
+    )
+    summary = await update_summary(FakeListChatModel(responses=["A trip."]), None, [image, *SAID])
+    assert summary["begins_with"] == "Book me a trip to Lisbon."
+    assert json.loads(summary_input("", [image, *SAID]) or "") == json.loads(summary_input("", SAID) or "")
+
+
+@pytest.mark.parametrize("answer", ["", " \n", "<think>What was"])
 async def test_an_empty_answer_is_an_error_and_no_summary(answer: str) -> None:
     with pytest.raises(ValueError, match="no summary"):
         await update_summary(FakeListChatModel(responses=[answer]), None, SAID)

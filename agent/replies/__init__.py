@@ -1,0 +1,1 @@
+"""Replies of real models: without thinking, without tool calls written as text, and what is missing is reported."""

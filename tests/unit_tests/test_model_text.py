@@ -1,0 +1,101 @@
+"""What real models answer to an extraction: the first whole object is read, whatever stands around it."""
+
+import json
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+
+from memory.learn.extract import read_extraction
+from memory.model_text import objects_in, without_thinking
+
+FACT = {"text": "Lives in Austin", "quote": "I live in Austin", "message": 1, "subject": "user", "attribute": "home"}
+ANSWER: dict[str, Any] = {"facts": [FACT], "retracted": []}
+WHOLE = json.dumps(ANSWER)
+NOTHING = '{"facts": [], "retracted": []}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        WHOLE,
+        f"Here are the facts:\n\n```json\n{json.dumps(ANSWER, indent=2)}\n```\nLet me know if you need more.",
+        f"<think>The user lives in Austin. {NOTHING}?</think>\n{WHOLE}",
+        f"The user lives in Austin, {NOTHING} is wrong.\n</think>\n\n{WHOLE}",
+        f"{WHOLE}\n{NOTHING}",
+        f'{{"thought": "easy"}} {WHOLE}',
+        f"Use {{braces}}: {WHOLE}",
+        WHOLE.replace("}]", "},]").replace("[]}", "[],}"),
+        json.dumps({"facts": [FACT]}),
+        json.dumps({"name": "Extraction", "arguments": ANSWER}),
+        json.dumps({"name": "Extraction", "arguments": WHOLE}),
+        WHOLE.replace("Lives in Austin", "Lives in\nAustin"),
+        [{"type": "thinking", "thinking": NOTHING}, {"type": "text", "text": WHOLE}],
+        [{"type": "reasoning", "reasoning": NOTHING}, WHOLE[:9], WHOLE[9:]],
+    ],
+    ids=lambda content: str(content)[:30],
+)
+def test_the_first_whole_object_of_an_answer_is_read(content: str | list[str | dict[str, Any]]) -> None:
+    [fact] = read_extraction(AIMessage(content)).facts
+    assert " ".join(fact.text.split()) == "Lives in Austin"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        AIMessage("", tool_calls=[tool_call(name="Extraction", args=ANSWER, id="1")]),
+        AIMessage("", tool_calls=[tool_call(name="Extraction", args={"arguments": WHOLE}, id="1")]),
+        AIMessage("", invalid_tool_calls=[invalid_tool_call(name="x", args=f"```{WHOLE}```", id="1", error=None)]),
+    ],
+    ids=["arguments", "arguments as a string", "arguments in a fence"],
+)
+def test_the_arguments_of_a_call_are_read(answer: AIMessage) -> None:
+    assert read_extraction(answer).facts[0].text == "Lives in Austin"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "I cannot help with that.",
+        WHOLE[:-20],
+        f"<think>{WHOLE}",
+        f"<think>{WHOLE}</think> Nothing.",
+        '{"facts": "many"}',
+        '{"properties": {"facts": {"type": "array"}, "retracted": {"type": "array"}}}',
+        '{"a":' * 100_000,
+        "{" * 100_000,
+    ],
+    ids=lambda content: str(content)[:30],
+)
+def test_an_answer_without_a_whole_object_is_refused(content: str) -> None:
+    with pytest.raises(ValueError, match="no object with the facts"):
+        read_extraction(AIMessage(content))
+
+
+def test_a_call_that_was_cut_off_is_refused() -> None:
+    """A client completes the arguments of a streamed call, so that only the reason for its end shows it."""
+    call = tool_call(name="Extraction", args={"facts": [FACT]}, id="1")
+    answer = AIMessage("", tool_calls=[call], response_metadata={"finish_reason": "length"})
+    with pytest.raises(ValueError, match="no object with the facts"):
+        read_extraction(answer)
+
+
+def test_objects_inside_of_others_are_not_listed() -> None:
+    assert [*objects_in('a {"b": {"c": 1}} {d} [{"e": 2}] {"f": ')] == [{"b": {"c": 1}}, {"e": 2}]
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("Hello <b>you</b>", "Hello <b>you</b>"),
+        ("<think>a</think>b<THINKING>c</THINKING> d", "b d"),
+        ("[THINK]a[/THINK]b", "b"),
+        ("a <think>b", "a"),
+        ("a\nb\n</think>\n\nc", "c"),
+        ("The tag `<think>` begins it, `</think>` ends it.", "The tag `<think>` begins it, `</think>` ends it."),
+    ],
+)
+def test_thinking_is_taken_out_of_a_text(text: str, rest: str) -> None:
+    assert without_thinking(text) == rest
