@@ -25,6 +25,7 @@ from agent.state import BackgroundState, RecallReason, State, memory_changes, st
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
 from memory.facts.fact import owner_key, parse_date, utc_now
+from memory.learn.extract import Extracted
 from memory.learn.learner import MAX_FAILURES
 from memory.learn.utterances import Utterance, said_at_of, utterances_of
 from memory.threads.summary import update_summary
@@ -191,10 +192,14 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
     if (extracted := state.get("extracted")) is None:
         return {}
     try:
-        changes = await within(RECONCILE_TIMEOUT, memory_of(runtime).learner.learn(extracted))
+        return await within(RECONCILE_TIMEOUT, _learned(extracted, state, runtime))
     except Exception as error:
         log.warning("reconcile failed %s cause=%s", _ids(runtime), cause_of(error))
         return {"extracted": None}
+
+
+async def _learned(extracted: Extracted, state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
+    changes = await memory_of(runtime).learner.learn(extracted)
     return await _watermark(state, runtime) | {"extracted": None, "changes": memory_changes(changes)}
 
 
