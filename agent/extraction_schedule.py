@@ -18,10 +18,10 @@ from agent.identity import AgentStore
 from agent.models import open_model
 from agent.settings import ExtractWhen, Settings
 from agent.state import BackgroundInput
+from memory.extraction.small_talk import is_small_talk
+from memory.extraction.utterances import EXTRACTION_MESSAGES, SAID_AT, Utterance, moment_of, utterances_of
 from memory.facts.changes import Changes
 from memory.facts.fact import utc_now
-from memory.learn.small_talk import is_small_talk
-from memory.learn.utterances import EXTRACTION_MESSAGES, SAID_AT, Utterance, moment_of, utterances_of
 from memory.ledger.ledger import GivenUp, Ledger
 from memory.ledger.rows import stored_id
 from memory.parts import Parts

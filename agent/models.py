@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from agent.providers import init_model, model_problem, split_name
+from agent.chat_models.providers import init_model, model_problem, split_name
 from agent.settings import Settings
 from memory.errors import BadInput, quoted
 

@@ -14,20 +14,20 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agent import extraction_schedule as schedule
+from agent.chat_models.ask import ask, missing_reply
+from agent.chat_models.providers import NoReply, model_failure
 from agent.context import Context, zone
 from agent.identity import foreign_thread, memory_of, memory_tokens, settings_of, store_of, user_of
 from agent.limits import RECALL_TIMEOUT, RECONCILE_TIMEOUT, SCHEDULE_TIMEOUT, extraction_timeout, within
 from agent.models import open_model
 from agent.prompts import system_message
-from agent.providers import NoReply, model_failure
-from agent.replies.ask import ask, missing_reply
 from agent.state import BackgroundState, RecallReason, State, memory_changes, stamped
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance, said_at_of, utterances_of
 from memory.facts.fact import owner_key, parse_date, utc_now
-from memory.learn.extract import Extracted
 from memory.learn.learner import MAX_FAILURES
-from memory.learn.utterances import Utterance, said_at_of, utterances_of
 from memory.threads.summary import update_summary
 from memory.threads.task import open_task
 from memory.threads.window import foldable, window

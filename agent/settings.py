@@ -14,10 +14,10 @@ from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from agent.providers import PROVIDERS, model_problem
+from agent.chat_models.providers import PROVIDERS, model_problem
 from memory.errors import BadInput, problems_of
+from memory.extraction.extract import StructuredOutputMethod
 from memory.index.embeddings import embedder_problem
-from memory.learn.extract import StructuredOutputMethod
 from memory.recall.rank import PRESETS, Weights, weights_of
 
 log = logging.getLogger(__name__)

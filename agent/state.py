@@ -11,10 +11,10 @@ from langgraph.channels import UntrackedValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read the one of `typing`
 
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import SAID_AFTER, SAID_AT, said_at_of
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, is_storable, replace_surrogates, utc_now
-from memory.learn.extract import Extracted
-from memory.learn.utterances import SAID_AFTER, SAID_AT, said_at_of
 from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
 
 REWRITES = "rewrites"  # key in a human message's `additional_kwargs`: the id of the message that it replaced

@@ -10,11 +10,11 @@ prepare()  # before any other module of this package is imported
 
 if TYPE_CHECKING:
     from memory.errors import AgentMemoryError, BadInput, Unavailable
+    from memory.extraction.extract import ExtractionFailed
     from memory.facts.changes import Changes
     from memory.facts.fact import Category, Fact, Source
     from memory.facts.profile import Profile
     from memory.facts.timeline import AsOf, Version
-    from memory.learn.extract import ExtractionFailed
     from memory.learn.verbatim import Memory
     from memory.parts import Parts
     from memory.recall.rank import Hit

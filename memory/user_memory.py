@@ -6,6 +6,8 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from memory.errors import BadInput
+from memory.extraction.extract import StructuredOutputMethod
+from memory.extraction.utterances import utterances_of
 from memory.facts.changes import Changes
 from memory.facts.fact import Category, Fact, Source, check_user_id, utc_now
 from memory.facts.portable import dump, load
@@ -13,9 +15,7 @@ from memory.facts.profile import Profile, profile_of
 from memory.facts.slots import attribute_name, subject_name
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
 from memory.learn import writes
-from memory.learn.extract import StructuredOutputMethod
 from memory.learn.learner import Learner
-from memory.learn.utterances import utterances_of
 from memory.learn.verbatim import Memory, facts_of_texts
 from memory.ledger.ledger import GivenUp
 from memory.parts import Parts

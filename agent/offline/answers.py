@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from agent.offline import NOTICE
 from agent.offline.statements import read
 from agent.offline.words import RELATIVES, ROLES
-from memory.learn.small_talk import is_small_talk
+from memory.extraction.small_talk import is_small_talk
 from memory.recall.render import PAST_HEADING
 from memory.recall.words import asks_about_past, stems
 

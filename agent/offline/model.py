@@ -15,8 +15,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.offline.answers import reply
 from agent.offline.statements import read
+from memory.extraction.answer import Candidate, Extraction, Relation, Retraction
 from memory.facts.slots import SINGLE_VALUED, attribute_name
-from memory.learn.answer import Candidate, Extraction, Relation, Retraction
 from memory.threads.summary import SUMMARY_PROMPT, bounded
 
 Tools = Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool]
@@ -69,7 +69,7 @@ def respond(messages: Sequence[BaseMessage]) -> str:
 
 
 def extract_by_rules(request: str) -> Extraction:
-    """The answer to `memory.learn.extract.extraction_input`."""
+    """The answer to `memory.extraction.extract.extraction_input`."""
     given = json.loads(request)
     extraction = Extraction(facts=[], retracted=[])
     for message in given["messages"]:

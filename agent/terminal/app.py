@@ -83,11 +83,11 @@ def explained(error: AgentMemoryError) -> str:
     """The error's text; where the extraction model's server is the cause, also which settings to check."""
     if error.__cause__ is None:
         return str(error)
-    from memory.learn.extract import ExtractionFailed
+    from memory.extraction.extract import ExtractionFailed
 
     if not isinstance(error, ExtractionFailed):
         return str(error)
-    from agent.providers import model_failure
+    from agent.chat_models.providers import model_failure
     from agent.settings import read_settings
 
     settings = read_settings()

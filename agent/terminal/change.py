@@ -32,7 +32,7 @@ async def observe(
 
     from agent.extraction_schedule import message_problem, with_extraction_model
     from agent.state import changed_facts, memory_changes
-    from memory.learn.extract import ExtractionFailed
+    from memory.extraction.extract import ExtractionFailed
 
     for number, line in enumerate(said, 1):
         if problem := message_problem(line, settings.max_message_chars):
@@ -70,8 +70,8 @@ async def catch_up(
     async with opened() as services:
         from agent.extraction_schedule import catch_up_thread, given_up_utterances, with_extraction_model
         from agent.state import changed_facts, memory_changes
+        from memory.extraction.extract import ExtractionFailed
         from memory.facts.changes import Changes
-        from memory.learn.extract import ExtractionFailed
         from memory.threads.threads import list_threads
         from memory.user_memory import UserMemory
 

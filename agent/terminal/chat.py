@@ -13,17 +13,17 @@ from langchain_core.messages import AIMessage, HumanMessage
 from rich.console import Console
 
 from agent.agent_graph import Graph
+from agent.chat_models.providers import NoReply
 from agent.context import Context
 from agent.extraction_schedule import catch_up_thread, message_problem, waiting_utterances
 from agent.identity import AgentStore
-from agent.providers import NoReply
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
 from agent.terminal.output import cell, changes_line, counted, day_of, dropped_line, local_zone, minute_of, printable
 from agent.terminal.threads import task_row, titled_threads
 from memory.errors import AgentMemoryError, BadInput, cause_of, quoted
-from memory.learn.extract import ExtractionFailed
-from memory.learn.utterances import SAID_AT
+from memory.extraction.extract import ExtractionFailed
+from memory.extraction.utterances import SAID_AT
 from memory.ledger.rows import stored_id
 from memory.threads.saver import ThreadSaver
 from memory.threads.tasks import active_tasks

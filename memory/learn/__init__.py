@@ -1,1 +1,1 @@
-"""From messages to facts: extract candidates with a model, then decide in code what changes."""
+"""From candidates to known facts: which are supported, what they change, and when that happens."""

@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from memory.extraction.answer import Candidate, Retraction
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance
 from memory.facts.changes import MAX_DROPPED_TEXT, Dropped, DropReason, Proposal, RelationKind
 from memory.facts.content import content
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
 from memory.facts.slots import USER, attribute_name, is_exclusive, subject_name
-from memory.learn.answer import Candidate, Retraction
-from memory.learn.extract import Extracted
 from memory.learn.guard import holds_secret, is_command, is_secret
 from memory.learn.quotes import is_quoted, sentence_around
 from memory.learn.relations import claimed_changes, counted, names_it, own_names, says_own_name, taken_pair, takes_back
 from memory.learn.support import NO_COSINES, Cosines, Pair, compared, is_supported
 from memory.learn.timing import checked, timing
-from memory.learn.utterances import Utterance
 
 MAX_CANDIDATES = 20  # facts taken from one message, besides constraints; one that holds more is a document
 UNREADABLE = Dropped("", "unreadable")

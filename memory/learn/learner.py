@@ -9,19 +9,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from memory.errors import BadInput
+from memory.extraction.extract import Extracted, ExtractionFailed, extract
+from memory.extraction.utterances import Utterance, next_batch
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
 from memory.learn.candidates import proposals, to_compare
-from memory.learn.extract import Extracted, ExtractionFailed, extract
 from memory.learn.reconcile import reconcile
 from memory.learn.support import Cosines, Pair
-from memory.learn.utterances import Utterance, next_batch
 from memory.ledger.ledger import Failures, Ledger
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from memory.learn.extract import StructuredOutputMethod
+    from memory.extraction.extract import StructuredOutputMethod
 
 MAX_FAILURES = 3  # useless answers after which a message is given up, and a series of extractions ends
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Learner:
         message is given up after MAX_FAILURES useless answers, which count once until the model has worked for another.
         """
         model, started_at = self._required_model, started_at or utc_now()
-        failure, failed = None, list[Utterance]()
+        utterances, failure, failed = await self._dated(utterances), None, list[Utterance]()
         while batch := await self._next_batch([said for said in utterances if said not in failed]):
             try:
                 return await self._ask(model, batch, started_at)
@@ -65,6 +65,14 @@ class Learner:
         if failure and await self._next_batch(failed):  # they were not given up
             raise failure
         return None
+
+    async def _dated(self, utterances: Sequence[Utterance]) -> Sequence[Utterance]:
+        """The utterances, none later than now, or than just after the newest fact where a clock was ahead."""
+        now = utc_now()
+        if all(said.said_at <= now for said in utterances):
+            return utterances
+        latest = await self.ledger.after_newest(self.user_id, now)
+        return [said.model_copy(update={"said_at": min(said.said_at, latest)}) for said in utterances]
 
     async def _next_batch(self, utterances: Sequence[Utterance]) -> list[Utterance]:
         thread_id = utterances[0].source.thread_id if utterances else ""

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from memory.extraction.answer import EXTRACTION_PROMPT, Candidate
+from memory.extraction.small_talk import is_small_talk
 from memory.facts.content import alike, content, words
 from memory.facts.text import fold
-from memory.learn.answer import EXTRACTION_PROMPT, Candidate
 from memory.learn.quotes import clauses_around, sentence_around
-from memory.learn.small_talk import is_small_talk
 
 Pair = tuple[str, str]
 Cosines = Mapping[Pair, float]

@@ -6,10 +6,10 @@ import uuid
 from itertools import count
 
 from agent.persistence import open_store
+from memory.extraction.answer import Extraction
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
-from memory.learn.answer import Extraction
-from memory.learn.extract import Extracted
-from memory.learn.utterances import Utterance
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import FACTS_PER_USER, Bench, fill, store_with_hashed_words

@@ -18,6 +18,7 @@ ROOMS = (
     {"errors", "environment", "model_text"},
     {"facts", "embedded"},
     {"ledger"},
+    {"extraction"},
     {"learn"},
     {"index", "threads"},
     {"recall"},

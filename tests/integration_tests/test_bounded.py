@@ -21,9 +21,9 @@ from agent.settings import Settings
 from graphs.chat import builder
 from memory import maintenance
 from memory.embedded.connect import Addresses
+from memory.extraction.extract import ExtractionFailed
 from memory.index.embeddings import Embedder, open_embedder
 from memory.index.queue import IndexQueue
-from memory.learn.extract import ExtractionFailed
 from memory.learn.verbatim import Memory
 from memory.user_memory import UserMemory
 from tests.collecting import known

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from agent.agent_graph import Graph
+from memory.extraction.answer import Extraction
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
-from memory.learn.answer import Extraction
 from memory.learn.candidates import MAX_CANDIDATES
-from memory.learn.extract import Extracted
-from memory.learn.utterances import Utterance
 from memory.recall.render import LEFT_OUT
 from memory.store import FactStore
 from memory.user_memory import UserMemory

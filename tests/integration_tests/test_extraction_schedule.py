@@ -15,8 +15,8 @@ from agent.extraction_schedule import catch_up_thread
 from agent.identity import AgentStore
 from agent.persistence import open_store
 from graphs.chat import builder
-from memory.learn.extract import ExtractionFailed
-from memory.learn.utterances import EXTRACTION_MESSAGES
+from memory.extraction.extract import ExtractionFailed
+from memory.extraction.utterances import EXTRACTION_MESSAGES
 from memory.recall.render import count_tokens
 from memory.store import FactStore
 from memory.user_memory import UserMemory

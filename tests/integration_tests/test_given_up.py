@@ -11,7 +11,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.agent_graph import Graph
 from agent.extraction_schedule import catch_up_thread, given_up_utterances
-from memory.learn.extract import ExtractionFailed
+from memory.extraction.extract import ExtractionFailed
 from memory.learn.learner import MAX_FAILURES
 from memory.maintenance import doctor
 from memory.store import FactStore

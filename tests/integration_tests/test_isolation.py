@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from agent.persistence import open_store
 from memory.errors import BadInput
+from memory.extraction.answer import Extraction
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, owner_key, utc_now
 from memory.facts.text import same_words
-from memory.learn.answer import Extraction
-from memory.learn.extract import Extracted
-from memory.learn.utterances import Utterance
 from memory.store import FactStore, facts_namespace
 from memory.user_memory import UserMemory
 from tests.conversation import candidate

@@ -17,10 +17,10 @@ from agent.persistence import open_checkpointer, open_store
 from graphs.chat import builder
 from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
+from memory.extraction.answer import Extraction
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, owner_key, utc_now
-from memory.learn.answer import Extraction
-from memory.learn.extract import Extracted
-from memory.learn.utterances import Utterance
 from memory.ledger.ledger import Ledger
 from memory.ledger.locks import lock_key
 from memory.ledger.migrate import migrations

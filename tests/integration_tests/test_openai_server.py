@@ -19,10 +19,10 @@ from langchain_openai import ChatOpenAI
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import SecretStr
 
+from memory.extraction.answer import Extraction
+from memory.extraction.extract import ExtractionFailed, extract
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
-from memory.learn.answer import Extraction
-from memory.learn.extract import ExtractionFailed, extract
-from memory.learn.utterances import Utterance
 from tests.openai_server import After, Hang, Json, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
 
 Method = Literal["json_schema", "function_calling", "json_mode"]

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
+from memory.extraction.answer import Candidate, Extraction, Relation
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Fact, Source, fact_id
 from memory.facts.slots import is_exclusive
 from memory.index.embeddings import open_embedder
-from memory.learn.answer import Candidate, Extraction, Relation
 from memory.learn.candidates import proposals, to_compare
-from memory.learn.extract import Extracted
 from memory.learn.reconcile import reconcile
-from memory.learn.utterances import Utterance
 from tests.evals.replacement_pairs import KNOWN_AT, SAID_AT, KnownFact, ReplacementPair, load_replacement_pairs
 
 MIN_RETIRED = 0.95  # of the known facts that are no longer true

@@ -10,10 +10,10 @@ import pytest
 from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 
 from memory.errors import BadInput
+from memory.extraction.answer import Extraction
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
-from memory.learn.answer import Extraction
-from memory.learn.extract import Extracted
-from memory.learn.utterances import Utterance
 from memory.store import FactStore, facts_namespace, matches
 from memory.user_memory import UserMemory
 

@@ -8,9 +8,9 @@ import pytest
 from agent.agent_graph import Graph
 from agent.identity import AgentStore
 from agent.models import open_model
+from memory.extraction.extract import ExtractionFailed, StructuredOutputMethod, extract
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
-from memory.learn.extract import ExtractionFailed, StructuredOutputMethod, extract
-from memory.learn.utterances import Utterance
 from memory.store import FactStore
 from tests.collecting import known
 from tests.conftest import Setting

@@ -8,9 +8,9 @@ from typing import get_args
 import pytest
 
 from memory.errors import Unavailable
+from memory.extraction.answer import Candidate
 from memory.index.embeddings import Embedder, open_embedder
 from memory.index.queue import IndexQueue
-from memory.learn.answer import Candidate
 from memory.learn.support import compared, is_supported
 from memory.store import FactStore
 from tests.conversation import candidate, found

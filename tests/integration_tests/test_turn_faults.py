@@ -13,9 +13,9 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
 
 from agent.agent_graph import Graph
+from agent.chat_models.providers import NoReply
 from agent.context import Context
 from agent.nodes import MAX_TOOL_ROUNDS
-from agent.providers import NoReply
 from memory.errors import BadInput
 from memory.store import FactStore
 from tests.collecting import asked, known

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from memory.errors import BadInput
-from memory.learn.utterances import EXTRACTION_MESSAGES, SAID_AT
+from memory.extraction.utterances import EXTRACTION_MESSAGES, SAID_AT
 from memory.recall.render import count_tokens
 from memory.store import FactStore
 from memory.user_memory import UserMemory

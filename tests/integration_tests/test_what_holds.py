@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from langchain_core.messages import HumanMessage
 
-from memory.learn.utterances import SAID_AT
+from memory.extraction.utterances import SAID_AT
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, found

@@ -31,11 +31,11 @@ from graphs.background_extraction import builder as background_builder
 from graphs.chat import builder
 from memory.embedded.connect import embedded_servers
 from memory.errors import cause_of
+from memory.extraction.answer import Extraction
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance, utterances_of
 from memory.facts.fact import Fact, Source, fact_id, owner_key, utc_now
 from memory.facts.portable import dump
-from memory.learn.answer import Extraction
-from memory.learn.extract import Extracted
-from memory.learn.utterances import Utterance, utterances_of
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import background_thread
 from memory.user_memory import UserMemory

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from memory.extraction.answer import Candidate, Extraction, Relation, answer_schema
+from memory.extraction.extract import Extracted
+from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes, Dropped
 from memory.facts.fact import Source
-from memory.learn.answer import Candidate, Extraction, Relation, answer_schema
 from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection, to_compare
-from memory.learn.extract import Extracted
-from memory.learn.utterances import Utterance
 from tests.facts import NOON, make_fact
 
 SAID = Utterance(

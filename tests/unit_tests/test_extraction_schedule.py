@@ -13,8 +13,8 @@ from agent.extraction_schedule import (
     unextracted_messages,
 )
 from agent.settings import ExtractWhen
+from memory.extraction.utterances import EXTRACTION_CHARS, EXTRACTION_MESSAGES, SAID_AT, Utterance, next_batch
 from memory.facts.fact import Source
-from memory.learn.utterances import EXTRACTION_CHARS, EXTRACTION_MESSAGES, SAID_AT, Utterance, next_batch
 from memory.ledger.ledger import Failures
 from memory.threads.threads import background_thread
 from tests.facts import NOON

@@ -7,7 +7,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
-from memory.learn.extract import read_extraction
+from memory.extraction.extract import read_extraction
 from memory.model_text import objects_in, without_thinking
 
 FACT = {"text": "Lives in Austin", "quote": "I live in Austin", "message": 1, "subject": "user", "attribute": "home"}

@@ -12,8 +12,8 @@ from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import OpenAIAuthenticationError, OpenAITimeoutError
 from pydantic import SecretStr
 
+from agent.chat_models.providers import EXAMPLES, PROVIDERS, Provider, model_failure, model_problem
 from agent.models import open_model
-from agent.providers import EXAMPLES, PROVIDERS, Provider, model_failure, model_problem
 from agent.settings import Settings
 from agent.terminal.chat import turn_failure
 from memory.errors import BadInput, code_of

@@ -16,10 +16,10 @@ from agent.offline import NOTICE
 from agent.offline.answers import NOT_TAKEN_IN
 from agent.offline.model import OfflineChatModel
 from agent.settings import Settings
+from memory.extraction.answer import Extraction
+from memory.extraction.extract import StructuredOutputMethod, extract, extraction_input
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Fact, Source, utc_now
-from memory.learn.answer import Extraction
-from memory.learn.extract import StructuredOutputMethod, extract, extraction_input
-from memory.learn.utterances import Utterance
 from memory.recall.render import render
 from memory.threads.summary import SUMMARY_CHARS, Summary, update_summary
 from tests.processes import environment

@@ -2,9 +2,9 @@
 
 import pytest
 
+from memory.extraction.extract import Extracted
 from memory.facts.changes import Changes
 from memory.learn.candidates import proposals
-from memory.learn.extract import Extracted
 from memory.learn.reconcile import reconcile
 from tests.unit_tests.test_offline_statements import ROME, SAID_AT, TEA, extraction_of
 

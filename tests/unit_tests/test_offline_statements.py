@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from agent.offline.answers import reply
 from agent.offline.model import extract_by_rules
 from agent.offline.statements import read
+from memory.extraction.answer import Extraction
+from memory.extraction.extract import extraction_input
+from memory.extraction.utterances import Utterance
 from memory.facts.fact import Fact, Source
 from memory.facts.slots import is_exclusive
-from memory.learn.answer import Extraction
-from memory.learn.extract import extraction_input
-from memory.learn.utterances import Utterance
 
 SAID_AT = datetime(2026, 11, 22, 9, 48, tzinfo=UTC)
 

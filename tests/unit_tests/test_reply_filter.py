@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agent.replies.reply_filter import ReplyFilter
+from agent.chat_models.reply_filter import ReplyFilter
 
 TOOLS = {"search_memory", "start_task"}
 SEARCH = '{"name": "search_memory", "arguments": {"query": {"home": "city"}}}'

@@ -11,8 +11,8 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool, tool
 from pydantic import Field
 
-from agent.replies.ask import ask, missing_reply
-from agent.replies.reply_model import ReplyModel
+from agent.chat_models.ask import ask, missing_reply
+from agent.chat_models.reply_model import ReplyModel
 
 WRITTEN = '```json\n{"name": "add", "arguments": {"a": 1, "b": 2}}\n```'
 

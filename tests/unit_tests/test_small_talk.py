@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.learn.small_talk import MAX_SMALL_TALK, is_small_talk
+from memory.extraction.small_talk import MAX_SMALL_TALK, is_small_talk
 
 
 @pytest.mark.parametrize(

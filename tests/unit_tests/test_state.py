@@ -5,8 +5,8 @@ from datetime import datetime
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage
 
 from agent.state import merge_messages
+from memory.extraction.utterances import SAID_AT
 from memory.facts.fact import utc_now
-from memory.learn.utterances import SAID_AT
 
 THERE: list[BaseMessage] = [HumanMessage("I live in Lima.", id="1"), AIMessage("Noted.", id="2")]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.learn.answer import EXTRACTION_PROMPT, Candidate
+from memory.extraction.answer import EXTRACTION_PROMPT, Candidate
 from memory.learn.support import EXAMPLES, MIN_COSINE, compared, is_supported, supported_by_words
 
 

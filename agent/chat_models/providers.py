@@ -78,7 +78,7 @@ def init_model(name: str, **arguments: Any) -> "BaseChatModel":
     provider, model = split_name(name)
     try:
         if provider == "openai":
-            from agent.replies.openai_model import OpenAIChatModel
+            from agent.chat_models.openai_model import OpenAIChatModel
 
             return OpenAIChatModel(model=model, **arguments)
         return cast("BaseChatModel", init_chat_model(model, model_provider=provider, **arguments))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel
 
+from memory.extraction.small_talk import is_small_talk
 from memory.facts.fact import Source, in_utc, iso_moment, replace_surrogates
-from memory.learn.small_talk import is_small_talk
 
 if TYPE_CHECKING:  # LangChain takes half a second to import
     from langchain_core.messages import BaseMessage, MessageLikeRepresentation

@@ -13,8 +13,8 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, ValidationError
 
-from agent.replies.reply_filter import ReplyFilter
-from agent.replies.written_calls import WrittenCall
+from agent.chat_models.reply_filter import ReplyFilter
+from agent.chat_models.written_calls import WrittenCall
 
 HID_CALL = "hid_call"  # key in a reply's `response_metadata`: the reply held a call that was not carried out
 REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")  # in a message's `additional_kwargs`

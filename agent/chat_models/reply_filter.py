@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.replies.written_calls import CALL_BEGINS, FENCES, MARKS, WrittenCall, calls_in, may_be_call, meaning_of
+from agent.chat_models.written_calls import CALL_BEGINS, FENCES, MARKS, WrittenCall, calls_in, may_be_call, meaning_of
 from memory.model_text import CLOSE_THINKING, OPEN_THINKING, OPENING_TAGS, without_thinking
 
 LONGEST_TAG = len("</reasoning>")

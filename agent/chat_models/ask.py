@@ -9,9 +9,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
-from agent.replies.reply_model import HID_CALL, ReplyModel
+from agent.chat_models.reply_model import HID_CALL, ReplyModel
 from memory.errors import status_of
-from memory.learn.extract import refuses_method, server_of
+from memory.extraction.extract import refuses_method, server_of
 from memory.model_text import UNOPENED_THINKING
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import ValidationError
 
 from memory.errors import AgentMemoryError, code_of, status_of
+from memory.extraction.answer import EXTRACTION_PROMPT, Extraction, answer_schema
+from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact
-from memory.learn.answer import EXTRACTION_PROMPT, Extraction, answer_schema
-from memory.learn.utterances import Utterance
 from memory.model_text import objects_in, without_thinking
 
 if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it
