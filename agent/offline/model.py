@@ -15,7 +15,6 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.offline.answers import reply
 from agent.offline.statements import read
-from memory.facts.changes import RelationKind
 from memory.facts.slots import SINGLE_VALUED, attribute_name
 from memory.learn.answer import Candidate, Extraction, Relation, Retraction
 from memory.threads.summary import SUMMARY_PROMPT, bounded
@@ -86,10 +85,6 @@ def extract_by_rules(request: str) -> Extraction:
             ]
             if said.retracts:
                 continue
-            relations = [Relation(known=number, relation="duplicate") for number in repeated]
-            if not repeated and said.attribute not in SINGLE_VALUED:
-                kind: RelationKind = "replaces" if said.replaces and len(about_same) == 1 else "beside"
-                relations = [Relation(known=fact["number"], relation=kind) for fact in about_same]
             candidate = Candidate(
                 text=said.text,
                 quote=said.quote,
@@ -99,7 +94,7 @@ def extract_by_rules(request: str) -> Extraction:
                 exclusive=said.attribute in SINGLE_VALUED,
                 category=said.category,
                 importance=IMPORTANCE.get(said.category, 0.5),
-                relations=relations,
+                relations=[Relation(known=number, relation="duplicate") for number in repeated],
             )
             extraction.facts.append(candidate)
     return extraction

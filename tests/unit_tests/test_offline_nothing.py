@@ -362,6 +362,30 @@ I live in Debt, USA
 I live in Italy
 I play records
 I collect spiders
+# plain statements that take a real model
+my name's Ada Lovelace
+I live in Austin, Texas.
+No, I live in Rome
+I moved from Rome to Lima last week
+I'm from Ohio
+I work as a senior backend engineer
+I now work at Globex
+I'm married
+I play the violin
+I collect stamps and coins
+i mostly use python and Go
+I have an aunt called Mia
+I have two kids
+I live in Austin, Texas, and work for Dell
+I'm allergic to nuts, can you recommend a restaurant?
+I live in Rome. Where should I eat tonight?
+I work at Globex now
+I don't use vim any longer
+I'm not vegan anymore
+I'm vegan, can you suggest a restaurant?
+I'm vegan. What do I like?
+My sister is called Anna and Mia
+I like tea and live in Rome
 """.strip().splitlines()
 NOTHING = [line for line in NOTHING if not line.startswith("# ")] + ["", " ", "\n", "I like tea. " * 200]
 
