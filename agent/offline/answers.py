@@ -68,7 +68,9 @@ _TOPICS = (
 """Questions that share no word with the facts that answer them, and what those facts begin with."""
 _FOOD = re.compile(r".*\b(?:recommend|suggest|find)\b.*\b(?P<what>restaurant|recipe)", re.DOTALL)
 _NOT_ABOUT_FACTS = re.compile(r"\b(?:you|your|he|she|they|his|her|their|him|them|it|should|would|why|when|not)\b|n't")
-_IGNORED = frozenset("again anything before city currently language languages now s still today".split())
+_IGNORED = frozenset(
+    {"again", "anything", "before", "city", "currently", "language", "languages", "now", "s", "still", "today"}
+)
 _SAME = {"hate": "dislik", "love": "like", "enjoy": "like", "call": "name", "favorit": "favourit", "color": "colour"}
 """Stems, and the ones that mean the same."""
 

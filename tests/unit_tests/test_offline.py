@@ -150,6 +150,7 @@ OWN = [
     ("whats my name", "Name is Ada", "Your name is Ada."),
     ("What do you know about Anna?", "Anna lives in Rome", "Anna lives in Rome."),
     ("Where was I born?", "Was born in Lima", UNKNOWN),
+    ("Am I vegan?", "Likes vegan food", UNKNOWN),
     ("How old am I?", "Has an old car", UNKNOWN),
     ("What's my email?", "Anna's email is anna@example.com", UNKNOWN),
     ("What is jazz?", "Likes jazz", UNKNOWN),
