@@ -124,6 +124,11 @@ ANSWERS = [
     ("I no longer like jazz", FORGOTTEN),
     ("forget that I live in Austin", FORGOTTEN),
     ("forget that I live in Rome", "I have nothing like that in memory."),
+    (
+        "I'm vegan, can you suggest a restaurant?",
+        f"{NOT_TAKEN_IN} {CANNOT} For a restaurant in Austin, keep in mind: you are allergic to shellfish.",
+    ),
+    ("Do you remember my name?", "Your name is Ada."),
     ("Recommend a restaurant", f"{CANNOT} For a restaurant in Austin, keep in mind: you are allergic to shellfish."),
 ]
 
