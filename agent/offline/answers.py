@@ -60,7 +60,7 @@ def reply(prompt: str, message: str) -> str:
 _LEAD_IN = re.compile(r"^(?:what )?(?:(?:do|can) you )?(?:please )?(?:tell me|know|remember)\b(?: about)? ?")
 _RESTRICTION = r".*\b(?:allerg|intoleran)|is (?:vegan|vegetarian|pescatarian)|does not eat"
 _TOPICS = (
-    (r"what(?: is|'?s) my name|who am i", "name is "),
+    (r"(?:what(?: is|'?s) )?my name|who am i", "name is "),
     (r"what(?: is|'s) my age|how old am i", r"is \d+ years old"),
     (r"what(?: is|'s) my job|what do i do(?: for a living)?", rf"works |is an? (?:\w+ )*(?:{'|'.join(ROLES)})$"),
     (r"what(?: are my allergies| allergies do i have)|(?:what )?can(?:'t)? i eat\b.*", _RESTRICTION),
@@ -69,7 +69,7 @@ _TOPICS = (
 _FOOD = re.compile(r".*\b(?:recommend|suggest|find)\b.*\b(?P<what>restaurant|recipe)", re.DOTALL)
 _NOT_ABOUT_FACTS = re.compile(r"\b(?:you|your|he|she|they|his|her|their|him|them|it|should|would|why|when|not)\b|n't")
 _IGNORED = frozenset(
-    ["again", "anything", "before", "city", "currently", "language", "languages", "now", "s", "still", "today"]
+    {"again", "anything", "before", "city", "currently", "language", "languages", "now", "s", "still", "today"}
 )
 _SAME = {"hate": "dislik", "love": "like", "enjoy": "like", "call": "name", "favorit": "favourit", "color": "colour"}
 """Stems, and the ones that mean the same."""

@@ -15,8 +15,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.offline.answers import reply
 from agent.offline.statements import read
-from memory.extraction.answer import Candidate, Extraction, Relation, Retraction
-from memory.facts.slots import SINGLE_VALUED, attribute_name
+from memory.extraction.answer import Candidate, Extraction, Retraction
+from memory.facts.slots import SINGLE_VALUED
 from memory.threads.summary import SUMMARY_PROMPT, bounded
 
 Tools = Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool]
@@ -74,14 +74,11 @@ def extract_by_rules(request: str) -> Extraction:
     extraction = Extraction(facts=[], retracted=[])
     for message in given["messages"]:
         for said in read(message["text"]).statements:
-            slot = ("user", attribute_name(said.attribute))
-            about_same = [fact for fact in given["known"] if (fact["subject"], fact["attribute"]) == slot]
-            # "Austin, Texas" repeats "Austin", and says more.
-            repeated = [fact["number"] for fact in about_same if f"{fact['text']}, ".startswith(f"{said.text}, ")]
-            opposite = [f["number"] for f in given["known"] if (f["subject"], f["text"]) == ("user", said.opposite)]
+            over = said.text if said.retracts else said.opposite
             extraction.retracted += [
-                Retraction(known=number, message=message["number"], quote=said.quote)
-                for number in (repeated if said.retracts else opposite)
+                Retraction(known=fact["number"], message=message["number"], quote=said.quote)
+                for fact in given["known"]
+                if (fact["subject"], fact["text"]) == ("user", over)
             ]
             if said.retracts:
                 continue
@@ -94,7 +91,6 @@ def extract_by_rules(request: str) -> Extraction:
                 exclusive=said.attribute in SINGLE_VALUED,
                 category=said.category,
                 importance=IMPORTANCE.get(said.category, 0.5),
-                relations=[Relation(known=number, relation="duplicate") for number in repeated],
             )
             extraction.facts.append(candidate)
     return extraction

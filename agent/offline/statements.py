@@ -96,6 +96,7 @@ _QUESTION = re.compile(
     r"|recommend|suggest|find|tell|list)\b.*[^!]", re.IGNORECASE
 )  # fmt: skip
 """Messages that ask or request something, with or without a question mark."""
+_SENTENCE_END = re.compile(r"(?<=[.!?]) +|\s*\n\s*|, (?=(?:can|could) you )")
 _CLAUSE_END = re.compile(r"(?:,? and|,? but|;|,) (?=(?:[Ii](?:['’]m)?|[Mm]y) )")
 _FORGET = re.compile(r"(?:please )?forget that (?=(?:I|my)\b)", re.IGNORECASE)
 
@@ -107,7 +108,7 @@ def read(message: str) -> Reading:
     statements: list[Statement] = []
     questions: list[str] = []
     understood = True
-    for sentence in filter(None, re.split(r"(?<=[.!?]) +|\s*\n\s*", _GREETING.sub("", message.strip()))):
+    for sentence in filter(None, _SENTENCE_END.split(_GREETING.sub("", message.strip()))):
         if sentence.endswith("?") or _QUESTION.fullmatch(sentence):
             questions.append(sentence)
         else:

@@ -124,6 +124,11 @@ ANSWERS = [
     ("I no longer like jazz", FORGOTTEN),
     ("forget that I live in Austin", FORGOTTEN),
     ("forget that I live in Rome", "I have nothing like that in memory."),
+    (
+        "I'm vegan, can you suggest a restaurant?",
+        f"{NOT_TAKEN_IN} {CANNOT} For a restaurant in Austin, keep in mind: you are allergic to shellfish.",
+    ),
+    ("Do you remember my name?", "Your name is Ada."),
     ("Recommend a restaurant", f"{CANNOT} For a restaurant in Austin, keep in mind: you are allergic to shellfish."),
 ]
 
@@ -150,6 +155,7 @@ OWN = [
     ("whats my name", "Name is Ada", "Your name is Ada."),
     ("What do you know about Anna?", "Anna lives in Rome", "Anna lives in Rome."),
     ("Where was I born?", "Was born in Lima", UNKNOWN),
+    ("Am I vegan?", "Likes vegan food", UNKNOWN),
     ("How old am I?", "Has an old car", UNKNOWN),
     ("What's my email?", "Anna's email is anna@example.com", UNKNOWN),
     ("What is jazz?", "Likes jazz", UNKNOWN),
