@@ -15,7 +15,8 @@ SINGLE_VALUED = frozenset({  # attributes that hold one value at a time, whateve
 USUALLY_ONE = frozenset({"employer", "occupation", "email", "phone"})  # attributes of one value, unless a model says no
 MANY_VALUED = frozenset({  # attributes that hold many values side by side, whatever a model says
     "likes", "dislikes", "preference", "allergy", "diet", "spoken language", "language", "tool", "skill", "project",
-    "hobby", "relation", "family", "friend", "pet", "goal", "decision", "event", "note",
+    "hobby", "relation", "family", "friend", "pet", "goal", "decision", "event", "note", "medication", "child",
+    "sibling", "instrument", "condition", "food", "nationality", "citizenship",
 })  # fmt: skip
 
 # What models call the user.
@@ -37,6 +38,25 @@ age: years old
 native language: mother tongue, first language
 marital status: relationship status, civil status, marriage status, marriage
 time zone: timezone
+likes: like, loves, enjoys, interest, interests
+dislikes: dislike, hates
+preference: preferences
+allergy: allergies, food allergy, food allergies, allergen, allergens, intolerance, intolerances, allergie, alergia
+diet: diets, dietary restriction, dietary restrictions, dietary preference, dietary preferences
+spoken language: spoken languages, languages spoken, speaks
+language: languages
+tool: tools, software
+skill: skills
+project: projects
+hobby: hobbies, pastime, pastimes
+friend: friends
+pet: pets
+goal: goals
+medication: medications, medicine, medicines
+child: children names, kids names
+sibling: siblings, brother, sister, brothers, sisters
+instrument: instruments, musical instrument, musical instruments
+condition: conditions, medical condition, medical conditions, health condition
 email: email address, e mail, e mail address, mail address
 phone: phone number, telephone, telephone number, mobile number, cell phone number
 """
@@ -55,7 +75,7 @@ SPELLINGS = {
 
 def is_exclusive(attribute: str, proposed: bool | None) -> bool:
     """Whether a slot of this attribute holds one value at a time; `proposed` is what a model says, if it says so."""
-    usually = attribute in USUALLY_ONE and proposed is not False
+    usually = (attribute in USUALLY_ONE or attribute.startswith("favorite ")) and proposed is not False
     return attribute in SINGLE_VALUED or usually or bool(proposed and attribute not in MANY_VALUED)
 
 

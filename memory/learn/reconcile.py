@@ -11,6 +11,7 @@ from datetime import datetime
 from memory.facts.changes import Changes, Proposal, Reinforcement, retired
 from memory.facts.fact import Fact, Repeat, RetiredReason
 from memory.facts.timeline import current_at
+from memory.learn.relations import takes_slot
 
 
 def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], known: Iterable[Fact]) -> Changes:
@@ -38,6 +39,9 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
         if fact.id in by_id or fact.id in added:
             continue  # the same write again
         slot = [other for other in current.values() if other.slot == fact.slot]
+        if fact.exclusive and not all(_may_take(proposal, other) for other in slot if other.exclusive):
+            fact = fact.model_copy(update={"exclusive": False})  # in doubt, both are kept
+            proposal = Proposal(fact, proposal.relations)
         related = [other for other in current.values() if other.subject == fact.subject and _changes(proposal, other)]
         slot_and_related = slot + [other for other in related if other.slot != fact.slot]
         if repeated := _repeated(proposal, slot, [other for other in current.values() if other.words == fact.words]):
@@ -116,6 +120,12 @@ def _repeated(proposal: Proposal, slot: Sequence[Fact], same_words: Sequence[Fac
         if same_dates and other.id in current_then and alike:
             return other
     return None
+
+
+def _may_take(proposal: Proposal, other: Fact) -> bool:
+    """Whether a fact may take the place of another in a slot of one value: a relation or the words say so."""
+    related = proposal.relations.get(other.id) in ("duplicate", "refines", "replaces")
+    return related or proposal.fact.is_past or proposal.fact.words == other.words or takes_slot(proposal.fact, other)
 
 
 def _changes(proposal: Proposal, other: Fact) -> bool:

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable, Mapping
 
 from memory.facts.changes import RelationKind
-from memory.facts.content import alike, content
+from memory.facts.content import alike, content, words
 from memory.facts.fact import Fact
 from memory.facts.slots import USER
 from memory.facts.text import normalize
 from memory.learn.support import Cosines, Pair
 
-# Cosines of the local embedder from which on two facts are about the same thing, and about nearly the same.
-MIN_COSINE, NEAR = 0.45, 0.55
+# Cosines of the local embedder from which on two facts are about the same thing, about nearly the same, and the same.
+MIN_COSINE, NEAR, SAME = 0.45, 0.55, 0.66
 FAR = 0.25  # below it, words and a fact have nothing in common
 
 # Attributes of one topic, whatever a model calls them, a paragraph each: home, work, partner, diet.
@@ -48,31 +48,32 @@ TOPICS = [
 def _phrases(spaced: str, unspaced: str = "(?!)") -> re.Pattern[str]:
     """A pattern of whole words and phrases, separated by ";", and of some in scripts without spaces."""
     phrases = "|".join(phrase.strip() for phrase in re.split(r"[;\n]", spaced) if phrase.strip())
-    return re.compile(rf"(?<!\w)(?:{phrases})(?!\w)|{unspaced}")
+    return re.compile(rf"(?<!\w)(?:{phrases})(?!\w)|(?:{unspaced})\S*")
 
 
 # What says, in a fact or in its quote, that something has ended; that something has changed; that it comes in addition.
 END = _phrases(
     r"""
     no longer; not any ?more; any ?more; quit; quits; stopped; gave up; given up; giving up; dropped; sold; lost
-    (?:i|we|he|she|they|just|has|have|i've|we've) left; died; dead; passed away; divorced?; separated
-    moved out; leaving; my ex; done; broke up; split up; ended; over; finished; retired; cancell?ed; returned; got rid
-    came off; fell through; closed; graduated; used to; went off; gone right off; none; former; ex
-    nicht mehr; kein(?:e|en)? mehr; aufgehört; verkauft; gekündigt; gestorben; getrennt; geschieden
-    ne .{1,20} plus; arrêté; vendu; quitté; mort; divorcée?; ya no; dejé; dejado; vendí; murió; divorciad[oa]
-    non .{1,20} più; smesso; venduto; lasciato; morto; divorziat[oa]; não .{1,20} mais; parei; vendi; deixei; morreu
-    divorciei; już nie; przestał\w*; rzucił\w*; sprzedał\w*; больше не; бросила?; перестала?; уволил\w*; продала?
-    умер(?:ла)?; artık .{1,40}(?:mıyor|miyor|muyor|müyor|değil)\w*; bıraktı\w*; sattı\w*; öldü\w*; kaybet\w*
+    (?:i|we|he|she|they|just|has|have|i've|we've) left; died; dead; passed away; moved out; leaving; my ex; done
+    broke up; split up; ended; over; finished; cancell?ed; returned; got rid; came off; fell through; closed; used to
+    graduated; no \w+ left; went off; gone right off; none; former; ex; nicht mehr; kein(?:e|en)? mehr; aufgehört
+    verkauft; gekündigt; gestorben; getrennt; geschieden; ne .{1,20} plus; arrêté; vendu; quitté; mort; ya no; dejé
+    dejado; vend(?:í|ió); murió; divorciad[oa]; non .{1,20} più; smesso; venduto; lasciato; morto; divorziat[oa]
+    não .{1,20} mais; parei; vendi; deixei; morreu; divorciei; już nie; przestał\w*; rzucił\w*; sprzedał\w*; больше не
+    бросила?; перестала?; уволил\w*; продала?; умер(?:ла)?; artık .{1,40}(?:mıyor|miyor|muyor|müyor|değil)\w*
+    bıraktı\w*; sattı\w*; öldü\w*; kaybet\w*
     """,
     "やめ|辞め|売っ|亡くな|死ん|なくな|不再|戒了|卖了|去世|已经不|더 이상|그만|끊었|팔았|죽었|नहीं रह|छोड़ दि"
     "|لم أعد|توقفت|تركت|بعت",
 )
 CHANGE = _phrases(
     r"""
-    now; nowadays; these days; instead; moved; moving; relocated; settled; switched; changed; swapped; traded; replaced
-    became; become; joined; started at; back; again; from here on; since; turned; promoted; made me; came to; come to
-    gone (?:down|up) to; down to; up to; jetzt; inzwischen; mittlerweile; wieder; umgezogen; gewechselt; statt; seit
-    maintenant; désormais; déménagé; depuis; à nouveau; ahora; mudad[oa]; mudé; desde; de nuevo; adesso; ora
+    now; nowadays; these days; instead; moved; moving; relocated; settled; switched; changed; swapped; traded
+    replaced; became; become; joined; started at; back; again; from here on; turned; divorced?; separated; retired
+    first day; got (?:the|a) job; signed with; hired; widow\w*; promoted; made me; came to; come to
+    gone (?:down|up) to; down to; up to; jetzt; inzwischen; mittlerweile; wieder; umgezogen; gewechselt; statt
+    verheiratet; maintenant; désormais; déménagé; à nouveau; ahora; mudad[oa]; mudé; de nuevo; adesso; ora
     trasferit[oa]; di nuovo; agora; mudei; teraz; przeprowadził\w*; теперь; переехал\w*; сейчас; artık; taşındı\w*
     şimdi
     """,
@@ -87,13 +88,16 @@ ALSO = _phrases(
 )
 # What denies; what says that somebody likes or dislikes something.
 NEGATION = _phrases(
-    r"not; no; never; none; without; nicht; kein\w*; nie; pas; ne; sin; non; não; sem; bez; не; нет; değil; \w+n't",
+    r"""
+    not; no; never; none; nothing; without; nicht; kein\w*; nie; pas; ne; sin; non; não; sem; bez; не; нет; değil
+    \w+n't
+    """,
     "ない|不|没|안 |नहीं|لا |ليس",
 )
 LIKING = _phrases(
     r"""
-    likes?; loves?; enjoys?; adores?; prefers?; mag; liebt; aime; adore; gusta; encanta; piace; ama; adora; gosta; lubi
-    kocha; любит; нравится; seviyor
+    likes?; loves?; enjoys?; adores?; prefers?; mag; liebt; aime; adore; gusta; encanta; piace; ama; adora; gosta
+    lubi; kocha; любит; нравится; seviyor
     """,
     "好き|喜欢|喜歡|좋아",
 )
@@ -107,14 +111,46 @@ DISLIKING = _phrases(
 # What takes back something that it does not name.
 TAKING_BACK = _phrases(
     r"""
-    forget; scratch; wrong; untrue; not true; no longer true; mistake; mistaken; delete; remove; erase; ignore; kidding
-    take (?:it|that) back; joking; lied; vergiss; vergesse; stimmt nicht; falsch; irrtum; gelogen; lösch\w*; oublie\w*
-    faux; pas vrai; erreur; menti; olvida\w*; olvídalo; no es verdad; error; mentí; borra\w*; dimentica\w*
+    forget; scratch; wrong; untrue; not true; no longer true; mistake; mistaken; delete; remove; erase; ignore
+    kidding; take (?:it|that) back; joking; lied; vergiss; vergesse; stimmt nicht; falsch; irrtum; gelogen; lösch\w*
+    oublie\w*; faux; pas vrai; erreur; menti; olvida\w*; olvídalo; no es verdad; error; mentí; borra\w*; dimentica\w*
     sbagliat[oa]; non è vero; scherzavo; esquece; esqueça; errado; mentira; vergeet; klopt niet; zapomnij; nieprawda
     забудь\w*; неправда; ошиб\w*; unut\w*; yanlış; انس; خطأ
     """,
     "忘れ|違い|違う|嘘|忘记|忘了|不对|错了|잊어|틀렸|아니야|भूल|गलत",
 )
+# What says that one thing took the place of another.
+SWITCH = _phrases(
+    r"""
+    switched; switching; moved (?:on )?to; moved from; migrated; replaced; instead; swapped; traded; ditched
+    rather than; gewechselt; umgestiegen; statt; remplacé; changé; passée? à; cambié; cambiato; sostituito; troquei
+    """,
+    "乗り換え|換えた|换成|改用|바꿨",
+)
+# What a text says that is a wish, a plan or a possibility.
+WISH = _phrases(
+    r"""
+    wants?; wish(?:es)?; hopes?; would; might; may; could; considers?; considering; thinks? (?:about|of); dreams?
+    will; thinking (?:about|of); going to; plans? to; planning; intends?; never; interview\w*; applied; applies
+    applying; studied; grew up; möchte; würde; wünscht; hofft; voudrait; aimerait; quiere; quisiera; vorrebbe; vuole
+    quer; gostaria
+    """,
+    "たい|予定|想|希望|싶",
+)
+# "My wife", "meine Eltern": the words that follow begin a text that is not about the user.
+MINE = re.compile(
+    r"(?<!\w)(?:my|our|mein\w*|unser\w*|mes|mon|ma|nos|notre|mis?|mio|mia|miei|mie|meus?|minhas?|mijn|mój|moja|moje|мой"
+    r"|моя|мои|мо[ёе])\s+((?:[\w'-]+\s+){0,2}[\w'-]+)"
+)
+KIN_HAN = re.compile("[母父妻夫兄弟姉妹]|妈妈|爸爸|丈夫|哥哥|姐姐|息子|娘")
+ARTICLES, COPULAS, PLACES = (
+    frozenset(listed.split())
+    for listed in (
+        "the a an les los las le la die der das el il i o os as",
+        "is has was ist hat est a es tiene está è ha é tem heeft är har jest ma",
+        "in at on from à en im bei zu a em na no w",
+    )
+)  # of texts, as their first words
 FIRST_PERSON = _phrases(
     r"""
     i; i'm; im; i've; i'll; i'd; me; ich; mich; je; j'\w+; moi; yo; soy; estoy; io; sono; eu; sou; ik; jag; ja; jestem
@@ -142,8 +178,20 @@ def counted(
     return relations
 
 
+def takes_slot(fact: Fact, other: Fact) -> bool:
+    """Whether a fact takes the place of another in their slot of one value, although no model says so: it says the same
+    of the slot ("Lives in ..."), or the message says that something changed; and neither a wish nor somebody else's."""
+    if _stands_aside(fact, other) or _is_about_value(fact, other):
+        return False
+    return _same_frame(fact, other) or bool(CHANGE.search(_said(fact)))
+
+
 def _pair(other: Fact, fact: Fact) -> Pair:
     return f"{other.attribute}: {other.text}", f"{fact.attribute}: {fact.text}"
+
+
+def _said(fact: Fact) -> str:
+    return normalize(f"{fact.text} | {fact.quote}")
 
 
 def _relation(claim: RelationKind, fact: Fact, other: Fact, cosine: float) -> RelationKind | None:
@@ -151,57 +199,118 @@ def _relation(claim: RelationKind, fact: Fact, other: Fact, cosine: float) -> Re
         return None
     if fact.slot == other.slot and fact.exclusive and content(fact.text) < content(other.text):
         return "duplicate"  # "Lives in Texas" takes nothing from "Lives in Austin, Texas"
-    if claim == "duplicate":
-        return claim if _names(fact) <= _names(other) else None
-    if claim == "refines":
-        return claim if _covers(fact, other) and (fact.slot == other.slot or cosine >= MIN_COSINE) else None
-    if claim == "replaces":
-        return claim if _ends(fact, other, cosine) else None
-    return None if claim == "unrelated" else claim
+    match claim:
+        case "duplicate":
+            return claim if not _adds(fact, other) and not _opposed(fact, other) else None
+        case "refines":
+            covers = all(_holds(fact.text, word) for word in _value(other, fact) or content(other.text))
+            return claim if covers and (fact.slot == other.slot or cosine >= MIN_COSINE) else None
+        case "replaces":
+            return claim if _ends(fact, other, cosine) else None
+        case "beside":
+            return claim
+    return None
 
 
 def _ends(fact: Fact, other: Fact, cosine: float) -> bool:
     """Whether the message shows that the known fact no longer holds."""
-    said = normalize(f"{fact.text} | {fact.quote}")
-    shared = {word for word in _value(other, fact) if any(alike(word, heard) for heard in content(said))}
+    said, text, value = _said(fact), normalize(fact.text), _value(other, fact) or content(other.text)
+    shared, named = frozenset(word for word in value if _holds(said, word)), _names(other)
     if fact.tense == "past":
-        named = _names(other)
-        return _covers(fact, other) or bool(named and named <= shared and cosine >= NEAR)
-    if ALSO.search(said) and not END.search(said):
+        near = cosine >= (NEAR if named else SAME)
+        return shared == value or bool(shared and named <= shared and near)
+    if _stands_aside(fact, other):
         return False
-    if fact.exclusive and other.exclusive and (_one_topic(fact, other) or cosine >= MIN_COSINE):
+    changed, switched, ending = CHANGE.search(said), SWITCH.search(said), END.search(said)
+    if shared and (END.search(text) or _opposed(fact, other)):  # "No longer plays the piano": of nothing but the piano
+        again = changed and NEGATION.search(normalize(other.text)) and not NEGATION.search(text)
+        if again or not _adds(fact, other):
+            return True
+        return bool(END.search(text) and cosine >= SAME) and not _is_about_value(fact, other)
+    if _other_number(fact, other):
         return True
-    if shared and (END.search(said) or _opposed(fact, other) or _other_number(fact, other)):
-        return True
-    if CHANGE.search(said) and (fact.exclusive or not other.exclusive):
-        return _one_topic(fact, other) or cosine >= MIN_COSINE or _without_names(fact) == _without_names(other)
-    return bool(shared - _names(other)) and fact.slot != other.slot and cosine >= NEAR
+    if _is_about_value(fact, other):
+        return False
+    same_frame, topic = _same_frame(fact, other), _one_topic(fact, other)
+    if topic and changed and _in_topic_of("diet", fact):
+        return True  # the attribute holds several diets
+    if other.category == "constraint":
+        return False  # an allergy ends in so many words only
+    if named and named <= shared and (switched or (ending and shared == value)):
+        return True  # "Swims instead of CrossFit"
+    if fact.exclusive and other.exclusive:
+        return same_frame or (topic and bool(changed or (ending and shared) or cosine >= MIN_COSINE))
+    if (other.exclusive and fact.slot == other.slot) or same_frame:
+        return bool(switched and same_frame)  # "I switched to Emacs"; otherwise the slot holds several
+    near = cosine >= (MIN_COSINE if changed or ending else NEAR)
+    return bool(shared - named) and near and fact.slot != other.slot
+
+
+def _stands_aside(fact: Fact, other: Fact) -> bool:
+    """Whether the fact is a wish, comes in addition, or is about somebody or something that the user calls "my ..."."""
+    said, text = _said(fact), normalize(fact.text)
+    also = ALSO.search(said) and not END.search(said)
+    wish = WISH.search(text) and not WISH.search(normalize(other.text))
+    return bool(also or wish or KIN_HAN.match(text)) or (fact.subject == USER and _is_of_mine(fact))
+
+
+def _is_about_value(fact: Fact, other: Fact) -> bool:
+    """Whether a text begins with what the known one names: "Rex has a new collar" says nothing about having Rex."""
+    first, value = words(fact.text)[:1], _value(other, fact) or content(other.text)
+    return first != words(other.text)[:1] and any(alike(word, start) for word in value for start in first)
+
+
+def _is_of_mine(fact: Fact) -> bool:
+    """Whether the text begins with what the quote calls "my": "Wife works at Acme". Not "Name is Ada", by its slot."""
+    begins = [word for word in words(fact.text) if word not in ARTICLES][:1]
+    mine = [word for match in MINE.finditer(normalize(fact.quote)) for word in words(match[1])]
+    about = words(fact.attribute)
+    return any(alike(word, first) for word in mine for first in begins if not any(alike(first, a) for a in about))
 
 
 def _one_topic(fact: Fact, other: Fact) -> bool:
-    """Whether two attributes are one, share a word, or belong to one of TOPICS."""
+    """Whether two attributes are one, one is part of the other ("rent", "monthly rent"), or both are of TOPICS."""
     one, two = fact.attribute, other.attribute
-    words = ((a, b) for a in content(one) for b in content(two))
-    return one == two or any({one, two} <= topic for topic in TOPICS) or any(alike(a, b) for a, b in words)
+    short, long = sorted((content(one), content(two)), key=len)
+    part = bool(short) and all(any(alike(word, name) for name in long) for word in short)
+    return one == two or part or any({one, two} <= topic for topic in TOPICS)
+
+
+def _in_topic_of(attribute: str, fact: Fact) -> bool:
+    return any({attribute, fact.attribute} <= topic for topic in TOPICS)
+
+
+def _same_frame(fact: Fact, other: Fact) -> bool:
+    """Whether two texts say the same of something, but for the value: "Lives in Rome", "Lives in Lima"."""
+    one, two = ([word for word in words(text) if word not in ARTICLES] for text in (fact.text, other.text))
+    if not one or not two:
+        return False
+    if one[0] in COPULAS and max(len(one), len(two)) > 2:
+        return one[:2] == two[:2] and (one[1] not in PLACES or one[-1] == two[-1])
+    if one[0] == two[0]:
+        return True
+    if len(one) == len(two) == 1:  # of a script without spaces
+        return one[0][-3:] == two[0][-3:] or (one[0][0], one[0][-2:]) == (two[0][0], two[0][-2:])
+    verb_last = max(len(one), len(two)) <= 4 and one[-1] == two[-1]
+    return verb_last and one[-1] not in _names(fact) | _names(other)
 
 
 def _value(other: Fact, fact: Fact) -> frozenset[str]:
-    """The words of a known fact that neither its subject says already nor, if the other has the same slot, the slot."""
-    named = content(f"{other.attribute} {other.subject}" if other.slot == fact.slot else other.subject)
+    """The words of a known fact that its subject does not say already, nor, if both are of one topic, its attribute."""
+    named = content(f"{other.attribute} {other.subject}" if _one_topic(fact, other) else other.subject)
     return frozenset(word for word in content(other.text) if not any(alike(word, name) for name in named))
 
 
-def _covers(fact: Fact, other: Fact) -> bool:
-    """Whether the fact and its quote name all that the known fact says of its attribute."""
-    said = content(f"{fact.text} {fact.quote}")
-    value = _value(other, fact) or content(other.text)
-    return bool(value) and all(any(alike(word, heard) for heard in said) for word in value)
+def _holds(text: str, word: str) -> bool:
+    return any(alike(word, heard) for heard in content(text))
 
 
-def _without_names(fact: Fact) -> list[str]:
-    """The words of a text but for its names and numbers: "Lives in Rome" and "Lives in Lima" have the same."""
-    names = _names(fact)
-    return [word for word in normalize(fact.text).split() if word not in names]
+def _adds(fact: Fact, other: Fact) -> bool:
+    """Whether a text says more than the known one and its end: "Has quit the Bolt choir", "Works at Bolt"."""
+    rest = normalize(fact.text)
+    for signs in (END, CHANGE, NEGATION, LIKING, DISLIKING):
+        rest = signs.sub(" ", rest)
+    return any(not _holds(f"{other.text} {other.attribute} {other.subject}", word) for word in content(rest))
 
 
 def _names(fact: Fact) -> frozenset[str]:
@@ -220,8 +329,10 @@ def _opposed(fact: Fact, other: Fact) -> bool:
 def _other_number(fact: Fact, other: Fact) -> bool:
     """Whether two texts say the same but for their numbers: "Has two children" and "Has three children"."""
     one, two = content(fact.text), content(other.text)
-    numbers = [{word for word in words if word.isdecimal()} for words in (one, two)]
-    return all(numbers) and numbers[0] != numbers[1] and one - numbers[0] == two - numbers[1]
+    numbers = [{word for word in found if word.isdecimal()} for found in (one, two)]
+    rest, known = one - numbers[0], two - numbers[1]
+    same = all(any(alike(word, heard) for heard in known) for word in rest) and len(rest) == len(known)
+    return all(numbers) and numbers[0] != numbers[1] and same and words(fact.text)[0] == words(other.text)[0]
 
 
 def names_it(fact: Fact, said: str) -> bool:

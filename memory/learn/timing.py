@@ -24,7 +24,9 @@ TENSES: dict[str, Tense] = {  # what models write -> the tense
 
 # Signs in English texts that a fact does not take the place of another, whatever the model says.
 PAST = re.compile(
-    r"\bused to (?!it\b|the\b|this\b|that\b|being\b)|\b(?:formerly|previously)\b|^(?:was|were|had|lived|worked)\b"
+    r"\bused to (?!it\b|the\b|this\b|that\b|being\b)|\b(?:formerly|previously|as a (?:kid|child|student))\b"
+    r"|\b(?:when|while|before) i (?:was|lived|worked)\b|^(?:was|were|had|lived|worked)\b"
+    r"|\b(?:früher|damals|autrefois|antes|un tempo|anni fa|dawniej|kiedyś|раньше|eskiden)\b|以前|昔|예전에"
 )
 TWO_CLAUSES = re.compile(r"[,;.]|\b(?:now|but|today|until|then)\b")  # in a quote: it may say what holds now, too
 BESIDE = re.compile(
