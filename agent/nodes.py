@@ -104,7 +104,7 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
         reasons.append(RecallReason(fact=hit.fact.text, score=round(hit.score, 3), contributions=parts))
     said_at = _local_time(question, runtime)
     update = {"recalled": recalled.block(memory_tokens(runtime), said_at.tzinfo), "recall_reasons": reasons}
-    marked = question and stamped(question, said_at, recalled.newest)
+    marked = question and stamped(question, said_at)
     return update if marked is question else update | {"messages": [marked]}
 
 

@@ -12,7 +12,7 @@ from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read the one of `typing`
 
 from memory.extraction.extract import Extracted
-from memory.extraction.utterances import SAID_AFTER, SAID_AT, said_at_of
+from memory.extraction.utterances import SAID_AT, said_at_of
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, is_storable, replace_surrogates, utc_now
 from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
@@ -70,15 +70,11 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
-def stamped(message: HumanMessage, said_at: datetime, newest: datetime | None) -> HumanMessage:
-    """The message with the time at which it was said, in the user's time zone, and after the newest fact.
-
-    That fact is later where a clock was once ahead; what is said now counts as later nevertheless.
-    """
-    marks = {SAID_AFTER: newest.isoformat()} if newest and newest >= said_at else {}
-    if said_at.utcoffset() != said_at_of(message, said_at).utcoffset():
-        marks[SAID_AT] = said_at.isoformat()
-    return message.model_copy(update={"additional_kwargs": message.additional_kwargs | marks}) if marks else message
+def stamped(message: HumanMessage, said_at: datetime) -> HumanMessage:
+    """The message with the time at which it was said, in the user's time zone."""
+    if said_at.utcoffset() == said_at_of(message, said_at).utcoffset() and SAID_AT in message.additional_kwargs:
+        return message
+    return message.model_copy(update={"additional_kwargs": message.additional_kwargs | {SAID_AT: said_at.isoformat()}})
 
 
 class Input(TypedDict):

@@ -30,7 +30,7 @@ __all__ = [
 
 _MODULES = {
     "AgentMemoryError": "errors", "AsOf": "facts.timeline", "BadInput": "errors", "Category": "facts.fact",
-    "Changes": "facts.changes", "ExtractionFailed": "learn.extract", "Fact": "facts.fact", "FactStore": "store",
+    "Changes": "facts.changes", "ExtractionFailed": "extraction.extract", "Fact": "facts.fact", "FactStore": "store",
     "Hit": "recall.rank", "Memory": "learn.verbatim", "Parts": "parts", "Profile": "facts.profile",
     "RecallOptions": "recall.search", "Recalled": "recall.search", "Source": "facts.fact", "Unavailable": "errors",
     "UserMemory": "user_memory", "Version": "facts.timeline", "facts_namespace": "store",

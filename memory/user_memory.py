@@ -114,8 +114,7 @@ class UserMemory:
         "today" counts. The same words, moment and thread are the same message, which is learned from once. Raises
         ExtractionFailed; what was learned until then stays."""
         now = utc_now()
-        said_at = min(_with_time_zone(at), now) if at else await self._ledger.after_newest(self.user_id, now)
-        said_at = said_at if at else said_at.astimezone(zone)
+        said_at = min(_with_time_zone(at), now) if at else now.astimezone(zone)
         return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id))
 
     async def remember(

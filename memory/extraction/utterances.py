@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel
@@ -15,9 +15,8 @@ if TYPE_CHECKING:  # LangChain takes half a second to import
 
     from memory.ledger.ledger import Failures
 
-# Keys in a human message's `additional_kwargs`.
-SAID_AT = "said_at"  # the ISO time at which it was said, with the user's offset from UTC
-SAID_AFTER = "said_after"  # when the user's newest fact was said, if a clock that was ahead makes that a later time
+# Key in a human message's `additional_kwargs`: the ISO time at which it was said, with the user's offset from UTC.
+SAID_AT = "said_at"
 EXTRACTION_CHARS, EXTRACTION_MESSAGES = 16_000, 10  # characters and messages that one extraction reads
 
 
@@ -43,11 +42,9 @@ def utterances_of(said: "str | Sequence[MessageLikeRepresentation]", at: datetim
 
 
 def said_at_of(message: "BaseMessage", default: datetime) -> datetime:
-    """When a message was said, in the user's time zone: not later than now, except to come after SAID_AFTER."""
-    marked = moment_of(message.additional_kwargs.get(SAID_AT))
-    said_at = min(marked, datetime.now(UTC).astimezone(marked.tzinfo)) if marked else default
-    after = moment_of(message.additional_kwargs.get(SAID_AFTER))
-    return max(said_at, (after + timedelta(microseconds=1)).astimezone(said_at.tzinfo)) if after else said_at
+    """When a message was said, in the user's time zone; not later than now."""
+    marked, now = moment_of(message.additional_kwargs.get(SAID_AT)), datetime.now(UTC)
+    return min(marked, now.astimezone(marked.tzinfo)) if marked else default
 
 
 def moment_of(mark: object) -> datetime | None:

@@ -1,7 +1,7 @@
 """Facts in time: which are current, which held or were believed at a moment, and the versions of a slot. Pure."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from memory.facts.fact import Fact
@@ -32,6 +32,13 @@ def as_of(facts: Sequence[Fact], when: datetime) -> AsOf:
     lasting = [fact for fact in begun if all(when < end for end in (fact.valid_until, fact.ended_at) if end)]
     known = (fact for fact in facts if fact.recorded_at <= when and (not fact.retired_at or when < fact.retired_at))
     return AsOf(held=_without_overtaken(lasting, when), believed=current_at(known, when))
+
+
+def said_before(fact: Fact, moment: datetime) -> Fact:
+    """The fact as if it had been said just before `moment`: its own date is that of a clock that was ahead."""
+    said_at = moment - timedelta(microseconds=1)
+    began = fact.valid_from and (said_at if said_at < fact.valid_from <= fact.observed_at else fact.valid_from)
+    return fact.model_copy(update={"observed_at": said_at, "said_again_at": None, "valid_from": began})
 
 
 def versions(facts: Iterable[Fact]) -> list[Version]:

@@ -22,6 +22,7 @@ from memory.learn.support import NO_COSINES, Cosines, Pair, compared, is_support
 from memory.learn.timing import checked, timing
 
 MAX_CANDIDATES = 20  # facts taken from one message, besides constraints; one that holds more is a document
+HARD_LIMITS = frozenset({"allergy", "diet", "medication", "condition"})  # whatever category a model gives them
 UNREADABLE = Dropped("", "unreadable")
 
 
@@ -56,7 +57,7 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
         said = message_of(candidate, found.utterances)
         reason = rejection(candidate, said, cosines)
         if said and not reason:
-            limited = candidate.category != "constraint"
+            limited = candidate.category != "constraint" and attribute_name(candidate.attribute) not in HARD_LIMITS
             if limited and kept_of[said.source] == MAX_CANDIDATES:
                 reason = "over the limit"
             elif fact := _fact(user_id, candidate, said, now, names):

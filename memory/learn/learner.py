@@ -13,6 +13,7 @@ from memory.extraction.extract import Extracted, ExtractionFailed, extract
 from memory.extraction.utterances import Utterance, next_batch
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
+from memory.facts.timeline import said_before
 from memory.learn.candidates import proposals, to_compare
 from memory.learn.reconcile import reconcile
 from memory.learn.support import Cosines, Pair
@@ -53,7 +54,8 @@ class Learner:
         message is given up after MAX_FAILURES useless answers, which count once until the model has worked for another.
         """
         model, started_at = self._required_model, started_at or utc_now()
-        utterances, failure, failed = await self._dated(utterances), None, list[Utterance]()
+        now, failure, failed = utc_now(), None, list[Utterance]()
+        utterances = [said.model_copy(update={"said_at": min(said.said_at, now)}) for said in utterances]
         while batch := await self._next_batch([said for said in utterances if said not in failed]):
             try:
                 return await self._ask(model, batch, started_at)
@@ -65,14 +67,6 @@ class Learner:
         if failure and await self._next_batch(failed):  # they were not given up
             raise failure
         return None
-
-    async def _dated(self, utterances: Sequence[Utterance]) -> Sequence[Utterance]:
-        """The utterances, none later than now, or than just after the newest fact where a clock was ahead."""
-        now = utc_now()
-        if all(said.said_at <= now for said in utterances):
-            return utterances
-        latest = await self.ledger.after_newest(self.user_id, now)
-        return [said.model_copy(update={"said_at": min(said.said_at, latest)}) for said in utterances]
 
     async def _next_batch(self, utterances: Sequence[Utterance]) -> list[Utterance]:
         thread_id = utterances[0].source.thread_id if utterances else ""
@@ -126,6 +120,9 @@ class Learner:
                 slots={fact.slot for fact in facts},
                 ended_after=min((fact.observed_at for fact in facts), default=None),
             )
+            # What a clock that was ahead has dated later than now was said before all of this nevertheless.
+            start = min([*(fact.observed_at for fact in facts), *retracted.values()], default=now)
+            known = [said_before(fact, start) if fact.last_said_at > now else fact for fact in known]
             changes = await transaction.write(reconcile(new, retracted, known), now)
         counts, reasons = map(len, (changes.added, changes.reinforced, changes.retired)), Counter(r for _, r in dropped)
         log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%s", self.user_id, *counts, dict(reasons))

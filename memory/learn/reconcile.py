@@ -11,7 +11,7 @@ from datetime import datetime
 from memory.facts.changes import Changes, Proposal, Reinforcement, retired
 from memory.facts.fact import Fact, Repeat, RetiredReason
 from memory.facts.timeline import current_at
-from memory.learn.relations import takes_slot
+from memory.learn.relations import says_end, takes_slot
 
 
 def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], known: Iterable[Fact]) -> Changes:
@@ -51,6 +51,9 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
                 reinforced.append(Reinforcement(repeated, repeat))
                 said_again_at = max(repeated.last_said_at, fact.observed_at)
                 current[repeated.id] = repeated.model_copy(update={"said_again_at": said_again_at})
+                for other in related:
+                    if other.id != repeated.id and proposal.relations[other.id] == "replaces":
+                        retire(other, "superseded", fact.starts_at, repeated.id)
         elif ended := _ended_before_it_arrived(fact, history):
             added[fact.id] = ended
         elif fact.is_past:
@@ -132,6 +135,14 @@ def _changes(proposal: Proposal, other: Fact) -> bool:
     return proposal.relations.get(other.id) in ("replaces", "refines")
 
 
+def _apart(fact: Fact, other: Fact) -> bool:
+    """Whether two plans begin at different times, or one of two temporary facts ends before the other begins."""
+    if fact.is_planned and other.is_planned:
+        return fact.starts_at != other.starts_at
+    ends = [(fact.valid_until, other.starts_at), (other.valid_until, fact.starts_at)]
+    return fact.is_temporary and other.is_temporary and any(end and end <= start for end, start in ends)
+
+
 def _tells_end_of(proposal: Proposal, other: Fact) -> bool:
     """Whether a fact that was over when it was said tells that a known one has ended."""
     fact, same = proposal.fact, proposal.fact.words == other.words
@@ -147,13 +158,16 @@ def _reason_to_retire(proposal: Proposal, other: Fact) -> RetiredReason | None:
     overtaken_plan = fact.is_planned and not other.is_planned and other.last_said_at >= fact.starts_at
     if fact.is_planned != other_is_later and not overtaken_plan:
         return "superseded" if other.is_planned and proposal.relations.get(other.id) == "replaces" else None
+    claims_it = proposal.relations.get(other.id) in ("refines", "replaces")
+    if not claims_it and fact.words != other.words and _apart(fact, other):
+        return None
     over = other.valid_until is not None and other.valid_until <= fact.observed_at
     by_relation: dict[str | None, RetiredReason] = {"refines": "refined", "replaces": "superseded"}
     claimed = by_relation.get(proposal.relations.get(other.id))
     in_one_place = fact.exclusive and other.exclusive and fact.slot == other.slot
     if fact.is_temporary != other.is_temporary and fact.words != other.words:
-        if fact.is_temporary:
-            return claimed if claimed == "refined" else None
+        if fact.is_temporary:  # a new job with a known end may end the old one; a trip ends nothing
+            return claimed if claimed == "refined" or (fact.tense == "now" and says_end(fact)) else None
         return claimed or ("superseded" if in_one_place and other.valid_until is None else None)
     if in_one_place:
         return "expired" if over else "superseded"

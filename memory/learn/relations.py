@@ -70,7 +70,8 @@ END = _phrases(
 CHANGE = _phrases(
     r"""
     now; nowadays; these days; instead; moved; moving; relocated; settled; switched; changed; swapped; traded
-    replaced; became; become; joined; started at; back; again; from here on; turned; divorced?; separated; retired
+    replaced; became; become; joined; started at; back; again; from here on; turned; divorced?; separated
+    retired; divorcée?; divorciad[oa]; divorziat[oa]; geschieden; getrennt
     first day; got (?:the|a) job; signed with; hired; widow\w*; promoted; made me; came to; come to
     gone (?:down|up) to; down to; up to; jetzt; inzwischen; mittlerweile; wieder; umgezogen; gewechselt; statt
     verheiratet; maintenant; désormais; déménagé; à nouveau; ahora; mudad[oa]; mudé; de nuevo; adesso; ora
@@ -148,7 +149,7 @@ ARTICLES, COPULAS, PLACES = (
     for listed in (
         "the a an les los las le la die der das el il i o os as",
         "is has was ist hat est a es tiene está è ha é tem heeft är har jest ma",
-        "in at on from à en im bei zu a em na no w",
+        "in at on à en im bei zu a em na no w",
     )
 )  # of texts, as their first words
 FIRST_PERSON = _phrases(
@@ -183,7 +184,12 @@ def takes_slot(fact: Fact, other: Fact) -> bool:
     of the slot ("Lives in ..."), or the message says that something changed; and neither a wish nor somebody else's."""
     if _stands_aside(fact, other) or _is_about_value(fact, other):
         return False
-    return _same_frame(fact, other) or bool(CHANGE.search(_said(fact)))
+    return _same_frame(fact, other) or _other_number(fact, other) or bool(CHANGE.search(_said(fact)))
+
+
+def says_end(fact: Fact) -> bool:
+    """Whether text or quote say in so many words that something ended, or gave way to another."""
+    return bool(END.search(_said(fact)) or SWITCH.search(_said(fact)))
 
 
 def _pair(other: Fact, fact: Fact) -> Pair:
@@ -201,7 +207,7 @@ def _relation(claim: RelationKind, fact: Fact, other: Fact, cosine: float) -> Re
         return "duplicate"  # "Lives in Texas" takes nothing from "Lives in Austin, Texas"
     match claim:
         case "duplicate":
-            return claim if not _adds(fact, other) and not _opposed(fact, other) else None
+            return claim if _says_the_same(fact, other) else None
         case "refines":
             covers = all(_holds(fact.text, word) for word in _value(other, fact) or content(other.text))
             return claim if covers and (fact.slot == other.slot or cosine >= MIN_COSINE) else None
@@ -210,6 +216,13 @@ def _relation(claim: RelationKind, fact: Fact, other: Fact, cosine: float) -> Re
         case "beside":
             return claim
     return None
+
+
+def _says_the_same(fact: Fact, other: Fact) -> bool:
+    """Whether one of two texts says what the other does, in more words at most, and with no other name."""
+    extra = _names(fact) - content(f"{other.text} {other.subject}")
+    known_in_new = all(_holds(fact.text, word) for word in _value(other, fact) or content(other.text))
+    return not extra and not _opposed(fact, other) and (known_in_new or not _adds(fact, other))
 
 
 def _ends(fact: Fact, other: Fact, cosine: float) -> bool:
@@ -291,7 +304,7 @@ def _same_frame(fact: Fact, other: Fact) -> bool:
         return True
     if len(one) == len(two) == 1:  # of a script without spaces
         return one[0][-3:] == two[0][-3:] or (one[0][0], one[0][-2:]) == (two[0][0], two[0][-2:])
-    verb_last = max(len(one), len(two)) <= 4 and one[-1] == two[-1]
+    verb_last = len(one) == len(two) <= 3 and one[-1] == two[-1]
     return verb_last and one[-1] not in _names(fact) | _names(other)
 
 
@@ -336,15 +349,32 @@ def _other_number(fact: Fact, other: Fact) -> bool:
 
 
 def names_it(fact: Fact, said: str) -> bool:
-    """Whether words that take a fact back name it: "I'm not allergic to nuts", "forget my employer"."""
-    about = content(f"{fact.attribute} {fact.text}")
-    return any(alike(word, heard) for word in about for heard in content(said))
+    """Whether words name a fact: "I'm not allergic to nuts", "forget my employer"; or Anna, if it is about her."""
+    heard, about = content(said), content(f"{fact.attribute} {fact.text}")
+    if fact.subject != USER and not any(alike(name, word) for name in content(fact.subject) for word in heard):
+        return False
+    return any(alike(word, other) for word in about for other in heard)
 
 
 def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -> bool:
-    """Whether the words take the fact back: they name it, are near it, or refer to what was said in the same thread."""
-    refers = fact.source.thread_id == thread_id and bool(TAKING_BACK.search(normalize(said)))
-    return refers or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
+    """Whether the words take the fact back: they deny what they name, or ask to forget what they name, what is near it,
+    or what was said in the same thread."""
+    folded = normalize(said)
+    others = fact.subject == USER and any(  # "My sister Anna is not allergic to nuts" is not about the user
+        not _holds(f"{fact.text} {fact.attribute}", word)
+        for match in MINE.finditer(folded)
+        if not match.start() and not FIRST_PERSON.search(folded)
+        for word in content(match[1])
+    )
+    if others:
+        return False
+    if TAKING_BACK.search(folded):
+        near = fact.source.thread_id == thread_id and not content(TAKING_BACK.sub(" ", folded))
+        return near or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
+    likes, dislikes = LIKING.search(normalize(fact.text)), DISLIKING.search(normalize(fact.text))
+    opposed = (likes and DISLIKING.search(folded)) or (dislikes and LIKING.search(folded))
+    ended = opposed or END.search(folded) or NEGATION.search(folded) or CHANGE.search(folded)
+    return names_it(fact, said) and bool(ended)
 
 
 def taken_pair(fact: Fact, said: str) -> Pair:
@@ -358,7 +388,10 @@ def own_names(known: Iterable[Fact]) -> list[frozenset[str]]:
 
 def says_own_name(subject: str, quote: str, names: Iterable[frozenset[str]]) -> bool:
     """Whether a subject is the user's own name, and not that of a namesake: "My friend Chris" speaks of another."""
-    words = content(subject)
-    if not words or not any(words <= name for name in names):
+    named = content(subject)
+    if not named or not any(named <= name for name in names):
         return False
-    return not words <= content(quote) or bool(FIRST_PERSON.search(normalize(quote)))
+    folded = normalize(quote)
+    of_mine = any(_holds(match[1], word) for match in MINE.finditer(folded) for word in named)
+    namesake = of_mine and not re.search(r"\bmy (?:own )?name\b", folded)  # "my cousin Anna"
+    return not named <= content(quote) or (bool(FIRST_PERSON.search(folded)) and not namesake)

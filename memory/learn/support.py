@@ -27,6 +27,9 @@ sou estou tenho ik mijn ons onze jag min mitt mina mam jestem mój moja moje moj
 моей моего моему нас ben benim 저 제 나 내 우리 मैं मेरा मेरी मेरे हम أنا
 """
 FIRST_PERSON = frozenset(words(FIRST_PERSON_TEXT))
+ABOUT_ME = re.compile(
+    r"(?i)\b(?:(?:like|as|for) me\b(?! to\b)|from now on\b|(?:diabetic|coeliac|celiac|blind|deaf|vegan)\b)"
+)
 FIRST_PERSON_IN_HAN = re.compile("(?<![帮幫给給])我|[私僕俺]")
 QUESTION = re.compile(r"[?？؟][\W_]*$")
 ENGLISH_QUESTION = re.compile(  # also without its mark; not "Which is why Anna moved"
@@ -113,4 +116,5 @@ def _all(clauses: Sequence[str], asking: Callable[[str], bool]) -> bool:
 
 
 def _is_personal(clause: str) -> bool:
-    return not FIRST_PERSON.isdisjoint(words(clause)) or bool(FIRST_PERSON_IN_HAN.search(clause))
+    said = not FIRST_PERSON.isdisjoint(words(clause)) or FIRST_PERSON_IN_HAN.search(clause)
+    return bool(said or ABOUT_ME.search(clause))

@@ -95,14 +95,6 @@ class Ledger:
         current = {fact.id for fact in current_at(candidates.values(), now)}
         return [fact for fact in facts if fact.id in current]
 
-    async def after_newest(self, user_id: str, now: datetime) -> datetime:
-        """`now`, or a moment after the newest unretired fact was said: a clock may have been ahead then."""
-        query = """select greatest(%(now)s, max(observed_at) + interval '1 microsecond') as moment from memory.facts
-            where owner = %(owner)s and retired_at is null"""
-        (row,) = await self._rows(query, user_id, now=now)
-        moment: datetime = row["moment"]
-        return moment
-
     async def in_planned_slots(self, user_id: str) -> list[Fact]:
         """The unretired facts of slots that something is planned for: one may take another's place with time."""
         return await self._facts(user_id, f"retired_at is null and {IN_PLANNED_SLOT}")

@@ -49,8 +49,6 @@ class Recalled:
     profile: tuple[Fact, ...] = ()
     hits: tuple[Hit, ...] = ()
     past: tuple[Hit, ...] = ()
-    newest: datetime | None = None
-    """When the latest of the user's current facts was said."""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -103,7 +101,7 @@ class Searcher:
         others = [part._replace(mask=part.mask & ~part.table.in_profile) for part in found]
         hits = await self._best(asked, others, limit, explain)
         shown = tuple(await self._best(asked, past, PAST_SHOWN, explain))
-        return Recalled(tuple(profile), tuple(hits), shown, asked.held.newest)
+        return Recalled(tuple(profile), tuple(hits), shown)
 
     async def search(
         self, query: str, limit: int, *, past: bool = False, only: FactTest | None = None, explain: bool = False

@@ -165,11 +165,6 @@ class Table:
     def ids(self) -> list[str]:
         return [row[ID] for row in self.rows]
 
-    @property
-    def newest(self) -> datetime | None:
-        """When the latest of the facts was said."""
-        return self[int(np.argmax(self.numbers["last_said_at"]))].last_said_at if self.rows else None
-
     @cached_property
     def in_profile(self) -> Mask:
         return np.isin(self.numbers["category"], [CATEGORIES.index(category) for category in PROFILE])
