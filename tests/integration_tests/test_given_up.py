@@ -61,7 +61,7 @@ async def test_a_message_is_given_up_after_three_useless_answers_alone(
     (entry,) = await UserMemory(store, user).given_up()
     state = (await graph.aget_state(config_of(thread))).values
     assert entry[:2] == (thread, state["messages"][0].id)
-    assert (entry.failures, entry.cause) == (MAX_FAILURES, "ValidationError")
+    assert (entry.failures, entry.cause) == (MAX_FAILURES, "ValueError")
     assert state["extracted_until"] == state["messages"][-2].id
     assert "given up" in caplog.text
     assert "cursed" not in caplog.text
@@ -130,7 +130,7 @@ async def test_the_commands_list_what_was_given_up_and_try_it_again(
         return done.returncode, done.stdout, done.stderr
 
     _, listed, _ = await run("given-up")
-    assert listed.rstrip("\n").split("\t")[3:] == ["ValidationError", BAD]
+    assert listed.rstrip("\n").split("\t")[3:] == ["ValueError", BAD]
     _, as_json, _ = await run("given-up", "--json")
     (entry,) = json.loads(as_json)
     assert (entry["thread_id"], entry["failures"], entry["begins_with"]) == (thread, 3, BAD)
@@ -138,7 +138,7 @@ async def test_the_commands_list_what_was_given_up_and_try_it_again(
 
     code, out, err = await run("catch-up", "--given-up", "--json")
     assert (code, json.loads(out)["given_up"]) == (1, 1)
-    assert f"of thread {thread}: ValidationError from the extraction model" in err
+    assert f"of thread {thread}: ValueError from the extraction model" in err
     openai.defaults["extraction"] = script.extraction
     code, out, _ = await run("catch-up")  # without the option it stays given up
     assert (code, out) == (0, "")
