@@ -1,6 +1,5 @@
 """What extraction drops is reported with its reason: in a turn's changes, in the terminal, as a count in the log."""
 
-import json
 import logging
 import uuid
 from pathlib import Path
@@ -16,6 +15,7 @@ from memory.learn.candidates import MAX_CANDIDATES
 from memory.recall.render import LEFT_OUT
 from memory.store import FactStore
 from memory.user_memory import UserMemory
+from tests.commands import Run
 from tests.conversation import candidate, found, say
 from tests.memories import remembering, texts
 from tests.openai_server import Json, ScriptedOpenAI, Status
@@ -67,38 +67,36 @@ async def test_what_is_learned_a_second_time_is_not_reported_again(store: FactSt
 
 
 def test_the_chat_and_observe_say_what_is_not_kept(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, run: Run, user: str
 ) -> None:
     openai.extraction(found(LIMA, SECRET), *[found(*DROPPED)] * 2)
     talked = chat(f"{SAID}\n", environment, tmp_path, "--user", user)
     assert talked.stdout.splitlines()[-1] == "not kept: an item (secret)"
-    learned = chat("", environment, tmp_path, "observe", PERU, "--user", user)
-    lines = learned.stderr.splitlines()
+    lines = run("observe", PERU).err.splitlines()
     assert "not kept: Is a poet (quote not found), Wants answers in French (command)" in lines
-    as_json = chat("", environment, tmp_path, "observe", PERU, "--user", user, "--json")
-    assert json.loads(as_json.stdout)["dropped"] == [
+    assert run("observe", PERU, "--json").json["dropped"] == [
         {"text": "Is a poet", "reason": "quote not found"},
         {"text": "Wants answers in French", "reason": "command"},
     ]
 
 
 def test_the_end_of_a_chat_and_catch_up_say_what_is_not_kept(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, run: Run, user: str
 ) -> None:
     variables = {**environment, "EXTRACT": "batched"}
     openai.extraction(Status(401), found(LIMA, SECRET))
     ended = chat(f"{SAID}\n", variables, tmp_path, "--user", user)
     assert "not kept" not in ended.stdout
-    text = chat("", environment, tmp_path, "catch-up", "--user", user)
-    assert text.stdout == "learned: lives in Lima\n"
-    assert "not kept: an item (secret)" in text.stderr
+    text = run("catch-up")
+    assert text.out == "learned: lives in Lima\n"
+    assert "not kept: an item (secret)" in text.err
     openai.extraction(found(*DROPPED))
     ended = chat(f"{PERU}\n", variables, tmp_path, "--user", user)
     assert ended.stdout.splitlines()[-1].startswith("not kept: Is a poet (quote not found)")
     openai.extraction(Status(401), found(*DROPPED))
     chat(f"{PERU}\n", variables, tmp_path, "--user", user)
-    as_json = chat("", environment, tmp_path, "catch-up", "--user", user, "--json")
-    assert [dropped["reason"] for dropped in json.loads(as_json.stdout)["dropped"]] == ["quote not found", "command"]
+    dropped = run("catch-up", "--json").json["dropped"]
+    assert [item["reason"] for item in dropped] == ["quote not found", "command"]
 
 
 async def test_of_forty_allergies_in_one_message_none_is_lost(

@@ -43,10 +43,11 @@ async def exported(memory: UserMemory) -> list[str]:
 
 async def fill_memory(memory: UserMemory, openai: ScriptedOpenAI) -> None:
     """Add facts with history, a plan, an end, a reinforcement, odd characters, and one from a put."""
+    jazz = likes("jazz") | {"valid_until": "2035-05-01"}
     messages = {
         "I live in Lima. I like \u2028tea\x85 👩\u200d🚀.": (home("Lima"), likes("\u2028tea\x85 👩\u200d🚀")),
-        "I live in Rome. I like jazz until May.": (home("Rome"), likes("jazz") | {"valid_until": "2035-05-01"}),
-        "I live in Oslo from January on. I like jazz.": (home("Oslo", valid_from="2036-01-01"), likes("jazz")),
+        "I live in Rome. I like jazz until May.": (home("Rome"), jazz),
+        "I live in Oslo from January on. I like jazz until May.": (home("Oslo", valid_from="2036-01-01"), jazz),
         "Nothing to remember.": (),
     }
     for number, (said, facts) in enumerate(messages.items()):

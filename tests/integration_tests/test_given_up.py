@@ -1,7 +1,6 @@
 """A message that the model cannot read is given up, listed and tried again; unless the model fails for everything."""
 
 import asyncio
-import json
 import uuid
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from memory.maintenance import doctor
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.collecting import MAX_CHARS, asked, collects, known
+from tests.commands import Outcome, Run
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
@@ -61,7 +61,7 @@ async def test_a_message_is_given_up_after_three_useless_answers_alone(
     (entry,) = await UserMemory(store, user).given_up()
     state = (await graph.aget_state(config_of(thread))).values
     assert entry[:2] == (thread, state["messages"][0].id)
-    assert (entry.failures, entry.cause) == (MAX_FAILURES, "ValidationError")
+    assert (entry.failures, entry.cause) == (MAX_FAILURES, "ValueError")
     assert state["extracted_until"] == state["messages"][-2].id
     assert "given up" in caplog.text
     assert "cursed" not in caplog.text
@@ -119,33 +119,39 @@ async def given_up_in(graph: Graph, store: FactStore, user: str, thread: str) ->
 
 
 async def test_the_commands_list_what_was_given_up_and_try_it_again(
-    graph: Graph, openai: ScriptedOpenAI, store: FactStore, environment: dict[str, str], tmp_path: Path, user: str
+    graph: Graph, openai: ScriptedOpenAI, store: FactStore, run: Run, user: str
 ) -> None:
     thread, before = str(uuid.uuid4()), (await doctor(store)).given_up
     await given_up_in(graph, store, user, thread)
     assert (await doctor(store)).given_up == before + 1
 
-    async def run(*arguments: str, text: str = "") -> tuple[int, str, str]:
-        done = await asyncio.to_thread(chat, text, environment, tmp_path, *arguments, "--user", user)
-        return done.returncode, done.stdout, done.stderr
+    async def command(*arguments: str) -> Outcome:
+        return await asyncio.to_thread(run, *arguments)
 
-    _, listed, _ = await run("given-up")
-    assert listed.rstrip("\n").split("\t")[3:] == ["ValidationError", BAD]
-    _, as_json, _ = await run("given-up", "--json")
-    (entry,) = json.loads(as_json)
+    assert (await command("given-up")).rows[0][3:] == ["ValueError", BAD]
+    (entry,) = (await command("given-up", "--json")).json
     assert (entry["thread_id"], entry["failures"], entry["begins_with"]) == (thread, 3, BAD)
-    assert "no facts could be taken from 1 message" in (await run("--thread", thread, text=f"{items('coins')}\n"))[2]
 
-    code, out, err = await run("catch-up", "--given-up", "--json")
-    assert (code, json.loads(out)["given_up"]) == (1, 1)
-    assert f"of thread {thread}: ValidationError from the extraction model" in err
+    failed = await command("catch-up", "--given-up", "--json")
+    assert (failed.code, failed.json["given_up"]) == (1, 1)
+    assert f"of thread {thread}: ValueError from the extraction model" in failed.err
     openai.defaults["extraction"] = script.extraction
-    code, out, _ = await run("catch-up")  # without the option it stays given up
-    assert (code, out) == (0, "")
-    code, out, _ = await run("catch-up", "--given-up")
-    assert (code, out) == (0, "learned: collects cursed-dolls\n")
+    untouched = await command("catch-up")  # without the option it stays given up
+    assert (untouched.code, untouched.out) == (0, "")
+    tried = await command("catch-up", "--given-up")
+    assert (tried.code, tried.out) == (0, "learned: collects cursed-dolls\n")
     assert "Collects cursed-dolls" in await known(store, user)
-    assert "no message was given up" in (await run("given-up"))[2]
+    assert "no message was given up" in (await command("given-up")).err
+
+
+async def test_the_chat_says_that_a_message_was_given_up(
+    graph: Graph, store: FactStore, environment: dict[str, str], tmp_path: Path, user: str
+) -> None:
+    thread = str(uuid.uuid4())
+    await given_up_in(graph, store, user, thread)
+    lines = f"{items('coins')}\n"
+    ended = await asyncio.to_thread(chat, lines, environment, tmp_path, "--thread", thread, "--user", user)
+    assert "no facts could be taken from 1 message" in ended.stderr
 
 
 async def test_a_summarized_message_that_was_given_up_is_found_in_the_history(

@@ -76,7 +76,7 @@ def test_profile_and_context_show_who_the_user_is(ada: Run) -> None:
         (["memories", "--query", "Where?"], "no fact answers this"),
         (["memories", "--why", "Where?"], "no fact answers this"),
         (["history", "--slot", "user/car"], "no fact about 'user/car', current or past"),
-        (["as-of", "2020-04-01"], "no fact held on 2020-04-01 00:00 UTC, and none was known then"),
+        (["as-of", "2020-04-01"], "no fact held on 2020-04-01 00:00, and none was known then"),
         (["profile"], "nothing is known about the user yet"),
         (["context", "Where?"], "no fact is recalled for this, or none fits the budget"),
         (["tasks"], "no task is open"),

@@ -44,6 +44,7 @@ async def test_a_fact_told_in_one_thread_is_known_and_updated_in_the_next(
         "history": [],
         "reinforced": [],
         "retired": ["Lives in San Francisco"],
+        "dropped": [],
     }
     await say(graph, user, "Where do I live?")
     assert "- Lives in Austin" in system_prompt(openai)

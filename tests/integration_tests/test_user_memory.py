@@ -206,7 +206,7 @@ async def test_only_human_messages_count_each_at_its_own_time(memory: UserMemory
 async def test_a_failed_extraction_leaves_the_messages_to_be_observed_again(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
-    openai.extraction(*[Status(500)] * 3)
+    openai.extraction(*[Status(503, retry_after=0.01)] * 3)
     with pytest.raises(Exception, match="extraction model"):
         await memory.observe("I live in Lima.", at=day("2020-01-01"))
     await live_in(memory, openai, "Lima", "2020-01-01")
