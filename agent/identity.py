@@ -40,6 +40,9 @@ def identify(authenticated: Any, context: Context, configurable: Mapping[str, An
     A server has copied the caller's `configurable` into the context, and puts a user id of the thread into it."""
     if hasattr(authenticated, "identity"):
         return check_user_id(authenticated.identity)
+    for key in configurable:
+        if key != "user_id" and key.replace("_", "").replace("-", "").lower() == "userid":
+            raise BadInput(f"{quoted(key)} in the run's `configurable` is unknown: did you mean user_id?")
     given = [context.user_id] if "user_id" in context.model_fields_set else []
     given += [configurable["user_id"]] if "user_id" in configurable and not on_server(configurable) else []
     named = [check_user_id(user_id) for user_id in given]

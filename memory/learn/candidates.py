@@ -48,6 +48,12 @@ def to_compare(user_id: str, found: Extracted) -> list[Pair]:
     return [*pairs]
 
 
+def needs_meaning(found: Extracted) -> bool:
+    """Whether words alone leave it open for a candidate whether its message supports it."""
+    said = ((candidate, message_of(candidate, found.utterances)) for candidate in found.extraction.facts)
+    return any(message and compared(candidate, message.text) for candidate, message in said)
+
+
 def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = NO_COSINES) -> Proposed:
     """Sort the candidates into those that may become facts and those that are dropped, with the reason."""
     kept, kept_of = list[Proposal](), Counter[Source]()

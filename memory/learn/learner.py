@@ -14,7 +14,7 @@ from memory.extraction.utterances import Utterance, next_batch
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
 from memory.facts.timeline import said_before
-from memory.learn.candidates import proposals, to_compare
+from memory.learn.candidates import needs_meaning, proposals, to_compare
 from memory.learn.reconcile import reconcile
 from memory.learn.support import Cosines, Pair
 from memory.ledger.ledger import Failures, Ledger
@@ -64,7 +64,7 @@ class Learner:
                 if error.transient or not calls:
                     raise
                 failed += batch if len(batch) == 1 else []
-        if failure and await self._next_batch(failed):  # they were not given up
+        if failure:
             raise failure
         return None
 
@@ -101,12 +101,17 @@ class Learner:
     async def learn(self, found: Extracted) -> Changes:
         """Reconcile what the model found with what is known, write the outcome, and update the index if it answers.
 
-        Messages that were extracted before, or forgotten since the extraction started, are not learned from.
+        Messages that were extracted before, or forgotten since the extraction started, are not learned from. Raises
+        ExtractionFailed if the embedder has to judge a candidate and does not answer.
         """
         now = utc_now()
         # Before the lock, since an embedder may take seconds; in a thread, since a long message takes many comparisons.
         pairs = await asyncio.to_thread(to_compare, self.user_id, found)
         cosines = await self.cosines(pairs) if pairs else {}
+        if pairs and not cosines and needs_meaning(found):  # a true fact would be dropped for good
+            raise ExtractionFailed(
+                "the embedder did not answer, to compare the facts with the messages", transient=True
+            )
         proposed, retracted, dropped = await asyncio.to_thread(proposals, self.user_id, found, now, cosines)
         async with self.ledger.transaction(self.user_id) as transaction:
             await transaction.model_answered()

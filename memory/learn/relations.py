@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from memory.facts.changes import RelationKind
 from memory.facts.content import alike, content, words
 from memory.facts.fact import Fact
-from memory.facts.slots import USER
+from memory.facts.slots import SPELLINGS, USER
 from memory.facts.text import normalize
 from memory.learn.support import Cosines, Pair
 
@@ -32,8 +32,8 @@ datore di lavoro; azienda; lavoro; professione; empregador; trabalho; profissão
 zawód; работа; работодатель; профессия; işveren; iş; meslek; 勤務先; 職業; 仕事; 工作单位; 工作; 职业; 公司; 직장; 직업
 
 marital status; partner; spouse; husband; wife; girlfriend; boyfriend; fiancé; fiance; fiancée; relationship;
-family status; familienstand; beziehung; ehe; situation familiale; conjoint; estado civil; pareja; stato civile;
-stato sentimentale; stato relazionale; relação; companheiro; burgerlijke staat; stan cywilny; семейное положение;
+family status; familienstand; beziehung; ehe; situation familiale; conjoint; état civil; estado civil; pareja;
+stato civile; stato sentimentale; stato relazionale; relação; companheiro; burgerlijke staat; stan cywilny; семейное положение;
 medeni durum; 婚姻状況; 婚姻状况; 결혼 여부
 
 diet; food; eating; eating habits; food habits; dietary habits; nutrition; ernährung; essen; régime; alimentation;
@@ -138,6 +138,7 @@ WISH = _phrases(
     """,
     "たい|予定|想|希望|싶",
 )
+WANTED = re.compile(r"\b(?:i|we)(?:'d| would)? (?:really |just )?(?:want|wish|hope|like|love|plan) to\b")
 # "My wife", "meine Eltern": the words that follow begin a text that is not about the user.
 MINE = re.compile(
     r"(?<!\w)(?:my|our|mein\w*|unser\w*|mes|mon|ma|nos|notre|mis?|mio|mia|miei|mie|meus?|minhas?|mijn|mój|moja|moje|мой"
@@ -249,7 +250,7 @@ def _ends(fact: Fact, other: Fact, cosine: float) -> bool:
         return True  # the attribute holds several diets
     if other.category == "constraint":
         return False  # an allergy ends in so many words only
-    if named and named <= shared and (switched or (ending and shared == value)):
+    if named and named <= shared and (switched or (ending and shared == value) or (topic and changed)):
         return True  # "Swims instead of CrossFit"
     if fact.exclusive and other.exclusive:
         return same_frame or (topic and bool(changed or (ending and shared) or cosine >= MIN_COSINE))
@@ -263,7 +264,7 @@ def _stands_aside(fact: Fact, other: Fact) -> bool:
     """Whether the fact is a wish, comes in addition, or is about somebody or something that the user calls "my ..."."""
     said, text = _said(fact), normalize(fact.text)
     also = ALSO.search(said) and not END.search(said)
-    wish = WISH.search(text) and not WISH.search(normalize(other.text))
+    wish = (WISH.search(text) or WANTED.search(said)) and not WISH.search(normalize(other.text))
     return bool(also or wish or KIN_HAN.match(text)) or (fact.subject == USER and _is_of_mine(fact))
 
 
@@ -295,7 +296,9 @@ def _in_topic_of(attribute: str, fact: Fact) -> bool:
 
 def _same_frame(fact: Fact, other: Fact) -> bool:
     """Whether two texts say the same of something, but for the value: "Lives in Rome", "Lives in Lima"."""
-    one, two = ([word for word in words(text) if word not in ARTICLES] for text in (fact.text, other.text))
+    one, two = (
+        [SPELLINGS.get(word, word) for word in words(text) if word not in ARTICLES] for text in (fact.text, other.text)
+    )
     if not one or not two:
         return False
     if one[0] in COPULAS and max(len(one), len(two)) > 2:

@@ -33,6 +33,8 @@ BESIDE = re.compile(
     r"\b(?:second|2nd|another|additional|side|weekend|evening|part[- ]time) "
     r"(?:job|gig|business|employer|home|house|flat|apartment|passport|number)\b"
     r"|\balso (?:works?|lives?|has)\b|\bon the side\b"
+    r"|\b(?:(?:on|every) \w+days?|(?:at|on) (?:the )?weekends?|in the evenings?|am wochenende|le week-end)\b"
+    r"|\bla domenica\b"
 )
 TEMPORARY = re.compile(
     r"\b(?:visiting|travell?ing|temporar(?:y|ily)|for now|tonight|at a hotel|stay(?:s|ing) (?:at|with))\b"
