@@ -87,8 +87,11 @@ def _subject(value: object) -> str:
     return _text(value) if _text(value).strip() else "user"
 
 
-def _date(value: object) -> object:
-    return str(value) if isinstance(value, int) else value if isinstance(value, str) else None
+def _date(value: object) -> str | None:
+    """As text, of whatever shape: what cannot be read is doubt, and does not mean that there is no date."""
+    if value is None or value is False or value == "":
+        return None
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _flag(value: object) -> bool:

@@ -6,21 +6,32 @@ By hand, since dateparser, the usual library, knows no seasons and guesses: it r
 import re
 from calendar import monthrange
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
+MAX_LENGTH = 100  # of a date, in characters
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}  # the first of three months, in the north
 DAYS = {"yesterday": -1, "today": 0, "tonight": 0, "tomorrow": 1}
 THIRDS = {"early": 0, "beginning": 0, "start": 0, "mid": 1, "middle": 1, "late": 2, "end": 2}
-NUMBERS = ("a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+WORDS = ("a", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBERS = dict(zip(WORDS, (1, *range(1, 13)), strict=True))
 
-YEAR, DAY = "([12][0-9]{3})", "([0-9]{1,2})(?:st|nd|rd|th)?"
+YEAR, TWO_DIGITS, DAY = "([12][0-9]{3})", "([0-9]{1,2})", "([0-9]{1,2})(?:st|nd|rd|th)?"
 MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
-NUMBER = f"([0-9]{{1,3}}|one|{'|'.join(NUMBERS)})"
+NUMBER = f"([0-9]{{1,3}}|{'|'.join(NUMBERS)})"
 SEASON = "(spring|summer|autumn|fall|winter)"
 WEEKDAY = "(mon|tue|wed|thu|fri|sat|sun)(?:day|sday|nesday|rsday|urday)"
+THIRD = f"({'|'.join(THIRDS)})[- ]"
+# Without a year, only the exact names of months count: "marriage" and "decade" are no dates.
+MONTH_NAME = "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+MONTH_NAME += r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+WITHOUT_YEAR = re.compile(f"(?:{THIRD})?{MONTH_NAME}|{DAY} {MONTH_NAME}|{MONTH_NAME} {DAY}")
+LENGTH = re.compile(f"(?:(?:for|until|till|about|around) )*(?:next )?{NUMBER} (day|week|month|year)s?")
+RANGE = re.compile("(.+?)(?: (?:to|until|till|through|-) | ?[–—] ?)(.+)|([0-9]{4})-([0-9]{4})")
+PREPOSITIONS = re.compile(r"^(?:(?:until|till|through|since|from|by|on|around|about|circa|ca\.?) )+")
 
 Span = tuple[date, date]  # the first day, and the last
 
@@ -32,53 +43,108 @@ class Period(NamedTuple):
     end: datetime
 
 
-def period(text: str, said_at: datetime) -> Period | None:
+def period(text: str, said_at: datetime, *, ahead: bool, after: datetime | None = None) -> Period | None:
     """The span that a date names, in the time zone of `said_at`; None if it cannot be read for certain.
 
     It reads ISO dates, whole or in part, ISO times, and in English: a month or season with its year, decades, parts as
-    in "early 2020", and what counts from `said_at`, as "yesterday", "last spring", "next month" and "two weeks ago" do.
+    in "early 2020", ranges, and what counts from `said_at`, as "yesterday", "last spring" and "two weeks ago" do.
+    A preposition before it is ignored; "before 2020" is the last day of 2019.
+
+    A day or month without a year is the next one if `ahead` (for plans and ends), else the latest; it may be going on.
+    Lengths, as "two weeks", are read if `ahead`. Both count from `after` where that is later than `said_at`.
     """
-    words = " ".join(re.sub(r"[\s,]+|\bof\b|\bthe\b", " ", text.casefold()).split())
-    try:
-        if re.match(r"\d{4}-\d\d-\d\d[t ]\d\d:", words):
-            moment = datetime.fromisoformat(text.strip())
+    words = _words(text)
+    with suppress(ValueError, OverflowError):  # a day that its month does not have, a year that Python does not have
+        if re.match("[12][0-9]{3}-[0-9]{2}-[0-9]{2}[t ][0-9]{2}:", plain := PREPOSITIONS.sub("", words)):
+            moment = datetime.fromisoformat(plain.upper())
             moment = (moment if moment.tzinfo else moment.replace(tzinfo=said_at.tzinfo)).astimezone(UTC)
             return Period(moment, moment)
-        if span := _absolute(words) or _relative(words, said_at.date()) or _third(words, said_at):
+        origin = max(said_at, after or said_at).astimezone(said_at.tzinfo).date()
+        if span := _named(plain, said_at.date()) or _open(words, origin, ahead):
             first, last = (datetime.combine(day, time(), said_at.tzinfo).astimezone(UTC) for day in span)
             return Period(first, last + timedelta(days=1, seconds=-1))
-    except (ValueError, OverflowError):  # a day that its month does not have, a year that Python does not have
-        pass
     return None
+
+
+def is_range(text: str) -> bool:
+    """Whether the date gives both a start and an end, as "2018 to 2020" does."""
+    return RANGE.fullmatch(PREPOSITIONS.sub("", _words(text))) is not None
+
+
+def _words(text: str) -> str:
+    """The words that count; none of a text that is too long for a date."""
+    if len(text := text.strip()) > MAX_LENGTH:
+        return ""
+    return " ".join(re.sub(r"[\s,]+|\bof\b|\bthe\b", " ", text.casefold()).split())
+
+
+def _named(words: str, today: date) -> Span | None:
+    """The days of a date, or from the first to the last day of a range of two."""
+    if match := RANGE.fullmatch(words):
+        first, last = (_one(part, today) for part in match.groups() if part)
+        return (first[0], last[1]) if first and last and first[0] <= last[0] and first[1] <= last[1] else None
+    if words.startswith("before "):
+        span = _one(words.removeprefix("before "), today)
+        return span and (span[0] - timedelta(1), span[0] - timedelta(1))
+    return _one(words, today)
+
+
+def _one(words: str, today: date) -> Span | None:
+    """The days of a date that is no range, or of their first, middle or last third."""
+    bare = words.removeprefix("in ")
+    if not (match := re.fullmatch(f"{THIRD}(.+)", bare)):
+        return _absolute(bare) or _relative(words, today)
+    if not (span := _absolute(match[2]) or _relative(match[2], today)):
+        return None
+    first, days, third = span[0], (span[1] - span[0]).days + 1, THIRDS[match[1]]
+    return first + timedelta(days * third // 3), first + timedelta(days * (third + 1) // 3 - 1)
+
+
+def _open(words: str, origin: date, ahead: bool) -> Span | None:
+    """The days of a date whose year is left open, or the last day of a length of time from `origin` on."""
+    if ahead and (match := LENGTH.fullmatch(words)):
+        return (day := _later(int(NUMBERS.get(match[1]) or match[1]), match[2], origin)), day
+    bare = PREPOSITIONS.sub("", words).removeprefix("in ")
+    if words.rstrip(".") == "may" or not WITHOUT_YEAR.fullmatch(bare):
+        return None
+    spans = list[Span]()
+    for year in range(origin.year - 8, origin.year + 9):
+        with suppress(ValueError):  # most years have no 29 February
+            spans += filter(None, [_one(f"{bare} {year}", origin)])
+    if ahead:
+        return next((span for span in spans if span[1] >= origin), None)
+    return next((span for span in reversed(spans) if span[0] <= origin), None)
 
 
 def _absolute(words: str) -> Span | None:
     """The days of a date that names its year."""
-    if match := re.fullmatch(f"{YEAR}(?:-([0-9]{{2}})(?:-([0-9]{{2}}))?)?", words):
-        return _whole(*(int(part) for part in match.groups() if part is not None))
-    if match := re.fullmatch(f"{YEAR}[- ]?q([1-4])", words):
-        return _months(int(match[1]), 3 * int(match[2]) - 2, 3)
-    if match := re.fullmatch(f"{MONTH} {YEAR}", words):
-        return _whole(int(match[2]), MONTHS.index(match[1]) + 1)
-    if match := re.fullmatch(f"{DAY} {MONTH} {YEAR}", words):
-        return _whole(int(match[3]), MONTHS.index(match[2]) + 1, int(match[1]))
-    if match := re.fullmatch(f"{MONTH} {DAY} {YEAR}", words):
-        return _whole(int(match[3]), MONTHS.index(match[1]) + 1, int(match[2]))
+    if match := re.fullmatch(rf"{YEAR}(?:([/-]){TWO_DIGITS}(?:\2{TWO_DIGITS})?)?", words):
+        return _whole(*(int(part) for part in match.group(1, 3, 4) if part is not None))
+    if match := re.fullmatch(f"{TWO_DIGITS}[/-]{YEAR}", words):
+        return _whole(int(match[2]), int(match[1]))
+    if match := re.fullmatch(rf"{TWO_DIGITS}([./-]){TWO_DIGITS}\2{YEAR}", words):
+        one, two, year = int(match[1]), int(match[3]), int(match[4])
+        if match[2] == "." or one > 12:
+            return _whole(year, two, one)
+        return _whole(year, one, two) if two > 12 else None  # 1/2/2020: nobody knows which is the month
+    if match := re.fullmatch(f"{YEAR}[- ]?q([1-4])|q([1-4])[- ]?{YEAR}", words):
+        return _months(int(match[1] or match[4]), 3 * int(match[2] or match[3]) - 2, 3)
+    if match := re.fullmatch(f"(?:{DAY} )?{MONTH} {YEAR}|{MONTH} {DAY} {YEAR}", words):
+        day, month, of = match.group(1, 2, 3) if match[2] else match.group(5, 4, 6)
+        return _whole(int(of), MONTHS.index(month) + 1, int(day) if day else None)
     if match := re.fullmatch(f"{SEASON} {YEAR}", words):
         return _months(int(match[2]), SEASONS[match[1]], 3)
-    if match := re.fullmatch("([12][0-9]{2})0s", words):
-        decade = int(match[1]) * 10
-        return date(decade, 1, 1), date(decade + 9, 12, 31)
+    if match := re.fullmatch("([12][0-9]|['’]?(?=[5-9]))([0-9])0['’]?s", words):  # "the 30s" may be an age
+        return _months(int((match[1].strip("'’") or "19") + match[2] + "0"), 1, 120)
     return None
 
 
 def _relative(words: str, today: date) -> Span | None:
     """The days of a date that counts from today. "Last" is the latest that is over, "next" the first to come."""
     if words in DAYS:
-        day = today + timedelta(DAYS[words])
-        return day, day
+        return (day := today + timedelta(DAYS[words])), day
     if match := re.fullmatch(f"{NUMBER} (day|week|month|year)s?( ago)?", words.removeprefix("in ")):
-        number = int(match[1]) if match[1].isdigit() else NUMBERS.index(match[1].replace("one", "a")) + 1
+        number = int(NUMBERS.get(match[1]) or match[1])
         if bool(match[3]) != words.startswith("in "):
             return _counted(-number if match[3] else number, match[2], today)
     if match := re.fullmatch(f"(last|this|next) (?:(week|month|year)|{SEASON}|{MONTH}|{WEEKDAY})", words):
@@ -95,28 +161,19 @@ def _relative(words: str, today: date) -> Span | None:
 
 def _counted(number: int, unit: str, today: date) -> Span:
     """The day, week (from Monday), month or year that comes `number` after that of today."""
-    match unit:
-        case "day":
-            first = last = today + timedelta(number)
-        case "week":
-            first = today + timedelta(7 * number - today.weekday())
-            last = first + timedelta(6)
-        case "month":
-            first, last = _months(today.year, today.month + number, 1)
-        case _:
-            first, last = _whole(today.year + number)
-    return first, last
+    if unit == "day":
+        return (day := today + timedelta(number)), day
+    if unit == "week":
+        return (first := today + timedelta(7 * number - today.weekday())), first + timedelta(6)
+    return _months(today.year, today.month + number, 1) if unit == "month" else _whole(today.year + number)
 
 
-def _third(words: str, said_at: datetime) -> Span | None:
-    """The first, middle or last third of a span, as in "early 2020" and "end of March 2026"."""
-    part, _, rest = words.replace("-", " ", 1).partition(" ")
-    span = _absolute(rest) or _relative(rest, said_at.date()) if part in THIRDS else None
-    if span is None:
-        return None
-    first, days = span[0], (span[1] - span[0]).days + 1
-    start, end = (first + timedelta(days * third // 3) for third in (THIRDS[part], THIRDS[part] + 1))
-    return start, end - timedelta(1)
+def _later(number: int, unit: str, day: date) -> date:
+    """The day that comes this many days, weeks, months or years after `day`."""
+    if unit in ("day", "week"):
+        return day + timedelta(number * (7 if unit == "week" else 1))
+    _, last = _months(day.year, day.month + number * (12 if unit == "year" else 1), 1)
+    return last.replace(day=min(day.day, last.day))
 
 
 def _whole(year: int, month: int | None = None, day: int | None = None) -> Span:
@@ -135,10 +192,8 @@ def _months(year: int, first: int, count: int) -> Span:
 def _nearest(spans: Iterable[Span], which: str, today: date) -> Span | None:
     """Of spans in order of time: the last that is over, the one of today, or the first that is to come."""
     ordered = list(spans)
-    match which:
-        case "last":
-            return next((span for span in reversed(ordered) if span[1] < today), None)
-        case "next":
-            return next((span for span in ordered if span[0] > today), None)
-        case _:
-            return next((span for span in ordered if span[0] <= today <= span[1]), None)
+    if which == "last":
+        return next((span for span in reversed(ordered) if span[1] < today), None)
+    if which == "next":
+        return next((span for span in ordered if span[0] > today), None)
+    return next((span for span in ordered if span[0] <= today <= span[1]), None)

@@ -155,9 +155,9 @@ def _fact(
     except ValidationError:
         return None
     if exclusive := is_exclusive(fact.attribute, candidate.exclusive):
-        when = checked(when, fact.attribute, fact.text, fact.quote)
+        when = checked(when, fact.attribute, fact.text, fact.quote, said.said_at)
         exclusive = when.certain
     dates = str(candidate.valid_from), str(candidate.valid_until)
     identifier = fact_id(user_id, said.source, candidate.text, *fact.slot, *dates)
-    identified = {"id": identifier, "key": identifier, "exclusive": exclusive, "tense": when.tense}
-    return fact.model_copy(update=identified)
+    changed = {"exclusive": exclusive, "tense": when.tense, "valid_until": when.valid_until}
+    return fact.model_copy(update={"id": identifier, "key": identifier, **changed})

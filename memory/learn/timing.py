@@ -4,17 +4,24 @@ What cannot be read never means "now": a candidate that is not certain is kept b
 """
 
 import re
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
 
 from memory.facts.fact import Tense
-from memory.facts.period import Period, period
+from memory.facts.period import MAX_LENGTH, Period, is_range, period
 from memory.facts.text import normalize
 
+OPEN_END = timedelta(days=90)  # after which what is temporary lapses, if its end is not known
+
 NO_DATE = frozenset({  # what models write where there is no date to give
-    "", "-", "null", "none", "nil", "n/a", "na", "present", "now", "current", "currently", "ongoing", "still",
-    "recently", "lately", "just now", "always", "birth",
+    "", "-", "null", "none", "nil", "n/a", "na", "false", "present", "now", "current", "currently", "ongoing", "still",
+    "always",
 })  # fmt: skip
+NO_START = NO_DATE | {"recently", "lately", "just now", "birth"}  # "until recently" says that it is over
+# A date with such a preposition belongs in the other field: "since 2020" is not the end of anything.
+OF_AN_END = re.compile(r"(?:since |from )?(?:until|till|through|before)\b", re.IGNORECASE)
+OF_A_START = re.compile(r"(?:since|from)\b", re.IGNORECASE)
+
 TENSES: dict[str, Tense] = {  # what models write -> the tense
     **dict.fromkeys(("now", "present", "current", "holds now", "ongoing", "still"), "now"),
     **dict.fromkeys(("past", "over", "is over", "ended", "former", "previous"), "past"),
@@ -58,41 +65,62 @@ def timing(tense: str, dates: tuple[str | None, str | None], said_at: datetime) 
     """When a candidate holds that gives this tense, and these dates from and until which it does.
 
     Dates count in the time zone of `said_at`; "since 2020" is from its first second on, "until 2020" until its last.
+    What is temporary and has no end that can be read ends OPEN_END after it was said, or after its later start.
     """
     given = TENSES.get(normalize(tense).replace("_", " "))
-    (begins, start_known), (ends, end_known) = (_read(date, said_at) for date in dates)
-    certain = given is not None and start_known and end_known
-    start, end = begins and begins.start, ends and ends.end
+    since, until = (date.strip() if date else "" for date in dates)
+    begins, start_known = _read(since, "start", said_at, ahead=given == "planned")
+    start = begins and begins.start
     if given == "planned":  # a plan for this year begins at its end, at the latest
-        later = [moment for moment in begins or () if moment > said_at]
-        return Timing("planned", later[0] if later else None, end if end and end > said_at else None, certain)
+        start = next((moment for moment in begins or () if moment > said_at), None)
+    if is_range(since) and _is_missing(until, "end"):
+        until = since
+    ends, end_known = _read(until, "end", said_at, ahead=given != "past", after=start)
+    end = ends and ends.end
+    certain = given is not None and start_known and end_known
+    if given == "planned":
+        return Timing("planned", start, end if end and end > said_at else None, certain)
     if start and end and end <= start:
-        return Timing(given or "now", None, None, certain=False)
+        return _with_end(Timing(given or "now", None, None, certain=False), said_at)
     if given == "past" and not (ends and ends.start > said_at):
         return Timing("past", start if start and start < said_at else None, min(end, said_at) if end else None)
     if given == "past":  # over, and yet to end
         return Timing("temporary", start, end, certain=False)
     if end and end <= said_at:
         return Timing("past", start, end)
-    return Timing(given or "now", start, end, certain)
+    return _with_end(Timing(given or "now", start, end, certain), said_at)
 
 
-def checked(timing: Timing, attribute: str, text: str, quote: str) -> Timing:
+def checked(timing: Timing, attribute: str, text: str, quote: str, said_at: datetime) -> Timing:
     """The timing of a fact in a slot of one value, where neither text nor quote says otherwise."""
     text, quote = normalize(text), normalize(quote)
     said = (text, quote) if not TWO_CLAUSES.search(quote) else (text,)
     if timing.tense != "now":
         return timing
     if any(map(TEMPORARY.search, said)) or (attribute == "home city" and SOMEWHERE.match(text)):
-        return timing._replace(tense="temporary")
+        return _with_end(timing._replace(tense="temporary"), said_at)
     return timing._replace(
         certain=timing.certain and not any(map(PAST.search, said)) and not any(map(BESIDE.search, said))
     )
 
 
-def _read(date: str | None, said_at: datetime) -> tuple[Period | None, bool]:
+def _with_end(timing: Timing, said_at: datetime) -> Timing:
+    """With an end, if it is temporary."""
+    if timing.tense != "temporary" or timing.valid_until:
+        return timing
+    return timing._replace(valid_until=max(timing.valid_from or said_at, said_at).astimezone(UTC) + OPEN_END)
+
+
+def _read(
+    date: str, field: Literal["start", "end"], said_at: datetime, *, ahead: bool, after: datetime | None = None
+) -> tuple[Period | None, bool]:
     """The span of a date, and False if there is a date that cannot be read."""
-    if normalize(date or "") in NO_DATE:
+    if _is_missing(date, field):
         return None, True
-    span = period(date or "", said_at)
+    misplaced = (OF_AN_END if field == "start" else OF_A_START).match(date) and not is_range(date)
+    span = None if misplaced else period(date, said_at, ahead=ahead, after=after)
     return span, span is not None
+
+
+def _is_missing(date: str, field: Literal["start", "end"]) -> bool:
+    return len(date) <= MAX_LENGTH and normalize(date) in (NO_START if field == "start" else NO_DATE)

@@ -12,6 +12,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from memory.extraction.utterances import SAID_AT
+from memory.learn.timing import OPEN_END
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, found
@@ -30,6 +31,7 @@ class Said(NamedTuple):
     values: Mapping[str, Any] = MappingProxyType({})
 
 
+LAST_MONTH, LAST_WEEK = (f"{datetime.now(UTC) - timedelta(days):%Y-%m-%d}" for days in (30, 7))
 REPLACES = [{"known": 1, "relation": "replaces"}]
 OSLO = Said("I live in Oslo.", "Lives in Oslo", "home city", "2026-01-01")
 BOLT = Said("I work at Bolt.", "Works at Bolt", "employer", "2026-01-01")
@@ -120,10 +122,10 @@ PRESENT = [
         ["Lives in Oslo", "Is in Madrid"],
     ),
     (
-        [OSLO, Said("A week in Madrid", "Is in Madrid", "location", values={"tense": "temporary"})],
+        [OSLO, Said("A week in Madrid", "Is in Madrid", "location", LAST_WEEK, {"tense": "temporary"})],
         ["Lives in Oslo", "Is in Madrid"],
     ),
-    ([OSLO, Said("I'm visiting Madrid", "Is visiting Madrid", "city")], ["Lives in Oslo", "Is visiting Madrid"]),
+    ([OSLO, Said("I'm visiting Madrid", "Is visiting Madrid", "city", LAST_WEEK)], ["Lives in Oslo", "Is visiting Madrid"]),
     (
         [BOLT, Said("On parental leave until 2099", "Is on leave", "employer", values={"valid_until": "2099"})],
         ["Works at Bolt", "Is on leave"],
@@ -150,19 +152,25 @@ PRESENT = [
     (
         [
             OSLO,
-            Said("In Madrid for now", "Is in Madrid", "city", "2026-02-01", {"tense": "temporary"}),
-            Said("In Porto for now", "Is in Porto", "residence", "2026-03-01", {"tense": "temporary"}),
+            Said("In Madrid for now", "Is in Madrid", "city", LAST_MONTH, {"tense": "temporary"}),
+            Said("In Porto for now", "Is in Porto", "residence", LAST_WEEK, {"tense": "temporary"}),
         ],
         ["Lives in Oslo", "Is in Porto"],
     ),
     (
         [
             OSLO,
-            Said("In Madrid for now", "Is in Madrid", "city", "2026-02-01", {"tense": "temporary"}),
-            Said("I moved to Rome", "Lives in Rome", "home", "2026-03-01"),
+            Said("In Madrid for now", "Is in Madrid", "city", LAST_MONTH, {"tense": "temporary"}),
+            Said("I moved to Rome", "Lives in Rome", "home", LAST_WEEK),
         ],
         ["Lives in Rome"],
     ),
+    # and lapses after 90 days, if its end is not known
+    (
+        [OSLO, Said("In Madrid for now", "Is in Madrid", "city", "2026-02-01", {"tense": "temporary"})],
+        ["Lives in Oslo"],
+    ),
+    ([OSLO, Said("I'm visiting Madrid", "Is visiting Madrid", "city", "2026-02-01")], ["Lives in Oslo"]),
     # one slot under many names
     ([OSLO, Said("I live in Rome now", "Lives in Rome", "residence")], ["Lives in Rome"]),
     ([OSLO, Said("Rome is my home", "Lives in Rome", "City")], ["Lives in Rome"]),
@@ -258,10 +266,11 @@ async def test_what_was_interrupted_holds_again_afterwards(memory: UserMemory, o
 
 
 async def test_recall_says_both_while_what_is_temporary_holds(memory: UserMemory, openai: ScriptedOpenAI) -> None:
-    await hear(memory, openai, OSLO, Said("I'm in Madrid for a while", "Is in Madrid", "city"))
+    await hear(memory, openai, OSLO, Said("I'm in Madrid for a while", "Is in Madrid", "city", LAST_WEEK))
     block = await memory.context("Where am I?")
     assert "- Lives in Oslo (said 2026-01-01)" in block
-    assert "- Is in Madrid (temporary; said 2026-02-01)" in block
+    lapses = day(LAST_WEEK) + OPEN_END
+    assert f"- Is in Madrid (temporary; until {lapses:%Y-%m-%d}; said {LAST_WEEK})" in block
 
 
 async def test_the_users_own_name_is_the_user_and_a_namesake_is_not(memory: UserMemory, openai: ScriptedOpenAI) -> None:

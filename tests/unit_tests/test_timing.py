@@ -1,11 +1,11 @@
 """When a candidate holds: its tense, its dates and whether it may take the place of another fact, as tables."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from memory.facts.fact import Tense
-from memory.learn.timing import Timing, checked, timing
+from memory.learn.timing import OPEN_END, Timing, checked, timing
 
 SAID_AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -19,6 +19,24 @@ TIMINGS = [
     ("now", None, "2099-03", ("now", None, "2099-03-31", True)),
     ("now", "2099", None, ("now", "2099-01-01", None, True)),
     ("now", None, "the flood", ("now", None, None, False)),
+    ("now", None, "{'year': 2020}", ("now", None, None, False)),
+    ("now", None, "1/2/2020", ("now", None, None, False)),
+    ("now", None, "recently", ("now", None, None, False)),
+    ("now", "recently", "false", ("now", None, None, True)),
+    ("now", "in May", None, ("now", "2026-05-01", None, True)),
+    ("now", "since 2020", None, ("now", "2020-01-01", None, True)),
+    ("now", None, "since 2020", ("now", None, None, False)),
+    ("now", None, "from June 2020", ("now", None, None, False)),
+    ("now", "until 2020", None, ("now", None, None, False)),
+    ("now", "before 2020", None, ("now", None, None, False)),
+    ("now", "since before 2020", None, ("now", None, None, False)),
+    ("now", None, "before 2020", ("past", None, "2019-12-31", True)),
+    ("now", "2018-2020", "2018-2020", ("past", "2018-01-01", "2020-12-31", True)),
+    ("now", "2018-2020", None, ("past", "2018-01-01", "2020-12-31", True)),
+    ("now", None, "from 2018 to 2020", ("past", None, "2020-12-31", True)),
+    ("now", None, "March 31", ("now", None, "2027-03-31", True)),
+    ("now", None, "for two weeks", ("now", None, "2026-12-12", True)),
+    ("now", "two weeks", None, ("now", None, None, False)),
     ("now", "someday", None, ("now", None, None, False)),
     ("now", "2021", "2020", ("now", None, None, False)),
     ("", None, None, ("now", None, None, False)),
@@ -28,12 +46,24 @@ TIMINGS = [
     ("over", None, "2026", ("past", None, "2026-11-28", True)),
     ("past", None, "the flood", ("past", None, None, True)),
     ("past", "last spring", None, ("past", "2026-03-01", None, True)),
+    ("past", "in December", "in March", ("past", "2025-12-01", "2026-03-31", True)),
     ("past", None, "2099", ("temporary", None, "2099-12-31", False)),
     ("planned", None, None, ("planned", None, None, True)),
     ("planned", "2099-05", None, ("planned", "2099-05-01", None, True)),
     ("planned", "2026", None, ("planned", "2026-12-31", None, True)),
     ("planned", "2020", None, ("planned", None, None, True)),
-    ("temporary", None, None, ("temporary", None, None, True)),
+    ("planned", "in May", None, ("planned", "2027-05-01", None, True)),
+    ("planned", "November", None, ("planned", "2026-11-30", None, True)),
+    ("planned", "in May", "two weeks", ("planned", "2027-05-01", "2027-05-15", True)),
+    ("planned", "in March", "in January", ("planned", "2027-03-01", "2028-01-31", True)),
+    ("temporary", None, None, ("temporary", None, "2027-02-26", True)),
+    ("temporary", "2026-11", None, ("temporary", "2026-11-01", "2027-02-26", True)),
+    ("temporary", "2099-01", None, ("temporary", "2099-01-01", "2099-04-01", True)),
+    ("temporary", None, "a while", ("temporary", None, "2027-02-26", False)),
+    ("temporary", "2021", "2020", ("temporary", None, "2027-02-26", False)),
+    ("temporary", None, "until the end of March", ("temporary", None, "2027-03-31", True)),
+    ("temporary", None, "a week", ("temporary", None, "2026-12-05", True)),
+    ("temporary", "9999-12-31T10:00", "9" * 10_000_000, ("temporary", None, "2027-02-26", False)),
     ("temporary", "2026-11", "2026-12", ("temporary", "2026-11-01", "2026-12-31", True)),
     ("temporary", None, "yesterday", ("past", None, "2026-11-27", True)),
 ]  # fmt: skip
@@ -67,11 +97,18 @@ def test_tense_and_dates_of_a_candidate(
 
 @pytest.mark.parametrize(("attribute", "text", "quote", "tense", "certain"), IN_A_SLOT_OF_ONE_VALUE)
 def test_signs_that_a_fact_takes_no_place(attribute: str, text: str, quote: str, tense: Tense, certain: bool) -> None:
-    found = checked(Timing("now", None, None), attribute, text, quote)
+    found = checked(Timing("now", None, None), attribute, text, quote, SAID_AT)
     assert (found.tense, found.certain) == (tense, certain)
+    assert found.valid_until == (SAID_AT + OPEN_END if tense == "temporary" else None)
+
+
+def test_what_words_show_to_be_temporary_keeps_a_known_end() -> None:
+    end = SAID_AT + timedelta(days=3)
+    found = checked(Timing("now", None, end), "home city", "Is in Rome", "hello from Rome", SAID_AT)
+    assert (found.tense, found.valid_until) == ("temporary", end)
 
 
 @pytest.mark.parametrize("tense", ["past", "planned", "temporary"])
 def test_a_tense_that_the_model_gave_stays(tense: Tense) -> None:
     given = Timing(tense, None, None)
-    assert checked(given, "home city", "Is in Rome", "used to live in Rome") == given
+    assert checked(given, "home city", "Is in Rome", "used to live in Rome", SAID_AT) == given
