@@ -12,6 +12,7 @@ from memory.facts.changes import Changes, Proposal, Reinforcement, retired
 from memory.facts.fact import Fact, Repeat, RetiredReason
 from memory.facts.timeline import current_at
 from memory.learn.relations import says_end, takes_slot
+from memory.learn.timing import OPEN_END
 
 
 def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], known: Iterable[Fact]) -> Changes:
@@ -165,10 +166,11 @@ def _reason_to_retire(proposal: Proposal, other: Fact) -> RetiredReason | None:
     by_relation: dict[str | None, RetiredReason] = {"refines": "refined", "replaces": "superseded"}
     claimed = by_relation.get(proposal.relations.get(other.id))
     in_one_place = fact.exclusive and other.exclusive and fact.slot == other.slot
+    open_ends = (None, other.observed_at + OPEN_END)  # until when it lasts was not said
     if fact.is_temporary != other.is_temporary and fact.words != other.words:
         if fact.is_temporary:  # a new job with a known end may end the old one; a trip ends nothing
             return claimed if claimed == "refined" or (fact.tense == "now" and says_end(fact)) else None
-        return claimed or ("superseded" if in_one_place and other.valid_until is None else None)
+        return claimed or ("superseded" if in_one_place and other.valid_until in open_ends else None)
     if in_one_place:
         return "expired" if over else "superseded"
     if fact.words == other.words:  # and yet no repeat: it says other dates

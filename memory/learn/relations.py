@@ -33,8 +33,8 @@ zawód; работа; работодатель; профессия; işveren; i�
 
 marital status; partner; spouse; husband; wife; girlfriend; boyfriend; fiancé; fiance; fiancée; relationship;
 family status; familienstand; beziehung; ehe; situation familiale; conjoint; état civil; estado civil; pareja;
-stato civile; stato sentimentale; stato relazionale; relação; companheiro; burgerlijke staat; stan cywilny; семейное положение;
-medeni durum; 婚姻状況; 婚姻状况; 결혼 여부
+stato civile; stato sentimentale; stato relazionale; relação; companheiro; burgerlijke staat; stan cywilny;
+семейное положение; medeni durum; 婚姻状況; 婚姻状况; 결혼 여부
 
 diet; food; eating; eating habits; food habits; dietary habits; nutrition; ernährung; essen; régime; alimentation;
 dieta; alimentación; comida; alimentazione; cibo; alimentação; voeding; odżywianie; питание; еда; beslenme; 食事;

@@ -9,6 +9,7 @@ import pytest
 
 from memory.errors import Unavailable
 from memory.extraction.answer import Candidate
+from memory.extraction.extract import ExtractionFailed
 from memory.index.embeddings import Embedder, open_embedder
 from memory.index.queue import IndexQueue
 from memory.learn.support import compared, is_supported
@@ -16,6 +17,7 @@ from memory.store import FactStore
 from tests.conversation import candidate, found
 from tests.evals.dataset import Split
 from tests.evals.support_pairs import SupportPair, load_support_pairs
+from tests.facts import NOON
 from tests.index import WordVectors
 from tests.memories import remembering, texts
 from tests.openai_server import ScriptedOpenAI
@@ -106,16 +108,20 @@ async def test_meaning_is_asked_for_once_and_outside_the_lock(
     assert [sum(text.startswith("I ") for text in call) for call in probe.calls] == [2]
 
 
-async def test_without_an_embedder_words_alone_support_a_fact(
+async def test_without_an_embedder_what_words_leave_open_is_extracted_again(
     store: FactStore, user: str, openai: ScriptedOpenAI, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = Embedder("broken", lambda: WordVectors(answers=0))
+    broken, works = Embedder("broken", lambda: WordVectors(answers=0)), store.queue
     store.use_index(IndexQueue(store.pool, store.queue.index, broken))
     with pytest.raises(Unavailable):
         await broken.embed(["tea"])
-    openai.extraction(found(DAUGHTER, LISBON))
+    openai.extraction(found(LISBON), found(DAUGHTER, LISBON), found(DAUGHTER))
+    memory = remembering(store, user)
     with caplog.at_level(logging.INFO):
-        changes = await remembering(store, user).observe(MESSAGE)
-    assert texts(changes.added) == ["Lives in Lisbon"]
+        assert texts((await memory.observe("We moved to Lisbon.")).added) == ["Lives in Lisbon"]
+        with pytest.raises(ExtractionFailed):
+            await memory.observe(MESSAGE, at=NOON)
+        store.use_index(works)
+        assert texts((await memory.observe(MESSAGE, at=NOON)).added) == ["Has a newborn daughter"]
     assert any("texts not compared" in line and repr(user) in line for line in caplog.messages)
     assert not any("daughter" in line or "Lisbon" in line for line in caplog.messages)

@@ -125,7 +125,10 @@ PRESENT = [
         [OSLO, Said("A week in Madrid", "Is in Madrid", "location", LAST_WEEK, {"tense": "temporary"})],
         ["Lives in Oslo", "Is in Madrid"],
     ),
-    ([OSLO, Said("I'm visiting Madrid", "Is visiting Madrid", "city", LAST_WEEK)], ["Lives in Oslo", "Is visiting Madrid"]),
+    (
+        [OSLO, Said("I'm visiting Madrid", "Is visiting Madrid", "city", LAST_WEEK)],
+        ["Lives in Oslo", "Is visiting Madrid"],
+    ),
     (
         [BOLT, Said("On parental leave until 2099", "Is on leave", "employer", values={"valid_until": "2099"})],
         ["Works at Bolt", "Is on leave"],

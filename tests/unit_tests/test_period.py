@@ -97,9 +97,9 @@ LENGTHS = [
 UNREADABLE = [
     "", "now", "someday", "may", "May.", "sun", "in sun", "2020-13", "2020-02-31", "2020-00", "0000", "0001-01", "99999",
     "9999-12-31", "9999-12-31T10:00", "31 June 2020", "31 June", "in two weeks ago", "since 2 weeks", "last", "next end",
-    "early", "early early 2020", "1/2/2020", "03.31.2020", "13/2020", "2020.6", "2018-20", "2020 to 2018", "2020-2018",
-    "now to 2020", "June 2020 to 2019", "before now", "since marriage", "until Mary", "decade", "the 30s", "٢٠٢٠",
-    "٢٠٢٠-٠١-٠١T١٠:٠٠", "summer", "1\x00", "\ud800", "null", "2020-06-15T25:00", "{'year': 2020}", "until " * 16,
+    "early", "early early 2020", "1/2/2020", "03.31.2020", "13/2020", "2020.6", "2018-20", "2020 to 2018",
+    "2020-2018",     "now to 2020", "June 2020 to 2019", "before now", "since marriage", "until Mary", "decade", "the 30s",
+    "٢٠٢٠",     "٢٠٢٠-٠١-٠١T١٠:٠٠", "summer", "1\x00", "\ud800", "null", "2020-06-15T25:00", "{'year': 2020}", "until " * 16,
     "2020 to " * 12, "9" * 10_000_000, "early " * 2_000_000,
 ]  # fmt: skip
 
@@ -142,7 +142,10 @@ def test_a_length_ends_that_long_after_it_was_said(text: str, last: str) -> None
 
 def test_a_length_or_a_day_without_a_year_counts_from_a_later_start() -> None:
     may, past = datetime(2027, 5, 1, 8, tzinfo=UTC), datetime(2020, 5, 1, 8, tzinfo=UTC)
-    for text, from_may, from_now in [("two weeks", "2027-05-15", "2026-12-12"), ("April 2", "2028-04-02", "2027-04-02")]:
+    for text, from_may, from_now in [
+        ("two weeks", "2027-05-15", "2026-12-12"),
+        ("April 2", "2028-04-02", "2027-04-02"),
+    ]:
         assert days(text, ahead=True, after=may) == (from_may, from_may)
         assert days(text, ahead=True, after=past) == (from_now, from_now)
     assert days("tomorrow", ahead=True, after=may) == ("2026-11-29", "2026-11-29")
