@@ -31,7 +31,7 @@ RetiredKind = Literal[
 ]  # fmt: skip
 KeptKind = Literal[
     "other subject", "namesake", "shared word", "another value", "second job", "hobby beside a job", "temporary",
-    "trip", "plan", "past", "unrelated", "duplicate", "less exact", "no claim",
+    "trip", "plan", "past", "unrelated", "duplicate", "less exact", "side remark", "partial change", "no claim",
 ]  # fmt: skip
 Tense = Literal["now", "past", "planned", "temporary"]
 
@@ -75,9 +75,9 @@ class ReplacementPair(NamedTuple):
     split: Split
 
 
-def load_replacement_pairs() -> list[ReplacementPair]:
-    """Every pair, in the order of the file."""
-    lines = (Path(__file__).parent / "replacement_pairs.jsonl").read_text(encoding="utf-8").splitlines()
+def load_replacement_pairs(name: str = "replacement_pairs") -> list[ReplacementPair]:
+    """Every pair, in the order of the file; of "replacement_pairs_later", those that no rule was written for."""
+    lines = (Path(__file__).parent / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [_pair(json.loads(line), "test" if n % 2 else "dev") for n, line in enumerate(lines)]
 
 
