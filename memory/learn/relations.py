@@ -13,153 +13,30 @@ from memory.facts.content import alike, content, words
 from memory.facts.fact import Fact
 from memory.facts.slots import SPELLINGS, USER
 from memory.facts.text import normalize
+from memory.learn.signs import (
+    ALSO,
+    ARTICLES,
+    CHANGE,
+    COPULAS,
+    DISLIKING,
+    END,
+    FIRST_PERSON,
+    KIN_HAN,
+    LIKING,
+    MINE,
+    NEGATION,
+    PLACES,
+    SWITCH,
+    TAKING_BACK,
+    TOPICS,
+    WANTED,
+    WISH,
+)
 from memory.learn.support import Cosines, Pair
 
 # Cosines of the local embedder from which on two facts are about the same thing, about nearly the same, and the same.
 MIN_COSINE, NEAR, SAME = 0.45, 0.55, 0.66
 FAR = 0.25  # below it, words and a fact have nothing in common
-
-# Attributes of one topic, whatever a model calls them, a paragraph each: home, work, partner, diet.
-TOPICS_TEXT = """
-home city; home country; address; home address; living situation; household; wohnort; wohnung; adresse; zuhause;
-ville; domicile; logement; ciudad; domicilio; vivienda; città; casa; residenza; cidade; morada; residência; woonplaats;
-miasto; miejsce zamieszkania; город; место жительства; адрес; şehir; 居住地; 住所; 住址; 城市; 居住城市; 거주지; 주소;
-शहर; المدينة
-
-employer; occupation; employment status; employment; work; work status; business; arbeitgeber; arbeit; beruf; firma;
-arbeitsplatz; employeur; entreprise; profession; travail; métier; empleador; empresa; trabajo; profesión;
-datore di lavoro; azienda; lavoro; professione; empregador; trabalho; profissão; werkgever; werk; pracodawca; praca;
-zawód; работа; работодатель; профессия; işveren; iş; meslek; 勤務先; 職業; 仕事; 工作单位; 工作; 职业; 公司; 직장; 직업
-
-marital status; partner; spouse; husband; wife; girlfriend; boyfriend; fiancé; fiance; fiancée; relationship;
-family status; familienstand; beziehung; ehe; situation familiale; conjoint; état civil; estado civil; pareja;
-stato civile; stato sentimentale; stato relazionale; relação; companheiro; burgerlijke staat; stan cywilny;
-семейное положение; medeni durum; 婚姻状況; 婚姻状况; 결혼 여부
-
-diet; food; eating; eating habits; food habits; dietary habits; nutrition; ernährung; essen; régime; alimentation;
-dieta; alimentación; comida; alimentazione; cibo; alimentação; voeding; odżywianie; питание; еда; beslenme; 食事;
-食生活; 饮食; 식단
-"""
-TOPICS = [
-    frozenset(name.strip() for name in re.split(r"[;\n]", topic) if name.strip()) for topic in TOPICS_TEXT.split("\n\n")
-]
-
-
-def _phrases(spaced: str, unspaced: str = "(?!)") -> re.Pattern[str]:
-    """A pattern of whole words and phrases, separated by ";", and of some in scripts without spaces."""
-    phrases = "|".join(phrase.strip() for phrase in re.split(r"[;\n]", spaced) if phrase.strip())
-    return re.compile(rf"(?<!\w)(?:{phrases})(?!\w)|(?:{unspaced})\S*")
-
-
-# What says, in a fact or in its quote, that something has ended; that something has changed; that it comes in addition.
-END = _phrases(
-    r"""
-    no longer; not any ?more; any ?more; quit; quits; stopped; gave up; given up; giving up; dropped; sold; lost
-    (?:i|we|he|she|they|just|has|have|i've|we've) left; died; dead; passed away; moved out; leaving; my ex; done
-    broke up; split up; ended; over; finished; cancell?ed; returned; got rid; came off; fell through; closed; used to
-    graduated; no \w+ left; went off; gone right off; none; former; ex; nicht mehr; kein(?:e|en)? mehr; aufgehört
-    verkauft; gekündigt; gestorben; getrennt; geschieden; ne .{1,20} plus; arrêté; vendu; quitté; mort; ya no; dejé
-    dejado; vend(?:í|ió); murió; divorciad[oa]; non .{1,20} più; smesso; venduto; lasciato; morto; divorziat[oa]
-    não .{1,20} mais; parei; vendi; deixei; morreu; divorciei; już nie; przestał\w*; rzucił\w*; sprzedał\w*; больше не
-    бросила?; перестала?; уволил\w*; продала?; умер(?:ла)?; artık .{1,40}(?:mıyor|miyor|muyor|müyor|değil)\w*
-    bıraktı\w*; sattı\w*; öldü\w*; kaybet\w*
-    """,
-    "やめ|辞め|売っ|亡くな|死ん|なくな|不再|戒了|卖了|去世|已经不|더 이상|그만|끊었|팔았|죽었|नहीं रह|छोड़ दि"
-    "|لم أعد|توقفت|تركت|بعت",
-)
-CHANGE = _phrases(
-    r"""
-    now; nowadays; these days; instead; moved; moving; relocated; settled; switched; changed; swapped; traded
-    replaced; became; become; joined; started at; back; again; from here on; turned; divorced?; separated
-    retired; divorcée?; divorciad[oa]; divorziat[oa]; geschieden; getrennt
-    first day; got (?:the|a) job; signed with; hired; widow\w*; promoted; made me; came to; come to
-    gone (?:down|up) to; down to; up to; jetzt; inzwischen; mittlerweile; wieder; umgezogen; gewechselt; statt
-    verheiratet; maintenant; désormais; déménagé; à nouveau; ahora; mudad[oa]; mudé; de nuevo; adesso; ora
-    trasferit[oa]; di nuovo; agora; mudei; teraz; przeprowadził\w*; теперь; переехал\w*; сейчас; artık; taşındı\w*
-    şimdi
-    """,
-    "今は|引っ越|転職|变|搬|现在|換|换|이사|지금|이제|अब|الآن|انتقل",
-)
-ALSO = _phrases(
-    r"""
-    also; too; as well; either; another; besides; in addition; on the side; auch; außerdem; noch ein\w*; aussi
-    également; también; además; tampoco; anche; inoltre; também; além; też; również; также; тоже; ещё один; ayrıca
-    """,
-    "も(?=[^うっ])|也|还|도 ",
-)
-# What denies; what says that somebody likes or dislikes something.
-NEGATION = _phrases(
-    r"""
-    not; no; never; none; nothing; without; nicht; kein\w*; nie; pas; ne; sin; non; não; sem; bez; не; нет; değil
-    \w+n't
-    """,
-    "ない|不|没|안 |नहीं|لا |ليس",
-)
-LIKING = _phrases(
-    r"""
-    likes?; loves?; enjoys?; adores?; prefers?; mag; liebt; aime; adore; gusta; encanta; piace; ama; adora; gosta
-    lubi; kocha; любит; нравится; seviyor
-    """,
-    "好き|喜欢|喜歡|좋아",
-)
-DISLIKING = _phrases(
-    r"""
-    dislikes?; hates?; loathes?; detests?; can't stand; cannot stand; hasst; déteste; odia; detesta; nie znosi
-    nienawidzi; ненавидит; nefret
-    """,
-    "嫌い|讨厌|討厭|싫어",
-)
-# What takes back something that it does not name.
-TAKING_BACK = _phrases(
-    r"""
-    forget; scratch; wrong; untrue; not true; no longer true; mistake; mistaken; delete; remove; erase; ignore
-    kidding; take (?:it|that) back; joking; lied; vergiss; vergesse; stimmt nicht; falsch; irrtum; gelogen; lösch\w*
-    oublie\w*; faux; pas vrai; erreur; menti; olvida\w*; olvídalo; no es verdad; error; mentí; borra\w*; dimentica\w*
-    sbagliat[oa]; non è vero; scherzavo; esquece; esqueça; errado; mentira; vergeet; klopt niet; zapomnij; nieprawda
-    забудь\w*; неправда; ошиб\w*; unut\w*; yanlış; انس; خطأ
-    """,
-    "忘れ|違い|違う|嘘|忘记|忘了|不对|错了|잊어|틀렸|아니야|भूल|गलत",
-)
-# What says that one thing took the place of another.
-SWITCH = _phrases(
-    r"""
-    switched; switching; moved (?:on )?to; moved from; migrated; replaced; instead; swapped; traded; ditched
-    rather than; gewechselt; umgestiegen; statt; remplacé; changé; passée? à; cambié; cambiato; sostituito; troquei
-    """,
-    "乗り換え|換えた|换成|改用|바꿨",
-)
-# What a text says that is a wish, a plan or a possibility.
-WISH = _phrases(
-    r"""
-    wants?; wish(?:es)?; hopes?; would; might; may; could; considers?; considering; thinks? (?:about|of); dreams?
-    will; thinking (?:about|of); going to; plans? to; planning; intends?; never; interview\w*; applied; applies
-    applying; studied; grew up; möchte; würde; wünscht; hofft; voudrait; aimerait; quiere; quisiera; vorrebbe; vuole
-    quer; gostaria
-    """,
-    "たい|予定|想|希望|싶",
-)
-WANTED = re.compile(r"\b(?:i|we)(?:'d| would)? (?:really |just )?(?:want|wish|hope|like|love|plan) to\b")
-# "My wife", "meine Eltern": the words that follow begin a text that is not about the user.
-MINE = re.compile(
-    r"(?<!\w)(?:my|our|mein\w*|unser\w*|mes|mon|ma|nos|notre|mis?|mio|mia|miei|mie|meus?|minhas?|mijn|mój|moja|moje|мой"
-    r"|моя|мои|мо[ёе])\s+((?:[\w'-]+\s+){0,2}[\w'-]+)"
-)
-KIN_HAN = re.compile("[母父妻夫兄弟姉妹]|妈妈|爸爸|丈夫|哥哥|姐姐|息子|娘")
-ARTICLES, COPULAS, PLACES = (
-    frozenset(listed.split())
-    for listed in (
-        "the a an les los las le la die der das el il i o os as",
-        "is has was ist hat est a es tiene está è ha é tem heeft är har jest ma",
-        "in at on à en im bei zu a em na no w",
-    )
-)  # of texts, as their first words
-FIRST_PERSON = _phrases(
-    r"""
-    i; i'm; im; i've; i'll; i'd; me; ich; mich; je; j'\w+; moi; yo; soy; estoy; io; sono; eu; sou; ik; jag; ja; jestem
-    я; ben; أنا; मैं
-    """,
-    "我|私|俺|僕|나는|저는",
-)
 
 
 def claimed_changes(claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact]) -> list[Pair]:
@@ -376,7 +253,7 @@ def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -
         return near or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
     likes, dislikes = LIKING.search(normalize(fact.text)), DISLIKING.search(normalize(fact.text))
     opposed = (likes and DISLIKING.search(folded)) or (dislikes and LIKING.search(folded))
-    ended = opposed or END.search(folded) or NEGATION.search(folded) or CHANGE.search(folded)
+    ended = opposed or END.search(folded) or NEGATION.search(folded)
     return names_it(fact, said) and bool(ended)
 
 
