@@ -23,7 +23,8 @@ def test_type_checkers_see_the_names_from_the_same_modules() -> None:
     tree = ast.parse(Path(str(package.__file__)).read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
-    seen = {alias.name: str(node.module).removeprefix(f"{package.__name__}.") for node in imports for alias in node.names}
+    prefix = f"{package.__name__}."
+    seen = {alias.name: str(node.module).removeprefix(prefix) for node in imports for alias in node.names}
     assert seen == package._MODULES
     assert sorted(seen) == package.__all__
 
