@@ -66,8 +66,12 @@ class Clone:
 
 def copy_project(to: Path) -> Path:
     """Copy this project as it is now, with uncommitted changes, without the files that .gitignore names."""
-    ignored = [line.strip().rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line.strip()]
-    shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(".git", *ignored))
+    lines = [line.strip().rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line.strip()]
+    kept = {path for line in lines if line.startswith("!") for path in ROOT.glob(line[1:])}
+    named = shutil.ignore_patterns(".git", *lines)
+    shutil.copytree(
+        ROOT, to, ignore=lambda folder, names: {n for n in named(folder, names) if Path(folder, n) not in kept}
+    )
     return to
 
 
