@@ -250,11 +250,16 @@ def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -
         return False
     if TAKING_BACK.search(folded):
         near = fact.source.thread_id == thread_id and not content(TAKING_BACK.sub(" ", folded))
-        return near or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
+        asked = fact.subject == USER and _same_verb(fact, said)  # "forget where I live"
+        return near or asked or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
     likes, dislikes = LIKING.search(normalize(fact.text)), DISLIKING.search(normalize(fact.text))
     opposed = (likes and DISLIKING.search(folded)) or (dislikes and LIKING.search(folded))
     ended = opposed or END.search(folded) or NEGATION.search(folded)
     return names_it(fact, said) and bool(ended)
+
+
+def _same_verb(fact: Fact, said: str) -> bool:
+    return any(alike(verb, word) for verb in words(fact.text)[:1] if verb not in COPULAS for word in words(said))
 
 
 def taken_pair(fact: Fact, said: str) -> Pair:

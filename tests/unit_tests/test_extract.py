@@ -239,6 +239,8 @@ TAKEN_BACK = [
     # what is known, the message, and whether it takes that back
     ("Is allergic to nuts", "allergy", "I'm not allergic to nuts", True),
     ("Works at Bolt", "employer", "Please forget my employer.", True),
+    ("Lives in Rome", "home city", "Please forget where I live!", True),
+    ("Lives in Rome", "home city", "Please forget where I work!", False),
     ("Lives in Rome", "home city", "Rome was wrong.", True),
     ("Lives in Rome", "home city", "Scratch that.", True),
     ("Wohnt in Rom", "home city", "Das stimmt nicht.", True),
