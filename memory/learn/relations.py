@@ -20,12 +20,12 @@ from memory.learn.signs import (
     COPULAS,
     DISLIKING,
     END,
-    FIRST_PERSON,
     KIN_HAN,
     LIKING,
     MINE,
     NEGATION,
     PLACES,
+    SAYS_I,
     SWITCH,
     TAKING_BACK,
     TOPICS,
@@ -243,7 +243,7 @@ def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -
     others = fact.subject == USER and any(  # "My sister Anna is not allergic to nuts" is not about the user
         not _holds(f"{fact.text} {fact.attribute}", word)
         for match in MINE.finditer(folded)
-        if not match.start() and not FIRST_PERSON.search(folded)
+        if not match.start() and not SAYS_I.search(folded)
         for word in content(match[1])
     )
     if others:
@@ -279,4 +279,4 @@ def says_own_name(subject: str, quote: str, names: Iterable[frozenset[str]]) -> 
     folded = normalize(quote)
     of_mine = any(_holds(match[1], word) for match in MINE.finditer(folded) for word in named)
     namesake = of_mine and not re.search(r"\bmy (?:own )?name\b", folded)  # "my cousin Anna"
-    return not named <= content(quote) or (bool(FIRST_PERSON.search(folded)) and not namesake)
+    return not named <= content(quote) or (bool(SAYS_I.search(folded)) and not namesake)

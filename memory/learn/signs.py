@@ -139,7 +139,7 @@ ARTICLES, COPULAS, PLACES = (
         "in at on à en im bei zu a em na no w",
     )
 )  # of texts, as their first words
-FIRST_PERSON = _phrases(
+SAYS_I = _phrases(
     r"""
     i; i'm; im; i've; i'll; i'd; me; ich; mich; je; j'\w+; moi; yo; soy; estoy; io; sono; eu; sou; ik; jag; ja; jestem
     я; ben; أنا; मैं
