@@ -169,7 +169,8 @@ class Round:
         said = unextracted_messages(state)
         given: Any = background_input(thread, utterances_of(said, utc_now(), thread))
         config, context = config_of(background_thread(self.user, thread)), Context(user_id=self.user)
-        if (await graph.ainvoke(given, config, context=context))["extracted_until"] == said[-1].id:
+        await graph.ainvoke(given, config, context=context)
+        if not await self.memory.learner.unextracted(thread, [str(message.id) for message in said]):
             self.tell("remembered", *(fact for message in said for fact in facts_of(str(message.text))))
 
     async def learn_batch(self) -> None:
