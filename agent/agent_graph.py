@@ -91,8 +91,8 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
 
 
 class _AnyKey(dict[str, Any]):
-    """The properties of a schema. A server drops the context's keys that are not `in` them: a run with a misspelt
-    `userId` would name no user, and nobody would notice."""
+    """The properties of a schema, which say that they contain every key. A server silently drops the keys of a context
+    that they do not contain; with these, a misspelt `userId` reaches `read_context`, which refuses it."""
 
     def __contains__(self, key: object) -> bool:
         return True

@@ -16,7 +16,7 @@ CHECKPOINTS = 1.0  # of the nodes that follow the reply
 
 
 def extraction_timeout(settings: Settings) -> float:
-    """For an extraction after the reply, and for a summary beside it: what reconcile leaves of the whole."""
+    """Seconds that an extraction, and a summary beside it, may take: the rest is for reconcile and checkpoints."""
     return settings.after_reply_timeout - RECONCILE_TIMEOUT - CHECKPOINTS
 
 
@@ -24,7 +24,7 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`. Raises TimeoutError, without waiting for what `work` does when it is cancelled: psycopg
     waits for an answer of the database then."""
     task = asyncio.create_task(work)
-    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody may be waiting any more
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # marks its exception as retrieved
     try:
         await asyncio.wait([task], timeout=seconds)
         if not task.done():

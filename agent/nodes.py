@@ -206,6 +206,8 @@ async def _learned(extracted: Extracted, state: State | BackgroundState, runtime
 async def _watermark(state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
     """The last message before the first one that waits to be extracted, as the new watermark."""
     messages = schedule.unextracted_messages(state)
+    if not messages:  # the background graph has none
+        return {}
     said = schedule.informative(messages, settings_of(runtime).max_message_chars)
     try:
         due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), [str(m.id) for m in said])

@@ -94,7 +94,7 @@ def answer(question: str, current: Sequence[str], past: Sequence[str]) -> str:
     else:
         if re.search(r"\bi\b|\bmy (?:birthday|favou?rite)\b", asked):
             facts = _own(facts, "is " if "am i " in asked else "has " if " have" in asked else "")
-        else:  # facts that begin with whom the question names, or say a name
+        else:  # facts about the person in the question, or that give a name
             facts = [text for text in facts if " called " in text or words & _words(text.partition(" ")[0])]
         found = [text for text in facts if words <= _words(text)]
     return _sentences(second_person(text, past=before) for text in found)
@@ -105,7 +105,7 @@ def _words(text: str) -> set[str]:
 
 
 def _own(facts: Sequence[str], begins: str) -> list[str]:
-    """The facts about the user ("Lives in Austin", and not "Anna lives in Rome") that begin with a pattern."""
+    """The facts about the user ("Lives in Austin", not "Anna lives in Rome") that match `begins` at their start."""
     own = [text for text in facts if text.partition(" ")[0].casefold() in {*_VERBS, *_NOUNS}]
     return [text for text in own if re.match(begins, text, re.IGNORECASE)]
 
