@@ -8,7 +8,7 @@ from agent.settings import Settings
 
 T = TypeVar("T")
 
-RECALL_TIMEOUT = 4.0  # for the database, too: vectors and the collection have less (RecallOptions.timeout)
+RECALL_TIMEOUT = 4.0  # for the database, too: vectors and the index have less (RecallOptions.timeout)
 TOOL_TIMEOUT = 4.0  # a search by the model
 SCHEDULE_TIMEOUT = 5.0
 RECONCILE_TIMEOUT = 7.0

@@ -6,17 +6,19 @@ LangGraph takes most of a second to import, so commands that only read the ledge
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.settings import Settings, read_settings
 from memory.embedded.connect import Addresses, ServerName, embedded_servers
 from memory.errors import BadInput
-from memory.index.chroma import ChromaIndex, ChromaServer, open_chroma
+from memory.index.chroma import open_chroma
 from memory.index.embeddings import Embedder, open_embedder
+from memory.index.pgvector import Pgvector
+from memory.index.protocol import Backend, Index, Place
 from memory.index.queue import IndexQueue
-from memory.index.registry import active_index
+from memory.index.registry import Kind, Registered, active_backend, active_index
 from memory.ledger.ledger import Ledger
 from memory.ledger.migrate import is_migrated, migrate
 from memory.ledger.pool import Pool, open_pool
@@ -34,7 +36,7 @@ log = logging.getLogger(__name__)
 
 Say = Callable[[str], None] | None  # gets what is being done, in words
 
-COMMAND_TIMEOUT = 30  # seconds that a command waits for vectors and for the collection, and to load them
+COMMAND_TIMEOUT = 30  # seconds that a command waits for vectors and for the index, and to load them
 ITEMS_TTL: "TTLConfig" = {"omit_expired": True, "sweep_interval_minutes": 10}  # of ordinary items with a time to live
 
 
@@ -44,7 +46,7 @@ class Services:
 
     settings: Settings
     pool: Pool
-    chroma: ChromaServer
+    places: "Places"
 
     @property
     def saver(self) -> "ThreadSaver":
@@ -55,25 +57,65 @@ class Services:
     async def memory_parts(self) -> Parts:
         """Memory for a command, which can wait longer than a reply. Models are loaded when they are first used."""
         options = replace(_recall_options(self.settings), timeout=COMMAND_TIMEOUT)
-        return Parts(Ledger(self.pool), await _index_queue(self), options)
+        return Parts(Ledger(self.pool), await _index_queue(self), self.open_index, options)
+
+    async def open_index(self, index: Registered) -> Index:
+        """An index of the ledger's table. Raises BadInput or Unavailable."""
+        return (await self.places.open(index.kind.backend)).index(index.name, index.dimension, index.kind.shards)
+
+    async def check_index(self) -> None:
+        """Raise Unavailable if the place of the active index does not answer. Loads neither a model nor a client."""
+        await (await self.places.open(await active_backend(self.pool, self.settings.index))).check()
+
+
+class Places:
+    """Where indexes are kept, one place for each backend. Most processes need one; a reindex may need two."""
+
+    def __init__(self, settings: Settings, pool: Pool, chroma: str | None, stack: AsyncExitStack, say: Say) -> None:
+        """`chroma` is the address of the embedded Chroma if it runs already. What is opened closes with `stack`."""
+        self._settings, self._pool, self._chroma, self._stack, self._say = settings, pool, chroma, stack, say
+        self._opened: dict[Backend, Place] = {}
+        self._opening = asyncio.Lock()
+
+    async def open(self, backend: Backend) -> Place:
+        """The place of this backend; its embedded server is started if need be. Raises BadInput or Unavailable."""
+        async with self._opening:
+            if backend not in self._opened:
+                self._opened[backend] = await self._open(backend)
+            return self._opened[backend]
+
+    async def _open(self, backend: Backend) -> Place:
+        match backend:
+            case "pgvector":
+                return Pgvector(self._pool)
+            case "chroma":
+                url = self._settings.chroma_url or self._chroma
+                if not url:
+                    servers = _embedded(self._settings, {"chroma"}, self._say)
+                    url = (await self._stack.enter_async_context(servers)).chroma or ""
+                return await self._stack.enter_async_context(open_chroma(url))
 
 
 @asynccontextmanager
 async def open_services(settings: Settings | None = None, say: Say = None) -> AsyncIterator[Services]:
-    """Postgres and Chroma, embedded where the settings name none. Raises BadInput or Unavailable."""
+    """Postgres and the index's server, embedded where the settings name none. Raises BadInput or Unavailable."""
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
-    urls: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
-    missing, idle = frozenset(name for name, url in urls.items() if not url), settings.embedded_idle_timeout
-    servers = embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=say)
-    async with (
-        servers if missing else nullcontext(Addresses()) as embedded,
-        open_pool(settings.postgres_url or embedded.postgres or "") as pool,
-        open_chroma(settings.chroma_url or embedded.chroma or "") as chroma,
-    ):
+    async with AsyncExitStack() as stack:
+        # Both at once: each takes seconds to start.
+        names: set[ServerName] = {"postgres", "chroma"} if settings.index == "chroma" else {"postgres"}
+        embedded = await stack.enter_async_context(_embedded(settings, names, say))
+        pool = await stack.enter_async_context(open_pool(settings.postgres_url or embedded.postgres or ""))
         if not await is_migrated(pool):
             await _migrate(pool)
-        yield Services(settings, pool, chroma)
+        yield Services(settings, pool, Places(settings, pool, embedded.chroma, stack, say))
+
+
+def _embedded(settings: Settings, names: set[ServerName], say: Say) -> AbstractAsyncContextManager[Addresses]:
+    """Those of the servers that the settings give no address of, as child processes."""
+    urls: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
+    missing, idle = frozenset(name for name in names if not urls[name]), settings.embedded_idle_timeout
+    return embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=say)
 
 
 @asynccontextmanager
@@ -86,9 +128,9 @@ async def open_checkpointer(settings: Settings | None = None) -> "AsyncIterator[
 
 @asynccontextmanager
 async def open_store(settings: Settings | None = None, say: Say = None) -> "AsyncIterator[AgentStore]":
-    """The store of facts and other items, with a collection that matches the ledger. Raises BadInput or Unavailable."""
+    """The store of facts and other items, with an index that matches the ledger. Raises BadInput or Unavailable."""
     async with open_services(settings, say) as services, agent_store(services) as store:
-        await services.chroma.check()
+        await services.check_index()
         await store.embedder.warm_up()
         await bring_up(store, say or log.warning)
         yield store
@@ -96,7 +138,7 @@ async def open_store(settings: Settings | None = None, say: Say = None) -> "Asyn
 
 @asynccontextmanager
 async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
-    """The same store, before its collection is checked. It finishes background extractions before it closes."""
+    """The same store, before its index is checked. It finishes background extractions before it closes."""
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     from agent.identity import AgentStore
@@ -107,7 +149,8 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
         await asyncio.to_thread(open_model, name, settings)
     await _migrate(services.pool)
     items = AsyncPostgresStore(services.pool, ttl=ITEMS_TTL)
-    store = AgentStore(Ledger(services.pool), await _index_queue(services), items, _recall_options(settings))
+    queue, options = await _index_queue(services), _recall_options(settings)
+    store = AgentStore(Ledger(services.pool), queue, services.open_index, items, options)
     store.settings = settings
     await items.start_ttl_sweeper()  # a server starts none for a custom store
     keeping_up = asyncio.create_task(keep_up(store, log.warning))
@@ -122,13 +165,16 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
 
 
 async def _index_queue(services: Services) -> IndexQueue:
-    """The queue of the active index and the embedder of its vectors, even if EMBEDDER names another one."""
+    """The queue of the active index and the embedder of its vectors, even if the settings name others."""
     settings, embedder = services.settings, configured_embedder(services.settings)
-    shards, advice = settings.chroma_shards, "`python -m agent reindex` changes it."
-    active = await active_index(services.pool, embedder, shards)
-    if active.shards != shards:
-        log.warning("The collection has %d shards, and CHROMA_SHARDS is %d: %s", active.shards, shards, advice)
-    if active.embedder != embedder.name:
+    wanted, advice = index_kind(settings), "`python -m agent reindex` changes it."
+    index = await active_index(services.pool, embedder, wanted)
+    active = index.kind
+    if active.backend != wanted.backend:
+        log.warning("The index is kept in %s, and INDEX is %s: %s", active.backend, wanted.backend, advice)
+    elif active.shards != wanted.shards:
+        log.warning("The index has %d shards, and CHROMA_SHARDS is %d: %s", active.shards, wanted.shards, advice)
+    if active.embedder != wanted.embedder:
         log.warning("The facts are embedded with %r, and EMBEDDER is %r: %s", active.embedder, embedder.name, advice)
         try:
             embedder = configured_embedder(settings.model_copy(update={"embedder": active.embedder}))
@@ -136,11 +182,16 @@ async def _index_queue(services: Services) -> IndexQueue:
             fix = f"set the key (any value if it is lost) and reindex, or set EMBEDDER={active.embedder} again."
             needs = f"which needs OPENAI_API_KEY, and EMBEDDER is {settings.embedder!r}"
             raise BadInput(f"The facts are embedded with {active.embedder!r}, {needs}: {fix}") from error
-    return IndexQueue(services.pool, ChromaIndex(services.chroma, active.name, active.shards), embedder)
+    return IndexQueue(services.pool, await services.open_index(index), embedder)
 
 
 def _recall_options(settings: Settings) -> RecallOptions:
     return RecallOptions(settings.ranking, settings.cached_facts, settings.cache_megabytes * 1_000_000)
+
+
+def index_kind(settings: Settings) -> Kind:
+    """What INDEX, EMBEDDER and CHROMA_SHARDS say."""
+    return Kind(settings.index, settings.embedder, settings.chroma_shards if settings.index == "chroma" else 1)
 
 
 def configured_embedder(settings: Settings) -> Embedder:

@@ -18,6 +18,7 @@ from agent.chat_models.providers import PROVIDERS, model_problem
 from memory.errors import BadInput, problems_of
 from memory.extraction.extract import StructuredOutputMethod
 from memory.index.embeddings import embedder_problem
+from memory.index.protocol import Backend
 from memory.recall.rank import PRESETS, Weights, weights_of
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
 
     embedder: str = "local"
     postgres_url: str = ""
+    index: Backend = "chroma"
     chroma_url: str = ""
     chroma_shards: int = Field(default=16, ge=1, le=256)
     langgraph_aes_key: SecretStr | None = None
@@ -72,7 +74,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
     @field_validator(
-        "structured_output", "model_tools", "extract", "anonymous_runs", "ranking", "log_level", mode="before"
+        "structured_output", "model_tools", "extract", "anonymous_runs", "index", "ranking", "log_level", mode="before"
     )
     @classmethod
     def _any_case(cls, value: object, info: ValidationInfo) -> object:

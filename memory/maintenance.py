@@ -14,9 +14,9 @@ from memory.errors import Unavailable, cause_of
 from memory.facts.fact import utc_now
 from memory.index.breaker import PAUSE
 from memory.index.embeddings import Embedder
-from memory.index.protocol import Damaged, vectors_of
+from memory.index.protocol import Backend, Damaged, vectors_of
 from memory.index.queue import PAGE, IndexQueue, Progress, queue_facts, quiet
-from memory.index.registry import activate, building_index, delete_dropped
+from memory.index.registry import Kind, activate, building_index, delete_dropped
 from memory.ledger.locks import locked_transaction
 from memory.ledger.pool import Connection
 from memory.parts import Parts
@@ -81,15 +81,16 @@ class Finding:
 class Report:
     """What `doctor` found: counts and ids, never texts."""
 
-    collection: str
-    embedder: str  # whose vectors the collection holds, which may not be the one that EMBEDDER names
+    index: str
+    backend: str
+    embedder: str  # whose vectors the index holds, which may not be the one that EMBEDDER names
     facts: int  # in the ledger, retired ones included
     queued: int
-    indexed: int = 0  # facts in the collection
-    damage: str = ""  # why the collection cannot be read; the next three findings are empty then
-    missing: Finding = Finding()  # in the ledger, neither in the collection nor queued
+    indexed: int = 0  # facts in the index
+    damage: str = ""  # why the index cannot be read; the next three findings are empty then
+    missing: Finding = Finding()  # in the ledger, neither in the index nor queued
     stale: Finding = Finding()  # retired in one and current in the other, and not queued
-    orphans: Finding = Finding()  # in the collection, unknown to the ledger, and not queued
+    orphans: Finding = Finding()  # in the index, unknown to the ledger, and not queued
     broken_chains: Finding = Finding()  # replaced by a fact that does not exist
     given_up: int = 0  # messages that no facts could be taken from; no difference, so `repair` leaves them
 
@@ -100,12 +101,14 @@ class Report:
 
 
 async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
-    """Compare ledger and collection, fact by fact; changes nothing."""
+    """Compare ledger and index, fact by fact; changes nothing."""
     queue, counts = parts.queue, await _counts(parts.queue)
     queued = counts.queued + counts.leaving
     async with queue.pool.connection() as connection:
         broken = await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}")
-    report = Report(queue.index.name, queue.embedder.name, counts.facts, queued, broken_chains=broken)
+    report = Report(
+        queue.index.name, queue.index.backend, queue.embedder.name, counts.facts, queued, broken_chains=broken
+    )
     report = replace(report, given_up=counts.given_up)
     try:
         await _finds_sample(queue, counts.facts)
@@ -113,7 +116,7 @@ async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
             missing, stale, orphans = [await _finding(connection, OF_KIND, k) for k in ("missing", "stale", "orphans")]
             indexed = await queue.index.count()
             return replace(report, missing=missing, stale=stale, orphans=orphans, indexed=indexed)
-    except Damaged as error:  # before the first fact there is no collection
+    except Damaged as error:  # before the first fact there is no index
         return replace(report, damage=str(error) if counts.facts else "")
 
 
@@ -128,15 +131,23 @@ async def repair(parts: Parts, report: Report, progress: Progress = quiet) -> No
         async with queue.pool.connection() as connection:  # their ends stay retired: by which fact is not known
             await connection.execute(UNCHAIN)
     await _update(queue, progress, log.warning)
-    await delete_dropped(queue.pool, queue.index)
+    await delete_dropped(queue.pool, parts.open_index)
 
 
-async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, *, shards: int | None = None) -> None:
-    """Embed every fact with `embedder` into a new collection. The old one stays in use until the new one is complete;
-    other processes use the new one from their next start. If it fails or is killed, the next reindex continues."""
-    pool, shards = parts.pool, shards or parts.index.shards
-    building = await building_index(pool, embedder, shards)
-    queue = IndexQueue(pool, parts.index.sibling(building.name, shards), embedder)
+async def reindex(
+    parts: Parts,
+    embedder: Embedder,
+    progress: Progress = quiet,
+    *,
+    backend: Backend | None = None,
+    shards: int | None = None,
+) -> None:
+    """Embed every fact with `embedder` into a new index, of the same backend and shards unless others are given. The
+    old one stays in use until the new one is complete; other processes use the new one from their next start. If it
+    fails or is killed, the next reindex continues."""
+    pool, kind = parts.pool, Kind(backend or parts.index.backend, embedder.name, shards or parts.index.shards)
+    building = await building_index(pool, embedder, kind)
+    queue = IndexQueue(pool, await parts.open_index(building), embedder)
     try:
         await queue.index.count()
     except Damaged:  # not there yet, or broken
@@ -149,8 +160,8 @@ async def reindex(parts: Parts, embedder: Embedder, progress: Progress = quiet, 
     await activate(pool, building.name)
     parts.use_index(queue)
     await queue.drain()  # what was written between the last look and the switch
-    log.info("reindexed collection=%s embedder=%s facts=%d", building.name, embedder.name, counts.facts)
-    await delete_dropped(queue.pool, queue.index)
+    log.info("reindexed index=%s backend=%s embedder=%s facts=%d", building.name, *kind[:2], counts.facts)
+    await delete_dropped(queue.pool, parts.open_index)
 
 
 async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
@@ -167,13 +178,13 @@ async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
             await queue.waiting("")  # is it still the active one?
             await _check(queue, say)
         await _update(queue, progress, say)
-        await delete_dropped(queue.pool, queue.index)
+        await delete_dropped(queue.pool, parts.open_index)
         parts.index_damaged = False
     except Unavailable as error:
         parts.report(error)
         say(f"The index is behind the ledger, so recall goes by words until it has caught up: {error}")
     except ForeignKeyViolation:
-        say("A reindex has just replaced the collection: recall goes by words until the next start.")
+        say("A reindex has just replaced the index: recall goes by words until the next start.")
 
 
 async def keep_up(parts: Parts, say: Callable[[str], None]) -> None:
@@ -215,7 +226,7 @@ async def _check(queue: IndexQueue, say: Callable[[str], None]) -> None:
         plausible = counts.facts - counts.queued <= indexed <= counts.facts + counts.leaving
         if plausible and await _finds_sample(queue, counts.facts):
             return
-        say(f"The collection {queue.index.name!r} holds {indexed:,} of {counts.facts:,} facts: comparing them.")
+        say(f"The index {queue.index.name!r} holds {indexed:,} of {counts.facts:,} facts: comparing them.")
         await _queue_differences(queue)
     except Damaged as error:
         await _rebuild(queue, error, say)
@@ -227,7 +238,7 @@ async def _finds_sample(queue: IndexQueue, facts: int) -> bool:
     searches = (queue.index.search(row["owner"], vectors_of([row["vector"]])[0], SAMPLE_LIMIT) for row in sample)
     found = await asyncio.gather(*searches)
     if not all(found):  # as after a full disk
-        raise Damaged(f"The collection {queue.index.name!r} does not find what it holds.")
+        raise Damaged(f"The index {queue.index.name!r} does not find what it holds.")
     return all(row["id"] in near for row, near in zip(sample, found, strict=True))
 
 
@@ -241,7 +252,7 @@ async def _update(queue: IndexQueue, progress: Progress, say: Callable[[str], No
 
 
 async def _rebuild(queue: IndexQueue, error: Damaged, say: Callable[[str], None]) -> None:
-    if facts := (await _counts(queue)).facts:  # before the first fact it is no error that there is no collection
+    if facts := (await _counts(queue)).facts:  # before the first fact it is no error that there is no index
         say(f"{error} Rebuilding it from the ledger: {facts:,} facts.")
     await queue.start_over()
 

@@ -7,6 +7,7 @@ from memory.errors import cause_of
 from memory.facts.fact import owner_key
 from memory.index.protocol import Damaged
 from memory.index.queue import IndexQueue
+from memory.index.registry import OpenIndex
 from memory.learn.debounce import Debouncer
 from memory.ledger.ledger import Ledger
 from memory.recall.cache import FactCache
@@ -21,8 +22,11 @@ UPDATE_SHARE = 2  # how much longer than a search an update of the index may tak
 class Parts:
     """What all users share. `UserMemory` needs only this; `FactStore` adds LangGraph's store interface."""
 
-    def __init__(self, ledger: Ledger, queue: IndexQueue, options: RecallOptions | None = None) -> None:
-        self.ledger, self.pool = ledger, ledger.pool
+    def __init__(
+        self, ledger: Ledger, queue: IndexQueue, open_index: OpenIndex, options: RecallOptions | None = None
+    ) -> None:
+        """`queue` is that of the active index; `open_index` opens the others."""
+        self.ledger, self.pool, self.open_index = ledger, ledger.pool, open_index
         self.run_locks, self.debouncer = RunLocks(ledger.pool), Debouncer()
         self.options = options or RecallOptions()
         self.index_failed, self.index_damaged = asyncio.Event(), False

@@ -18,6 +18,7 @@ from memory.errors import BadInput, quoted
 from memory.facts.fact import MAX_KEY, Fact, check_text, utc_now
 from memory.facts.slots import NOTE, attribute_name, is_exclusive
 from memory.index.queue import IndexQueue
+from memory.index.registry import OpenIndex
 from memory.learn import writes
 from memory.learn.verbatim import stated_fact
 from memory.ledger.ledger import Ledger
@@ -56,10 +57,15 @@ class FactStore(Parts, BaseStore):
     supports_ttl = True
 
     def __init__(
-        self, ledger: Ledger, queue: IndexQueue, items: BaseStore, options: RecallOptions | None = None
+        self,
+        ledger: Ledger,
+        queue: IndexQueue,
+        open_index: OpenIndex,
+        items: BaseStore,
+        options: RecallOptions | None = None,
     ) -> None:
         """`items` keeps everything that is not a fact."""
-        super().__init__(ledger, queue, options)
+        super().__init__(ledger, queue, open_index, options)
         self._items, self._loop = items, asyncio.get_running_loop()
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:

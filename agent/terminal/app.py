@@ -174,7 +174,7 @@ async def opened(settings: "Settings | None" = None) -> AsyncIterator["Services"
 async def opened_memory(
     user: str, settings: "Settings | None" = None, *, writes: bool = False
 ) -> AsyncIterator["UserMemory"]:
-    """The memory of one user; `writes` is for a command that changes it, and with it the collection."""
+    """The memory of one user; `writes` is for a command that changes it, and with it the index."""
     async with opened(settings) as services:
         from memory.user_memory import UserMemory
 
@@ -182,10 +182,10 @@ async def opened_memory(
 
 
 async def repaired_parts(services: "Services") -> "Parts":
-    """Memory's parts, with a collection that matches the ledger. Raises Unavailable if Chroma does not answer."""
+    """Memory's parts, with an index that matches the ledger. Raises Unavailable if its server does not answer."""
     from memory.maintenance import bring_up
 
-    await services.chroma.check()
+    await services.check_index()
     parts = await services.memory_parts()
     await bring_up(parts, output.note)
     return parts

@@ -1,12 +1,13 @@
 """The commands that look after the search index and the embedded servers: doctor, reindex and stop."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import FAILED, JsonOption, command, opened, repaired_parts, start
+from agent.terminal.app import FAILED, JsonOption, command, opened, start
+from memory.errors import BadInput, quoted
 
 
 @command
@@ -18,7 +19,7 @@ async def doctor(
     async with opened() as services:
         from memory import maintenance
 
-        await services.chroma.check()
+        await services.check_index()
         parts = await services.memory_parts()
         with output.bar("checking") as progress:
             report = await maintenance.doctor(parts, progress)
@@ -35,17 +36,30 @@ async def doctor(
 
 
 @command
-async def reindex() -> None:
-    """Rebuild the search index as EMBEDDER and CHROMA_SHARDS say. An interrupted run continues where it stopped."""
-    async with opened() as services:
-        from agent.persistence import configured_embedder
+async def reindex(
+    to: Annotated[str, typer.Option(metavar="INDEX", help="Keep it there instead of where INDEX says.")] = "",
+) -> None:
+    """Rebuild the search index as INDEX, EMBEDDER and CHROMA_SHARDS say. The old one is searched until the new one is
+    complete. An interrupted run continues where it stopped."""
+    from memory.index.protocol import Backend
+
+    if to and to not in get_args(Backend):
+        raise BadInput(f"Unknown index {quoted(to)}: one of {', '.join(get_args(Backend))}.")
+    settings = start()
+    async with opened(settings) as services:
+        from agent.persistence import configured_embedder, index_kind
         from memory import maintenance
 
-        embedder, shards = configured_embedder(services.settings), services.settings.chroma_shards
-        parts = await repaired_parts(services)
+        wanted = settings.model_copy(update={"index": to}) if to else settings
+        kind, embedder = index_kind(wanted), configured_embedder(wanted)
+        await (await services.places.open(kind.backend)).check()
+        parts = await services.memory_parts()
         with output.bar("embedding") as progress:
-            await maintenance.reindex(parts, embedder, progress, shards=shards)
-    output.note(f"the collection holds the vectors of {embedder.name} in {shards} shards")
+            await maintenance.reindex(parts, embedder, progress, backend=kind.backend, shards=kind.shards)
+    shards = f" in {kind.shards} shards" if kind.backend == "chroma" else ""
+    output.note(f"the index in {kind.backend} holds the vectors of {embedder.name}{shards}")
+    if kind.backend != settings.index:
+        output.note(f"now set INDEX={kind.backend}, and restart what runs: it searches the ledger until then")
 
 
 @command

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agent.terminal.chat import Chat
 
 HOW_TO_LEAVE = "/quit or Ctrl-D leaves"
-CHECK_TIMEOUT = 5  # seconds until a person can chat although the collection is still being checked or rebuilt
+CHECK_TIMEOUT = 5  # seconds until a person can chat although the index is still being checked or rebuilt
 
 
 @app.callback(invoke_without_command=True)
@@ -53,7 +53,7 @@ async def _chat(user: str, thread: str) -> int:
         from agent.settings import OFFLINE
         from memory.threads.threads import check_thread_is_own
 
-        await services.chroma.check()
+        await services.check_index()
         await check_thread_is_own(services.pool, user, thread_id)
         output.note(NOTICE if model == OFFLINE else f"Talking to {model}.")
         opening = asyncio.create_task(open_chat(services, user, thread_id, stack))
@@ -72,7 +72,7 @@ async def _chat(user: str, thread: str) -> int:
 
 
 async def open_chat(services: "Services", user_id: str, thread_id: str, stack: AsyncExitStack) -> "Chat":
-    """A conversation, which closes with `stack`. Only a script waits for a long rebuild of the collection."""
+    """A conversation, which closes with `stack`. Only a script waits for a long rebuild of the index."""
     for module in ("agent.terminal.chat", "graphs.chat"):  # they import LangGraph, while the person can type already
         await asyncio.to_thread(importlib.import_module, module)
     from agent.extraction_schedule import with_extraction_model

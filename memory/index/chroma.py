@@ -10,21 +10,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from http.client import HTTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
 from memory.environment import LOOPBACK
 from memory.errors import BadInput, Unavailable
 from memory.facts.fact import Fact
 from memory.index.breaker import Breaker
-from memory.index.protocol import Damaged, Entry, FactKey, Vectors
+from memory.index.protocol import Backend, Damaged, Entry, FactKey, Period, Vectors, period_of
 
 if TYPE_CHECKING:
     from chromadb.api import AsyncClientAPI
     from chromadb.api.models.AsyncCollection import AsyncCollection
 
-# The `live` label of a retired fact: PAST and the owner's key if it held until then, otherwise GONE.
-PAST, GONE = "past:", "-"
 SYNC_THRESHOLD = 1_000  # writes until Chroma persists the vectors; each write reads those not yet persisted
 WRITES_AT_ONCE = 4  # shards that are written to at a time; the timeout of the others does not run meanwhile
 SCAN_PAGE = 1_000
@@ -35,8 +33,10 @@ TEMPORARY = ("disk is full", "No space left", "database is locked", "Too many op
 
 
 class ChromaIndex:
-    """Facts in `shards` collections. A search filters on the metadata key `live`, which is the owner's key while the
-    fact is current; a second condition would cost a scan of the whole database."""
+    """Facts in `shards` collections. A search filters on the metadata key `live` alone, which names period and owner; a
+    second condition would cost a scan of the whole database."""
+
+    backend: Backend = "chroma"
 
     def __init__(self, server: "ChromaServer", name: str, shards: int) -> None:
         self.name, self.shards, self._server = name, shards, server
@@ -49,7 +49,7 @@ class ChromaIndex:
                 ids=[entry_id(FactKey(owners[row], facts[row].id)) for row in rows],
                 embeddings=vectors[rows],
                 documents=[facts[row].text for row in rows],
-                metadatas=[{"live": label(owners[row], facts[row])} for row in rows],
+                metadatas=[{"live": label(owners[row], period_of(facts[row]))} for row in rows],
             )
 
         await self._write(owners, upsert)
@@ -63,7 +63,10 @@ class ChromaIndex:
     async def search(self, owner: str, vector: Vectors, limit: int, *, past: bool = False) -> dict[str, float]:
         async with self._collection(shard_of(owner, self.shards)) as collection:
             found = await collection.query(
-                vector[None], n_results=limit, where={"live": PAST + owner if past else owner}, include=["distances"]
+                vector[None],
+                n_results=limit,
+                where={"live": label(owner, "past" if past else "current")},
+                include=["distances"],
             )
         (ids,), (distances,) = found["ids"], found["distances"] or [[]]
         return {fact_key(entry).fact_id: 1 - distance for entry, distance in zip(ids, distances, strict=True)}
@@ -87,8 +90,11 @@ class ChromaIndex:
                 offset += len(page["ids"])
                 labels = ((metadata or {}).get("live") for metadata in page["metadatas"] or [])
                 yield [
-                    Entry(key, {key.owner: True, PAST + key.owner: False, GONE: False}.get(str(label)))
-                    for key, label in zip(map(fact_key, page["ids"]), labels, strict=True)
+                    Entry(
+                        key,
+                        {label(key.owner, period): period == "current" for period in get_args(Period)}.get(str(live)),
+                    )
+                    for key, live in zip(map(fact_key, page["ids"]), labels, strict=True)
                 ]
 
     async def start_over(self) -> None:
@@ -109,9 +115,6 @@ class ChromaIndex:
             with suppress(Missing):
                 async with self._errors_named(shard, DROP_TIMEOUT):
                     await (await self._server.client()).delete_collection(f"{self.name}.{shard}")
-
-    def sibling(self, name: str, shards: int) -> "ChromaIndex":
-        return ChromaIndex(self._server, name, shards)
 
     async def _write(
         self, owners: Iterable[str], call: "Callable[[AsyncCollection, list[int]], Awaitable[None]]"
@@ -173,8 +176,9 @@ def shard_of(owner: str, shards: int) -> int:
     return int(owner[:8], 16) % shards
 
 
-def label(owner: str, fact: Fact) -> str:
-    return owner if fact.retired_at is None else PAST + owner if fact.was_true else GONE
+def label(owner: str, period: Period) -> str:
+    """What the metadata key `live` holds: searches find a fact by it."""
+    return {"current": owner, "past": f"past:{owner}", "gone": "-"}[period]
 
 
 def entry_id(key: FactKey) -> str:
@@ -189,7 +193,7 @@ def fact_key(identifier: str) -> FactKey:
 
 
 class ChromaServer:
-    """A Chroma server. A connection is opened when it is first used."""
+    """A Chroma server, a place of indexes. A connection is opened when it is first used."""
 
     def __init__(self, url: str) -> None:
         """Raises BadInput for another kind of address."""
@@ -214,6 +218,9 @@ class ChromaServer:
             await asyncio.to_thread(heartbeat)
         except (OSError, HTTPException) as error:
             raise self._unavailable() from error
+
+    def index(self, name: str, dimension: int, shards: int) -> ChromaIndex:  # noqa: ARG002 - Chroma takes it from the first
+        return ChromaIndex(self, name, shards)
 
     async def client(self) -> "AsyncClientAPI":
         """The library's client. Raises Unavailable; the next call tries again."""

@@ -1,7 +1,8 @@
-"""The protocol of an index, which finds facts by their vectors. It can be rebuilt from the ledger at any time."""
+"""The protocols of an index, which finds facts by their vectors and can be rebuilt from the ledger at any time, and of
+the place where indexes are kept."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 from memory.errors import Unavailable
 from memory.facts.fact import Fact
 
+Backend = Literal["chroma", "pgvector"]
+"""The kinds of places, as INDEX names them."""
+Period = Literal["current", "past", "gone"]
+"""Which search finds a fact: the usual one, or with `past` those that held until they were retired; or none."""
 Vectors = NDArray[np.float32]  # unit vectors, one per row: shape (texts, dimension)
 
 
@@ -16,6 +21,10 @@ def unit(vectors: NDArray[np.float32]) -> Vectors:
     """Rows scaled to length 1, so that a dot product is a cosine."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+def period_of(fact: Fact) -> Period:
+    return "current" if fact.retired_at is None else "past" if fact.was_true else "gone"
 
 
 def bytes_of(vector: Vectors) -> bytes:
@@ -49,12 +58,13 @@ class Entry(NamedTuple):
 
 
 class Index(Protocol):
-    """A place that finds a user's facts by vector. Every method raises Unavailable, or its subclass Damaged."""
+    """Finds a user's facts by vector. Every method raises Unavailable, or its subclass Damaged."""
 
     name: str
-    """Its name where it is stored, and in the ledger's queue. It holds vectors of a single embedder."""
+    """Its name in its place, and in the ledger's queue. It holds vectors of a single embedder."""
+    backend: Backend
     shards: int
-    """The number of parts it is split into, by users."""
+    """The number of parts it is split into, by users; 1 where it is not split."""
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
         """Insert these facts, each of the owner at the same position, or update them."""
@@ -78,5 +88,12 @@ class Index(Protocol):
     async def drop(self) -> None:
         """Delete it with all it has; a missing one is no error."""
 
-    def sibling(self, name: str, shards: int) -> "Index":
-        """Another index in the same place."""
+
+class Place(Protocol):
+    """Where indexes are kept, such as a Chroma server."""
+
+    async def check(self) -> None:
+        """Raise Unavailable, which says what to do, if no index can be kept there. Cheap: commands begin with it."""
+
+    def index(self, name: str, dimension: int, shards: int) -> Index:
+        """The index of this name, whether it exists or not; `dimension` is that of its vectors."""

@@ -85,7 +85,7 @@ class IndexQueue:
         """Ids of this user's queued facts. Raises Unavailable if another index has replaced this one."""
         if rows := await self.rows(WAITING, owner=owner):
             return list(rows[0]["ids"] or ())
-        raise Unavailable(f"The collection {self.index.name!r} was replaced by a reindex: restart to use the new one.")
+        raise Unavailable(f"The index {self.index.name!r} was replaced by a reindex: restart to use the new one.")
 
     async def drain(self, owner: str | None = None, progress: Progress = quiet) -> None:
         """Bring the index up to date, for one user or for all, in one pass through the queue. Raises Unavailable;

@@ -1,46 +1,72 @@
 """The table of indexes: which one is active, which one a reindex is building, and which are to be deleted."""
 
+import logging
 import re
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple
 
+from memory.errors import Unavailable, cause_of
 from memory.index.embeddings import Embedder
-from memory.index.protocol import Index
+from memory.index.protocol import Backend, Index
 from memory.index.queue import queue_facts
 from memory.ledger.locks import locked_transaction
 from memory.ledger.pool import Connection, Pool
 
+log = logging.getLogger(__name__)
+
 State = Literal["active", "building", "dropped"]
 TIMEOUT = 60  # seconds to wait for another process that changes the table
+SELECT = "select name, backend, embedder, shards, dimension from memory.indexes where state = %s"
 
 
-class Registered(NamedTuple):
-    """An index: its name, that of the embedder whose vectors it holds, and the number of its shards."""
+class Kind(NamedTuple):
+    """What the settings decide about an index."""
 
-    name: str
-    embedder: str
+    backend: Backend
+    embedder: str  # the name of the embedder whose vectors it holds
     shards: int
 
 
-async def building_index(pool: Pool, embedder: Embedder, shards: int) -> Registered:
-    """The index being built with these settings, or a new one with all facts queued."""
-    return await active_index(pool, embedder, shards, "building")
+class Registered(NamedTuple):
+    """An index that the table names."""
+
+    name: str
+    kind: Kind
+    dimension: int
 
 
-async def active_index(pool: Pool, embedder: Embedder, shards: int, state: State = "active") -> Registered:
-    """The active index; before the first fact, one with this embedder and shards. Raises Unavailable."""
+OpenIndex = Callable[[Registered], Awaitable[Index]]
+"""Opens an index, wherever it is kept. Raises BadInput or Unavailable."""
+
+
+async def building_index(pool: Pool, embedder: Embedder, kind: Kind) -> Registered:
+    """The index of this kind that is being built, or a new one with all facts queued."""
+    return await active_index(pool, embedder, kind, "building")
+
+
+async def active_index(pool: Pool, embedder: Embedder, kind: Kind, state: State = "active") -> Registered:
+    """The active index; before the first fact, one of this kind, which `embedder` is of. Raises Unavailable."""
     async with locked_transaction(pool, "indexes", timeout=TIMEOUT) as connection:
-        has_facts = (await connection.execute("select from memory.facts limit 1")).rowcount
         for found in await _in_state(connection, state):
-            if found[1:] == (embedder.name, shards) or (state == "active" and has_facts):
+            if found.kind == kind or (state == "active" and await _has_facts(connection)):
                 return found
         vectors = await embedder.embed(["How many dimensions has this?"])
-        added = Registered(index_name(embedder.name, vectors.shape[1]), embedder.name, shards)
+        dimension = vectors.shape[1]
+        added = Registered(index_name(embedder.name, dimension), kind, dimension)
         await _drop(connection, state)
-        query = "insert into memory.indexes (name, embedder, shards, state) values (%s, %s, %s, %s)"
-        await connection.execute(query, (*added, state))
+        query = """insert into memory.indexes (name, backend, embedder, shards, dimension, state)
+            values (%s, %s, %s, %s, %s, %s)"""
+        await connection.execute(query, (added.name, *kind, dimension, state))
         await queue_facts(connection, added.name)
         return added
+
+
+async def active_backend(pool: Pool, default: Backend) -> Backend:
+    """Where `active_index` finds or makes the index, if the settings say `default`."""
+    async with pool.connection() as connection:
+        active = await _in_state(connection, "active")
+        return active[0].kind.backend if active and await _has_facts(connection) else default
 
 
 async def activate(pool: Pool, name: str) -> None:
@@ -51,30 +77,41 @@ async def activate(pool: Pool, name: str) -> None:
             await connection.execute("update memory.indexes set state = 'active' where name = %s", (name,))
 
 
-async def delete_dropped(pool: Pool, index: Index) -> None:
-    """Delete the indexes that were replaced, which are in the same place as `index`, and vectors that none needs."""
+async def delete_dropped(pool: Pool, open_index: OpenIndex) -> None:
+    """Delete the indexes that were replaced, and vectors that none needs. Those that cannot be reached stay listed."""
     async with pool.connection() as connection:
         dropped = await _in_state(connection, "dropped")
-    for name, embedder, shards in dropped:
-        await index.sibling(name, shards).drop()
+    for index in dropped:
+        try:
+            await (await open_index(index)).drop()
+        except Unavailable as error:
+            log.warning(
+                "index not deleted yet name=%s backend=%s cause=%s", index.name, index.kind.backend, cause_of(error)
+            )
+            continue
         async with pool.connection() as connection, connection.transaction():
-            await connection.execute("delete from memory.indexes where name = %s and state = 'dropped'", (name,))
+            await connection.execute("delete from memory.indexes where name = %s and state = 'dropped'", (index.name,))
             await connection.execute(
                 "delete from memory.vectors where embedder = %s "
                 "and embedder not in (select embedder from memory.indexes)",
-                (embedder,),
+                (index.kind.embedder,),
             )
 
 
 def index_name(embedder: str, dimension: int) -> str:
-    """A new name that Chroma accepts, also if other ledgers use the same server: "facts-local-384-1f6a9c02"."""
-    slug = re.sub(r"[^a-z0-9]+", "-", embedder.lower()).strip("-")
+    """A new name that every backend accepts, also if other ledgers use the same server: "facts-local-384-1f6a9c02"."""
+    slug = re.sub(r"[^a-z0-9]+", "-", embedder.lower()).strip("-")[:32]  # Postgres cuts names after 63 bytes
     return f"facts-{slug}-{dimension}-{secrets.token_hex(4)}"
 
 
+async def _has_facts(connection: Connection) -> bool:
+    return bool((await connection.execute("select from memory.facts limit 1")).rowcount)
+
+
 async def _in_state(connection: Connection, state: State) -> list[Registered]:
-    cursor = await connection.execute("select name, embedder, shards from memory.indexes where state = %s", (state,))
-    return [Registered(**row) for row in await cursor.fetchall()]
+    rows = await (await connection.execute(SELECT, (state,))).fetchall()
+    kinds = [Kind(row["backend"], row["embedder"], row["shards"]) for row in rows]
+    return [Registered(row["name"], kind, row["dimension"]) for row, kind in zip(rows, kinds, strict=True)]
 
 
 async def _drop(connection: Connection, state: State) -> None:

@@ -1,4 +1,4 @@
-"""Searching one user's facts: exactly in memory, and with the collection for the past and what memory does not hold."""
+"""Searching one user's facts: exactly in memory, and with the index for the past and what memory does not hold."""
 
 import asyncio
 import heapq
@@ -27,7 +27,7 @@ from memory.recall.words import asks_about_past, clean_query, document, question
 FactTest = Callable[[Fact], bool]
 log = logging.getLogger(__name__)
 
-POOL = 50  # facts that the collection is asked for
+POOL = 50  # facts that the index is asked for
 PAST_SHOWN = 5  # past facts that are recalled at most
 KNOWN_SHOWN = 10  # known facts that the extraction of one message is shown
 
@@ -39,7 +39,7 @@ class RecallOptions:
     weights: Weights = PRESETS["default"]
     cached_facts: int = 2_000  # facts of one user that the cache holds at most
     cache_bytes: int = 256_000_000  # for all users
-    timeout: float = 2.5  # seconds until a search goes on with what is there: without vectors, or the collection
+    timeout: float = 2.5  # seconds until a search goes on with what is there: without vectors, or the index
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Searcher:
     queue: IndexQueue
     cache: FactCache
     options: RecallOptions
-    report: Callable[[Exception], None]  # gets the errors of the collection, for whoever repairs it
+    report: Callable[[Exception], None]  # gets the errors of the index, for whoever repairs it
 
     async def recall(self, query: str, limit: int, *, explain: bool = False) -> Recalled:
         asked, past = await self._ask(query), list[Candidates]()
@@ -171,15 +171,15 @@ class Searcher:
     async def _current(
         self, asked: Asked, vectors: Iterable[Vectors | None], *, every: bool = False
     ) -> list[Candidates]:
-        """What is searched for each vector: the facts that are held, and what the collection finds of any others; or,
-        with `every` or if the collection does not answer, all of the user's facts."""
+        """What is searched for each vector: the facts that are held, and what the index finds of any others; or,
+        with `every` or if the index does not answer, all of the user's facts."""
         held, now = asked.held, asked.now
         found: list[Candidates] = []
         # The plan that replaces a fact may be one that is not held.
         mask = held.current(now, [] if held.complete else await self.ledger.in_planned_slots(self.user_id))
         for vector in vectors:
             if vector is not None and not held.complete:
-                near = None if every else await self._ask_collection(vector, asked.until, held)
+                near = None if every else await self._ask_index(vector, asked.until, held)
                 if near is None:
                     held = await self.cache.whole(self.user_id, len(vector))
                     mask = held.current(now)
@@ -189,7 +189,7 @@ class Searcher:
         return found
 
     async def _beyond(self, held: Table, near: dict[str, float], now: datetime) -> Candidates:
-        """The current facts that are not held: those that the collection found, and the profile."""
+        """The current facts that are not held: those that the index found, and the profile."""
         known = set(held.ids)
         facts = await self.ledger.current(self.user_id, now, id=[*near.keys() - known], category=[*PROFILE])
         table = await extend(Table(), [fact for fact in facts if fact.id not in known])
@@ -197,18 +197,16 @@ class Searcher:
         return Candidates(table, cosines, np.ones(len(table), bool), held)
 
     async def _past(self, asked: Asked) -> list[Candidates]:
-        near = None if asked.vector is None else await self._ask_collection(asked.vector, asked.until)
+        near = None if asked.vector is None else await self._ask_index(asked.vector, asked.until)
         found = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
         stored = [vector for _, vector in found]
         vectors = None if asked.vector is None else vectors_of(stored, len(asked.vector))
         table = await extend(Table(), [fact for fact, _ in found], vectors)
         return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool), asked.held)]
 
-    async def _ask_collection(
-        self, vector: Vectors, until: float, held: Table | None = None
-    ) -> dict[str, float] | None:
+    async def _ask_index(self, vector: Vectors, until: float, held: Table | None = None) -> dict[str, float] | None:
         """Fact id -> cosine for the facts nearest to `vector`, with a table that is held for the current ones, and
-        without one for the past ones and those not yet indexed. None if the ledger is to be searched: the collection
+        without one for the past ones and those not yet indexed. None if the ledger is to be searched: the index
         does not answer in time, or lacks facts that are not held, or many."""
         owner = owner_key(self.user_id)
         try:
@@ -219,7 +217,7 @@ class Searcher:
                 near = await self.queue.index.search(owner, vector, POOL, past=held is None)
                 return dict.fromkeys(waiting, 0.0) | near
         except (Unavailable, TimeoutError) as error:
-            log.warning("recall without the collection user=%r cause=%s", self.user_id, cause_of(error))
+            log.warning("recall without the index user=%r cause=%s", self.user_id, cause_of(error))
             self.report(error)
             return None
 

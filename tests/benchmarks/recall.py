@@ -215,7 +215,7 @@ async def prepare(place: Place, questions: list[Question]) -> list[Question]:
 
 def reading_once(store: FactStore) -> FactStore:
     """The same store, except that it reads each user's version only once."""
-    return FactStore(ReadOnce(store.pool), store.queue, InMemoryStore(), store.options)
+    return FactStore(ReadOnce(store.pool), store.queue, store.open_index, InMemoryStore(), store.options)
 
 
 def recalling(store: FactStore, *, hot: bool = True) -> Ask:
@@ -236,7 +236,7 @@ def embedding_with(name: str, model: Embeddings) -> Embedder:
 
 def finding(store: FactStore, *, hot: bool = True) -> Ask:
     """The same search by similarity only, to compare it with brute force."""
-    alone = FactStore(store.ledger, store.queue, InMemoryStore(), RecallOptions(SIMILARITY))
+    alone = FactStore(store.ledger, store.queue, store.open_index, InMemoryStore(), RecallOptions(SIMILARITY))
     return recalling(alone, hot=hot)
 
 

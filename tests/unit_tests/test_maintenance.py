@@ -1,4 +1,4 @@
-"""Names of collections and ids of entries, and when a report is clean."""
+"""Names of indexes and ids of entries, and when a report is clean."""
 
 import sqlite3
 from pathlib import Path
@@ -11,10 +11,10 @@ from memory.index.protocol import FactKey
 from memory.index.registry import index_name
 from memory.maintenance import Finding, Report
 
-SOUND = Report(collection="facts-local-384-0", embedder="local", facts=7, queued=0, indexed=7)
+SOUND = Report(index="facts-local-384-0", backend="chroma", embedder="local", facts=7, queued=0, indexed=7)
 
 
-def test_a_collection_name_has_embedder_and_dimension_and_is_unique() -> None:
+def test_an_index_name_has_embedder_and_dimension_and_is_unique() -> None:
     assert index_name("local", 384).startswith("facts-local-384-")
     assert index_name("openai:text-embedding-3-small", 1536).startswith("facts-openai-text-embedding-3-small-1536-")
     assert index_name("local", 384) != index_name("local", 384)
@@ -45,7 +45,7 @@ def test_a_report_is_clean_if_nothing_differs_and_nothing_is_queued() -> None:
     ],
 )
 def test_a_report_with_anything_to_repair_is_not_clean(found: dict[str, object]) -> None:
-    report = {"collection": "facts-local-384-0", "embedder": "local", "facts": 7, "queued": 0} | found
+    report = {"index": "facts-local-384-0", "backend": "chroma", "embedder": "local", "facts": 7, "queued": 0} | found
     assert not Report(**report).clean  # type: ignore[arg-type]  # each value is of its field's type
 
 

@@ -96,11 +96,13 @@ create table memory.failed_extractions (
     primary key (owner, thread_id, message_id)
 );
 
--- The collections that recall searches: the one in use ("active"), one that a reindex is building ("building"), and
+-- The indexes that recall searches: the one in use ("active"), one that a reindex is building ("building"), and
 -- replaced ones until they are deleted ("dropped").
 create table memory.indexes (
     name text primary key,
+    backend text not null,             -- where it is kept: "chroma" or "pgvector"
     embedder text not null,
+    dimension int not null,            -- of the embedder's vectors
     shards int not null,
     state text not null check (state in ('active', 'building', 'dropped'))
 );
@@ -108,7 +110,7 @@ create unique index indexes_one_active on memory.indexes (state) where state = '
 create unique index indexes_one_building on memory.indexes (state) where state = 'building';
 
 -- The vector of each fact, by embedder: four bytes per dimension, little-endian. Reading vectors from here takes a
--- seventh of the CPU time of reading them from a collection, and a collection can be rebuilt without embedding again.
+-- seventh of the CPU time of reading them from Chroma, and an index can be rebuilt without embedding again.
 create table memory.vectors (
     owner text not null,
     embedder text not null,
