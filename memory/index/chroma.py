@@ -76,6 +76,7 @@ class ChromaIndex:
             async with self._collection(shard) as collection:
                 return await collection.count()
 
+        self._opened = {}  # another process may have created them anew
         return sum(await asyncio.gather(*map(count, range(self.shards))))
 
     async def scan(self) -> AsyncIterator[list[Entry]]:

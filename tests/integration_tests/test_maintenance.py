@@ -20,7 +20,7 @@ from memory.embedded.connect import Addresses
 from memory.facts.fact import Fact, owner_key
 from memory.index.chroma import ChromaIndex, entry_id
 from memory.index.embeddings import Embedder
-from memory.index.protocol import Damaged, Entry, FactKey, Vectors
+from memory.index.protocol import Damaged, FactKey, Vectors
 from memory.learn import writes
 from memory.maintenance import Finding, doctor, repair
 from memory.store import FactStore, facts_namespace
@@ -56,17 +56,6 @@ async def collection(store: FactStore) -> AsyncCollection:
         return opened
 
 
-async def test_an_erased_fact_is_removed_from_the_collection(store: FactStore, user: str) -> None:
-    await remember(store, user, "Austin", "Lima")
-    ids = await keys(store, user)
-    async with store.ledger.transaction(user) as transaction:
-        await transaction.erase(ids=[ids["Lima"].fact_id])
-    assert len(await entries(store)) == 2
-    await store.update_index(user)
-    assert await entries(store) == [Entry(ids["Austin"], True)]
-    assert await store.queue.size() == 0
-
-
 async def test_draining_the_queue_makes_one_embedding_call_per_page(
     store: FactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +82,31 @@ async def test_a_fact_the_index_refuses_stays_queued_and_is_recalled(
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
     await store.update_index(user)
     assert len(await entries(store)) == 2
+
+
+async def test_an_empty_index_is_never_searched_before_its_facts_are_queued(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, queued = ChromaIndex.start_over, list[int]()
+
+    async def create_and_look(index: ChromaIndex) -> None:
+        await create(index)
+        queued.append(await store.queue.size())
+
+    await remember(store, user, *CITIES)
+    monkeypatch.setattr(ChromaIndex, "start_over", create_and_look)
+    await store.queue.start_over()
+    assert queued == [len(CITIES)]
+
+
+async def test_a_write_that_the_index_refuses_keeps_its_vectors(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ChromaIndex, "put", refuse)
+    await remember(store, user, *CITIES)
+    _, vectors = await store.ledger.newest(user, 100, store.embedder.name)
+    assert (len(vectors), vectors.count(None)) == (len(CITIES), 0)
+    assert await store.queue.size() == len(CITIES)
 
 
 async def test_a_fact_that_is_retired_while_it_is_being_indexed_stays_queued(
@@ -132,30 +146,6 @@ async def test_a_missing_collection_fails_no_turn_and_is_rebuilt_at_start(settin
         ]
         assert (await doctor(store)).clean
         assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 10)) == 2
-
-
-async def test_a_start_restores_facts_that_a_collection_lost(settings: Settings, user: str) -> None:
-    reported: list[str] = []
-    async with open_store(settings) as store:
-        await remember(store, user, *CITIES)
-        lost = (await keys(store, user))["Lima"]
-        await store.index.remove([lost])
-    async with open_store(settings, reported.append) as store:
-        assert reported == [f"The collection {store.index.name!r} holds 6 of 7 facts: comparing them."]
-        assert lost in [entry.key for entry in await entries(store)]
-        assert (await doctor(store)).clean
-
-
-async def test_a_start_removes_facts_that_only_the_collection_has(settings: Settings, user: str) -> None:
-    reported: list[str] = []
-    async with open_store(settings) as store:
-        await remember(store, user, "Austin")
-        known = await entries(store)
-        opened = await collection(store)
-        await opened.upsert(ids=["junk"], embeddings=np.ones((1, 384), dtype=np.float32), metadatas=[{"live": "x"}])
-    async with open_store(settings, reported.append) as store:
-        assert reported == [f"The collection {store.index.name!r} holds 2 of 1 facts: comparing them."]
-        assert await entries(store) == known
 
 
 async def test_a_collection_that_can_be_read_but_not_written_is_rebuilt(
@@ -333,16 +323,6 @@ async def test_doctor_reports_differences_and_repair_fixes_them(store: FactStore
     assert again.clean
     assert again.facts == again.indexed == 9
     assert len(await store.index.search(owner_key(user), await vector(store, "lived"), 20)) == 8
-
-
-async def test_doctor_says_why_a_collection_cannot_be_read_and_repair_rebuilds_it(store: FactStore, user: str) -> None:
-    await remember(store, user, *CITIES)
-    await store.index.drop()
-    report = await doctor(store)
-    assert "is gone" in report.damage
-    assert not report.clean
-    await repair(store, report)
-    assert (await doctor(store)).clean
 
 
 async def test_doctor_reads_every_vector_and_not_only_the_sample_of_a_start(

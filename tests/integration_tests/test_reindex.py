@@ -1,9 +1,6 @@
 """Reindexing for another embedder: the old collection is used until the new one is complete, even after a crash."""
 
 import asyncio
-import multiprocessing
-import os
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -116,41 +113,6 @@ async def test_an_interrupted_reindex_continues(settings: Settings, user: str, m
         await reindex(store, Embedder("words", lambda: again), lambda done, total: reported.append((done, total)))
         assert reported == [(3, 7), (6, 7), (7, 7)]
         assert sum(map(len, again.calls)) == 4
-        assert (await doctor(store)).clean
-
-
-def reindex_until_killed(settings: Settings) -> None:
-    """Reindex in a process that is killed halfway."""
-
-    def kill(done: int, total: int) -> None:
-        if done >= 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    async def run() -> None:
-        async with open_store(settings.model_copy(update={"embedder": "local"})) as store:
-            await reindex(store, configured_embedder(settings), kill)
-
-    index_queue.PAGE = 3
-    asyncio.run(run())
-
-
-async def test_a_killed_reindex_is_finished_by_the_next(settings: Settings, user: str) -> None:
-    async with open_store(settings) as store:
-        await remember(store, user, *CITIES)
-    wanted = settings.model_copy(update={"embedder": "openai:vectors"})
-    child = multiprocessing.get_context("spawn").Process(target=reindex_until_killed, args=[wanted])
-    child.start()
-    await asyncio.to_thread(child.join, 60)
-    assert child.exitcode == -signal.SIGKILL
-    async with open_store(wanted) as store:
-        assert store.embedder.name == "local"
-        assert len(await found(store, user, "lived")) == 7
-        reported: list[tuple[int, int]] = []
-        await reindex(store, configured_embedder(wanted), lambda done, total: reported.append((done, total)))
-        assert reported[0] == (3, 7)
-    async with open_store(wanted) as store:
-        assert store.embedder.name == "openai:vectors"
-        assert len(await found(store, user, "lived")) == 7
         assert (await doctor(store)).clean
 
 
