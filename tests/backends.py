@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier
 
 from agent.settings import Settings
 from memory.embedded.connect import embedded_servers
-from memory.index.chroma import open_chroma
+from memory.index.chroma import open_chroma, shard_of
 from memory.index.protocol import Backend, Index
 from tests.gate import Gate
 from tests.processes import server_pid

@@ -297,8 +297,9 @@ def reindex_until_killed(settings: Settings, backend: Backend) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     async def run() -> None:
-        async with open_store(settings) as store:
-            await reindex(store, configured_embedder(settings), kill, backend=backend, shards=1)
+        async with open_services(settings) as services:
+            parts = await services.memory_parts()
+            await reindex(parts, configured_embedder(settings), kill, backend=backend, shards=1)
 
     index_queue.PAGE = 3
     asyncio.run(run())
