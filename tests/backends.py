@@ -65,9 +65,9 @@ class Chroma:
 class Pgvector:
     settings: Settings
 
-    async def damage(self, index: Index, owner: str) -> None:  # noqa: ARG002 - one table has all
+    async def damage(self, index: Index, owner: str) -> None:  # noqa: ARG002 - of all tables at once
         async with await psycopg.AsyncConnection.connect(self.settings.postgres_url) as connection:
-            await connection.execute(SQL("alter table {} drop column vector").format(_table(index)))
+            await connection.execute("drop extension vector cascade")  # and with it the column
 
     @asynccontextmanager
     async def hang(self, index: Index) -> AsyncIterator[None]:

@@ -18,6 +18,7 @@ from memory.errors import BadInput, Unavailable
 from memory.facts.fact import Fact
 from memory.index.breaker import Breaker
 from memory.index.protocol import Backend, Damaged, Entry, FactKey, Period, Vectors, period_of
+from memory.ledger.pool import Connection
 
 if TYPE_CHECKING:
     from chromadb.api import AsyncClientAPI
@@ -42,6 +43,9 @@ class ChromaIndex:
         self.name, self.shards, self._server = name, shards, server
         self._opened: dict[int, AsyncCollection] = {}
         self._writing = asyncio.Semaphore(WRITES_AT_ONCE)
+
+    def using(self, connection: Connection) -> "ChromaIndex":  # noqa: ARG002 - it is another server's
+        return self
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
         async def upsert(collection: "AsyncCollection", rows: list[int]) -> None:

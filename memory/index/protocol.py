@@ -2,13 +2,16 @@
 the place where indexes are kept."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import Unavailable
 from memory.facts.fact import Fact
+
+if TYPE_CHECKING:
+    from memory.ledger.pool import Connection
 
 Backend = Literal["chroma", "pgvector"]
 """The kinds of places, as INDEX names them."""
@@ -65,6 +68,10 @@ class Index(Protocol):
     backend: Backend
     shards: int
     """The number of parts it is split into, by users; 1 where it is not split."""
+
+    def using(self, connection: "Connection") -> "Index":
+        """The same index. If it is kept in the ledger's database, it does its work on this connection, in whose
+        transaction the caller is: a second one might never come, since all may be in such transactions."""
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
         """Insert these facts, each of the owner at the same position, or update them."""

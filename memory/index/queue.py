@@ -114,11 +114,12 @@ class IndexQueue:
             facts = [fact_of_row(row) for row in known]
             vectors = await self._vectors(connection, owners, facts, stored) if known else None
             gone = [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]
+            index = self.index.using(connection)
             try:
                 if vectors is not None:
-                    await self.index.put(owners, facts, vectors)
+                    await index.put(owners, facts, vectors)
                 if gone:
-                    await self.index.remove(gone)
+                    await index.remove(gone)
             except Unavailable as error:  # the new vectors are stored all the same: recall in memory needs them
                 failure = error
             else:

@@ -147,10 +147,10 @@ def test_doctor_exits_with_1_if_something_differs_and_repair_fixes_it(ada: Run, 
     assert (mended.code, ["stale", "0"] in mended.rows) == (0, True)
 
 
-def test_reindex_prints_the_embedder_of_the_collection(ada: Run) -> None:
+def test_reindex_prints_where_the_index_is_and_its_embedder(ada: Run) -> None:
     done = ada("reindex")
     assert (done.code, done.out) == (0, "")
-    assert "the collection holds the vectors of local" in done.err
+    assert "the index in chroma holds the vectors of local in 16 shards" in done.err
 
 
 # --- bad input -----------------------------------------------------------------------------------------------

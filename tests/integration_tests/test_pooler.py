@@ -16,6 +16,7 @@ from graphs.chat import builder
 from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
 from memory.ledger.pool import Pool, open_pool
+from memory.maintenance import doctor
 from memory.threads.run_lock import RunLocks
 from tests.collecting import collects, known
 from tests.conversation import config_of
@@ -44,11 +45,13 @@ async def pooled(database: str) -> AsyncIterator[Pool]:
 async def test_a_new_database_is_set_up_and_used_behind_a_pooler(
     environment: dict[str, str], database: str, openai: ScriptedOpenAI, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two processes, as it were, that begin at the same time, with runs of the same threads."""
+    """Two processes, as it were, that begin at the same time, with runs of the same threads. The index, too, is kept
+    behind the pooler."""
     openai.defaults["extraction"] = script.extraction
     names, threads = [f"x{i}" for i in range(12)], [str(uuid.uuid4()) for _ in range(3)]
     async with pooler(database, sessions=5) as url:
         monkeypatch.setenv("POSTGRES_URL", url)
+        monkeypatch.setenv("INDEX", "pgvector")
 
         async def process(part: int) -> None:
             async with open_checkpointer() as saver, open_store() as store:
@@ -65,6 +68,7 @@ async def test_a_new_database_is_set_up_and_used_behind_a_pooler(
         await asyncio.gather(process(0), process(1))
         async with open_checkpointer() as saver, open_store() as store:
             assert sorted(await known(store, user)) == sorted(collects(*names))
+            assert (await doctor(store)).clean
             graph = builder.compile(checkpointer=saver, store=store)
             for thread in threads:
                 assert len((await graph.aget_state(config_of(thread))).values["messages"]) == 8

@@ -18,6 +18,7 @@ from memory.index.protocol import Damaged, Entry
 from memory.index.registry import activate
 from memory.maintenance import doctor, reindex
 from memory.store import FactStore, facts_namespace
+from tests.commands import Run
 from tests.index import (
     CITIES,
     WordVectors,
@@ -199,3 +200,31 @@ async def test_an_embedder_that_does_not_answer_delays_the_index_and_not_the_sta
     async with open_store(wanted, reported.append) as store:
         assert "recall goes by words" in reported[0]
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
+
+
+def test_reindex_moves_the_index_and_says_what_to_set(
+    settings: Settings, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, user: str
+) -> None:
+    monkeypatch.setenv("POSTGRES_URL", settings.postgres_url)
+    monkeypatch.setenv("CHROMA_SHARDS", "1")
+
+    async def fill() -> None:
+        async with open_store() as store:
+            await remember(store, user, "Austin")
+
+    asyncio.run(fill())
+    refused = run("reindex", "--to", "nowhere")
+    assert (refused.code, "Unknown index 'nowhere': one of chroma, pgvector" in refused.err) == (2, True)
+    moved = run("reindex", "--to", "pgvector")
+    assert (moved.code, "the index in pgvector holds the vectors of local\n" in moved.err) == (0, True)
+    assert "now set INDEX=pgvector" in moved.err
+    assert run("doctor", "--json").json["backend"] == "pgvector"
+    assert "The index is kept in pgvector, and INDEX is chroma: `python -m agent reindex` changes it." in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("INDEX", "pgvector")
+    assert run("doctor", "--json").json["clean"] is True
+    assert "INDEX" not in caplog.text
+    monkeypatch.setenv("INDEX", "chroma")
+    back = run("reindex")
+    assert (back.code, "now set" in back.err) == (0, False)
+    assert run("doctor", "--json").json["backend"] == "chroma"

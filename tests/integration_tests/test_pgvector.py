@@ -1,0 +1,94 @@
+"""The index in Postgres: what it needs there, what it says if that is missing, and what it does without Chroma."""
+
+import asyncio
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from agent.settings import Settings
+from memory.embedded.connect import Addresses
+from memory.errors import Unavailable
+from memory.index import pgvector
+from memory.index.pgvector import Pgvector
+from memory.ledger.pool import open_pool
+from tests.index import settings_of_its_own
+from tests.openai_server import ScriptedOpenAI
+from tests.processes import ROOT, environment
+
+ALONE = """
+import asyncio, sys
+from agent.persistence import open_store
+from memory.maintenance import doctor
+from memory.store import facts_namespace
+from memory.user_memory import UserMemory
+
+async def main():
+    async with open_store() as store:
+        await store.aput(facts_namespace("ada"), "home", {"text": "Lives in Lima"})
+        await store.aput(facts_namespace("ada"), "home", {"text": "Lives in Austin"})
+        (past,) = await UserMemory(store, "ada").search("Where did I live?", past=True)
+        print(past.fact.text, (await doctor(store)).clean, store.index.backend, "chromadb" in sys.modules)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def settings(servers: Addresses, openai: ScriptedOpenAI, tmp_path: Path) -> Settings:
+    return settings_of_its_own(servers, openai, tmp_path)
+
+
+@pytest.fixture
+async def role(settings: Settings) -> AsyncIterator[str]:
+    """The URL of a role that may connect to the database, and not create anything in it."""
+    name = f"reader_{uuid.uuid4().hex[:8]}"
+    async with await psycopg.AsyncConnection.connect(settings.postgres_url, autocommit=True) as connection:
+        await connection.execute(f"create role {name} login".encode())
+        yield make_conninfo(settings.postgres_url, user=name)
+        await connection.execute(f"drop role {name}".encode())
+
+
+def test_with_the_index_in_postgres_no_chroma_is_imported_or_started(
+    settings: Settings, servers: Addresses, tmp_path: Path
+) -> None:
+    variables = {"POSTGRES_URL": settings.postgres_url, "CHROMA_URL": "", "INDEX": "pgvector"}
+    variables |= {"DATA_DIR": str(tmp_path / "data"), "CHAT_MODEL": "offline", "OPENAI_API_KEY": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], cwd=ROOT, env=environment(variables), capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == "Lives in Lima True pgvector False\n", done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+async def test_processes_that_need_the_extension_at_once_create_it_once(settings: Settings) -> None:
+    async with open_pool(settings.postgres_url) as pool:
+        await asyncio.gather(*(Pgvector(pool).check() for _ in range(8)))
+
+
+async def test_a_server_without_the_extension_is_refused_with_what_to_install(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pgvector, "EXTENSION", "vector_of_nowhere")
+    async with open_pool(settings.postgres_url) as pool:
+        with pytest.raises(
+            Unavailable, match=r"needs the extension pgvector, which Postgres does not have: install it"
+        ):
+            await Pgvector(pool).check()
+
+
+async def test_a_role_that_may_not_create_the_extension_is_told_who_may(settings: Settings, role: str) -> None:
+    database = psycopg.conninfo.conninfo_to_dict(settings.postgres_url)["dbname"]
+    async with open_pool(role) as pool:
+        with pytest.raises(
+            Unavailable, match=rf'run `create extension vector` in the database "{database}" as its owner'
+        ):
+            await Pgvector(pool).check()
+        async with open_pool(settings.postgres_url) as owner:
+            await Pgvector(owner).check()
+        await Pgvector(pool).check()
