@@ -36,8 +36,8 @@ PUT = """
 REMOVE = """
     delete from {table} where (owner, fact_id) in (select * from unnest(%s::text[], %s::text[]))
 """
-# The product of unit vectors is their cosine. The question's vector is sent as text, since the type's number changes if the
-# extension is created anew; and in a subquery, since it would otherwise be parsed again for each row: ten times the CPU.
+# The product of unit vectors is their cosine. The question's vector is sent as text, since the type's number changes if
+# the extension is created anew, and in a subquery, since it would otherwise be parsed for each row: ten times the CPU.
 SEARCH = """
     select fact_id, vector <#> (select %s::text::vector) as distance from {table} where owner = %s and period = %s
     order by distance limit %s

@@ -169,6 +169,7 @@ def test_reindex_prints_where_the_index_is_and_its_embedder(ada: Run) -> None:
         (["as-of", "0001-01-01T00:00+05:00"], "is not a time"),
         (["observe"], "Say what was said"),
         (["observe", " "], "Say what was said"),
+        (["reindex", "--to", "nowhere"], "Unknown index 'nowhere': one of chroma, pgvector"),
         (["observe", "I like tea.", "--file", "-"], "Say what was said"),
         (["observe", "I like tea.", "--at", "noon"], "'noon' is not a time"),
         (["observe", "--file", "nowhere.txt"], "The file 'nowhere.txt' cannot be read: No such file"),

@@ -23,17 +23,18 @@ from tests.processes import ROOT, environment
 
 ALONE = """
 import asyncio, sys
-from agent.persistence import open_store
-from memory.maintenance import doctor
-from memory.store import facts_namespace
+from agent.persistence import open_services
+from memory.maintenance import bring_up, doctor
 from memory.user_memory import UserMemory
 
 async def main():
-    async with open_store() as store:
-        await store.aput(facts_namespace("ada"), "home", {"text": "Lives in Lima"})
-        await store.aput(facts_namespace("ada"), "home", {"text": "Lives in Austin"})
-        (past,) = await UserMemory(store, "ada").search("Where did I live?", past=True)
-        print(past.fact.text, (await doctor(store)).clean, store.index.backend, "chromadb" in sys.modules)
+    async with open_services() as services:
+        await services.check_index()
+        parts = await services.memory_parts()
+        await bring_up(parts, print)
+        await UserMemory(parts, "ada").remember("I live in Lima.")
+        (hit,) = await UserMemory(parts, "ada").search("Where do I live?")
+        print(hit.fact.text, (await doctor(parts)).clean, parts.index.backend, "chromadb" in sys.modules)
 
 asyncio.run(main())
 """
@@ -62,7 +63,7 @@ def test_with_the_index_in_postgres_no_chroma_is_imported_or_started(
     done = subprocess.run(
         [sys.executable, "-c", ALONE], cwd=ROOT, env=environment(variables), capture_output=True, text=True, timeout=120
     )
-    assert done.stdout == "Lives in Lima True pgvector False\n", done.stderr
+    assert done.stdout == "I live in Lima. True pgvector False\n", done.stderr
     assert not (tmp_path / "data").exists()
 
 
@@ -76,18 +77,14 @@ async def test_a_server_without_the_extension_is_refused_with_what_to_install(
 ) -> None:
     monkeypatch.setattr(pgvector, "EXTENSION", "vector_of_nowhere")
     async with open_pool(settings.postgres_url) as pool:
-        with pytest.raises(
-            Unavailable, match=r"needs the extension pgvector, which Postgres does not have: install it"
-        ):
+        with pytest.raises(Unavailable, match="needs the extension pgvector, which Postgres does not have: install"):
             await Pgvector(pool).check()
 
 
 async def test_a_role_that_may_not_create_the_extension_is_told_who_may(settings: Settings, role: str) -> None:
     database = psycopg.conninfo.conninfo_to_dict(settings.postgres_url)["dbname"]
     async with open_pool(role) as pool:
-        with pytest.raises(
-            Unavailable, match=rf'run `create extension vector` in the database "{database}" as its owner'
-        ):
+        with pytest.raises(Unavailable, match=f'run `create extension vector` in the database "{database}" as'):
             await Pgvector(pool).check()
         async with open_pool(settings.postgres_url) as owner:
             await Pgvector(owner).check()
