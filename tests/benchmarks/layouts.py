@@ -17,7 +17,7 @@ from langgraph.store.postgres.base import PostgresIndexConfig
 from memory.facts.fact import owner_key
 from memory.index.chroma import SYNC_THRESHOLD
 from memory.index.local_model import DIMENSION
-from memory.index.protocol import bytes_of
+from memory.index.protocol import Index, bytes_of
 from memory.ledger.ledger import Ledger
 from memory.ledger.pool import Pool
 from memory.ledger.transaction import Transaction
@@ -92,14 +92,14 @@ async def fill_ledger(store: FactStore, page: Sequence[Person]) -> None:
                     await copy.write_row((owner, store.embedder.name, fact.id, bytes_of(vector)))
 
 
-async def fill_index(store: FactStore, page: Sequence[Person]) -> None:
-    """Write the facts of these users to the project's index, which finds facts that are not cached."""
+async def fill_index(index: Index, page: Sequence[Person]) -> None:
+    """Write the facts of these users to an index of the project, which finds facts that are not cached."""
     owners = [owner_key(person.user_id) for person in page for _ in person.facts]
     facts = [fact for person in page for fact in person.facts]
     vectors = np.concatenate([person.vectors for person in page])
     for start in range(0, len(facts), INDEX_PAGE):  # small enough for the timeout on a busy machine
         part = slice(start, start + INDEX_PAGE)
-        await store.index.put(owners[part], facts[part], vectors[part])
+        await index.put(owners[part], facts[part], vectors[part])
 
 
 class OneCollection:

@@ -22,7 +22,10 @@ from memory.embedded.directory import State
 from memory.facts.fact import owner_key
 from memory.index.chroma import shard_of
 from memory.index.embeddings import Embedder
+from memory.index.local_model import DIMENSION
+from memory.index.protocol import Backend, Index
 from memory.index.queue import IndexQueue
+from memory.index.registry import Kind, Registered, index_name
 from memory.recall.rank import Weights
 from memory.recall.search import RecallOptions
 from memory.store import FactStore
@@ -44,7 +47,13 @@ from tests.benchmarks.made_up import K, Person, Question, counts, people, questi
 from tests.benchmarks.place import Bench, Table, figure
 from tests.processes import server_pid
 
-AND, INDEX = "one Chroma collection, `$and` filter", "this project's index: Chroma, in shards"
+AND = "one Chroma collection, `$and` filter"
+INDEXES: dict[Backend, str] = {
+    "chroma": "this project's index: Chroma, in shards",
+    "pgvector": "this project's index: pgvector",
+}
+SERVERS: dict[Backend, ServerName] = {"chroma": "chroma", "pgvector": "postgres"}
+"""The server that does the work of each index."""
 HOT, COLD = "hot recall", "cold recall"
 VERSION, REMAINDER = "hot recall: the version check", "hot recall: everything else"
 POSTGRES, IN_MEMORY = "LangGraph's AsyncPostgresStore (pgvector)", "LangGraph's InMemoryStore"
@@ -94,6 +103,7 @@ class Place:
     """The stores to compare, each with the same facts."""
 
     store: FactStore
+    indexes: dict[Backend, Index]
     known: PrecomputedVectors
     one: OneCollection
     postgres: LangGraphStore
@@ -120,13 +130,24 @@ async def run(bench: Bench) -> None:
                 one = await OneCollection.create(State.read(data / "chroma" / "state.json").url or "")
                 in_memory = LangGraphStore(InMemoryStore(index=index_of(known)))
                 async with filling_postgres(store, known) as postgres:
-                    place = Place(store, known, one, postgres, in_memory, data, size, users)
+                    indexes = {backend: await index_in(store, backend) for backend in INDEXES}
+                    place = Place(store, indexes, known, one, postgres, in_memory, data, size, users)
                     asked = await fill(bench, place, steady=sizes[0] // 50)
                 bench.note(f"recall: asking about {size:,} facts")
                 costs = await compare(place, asked[STEADY:])
                 steady.append(await hot_recall_of_steady_users(place, asked[:STEADY]))
         bench.tables.append(table(place, costs))
     targets(bench, sizes, costs, steady)
+
+
+async def index_in(store: FactStore, backend: Backend) -> Index:
+    """The store's own index, or an empty one that is kept elsewhere."""
+    if backend == store.index.backend:
+        return store.index
+    name, kind = index_name(store.embedder.name, DIMENSION), Kind(backend, store.embedder.name, 1)
+    index = await store.open_index(Registered(name, kind, DIMENSION))
+    await index.start_over()
+    return index
 
 
 async def fill(bench: Bench, place: Place, steady: int) -> list[Person]:
@@ -142,7 +163,7 @@ async def fill(bench: Bench, place: Place, steady: int) -> list[Person]:
     done = 0
     for page in pages(all_users):
         place.known.learn(page)
-        parts = [fill_ledger(place.store, page), fill_index(place.store, page)]
+        parts = [fill_ledger(place.store, page), *(fill_index(index, page) for index in place.indexes.values())]
         if size <= LANGGRAPH_AT_MOST:
             parts += [place.postgres.fill(page), place.in_memory.fill(page)]
         await asyncio.gather(*parts)
@@ -173,8 +194,8 @@ async def compare(place: Place, asked: Sequence[Person]) -> dict[str, Cost]:
     questions = await prepare(place, [question(person, rng) for person in asked if person.current])
     some = questions[: max(len(questions) // 4, 10)]
 
-    async def index(asking: Question) -> Collection[str]:
-        return await store.index.search(owner_key(asking.user_id), asking.vector, K)
+    def searching(index: Index) -> Ask:
+        return lambda asking: index.search(owner_key(asking.user_id), asking.vector, K)
 
     async def version(asking: Question) -> Collection[str]:
         return [str(await store.ledger.version(asking.user_id))]
@@ -183,7 +204,10 @@ async def compare(place: Place, asked: Sequence[Person]) -> dict[str, Cost]:
     gc.freeze()  # keep the benchmark's own objects out of the collections during a measurement
     costs = {
         AND: await measure(place.one.ask, some if place.size > 100_000 else questions, chroma),
-        INDEX: await measure(index, questions, chroma),
+        **{
+            INDEXES[backend]: await measure(searching(index), questions, place.server(SERVERS[backend]))
+            for backend, index in place.indexes.items()
+        },
         HOT: await measure(recalling(store), questions, postgres, rounds=5),
         VERSION: await measure(version, questions, postgres, rounds=5),
         REMAINDER: await measure(recalling(reading_once(store)), questions, rounds=5),
