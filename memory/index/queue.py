@@ -114,12 +114,8 @@ class IndexQueue:
             facts = [fact_of_row(row) for row in known]
             vectors = await self._vectors(connection, owners, facts, stored) if known else None
             gone = [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]
-            index = self.index.using(connection)
             try:
-                if vectors is not None:
-                    await index.put(owners, facts, vectors)
-                if gone:
-                    await index.remove(gone)
+                await self._write(self.index.using(connection), owners, facts, vectors, gone)
             except Unavailable as error:  # the new vectors are stored all the same: recall in memory needs them
                 failure = error
             else:
@@ -128,6 +124,19 @@ class IndexQueue:
                 await connection.execute(INDEXED, {"index": name, **indexed})
         if failure:
             raise failure
+
+    async def _write(
+        self,
+        index: Index,
+        owners: Sequence[str],
+        facts: Sequence[Fact],
+        vectors: Vectors | None,
+        gone: Sequence[FactKey],
+    ) -> None:
+        if vectors is not None:
+            await index.put(owners, facts, vectors)
+        if gone:
+            await index.remove(gone)
 
     async def _vectors(
         self, connection: Connection, owners: Sequence[str], facts: Sequence[Fact], stored: Sequence[bytes | None]

@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 
+from memory.index.protocol import Backend
 from tests.torture.points import POINTS, AtRandom, InPersist, Moment, Target
 from tests.torture.rig import Outcome, Rig
 
@@ -27,21 +29,22 @@ REPAIR = 1.5  # approximate seconds of repairing one
 out = Console(highlight=False, soft_wrap=True)
 
 
-def moments(kills: int, chance: random.Random) -> Iterator[Moment]:
-    """Cycle through the points, with a random moment after every second one."""
-    points = cycle(POINTS)
+def moments(kills: int, chance: random.Random, backend: Backend) -> Iterator[Moment]:
+    """Cycle through the points, with a random moment after every second one; no Chroma is killed that is not used."""
+    points = cycle(point for point in POINTS if point.target != "chroma" or backend == "chroma")
     for number in range(kills):
-        yield at_random(chance) if number % 3 == 2 else next(points)
+        yield at_random(chance, backend) if number % 3 == 2 else next(points)
 
 
-def at_random(chance: random.Random) -> Moment:
+def at_random(chance: random.Random, backend: Backend) -> Moment:
     """A random time in a round or in a repair; or the moment when Chroma persists."""
-    match chance.choices(["round", "repair", "persist"], [6, 3, 2]):
+    match chance.choices(["round", "repair", "persist"], [6, 3, 2 if backend == "chroma" else 0]):
         case ["repair"]:
             return AtRandom(chance.uniform(0, REPAIR), "process", "repair")
         case ["persist"]:
             return InPersist()
-    (target,) = chance.choices([*TARGETS], [*TARGETS.values()])
+    targets = {target: share for target, share in TARGETS.items() if target != "chroma" or backend == "chroma"}
+    (target,) = chance.choices([*targets], [*targets.values()])
     return AtRandom(chance.uniform(0, ROUND), target)
 
 
@@ -52,7 +55,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(f"{times[name]:5} kills, {faults[name]} faults: {name}" for name in times | faults)
 
 
-def main(kills: int, seed: int) -> int:
+def main(kills: int, seed: int, backend: Backend) -> int:
     started = time.monotonic()
     finished = 0
 
@@ -65,16 +68,16 @@ def main(kills: int, seed: int) -> int:
             out.print(f"{finished} of {kills} kills, {time.monotonic() - started:.0f} s", style="dim")
 
     directory = Path(tempfile.mkdtemp(prefix="torture-"))
-    out.print(f"{kills} kills, seed {seed}, in {directory}")
-    with Rig(directory) as rig:
-        outcomes = rig.torture(moments(kills, random.Random(seed)), progress)  # noqa: S311 - no secret
+    out.print(f"{kills} kills, seed {seed}, index {backend}, in {directory}")
+    with Rig(directory, backend) as rig:
+        outcomes = rig.torture(moments(kills, random.Random(seed), backend), progress)  # noqa: S311 - no secret
     out.print(summary(outcomes), markup=False)
     found = Counter(fault.kind for outcome in outcomes for fault in outcome.faults)
     rebuilt = (directory / "victims.log").read_text().count("Rebuilding it from the ledger")
     struck = sum(outcome.struck for outcome in outcomes)
     out.print(
         f"kills: {struck} ({len(outcomes) - struck} came too late), lost: {found['lost']}, "
-        f"duplicated: {found['duplicated']}, wrong: {found['wrong']}, collections rebuilt: {rebuilt}, "
+        f"duplicated: {found['duplicated']}, wrong: {found['wrong']}, indexes rebuilt: {rebuilt}, "
         f"acknowledged: {sum(len(outcome.acks) for outcome in outcomes)}, seconds: {time.monotonic() - started:.0f}"
     )
     if found:
@@ -88,5 +91,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=len(POINTS))
     parser.add_argument("--seed", type=int, default=int(time.time()), help="seed of the random moments")
+    parser.add_argument("--index", choices=get_args(Backend), default="chroma")
     arguments = parser.parse_args()
-    sys.exit(main(arguments.kills, arguments.seed))
+    sys.exit(main(arguments.kills, arguments.seed, arguments.index))

@@ -72,13 +72,13 @@ def home_faults(rows: Iterable[Row]) -> Iterator[Fault]:
 
 
 def _recall(findings: Findings) -> Iterator[Fault]:
-    """Recall finds every current fact, and the collection holds exactly these facts as current."""
+    """Recall finds every current fact, and the index holds exactly these facts as current."""
     current = {row.id: row.text for row in findings.rows if row.is_current}
     for text in sorted(set(current.values()) - findings.recalled):
         yield Fault("lost", f"fact {text!r} is not recalled")
     for fact_id in sorted(current.keys() - findings.indexed):
-        yield Fault("lost", f"fact {current[fact_id]!r} is not in the collection")
+        yield Fault("lost", f"fact {current[fact_id]!r} is not in the index")
     if stale := findings.indexed - current.keys():
-        yield Fault("wrong", f"{len(stale)} facts are current in the collection only")
+        yield Fault("wrong", f"{len(stale)} facts are current in the index only")
     if findings.queued:
-        yield Fault("wrong", f"{findings.queued} facts are still queued for the collection")
+        yield Fault("wrong", f"{findings.queued} facts are still queued for the index")

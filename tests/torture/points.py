@@ -129,7 +129,7 @@ INSERT = "memory.ledger.transaction:Transaction.add"
 WRITE = "memory.ledger.transaction:Transaction.write"
 RESTORE = "memory.learn.writes:restore"
 INDEX = "memory.store:FactStore.update_index"
-PUT = "memory.index.chroma:ChromaIndex.put"
+PUT = "memory.index.queue:IndexQueue._write"
 
 CHECKPOINTS = ("the input", "the message", "recall", "respond", "extraction", "reconcile")
 """What each checkpoint of a turn saves, in order."""
@@ -146,9 +146,9 @@ PROCESS_POINTS: tuple[Moment, ...] = (
     Point("in the transaction, before its first write", WRITE, "before"),
     Point("in the transaction, after the old fact is retired, before the new one is added", RETIRE, "after"),
     Point("in the transaction, before its commit", WRITE, "after"),
-    Point("between the ledger and the collection", INDEX, "before"),
-    Point("during a repair: after the collection is written, before the queue", PUT, "after", "repair"),
-    Point("between the write to the collection and the deletion from the queue", PUT, "after"),
+    Point("between the ledger and the index", INDEX, "before"),
+    Point("during a repair: after the index is written, before the queue", PUT, "after", "repair"),
+    Point("between the write to the index and the deletion from the queue", PUT, "after"),
     Point("after learning, before it is reported", LEARN, "after"),
     Point("before the background extraction is scheduled", SCHEDULE, "before", "background"),
     Point("after the background extraction is scheduled, before it starts", SCHEDULE, "after", "background"),
@@ -168,11 +168,11 @@ SERVER_POINTS: tuple[Moment, ...] = (
     Point("before the checkpoint of respond", SAVE, "before", nth=4, target="postgres"),
     Point("after a group commit, before any call returns", COMMIT, "after", nth=4, target="postgres"),
     Point("in the transaction, before its commit", WRITE, "after", target="postgres"),
-    Point("between the write to the collection and the deletion from the queue", PUT, "after", target="postgres"),
-    Point("between the ledger and the collection, after embedding", PUT, "before", target="chroma"),
-    Point("between the write to the collection and the deletion from the queue", PUT, "after", target="chroma"),
+    Point("between the write to the index and the deletion from the queue", PUT, "after", target="postgres"),
+    Point("between the ledger and the index, after embedding", PUT, "before", target="chroma"),
+    Point("between the write to the index and the deletion from the queue", PUT, "after", target="chroma"),
     Point("in a batch, after its second chunk", PUT, "after", "batch", nth=2, target="chroma"),
-    Point("between the ledger and the collection", INDEX, "before", target="supervisors"),
+    Point("between the ledger and the index", INDEX, "before", target="supervisors"),
     Point("in the transaction, before its commit", WRITE, "after", target="everything"),
     InPersist(),
     Point("during a repair: after a possible rebuild", INDEX, "before", "repair"),

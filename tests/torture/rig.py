@@ -15,6 +15,7 @@ from typing import Self
 
 from agent.settings import Settings
 from memory.embedded.connect import ServerName
+from memory.index.protocol import Backend
 from tests.openai_server import ScriptedOpenAI
 from tests.processes import alive, processes, server_pid
 from tests.torture import script
@@ -41,8 +42,9 @@ class Outcome:
 class Rig:
     """A context manager that keeps the servers running while it is open, whatever is killed."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, backend: Backend = "chroma") -> None:
+        self.directory, self._backend = directory, backend
+        self._servers: list[ServerName] = ["postgres", "chroma"] if backend == "chroma" else ["postgres"]
         self.data = directory / "data"
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.torture.loaded"])
@@ -53,13 +55,14 @@ class Rig:
             model.defaults |= {"extraction": script.extraction, "reply": script.reply}
             self._environment = dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
                 "DATA_DIR": str(self.data),
+                "INDEX": self._backend,
                 "EMBEDDED_IDLE_TIMEOUT": "0",
                 "OPENAI_API_KEY": "test",
                 "OPENAI_BASE_URL": model.url,
                 "CHAT_MODEL": "openai:scripted",
                 "LANGSMITH_TRACING": "false",
             }
-            holder, connection = self._start(hold, str(self.data))
+            holder, connection = self._start(hold, str(self.data), self._servers)
             stack.callback(holder.join)
             stack.callback(connection.close)
             if not connection.poll(ANSWER_TIMEOUT):
@@ -138,7 +141,7 @@ class Rig:
     def _pids(self, target: Target, victim: BaseProcess) -> list[int]:
         """The pids to kill, the victim's last. A server is killed with its supervisor, which
         would restart it with growing delays."""
-        servers: list[ServerName] = ["postgres", "chroma"]
+        servers = self._servers
         if target in servers:
             servers = [name for name in servers if name == target]
         elif target == "process":

@@ -29,7 +29,7 @@ from agent.persistence import open_checkpointer, open_store
 from agent.state import BackgroundInput, BackgroundState, MemoryChanges
 from graphs.background_extraction import builder as background_builder
 from graphs.chat import builder
-from memory.embedded.connect import embedded_servers
+from memory.embedded.connect import ServerName, embedded_servers
 from memory.errors import cause_of
 from memory.extraction.answer import Extraction
 from memory.extraction.extract import Extracted
@@ -86,9 +86,9 @@ class Findings:
     recalled: set[str]
     """Texts of current facts that a search for them finds."""
     indexed: set[str]
-    """Ids that the collection holds as current."""
+    """Ids that the index holds as current."""
     queued: int
-    """Facts that are still queued for the collection."""
+    """Facts that are still queued for the index."""
 
 
 @dataclass(frozen=True)
@@ -315,11 +315,11 @@ async def _live(connection: Connection, orders: Orders) -> None:
         await Round(orders.number, graph, store, connection).run(orders.moment, pids)
 
 
-def hold(connection: Connection, directory: str) -> None:
-    """Use the servers of a data directory until the connection closes, as another terminal would."""
+def hold(connection: Connection, directory: str, servers: Sequence[ServerName]) -> None:
+    """Use these servers of a data directory until the connection closes, as another terminal would."""
 
     async def use() -> None:
-        async with embedded_servers(Path(directory), frozenset({"postgres", "chroma"})):
+        async with embedded_servers(Path(directory), frozenset(servers)):
             connection.send(True)
             with suppress(EOFError):
                 await asyncio.to_thread(connection.recv)

@@ -51,9 +51,9 @@ def test_a_round_in_which_nothing_is_lost_has_no_faults() -> None:
         ({"rows": [LIMA, replace(OSLO, successor="lima", is_current=False), STAMPS]}, "wrong: 0 home cities"),
         ({"rows": [replace(LIMA, observed_at=NOON + timedelta(days=1)), OSLO, STAMPS]}, "wrong: 'Lives in Lima' was"),
         ({"recalled": {OSLO.text}}, "lost: fact 'Collects stamps' is not recalled"),
-        ({"indexed": {"oslo"}}, "lost: fact 'Collects stamps' is not in the collection"),
-        ({"indexed": {"oslo", "stamps", "lima"}}, "wrong: 1 facts are current in the collection only"),
-        ({"queued": 2}, "wrong: 2 facts are still queued for the collection"),
+        ({"indexed": {"oslo"}}, "lost: fact 'Collects stamps' is not in the index"),
+        ({"indexed": {"oslo", "stamps", "lima"}}, "wrong: 1 facts are current in the index only"),
+        ({"queued": 2}, "wrong: 2 facts are still queued for the index"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),  # a set's order changes between runs
 )
