@@ -11,15 +11,19 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from agent.persistence import open_services, open_store
 from agent.settings import Settings
 from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
 from memory.index import pgvector
 from memory.index.pgvector import Pgvector
+from memory.index.queue import IndexQueue
 from memory.ledger.pool import open_pool
-from tests.index import settings_of_its_own
+from memory.maintenance import doctor
+from tests.embedded import eventually
+from tests.index import CITIES, settings_of_its_own, write_without_index
 from tests.openai_server import ScriptedOpenAI
-from tests.processes import ROOT, environment
+from tests.processes import ROOT, environment, processes
 
 ALONE = """
 import asyncio, sys
@@ -65,6 +69,24 @@ def test_with_the_index_in_postgres_no_chroma_is_imported_or_started(
     )
     assert done.stdout == "I live in Lima. True pgvector False\n", done.stderr
     assert not (tmp_path / "data").exists()
+
+
+async def test_an_embedded_chroma_is_started_only_to_move_the_index(settings: Settings, tmp_path: Path) -> None:
+    own = settings.model_copy(update={"index": "pgvector", "chroma_url": "", "data_dir": tmp_path / "data"})
+    async with open_services(own) as services:
+        assert not processes(tmp_path)
+        await (await services.places.open("chroma")).check()
+        assert processes(tmp_path)
+    eventually(lambda: not processes(tmp_path), "no process is left")
+
+
+async def test_a_page_is_written_on_the_connection_that_works_off_the_queue(settings: Settings, user: str) -> None:
+    async with open_store(settings.model_copy(update={"index": "pgvector"})) as store:
+        await write_without_index(store, {user: CITIES})
+        async with open_pool(settings.postgres_url, max_size=1, timeout=2) as pool:
+            index = Pgvector(pool).index(store.index.name, 384, 1)
+            await IndexQueue(pool, index, store.embedder).drain()
+        assert (await doctor(store)).clean
 
 
 async def test_processes_that_need_the_extension_at_once_create_it_once(settings: Settings) -> None:

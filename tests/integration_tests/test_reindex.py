@@ -19,6 +19,7 @@ from memory.index.registry import activate
 from memory.maintenance import doctor, reindex
 from memory.store import FactStore, facts_namespace
 from tests.commands import Run
+from tests.gate import Gate
 from tests.index import (
     CITIES,
     WordVectors,
@@ -200,6 +201,25 @@ async def test_an_embedder_that_does_not_answer_delays_the_index_and_not_the_sta
     async with open_store(wanted, reported.append) as store:
         assert "recall goes by words" in reported[0]
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
+
+
+async def test_an_index_moves_away_from_a_server_that_is_gone_and_is_deleted_there_later(
+    settings: Settings, user: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Gate(settings.chroma_url) as gate:
+        here = settings.model_copy(update={"chroma_url": gate.url})
+        async with open_store(here) as store:
+            await remember(store, user, *CITIES)
+            old = store.index
+            await gate.set("refuses")
+            await reindex(store, store.embedder, backend="pgvector")
+            assert (store.index.backend, (await doctor(store)).clean) == ("pgvector", True)
+            assert len(await found(store, user, "lived")) == 7
+        assert f"index not deleted yet name={old.name} backend=chroma" in caplog.text
+        await gate.set("open")
+        async with open_store(here.model_copy(update={"index": "pgvector"})) as store:
+            with pytest.raises(Damaged, match="is gone"):
+                await old.count()
 
 
 def test_reindex_moves_the_index_and_says_what_to_set(
