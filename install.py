@@ -213,7 +213,7 @@ def set_up() -> None:
     """Install the packages that requirements.lock pins. Exits if the lock is stale."""
     if is_stale(PYPROJECT.read_text(encoding="utf-8"), read_lock()):
         sys.exit(STALE)
-    sys.stderr.write("Setting up .venv; the first time, this may take a minute (700 MB on disk) ...\n")
+    sys.stderr.write("Setting up .venv; the first time, this may take a minute (1 GB on disk) ...\n")
     install(prepare(), *([] if sys.stderr.isatty() else ["--quiet"]))
 
 

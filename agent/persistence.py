@@ -18,6 +18,7 @@ from memory.index.embeddings import Embedder, open_embedder
 from memory.index.pgvector import Pgvector
 from memory.index.protocol import Backend, Index, Place
 from memory.index.queue import IndexQueue
+from memory.index.redis import open_redis
 from memory.index.registry import Kind, Registered, active_backend, active_index
 from memory.ledger.ledger import Ledger
 from memory.ledger.migrate import is_migrated, migrate
@@ -88,6 +89,8 @@ class Places:
         match backend:
             case "pgvector":
                 return Pgvector(self._pool)
+            case "redis":
+                return await self._stack.enter_async_context(open_redis(self._settings.redis_url))
             case "chroma":
                 url = self._settings.chroma_url or self._chroma
                 if not url:

@@ -19,6 +19,7 @@ from memory.errors import BadInput, problems_of
 from memory.extraction.extract import StructuredOutputMethod
 from memory.index.embeddings import embedder_problem
 from memory.index.protocol import Backend
+from memory.index.redis import address_problem
 from memory.recall.rank import PRESETS, Weights, weights_of
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     index: Backend = "chroma"
     chroma_url: str = ""
     chroma_shards: int = Field(default=16, ge=1, le=256)
+    redis_url: str = ""
     langgraph_aes_key: SecretStr | None = None
     anonymous_runs: AnonymousRuns = "warn"
     data_dir: Path = PROJECT / ".data"
@@ -134,6 +136,8 @@ def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
             return url_problem(text)
         case "chroma_url" if not _is_http(text) or urlsplit(text).username or urlsplit(text).path.strip("/"):
             return "write http://host:8000 or https://host, and nothing after it"
+        case "redis_url":
+            return address_problem(text)
         case "openai_base_url" if not _is_http(text):
             return "write an address such as http://127.0.0.1:8000/v1"
         case "langgraph_aes_key" if (size := len(text.encode())) not in (16, 24, 32):
@@ -152,7 +156,8 @@ def _is_http(url: str) -> bool:
 def _shown(name: str) -> str:
     """ "NAME is 'value'", or the name alone where the value may contain a password."""
     value = os.environ.get(name, "")
-    return name if not value or name.endswith(("_KEY", "POSTGRES_URL")) or "@" in value else f"{name} is {value!r}"
+    is_secret = name.endswith(("_KEY", "POSTGRES_URL", "REDIS_URL")) or "@" in value
+    return name if is_secret or not value else f"{name} is {value!r}"
 
 
 # .env: pydantic-settings could read it, but the packages of model providers look for their keys in the environment.

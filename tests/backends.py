@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import psycopg
+import pytest
+import redis.asyncio
 from psycopg.sql import SQL, Identifier
 
 from agent.settings import Settings
@@ -18,6 +21,7 @@ from memory.index.chroma import open_chroma, shard_of
 from memory.index.protocol import Backend, Index
 from tests.gate import Gate
 from tests.processes import server_pid
+from tests.redis_server import RedisProcess
 
 
 class Rig(Protocol):
@@ -77,6 +81,28 @@ class Pgvector:
 
 
 @dataclass
+class Redis:
+    settings: Settings
+    process: RedisProcess
+
+    async def damage(self, index: Index, owner: str) -> None:  # noqa: ARG002 - one definition has all
+        async with redis.asyncio.Redis.from_url(self.process.url) as client:
+            await client.execute_command("FT.DROPINDEX", index.name)  # type: ignore[no-untyped-call]
+
+    @asynccontextmanager
+    async def hang(self, index: Index) -> AsyncIterator[None]:  # noqa: ARG002 - its whole server hangs
+        self.process.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.process.send_signal(signal.SIGCONT)
+
+    def wipe(self) -> None:
+        self.process.kill()  # it saves nothing
+        self.process.start(wait=False)
+
+
+@dataclass
 class OwnChroma:
     settings: Settings
     data_dir: Path
@@ -97,17 +123,33 @@ async def open_rig(backend: Backend, settings: Settings) -> AsyncIterator[Rig]:
                 yield Chroma(settings.model_copy(update=own), gate, settings.chroma_url)
             case "pgvector":
                 yield Pgvector(settings.model_copy(update={"index": backend, "chroma_url": "http://127.0.0.1:9"}))
+            case "redis":
+                yield await stack.enter_async_context(_redis(settings))
 
 
-WITH_SERVER: tuple[Backend, ...] = ("chroma",)
+BACKENDS = ("chroma", "pgvector", pytest.param("redis", marks=pytest.mark.redis))
+WITH_SERVER = ("chroma", pytest.param("redis", marks=pytest.mark.redis))
 """Those whose index has a server other than the ledger's."""
 
 
 @asynccontextmanager
 async def open_own_server(backend: Backend, settings: Settings, directory: Path) -> AsyncIterator[OwnServer]:
-    assert backend == "chroma"
-    async with embedded_servers(directory, frozenset({"chroma"})) as servers:
-        yield OwnChroma(settings.model_copy(update={"index": backend, "chroma_url": servers.chroma}), directory)
+    if backend == "redis":
+        async with _redis(settings) as rig:
+            yield rig
+    else:
+        async with embedded_servers(directory, frozenset({"chroma"})) as servers:
+            yield OwnChroma(settings.model_copy(update={"index": backend, "chroma_url": servers.chroma}), directory)
+
+
+@asynccontextmanager
+async def _redis(settings: Settings) -> AsyncIterator[Redis]:
+    with TemporaryDirectory() as directory:
+        process = RedisProcess(Path(directory))
+        try:
+            yield Redis(settings.model_copy(update={"index": "redis", "redis_url": process.url}), process)
+        finally:
+            process.kill()
 
 
 def _table(index: Index) -> Identifier:

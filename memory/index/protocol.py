@@ -13,7 +13,7 @@ from memory.facts.fact import Fact
 if TYPE_CHECKING:
     from memory.ledger.pool import Connection
 
-Backend = Literal["chroma", "pgvector"]
+Backend = Literal["chroma", "pgvector", "redis"]
 """The kinds of places, as INDEX names them."""
 Period = Literal["current", "past", "gone"]
 """Which search finds a fact: the usual one, or with `past` those that held until they were retired; or none."""

@@ -26,7 +26,7 @@ from memory.index.registry import Kind, Registered, index_name
 from memory.maintenance import Finding, doctor, reindex, repair
 from memory.store import FactStore
 from memory.user_memory import UserMemory
-from tests.backends import WITH_SERVER, Rig, open_own_server, open_rig
+from tests.backends import BACKENDS, WITH_SERVER, Rig, open_own_server, open_rig
 from tests.facts import NOON, make_fact
 from tests.index import (
     CITIES,
@@ -41,7 +41,6 @@ from tests.index import (
 )
 from tests.openai_server import ScriptedOpenAI
 
-BACKENDS: tuple[Backend, ...] = get_args(Backend)
 ADA, BOB = owner_key("ada"), owner_key("bob")
 HOSTILE = ("a.b,{c}", 'x" | *', "u'--\\ %s", "ü 猫\n$@-", "facts:*")
 
@@ -308,7 +307,7 @@ def reindex_until_killed(settings: Settings, backend: Backend) -> None:
 async def test_a_killed_move_to_another_place_leaves_the_old_one_and_goes_on(
     rig: Rig, servers: Addresses, user: str
 ) -> None:
-    target = next(backend for backend in BACKENDS if backend != rig.settings.index)
+    target = next(backend for backend in get_args(Backend) if backend != rig.settings.index)
     settings = rig.settings.model_copy(update={"chroma_url": servers.chroma})
     async with open_store(settings) as store:
         await remember(store, user, *CITIES)

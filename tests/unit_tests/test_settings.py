@@ -86,6 +86,27 @@ def test_an_invalid_postgres_url_is_refused_and_not_shown(problems: Problems, ur
     assert "ses" not in problem
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "what?",
+        "http://h:6379",
+        "redis://:ses/me@h:6379",
+        "redis://:sesame@h:0",
+        "redis://:ses@h:port",
+        "redis://h?x=ses",
+    ],
+)
+def test_an_invalid_redis_url_is_refused_and_not_shown(problems: Problems, url: str) -> None:
+    form = "write redis://user:password@host:6379, or rediss:// for TLS, with %40 for an @ in the password"
+    assert problems(REDIS_URL=url) == [f"REDIS_URL: {form}."]
+
+
+def test_another_database_of_redis_is_refused(problems: Problems) -> None:
+    (problem,) = problems(REDIS_URL="redis://:sesame@h:6379/1")
+    assert problem == "REDIS_URL: Redis searches only its database 0: write nothing after the port."
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "99999", "5432,k:99999", "9" * 5_000])
 def test_an_invalid_port_is_refused(problems: Problems, port: str) -> None:
     (problem,) = problems(POSTGRES_URL=f"postgresql://u:sesame@h:{port}/x")
