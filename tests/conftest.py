@@ -15,15 +15,15 @@ from agent.settings import Settings
 from graphs.chat import builder
 from memory.embedded.connect import Addresses, embedded_servers
 from memory.threads.saver import ThreadSaver
-from tests import redis_server
 from tests.openai_server import ScriptedOpenAI
+from tests.redis_server import installed
 
 Setting = Callable[..., None]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests of Redis where no server for them is installed; pytest counts them."""
-    needless = [] if redis_server.installed() else [item for item in items if item.get_closest_marker("redis")]
+    needless = [] if installed() else [item for item in items if item.get_closest_marker("redis")]
     if needless:
         config.hook.pytest_deselected(items=needless)
         items[:] = [item for item in items if item not in needless]

@@ -2,7 +2,10 @@
 
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -65,6 +68,27 @@ class RedisProcess:
                 return connection.recv(100).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
+
+
+@contextmanager
+def kept_running(directory: Path, *options: str) -> Iterator[RedisProcess]:
+    """A server that is started again whenever it was killed, with its data in `directory`, which is created."""
+    directory.mkdir()
+    server, done = RedisProcess(directory, *options), threading.Event()
+
+    def restart() -> None:
+        while not done.wait(0.05):
+            if server.process.poll() is not None:
+                server.start()
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    try:
+        yield server
+    finally:
+        done.set()
+        thread.join()
+        server.kill()
 
 
 def _file(package: str, path: str) -> Path:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -46,14 +46,14 @@ from tests.benchmarks.layouts import (
 from tests.benchmarks.made_up import K, Person, Question, counts, people, question
 from tests.benchmarks.place import Bench, Table, figure
 from tests.processes import server_pid
+from tests.redis_server import RedisProcess, installed, kept_running
 
 AND = "one Chroma collection, `$and` filter"
 INDEXES: dict[Backend, str] = {
     "chroma": "this project's index: Chroma, in shards",
     "pgvector": "this project's index: pgvector",
+    "redis": "this project's index: Redis",
 }
-SERVERS: dict[Backend, ServerName] = {"chroma": "chroma", "pgvector": "postgres"}
-"""The server that does the work of each index."""
 HOT, COLD = "hot recall", "cold recall"
 VERSION, REMAINDER = "hot recall: the version check", "hot recall: everything else"
 POSTGRES, IN_MEMORY = "LangGraph's AsyncPostgresStore (pgvector)", "LangGraph's InMemoryStore"
@@ -108,12 +108,19 @@ class Place:
     one: OneCollection
     postgres: LangGraphStore
     in_memory: LangGraphStore
+    redis: RedisProcess | None
     data: Path
     size: int
     users: int
 
     def server(self, name: ServerName) -> int:
         return server_pid(self.data, name)
+
+    def index_server(self, backend: Backend) -> int:
+        """The server that does the work of an index."""
+        if backend == "redis" and self.redis:
+            return self.redis.process.pid
+        return self.server("chroma" if backend == "chroma" else "postgres")
 
 
 async def run(bench: Bench) -> None:
@@ -122,16 +129,21 @@ async def run(bench: Bench) -> None:
     steady: list[Cost] = []
     for size in sizes:
         users = 10_000 if size > 100_000 else min(size // 10, 1_000)
-        # One shard per few thousand facts, as the settings recommend.
-        with bench.environment(f"recall {size}", CHROMA_SHARDS="200" if size > 100_000 else "16") as data:
+        shards = "200" if size > 100_000 else "16"  # one per few thousand facts, as the settings recommend
+        with (
+            kept_running(bench.directory / f"redis {size}") if installed() else nullcontext() as redis,
+            bench.environment(f"recall {size}", CHROMA_SHARDS=shards, REDIS_URL=redis.url if redis else "") as data,
+        ):
             async with open_store() as store:
                 known = PrecomputedVectors()
                 store.queue = IndexQueue(store.pool, store.queue.index, embedding_with(store.embedder.name, known))
                 one = await OneCollection.create(State.read(data / "chroma" / "state.json").url or "")
                 in_memory = LangGraphStore(InMemoryStore(index=index_of(known)))
                 async with filling_postgres(store, known) as postgres:
-                    indexes = {backend: await index_in(store, backend) for backend in INDEXES}
-                    place = Place(store, indexes, known, one, postgres, in_memory, data, size, users)
+                    indexes = {
+                        backend: await index_in(store, backend) for backend in INDEXES if backend != "redis" or redis
+                    }
+                    place = Place(store, indexes, known, one, postgres, in_memory, redis, data, size, users)
                     asked = await fill(bench, place, steady=sizes[0] // 50)
                 bench.note(f"recall: asking about {size:,} facts")
                 costs = await compare(place, asked[STEADY:])
@@ -205,7 +217,7 @@ async def compare(place: Place, asked: Sequence[Person]) -> dict[str, Cost]:
     costs = {
         AND: await measure(place.one.ask, some if place.size > 100_000 else questions, chroma),
         **{
-            INDEXES[backend]: await measure(searching(index), questions, place.server(SERVERS[backend]))
+            INDEXES[backend]: await measure(searching(index), questions, place.index_server(backend))
             for backend, index in place.indexes.items()
         },
         HOT: await measure(recalling(store), questions, postgres, rounds=5),

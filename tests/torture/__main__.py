@@ -21,7 +21,7 @@ from memory.index.protocol import Backend
 from tests.torture.points import POINTS, AtRandom, InPersist, Moment, Target
 from tests.torture.rig import Outcome, Rig
 
-TARGETS: dict[Target, int] = {"process": 12, "postgres": 2, "chroma": 3, "supervisors": 1, "everything": 2}
+TARGETS: dict[Target, int] = {"process": 12, "postgres": 2, "index": 3, "supervisors": 1, "everything": 2}
 """How often each is killed at a random moment, of 20 times."""
 ROUND = 0.6  # approximate seconds of a round
 REPAIR = 1.5  # approximate seconds of repairing one
@@ -30,8 +30,12 @@ out = Console(highlight=False, soft_wrap=True)
 
 
 def moments(kills: int, chance: random.Random, backend: Backend) -> Iterator[Moment]:
-    """Cycle through the points, with a random moment after every second one; no Chroma is killed that is not used."""
-    points = cycle(point for point in POINTS if point.target != "chroma" or backend == "chroma")
+    """Cycle through the points that this index has, with a random moment after every second one."""
+    points = cycle(
+        point
+        for point in POINTS
+        if point.target in targets_of(backend) and (backend == "chroma" or not isinstance(point, InPersist))
+    )
     for number in range(kills):
         yield at_random(chance, backend) if number % 3 == 2 else next(points)
 
@@ -43,9 +47,14 @@ def at_random(chance: random.Random, backend: Backend) -> Moment:
             return AtRandom(chance.uniform(0, REPAIR), "process", "repair")
         case ["persist"]:
             return InPersist()
-    targets = {target: share for target, share in TARGETS.items() if target != "chroma" or backend == "chroma"}
+    targets = targets_of(backend)
     (target,) = chance.choices([*targets], [*targets.values()])
     return AtRandom(chance.uniform(0, ROUND), target)
+
+
+def targets_of(backend: Backend) -> dict[Target, int]:
+    """TARGETS, without a server of the index if it has none."""
+    return {target: share for target, share in TARGETS.items() if target != "index" or backend != "pgvector"}
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from agent.settings import read_settings
 
-Target = Literal["process", "postgres", "chroma", "supervisors", "everything"]
-"""What is killed: the process that runs the turn; a server with its supervisor; both supervisors; or all of these."""
+Target = Literal["process", "postgres", "index", "supervisors", "everything"]
+"""What is killed: the process that runs the turn; Postgres, or the server of the index, each with its supervisor if it
+has one; the supervisors; or all of these."""
 
 Part = Literal["repair", "turn", "background", "batch", "import"]
 """What the victim does at that moment. During a repair of the previous round, only the victim is killed."""
@@ -68,7 +69,7 @@ class InPersist:
 
     name: str = "inside Chroma's persist"
     part: Part = "turn"
-    target: Target = "chroma"
+    target: Target = "index"
 
     def __str__(self) -> str:
         return f"{self.name}: {self.target}"
@@ -169,9 +170,9 @@ SERVER_POINTS: tuple[Moment, ...] = (
     Point("after a group commit, before any call returns", COMMIT, "after", nth=4, target="postgres"),
     Point("in the transaction, before its commit", WRITE, "after", target="postgres"),
     Point("between the write to the index and the deletion from the queue", PUT, "after", target="postgres"),
-    Point("between the ledger and the index, after embedding", PUT, "before", target="chroma"),
-    Point("between the write to the index and the deletion from the queue", PUT, "after", target="chroma"),
-    Point("in a batch, after its second chunk", PUT, "after", "batch", nth=2, target="chroma"),
+    Point("between the ledger and the index, after embedding", PUT, "before", target="index"),
+    Point("between the write to the index and the deletion from the queue", PUT, "after", target="index"),
+    Point("in a batch, after its second chunk", PUT, "after", "batch", nth=2, target="index"),
     Point("between the ledger and the index", INDEX, "before", target="supervisors"),
     Point("in the transaction, before its commit", WRITE, "after", target="everything"),
     InPersist(),

@@ -18,6 +18,7 @@ from memory.embedded.connect import ServerName
 from memory.index.protocol import Backend
 from tests.openai_server import ScriptedOpenAI
 from tests.processes import alive, processes, server_pid
+from tests.redis_server import RedisProcess, kept_running
 from tests.torture import script
 from tests.torture.judge import Fault, judge
 from tests.torture.points import AtRandom, Moment, Target, strike
@@ -46,6 +47,7 @@ class Rig:
         self.directory, self._backend = directory, backend
         self._servers: list[ServerName] = ["postgres", "chroma"] if backend == "chroma" else ["postgres"]
         self.data = directory / "data"
+        self._redis: RedisProcess | None = None
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.torture.loaded"])
 
@@ -62,6 +64,10 @@ class Rig:
                 "CHAT_MODEL": "openai:scripted",
                 "LANGSMITH_TRACING": "false",
             }
+            if self._backend == "redis":
+                # It loads what it saved a second ago, or earlier, after each kill.
+                self._redis = stack.enter_context(kept_running(self.directory / "redis", "--save", "1 1"))
+                self._environment["REDIS_URL"] = self._redis.url
             holder, connection = self._start(hold, str(self.data), self._servers)
             stack.callback(holder.join)
             stack.callback(connection.close)
@@ -142,11 +148,12 @@ class Rig:
         """The pids to kill, the victim's last. A server is killed with its supervisor, which
         would restart it with growing delays."""
         servers = self._servers
-        if target in servers:
-            servers = [name for name in servers if name == target]
+        if target in ("postgres", "index"):
+            servers = [name for name in servers if (name == "postgres") == (target == "postgres")]
         elif target == "process":
             servers = []
-        pids = [] if target == "supervisors" else [server_pid(self.data, name) for name in servers]
+        redis = [self._redis.process.pid] if self._redis and target in ("index", "everything") else []
+        pids = [] if target == "supervisors" else [*redis, *(server_pid(self.data, name) for name in servers)]
         pids += [pid for name in servers for pid in processes(self.data / name, "memory.embedded.supervisor")]
         if target in ("process", "everything") and victim.pid:
             pids.append(victim.pid)
