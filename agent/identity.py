@@ -53,8 +53,9 @@ def identify(authenticated: Any, context: Context, configurable: Mapping[str, An
 
 
 def on_server(configurable: Mapping[str, Any]) -> bool:
-    """Whether a LangGraph server runs the graph, by what it puts into the run's `configurable`."""
-    return "graph_id" in configurable
+    """Whether a LangGraph server runs the graph. It puts this key into the `configurable` of each run, and removes it
+    from what clients send; `graph_id` and `assistant_id`, which it sets too, may also be used by other code."""
+    return "langgraph_request_id" in configurable
 
 
 def check_anonymous(allowed: AnonymousRuns, thread_id: object) -> None:

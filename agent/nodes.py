@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
 from langchain_core.messages.tool import tool_call
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, ensure_config
 from langgraph.runtime import Runtime
 
 from agent import extraction_schedule as schedule
 from agent.chat_models.ask import ask, missing_reply
 from agent.chat_models.providers import NoReply, model_failure
 from agent.context import Context, zone
-from agent.identity import foreign_thread, memory_of, memory_tokens, settings_of, store_of, user_of
+from agent.identity import foreign_thread, memory_of, memory_tokens, on_server, settings_of, store_of, user_of
 from agent.limits import RECALL_TIMEOUT, RECONCILE_TIMEOUT, SCHEDULE_TIMEOUT, extraction_timeout, within
 from agent.models import open_model
 from agent.prompts import system_message
@@ -150,7 +150,7 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
         async with asyncio.timeout(SCHEDULE_TIMEOUT):
             due = await memory.learner.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
             waiting = [said for said in utterances if said.source.message_id in due]
-            if waiting and runtime.server_info and runtime.server_info.graph_id:
+            if waiting and on_server(ensure_config().get("configurable", {})):
                 await schedule.schedule_on_server(memory.user_id, thread_id, waiting, store.settings.extract_after)
             elif waiting:
                 await schedule.schedule_in_process(store, memory, thread_id, waiting)

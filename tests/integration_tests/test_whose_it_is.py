@@ -11,12 +11,14 @@ from langgraph_sdk import get_client
 
 from agent.agent_graph import Graph
 from agent.context import Context
+from agent.identity import AgentStore
 from agent.state import Input
 from graphs.chat import builder
 from memory.errors import BadInput
 from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from tests.collecting import collects, known
+from tests.conftest import Setting
 from tests.conversation import config_of
 from tests.openai_server import ScriptedOpenAI, Text, ToolCalls
 from tests.processes import langgraph_dev
@@ -46,6 +48,19 @@ async def test_the_user_in_configurable_has_a_memory_of_his_own(
     await bound.ainvoke(said(items("cups")), config_of(str(uuid.uuid4())))
     assert await known(store, ana) == collects("stamps", "cups")
     assert await known(store, bob) == collects("coins")
+
+
+@pytest.mark.parametrize("extract", ["inline", "background"])
+async def test_keys_that_a_server_sets_too_make_no_server_of_a_library_run(
+    graph: Graph, store: AgentStore, openai: ScriptedOpenAI, setting: Setting, user: str, extract: str
+) -> None:
+    setting(extract=extract, extract_after=0)
+    openai.defaults["extraction"] = script.extraction
+    config = configured(user)
+    config["configurable"] |= {"graph_id": "chat", "assistant_id": "chat"}
+    await graph.ainvoke(said(items("stamps")), config)
+    assert await store.debouncer.flush() == {}
+    assert await known(store, user) == collects("stamps")
 
 
 async def test_a_tool_searches_the_memory_of_the_user_in_configurable(

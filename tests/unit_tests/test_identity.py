@@ -37,8 +37,9 @@ def test_an_authenticated_user_takes_precedence_over_what_the_client_sends() -> 
 
 def test_the_user_id_that_a_server_puts_into_configurable_counts_for_nothing() -> None:
     for added in ("", "of the thread", None):
-        assert identify(None, Context(), {"graph_id": "chat", "user_id": added}) is None
-        assert identify(None, Context(user_id="ana"), {"graph_id": "chat", "user_id": added}) == "ana"
+        configurable = {"langgraph_request_id": None, "user_id": added}
+        assert identify(None, Context(), configurable) is None
+        assert identify(None, Context(user_id="ana"), configurable) == "ana"
 
 
 def test_two_different_users_are_refused_by_name() -> None:
