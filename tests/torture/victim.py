@@ -239,10 +239,14 @@ class Round:
         recalled = {
             fact.text for fact, hits in zip(current, found, strict=True) if fact.id in {hit.fact.id for hit in hits}
         }
-        (vector,) = await self.store.embedder.embed(["city"])
-        indexed = await self.store.index.search(owner_key(self.user), vector, 1_000)
         facts = await self.memory.all()
-        return Findings(messages, rows_of(facts, current), recalled, set(indexed), await self._queued())
+        return Findings(messages, rows_of(facts, current), recalled, await self._indexed(), await self._queued())
+
+    async def _indexed(self) -> set[str]:
+        """Read from the collection: a search of Chroma's graph is approximate, and of 10,000 entries, some of which were
+        written again, misses a few, whatever its limit."""
+        owner, pages = owner_key(self.user), self.store.index.scan()
+        return {entry.key.fact_id async for page in pages for entry in page if entry.live and entry.key.owner == owner}
 
     async def _queued(self) -> int:
         async with self.store.pool.connection() as connection:
