@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from memory.facts.fact import Category, Fact, Source
     from memory.facts.profile import Profile
     from memory.facts.timeline import AsOf, Version
+    from memory.items import facts_namespace
     from memory.learn.verbatim import Memory
     from memory.parts import Parts
     from memory.recall.rank import Hit
     from memory.recall.search import Recalled, RecallOptions
-    from memory.store import FactStore, facts_namespace
+    from memory.store import FactStore
     from memory.user_memory import UserMemory
 
 __all__ = [
@@ -33,7 +34,7 @@ _MODULES = {
     "Changes": "facts.changes", "ExtractionFailed": "extraction.extract", "Fact": "facts.fact", "FactStore": "store",
     "Hit": "recall.rank", "Memory": "learn.verbatim", "Parts": "parts", "Profile": "facts.profile",
     "RecallOptions": "recall.search", "Recalled": "recall.search", "Source": "facts.fact", "Unavailable": "errors",
-    "UserMemory": "user_memory", "Version": "facts.timeline", "facts_namespace": "store",
+    "UserMemory": "user_memory", "Version": "facts.timeline", "facts_namespace": "items",
 }  # fmt: skip
 
 

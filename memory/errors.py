@@ -4,9 +4,11 @@ import re
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 MAX_QUOTED = 60  # characters of a value that an error repeats
+MAX_COUNT = 2**31 - 1  # the largest number that a limit or an offset may be
 
 # By pydantic's type of problem, if its own words are unclear.
 PROBLEMS = {
@@ -61,6 +63,21 @@ def cause_of(error: BaseException) -> str:
 def quoted(text: str) -> str:
     """The text in quotes for an error message, shortened if it is long."""
     return repr(text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}...")
+
+
+def expect(kind: type | UnionType, **values: object) -> None:
+    """Raise BadInput that names the first of the values that is not of this type; it never repeats what it holds."""
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            wanted = str(kind) if isinstance(kind, UnionType) else kind.__name__
+            raise BadInput(f"`{name}` is of type {type(value).__name__}: give {wanted}.")
+
+
+def expect_count(**values: object) -> None:
+    """Raise BadInput that names the first of the values that is no whole number from 0 to MAX_COUNT."""
+    for name, value in values.items():
+        if not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
+            raise BadInput(f"`{name}` must be a whole number from 0 to {MAX_COUNT:,}.")
 
 
 def problems_of(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:

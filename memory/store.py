@@ -3,56 +3,90 @@ namespace `facts_namespace(user_id)` an item is a fact: a put adds or supersedes
 as recall does. All other namespaces hold ordinary items, kept by LangGraph's own PostgresStore."""
 
 import asyncio
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import wraps
 from itertools import chain, groupby
-from operator import eq, ge, gt, le, lt, ne
-from typing import Any, cast
-from urllib.parse import quote, unquote
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from langgraph.store.base import BaseStore, GetOp, Item, ListNamespacesOp, Op, PutOp, Result, SearchItem, SearchOp
+from langgraph.store.base import (
+    BaseStore,
+    GetOp,
+    InvalidNamespaceError,
+    Item,
+    ListNamespacesOp,
+    MatchCondition,
+    Op,
+    PutOp,
+    Result,
+    SearchItem,
+    SearchOp,
+    validate_op_namespace,
+)
 from langgraph.store.memory import InMemoryStore
 
-from memory.errors import BadInput, quoted
-from memory.facts.fact import MAX_KEY, Fact, check_text, utc_now
-from memory.facts.slots import NOTE, attribute_name, is_exclusive
+from memory.errors import BadInput, expect, expect_count, quoted
+from memory.facts.fact import Fact, key_forms, utc_now
 from memory.index.queue import IndexQueue
 from memory.index.registry import OpenIndex
+from memory.items import FACTS, fact_from_value, fact_value, facts_namespace, matches, namespace_user
 from memory.learn import writes
-from memory.learn.verbatim import stated_fact
 from memory.ledger.ledger import Ledger
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
 from memory.recall.search import RecallOptions
 
-FACTS = "facts"
-# The fields of a fact that a put may set, and that an item shows as its value.
-EDITABLE = (
-    "text", "subject", "attribute", "exclusive", "category", "importance", "quote", "source", "tense", "valid_from",
-    "valid_until", "observed_at",
-)  # fmt: skip
-OPERATORS = {"$eq": eq, "$ne": ne, "$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}  # of a search's filter
-Value = dict[str, Any]  # what LangGraph calls an item's value: any JSON object
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 
 
-def facts_namespace(user_id: str) -> tuple[str, str]:
-    """The namespace of a user's facts. The id is percent-encoded, since a label may hold no dot."""
-    return FACTS, quote(user_id, safe="").replace(".", "%2E")
+class BadNamespace(BadInput, InvalidNamespaceError):
+    """A namespace that no LangGraph store accepts."""
 
 
-def namespace_user(namespace: Sequence[str]) -> str | None:
-    """The user whose facts a namespace holds, or None if it holds ordinary items."""
-    if len(namespace) != 2 or namespace[0] != FACTS:
-        return None
-    user_id = unquote(namespace[1])
-    if facts_namespace(user_id) != tuple(namespace):  # two labels for one user would slip past a check of the label
-        raise BadInput(f"The label {namespace[1]!r} is no user's: write it as facts_namespace(user_id) does.")
-    return user_id
+def checked(method: Callable[Arguments, Awaitable[Answer]]) -> Callable[Arguments, Coroutine[Any, Any, Answer]]:
+    """A method of BaseStore, with the namespaces among its arguments checked. It raises BadInput or Unavailable."""
+    signature = inspect.signature(method)
+
+    @wraps(method)
+    async def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        given = signature.bind(*args, **kwargs).arguments
+        for name in {"namespace", "namespace_prefix", "prefix", "suffix"} & given.keys():
+            optional = signature.parameters[name].default is None
+            expect(tuple | list | None if optional else tuple | list, **{name: given[name]})
+            if given.get("refresh_ttl") and namespace_user(given[name]) is not None:
+                raise BadInput("A fact's time to live does not begin anew when it is read: leave `refresh_ttl` out.")
+        try:
+            return await method(*args, **kwargs)
+        except BadInput:
+            raise
+        except InvalidNamespaceError as error:
+            raise BadNamespace(str(error)) from error
+
+    return call
+
+
+def from_threads(
+    method: "Callable[Concatenate[FactStore, Arguments], Coroutine[Any, Any, Answer]]",
+) -> "Callable[Concatenate[FactStore, Arguments], Answer]":
+    """The synchronous form of a method, for callers on other threads than the event loop's, where it would wait for
+    itself."""
+
+    def call(store: "FactStore", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is store.loop:  # as LangGraph's own stores do
+            raise asyncio.InvalidStateError(f"Called from async code: use `await store.{method.__name__}(...)`.")
+        return asyncio.run_coroutine_threadsafe(method(store, *args, **kwargs), store.loop).result()
+
+    return call
 
 
 class FactStore(Parts, BaseStore):
-    """Facts and ordinary items behind LangGraph's store interface. Open it with `agent.persistence.open_store`."""
+    """Facts and ordinary items behind LangGraph's store interface. Open it with `agent.persistence.open_store`. Its
+    methods raise BadInput or Unavailable; a bad namespace is LangGraph's InvalidNamespaceError, too."""
 
     supports_ttl = True
 
@@ -66,50 +100,70 @@ class FactStore(Parts, BaseStore):
     ) -> None:
         """`items` keeps everything that is not a fact."""
         super().__init__(ledger, queue, open_index, options)
-        self._items, self._loop = items, asyncio.get_running_loop()
-
-    def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """For synchronous callers on other threads; on the event loop itself it would be a deadlock."""
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if running is self._loop:
-            raise RuntimeError("Called from async code: use the store's async methods (aget, aput, asearch, adelete).")
-        return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
+        self.loop, self._items = asyncio.get_running_loop(), items
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Run operations in order, and return their results in that order. Consecutive ones on ordinary items run as
         one batch, whose reads see none of its writes, as in every LangGraph store."""
         results: list[Result] = []
-        for user_id, group in groupby(ops, _facts_of):
+        for user_id, group in groupby([*map(_checked, ops)], _facts_of):
             if user_id is None:
                 results += await self._item_ops([*group])
             else:
                 results += [await self._fact_op(user_id, op) for op in group]
         return results
 
+    aget = checked(BaseStore.aget)
+    asearch = checked(BaseStore.asearch)
+    aput = checked(BaseStore.aput)
+    adelete = checked(BaseStore.adelete)
+    alist_namespaces = checked(BaseStore.alist_namespaces)
+
+    batch = from_threads(abatch)
+    get = from_threads(aget)
+    search = from_threads(asearch)
+    put = from_threads(aput)
+    delete = from_threads(adelete)
+    list_namespaces = from_threads(alist_namespaces)
+
     async def _item_ops(self, ops: list[Op]) -> list[Result]:
-        """Operations on ordinary items; namespaces are listed with those of facts."""
-        results = await self._items.abatch([*map(_from_the_first, ops)])
+        """Operations on ordinary items; what lists namespaces, or searches everybody's, finds facts as well."""
+        try:
+            results = await self._items.abatch([*map(_from_the_first, ops)])
+        except BadInput:
+            raise
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise BadInput(f"LangGraph's store does not accept this: {error}") from error
         for number, op in enumerate(ops):
             if isinstance(op, ListNamespacesOp):
                 facts = InMemoryStore()  # it knows what the conditions mean
                 facts.batch([PutOp(facts_namespace(user_id), "", {}) for user_id in await self.ledger.users()])
                 found = cast(list[list[tuple[str, ...]]], [results[number], *facts.batch([_from_the_first(op)])])
                 results[number] = sorted({*chain(*found)})[op.offset : op.offset + op.limit]
+            elif _finds_everybodys_facts(op):
+                found_items = cast(list[SearchItem], results[number])
+                results[number] = await self._search_everybody(cast(SearchOp, op), found_items)
         return results
 
     async def _fact_op(self, user_id: str, op: Op) -> Result:
         now = utc_now()
         match op:
             case GetOp(key=key):
-                facts = await self.ledger.current(user_id, now, key=[key])
-                return Item(**_item(op.namespace, facts[0])) if facts else None
+                forms = key_forms(key)
+                facts = await self.ledger.current(user_id, now, key=forms)
+                facts.sort(key=lambda fact: forms.index(fact.key))
+                items = await self._items_of(user_id, facts[:1], op.namespace)
+                return Item(**items[0] | {"key": key}) if items else None
             case PutOp(key=key, value=None):
                 await writes.retract(self.ledger, user_id, key, now)
-            case PutOp(key=key, value=value):
-                await writes.put(self.ledger, user_id, fact_from_value(key, cast(Value, value), now, ttl=op.ttl), now)
+            case PutOp(key=key, value=Mapping() as value, ttl=ttl):
+                if op.index is not None:
+                    raise BadInput("A fact is always indexed, by its text: leave `index` out.")
+
+                def after(before: Fact | None) -> Fact:
+                    return fact_from_value(key, value, now, ttl=ttl, before=before)
+
+                await writes.put(self.ledger, user_id, key, after, now)
             case SearchOp():
                 return await self._search(user_id, op)
         await self.update_index(user_id)
@@ -126,16 +180,72 @@ class FactStore(Parts, BaseStore):
                 if only is None or only(fact):
                     scored.append((fact, None))
                 await yield_to_loop(number)
-        items: list[SearchItem] = []
-        for number, (fact, score) in enumerate(scored[op.offset : until]):
-            items.append(SearchItem(**_item(op.namespace_prefix, fact), score=score))
+        shown = scored[op.offset : until]
+        items = await self._items_of(user_id, [fact for fact, _ in shown], facts_namespace(user_id))
+        return [SearchItem(**item, score=score) for item, (_, score) in zip(items, shown, strict=True)]
+
+    async def _search_everybody(self, op: SearchOp, found: list[SearchItem]) -> list[SearchItem]:
+        """The ordinary items that were `found` and the facts of all users, best or latest first. It costs a search for
+        each user."""
+        first = cast(SearchOp, _from_the_first(op))
+        for user_id in await self.ledger.users():
+            found = [*found, *await self._search(user_id, first)]
+            found.sort(key=lambda item: (item.score is None, -(item.score or 0), -item.updated_at.timestamp()))
+            del found[first.limit :]
+        return found[op.offset :]
+
+    async def _items_of(self, user_id: str, facts: list[Fact], namespace: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The facts as the arguments of items."""
+        created = await self.ledger.first_written(user_id, [fact.key for fact in facts]) if facts else {}
+        items = list[dict[str, Any]]()
+        for number, fact in enumerate(facts):
+            written = {"created_at": created.get(fact.key, fact.recorded_at), "updated_at": fact.recorded_at}
+            items.append({"namespace": namespace, "key": fact.key, "value": fact_value(fact), **written})
             await yield_to_loop(number)
         return items
 
 
+def _checked(op: Op) -> Op:
+    """The operation, with its namespace as a tuple. Raises BadInput."""
+    match op:
+        case ListNamespacesOp():
+            expect(tuple | list | None, match_conditions=op.match_conditions)
+            for condition in op.match_conditions or ():
+                expect(MatchCondition, match_conditions=condition)
+                expect(tuple | list, path=condition.path)
+            expect(int | None, max_depth=op.max_depth)
+            expect_count(limit=op.limit, offset=op.offset)
+        case SearchOp(namespace_prefix=namespace):
+            expect(tuple | list, namespace_prefix=namespace)
+            expect(dict | None, filter=op.filter)
+            expect(str | None, query=op.query)
+            expect_count(limit=op.limit, offset=op.offset)
+            op = op._replace(namespace_prefix=tuple(namespace))
+        case GetOp(namespace=namespace, key=key) | PutOp(namespace=namespace, key=key):
+            expect(tuple | list, namespace=namespace)
+            expect(str, key=key)
+            op = op._replace(namespace=tuple(namespace))
+            if isinstance(op, PutOp):
+                expect(Mapping | None, value=op.value)
+                expect(int | float | None, ttl=op.ttl)
+        case _:
+            raise BadInput(f"The store has no operation {type(op).__name__}.")
+    try:
+        validate_op_namespace(op)
+    except InvalidNamespaceError as error:
+        raise BadNamespace(str(error)) from error
+    return op
+
+
 def _from_the_first(op: Op) -> Op:
-    """The operation, without its offset if it lists namespaces."""
-    return op._replace(limit=op.offset + op.limit, offset=0) if isinstance(op, ListNamespacesOp) else op
+    """The operation, without its offset if facts are added to what it finds."""
+    if isinstance(op, ListNamespacesOp) or (isinstance(op, SearchOp) and _finds_everybodys_facts(op)):
+        return op._replace(limit=op.offset + op.limit, offset=0)
+    return op
+
+
+def _finds_everybodys_facts(op: Op) -> bool:
+    return isinstance(op, SearchOp) and op.namespace_prefix in ((), (FACTS,))
 
 
 def _facts_of(op: Op) -> str | None:
@@ -145,48 +255,5 @@ def _facts_of(op: Op) -> str | None:
     namespace = op.namespace_prefix if isinstance(op, SearchOp) else op.namespace
     user_id = namespace_user(namespace)
     if isinstance(op, PutOp) and user_id is None and namespace[:1] == (FACTS,):
-        raise BadInput(f"No item can be put into {namespace!r}: facts are kept in ({FACTS!r}, <user>) itself.")
+        raise BadInput(f"No item can be put into {quoted(str(namespace))}: facts are in ({FACTS!r}, <user>).")
     return user_id
-
-
-def fact_from_value(key: str, value: Value, now: datetime, *, ttl: float | None = None) -> Fact:
-    """A fact from the value that was put under `key`: `text`, or `content` as LangGraph's examples write it, and any
-    other EDITABLE fields. `ttl` is in minutes, as everywhere in LangGraph. Raises BadInput."""
-    taken = {name: value[name] for name in EDITABLE if value.get(name) is not None}
-    attribute = attribute_name(str(taken.get("attribute", NOTE)))
-    taken |= {"attribute": attribute, "exclusive": is_exclusive(attribute, bool(taken.get("exclusive")))}
-    try:
-        if ttl is not None:
-            taken["valid_until"] = now + timedelta(minutes=ttl)
-        values = {"id": uuid.uuid4().hex, "text": value.get("content"), **taken}
-        return stated_fact(check_text("key", key, MAX_KEY), values, now)
-    except (BadInput, OverflowError) as error:
-        problem = error if isinstance(error, BadInput) else "It holds a time that is out of range."
-        raise BadInput(f"The value under {quoted(key)} cannot be kept: {problem}") from error
-
-
-def _item(namespace: tuple[str, ...], fact: Fact) -> dict[str, Any]:
-    written = dict.fromkeys(("created_at", "updated_at"), fact.recorded_at)
-    return {"namespace": namespace, "key": fact.key, "value": fact_value(fact), **written}
-
-
-def fact_value(fact: Fact) -> Value:
-    return fact.model_dump(mode="json", include=set(EDITABLE))
-
-
-def matches(value: Any, wanted: Any) -> bool:
-    """Whether a JSON value meets a store filter. By hand: LangGraph's own function compares numbers only."""
-    if not isinstance(wanted, Mapping):
-        return bool(value == wanted)
-    if any(name.startswith("$") for name in wanted):
-        return all(_compare(value, operator, operand) for operator, operand in wanted.items())
-    return isinstance(value, Mapping) and all(matches(value.get(name), part) for name, part in wanted.items())
-
-
-def _compare(value: Any, operator: str, operand: Any) -> bool:
-    if operator not in OPERATORS:
-        raise BadInput(f"Unknown filter operator {operator!r}: use {', '.join(OPERATORS)}.")
-    try:
-        return bool(OPERATORS[operator](value, operand))
-    except TypeError:  # a string is neither more nor less than a number
-        return False

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from memory.errors import BadInput
+from memory.errors import BadInput, expect, expect_count
 from memory.extraction.extract import StructuredOutputMethod
 from memory.extraction.utterances import utterances_of
 from memory.facts.changes import Changes
-from memory.facts.fact import Category, Fact, Source, check_user_id, utc_now
+from memory.facts.fact import Category, Fact, Source, check_user_id, in_utc, utc_now
 from memory.facts.portable import dump, load
 from memory.facts.profile import Profile, profile_of
 from memory.facts.slots import attribute_name, subject_name
@@ -71,6 +71,8 @@ class UserMemory:
 
     async def recall(self, query: str, limit: int = 10, *, explain: bool = False) -> Recalled:
         """What matters for `query`: the profile, up to `limit` facts, and past ones if it asks about the past."""
+        expect(str, query=query)
+        expect_count(limit=limit)
         return await self._searcher.recall(query, limit, explain=explain)
 
     async def search(
@@ -79,10 +81,14 @@ class UserMemory:
         """Up to `limit` facts that answer `query`, best first, for which `only` returns True. With `past`, facts
         that held once and no longer do, which leaves out retracted ones. With `explain`, the `why` of each hit tells
         what each signal contributed."""
+        expect(str, query=query)
+        expect_count(limit=limit)
         return await self._searcher.search(query, limit, past=past, only=only, explain=explain)
 
     async def context(self, query: str, token_budget: int = 1_500, zone: tzinfo = UTC) -> str:
         """The block of a prompt with what matters for `query`, dated in `zone`; "" if nothing does."""
+        expect_count(token_budget=token_budget)
+        expect(tzinfo, zone=zone)
         return (await self.recall(query)).block(token_budget, zone)
 
     async def profile(self) -> Profile:
@@ -91,15 +97,18 @@ class UserMemory:
 
     async def history(self, of: str | tuple[str, str]) -> list[Version]:
         """The versions of a fact (by its id) or of a slot (subject, attribute), newest first; [] if it is unknown."""
+        expect(str | tuple, of=of)
         facts = await self.all()
         if isinstance(of, str):
             return versions(chain(facts, of))
-        slot = (subject_name(of[0]), attribute_name(of[1]))
+        subject, attribute = of if len(of) == 2 else ("", "")
+        expect(str, subject=subject, attribute=attribute)
+        slot = (subject_name(subject), attribute_name(attribute))
         return versions(fact for fact in facts if fact.slot == slot)
 
     async def as_of(self, when: datetime) -> AsOf:
         """What held at `when`, and what was believed then. Raises BadInput if `when` has no time zone."""
-        return as_of(await self.all(), _with_time_zone(when))
+        return as_of(await self.all(), _checked(when))
 
     async def observe(
         self,
@@ -113,8 +122,10 @@ class UserMemory:
         when it was said, unless a message says so itself; the default is now, in the user's time zone `zone`, in which
         "today" counts. The same words, moment and thread are the same message, which is learned from once. Raises
         ExtractionFailed; what was learned until then stays."""
+        expect(tzinfo, zone=zone)
+        expect(str, thread_id=thread_id)
         now = utc_now()
-        said_at = min(_with_time_zone(at), now) if at else now.astimezone(zone)
+        said_at = min(_checked(at), now) if at is not None else now.astimezone(zone)
         return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id))
 
     async def remember(
@@ -126,6 +137,7 @@ class UserMemory:
     async def remember_all(self, memories: Iterable[Memory]) -> int:
         """Keep texts as they are, thousands at once, without a model call, all or none. Returns how many are new. The
         same words about one subject, said again, replace the earlier ones. Raises BadInput."""
+        expect(Iterable, memories=memories)
         now, facts = utc_now(), dict[str, Fact]()
         for number, fact in enumerate(facts_of_texts(self.user_id, memories, now)):
             facts[fact.id] = fact
@@ -145,6 +157,7 @@ class UserMemory:
 
     async def import_(self, lines: Iterable[str]) -> int:
         """Write exported lines back, all or none. Returns how many facts are new. Raises BadInput with the line."""
+        expect(Iterable, lines=lines)
         added = await writes.restore(self._ledger, self.user_id, *load(lines), utc_now())
         return await self._changed("imported", added)
 
@@ -152,6 +165,7 @@ class UserMemory:
         self, *, fact: str | None = None, category: Category | None = None, thread: str | None = None
     ) -> int:
         """Delete for good one fact by its id, a category, or a thread with its messages. Returns how many facts."""
+        expect(str | None, fact=fact, category=category, thread=thread)
         if [fact, category, thread].count(None) != 2:
             raise BadInput("forget() takes one of fact, category and thread.")
         if thread is not None:
@@ -175,8 +189,13 @@ class UserMemory:
         return facts
 
 
-def _with_time_zone(moment: datetime) -> datetime:
+def _checked(moment: datetime) -> datetime:
+    expect(datetime, moment=moment)
+    shown = moment.isoformat()
     if moment.tzinfo is None:
-        shown = moment.isoformat()
         raise BadInput(f"The moment {shown} has no time zone: add one, such as {shown}+00:00.")
+    try:
+        in_utc(moment)
+    except (ValueError, OverflowError) as error:
+        raise BadInput(f"The moment {shown} is out of range: {error}.") from error
     return moment

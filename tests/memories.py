@@ -12,7 +12,8 @@ from agent.models import open_model
 from agent.persistence import open_store
 from agent.settings import read_settings
 from memory.facts.fact import Fact
-from memory.store import FactStore, facts_namespace
+from memory.items import facts_namespace
+from memory.store import FactStore
 from memory.user_memory import UserMemory
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import ValidationError
 
-from memory.errors import AgentMemoryError, code_of, status_of
+from memory.errors import Unavailable, code_of, status_of
 from memory.extraction.answer import EXTRACTION_PROMPT, Extraction, answer_schema
 from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes
@@ -45,7 +45,7 @@ class Extracted:
     started_at: datetime  # what was forgotten after it is not learned
 
 
-class ExtractionFailed(AgentMemoryError):
+class ExtractionFailed(Unavailable):
     """The model gave no usable answer; the messages are to be extracted later."""
 
     def __init__(self, text: str, *, transient: bool) -> None:

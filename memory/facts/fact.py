@@ -6,11 +6,12 @@ known here: the bitemporal model of Snodgrass, "Developing Time-Oriented Databas
 
 import hashlib
 import re
+import uuid
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from memory.errors import BadInput, quoted
 from memory.facts.slots import MAX_SLOT_NAME, NOTE, USER, attribute_name, subject_name
@@ -72,8 +73,8 @@ class Fact(BaseModel, frozen=True):
     key: str
     text: str = Field(pattern=r"\S", max_length=MAX_FACT_TEXT)
     """One declarative sentence in the user's language, without the user as its subject: "Lives in Austin"."""
-    subject: Annotated[str, BeforeValidator(subject_name), Named] = USER
-    attribute: Annotated[str, BeforeValidator(attribute_name), Named]
+    subject: Annotated[str, AfterValidator(subject_name), Named] = USER
+    attribute: Annotated[str, AfterValidator(attribute_name), Named]
     """What it says about the subject ("user", or a name): "home city". The two together are the *slot*."""
     exclusive: bool = False
     """Whether the slot holds one value at a time (home city), so that a new one supersedes the old."""
@@ -175,6 +176,13 @@ def check_text(name: str, text: str, max_length: int) -> str:
     if not is_storable(text):
         raise BadInput(f"The {name} {quoted(text)} holds a NUL or a lone surrogate: remove it.")
     return text
+
+
+def key_forms(key: str) -> list[str]:
+    """The key and, of a UUID, its other form: facts that are learned have one without dashes, langmem writes dashes."""
+    if re.fullmatch("[0-9a-f]{32}", key):
+        return [key, str(uuid.UUID(key))]
+    return [key, key.replace("-", "")] if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", key) else [key]
 
 
 def is_storable(text: str) -> bool:

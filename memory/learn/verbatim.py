@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from memory.errors import BadInput, listed, problems_of
+from memory.errors import BadInput, expect, listed, problems_of
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, check_text, fact_id
 from memory.facts.slots import NOTE
 from memory.learn.guard import is_secret
@@ -31,7 +31,10 @@ def facts_of_texts(user_id: str, memories: Iterable[Memory], now: datetime) -> I
 
 
 def fact_of_text(user_id: str, memory: Memory, now: datetime) -> Fact:
+    expect(Memory, memory=memory)
     text, at, subject, source = memory
+    expect(str, text=text, subject=subject)
+    expect(Source | None, source=source)
     source = source or Source()
     identifier = fact_id(user_id, source, text, subject)
     values = {"id": identifier, "text": text, "subject": subject, "source": source, "observed_at": at or now}
@@ -44,7 +47,7 @@ def stated_fact(key: str, values: Mapping[str, object], now: datetime) -> Fact:
         fact = Fact.model_validate({"attribute": NOTE, "observed_at": now, **values, "key": key, "recorded_at": now})
     except ValidationError as error:
         problems = listed(problems_of(error.errors(include_input=False)))
-        raise BadInput(f"It is no fact ({problems}): give at least a `text`.") from error
+        raise BadInput(f"It is no fact: {problems}.") from error
     for text in (fact.text, fact.subject, fact.attribute, fact.quote, *fact.source.previous):
         check_text("text", text, MAX_FACT_TEXT)
     if is_secret(fact.text, fact.attribute, fact.quote):

@@ -1,18 +1,26 @@
 """Writes of facts that no model proposed: each reads what is known, decides and writes, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from memory.facts.changes import Changes, retired
-from memory.facts.fact import Fact, Source
+from memory.facts.fact import Fact, Source, key_forms
 from memory.facts.portable import Repeats, merge
 from memory.learn import reconcile
 from memory.ledger.ledger import Ledger
+from memory.ledger.transaction import Transaction
 
 
-async def put(ledger: Ledger, user_id: str, fact: Fact, now: datetime) -> Changes:
-    """Write one fact under its key, in place of the one that has that key (see `reconcile.put`)."""
+async def put(
+    ledger: Ledger, user_id: str, key: str, fact_after: Callable[[Fact | None], Fact], now: datetime
+) -> Changes:
+    """Write a fact under `key`, in place of the one that has it (see `reconcile.put`), from which `fact_after` makes
+    the new one."""
     async with ledger.transaction(user_id) as transaction:
+        before = await _under(transaction, key)
+        fact = fact_after(before)
+        if before:
+            fact = fact.model_copy(update={"key": before.key})
         known = await transaction.known(keys=[fact.key], slots=[fact.slot])
         return await transaction.write(reconcile.put(fact, known), now)
 
@@ -20,8 +28,14 @@ async def put(ledger: Ledger, user_id: str, fact: Fact, now: datetime) -> Change
 async def retract(ledger: Ledger, user_id: str, key: str, now: datetime) -> Changes:
     """Retract the unretired fact under `key`, if there is one."""
     async with ledger.transaction(user_id) as transaction:
-        known = await transaction.known(keys=[key])
-        return await transaction.write(Changes(retired=tuple(retired(fact, "retracted", now) for fact in known)), now)
+        fact = await _under(transaction, key)
+        return await transaction.write(Changes(retired=(retired(fact, "retracted", now),) if fact else ()), now)
+
+
+async def _under(transaction: Transaction, key: str) -> Fact | None:
+    """The unretired fact under `key`, or else under the other form of the key."""
+    known = await transaction.known(keys=key_forms(key))
+    return min(known, key=lambda fact: fact.key != key, default=None)
 
 
 async def restore(

@@ -95,6 +95,15 @@ class Ledger:
         current = {fact.id for fact in current_at(candidates.values(), now)}
         return [fact for fact in facts if fact.id in current]
 
+    async def first_written(self, user_id: str, keys: Sequence[str]) -> dict[str, datetime]:
+        """Key -> when a fact was first written under it, since one that had it was last retracted."""
+        query = """select key, min(recorded_at) as at from memory.facts f
+            where owner = %(owner)s and key = any(%(keys)s) and not exists (
+                select from memory.facts g where g.owner = f.owner and g.key = f.key and g.number >= f.number
+                and g.retired_reason = 'retracted')
+            group by key"""
+        return {row["key"]: row["at"] for row in await self._rows(query, user_id, keys=[*keys])}
+
     async def in_planned_slots(self, user_id: str) -> list[Fact]:
         """The unretired facts of slots that something is planned for: one may take another's place with time."""
         return await self._facts(user_id, f"retired_at is null and {IN_PLANNED_SLOT}")
@@ -162,9 +171,11 @@ class Ledger:
         return [Source.model_validate(row) for row in await self._rows(query, user_id)]
 
     async def users(self) -> list[str]:
-        """Ids of the users who have unretired facts."""
-        query = """select user_id from memory.users u where exists
-            (select from memory.facts f where f.owner = u.owner and retired_at is null) order by user_id"""
+        """Ids of the users who have facts that are not over."""
+        query = """select user_id from memory.users u where exists (
+                select from memory.facts f where f.owner = u.owner and retired_at is null
+                and (valid_until is null or valid_until > now())
+            ) order by user_id"""
         async with self.pool.connection() as connection:
             return [row["user_id"] async for row in await connection.execute(query)]
 

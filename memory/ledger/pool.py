@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from psycopg import AsyncConnection, OperationalError, ProgrammingError, conninfo
+from psycopg import AsyncConnection, DataError, InterfaceError, OperationalError, ProgrammingError, conninfo, errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -22,6 +22,28 @@ class Pool(AsyncConnectionPool[Connection]):
     through_pooler = False
     """Whether a pooler such as PgBouncer stands before Postgres. In its transaction mode each transaction may have
     another session: what lasts longer, such as a prepared statement or a lock of the session, is not found again."""
+
+    @asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:
+        """A connection. Raises Unavailable where Postgres fails, and BadInput for a value that it cannot store."""
+        try:
+            async with super().connection(timeout) as connection:
+                yield connection
+        except errors.LockNotAvailable:  # whoever waits for a lock says what for
+            raise
+        except (DataError, UnicodeEncodeError, errors.ProgramLimitExceeded) as error:
+            problem = "it holds a NUL or a lone surrogate, or is too long, too large or no JSON"
+            raise BadInput(f"The database cannot store a value: {problem}.") from error
+        except errors.DiskFull as error:
+            raise Unavailable("The database's disk is full: free some space and try again.") from error
+        except errors.ReadOnlySqlTransaction as error:
+            fix = "name a server in POSTGRES_URL that accepts writes, not a standby."
+            raise Unavailable(f"The database is read-only: {fix}") from error
+        except PoolTimeout as error:
+            raise Unavailable("The database does not answer, or has no connection free: try again.") from error
+        except (OperationalError, InterfaceError) as error:
+            reason = type(error).__name__
+            raise Unavailable(f"The connection to the database was lost, or refused ({reason}): try again.") from error
 
 
 # How long the first connection is retried, by the reason why it failed; for other reasons it is not.

@@ -66,9 +66,9 @@ class GroupCommitter:
                 parameters = {table: encoded(table) for table in ("checkpoints", "blobs", "writes")}
                 async with asyncio.timeout(GROUP_TIMEOUT):
                     await connection.execute(STATEMENT, parameters)
-        except PoolTimeout:
-            raise  # on its own, each call would wait just as long for a connection
         except Exception as error:
+            if isinstance(error.__cause__, PoolTimeout):
+                raise  # on its own, each call would wait just as long for a connection
             log.warning("group commit failed, saving one by one calls=%d cause=%s", len(calls), cause_of(error))
             return False
         return True

@@ -5,7 +5,7 @@ It uses private parts of LangGraph's: pyproject.toml pins the minor version, and
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint import base
@@ -55,6 +55,12 @@ class ThreadSaver(AsyncPostgresSaver):
         slots = asyncio.Semaphore(max(pool.max_size - RESERVED_CONNECTIONS, 1))
         self.lock = cast(asyncio.Lock, slots)
         self._committer = GroupCommitter(pool, slots)
+
+    @classmethod
+    def from_conn_string(cls, conn_string: str, **options: object) -> NoReturn:  # noqa: ARG003
+        """Raises BadInput: a saver without the key that the settings name would save threads unencrypted."""
+        fix = "use agent.persistence.open_checkpointer(), which reads POSTGRES_URL and LANGGRAPH_AES_KEY."
+        raise BadInput(f"A {cls.__name__} is not opened with a connection string: {fix}")
 
     async def aput(
         self,

@@ -12,11 +12,12 @@ from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
 from memory.index.queue import IndexQueue
+from memory.items import facts_namespace
 from memory.ledger.rows import facts_of
 from memory.recall import cache
 from memory.recall.cache import FactCache
 from memory.recall.table import Table
-from memory.store import FactStore, facts_namespace
+from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.index import refuse
 from tests.memories import put

@@ -9,8 +9,9 @@ import pytest
 from agent.agent_graph import Graph
 from memory.errors import BadInput
 from memory.facts.fact import owner_key
+from memory.items import facts_namespace
 from memory.ledger.pool import Pool
-from memory.store import FactStore, facts_namespace
+from memory.store import FactStore
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, config_of, found, say

@@ -18,10 +18,9 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
-from psycopg.errors import InvalidTextRepresentation, UntranslatableCharacter
-from psycopg_pool import PoolTimeout
 
 from memory.embedded.connect import Addresses
+from memory.errors import BadInput, Unavailable
 from memory.ledger.pool import Pool, open_pool
 from memory.threads import group_commit
 from memory.threads.saver import ThreadSaver
@@ -174,7 +173,7 @@ async def test_a_saved_checkpoint_can_be_read_at_once_under_load(saver: ThreadSa
 
 @pytest.mark.parametrize(
     ("value", "error"),
-    [("\x00", UntranslatableCharacter), (math.nan, InvalidTextRepresentation), ([object()], TypeError)],
+    [("\x00", BadInput), (math.nan, BadInput), ([object()], TypeError)],
 )
 async def test_a_failing_call_does_not_make_other_calls_fail(
     saver: ThreadSaver, value: object, error: type[Exception]
@@ -253,7 +252,7 @@ async def test_without_a_free_connection_each_call_fails_after_one_timeout(serve
         async with AsyncExitStack() as stack:
             for _ in range(3):
                 await stack.enter_async_context(pool.connection())
-            assert [type(error) for error in await save_all()] == [PoolTimeout] * 4
+            assert [type(error) for error in await save_all()] == [Unavailable] * 4
             assert pool.get_stats()["requests_errors"] == 1
         assert await save_all() == [None] * 4
 

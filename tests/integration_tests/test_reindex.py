@@ -16,8 +16,9 @@ from memory.facts.fact import owner_key
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Damaged, Entry
 from memory.index.registry import activate
+from memory.items import facts_namespace
 from memory.maintenance import doctor, reindex
-from memory.store import FactStore, facts_namespace
+from memory.store import FactStore
 from tests.commands import Run
 from tests.gate import Gate
 from tests.index import (

@@ -12,7 +12,7 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from memory.store import facts_namespace
+from memory.items import facts_namespace
 from tests.conversation import HOME, candidate, found
 from tests.documents import ROOT, blocks
 from tests.openai_server import ScriptedOpenAI, Status, Text
