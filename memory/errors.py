@@ -76,7 +76,7 @@ def expect(kind: type | UnionType, **values: object) -> None:
 def expect_count(**values: object) -> None:
     """Raise BadInput that names the first of the values that is no whole number from 0 to MAX_COUNT."""
     for name, value in values.items():
-        if not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
             raise BadInput(f"`{name}` must be a whole number from 0 to {MAX_COUNT:,}.")
 
 

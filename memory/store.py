@@ -105,6 +105,7 @@ class FactStore(Parts, BaseStore):
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Run operations in order, and return their results in that order. Consecutive ones on ordinary items run as
         one batch, whose reads see none of its writes, as in every LangGraph store."""
+        expect(Iterable, ops=ops)
         results: list[Result] = []
         for user_id, group in groupby([*map(_checked, ops)], _facts_of):
             if user_id is None:
@@ -213,19 +214,26 @@ def _checked(op: Op) -> Op:
             for condition in op.match_conditions or ():
                 expect(MatchCondition, match_conditions=condition)
                 expect(tuple | list, path=condition.path)
+                if condition.match_type not in ("prefix", "suffix"):
+                    raise BadInput("`match_type` must be 'prefix' or 'suffix'.")
             expect(int | None, max_depth=op.max_depth)
             expect_count(limit=op.limit, offset=op.offset)
         case SearchOp(namespace_prefix=namespace):
             expect(tuple | list, namespace_prefix=namespace)
             expect(dict | None, filter=op.filter)
+            for name in op.filter or ():
+                expect(str, filter=name)
             expect(str | None, query=op.query)
             expect_count(limit=op.limit, offset=op.offset)
+            expect(bool, refresh_ttl=op.refresh_ttl)
             op = op._replace(namespace_prefix=tuple(namespace))
         case GetOp(namespace=namespace, key=key) | PutOp(namespace=namespace, key=key):
             expect(tuple | list, namespace=namespace)
             expect(str, key=key)
             op = op._replace(namespace=tuple(namespace))
-            if isinstance(op, PutOp):
+            if isinstance(op, GetOp):
+                expect(bool, refresh_ttl=op.refresh_ttl)
+            else:
                 expect(Mapping | None, value=op.value)
                 expect(int | float | None, ttl=op.ttl)
         case _:

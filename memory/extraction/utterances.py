@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel
 
+from memory.errors import BadInput
 from memory.extraction.small_talk import is_small_talk
 from memory.facts.fact import Source, in_utc, iso_moment, replace_surrogates
 
@@ -27,7 +28,8 @@ class Utterance(BaseModel):
 
 
 def utterances_of(said: "str | Sequence[MessageLikeRepresentation]", at: datetime, thread_id: str) -> list[Utterance]:
-    """What a human said in a text or in messages; a message without an id gets one derived from its words and time."""
+    """What a human said in a text or in messages; a message without an id gets one derived from its words and time.
+    Raises BadInput."""
     from langchain_core.messages import HumanMessage, convert_to_messages
 
     def utterance(message: HumanMessage) -> Utterance:
@@ -37,7 +39,11 @@ def utterances_of(said: "str | Sequence[MessageLikeRepresentation]", at: datetim
         identifier = message.id or hashlib.sha256(words_and_time.encode()).hexdigest()[:32]
         return Utterance(text=text, said_at=said_at, source=Source(thread_id=thread_id, message_id=identifier))
 
-    messages = convert_to_messages([HumanMessage(said)] if isinstance(said, str) else said)
+    try:
+        messages = convert_to_messages([HumanMessage(said)] if isinstance(said, str) else said)
+    except (TypeError, ValueError, KeyError, NotImplementedError) as error:  # without its cause, which quotes them
+        what = "give a text, or messages of LangChain or with `role` and `content`"
+        raise BadInput(f"The messages cannot be read ({type(error).__name__}): {what}.") from None
     return [utterance(message) for message in messages if isinstance(message, HumanMessage)]
 
 
