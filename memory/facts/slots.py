@@ -92,6 +92,8 @@ def attribute_name(text: str) -> str:
 
 
 def _spelled(text: str) -> str:
+    if len(text) > 10 * MAX_SLOT_NAME:
+        return text  # too long for a name, with any spaces left out
     return _cached(text) if len(text) <= MAX_SLOT_NAME else _cached.__wrapped__(text)  # caches no long text
 
 

@@ -35,7 +35,7 @@ def fact_of_text(user_id: str, memory: Memory, now: datetime) -> Fact:
     text, at, subject, source = memory
     expect(str, text=text, subject=subject)
     expect(Source | None, source=source)
-    source = source or Source()
+    source, text = source or Source(), check_text("text", text, MAX_FACT_TEXT)
     identifier = fact_id(user_id, source, text, subject)
     values = {"id": identifier, "text": text, "subject": subject, "source": source, "observed_at": at or now}
     return stated_fact(identifier, values, now)
