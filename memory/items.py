@@ -8,7 +8,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from memory.errors import BadInput, expect, quoted
-from memory.facts.fact import MAX_KEY, Fact, check_text, check_user_id
+from memory.facts.fact import Fact, check_user_id
 from memory.facts.slots import NOTE, attribute_name, is_exclusive
 from memory.learn.verbatim import stated_fact
 
@@ -66,7 +66,7 @@ def fact_from_value(
         exclusive = values.get("exclusive", False)
         if isinstance(attribute, str) and isinstance(exclusive, bool):
             values["exclusive"] = is_exclusive(attribute_name(attribute), exclusive)
-        return stated_fact(check_text("key", key, MAX_KEY), {"id": uuid.uuid4().hex, **values}, now)
+        return stated_fact(key, {"id": uuid.uuid4().hex, **values}, now)
     except (ValueError, OverflowError) as error:
         problem = error if isinstance(error, BadInput) else "It holds a time that is out of range."
         raise BadInput(f"The value under {quoted(key)} cannot be kept: {problem}") from error

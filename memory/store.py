@@ -25,8 +25,8 @@ from langgraph.store.base import (
 )
 from langgraph.store.memory import InMemoryStore
 
-from memory.errors import BadInput, expect, expect_count, quoted
-from memory.facts.fact import Fact, key_forms, utc_now
+from memory.errors import MAX_COUNT, BadInput, expect, expect_count, quoted
+from memory.facts.fact import MAX_KEY, Fact, check_text, key_forms, utc_now
 from memory.index.queue import IndexQueue
 from memory.index.registry import OpenIndex
 from memory.items import FACTS, fact_from_value, fact_value, facts_namespace, matches, namespace_user
@@ -130,7 +130,7 @@ class FactStore(Parts, BaseStore):
     async def _item_ops(self, ops: list[Op]) -> list[Result]:
         """Operations on ordinary items; what lists namespaces, or searches everybody's, finds facts as well."""
         try:
-            results = await self._items.abatch([*map(_from_the_first, ops)])
+            results = await self._items.abatch([*map(_with_all_before, ops)])
         except BadInput:
             raise
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -139,7 +139,7 @@ class FactStore(Parts, BaseStore):
             if isinstance(op, ListNamespacesOp):
                 facts = InMemoryStore()  # it knows what the conditions mean
                 facts.batch([PutOp(facts_namespace(user_id), "", {}) for user_id in await self.ledger.users()])
-                found = cast(list[list[tuple[str, ...]]], [results[number], *facts.batch([_from_the_first(op)])])
+                found = cast(list[list[tuple[str, ...]]], [results[number], *facts.batch([_with_all_before(op)])])
                 results[number] = sorted({*chain(*found)})[op.offset : op.offset + op.limit]
             elif _finds_everybodys_facts(op):
                 found_items = cast(list[SearchItem], results[number])
@@ -148,6 +148,8 @@ class FactStore(Parts, BaseStore):
 
     async def _fact_op(self, user_id: str, op: Op) -> Result:
         now = utc_now()
+        if isinstance(op, GetOp | PutOp):
+            check_text("key", op.key, MAX_KEY)
         match op:
             case GetOp(key=key):
                 forms = key_forms(key)
@@ -188,7 +190,7 @@ class FactStore(Parts, BaseStore):
     async def _search_everybody(self, op: SearchOp, found: list[SearchItem]) -> list[SearchItem]:
         """The ordinary items that were `found` and the facts of all users, best or latest first. It costs a search for
         each user."""
-        first = cast(SearchOp, _from_the_first(op))
+        first = cast(SearchOp, _with_all_before(op))
         for user_id in await self.ledger.users():
             found = [*found, *await self._search(user_id, first)]
             found.sort(key=lambda item: (item.score is None, -(item.score or 0), -item.updated_at.timestamp()))
@@ -245,9 +247,11 @@ def _checked(op: Op) -> Op:
     return op
 
 
-def _from_the_first(op: Op) -> Op:
+def _with_all_before(op: Op) -> Op:
     """The operation, without its offset if facts are added to what it finds."""
-    if isinstance(op, ListNamespacesOp) or (isinstance(op, SearchOp) and _finds_everybodys_facts(op)):
+    if isinstance(op, ListNamespacesOp):
+        return op._replace(limit=MAX_COUNT, offset=0)  # Postgres and Python sort differently
+    if isinstance(op, SearchOp) and _finds_everybodys_facts(op):
         return op._replace(limit=op.offset + op.limit, offset=0)
     return op
 

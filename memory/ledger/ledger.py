@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from psycopg.rows import DictRow
 
-from memory.facts.fact import Fact, Repeat, Source, check_user_id, owner_key
+from memory.facts.fact import Fact, Repeat, Source, check_user_id, in_utc, owner_key
 from memory.facts.timeline import current_at
 from memory.ledger.keyed_locks import KeyedLocks
 from memory.ledger.locks import busy_message, locked_transaction
@@ -102,7 +102,7 @@ class Ledger:
                 select from memory.facts g where g.owner = f.owner and g.key = f.key and g.number >= f.number
                 and g.retired_reason = 'retracted')
             group by key"""
-        return {row["key"]: row["at"] for row in await self._rows(query, user_id, keys=[*keys])}
+        return {row["key"]: in_utc(row["at"]) for row in await self._rows(query, user_id, keys=[*keys])}
 
     async def in_planned_slots(self, user_id: str) -> list[Fact]:
         """The unretired facts of slots that something is planned for: one may take another's place with time."""

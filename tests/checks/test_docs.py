@@ -14,6 +14,7 @@ from memory.recall.render import render
 from tests.checks.report import check
 from tests.documents import IS_TEMPLATE, PACKAGES, PAGES, ROOT, Block, DoesNotApply, blocks, change, prose
 from tests.facts import make_fact
+from tests.integration_tests.test_store_contract import DIFFERENCES
 
 FOLDERS = "|".join((*PACKAGES, "tests", "docs"))
 SOURCE = "\n".join(
@@ -142,4 +143,13 @@ def test_the_memory_block_on_a_page_is_what_a_model_sees() -> None:
         for page in PAGES
         for block in blocks(page, "text")
         if block.text.startswith("<memory>") and block.text.strip() != render(facts, 1_000)
+    )
+
+
+def test_the_docs_name_each_difference_from_langgraphs_stores() -> None:
+    text = " ".join((ROOT / "docs" / "python-api.md").read_text().split())
+    check(
+        f"docs/python-api.md lacks {words!r}, a difference that tests/integration_tests/test_store_contract.py names."
+        for words in DIFFERENCES.values()
+        if words not in text
     )

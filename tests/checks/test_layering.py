@@ -22,7 +22,7 @@ ROOMS = (
     {"learn"},
     {"index", "threads"},
     {"recall"},
-    {"parts"},
+    {"parts", "items"},
     {"user_memory", "store", "maintenance"},
 )
 """The folders and modules of memory/, lowest first. Those in the same row do not import each other."""
