@@ -185,6 +185,7 @@ async def _index_queue(services: Services) -> IndexQueue:
             fix = f"set the key (any value if it is lost) and reindex, or set EMBEDDER={active.embedder} again."
             needs = f"which needs OPENAI_API_KEY, and EMBEDDER is {settings.embedder!r}"
             raise BadInput(f"The facts are embedded with {active.embedder!r}, {needs}: {fix}") from error
+    embedder.dimension = index.dimension
     return IndexQueue(services.pool, await services.open_index(index), embedder)
 
 

@@ -16,7 +16,7 @@ from memory.index.breaker import PAUSE
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Backend, Damaged, vectors_of
 from memory.index.queue import PAGE, IndexQueue, Progress, queue_facts, quiet
-from memory.index.registry import Kind, activate, building_index, delete_dropped
+from memory.index.registry import Kind, activate, building_index, delete_dropped, dimension_of
 from memory.ledger.locks import locked_transaction
 from memory.ledger.pool import Connection
 from memory.parts import Parts
@@ -45,6 +45,7 @@ DIFFERENCES = """
     where not exists (select from memory.index_queue q where q.index_name = %(index)s
         and (q.owner, q.fact_id) = (difference.owner, difference.fact_id))
 """
+DELETE_OTHER_VECTORS = "delete from memory.vectors where embedder = %s and octet_length(vector) <> %s"
 OF_KIND = "select fact_id from differences where kind = %s"
 BROKEN_CHAINS = (
     "from memory.facts f where successor is not null and not exists "
@@ -146,6 +147,9 @@ async def reindex(
     old one stays in use until the new one is complete; other processes use the new one from their next start. If it
     fails or is killed, the next reindex continues."""
     pool, kind = parts.pool, Kind(backend or parts.index.backend, embedder.name, shards or parts.index.shards)
+    dimension = await dimension_of(embedder)
+    async with pool.connection() as connection:  # the model behind its name may be another one now
+        await connection.execute(DELETE_OTHER_VECTORS, (embedder.name, 4 * dimension))
     building = await building_index(pool, embedder, kind)
     queue = IndexQueue(pool, await parts.open_index(building), embedder)
     try:

@@ -65,6 +65,8 @@ class Malformed:
 class Vectors:
     """Embeddings: unit vectors of hashed words, so that texts that share words are near each other."""
 
+    dimensions: int = 1536  # unless the request asks for others
+
 
 @dataclass(frozen=True)
 class Status:
@@ -185,8 +187,8 @@ def wire(request: Request, answer: Final) -> Sequence[str]:
             output = answer.text if isinstance(answer, Malformed) else json.dumps(answer.value)
             tool = forced_tool(request.body)
             return completion(request, "", [(tool, output)]) if tool else completion(request, output)
-        case Vectors():
-            return [json.dumps(embeddings(request.body))]
+        case Vectors(dimensions):
+            return [json.dumps(embeddings(request.body, dimensions))]
         case Status(status, message, code):
             kind = "server_error" if status >= 500 else "invalid_request_error"
             return [json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})]
@@ -253,11 +255,11 @@ def embedded_texts(body: JsonObject) -> Sequence[str]:
     return given if isinstance(given, list) else [given]
 
 
-def embeddings(body: JsonObject) -> JsonObject:
+def embeddings(body: JsonObject, dimensions: int) -> JsonObject:
     """The answer of /embeddings; the client asks for little-endian float32 in base64 by default."""
     vectors: list[JsonObject] = []
     for index, text in enumerate(embedded_texts(body)):
-        vector = hashed_words(text, body.get("dimensions") or 1536)
+        vector = hashed_words(text, body.get("dimensions") or dimensions)
         packed = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
         shown = packed if body.get("encoding_format") == "base64" else vector
         vectors.append({"object": "embedding", "index": index, "embedding": shown})

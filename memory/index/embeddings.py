@@ -32,6 +32,7 @@ class Embedder:
     def __init__(self, name: str, load: "Callable[[], Embeddings]", *, cache_size: int = 4096) -> None:
         """`load` returns the model; it is called once, in a thread, when the first vector is asked for."""
         self.name, self._load, self._cache_size = name, load, cache_size
+        self.dimension = 0  # that the model's vectors have to have, or 0 until its first answer
         self._loading: asyncio.Future[Embeddings] | None = None
         self._threads = asyncio.Semaphore(THREADS)
         self._breaker = Breaker(f"The embedder {name!r}")
@@ -44,7 +45,7 @@ class Embedder:
             try:
                 with self._breaker.call() if len(missing) <= FEW else nullcontext():
                     rows = await self._rows(await self.warm_up(), missing)
-                found |= zip(missing, unit(np.array(rows, np.float32)), strict=True)
+                found |= zip(missing, self._checked(np.array(rows, np.float32)), strict=True)
             except Unavailable:
                 raise
             except Exception as error:  # every provider has its own errors; the caller needs only one
@@ -60,6 +61,15 @@ class Embedder:
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
         return np.stack([found[text] for text in texts]) if texts else np.empty((0, 0), np.float32)
+
+    def _checked(self, rows: NDArray[np.float32]) -> Vectors:
+        """The rows as unit vectors. Raises Unavailable if they have another dimension than those before."""
+        dimension = rows.shape[1]
+        if self.dimension not in (0, dimension):
+            problem = f"now gives vectors of {dimension} dimensions, and the facts have {self.dimension}"
+            raise Unavailable(f"The embedder {self.name!r} {problem}: run `python -m agent reindex`.")
+        self.dimension = dimension
+        return unit(rows)
 
     async def embed_facts(self, facts: Sequence[Fact]) -> Vectors:
         """One row per fact: the mean of its own vector and that of the fact with what was said just before it. Without

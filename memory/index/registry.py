@@ -51,8 +51,7 @@ async def active_index(pool: Pool, embedder: Embedder, kind: Kind, state: State 
         for found in await _in_state(connection, state):
             if found.kind == kind or (state == "active" and await _has_facts(connection)):
                 return found
-        vectors = await embedder.embed(["How many dimensions has this?"])
-        dimension = vectors.shape[1]
+        dimension = await dimension_of(embedder)
         added = Registered(index_name(embedder.name, dimension), kind, dimension)
         await _drop(connection, state)
         query = """insert into memory.indexes (name, backend, embedder, shards, dimension, state)
@@ -67,6 +66,11 @@ async def active_backend(pool: Pool, default: Backend) -> Backend:
     async with pool.connection() as connection:
         active = await _in_state(connection, "active")
         return active[0].kind.backend if active and await _has_facts(connection) else default
+
+
+async def dimension_of(embedder: Embedder) -> int:
+    """The dimension of the vectors that the embedder gives. Raises Unavailable."""
+    return int((await embedder.embed(["How many dimensions has this?"])).shape[1])
 
 
 async def activate(pool: Pool, name: str) -> None:

@@ -19,6 +19,7 @@ from memory.index.registry import activate
 from memory.items import facts_namespace
 from memory.maintenance import doctor, reindex
 from memory.store import FactStore
+from memory.user_memory import UserMemory
 from tests.commands import Run
 from tests.gate import Gate
 from tests.index import (
@@ -32,7 +33,7 @@ from tests.index import (
     vector,
     write_without_index,
 )
-from tests.openai_server import ScriptedOpenAI, Status
+from tests.openai_server import ScriptedOpenAI, Status, Vectors
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ async def test_an_interrupted_reindex_continues(settings: Settings, user: str, m
         again, reported = WordVectors(), list[tuple[int, int]]()
         await reindex(store, Embedder("words", lambda: again), lambda done, total: reported.append((done, total)))
         assert reported == [(3, 7), (6, 7), (7, 7)]
-        assert sum(map(len, again.calls)) == 4
+        assert sum(map(len, again.calls)) == 5  # one text is for the dimension
         assert (await doctor(store)).clean
 
 
@@ -246,3 +247,27 @@ def test_reindex_moves_the_index_and_says_what_to_set(
     monkeypatch.setenv("INDEX", "chroma")
     back = run("reindex")
     assert (back.code, "the index in chroma" in back.err, "now set" in back.err) == (0, True, False)
+
+
+async def test_an_embedder_of_another_dimension_leaves_recall_to_words(
+    settings: Settings, openai: ScriptedOpenAI, user: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings.model_copy(update={"embedder": "openai:vectors"})
+    openai.defaults["embedding"] = Vectors(64)
+    async with open_store(settings) as store:
+        await remember(store, user, *CITIES)
+        openai.defaults["embedding"] = Vectors(32)  # in a running process
+        assert "Has lived in Lima" in await found(store, user, "Who has lived in Lima?")
+    async with open_store(settings) as store:  # and in a new one
+        await remember(store, user, "Quito")
+        memory = UserMemory(store, user)
+        for call in (memory.recall("Quito and Lima?"), memory.search("the past of Lima", past=True)):
+            await call
+        assert {"Has lived in Lima", "Has lived in Quito"} <= {*await found(store, user, "Lima or Quito")}
+        said = "now gives vectors of 32 dimensions, and the facts have 64: run `python -m agent reindex`."
+        assert caplog.text.count(said) >= 3
+        await reindex(store, configured_embedder(settings))
+        caplog.clear()
+        assert (await doctor(store)).clean
+        assert (await memory.search("lived in Quito"))[0].similarity > 0.5
+        assert not caplog.records

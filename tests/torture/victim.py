@@ -243,8 +243,8 @@ class Round:
         return Findings(messages, rows_of(facts, current), recalled, await self._indexed(), await self._queued())
 
     async def _indexed(self) -> set[str]:
-        """Read from the collection: a search of Chroma's graph is approximate, and of 10,000 entries, some of which were
-        written again, misses a few, whatever its limit."""
+        """Read from the collection: a search of Chroma's graph is approximate, and of 10,000 entries, some of which
+        were written again, misses a few, whatever its limit."""
         owner, pages = owner_key(self.user), self.store.index.scan()
         return {entry.key.fact_id async for page in pages for entry in page if entry.live and entry.key.owner == owner}
 
