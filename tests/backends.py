@@ -144,12 +144,8 @@ async def open_own_server(backend: Backend, settings: Settings, directory: Path)
 
 @asynccontextmanager
 async def _redis(settings: Settings) -> AsyncIterator[Redis]:
-    with TemporaryDirectory() as directory:
-        process = RedisProcess(Path(directory))
-        try:
-            yield Redis(settings.model_copy(update={"index": "redis", "redis_url": process.url}), process)
-        finally:
-            process.kill()
+    with TemporaryDirectory() as directory, RedisProcess(Path(directory)) as process:
+        yield Redis(settings.model_copy(update={"index": "redis", "redis_url": process.url}), process)
 
 
 def _table(index: Index) -> Identifier:

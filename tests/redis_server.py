@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 from tests.processes import READY_TIMEOUT, free_port
@@ -21,7 +22,8 @@ def installed() -> bool:
 
 
 class RedisProcess:
-    """A server on a loopback port, with its data in `directory`. It writes them there only if it is asked to save."""
+    """A server on a loopback port, with its data in `directory`, where it writes them only if it is asked to. As a
+    context manager it is killed at the end."""
 
     def __init__(self, directory: Path, *options: str, search: bool = True, password: str = "") -> None:
         """`options` are those of redis-server; without `search` it has no search module."""
@@ -30,6 +32,12 @@ class RedisProcess:
         self._options += ["--loadmodule", str(_file(MODULE, "redis-stack-server/lib/redisearch.so"))] if search else []
         self._options += [*(["--requirepass", password] if password else []), *options]
         self.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     @property
     def url(self) -> str:
@@ -56,11 +64,6 @@ class RedisProcess:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> None:
-        """End it normally."""
-        self.process.terminate()
-        self.process.wait(READY_TIMEOUT)
-
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
@@ -74,21 +77,21 @@ class RedisProcess:
 def kept_running(directory: Path, *options: str) -> Iterator[RedisProcess]:
     """A server that is started again whenever it was killed, with its data in `directory`, which is created."""
     directory.mkdir()
-    server, done = RedisProcess(directory, *options), threading.Event()
+    with RedisProcess(directory, *options) as server:
+        done = threading.Event()
 
-    def restart() -> None:
-        while not done.wait(0.05):
-            if server.process.poll() is not None:
-                server.start()
+        def restart() -> None:
+            while not done.wait(0.05):
+                if server.process.poll() is not None:
+                    server.start()
 
-    thread = threading.Thread(target=restart)
-    thread.start()
-    try:
-        yield server
-    finally:
-        done.set()
-        thread.join()
-        server.kill()
+        thread = threading.Thread(target=restart)
+        thread.start()
+        try:
+            yield server
+        finally:
+            done.set()
+            thread.join()
 
 
 def _file(package: str, path: str) -> Path:

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +41,8 @@ ALLOWED = (
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    server = RedisProcess(tmp_path_factory.mktemp("redis"), password=PASSWORD)
-    yield server
-    server.kill()
+    with RedisProcess(tmp_path_factory.mktemp("redis"), password=PASSWORD) as server:
+        yield server
 
 
 @pytest.fixture
@@ -89,10 +88,12 @@ async def test_an_index_is_rebuilt_while_processes_use_it_once_redis_was_restart
 ) -> None:  # fmt: skip
     """What Redis saved may be older than what it had: here, a fact was forgotten and another one learned since."""
     monkeypatch.setattr(maintenance, "RETRY_PAUSE", 0.3)
-    server = RedisProcess(tmp_path)
-    own = {"index": "redis", "redis_url": server.url, "cached_facts": 2}
-    settings = settings_of_its_own(servers, openai, tmp_path).model_copy(update=own)
-    async with open_store(settings) as store, Redis.from_url(server.url) as admin:
+    settings = settings_of_its_own(servers, openai, tmp_path)
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(RedisProcess(tmp_path))
+        own = {"index": "redis", "redis_url": server.url, "cached_facts": 2}
+        store = await stack.enter_async_context(open_store(settings.model_copy(update=own)))
+        admin = await stack.enter_async_context(Redis.from_url(server.url))
         await remember(store, user, *CITIES[:-1])
         if persistence == "saved":
             await admin.save()
@@ -105,7 +106,6 @@ async def test_an_index_is_rebuilt_while_processes_use_it_once_redis_was_restart
         await until_clean(store)
         assert await store.index.count() == len(CITIES) - 1
         assert caplog.text.count("Rebuilding it from the ledger: 6 facts.") == 1
-    server.kill()
 
 
 async def test_an_index_moves_to_redis(
@@ -228,25 +228,24 @@ async def test_a_wrong_password_is_named_and_not_shown(shared: RedisProcess) -> 
 
 
 async def test_a_redis_without_search_and_one_that_is_stopped_say_what_to_do(tmp_path: Path) -> None:
-    server = RedisProcess(tmp_path, search=False)
-    assert "has no vector search: the index needs Redis 8 or Redis Stack" in await message_of(Unavailable, server)
-    server.stop()
+    with RedisProcess(tmp_path, search=False) as server:
+        assert "has no vector search: the index needs Redis 8 or Redis Stack" in await message_of(Unavailable, server)
     assert "does not answer (ConnectionError Error 111 connecting to" in await message_of(Unavailable, server)
 
 
 async def test_a_redis_that_is_loading_says_so(tmp_path: Path) -> None:
     slowly = ("--key-load-delay", "50", "--loading-process-events-interval-bytes", "1024")  # microseconds a key
-    server = RedisProcess(tmp_path, *slowly)
-    async with Redis.from_url(server.url) as admin:
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(RedisProcess(tmp_path, *slowly))
+        admin = await stack.enter_async_context(Redis.from_url(server.url))
         await admin.mset({f"key {number}": "value" for number in range(20_000)})
         await admin.save()
-    server.kill()
-    server.start(wait=False)
-    said = ""
-    while "loading" not in said:
-        said = await message_of(Unavailable, server)
+        server.kill()
+        server.start(wait=False)
+        said = ""
+        while "loading" not in said:
+            said = await message_of(Unavailable, server)
     assert "is loading its data: wait until it has" in said
-    server.kill()
 
 
 async def test_a_redis_that_hangs_costs_its_timeout_once(index: RedisIndex, shared: RedisProcess) -> None:
