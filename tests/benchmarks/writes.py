@@ -1,21 +1,30 @@
 """How fast memory is written: one fact per turn, for one user and for several at once, and in bulk."""
 
 import asyncio
+import multiprocessing
+import re
+import resource
+import sys
 import time
 import uuid
-from itertools import count
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain, count, islice
+from pathlib import Path
 
 from agent.persistence import open_store
 from memory.extraction.answer import Extraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
+from memory.learn.verbatim import Memory
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import FACTS_PER_USER, Bench, fill, store_with_hashed_words
+from tests.evals.conversations import load, names
 from tests.torture.script import candidates, items
 
 AT_ONCE = 8
+PREVIOUS = 3  # turns before each text that is remembered
 
 
 async def run(bench: Bench) -> None:
@@ -39,6 +48,36 @@ async def run(bench: Bench) -> None:
             bulk = size / (time.perf_counter() - started)
             remark = f"{bulk / alone:.1f} x; hashed words, {FACTS_PER_USER} per import"
             bench.add("import, in bulk", f"{bulk:,.0f} facts/s", remark)
+        texts = bench.times(500)
+        bench.note(f"writes: {texts} texts, each with {PREVIOUS} turns before it")
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:  # for a peak of its own
+            cpu, wall, loaded, peak = await asyncio.wrap_future(process.submit(remember_in_bulk, texts))
+        remark = f"local embedder, {PREVIOUS} turns before each; {cpu / texts * 1e3:.0f} ms of CPU a text"
+        bench.add("remember_all", f"{texts / wall:,.1f} texts/s", remark)
+        bench.add("remember_all, peak memory", f"{peak:,.0f} MB", f"{loaded:,.0f} MB before the first text")
+
+
+def remember_in_bulk(texts: int) -> tuple[float, float, float, float]:
+    """Remember turns of conversations. Returns CPU and wall seconds, and the process's peak memory before and after,
+    in MB."""
+    turns = chain(*(load(name, PREVIOUS)[0].values() for name in names()))
+    memories = [Memory(turn.text, turn.observed_at, turn.subject, turn.source) for turn in islice(turns, texts)]
+
+    async def remember() -> tuple[float, float, float, float]:
+        async with open_store() as store:
+            await store.embedder.embed(["loaded before the clock starts"])
+            loaded, cpu, wall = peak_memory(), time.process_time(), time.perf_counter()
+            await UserMemory(store, "ada").remember_all(memories)
+            return time.process_time() - cpu, time.perf_counter() - wall, loaded, peak_memory()
+
+    return asyncio.run(remember())
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held, in MB."""
+    if sys.platform == "linux":  # where `getrusage` counts what the process was forked from, too
+        return int(re.findall(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[0]) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 async def rate(store: FactStore, turns: int, users: int) -> float:
