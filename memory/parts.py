@@ -36,7 +36,7 @@ class Parts:
         """Search this index, embed with its embedder and keep it up to date from now on."""
         self.queue, self.index, self.embedder = queue, queue.index, queue.embedder
         limits = {"max_facts": self.options.cached_facts, "max_bytes": self.options.cache_bytes}
-        self.cache = FactCache(self.ledger, queue.embedder, **limits, timeout=self.options.timeout)
+        self.cache = FactCache(self.ledger, queue.embedder.name, **limits)
 
     def searcher(self, user_id: str) -> Searcher:
         return Searcher(user_id, self.ledger, self.queue, self.cache, self.options, self.report)

@@ -35,10 +35,9 @@ def bytes_of(vector: Vectors) -> bytes:
     return vector.astype("<f4").tobytes()
 
 
-def vectors_of(rows: Sequence[bytes | None], dimension: int = 0) -> Vectors:
-    """Vectors from the ledger, one per row; `dimension` zeros, which are similar to nothing, for a missing one."""
-    data = b"".join(row or bytes(4 * dimension) for row in rows)
-    return np.frombuffer(data, dtype="<f4").reshape(len(rows), dimension or -1)
+def vectors_of(rows: Sequence[bytes]) -> Vectors:
+    """Vectors from the ledger, one per row."""
+    return np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
 
 
 class Damaged(Unavailable):

@@ -121,6 +121,13 @@ class Ledger:
         page = min(limit, VECTORS_PAGE)
         return await self._with_vectors(user_id, condition, limit, page, embedder=embedder, ids=list(ids or ()))
 
+    async def vectors(self, user_id: str, ids: Sequence[str], embedder: str) -> dict[str, bytes]:
+        """Fact id -> vector, for those of these facts that have one."""
+        query = """select fact_id, vector from memory.vectors
+            where owner = %(owner)s and embedder = %(embedder)s and fact_id = any(%(ids)s)"""
+        rows = await self._rows(query, user_id, embedder=embedder, ids=[*ids])
+        return {row["fact_id"]: row["vector"] for row in rows}
+
     async def past(
         self, user_id: str, now: datetime, embedder: str, ids: Iterable[str] | None = None
     ) -> list[tuple[Fact, bytes | None]]:

@@ -2,22 +2,16 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 
-import numpy as np
-
-from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key
-from memory.index.embeddings import Embedder
-from memory.index.protocol import Vectors, bytes_of, vectors_of
 from memory.ledger.ledger import Ledger
 from memory.recall.table import Table
 from memory.recall.words import document
 
-EMBED_AT_MOST = 32  # facts without a vector that a load embeds itself; if there are more, the index is far behind
 SLICE = 25  # facts that are processed before other tasks get a turn: about a millisecond's worth
 ALL_FACTS = 2**31  # more facts than any user has
 
@@ -25,11 +19,9 @@ ALL_FACTS = 2**31  # more facts than any user has
 class FactCache:
     """Tables of the users who were asked about last, up to a number of bytes."""
 
-    def __init__(
-        self, ledger: Ledger, embedder: Embedder, *, max_facts: int, max_bytes: int, timeout: float | None = None
-    ) -> None:
-        """At most `max_facts` facts of a user are held, the newest; missing vectors are awaited `timeout` seconds."""
-        self.max_facts, self._max_bytes, self._timeout = max_facts, max_bytes, timeout
+    def __init__(self, ledger: Ledger, embedder: str, *, max_facts: int, max_bytes: int) -> None:
+        """At most `max_facts` facts of a user are held, the newest, with their vectors by the embedder of this name."""
+        self.max_facts, self._max_bytes = max_facts, max_bytes
         self._ledger, self._embedder = ledger, embedder
         self._held: OrderedDict[str, Table] = OrderedDict()
         self._bytes = 0
@@ -37,13 +29,13 @@ class FactCache:
         self._forgotten = 0  # calls of `forget`: what was being loaded during one is not held
 
     async def open(self, user_id: str) -> Table:
-        """The user's facts as they are now. Raises Unavailable or TimeoutError if vectors are missing.
-        If a caller is cancelled, the load goes on, and later callers get its result."""
+        """The user's facts as they are now, and the vectors that there are. If a caller is cancelled, the load goes on,
+        and later callers get its result."""
         owner = owner_key(user_id)
         if earlier := self._loading.get(owner):  # it may have begun before a write that this caller has to see
             await asyncio.wait([earlier])
         held = self._held.get(owner)
-        if held is None or held.version != await self._ledger.version(user_id):
+        if held is None or held.lacking or held.version != await self._ledger.version(user_id):
             load = self._loading.get(owner)
             if load is None:
                 load = self._loading[owner] = asyncio.create_task(self._refresh(user_id, owner))
@@ -61,7 +53,7 @@ class FactCache:
     async def _refresh(self, user_id: str, owner: str) -> Table:
         held, forgotten = self._held.get(owner), self._forgotten
         version = await self._ledger.version(user_id)  # before the facts, so that it is never newer than they are
-        if held is None or held.version != version:
+        if held is None or held.lacking or held.version != version:
             held = await self._load(user_id, version, held)
             self._drop(owner)
             if forgotten == self._forgotten and held.size <= self._max_bytes:  # or else no drop would be enough
@@ -71,10 +63,10 @@ class FactCache:
                     self._drop(next(iter(self._held)))
         return held
 
-    async def whole(self, user_id: str, dimension: int = 0) -> Table:
-        """All of the user's facts, with their vectors if a `dimension` is given. The cache does not hold them."""
-        facts, stored = await self._ledger.newest(user_id, ALL_FACTS, self._embedder.name)
-        table = await extend(Table(), facts[::-1], vectors_of(stored[::-1], dimension) if dimension else None)
+    async def whole(self, user_id: str) -> Table:
+        """All of the user's facts, with the vectors that there are. The cache does not hold them."""
+        facts, stored = await self._ledger.newest(user_id, ALL_FACTS, self._embedder)
+        table = await extend(Table(), facts[::-1], by_id(facts, stored))
         del facts, stored
         await asyncio.sleep(0)  # to free thousands of facts takes time, too
         return table
@@ -89,8 +81,13 @@ class FactCache:
 
     async def _load(self, user_id: str, version: int, before: Table | None) -> Table:
         """A table at `version`, which takes over from `before` what is still the same."""
+        if before and before.lacking:
+            stored = await self._ledger.vectors(user_id, before.lacking, self._embedder)
+            before = await extend(before, [], stored) if stored else before
+        if before and before.version == version:
+            return before
         if before is None or before.words.is_bloated:
-            facts, stored = await self._ledger.newest(user_id, self.max_facts + 1, self._embedder.name)
+            facts, stored = await self._newest(user_id, self.max_facts + 1)
             kept, complete = Table(), len(facts) <= self.max_facts
         else:
             there = await self._ledger.revisions(user_id, self.max_facts + 1)
@@ -99,29 +96,28 @@ class FactCache:
             new = [*newest][: len(newest) - len(kept)]
             if not set(new).isdisjoint(kept.ids):  # an older fact took the place of one that was retired
                 return await self._load(user_id, version, None)
-            facts, stored = await self._ledger.newest(user_id, len(new), self._embedder.name, ids=new)
-        facts, stored = facts[: self.max_facts], stored[: self.max_facts]
-        vectors = await self._vectors(facts, stored) if facts else None
-        return await extend(replace(kept, version=version, complete=complete), facts[::-1], vectors)
+            facts, stored = await self._newest(user_id, len(new), new)
+        kept = replace(kept, version=version, complete=complete)
+        return await extend(kept, facts[: self.max_facts][::-1], stored)
 
-    async def _vectors(self, facts: Sequence[Fact], stored: Sequence[bytes | None]) -> Vectors:
-        """The vectors of facts that are given the newest first, oldest first; facts without one are embedded."""
-        lacking = [fact for fact, vector in zip(facts, stored, strict=True) if vector is None]
-        if len(lacking) > EMBED_AT_MOST:
-            raise Unavailable(f"{len(lacking)} facts have no vector yet: the index is behind.")
-        async with asyncio.timeout(self._timeout):  # a load that hangs would keep all later callers waiting
-            made = map(bytes_of, await self._embedder.embed_facts(lacking))
-        return vectors_of([vector or next(made) for vector in stored][::-1])
+    async def _newest(
+        self, user_id: str, limit: int, ids: Sequence[str] | None = None
+    ) -> tuple[list[Fact], dict[str, bytes]]:
+        facts, stored = await self._ledger.newest(user_id, limit, self._embedder, ids)
+        return facts, by_id(facts, stored)
 
 
-async def extend(table: Table, facts: Sequence[Fact], vectors: Vectors | None = None) -> Table:
-    """The table with more facts and their vectors, without blocking the event loop."""
+def by_id(facts: Sequence[Fact], stored: Sequence[bytes | None]) -> dict[str, bytes]:
+    """Fact id -> vector, for the facts that have one."""
+    return {fact.id: vector for fact, vector in zip(facts, stored, strict=True) if vector}
+
+
+async def extend(table: Table, facts: Sequence[Fact], stored: Mapping[str, bytes]) -> Table:
+    """The table with more facts, and with these vectors, without blocking the event loop."""
     for start in range(0, len(facts), SLICE):
         table = table.extended([*map(document, facts[start : start + SLICE])])
         await asyncio.sleep(0)
-    if vectors is not None:
-        vectors = vectors if table.vectors is None else np.concatenate([table.vectors, vectors])
-        table = replace(table, vectors=vectors)
+    table = table.with_vectors(stored)
     await asyncio.to_thread(table.prepare)
     return table
 

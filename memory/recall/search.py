@@ -14,11 +14,11 @@ import numpy as np
 from memory.errors import Unavailable, cause_of
 from memory.facts.fact import Fact, owner_key, utc_now
 from memory.facts.slots import USER
-from memory.index.protocol import Vectors, vectors_of
+from memory.index.protocol import Vectors
 from memory.index.queue import IndexQueue
 from memory.ledger.ledger import Ledger
 from memory.recall.bm25 import Floats
-from memory.recall.cache import FactCache, extend, yield_to_loop
+from memory.recall.cache import FactCache, by_id, extend, yield_to_loop
 from memory.recall.rank import PRESETS, Hit, Signal, Weights, rank
 from memory.recall.render import render
 from memory.recall.table import PROFILE, Mask, Table
@@ -119,13 +119,10 @@ class Searcher:
     async def near(self, texts: Sequence[str]) -> list[Fact]:
         """The current facts nearest to the texts: KNOWN_SHOWN, and two more for each text after the first; and the
         user's name, by which a model may call the user."""
-        limit, until = KNOWN_SHOWN + 2 * (len(texts) - 1), self._until()
-        try:
-            async with asyncio.timeout_at(until):
-                vectors = await self.queue.embedder.embed([*map(clean_query, texts)])
-                held = await self.cache.open(self.user_id)
-        except (Unavailable, TimeoutError) as error:  # words find some of them, and the extraction need not wait
-            asked = await self._without_vectors(clean_query("\n".join(texts)), utc_now(), until, error)
+        limit, held, until = KNOWN_SHOWN + 2 * (len(texts) - 1), await self._open(), self._until()
+        vectors = await self._embed([*map(clean_query, texts)], until)
+        if vectors is None:  # words find some of them, and the extraction need not wait
+            asked = await self._without_vector(clean_query("\n".join(texts)), held, until)
             return [hit.fact for hit in await self._best(asked, await self._current(asked, [None]), limit, False)]
         nearest, names = dict[str, tuple[float, Fact]](), list[Fact]()
         for table, cosines, mask, _ in await self._current(Asked("", utc_now(), held, None, until), vectors):
@@ -153,20 +150,34 @@ class Searcher:
     def _until(self) -> float:
         return asyncio.get_running_loop().time() + self.options.timeout
 
+    async def _open(self) -> Table:
+        """The facts that are held. The limit of a search begins afterwards: they come from the ledger, and without the
+        ledger there is no answer."""
+        held = await self.cache.open(self.user_id)
+        if held.lacking:  # whoever wrote them may have been killed
+            self.report(Unavailable(f"Facts without a vector: {len(held.lacking)}."))
+        return held
+
     async def _ask(self, query: str) -> Asked:
-        now, query, until = utc_now(), clean_query(query), self._until()
+        now, query, held, until = utc_now(), clean_query(query), await self._open(), self._until()
+        vectors = await self._embed([without_names(query, held.common_names)], until)
+        if vectors is None or (held.lacking and held.vectors is None):
+            return await self._without_vector(query, held, until)
+        return Asked(query, now, held, vectors[0], until)
+
+    async def _embed(self, texts: Sequence[str], until: float) -> Vectors | None:
+        """The vectors of a question's texts; None if the embedder does not answer in time."""
         try:
             async with asyncio.timeout_at(until):
-                held = await self.cache.open(self.user_id)
-                (vector,) = await self.queue.embedder.embed([without_names(query, held.common_names)])
-                return Asked(query, now, held, vector, until)
+                return await self.queue.embedder.embed(texts)
         except (Unavailable, TimeoutError) as error:
-            return await self._without_vectors(query, now, until, error)
+            log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
+            return None
 
-    async def _without_vectors(self, query: str, now: datetime, until: float, error: Exception) -> Asked:
+    async def _without_vector(self, query: str, held: Table, until: float) -> Asked:
         """Worse recall is better than none: words, recency and importance of all facts decide."""
-        log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
-        return Asked(query, now, await self.cache.whole(self.user_id), None, until)
+        every = held if held.complete else await self.cache.whole(self.user_id)
+        return Asked(query, utc_now(), every, None, until)
 
     async def _current(
         self, asked: Asked, vectors: Iterable[Vectors | None], *, every: bool = False
@@ -181,7 +192,7 @@ class Searcher:
             if vector is not None and not held.complete:
                 near = None if every else await self._ask_index(vector, asked.until, held)
                 if near is None:
-                    held = await self.cache.whole(self.user_id, len(vector))
+                    held = await self.cache.whole(self.user_id)
                     mask = held.current(now)
                 else:
                     found.append(await self._beyond(held, near, now))
@@ -192,16 +203,15 @@ class Searcher:
         """The current facts that are not held: those that the index found, and the profile."""
         known = set(held.ids)
         facts = await self.ledger.current(self.user_id, now, id=[*near.keys() - known], category=[*PROFILE])
-        table = await extend(Table(), [fact for fact in facts if fact.id not in known])
+        table = await extend(Table(), [fact for fact in facts if fact.id not in known], {})
         cosines = np.array([near.get(fact_id, 0.0) for fact_id in table.ids])
         return Candidates(table, cosines, np.ones(len(table), bool), held)
 
     async def _past(self, asked: Asked) -> list[Candidates]:
         near = None if asked.vector is None else await self._ask_index(asked.vector, asked.until)
         found = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
-        stored = [vector for _, vector in found]
-        vectors = None if asked.vector is None else vectors_of(stored, len(asked.vector))
-        table = await extend(Table(), [fact for fact, _ in found], vectors)
+        facts, stored = [fact for fact, _ in found], [vector for _, vector in found]
+        table = await extend(Table(), facts, by_id(facts, stored))
         return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool), asked.held)]
 
     async def _ask_index(self, vector: Vectors, until: float, held: Table | None = None) -> dict[str, float] | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from memory.facts.fact import Category, Fact, Source
 from memory.facts.timeline import current_at
-from memory.index.protocol import Vectors
+from memory.index.protocol import Vectors, vectors_of
 from memory.recall.bm25 import Bm25, Floats
 
 Mask = NDArray[np.bool_]
@@ -64,7 +64,7 @@ class Table:
     rows: Sequence[Row] = ()
     numbers: NDArray[np.void] = field(default_factory=lambda: np.empty(0, NUMBERS))
     words: Bm25 = field(default_factory=Bm25)
-    vectors: Vectors | None = None  # shape (facts, dimension)
+    vectors: Vectors | None = None  # shape (n, dimension), of the first n facts; zeros for one that has none yet
     # What the numbers of threads and subjects stand for; tables made from this one share them, and add to them.
     thread_numbers: dict[str, int] = field(default_factory=dict)
     subject_numbers: dict[frozenset[str], int] = field(default_factory=dict)
@@ -100,9 +100,21 @@ class Table:
     def kept(self, positions: Positions) -> "Table":
         """With only the facts at these positions, which are in ascending order."""
         rows = [self.rows[position] for position in positions.tolist()]
-        vectors = None if self.vectors is None else self.vectors[positions]
+        vectors = None if self.vectors is None else self.vectors[positions[positions < len(self.vectors)]]
         numbers, words = self.numbers[positions], self.words.kept(positions)
         return replace(self, rows=rows, numbers=numbers, words=words, vectors=vectors)
+
+    def with_vectors(self, stored: Mapping[str, bytes]) -> "Table":
+        """With the vectors of some facts, by id, as the ledger keeps them."""
+        positions = [position for position, fact_id in enumerate(self.ids) if fact_id in stored]
+        if not positions:
+            return self
+        new = vectors_of([stored[self.ids[position]] for position in positions])
+        vectors = np.zeros((len(self), new.shape[1]), np.float32)
+        if self.vectors is not None:
+            vectors[: len(self.vectors)] = self.vectors
+        vectors[positions] = new
+        return replace(self, vectors=vectors)
 
     def at_revisions(self, revisions: Mapping[str, tuple[datetime, datetime | None]]) -> "Table":
         """With only the facts that have a revision: fact id -> when it was recorded and last said again."""
@@ -125,7 +137,7 @@ class Table:
         """Compute what the first question would have to wait for."""
         self.words.sort()
         self.threads[0].sort()
-        _ = self.ids, self.size, self.in_profile, self.common_names
+        _ = self.ids, self.lacking, self.size, self.in_profile, self.common_names
 
     def current(self, now: datetime, others: Sequence[Fact] = ()) -> Mask:
         """Which of the facts are current at `now`; `others` are all facts of slots that have a plan."""
@@ -156,14 +168,23 @@ class Table:
 
     def cosines(self, vector: Vectors | None) -> Floats:
         """The cosine of each fact with `vector` (shape (dimension,)); 0 if either is missing."""
-        if vector is None or self.vectors is None:
-            return np.zeros(len(self))
-        # Row by row: a product of matrices gives other last digits for other numbers of rows.
-        return np.asarray(np.vecdot(self.vectors, vector), dtype=np.float64)
+        cosines = np.zeros(len(self))
+        if vector is not None and self.vectors is not None:
+            # Row by row: a product of matrices gives other last digits for other numbers of rows.
+            cosines[: len(self.vectors)] = np.vecdot(self.vectors, vector)
+        return cosines
 
     @cached_property
     def ids(self) -> list[str]:
         return [row[ID] for row in self.rows]
+
+    @cached_property
+    def lacking(self) -> list[str]:
+        """Ids of the facts that have no vector yet."""
+        there = np.zeros(len(self), bool)
+        if self.vectors is not None:
+            there[: len(self.vectors)] = self.vectors.any(axis=1)
+        return [self.ids[position] for position in np.flatnonzero(~there).tolist()]
 
     @cached_property
     def in_profile(self) -> Mask:

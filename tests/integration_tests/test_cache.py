@@ -8,13 +8,11 @@ from datetime import timedelta
 import pytest
 from psycopg.rows import DictRow
 
-from memory.errors import Unavailable
 from memory.facts.fact import Fact, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
 from memory.index.queue import IndexQueue
 from memory.items import facts_namespace
 from memory.ledger.rows import facts_of
-from memory.recall import cache
 from memory.recall.cache import FactCache
 from memory.recall.table import Table
 from memory.store import FactStore
@@ -40,7 +38,7 @@ async def test_a_plan_beyond_the_cache_replaces_a_cached_fact(store: FactStore, 
 
 async def test_a_fact_that_was_erased_and_learned_again_is_read_again(store: FactStore, user: str) -> None:
     memory, day = UserMemory(store, user), timedelta(days=1)
-    other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
+    other = FactCache(store.ledger, store.embedder.name, max_facts=10, max_bytes=10**9)
     await memory.remember("Likes tea", at=utc_now() - 700 * day)
     await other.open(user)
     await memory.forget_everything()
@@ -56,8 +54,8 @@ async def test_facts_forgotten_during_a_load_are_not_cached(
     await put(store, user, "a", "Likes tea")
     newest = store.ledger.newest
 
-    async def forgetting(user_id: str, count: int, embedder: str) -> object:
-        found = await newest(user_id, count, embedder)
+    async def forgetting(user_id: str, count: int, embedder: str, ids: Sequence[str] | None) -> object:
+        found = await newest(user_id, count, embedder, ids)
         store.cache.forget(user_id)
         return found
 
@@ -73,9 +71,9 @@ async def test_a_load_goes_on_if_its_caller_is_cancelled(
     await put(store, user, "a", "Likes tea")
     go, newest = asyncio.Event(), store.ledger.newest
 
-    async def slow(user_id: str, count: int, embedder: str) -> object:
+    async def slow(user_id: str, count: int, embedder: str, ids: Sequence[str] | None) -> object:
         await go.wait()
-        return await newest(user_id, count, embedder)
+        return await newest(user_id, count, embedder, ids)
 
     store.cache.forget(user)
     monkeypatch.setattr(store.ledger, "newest", slow)
@@ -91,7 +89,7 @@ async def test_a_write_of_another_process_is_recalled_at_once(store: FactStore, 
     memory = UserMemory(store, user)
     await put(store, user, "a", "Likes tea")
     assert [hit.fact.text for hit in await memory.search("tea")] == ["Likes tea"]
-    other = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=10**9)
+    other = FactCache(store.ledger, store.embedder.name, max_facts=10, max_bytes=10**9)
     await other.open(user)
     await put(store, user, "b", "Likes green tea")
     assert len(await other.open(user)) == 2
@@ -144,25 +142,69 @@ async def test_the_cache_is_bounded_and_keeps_the_latest_users(store: FactStore,
     users = [f"{user} {number}" for number in range(4)]
     for name in users:
         await put(store, name, "a", "Likes tea")
-    tier = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=0)
+    tier = FactCache(store.ledger, store.embedder.name, max_facts=10, max_bytes=0)
     one = (await tier.open(users[0])).size
-    tier = FactCache(store.ledger, store.embedder, max_facts=10, max_bytes=2 * one)
+    tier = FactCache(store.ledger, store.embedder.name, max_facts=10, max_bytes=2 * one)
     for name in (users[0], users[1], users[0], users[2]):
         await tier.open(name)
     assert [len(tier._held), tier._held.keys() == {owner_key(users[0]), owner_key(users[2])}] == [2, True]
 
 
-async def test_facts_without_vectors_are_recalled_by_words(
+async def test_a_search_that_is_given_up_leaves_its_load_to_the_next_one(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(store, user, "a", "Likes tea")
+    go, newest, loads = asyncio.Event(), store.ledger.newest, list[str]()
+
+    async def slow(user_id: str, count: int, embedder: str, ids: Sequence[str] | None) -> object:
+        loads.append(user_id)
+        await go.wait()
+        return await newest(user_id, count, embedder, ids)
+
+    store.cache.forget(user)
+    store.options = replace(store.options, timeout=1.0)
+    monkeypatch.setattr(store.ledger, "newest", slow)
+    memory = UserMemory(store, user)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await memory.search("tea")
+    go.set()
+    assert (await memory.search("tea"))[0].similarity > 0.3
+    assert loads == [user]
+
+
+async def test_a_fact_has_no_similarity_until_its_vector_is_there(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = UserMemory(store, user)
+
+    async def similarities() -> dict[str, bool]:
+        return {hit.fact.key: hit.similarity > 0.2 for hit in await memory.search("Have I been to Rome or Lima?")}
+
+    await put(store, user, "Rome", "Has been to Rome")
+    with monkeypatch.context() as away:
+        away.setattr(IndexQueue, "drain", refuse)
+        for city in ("Lima", "Oslo"):
+            await put(store, user, city, f"Has been to {city}")
+        assert await similarities() == {"Rome": True, "Lima": False, "Oslo": False}
+        assert await memory.search("Who won the match in Barcelona?") == []
+    await store.update_index(user)
+    assert await similarities() == {"Rome": True, "Lima": True, "Oslo": True}
+
+
+async def test_a_search_that_meets_a_fact_without_a_vector_reports_it(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:
         away.setattr(IndexQueue, "drain", refuse)
-        for city in CITIES:
-            await put(store, user, city, f"Has been to {city}")
-    monkeypatch.setattr(cache, "EMBED_AT_MOST", 3)
-    with pytest.raises(Unavailable, match="4 facts have no vector yet"):
-        await store.cache.open(user)
-    assert (await UserMemory(store, user).search("Rome"))[0].fact.text == "Has been to Rome"
+        await put(store, user, "a", "Likes tea")
+    reported: list[Exception] = []
+    searcher = replace(store.searcher(user), report=reported.append)
+    assert len(await searcher.search("tea", 1)) == 1
+    await store.update_index(user)
+    await searcher.search("tea", 1)
+    assert [str(error) for error in reported] == ["Facts without a vector: 1."]
 
 
 async def test_the_cache_agrees_with_the_ledger_on_what_is_current(store: FactStore, user: str) -> None:
@@ -239,9 +281,9 @@ async def test_a_store_search_reads_every_fact_only_for_a_filter(
     await ready_to_search_beyond(store, user)
     whole, read = store.cache.whole, []
 
-    async def count(user_id: str, dimension: int = 0) -> Table:
+    async def count(user_id: str) -> Table:
         read.append(user_id)
-        return await whole(user_id, dimension)
+        return await whole(user_id)
 
     monkeypatch.setattr(store.cache, "whole", count)
     space = facts_namespace(user)
