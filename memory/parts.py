@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from memory.errors import cause_of
 from memory.facts.fact import owner_key
@@ -46,16 +47,18 @@ class Parts:
         self.index_damaged = self.index_damaged or isinstance(error, Damaged)
         self.index_failed.set()
 
-    async def update_index_in_time(self, user_id: str) -> None:
+    async def update_index_in_time(self, user_id: str, changed: Sequence[str]) -> None:
         """The same after an extraction, which a client may be waiting for."""
-        await self.update_index(user_id, UPDATE_SHARE * self.options.timeout)
+        await self.update_index(user_id, changed, UPDATE_SHARE * self.options.timeout)
 
-    async def update_index(self, user_id: str, timeout: float | None = None) -> None:
-        """Bring the index up to date on one user's facts; what fails, or is not done in `timeout` seconds, stays queued
-        and is no error."""
+    async def update_index(
+        self, user_id: str, changed: Sequence[str] | None = None, timeout: float | None = None
+    ) -> None:
+        """Bring the index up to date on the facts with the ids `changed`, or on all of the user's; what fails, or is
+        not done in `timeout` seconds, stays queued and is no error."""
         try:
             async with asyncio.timeout(timeout):
-                await self.queue.drain(owner_key(user_id))
+                await self.queue.drain(owner_key(user_id), ids=changed)
         except Exception as error:  # the facts are in the ledger in any case
             log.warning("index is behind user=%r cause=%s", user_id, cause_of(error))
             self.report(error)

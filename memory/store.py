@@ -158,7 +158,7 @@ class FactStore(Parts, BaseStore):
                 items = await self._items_of(user_id, facts[:1], op.namespace)
                 return Item(**items[0] | {"key": key}) if items else None
             case PutOp(key=key, value=None):
-                await writes.retract(self.ledger, user_id, key, now)
+                changes = await writes.retract(self.ledger, user_id, key, now)
             case PutOp(key=key, value=Mapping() as value, ttl=ttl):
                 if op.index is not None:
                     raise BadInput("A fact is always indexed, by its text: leave `index` out.")
@@ -166,10 +166,10 @@ class FactStore(Parts, BaseStore):
                 def after(before: Fact | None) -> Fact:
                     return fact_from_value(key, value, now, ttl=ttl, before=before)
 
-                await writes.put(self.ledger, user_id, key, after, now)
+                changes = await writes.put(self.ledger, user_id, key, after, now)
             case SearchOp():
                 return await self._search(user_id, op)
-        await self.update_index(user_id)
+        await self.update_index(user_id, changes.ids)
         return None
 
     async def _search(self, user_id: str, op: SearchOp) -> list[SearchItem]:

@@ -142,8 +142,8 @@ class UserMemory:
         for number, fact in enumerate(facts_of_texts(self.user_id, memories, now)):
             facts[fact.id] = fact
             await yield_to_loop(number)
-        added = await writes.restore(self._ledger, self.user_id, [*facts.values()], {}, [], now)
-        return await self._changed("remembered", added)
+        changes = await writes.restore(self._ledger, self.user_id, [*facts.values()], {}, [], now)
+        return await self._changed("remembered", len(changes.added), changes.ids)
 
     async def given_up(self) -> list[GivenUp]:
         """The messages that no facts could be taken from, the latest last."""
@@ -158,8 +158,8 @@ class UserMemory:
     async def import_(self, lines: Iterable[str]) -> int:
         """Write exported lines back, all or none. Returns how many facts are new. Raises BadInput with the line."""
         expect(Iterable, lines=lines)
-        added = await writes.restore(self._ledger, self.user_id, *load(lines), utc_now())
-        return await self._changed("imported", added)
+        changes = await writes.restore(self._ledger, self.user_id, *load(lines), utc_now())
+        return await self._changed("imported", len(changes.added), changes.ids)
 
     async def forget(
         self, *, fact: str | None = None, category: Category | None = None, thread: str | None = None
@@ -173,7 +173,7 @@ class UserMemory:
         async with self._ledger.transaction(self.user_id) as transaction:
             gone = await transaction.erase(ids=[fact] if fact else (), category=category, thread_id=thread)
         self._parts.cache.forget(self.user_id)
-        return await self._changed("forgot", gone)
+        return await self._changed("forgot", len(gone), gone)
 
     async def forget_everything(self) -> int:
         """Delete the user's facts, history, threads, checkpoints and tasks. Returns how many facts were deleted."""
@@ -183,9 +183,9 @@ class UserMemory:
         self._parts.cache.forget(self.user_id)
         return await self._changed("forgot everything", gone)
 
-    async def _changed(self, what: str, facts: int) -> int:
+    async def _changed(self, what: str, facts: int, ids: Sequence[str] | None = None) -> int:
         log.info("%s user=%r facts=%d", what, self.user_id, facts)
-        await self._parts.update_index(self.user_id)
+        await self._parts.update_index(self.user_id, ids)
         return facts
 
 

@@ -47,6 +47,11 @@ class Changes:
         """Whether memory changes; what was dropped does not change it."""
         return bool(self.added or self.reinforced or self.retired)
 
+    @property
+    def ids(self) -> list[str]:
+        """Of the facts that are written."""
+        return [fact.id for fact in (*self.added, *self.retired)]
+
     def __add__(self, other: "Changes") -> "Changes":
         added, reinforced = self.added + other.added, self.reinforced + other.reinforced
         return Changes(added, reinforced, self.retired + other.retired, self.dropped + other.dropped)

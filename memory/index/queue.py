@@ -3,21 +3,22 @@ queues whatever is written to the ledger, for each index that is active or being
 index has the fact's state, and only if the fact was not written again meanwhile."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence, Set
+from contextlib import asynccontextmanager
 
 from psycopg.rows import DictRow
 
 from memory.errors import Unavailable
-from memory.facts.fact import Fact
 from memory.index.embeddings import Embedder
-from memory.index.protocol import FactKey, Index, Vectors, bytes_of, vectors_of
+from memory.index.protocol import FactKey, Index, bytes_of, vectors_of
 from memory.ledger.locks import busy_message, lock_key, take_locks
 from memory.ledger.pool import Connection, Pool
 from memory.ledger.rows import COLUMNS, fact_of_row
 
 PAGE = 500  # facts embedded and sent to the index at a time; Chroma accepts at most 5,461
-PAGES_AT_ONCE = 4  # in one process: each page holds a connection while embedder and index work
-LOCK_TIMEOUT = 10  # seconds to wait for another process that updates the index on the same user's facts
+AT_ONCE = {"embed": 2, "index": 4}  # pages in one process that hold a connection while embedder or index work
+WITHOUT_LOCK = 32  # facts that are embedded at once; more are embedded by one process at a time, which saves work
+LOCK_TIMEOUT = 10  # seconds to wait for another process that does the same for one of the users
 
 SIZE = "select count(*) as queued from memory.index_queue where index_name = %(index)s"
 WAITING = (
@@ -27,7 +28,12 @@ WAITING = (
 )
 NEXT = (
     "select owner, fact_id from memory.index_queue where index_name = %(index)s "
-    "and (owner, fact_id) > (%(after_owner)s, %(after_id)s) {of_owner} order by owner, fact_id limit %(limit)s"
+    "and (owner, fact_id) > (%(after_owner)s, %(after_id)s) {chosen} order by owner, fact_id limit %(limit)s"
+)
+LACKING = (
+    f"select owner, {', '.join(COLUMNS)} from memory.facts f "
+    "where (owner, id) in (select * from unnest(%(owners)s::text[], %(ids)s::text[])) and not exists "
+    "(select from memory.vectors v where (v.owner, v.embedder, v.fact_id) = (f.owner, %(embedder)s, f.id))"
 )
 QUEUED = (
     f"select q.owner, q.fact_id, q.change, v.vector, {', '.join(f'f.{column}' for column in COLUMNS)} "
@@ -60,7 +66,7 @@ class IndexQueue:
 
     def __init__(self, pool: Pool, index: Index, embedder: Embedder) -> None:
         self.pool, self.index, self.embedder = pool, index, embedder
-        self._slots = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._slots = {what: asyncio.Semaphore(pages) for what, pages in AT_ONCE.items()}
 
     async def rows(self, query: str, **parameters: object) -> list[DictRow]:
         """What a query finds, which may name the parameters `index` and `embedder`, too."""
@@ -87,67 +93,74 @@ class IndexQueue:
             return list(rows[0]["ids"] or ())
         raise Unavailable(f"The index {self.index.name!r} was replaced by a reindex: restart to use the new one.")
 
-    async def drain(self, owner: str | None = None, progress: Progress = quiet) -> None:
-        """Bring the index up to date, for one user or for all, in one pass through the queue. Raises Unavailable;
-        the entries that it has not finished stay queued."""
+    async def drain(
+        self, owner: str | None = None, progress: Progress = quiet, *, ids: Sequence[str] | None = None
+    ) -> None:
+        """Bring the index up to date, for all users, for one, or for these facts of one, in one pass through the queue.
+        Raises Unavailable; the entries that it has not finished stay queued."""
         total, done = 0 if owner else await self.size(), 0
-        after, query = FactKey(owner or "", ""), NEXT.format(of_owner="and owner = %(owner)s" if owner else "")
-        while rows := await self.rows(query, owner=owner, after_owner=after.owner, after_id=after.fact_id, limit=PAGE):
-            page = [FactKey(**row) for row in rows]
-            await self._update(page)
-            done, after = done + len(page), page[-1]
-            progress(done, max(done, total))
+        chosen = " ".join(
+            condition
+            for given, condition in ((owner, "and owner = %(owner)s"), (ids, "and fact_id = any(%(ids)s)"))
+            if given is not None
+        )
+        after, query = FactKey(owner or "", ""), NEXT.format(chosen=chosen)
+        wanted = {"owner": owner, "ids": ids, "limit": PAGE}
+        while True:
+            rows = await self.rows(query, after_owner=after.owner, after_id=after.fact_id, **wanted)
+            if page := [FactKey(**row) for row in rows]:
+                await self._embed(page)
+                await self._update(page)
+                done, after = done + len(page), page[-1]
+                progress(done, max(done, total))
+            if len(page) < PAGE:
+                return
+
+    async def _embed(self, page: Sequence[FactKey]) -> None:
+        """Store the vectors that facts of the page lack. No write and no search waits for it."""
+        keys = {"owners": [key.owner for key in page], "ids": [key.fact_id for key in page]}
+        lacking = await self.rows(LACKING, **keys)
+        if len(lacking) <= WITHOUT_LOCK:
+            await self._store_vectors(lacking)
+        else:
+            async with self._locked("embed", {row["owner"] for row in lacking}):
+                await self._store_vectors(await self.rows(LACKING, **keys))
+
+    async def _store_vectors(self, lacking: Sequence[DictRow]) -> None:
+        if lacking:
+            vectors = await self.embedder.embed_facts([fact_of_row(row) for row in lacking])
+            rows = [
+                (self.embedder.name, bytes_of(vector), row["owner"], row["id"])
+                for row, vector in zip(lacking, vectors, strict=True)
+            ]
+            async with self.pool.connection() as connection:
+                await connection.cursor().executemany(STORE_VECTOR, rows)
 
     async def _update(self, page: Sequence[FactKey]) -> None:
         """Bring the index up to date on these facts; those that are not in the ledger any more are removed."""
-        name, failure = self.index.name, None
-        async with self._slots, self.pool.connection() as connection, connection.transaction():
-            # One at a time per user, so that an older state is never written over a newer one.
-            locks = {lock_key("index", name, key.owner) for key in page}
-            await take_locks(connection, locks, timeout=LOCK_TIMEOUT, busy=busy_message(LOCK_TIMEOUT))
+        # One at a time per user, so that an older state is never written over a newer one.
+        async with self._locked("index", {key.owner for key in page}) as connection:
             keys = {"owners": [key.owner for key in page], "ids": [key.fact_id for key in page]}
             cursor = connection.cursor(binary=True)
-            await cursor.execute(QUEUED, {"index": name, "embedder": self.embedder.name, **keys})
-            rows = await cursor.fetchall()
-            known = [row for row in rows if row["id"]]
-            owners, stored = [row["owner"] for row in known], [row.pop("vector") for row in known]
-            facts = [fact_of_row(row) for row in known]
-            vectors = await self._vectors(connection, owners, facts, stored) if known else None
-            gone = [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]
-            try:
-                await self._write(self.index.using(connection), owners, facts, vectors, gone)
-            except Unavailable as error:  # the new vectors are stored all the same: recall in memory needs them
-                failure = error
-            else:
-                columns = {"owners": "owner", "ids": "fact_id", "changes": "change"}
-                indexed = {parameter: [row[column] for row in rows] for parameter, column in columns.items()}
-                await connection.execute(INDEXED, {"index": name, **indexed})
-        if failure:
-            raise failure
+            await cursor.execute(QUEUED, {"index": self.index.name, "embedder": self.embedder.name, **keys})
+            rows = [row for row in await cursor.fetchall() if row["vector"] or not row["id"]]
+            index = self.index.using(connection)
+            if known := [row for row in rows if row["id"]]:
+                vectors = vectors_of([row.pop("vector") for row in known])
+                await index.put([row["owner"] for row in known], [fact_of_row(row) for row in known], vectors)
+            if gone := [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]:
+                await index.remove(gone)
+            columns = {"owners": "owner", "ids": "fact_id", "changes": "change"}
+            indexed = {parameter: [row[column] for row in rows] for parameter, column in columns.items()}
+            await connection.execute(INDEXED, {"index": self.index.name, **indexed})
 
-    async def _write(
-        self,
-        index: Index,
-        owners: Sequence[str],
-        facts: Sequence[Fact],
-        vectors: Vectors | None,
-        gone: Sequence[FactKey],
-    ) -> None:
-        if vectors is not None:
-            await index.put(owners, facts, vectors)
-        if gone:
-            await index.remove(gone)
-
-    async def _vectors(
-        self, connection: Connection, owners: Sequence[str], facts: Sequence[Fact], stored: Sequence[bytes | None]
-    ) -> Vectors:
-        """The facts' vectors: the stored ones, and the others, which are embedded and stored."""
-        missing = [at for at, vector in enumerate(stored) if vector is None]
-        embedded = await self.embedder.embed_facts([facts[at] for at in missing])
-        made = dict(zip(missing, map(bytes_of, embedded), strict=True))
-        rows = [(self.embedder.name, vector, owners[at], facts[at].id) for at, vector in made.items()]
-        await connection.cursor().executemany(STORE_VECTOR, rows)
-        return vectors_of([vector or made[at] for at, vector in enumerate(stored)])
+    @asynccontextmanager
+    async def _locked(self, what: str, owners: Set[str]) -> AsyncIterator[Connection]:
+        """A transaction that holds a lock for each of these users. Raises Unavailable after LOCK_TIMEOUT seconds."""
+        async with self._slots[what], self.pool.connection() as connection, connection.transaction():
+            locks = {lock_key(what, self.index.name, owner) for owner in owners}
+            await take_locks(connection, locks, timeout=LOCK_TIMEOUT, busy=busy_message(LOCK_TIMEOUT))
+            yield connection
 
 
 async def queue_facts(connection: Connection, index: str, facts: str = "select owner, id from memory.facts") -> None:

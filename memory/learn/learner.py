@@ -36,7 +36,7 @@ class Learner:
     ledger: Ledger
     near: Callable[[Sequence[str]], Awaitable[list[Fact]]]  # the known facts nearest to texts, for the model
     cosines: Callable[[Sequence[Pair]], Awaitable[Cosines]]  # of the texts' vectors; none if the embedder fails
-    update_index: Callable[[str], Awaitable[None]]
+    update_index: Callable[[str, Sequence[str]], Awaitable[None]]  # of the user, on the facts with these ids
     model: "BaseChatModel | None"
     method: "StructuredOutputMethod"
     timeout: float | None = None  # seconds for one extraction, with the retries of the model's package
@@ -131,7 +131,7 @@ class Learner:
             changes = await transaction.write(reconcile(new, retracted, known), now)
         counts, reasons = map(len, (changes.added, changes.reinforced, changes.retired)), Counter(r for _, r in dropped)
         log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%s", self.user_id, *counts, dict(reasons))
-        await self.update_index(self.user_id)
+        await self.update_index(self.user_id, changes.ids)
         return changes + Changes(dropped=dropped)
 
     async def extract_and_learn(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Changes:

@@ -40,13 +40,12 @@ async def _under(transaction: Transaction, key: str) -> Fact | None:
 
 async def restore(
     ledger: Ledger, user_id: str, facts: Sequence[Fact], repeats: Repeats, extracted: Sequence[Source], now: datetime
-) -> int:
-    """Add what `portable.load` has read, all or nothing (see `portable.merge`). Returns how many facts are new here."""
+) -> Changes:
+    """Add what `portable.load` has read, all or nothing (see `portable.merge`)."""
     async with ledger.transaction(user_id) as transaction:
         await transaction.mark_extracted(extracted)
         slots = {fact.slot for fact in facts if fact.exclusive}
         known = await transaction.known(
             ids={f.id for f in facts}, keys={f.key for f in facts}, texts={f.text for f in facts}, slots=slots
         )
-        changes = await transaction.write(merge(facts, known, repeats), now)
-        return len(changes.added)
+        return await transaction.write(merge(facts, known, repeats), now)

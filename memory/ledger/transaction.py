@@ -103,8 +103,10 @@ class Transaction:
             where owner = %(owner)s and failures >= %(limit)s and given_up_at is null returning message_id"""
         return [row["message_id"] async for row in await self._execute(query, limit=limit)]
 
-    async def erase(self, *, ids: Sequence[str] = (), category: str | None = None, thread_id: str | None = None) -> int:
-        """Delete facts and their history: by id, by category, or by the thread they were said in. Returns how many."""
+    async def erase(
+        self, *, ids: Sequence[str] = (), category: str | None = None, thread_id: str | None = None
+    ) -> list[str]:
+        """Delete facts and their history: by id, by category, or by the thread they were said in. Returns their ids."""
         thread, ids = stored_id(thread_id), [fact_id for fact_id in ids if is_storable(fact_id)]
         query = """delete from memory.facts where owner = %(owner)s
             and (id = any(%(ids)s) or category = %(category)s or thread_id = %(thread)s) returning id"""
@@ -117,7 +119,7 @@ class Transaction:
             for table in ("reinforcements", "failed_extractions"):
                 await self._execute(f"delete from memory.{table} {in_thread}", thread=thread)
             await self._mark_forgotten(thread)
-        return len(erased)
+        return erased
 
     async def erase_user(self) -> int:
         """Delete everything that is known about the user. Returns how many facts were deleted."""
