@@ -33,6 +33,18 @@ async def test_a_cancelled_wait_leaves_the_lock_to_others() -> None:
     assert waiting[0].cancelled()
 
 
+async def test_many_wait_for_their_turn_for_longer_than_the_timeout() -> None:
+    locks, timeout, held = KeyedLocks(), 0.3, list[int]()
+
+    async def hold(number: int) -> None:
+        async with locks.hold("a", timeout=timeout, busy="a is busy"):
+            await asyncio.sleep(timeout / 10)
+            held.append(number)
+
+    await asyncio.gather(*map(hold, range(15)))
+    assert sorted(held) == [*range(15)]
+
+
 async def test_locks_that_are_not_in_use_take_no_memory() -> None:
     locks = KeyedLocks()
     async with locks.hold("a", timeout=1, busy="a is busy"):
