@@ -5,7 +5,7 @@ as recall does. All other namespaces hold ordinary items, kept by LangGraph's ow
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from itertools import chain, groupby
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -25,7 +25,9 @@ from langgraph.store.base import (
 )
 from langgraph.store.memory import InMemoryStore
 
+from memory.batches import Batches
 from memory.errors import MAX_COUNT, BadInput, expect, expect_count, quoted
+from memory.facts.changes import Changes
 from memory.facts.fact import MAX_KEY, Fact, check_text, key_forms, utc_now
 from memory.index.queue import IndexQueue
 from memory.index.registry import OpenIndex
@@ -36,6 +38,7 @@ from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
 from memory.recall.search import RecallOptions
 
+ITEMS = "items"
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
@@ -101,6 +104,7 @@ class FactStore(Parts, BaseStore):
         """`items` keeps everything that is not a fact."""
         super().__init__(ledger, queue, open_index, options)
         self.loop, self._items = asyncio.get_running_loop(), items
+        self._writes, self._item_batches = Batches(self._write_facts), Batches(self._item_ops)
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Run operations in order, and return their results in that order. Consecutive ones on ordinary items run as
@@ -108,10 +112,12 @@ class FactStore(Parts, BaseStore):
         expect(Iterable, ops=ops)
         results: list[Result] = []
         for user_id, group in groupby([*map(_checked, ops)], _facts_of):
-            if user_id is None:
-                results += await self._item_ops([*group])
+            if user_id is not None:
+                results += await self._fact_ops(user_id, group)
+            elif len(several := [*group]) > 1:
+                results += await self._item_ops(ITEMS, several)
             else:
-                results += [await self._fact_op(user_id, op) for op in group]
+                results.append(await self._item_batches.add(ITEMS, several[0]))
         return results
 
     aget = checked(BaseStore.aget)
@@ -127,7 +133,7 @@ class FactStore(Parts, BaseStore):
     delete = from_threads(adelete)
     list_namespaces = from_threads(alist_namespaces)
 
-    async def _item_ops(self, ops: list[Op]) -> list[Result]:
+    async def _item_ops(self, _: str, ops: list[Op]) -> list[Result]:
         """Operations on ordinary items; what lists namespaces, or searches everybody's, finds facts as well."""
         try:
             results = await self._items.abatch([*map(_with_all_before, ops)])
@@ -146,6 +152,16 @@ class FactStore(Parts, BaseStore):
                 results[number] = await self._search_everybody(cast(SearchOp, op), found_items)
         return results
 
+    async def _fact_ops(self, user_id: str, ops: Iterable[Op]) -> list[Result]:
+        """Operations on a user's facts; consecutive puts are written together."""
+        results: list[Result] = []
+        for is_put, group in groupby(ops, lambda op: isinstance(op, PutOp)):
+            if is_put:
+                results += await asyncio.gather(*(self._fact_op(user_id, op) for op in group))
+            else:
+                results += [await self._fact_op(user_id, op) for op in group]
+        return results
+
     async def _fact_op(self, user_id: str, op: Op) -> Result:
         now = utc_now()
         if isinstance(op, GetOp | PutOp):
@@ -158,7 +174,7 @@ class FactStore(Parts, BaseStore):
                 items = await self._items_of(user_id, facts[:1], op.namespace)
                 return Item(**items[0] | {"key": key}) if items else None
             case PutOp(key=key, value=None):
-                changes = await writes.retract(self.ledger, user_id, key, now)
+                await self._writes.add(user_id, partial(writes.retract, key=key, now=now))
             case PutOp(key=key, value=Mapping() as value, ttl=ttl):
                 if op.index is not None:
                     raise BadInput("A fact is always indexed, by its text: leave `index` out.")
@@ -166,11 +182,16 @@ class FactStore(Parts, BaseStore):
                 def after(before: Fact | None) -> Fact:
                     return fact_from_value(key, value, now, ttl=ttl, before=before)
 
-                changes = await writes.put(self.ledger, user_id, key, after, now)
+                await self._writes.add(user_id, partial(writes.put, key=key, fact_after=after, now=now))
             case SearchOp():
                 return await self._search(user_id, op)
-        await self.update_index(user_id, changes.ids)
         return None
+
+    async def _write_facts(self, user_id: str, together: list[writes.Write]) -> list[Changes]:
+        async with self.ledger.transaction(user_id) as transaction:
+            changes = [await write(transaction) for write in together]
+        await self.update_index(user_id, [fact_id for change in changes for fact_id in change.ids])
+        return changes
 
     async def _search(self, user_id: str, op: SearchOp) -> list[SearchItem]:
         until, scored = op.offset + op.limit, list[tuple[Fact, float | None]]()

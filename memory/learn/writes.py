@@ -1,6 +1,6 @@
 """Writes of facts that no model proposed: each reads what is known, decides and writes, in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from memory.facts.changes import Changes, retired
@@ -10,26 +10,24 @@ from memory.learn import reconcile
 from memory.ledger.ledger import Ledger
 from memory.ledger.transaction import Transaction
 
+Write = Callable[[Transaction], Awaitable[Changes]]  # such as `put`, with all but the first argument given
 
-async def put(
-    ledger: Ledger, user_id: str, key: str, fact_after: Callable[[Fact | None], Fact], now: datetime
-) -> Changes:
+
+async def put(transaction: Transaction, key: str, fact_after: Callable[[Fact | None], Fact], now: datetime) -> Changes:
     """Write a fact under `key`, in place of the one that has it (see `reconcile.put`), from which `fact_after` makes
     the new one."""
-    async with ledger.transaction(user_id) as transaction:
-        before = await _under(transaction, key)
-        fact = fact_after(before)
-        if before:
-            fact = fact.model_copy(update={"key": before.key})
-        known = await transaction.known(keys=[fact.key], slots=[fact.slot])
-        return await transaction.write(reconcile.put(fact, known), now)
+    before = await _under(transaction, key)
+    fact = fact_after(before)
+    if before:
+        fact = fact.model_copy(update={"key": before.key})
+    known = await transaction.known(keys=[fact.key], slots=[fact.slot] if fact.exclusive else [])
+    return await transaction.write(reconcile.put(fact, known), now)
 
 
-async def retract(ledger: Ledger, user_id: str, key: str, now: datetime) -> Changes:
+async def retract(transaction: Transaction, key: str, now: datetime) -> Changes:
     """Retract the unretired fact under `key`, if there is one."""
-    async with ledger.transaction(user_id) as transaction:
-        fact = await _under(transaction, key)
-        return await transaction.write(Changes(retired=(retired(fact, "retracted", now),) if fact else ()), now)
+    fact = await _under(transaction, key)
+    return await transaction.write(Changes(retired=(retired(fact, "retracted", now),) if fact else ()), now)
 
 
 async def _under(transaction: Transaction, key: str) -> Fact | None:

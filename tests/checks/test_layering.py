@@ -16,7 +16,7 @@ LAYERS = ("memory", "agent", "graphs")
 
 ROOMS = (
     {"errors", "environment", "model_text"},
-    {"facts", "embedded"},
+    {"facts", "embedded", "batches"},
     {"ledger"},
     {"extraction"},
     {"learn"},

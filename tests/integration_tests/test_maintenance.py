@@ -121,7 +121,8 @@ async def test_a_fact_that_is_retired_while_it_is_being_indexed_stays_queued(
     ) -> None:
         await put(index, owners, facts, vectors)
         monkeypatch.undo()
-        await writes.retract(store.ledger, user, "Austin", facts[0].recorded_at)
+        async with store.ledger.transaction(user) as transaction:
+            await writes.retract(transaction, "Austin", facts[0].recorded_at)
 
     monkeypatch.setattr(ChromaIndex, "put", retire_meanwhile)
     await store.queue.drain(owner_key(user))

@@ -16,11 +16,12 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from agent.persistence import open_checkpointer, open_store
 from graphs.chat import builder
 from memory.embedded.connect import Addresses
-from memory.errors import Unavailable
+from memory.errors import BadInput, Unavailable
 from memory.extraction.answer import Extraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, owner_key, utc_now
+from memory.items import facts_namespace
 from memory.ledger.ledger import Ledger
 from memory.ledger.locks import lock_key
 from memory.ledger.migrate import migrations
@@ -146,6 +147,39 @@ async def test_a_write_to_one_users_memory_does_not_delay_another_user(
         await connection.commit()
         await waiting
     assert [fact.text for fact in await UserMemory(store, user).current()] == ["Lives in Lima"]
+
+
+async def test_hundreds_of_puts_at_once_are_written_together(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, updates = store.update_index, list[int]()
+
+    async def count(user_id: str, changed: Sequence[str]) -> None:
+        updates.append(len(changed))
+        await update(user_id, changed)
+
+    monkeypatch.setattr(store, "update_index", count)
+    space = facts_namespace(user)
+    puts = [store.aput(space, f"thing {number}", {"text": f"Owns thing {number}"}) for number in range(240)]
+    assert await asyncio.gather(*puts) == [None] * 240
+    assert sum(updates) == 240
+    assert len(updates) <= 2
+    texts = ("Likes tea", "My password is hunter2!", "Likes rum")
+    puts = [store.aput(space, text, {"text": text}) for text in texts]
+    outcomes = await asyncio.gather(*puts, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None), BadInput, type(None)]
+    assert len(await UserMemory(store, user).current()) == 242
+    assert await store.queue.waiting(owner_key(user)) == []
+
+
+async def test_an_item_that_cannot_be_stored_fails_alone(store: FactStore, user: str) -> None:
+    space = ("notes", user)
+    good = [store.aput(space, f"{number}", {"number": number}) for number in range(20)]
+    *results, refused = await asyncio.gather(*good, store.aput(space, "bad", {"text": "\0"}), return_exceptions=True)
+    assert results == [None] * 20
+    assert isinstance(refused, Exception)
+    found = await asyncio.gather(*(store.aget(space, f"{number}") for number in range(20)))
+    assert [item.value["number"] for item in found if item] == [*range(20)]
 
 
 async def test_a_writer_that_waits_too_long_fails_and_nothing_is_written(
