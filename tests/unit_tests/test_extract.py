@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr, ValidationError
 
 from memory.extraction.answer import Candidate, Extraction, Relation, answer_schema
 from memory.extraction.extract import Extracted
@@ -119,6 +120,13 @@ def test_the_schema_requires_every_field_and_describes_none() -> None:
     schema = answer_schema()
     assert schema["$defs"]["Candidate"]["required"] == [*Candidate.model_fields]
     assert not any(word in str(schema["$defs"]) for word in ("description", "default", "title"))
+
+
+def test_a_schema_that_a_model_is_given_can_be_used_again() -> None:
+    schema, model = answer_schema(), ChatOpenAI(model="scripted", api_key=SecretStr("test"))
+    for method in ("json_schema", "function_calling", "json_mode"):
+        model.with_structured_output(schema, include_raw=True, method=method)
+    assert schema == answer_schema()
 
 
 @pytest.mark.parametrize(
