@@ -37,7 +37,7 @@ class RecallOptions:
     """How recall searches, and how much of it this process keeps in memory."""
 
     weights: Weights = PRESETS["default"]
-    cached_facts: int = 2_000  # facts of one user that the cache holds at most
+    cached_facts: int = 10_000  # facts of one user that the cache holds at most
     cache_bytes: int = 256_000_000  # for all users
     timeout: float = 2.5  # seconds until a search goes on with what is there: without vectors, or the index
 
