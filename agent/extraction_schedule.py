@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -18,6 +17,7 @@ from agent.identity import AgentStore
 from agent.models import open_model
 from agent.settings import ExtractWhen, Settings
 from agent.state import BackgroundInput
+from memory.extraction.extract import ExtractionFailed
 from memory.extraction.small_talk import is_small_talk
 from memory.extraction.utterances import EXTRACTION_MESSAGES, SAID_AT, Utterance, moment_of, utterances_of
 from memory.facts.changes import Changes
@@ -111,7 +111,14 @@ async def schedule_in_process(store: AgentStore, memory: UserMemory, thread_id: 
     """Do so in a task of this process, which ends before the store closes."""
     started_at, memory = utc_now(), await with_extraction_model(memory, store.settings)
     ids = frozenset(str(utterance.source.message_id) for utterance in said)
-    learn = partial(memory.learner.extract_and_learn, said, started_at=started_at)
+
+    async def learn() -> None:
+        try:
+            store.learned_later(await memory.learner.extract_and_learn(said, started_at=started_at))
+        except ExtractionFailed as error:
+            store.learned_later(error.learned)
+            raise
+
     key = background_thread(memory.user_id, thread_id)
     store.debouncer.schedule(key, store.settings.extract_after, learn, covers=ids)
 

@@ -1,7 +1,7 @@
 """Identifies the user of a run, and so whose memory it uses: nodes and tools ask only here."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from langchain_core.runnables import ensure_config
@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 from agent.context import Context, read_context
 from agent.settings import DEFAULT_USER, AnonymousRuns, Settings
 from memory.errors import BadInput, quoted
+from memory.facts.changes import Changes
 from memory.facts.fact import check_user_id
 from memory.store import FactStore
 from memory.user_memory import UserMemory
@@ -22,6 +23,7 @@ class AgentStore(FactStore):
     """The store that the graphs run with, and the settings that it was opened with."""
 
     settings: Settings
+    learned_later: Callable[[Changes], None]  # gets what each background extraction of this process has changed
 
 
 Run: TypeAlias = Runtime[Context] | ToolRuntime[Context, Any]  # what LangGraph passes to a node, or to a tool

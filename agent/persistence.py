@@ -141,10 +141,12 @@ async def open_store(settings: Settings | None = None, say: Say = None) -> "Asyn
 
 @asynccontextmanager
 async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
-    """The same store, before its index is checked. It finishes background extractions before it closes."""
+    """The same store, before its index is checked. Before it closes, it finishes the background extractions that end
+    within AFTER_REPLY_TIMEOUT."""
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     from agent.identity import AgentStore
+    from agent.limits import within
     from agent.models import open_model
 
     settings = services.settings
@@ -154,7 +156,7 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     items = AsyncPostgresStore(services.pool, ttl=ITEMS_TTL)
     queue, options = await _index_queue(services), _recall_options(settings)
     store = AgentStore(Ledger(services.pool), queue, services.open_index, items, options)
-    store.settings = settings
+    store.settings, store.learned_later = settings, lambda _: None
     await items.start_ttl_sweeper()  # a server starts none for a custom store
     keeping_up = asyncio.create_task(keep_up(store, log.warning))
     try:
@@ -162,7 +164,10 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     finally:
         keeping_up.cancel()
         try:
-            await store.debouncer.flush()
+            await within(settings.after_reply_timeout, store.debouncer.flush())
+        except TimeoutError:
+            seconds, advice = settings.after_reply_timeout, "`python -m agent catch-up` extracts what waits"
+            log.warning("background extraction not within %g s of closing: %s", seconds, advice)
         finally:
             await items.stop_ttl_sweeper()
 

@@ -4,10 +4,10 @@ import asyncio
 import logging
 import shlex
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from langchain_core.messages import AIMessage, HumanMessage
 from rich.console import Console
@@ -17,19 +17,23 @@ from agent.chat_models.providers import NoReply
 from agent.context import Context
 from agent.extraction_schedule import catch_up_thread, message_problem, waiting_utterances
 from agent.identity import AgentStore
+from agent.limits import within
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
 from agent.terminal.output import cell, changes_line, counted, day_of, dropped_line, local_zone, minute_of, printable
 from agent.terminal.threads import task_row, titled_threads
-from memory.errors import AgentMemoryError, BadInput, cause_of, quoted
+from memory.errors import AgentMemoryError, BadInput, Unavailable, cause_of, quoted
 from memory.extraction.extract import ExtractionFailed
 from memory.extraction.utterances import SAID_AT
+from memory.facts.changes import Changes
+from memory.ledger.locks import ANSWER_TIMEOUT, NO_ANSWER
 from memory.ledger.rows import stored_id
 from memory.threads.saver import ThreadSaver
 from memory.threads.tasks import active_tasks
 from memory.threads.threads import background_thread, list_threads
 from memory.user_memory import UserMemory
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 HELP = """\
@@ -55,6 +59,11 @@ class Chat:
     thread_id: str
     failed: bool = False  # whether any message or command failed
     _used: dict[str, None] = field(default_factory=dict)  # the threads in which something was said, in order
+    _busy: bool = False  # with a line: what is learned in the background meanwhile is printed after it
+    _learned: list[Changes] = field(default_factory=list)  # in the background, and not yet printed
+
+    def __post_init__(self) -> None:
+        self.store.learned_later = self._note_later
 
     @property
     def store(self) -> AgentStore:
@@ -62,10 +71,17 @@ class Chat:
 
     async def handle(self, line: str) -> bool:
         """Carry out one line; returns False for the last one."""
-        text = line.strip()
+        self._busy = True
+        try:
+            return await self._carried_out(line.strip())
+        finally:
+            self._busy = False
+            self._note_learned()
+
+    async def _carried_out(self, text: str) -> bool:
         try:
             if text.startswith("/"):
-                return await self._command(text)
+                return await _answered(self._command(text))
             if problem := message_problem(text, self.store.settings.max_message_chars):
                 raise BadInput(problem)
             await self._turn(text)
@@ -159,21 +175,34 @@ class Chat:
         for line in filter(None, (changes_line(changes), dropped_line(changes)) if changes else ()):
             self.note(line)
 
+    def _note_later(self, changes: Changes) -> None:
+        """Print what an extraction in the background has changed, but not into a reply."""
+        self._learned.append(changes)
+        if not self._busy:
+            self._note_learned()
+
+    def _note_learned(self) -> None:
+        while self._learned:
+            self._note_changes(memory_changes(self._learned.pop(0)))
+
     async def finish(self) -> None:
-        """Extract what waits in the threads of this chat; report what is left, and how to go on."""
+        """Extract what waits in the threads of this chat, as far as it ends within AFTER_REPLY_TIMEOUT; report what is
+        left, and how to go on."""
         try:
-            if waiting := await self._waiting():
+            if waiting := await _answered(self._waiting()):
                 self.note("learning from what was said; Ctrl-C leaves that to `python -m agent catch-up`", self.err)
-                failures = await self._extract(waiting)
-                for thread_id, count in (await self._waiting()).items():
+                failures = await self._extract_in_time(waiting)
+                for thread_id, count in (await _answered(self._waiting())).items():
                     failure = failures.get(thread_id)
                     reason = f" ({explained(failure).rstrip('.')})" if isinstance(failure, AgentMemoryError) else ""
                     left = f"Nothing was learned yet from {counted(count, 'message')} of thread {thread_id}{reason}"
                     again = f"`python -m agent catch-up --user {shlex.quote(self.memory.user_id)}` tries again."
                     self.fail(f"{left}: {again}")
-            if given_up := await self._given_up():
+            if given_up := await _answered(self._given_up()):
                 command = f"`python -m agent given-up --user {shlex.quote(self.memory.user_id)}`"
                 self.note(f"no facts could be taken from {counted(given_up, 'message')}: see {command}", self.err)
+        except Unavailable as error:
+            self.fail(f"{error} `python -m agent catch-up` learns from what waits.")
         except Exception as error:
             log.warning("chat not finished user=%r cause=%s", self.memory.user_id, cause_of(error))
             self.fail(turn_failure(error))
@@ -193,13 +222,24 @@ class Chat:
         used = {stored_id(thread_id) for thread_id in self._used}
         return sum(entry.thread_id in used for entry in await self.memory.given_up()) if used else 0
 
-    async def _extract(self, thread_ids: Iterable[str]) -> dict[str, Exception]:
+    async def _extract_in_time(self, thread_ids: Iterable[str]) -> dict[str, Exception]:
         """Learn from what waits in the threads; the errors by thread."""
-        settings, failures = self.store.settings, dict[str, Exception]()
+        seconds, failures = self.store.settings.after_reply_timeout, dict[str, Exception]()
+        try:
+            await within(seconds, self._extract(thread_ids, failures))
+        except TimeoutError:
+            late = Unavailable(f"it takes longer than AFTER_REPLY_TIMEOUT, {seconds:g} s")
+            failures = dict.fromkeys(thread_ids, late) | failures
+        return failures
+
+    async def _extract(self, thread_ids: Iterable[str], failures: dict[str, Exception]) -> None:
+        """Do so, one thread after the other, and add the errors to `failures`."""
+        settings = self.store.settings
         if settings.extract == "background":
             failed = await self.store.debouncer.flush()
-            user = self.memory.user_id
-            return {id_: failed[key] for id_ in thread_ids if (key := background_thread(user, id_)) in failed}
+            keys = {background_thread(self.memory.user_id, thread_id): thread_id for thread_id in thread_ids}
+            failures |= {keys[key]: error for key, error in failed.items() if key in keys}
+            return
         for thread_id in thread_ids:
             try:
                 max_chars = settings.max_message_chars
@@ -210,7 +250,14 @@ class Chat:
                 failures[thread_id] = error
                 if isinstance(error, ExtractionFailed):
                     self._note_changes(memory_changes(error.learned))
-        return failures
+
+
+async def _answered(work: Coroutine[Any, Any, T]) -> T:
+    """The result of work that only waits for the database. Raises Unavailable if that does not answer."""
+    try:
+        return await within(ANSWER_TIMEOUT, work)
+    except TimeoutError as error:
+        raise Unavailable(NO_ANSWER) from error
 
 
 def turn_failure(error: Exception) -> str:

@@ -11,6 +11,8 @@ from memory.errors import Unavailable
 from memory.ledger.pool import Connection, Pool
 
 LOCK_POLL = 0.05  # seconds between two attempts to take a lock
+ANSWER_TIMEOUT = 10.0  # seconds until a database that does not answer is given up
+NO_ANSWER = f"The database has not answered for {ANSWER_TIMEOUT:g} s: check that Postgres runs, and try again."
 # Begins a transaction that lasts while a lock is held, so that a pooler gives the session to no other client. Between
 # its statements it has no snapshot, by which it would block vacuum and `create index concurrently`.
 PIN = """begin isolation level read committed; select set_config(name, '0', true) from pg_settings
@@ -65,21 +67,33 @@ async def setup_lock(pool: Pool, key: int, *, timeout: float, busy: str) -> Asyn
 
 
 async def wait_for_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> None:
-    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            while True:
-                # Shielded: cancelling the statement would abort a transaction in which other locks are held.
-                if await asyncio.shield(_call(connection, "pg_try_advisory_lock", key)):
-                    return
-                await asyncio.sleep(LOCK_POLL)
-    except TimeoutError as error:
-        raise Unavailable(busy) from error
+    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock. If
+    the database does not answer, it closes the connection and raises Unavailable(NO_ANSWER)."""
+    while True:
+        # In a task: cancelling the statement would abort a transaction in which other locks are held.
+        attempt = asyncio.create_task(_call(connection, "pg_try_advisory_lock", key))
+        if not await answers(attempt, connection, ANSWER_TIMEOUT):
+            raise Unavailable(NO_ANSWER)
+        if attempt.result():
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            raise Unavailable(busy)
+        await asyncio.sleep(LOCK_POLL)
 
 
-async def unlock(connection: Connection, key: int) -> None:
-    """Release a lock that `wait_for_lock` may have taken."""
-    await _call(connection, "pg_advisory_unlock", key)
+async def answers(statement: asyncio.Task[bool], connection: Connection, timeout: float) -> bool:
+    """Whether the statement ends, or fails, within `timeout` seconds. If not, the connection is closed, which ends the
+    statement at once: psycopg takes up to 10 s to cancel one."""
+    if (await asyncio.wait([statement], timeout=timeout))[0]:
+        return True
+    await connection.close()
+    await asyncio.gather(statement, return_exceptions=True)
+    return False
+
+
+async def unlock(connection: Connection, key: int) -> bool:
+    """Release a lock that `wait_for_lock` may have taken. Returns whether it had."""
+    return await _call(connection, "pg_advisory_unlock", key)
 
 
 async def _call(connection: Connection, function: str, key: int) -> bool:

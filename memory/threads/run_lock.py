@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from psycopg import Error, OperationalError
+from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import Unavailable
 from memory.ledger.keyed_locks import KeyedLocks
-from memory.ledger.locks import PIN, lock_key, unlock, wait_for_lock
+from memory.ledger.locks import ANSWER_TIMEOUT, PIN, answers, lock_key, unlock, wait_for_lock
 from memory.ledger.pool import Connection, Pool
 
 RUN_TIMEOUT = 30.0  # seconds to wait for another run of the same thread
@@ -47,8 +47,9 @@ class RunLocks:
     @asynccontextmanager
     async def _connected(self, deadline: float) -> AsyncIterator[Connection]:
         """The connection that holds the locks; its last user returns it to the pool."""
+        answers_until = min(deadline, asyncio.get_running_loop().time() + ANSWER_TIMEOUT)
         try:
-            async with asyncio.timeout_at(deadline), self._opening:
+            async with asyncio.timeout_at(answers_until), self._opening:
                 if self._connection:
                     try:
                         await asyncio.shield(AsyncConnectionPool.check_connection(self._connection))
@@ -83,8 +84,6 @@ class RunLocks:
 
 
 async def _unlock(connection: Connection, key: int) -> None:
-    try:
-        async with asyncio.timeout(UNLOCK_TIMEOUT):
-            await unlock(connection, key)
-    except (Error, TimeoutError):
+    unlocking = asyncio.create_task(unlock(connection, key))
+    if await answers(unlocking, connection, UNLOCK_TIMEOUT) and unlocking.exception():
         await connection.close()  # which releases the lock as well; a pooler ends the session of a broken transaction

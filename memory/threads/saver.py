@@ -4,7 +4,8 @@ It uses private parts of LangGraph's: pyproject.toml pins the minor version, and
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -16,7 +17,8 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
-from memory.errors import BadInput
+from memory.errors import BadInput, Unavailable
+from memory.ledger.locks import ANSWER_TIMEOUT, NO_ANSWER
 from memory.ledger.pool import Pool
 from memory.threads.group_commit import GroupCommitter
 
@@ -80,8 +82,9 @@ class ThreadSaver(AsyncPostgresSaver):
         saved = {**checkpoint, "channel_values": plain | snapshots}
         row = (*ids, saved, base.get_serializable_checkpoint_metadata(config, metadata))
         blob_rows = self._dump_blobs(thread_id, namespace, blobs, changed)
-        if not await self._committer.commit(checkpoints=[row], blobs=blob_rows):
-            return await super().aput(config, checkpoint, metadata, new_versions)
+        async with _in_time():
+            if not await self._committer.commit(checkpoints=[row], blobs=blob_rows):
+                return await super().aput(config, checkpoint, metadata, new_versions)
         return {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint["id"]}}
 
     async def aput_writes(
@@ -91,8 +94,9 @@ class ThreadSaver(AsyncPostgresSaver):
         configurable = config["configurable"]
         ids = configurable["thread_id"], configurable["checkpoint_ns"], configurable["checkpoint_id"]
         replaces = all(channel in base.WRITES_IDX_MAP for channel, _ in writes)
-        if replaces or not await self._committer.commit(writes=self._dump_writes(*ids, task_id, task_path, writes)):
-            await super().aput_writes(config, writes, task_id, task_path)
+        async with _in_time():
+            if replaces or not await self._committer.commit(writes=self._dump_writes(*ids, task_id, task_path, writes)):
+                await super().aput_writes(config, writes, task_id, task_path)
 
     async def adelete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Delete what these runs saved, as a server's `rollback` does: each thread is as it was before them."""
@@ -106,6 +110,16 @@ class ThreadSaver(AsyncPostgresSaver):
             for table in ("checkpoint_blobs", "checkpoint_writes", "checkpoints"):
                 copies = f"select copy.* from {table} t, jsonb_populate_record(t, %s) copy where t.thread_id = %s"
                 await connection.execute(f"insert into {table} {copies}", (changed, source_thread_id))
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Raises Unavailable if the database does not answer."""
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            yield
+    except TimeoutError as error:
+        raise Unavailable(NO_ANSWER) from error
 
 
 class ThreadSerializer(JsonPlusSerializer):

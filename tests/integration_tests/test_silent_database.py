@@ -1,0 +1,107 @@
+"""A database that does not answer any more is named, and soon, whatever the chat is doing; afterwards it goes on."""
+
+import asyncio
+import io
+import time
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from rich.console import Console
+
+from agent.extraction_schedule import with_extraction_model
+from agent.persistence import open_checkpointer, open_store
+from agent.settings import read_settings
+from agent.terminal import chat as terminal
+from agent.terminal.chat import Chat
+from graphs.chat import builder
+from memory.embedded.connect import Addresses
+from memory.ledger import locks
+from memory.threads import run_lock, saver
+from memory.user_memory import UserMemory
+from tests.collecting import collects, known
+from tests.gate import Gate
+from tests.openai_server import Answer, Request, ScriptedOpenAI, Text
+from tests.torture import script
+from tests.torture.script import items
+
+ANSWER_TIMEOUT = 0.5  # seconds, in place of 10
+SOON = 10 * ANSWER_TIMEOUT
+NO_ANSWER = "error: The database has not answered for 10 s: check that Postgres runs, and try again."
+
+
+@pytest.fixture
+async def database(servers: Addresses) -> AsyncIterator[Gate]:
+    address = conninfo_to_dict(servers.postgres or "")
+    socket = f"{address['host']}/.s.PGSQL.{address['port']}"
+    url = f"postgresql://{address['user']}@host/{address['dbname']}?sslmode=disable&gssencmode=disable"
+    async with Gate(url, socket) as gate:
+        yield gate
+
+
+@pytest.fixture
+async def chat(
+    environment: dict[str, str], database: Gate, openai: ScriptedOpenAI, user: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Chat]:
+    for module in (locks, run_lock, saver, terminal):
+        monkeypatch.setattr(module, "ANSWER_TIMEOUT", ANSWER_TIMEOUT)
+    monkeypatch.setattr(run_lock, "UNLOCK_TIMEOUT", ANSWER_TIMEOUT)
+    openai.defaults["extraction"] = script.extraction
+    settings = read_settings().model_copy(update={"postgres_url": database.url})
+    async with open_checkpointer(settings) as saving, open_store(settings) as store:
+        store.settings = settings.model_copy(update={"after_reply_timeout": 8.5})  # 0.5 s for an extraction
+        graph = builder.compile(checkpointer=saving, store=store)
+        memory = await with_extraction_model(UserMemory(store, user), settings)
+        out, err = (Console(file=io.StringIO(), width=1_000) for _ in range(2))
+        yield Chat(graph, saving, memory, out, err, str(uuid.uuid4()))
+        await database.set("open")
+
+
+async def told(chat: Chat, line: str) -> list[str]:
+    """The lines of errors that the chat answers with, and soon."""
+    before, started = len(errors(chat)), time.monotonic()
+    await chat.handle(line)
+    assert time.monotonic() - started < SOON
+    return errors(chat)[before:]
+
+
+def errors(chat: Chat) -> list[str]:
+    assert isinstance(chat.err.file, io.StringIO)
+    return chat.err.file.getvalue().splitlines()
+
+
+async def test_a_turn_and_a_command_name_the_database_and_a_later_turn_succeeds(chat: Chat, database: Gate) -> None:
+    assert await told(chat, items("stamps")) == []
+    await database.set("stops")
+    for line in (items("coins"), items("coins"), "/memories", "/threads"):
+        assert await told(chat, line) == [NO_ANSWER]
+    await database.set("open")
+    async with asyncio.timeout(30):
+        while await told(chat, items("cups")):  # until the pool has connections again
+            pass
+    assert await known(chat.store, chat.memory.user_id) == collects("stamps", "cups")
+
+
+@pytest.mark.parametrize("kind", ["reply", "extraction"])
+async def test_a_database_that_stops_in_the_middle_of_a_turn_ends_it(
+    chat: Chat, database: Gate, openai: ScriptedOpenAI, kind: str
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop(request: Request) -> Answer:
+        asyncio.run_coroutine_threadsafe(database.set("stops"), loop).result()
+        return script.extraction(request) if kind == "extraction" else Text("Yes.")
+
+    openai.defaults[kind] = stop  # type: ignore[index]
+    assert await told(chat, items("coins")) == [NO_ANSWER]
+
+
+async def test_leaving_the_chat_names_the_database_and_how_to_go_on(chat: Chat, database: Gate) -> None:
+    chat.store.settings = chat.store.settings.model_copy(update={"extract": "batched"})
+    assert await told(chat, items("stamps")) == []
+    await database.set("stops")
+    started = time.monotonic()
+    await chat.finish()
+    assert time.monotonic() - started < SOON
+    assert errors(chat) == [f"{NO_ANSWER} `python -m agent catch-up` learns from what waits."]
