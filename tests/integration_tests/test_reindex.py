@@ -205,7 +205,7 @@ async def test_an_embedder_that_does_not_answer_delays_the_index_and_not_the_sta
         assert set(await found(store, user, "Austin or Lima?")) == {"Has lived in Austin", "Has lived in Lima"}
 
 
-async def test_an_index_moves_away_from_a_server_that_is_gone_and_is_deleted_there_later(
+async def test_an_index_moves_away_from_a_server_that_is_gone(
     settings: Settings, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Gate(settings.chroma_url) as gate:
