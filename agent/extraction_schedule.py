@@ -108,7 +108,7 @@ def background_input(thread_id: str, utterances: Sequence[Utterance]) -> Backgro
 
 
 async def schedule_in_process(store: AgentStore, memory: UserMemory, thread_id: str, said: Sequence[Utterance]) -> None:
-    """Do so in a task of this process, which ends before the store closes."""
+    """Do so in a task of this process. The store is told what it changed, and waits for it when it closes."""
     started_at, memory = utc_now(), await with_extraction_model(memory, store.settings)
     ids = frozenset(str(utterance.source.message_id) for utterance in said)
 

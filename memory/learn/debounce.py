@@ -1,4 +1,4 @@
-"""Background tasks of this process, each started after a pause; all finish before the store closes.
+"""Background tasks of this process, each started after a pause; the store waits for them when it closes.
 
 Written by hand: a scheduler such as APScheduler replaces a waiting job, and does not see that its inputs would be lost.
 """

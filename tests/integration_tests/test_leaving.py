@@ -50,7 +50,7 @@ async def test_what_is_learned_in_the_background_is_printed_at_once(chat: Chat, 
     assert printed(chat.out) == ["OK.", "learned: collects stamps"]
 
 
-async def test_what_is_learned_during_a_reply_is_printed_after_it(
+async def test_what_is_learned_in_the_background_is_printed_after_a_reply(
     chat: Chat, openai: ScriptedOpenAI, setting: Setting
 ) -> None:
     setting(extract="background", extract_after=0)
@@ -76,7 +76,7 @@ async def test_what_is_learned_during_a_reply_is_printed_after_it(
 
 
 @pytest.mark.parametrize("extract", ["batched", "background"])
-async def test_leaving_a_chat_with_a_hanging_model_loses_nothing(
+async def test_leaving_while_the_model_hangs_ends_in_time_and_loses_nothing(
     chat: Chat, openai: ScriptedOpenAI, setting: Setting, user: str, extract: str
 ) -> None:
     setting(extract=extract, extract_after=3_600, after_reply_timeout=LIMIT)
