@@ -220,7 +220,8 @@ class FactStore(Parts, BaseStore):
 
     async def _items_of(self, user_id: str, facts: list[Fact], namespace: tuple[str, ...]) -> list[dict[str, Any]]:
         """The facts as the arguments of items."""
-        created = await self.ledger.first_written(user_id, [fact.key for fact in facts]) if facts else {}
+        put = [fact.key for fact in facts if fact.key != fact.id]  # others are the first under their key
+        created = await self.ledger.first_written(user_id, put) if put else {}
         items = list[dict[str, Any]]()
         for number, fact in enumerate(facts):
             written = {"created_at": created.get(fact.key, fact.recorded_at), "updated_at": fact.recorded_at}

@@ -35,6 +35,7 @@ create table memory.facts (
     primary key (owner, id)
 );
 create index facts_slot on memory.facts (owner, subject, attribute);
+create index facts_key on memory.facts (owner, key);
 create index facts_digest on memory.facts (owner, digest) where retired_at is null;
 create index facts_plans on memory.facts (owner, subject, attribute)
     where retired_at is null and exclusive and (tense = 'planned' or valid_from > observed_at);
