@@ -120,21 +120,20 @@ class IndexQueue:
         """Store the vectors that facts of the page lack. No write and no search waits for it."""
         keys = {"owners": [key.owner for key in page], "ids": [key.fact_id for key in page]}
         lacking = await self.rows(LACKING, **keys)
-        if len(lacking) <= WITHOUT_LOCK:
-            await self._store_vectors(lacking)
-        else:
-            async with self._locked("embed", {row["owner"] for row in lacking}):
-                await self._store_vectors(await self.rows(LACKING, **keys))
-
-    async def _store_vectors(self, lacking: Sequence[DictRow]) -> None:
-        if lacking:
-            vectors = await self.embedder.embed_facts([fact_of_row(row) for row in lacking])
-            rows = [
-                (self.embedder.name, bytes_of(vector), row["owner"], row["id"])
-                for row, vector in zip(lacking, vectors, strict=True)
-            ]
+        if len(lacking) > WITHOUT_LOCK:
+            async with self._locked("embed", {row["owner"] for row in lacking}) as connection:
+                cursor = await connection.execute(LACKING, {"embedder": self.embedder.name, **keys})
+                await connection.cursor().executemany(STORE_VECTOR, await self._embedded(await cursor.fetchall()))
+        elif lacking:
+            embedded = await self._embedded(lacking)
             async with self.pool.connection() as connection:
-                await connection.cursor().executemany(STORE_VECTOR, rows)
+                await connection.cursor().executemany(STORE_VECTOR, embedded)
+
+    async def _embedded(self, lacking: Sequence[DictRow]) -> list[tuple[str, bytes, str, str]]:
+        """The parameters of STORE_VECTOR for each of these facts."""
+        vectors = await self.embedder.embed_facts([fact_of_row(row) for row in lacking])
+        rows = zip(lacking, map(bytes_of, vectors), strict=True)
+        return [(self.embedder.name, vector, row["owner"], row["id"]) for row, vector in rows]
 
     async def _update(self, page: Sequence[FactKey]) -> None:
         """Bring the index up to date on these facts; those that are not in the ledger any more are removed."""
