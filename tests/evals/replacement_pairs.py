@@ -27,11 +27,12 @@ SAID_AT = NOW
 
 RetiredKind = Literal[
     "same attribute", "other attribute name", "spelling", "opposite", "status", "ended", "number", "somebody else",
-    "refined", "no claim",
+    "refined", "part of a list", "no claim",
 ]  # fmt: skip
 KeptKind = Literal[
     "other subject", "namesake", "shared word", "another value", "second job", "hobby beside a job", "temporary",
     "trip", "plan", "past", "unrelated", "duplicate", "less exact", "side remark", "partial change", "no claim",
+    "hypothetical", "comparison", "detail", "other facet", "sarcasm",
 ]  # fmt: skip
 Tense = Literal["now", "past", "planned", "temporary"]
 
@@ -76,7 +77,11 @@ class ReplacementPair(NamedTuple):
 
 
 def load_replacement_pairs(name: str = "replacement_pairs") -> list[ReplacementPair]:
-    """Every pair, in the order of the file; of "replacement_pairs_later", those that no rule was written for."""
+    """Every pair of the file `name`, in its order.
+
+    "replacement_pairs" is the set that rules are chosen on. "replacement_pairs_later" was written after the rules, and
+    "replacement_pairs_unseen" last, without seeing them: choose nothing on this one.
+    """
     lines = (Path(__file__).parent / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [_pair(json.loads(line), "test" if n % 2 else "dev") for n, line in enumerate(lines)]
 
