@@ -41,7 +41,7 @@ def to_compare(user_id: str, found: Extracted) -> list[Pair]:
         if said := message_of(candidate, found.utterances):
             pairs |= dict.fromkeys(compared(candidate, said.text))
             if fact := _fact(user_id, candidate, said, said.said_at, names):
-                pairs |= dict.fromkeys(claimed_changes(_claims(candidate, found.known), fact, found.known))
+                pairs |= dict.fromkeys(claimed_changes(_claims(candidate, found.known), fact, found.known, said.text))
     for known, said, quote in _taken_back(found):
         if known and said and not names_it(known, around := sentence_around(quote, said.text)):
             pairs[taken_pair(known, around)] = None
@@ -67,7 +67,7 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
             if limited and kept_of[said.source] == MAX_CANDIDATES:
                 reason = "over the limit"
             elif fact := _fact(user_id, candidate, said, now, names):
-                kept.append(_proposal(fact, candidate, found.known, cosines))
+                kept.append(_proposal(fact, candidate, found.known, said.text, cosines))
                 kept_of[said.source] += limited
             else:
                 reason = "unreadable"
@@ -128,8 +128,8 @@ def _names(found: Extracted) -> list[frozenset[str]]:
     return own_names(found.known) + [content(name.text) for name in new if subject_name(name.subject) == USER]
 
 
-def _proposal(fact: Fact, candidate: Candidate, known: Sequence[Fact], cosines: Cosines) -> Proposal:
-    relations = counted(_claims(candidate, known), fact, known, cosines)
+def _proposal(fact: Fact, candidate: Candidate, known: Sequence[Fact], message: str, cosines: Cosines) -> Proposal:
+    relations = counted(_claims(candidate, known), fact, known, message, cosines)
     if any(other.slot == fact.slot and relations.get(other.id) == "beside" for other in known):
         fact = fact.model_copy(update={"exclusive": False})
     return Proposal(fact, relations)

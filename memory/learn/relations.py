@@ -1,8 +1,8 @@
 """Judges which of the relations count that a model claims between facts: its word alone retires nothing. Pure.
 
-A known fact that gives way has to be about the same subject, and the message has to show the change: another value of
-what has one value, an end or a contrast that names what has ended, or another number of the same thing. By hand, since
-no library judges this offline; the rates on labelled pairs are in tests/evals/README.md.
+A known fact gives way to one about the same subject if the new text denies it or gives another number, or if both hold
+one value each, as the model says, and the message shows a change: in so many words, or by naming the old value. `_ends`
+has all the rules. By hand, since no library judges this offline; tests/evals/README.md has the rates.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from memory.facts.changes import RelationKind
 from memory.facts.content import alike, content, words
 from memory.facts.fact import Fact
-from memory.facts.slots import SPELLINGS, USER
+from memory.facts.slots import MANY_VALUED, SPELLINGS, USER, is_exclusive
 from memory.facts.text import normalize
 from memory.learn.signs import (
     ALSO,
@@ -20,49 +20,55 @@ from memory.learn.signs import (
     COPULAS,
     DISLIKING,
     END,
-    KIN_HAN,
+    HAVING,
     LIKING,
+    LIMITED,
     MINE,
     NEGATION,
-    PLACES,
     SAYS_I,
     SWITCH,
     TAKING_BACK,
-    TOPICS,
     WANTED,
     WISH,
 )
 from memory.learn.support import Cosines, Pair
 
-# Cosines of the local embedder from which on two facts are about the same thing, about nearly the same, and the same.
-MIN_COSINE, NEAR, SAME = 0.45, 0.55, 0.66
+# Cosines of the local embedder from which on two facts have much in common, are about one thing, say the same.
+LOW, NEAR, SAME = 0.2, 0.45, 0.66
 FAR = 0.25  # below it, words and a fact have nothing in common
 
 
-def claimed_changes(claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact]) -> list[Pair]:
-    """The pairs of texts whose cosines `counted` needs: of facts that the model says are replaced and words do not."""
+def claimed_changes(claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact], message: str) -> list[Pair]:
+    """The pairs of texts whose cosines `counted` needs: of facts that the model says are replaced and words do not.
+
+    `message` is the whole message that the fact was said in, here and below.
+    """
     claimed = (other for other in known if claims.get(other.id) in ("replaces", "refines"))
-    undecided = (other for other in claimed if not _relation(claims[other.id], fact, other, 0.0))
+    undecided = (other for other in claimed if not _relation(claims[other.id], fact, other, message, 0.0))
     return [_pair(other, fact) for other in undecided if other.subject == fact.subject]
 
 
 def counted(
-    claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact], cosines: Cosines
+    claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact], message: str, cosines: Cosines
 ) -> dict[str, RelationKind]:
     """Of what a model claims, the relations of the fact to known ones that count: id of a known fact -> relation."""
     relations = dict[str, RelationKind]()
     for other in known:
-        if kind := _relation(claims.get(other.id, "unrelated"), fact, other, cosines.get(_pair(other, fact), 0.0)):
+        claim, cosine = claims.get(other.id, "unrelated"), cosines.get(_pair(other, fact), 0.0)
+        if kind := _relation(claim, fact, other, message, cosine):
             relations[other.id] = kind
     return relations
 
 
 def takes_slot(fact: Fact, other: Fact) -> bool:
-    """Whether a fact takes the place of another in their slot of one value, although no model says so: it says the same
-    of the slot ("Lives in ..."), or the message says that something changed; and neither a wish nor somebody else's."""
-    if _stands_aside(fact, other) or _is_about_value(fact, other):
+    """Whether a fact takes the place of another in their slot of one value, although no model says so.
+
+    It gives another number, or says the same with another value, of which there is one or which changed.
+    """
+    if _leaves_alone(fact, other):
         return False
-    return _same_frame(fact, other) or _other_number(fact, other) or bool(CHANGE.search(_said(fact)))
+    one_value = is_exclusive(fact.attribute, None) or _defines(fact, other) or _says_change(fact)
+    return _other_number(fact, other) or (one_value and _same_frame(fact, other))
 
 
 def says_end(fact: Fact) -> bool:
@@ -78,19 +84,22 @@ def _said(fact: Fact) -> str:
     return normalize(f"{fact.text} | {fact.quote}")
 
 
-def _relation(claim: RelationKind, fact: Fact, other: Fact, cosine: float) -> RelationKind | None:
+def _relation(claim: RelationKind, fact: Fact, other: Fact, message: str, cosine: float) -> RelationKind | None:
     if fact.subject != other.subject:
         return None
-    if fact.slot == other.slot and fact.exclusive and content(fact.text) < content(other.text):
+    less = content(fact.text) < content(other.text)
+    if less and claim == "replaces" and _says_change(fact) and _names_old(message, fact, other):
+        return claim  # "Sold the cello, it's just piano and bass now"
+    if less and fact.slot == other.slot and fact.exclusive:
         return "duplicate"  # "Lives in Texas" takes nothing from "Lives in Austin, Texas"
     match claim:
         case "duplicate":
             return claim if _says_the_same(fact, other) else None
         case "refines":
-            covers = all(_holds(fact.text, word) for word in _value(other, fact) or content(other.text))
-            return claim if covers and (fact.slot == other.slot or cosine >= MIN_COSINE) else None
+            covers = all(_holds(fact.text, word) for word in _value(other))
+            return claim if covers and (fact.slot == other.slot or cosine >= NEAR) else None
         case "replaces":
-            return claim if _ends(fact, other, cosine) else None
+            return claim if _ends(fact, other, message, cosine) else None
         case "beside":
             return claim
     return None
@@ -99,55 +108,99 @@ def _relation(claim: RelationKind, fact: Fact, other: Fact, cosine: float) -> Re
 def _says_the_same(fact: Fact, other: Fact) -> bool:
     """Whether one of two texts says what the other does, in more words at most, and with no other name."""
     extra = _names(fact) - content(f"{other.text} {other.subject}")
-    known_in_new = all(_holds(fact.text, word) for word in _value(other, fact) or content(other.text))
+    known_in_new = all(_holds(fact.text, word) for word in _value(other))
     return not extra and not _opposed(fact, other) and (known_in_new or not _adds(fact, other))
 
 
-def _ends(fact: Fact, other: Fact, cosine: float) -> bool:
-    """Whether the message shows that the known fact no longer holds."""
-    said, text, value = _said(fact), normalize(fact.text), _value(other, fact) or content(other.text)
-    shared, named = frozenset(word for word in value if _holds(said, word)), _names(other)
+def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> bool:
+    """Whether the message shows that the known fact no longer holds. The first line that applies decides."""
+    same_slot = fact.slot == other.slot
     if fact.tense == "past":
-        near = cosine >= (NEAR if named else SAME)
-        return shared == value or bool(shared and named <= shared and near)
+        return _denies(fact, other) or _is_it(fact, other, cosine)
     if _stands_aside(fact, other):
         return False
-    changed, switched, ending = CHANGE.search(said), SWITCH.search(said), END.search(said)
-    if shared and (END.search(text) or _opposed(fact, other)):  # "No longer plays the piano": of nothing but the piano
-        again = changed and NEGATION.search(normalize(other.text)) and not NEGATION.search(text)
-        if again or not _adds(fact, other):
-            return True
-        return bool(END.search(text) and cosine >= SAME) and not _is_about_value(fact, other)
-    if _other_number(fact, other):
+    if _denies(fact, other) or _other_number(fact, other):
         return True
-    if _is_about_value(fact, other):
+    if same_slot and _opposed(fact, other) and fact.attribute not in MANY_VALUED and other.category != "constraint":
+        return True
+    if _leaves_alone(fact, other):
         return False
-    same_frame, topic = _same_frame(fact, other), _one_topic(fact, other)
-    if topic and changed and _in_topic_of("diet", fact):
-        return True  # the attribute holds several diets
-    if other.category == "constraint":
-        return False  # an allergy ends in so many words only
-    if named and named <= shared and (switched or (ending and shared == value) or (topic and changed)):
-        return True  # "Swims instead of CrossFit"
-    if fact.exclusive and other.exclusive:
-        return same_frame or (topic and bool(changed or (ending and shared) or cosine >= MIN_COSINE))
-    if (other.exclusive and fact.slot == other.slot) or same_frame:
-        return bool(switched and same_frame)  # "I switched to Emacs"; otherwise the slot holds several
-    near = cosine >= (MIN_COSINE if changed or ending else NEAR)
-    return bool(shared - named) and near and fact.slot != other.slot
+    changed = _says_change(fact)
+    shown = changed or _names_old(message, fact, other) or (_shares(fact, other) and bool(END.search(_said(fact))))
+    if other.category == "constraint":  # an allergy is only denied, a diet may also change
+        return shown and "diet" in (fact.attribute, other.attribute) and cosine >= LOW
+    if not (fact.exclusive and other.exclusive):
+        if same_slot:  # which holds several values
+            return bool(SWITCH.search(_said(fact))) and _same_frame(fact, other)
+        return cosine >= (NEAR if shown else SAME)
+    if _is_owned(fact) and _is_owned(other):
+        return changed or _names_old(fact.quote, fact, other)
+    if same_slot:
+        return shown or takes_slot(fact, other) or cosine >= SAME
+    one_kind = fact.category == other.category or cosine >= NEAR
+    return one_kind and cosine >= (LOW if shown or _defines(fact, other) else SAME)
+
+
+def _says_change(fact: Fact) -> bool:
+    """Whether text or quote say in so many words that something has changed, or since when it holds."""
+    return bool(CHANGE.search(_said(fact)) or SWITCH.search(_said(fact)))
+
+
+def _shares(fact: Fact, other: Fact) -> bool:
+    """Whether text or quote name something that the known text names."""
+    return any(_holds(_said(fact), word) for word in content(other.text) - content(other.subject))
+
+
+def _names_old(message: str, fact: Fact, other: Fact) -> bool:
+    """Whether the message names what the known fact says, and the new one does not: "Denise left, it's Omar now"."""
+    return any(_holds(message, word) for word in _value(other) if not _holds(f"{fact.text} {fact.attribute}", word))
+
+
+def _is_it(fact: Fact, other: Fact, cosine: float) -> bool:
+    """Whether a fact that is over is the known one: it names the same, or all its names and says nearly the same."""
+    known = content(other.text) - content(other.subject)
+    named = frozenset(word for word in known if _holds(_said(fact), word))
+    if _opposed(fact, other):
+        return False  # "Smoked as a student", "Doesn't smoke"
+    return named == known or bool(named and _names(other) <= named and cosine >= SAME)
+
+
+def _denies(fact: Fact, other: Fact) -> bool:
+    """Whether the text says that the known one has ended, or its opposite, and nothing else."""
+    ended = END.search(normalize(fact.text)) or (fact.tense != "past" and _opposed(fact, other))
+    return bool(ended) and _shares(fact, other) and not _adds(fact, other)
+
+
+def _leaves_alone(fact: Fact, other: Fact) -> bool:
+    """Whether a fact says nothing against another: it stands aside, is a remark on it, or one may like both."""
+    return bool(LIKING.search(normalize(fact.text))) or _stands_aside(fact, other) or _is_about_value(fact, other)
+
+
+def _is_owned(fact: Fact) -> bool:
+    """Whether a text says what somebody has: they may have another one, too."""
+    told = (word for word in words(fact.text) if word not in words(fact.subject))
+    return next(told, "") in HAVING
+
+
+def _defines(fact: Fact, other: Fact) -> bool:
+    """Whether both texts begin with their attribute: "Landlord is ..."."""
+    first = words(fact.text)[:1]
+    return first == words(other.text)[:1] and {*first} <= {*words(f"{fact.attribute} {other.attribute}")}
 
 
 def _stands_aside(fact: Fact, other: Fact) -> bool:
-    """Whether the fact is a wish, comes in addition, or is about somebody or something that the user calls "my ..."."""
+    """Whether the fact holds for a while or if something else does, is a wish, comes in addition, or is about somebody
+    or something that the user calls "my ..."."""
     said, text = _said(fact), normalize(fact.text)
     also = ALSO.search(said) and not END.search(said)
     wish = (WISH.search(text) or WANTED.search(said)) and not WISH.search(normalize(other.text))
-    return bool(also or wish or KIN_HAN.match(text)) or (fact.subject == USER and _is_of_mine(fact))
+    limited = LIMITED.search(normalize(fact.quote))
+    return bool(limited or also or wish) or (fact.subject == USER and _is_of_mine(fact))
 
 
 def _is_about_value(fact: Fact, other: Fact) -> bool:
     """Whether a text begins with what the known one names: "Rex has a new collar" says nothing about having Rex."""
-    first, value = words(fact.text)[:1], _value(other, fact) or content(other.text)
+    first, value = words(fact.text)[:1], _value(other)
     return first != words(other.text)[:1] and any(alike(word, start) for word in value for start in first)
 
 
@@ -159,18 +212,6 @@ def _is_of_mine(fact: Fact) -> bool:
     return any(alike(word, first) for word in mine for first in begins if not any(alike(first, a) for a in about))
 
 
-def _one_topic(fact: Fact, other: Fact) -> bool:
-    """Whether two attributes are one, one is part of the other ("rent", "monthly rent"), or both are of TOPICS."""
-    one, two = fact.attribute, other.attribute
-    short, long = sorted((content(one), content(two)), key=len)
-    part = bool(short) and all(any(alike(word, name) for name in long) for word in short)
-    return one == two or part or any({one, two} <= topic for topic in TOPICS)
-
-
-def _in_topic_of(attribute: str, fact: Fact) -> bool:
-    return any({attribute, fact.attribute} <= topic for topic in TOPICS)
-
-
 def _same_frame(fact: Fact, other: Fact) -> bool:
     """Whether two texts say the same of something, but for the value: "Lives in Rome", "Lives in Lima"."""
     one, two = (
@@ -178,20 +219,18 @@ def _same_frame(fact: Fact, other: Fact) -> bool:
     )
     if not one or not two:
         return False
-    if one[0] in COPULAS and max(len(one), len(two)) > 2:
-        return one[:2] == two[:2] and (one[1] not in PLACES or one[-1] == two[-1])
-    if one[0] == two[0]:
-        return True
     if len(one) == len(two) == 1:  # of a script without spaces
-        return one[0][-3:] == two[0][-3:] or (one[0][0], one[0][-2:]) == (two[0][0], two[0][-2:])
-    verb_last = len(one) == len(two) <= 3 and one[-1] == two[-1]
-    return verb_last and one[-1] not in _names(fact) | _names(other)
+        return one[0][:2] == two[0][:2] or one[0][-3:] == two[0][-3:]
+    size = 2 if one[0] in COPULAS and max(len(one), len(two)) > 2 else 1
+    return one[:size] == two[:size]
 
 
-def _value(other: Fact, fact: Fact) -> frozenset[str]:
-    """The words of a known fact that its subject does not say already, nor, if both are of one topic, its attribute."""
-    named = content(f"{other.attribute} {other.subject}" if _one_topic(fact, other) else other.subject)
-    return frozenset(word for word in content(other.text) if not any(alike(word, name) for name in named))
+def _value(other: Fact) -> frozenset[str]:
+    """The words of a known fact that its subject does not say already, nor, if there are others, its attribute."""
+    told = content(other.text)
+    for named in (content(other.subject), content(other.attribute)):
+        told = frozenset(word for word in told if not any(alike(word, name) for name in named)) or told
+    return told
 
 
 def _holds(text: str, word: str) -> bool:
@@ -225,7 +264,7 @@ def _other_number(fact: Fact, other: Fact) -> bool:
     numbers = [{word for word in found if word.isdecimal()} for found in (one, two)]
     rest, known = one - numbers[0], two - numbers[1]
     same = all(any(alike(word, heard) for heard in known) for word in rest) and len(rest) == len(known)
-    return all(numbers) and numbers[0] != numbers[1] and same and words(fact.text)[0] == words(other.text)[0]
+    return all(numbers) and numbers[0] != numbers[1] and same
 
 
 def names_it(fact: Fact, said: str) -> bool:

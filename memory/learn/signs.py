@@ -5,31 +5,6 @@ They are lists, since code has to be certain without a model; what is on none of
 
 import re
 
-# Attributes of one topic, whatever a model calls them, a paragraph each: home, work, partner, diet.
-TOPICS_TEXT = """
-home city; home country; address; home address; living situation; household; wohnort; wohnung; adresse; zuhause;
-ville; domicile; logement; ciudad; domicilio; vivienda; città; casa; residenza; cidade; morada; residência; woonplaats;
-miasto; miejsce zamieszkania; город; место жительства; адрес; şehir; 居住地; 住所; 住址; 城市; 居住城市; 거주지; 주소;
-शहर; المدينة
-
-employer; occupation; employment status; employment; work; work status; business; arbeitgeber; arbeit; beruf; firma;
-arbeitsplatz; employeur; entreprise; profession; travail; métier; empleador; empresa; trabajo; profesión;
-datore di lavoro; azienda; lavoro; professione; empregador; trabalho; profissão; werkgever; werk; pracodawca; praca;
-zawód; работа; работодатель; профессия; işveren; iş; meslek; 勤務先; 職業; 仕事; 工作单位; 工作; 职业; 公司; 직장; 직업
-
-marital status; partner; spouse; husband; wife; girlfriend; boyfriend; fiancé; fiance; fiancée; relationship;
-family status; familienstand; beziehung; ehe; situation familiale; conjoint; état civil; estado civil; pareja;
-stato civile; stato sentimentale; stato relazionale; relação; companheiro; burgerlijke staat; stan cywilny;
-семейное положение; medeni durum; 婚姻状況; 婚姻状况; 결혼 여부
-
-diet; food; eating; eating habits; food habits; dietary habits; nutrition; ernährung; essen; régime; alimentation;
-dieta; alimentación; comida; alimentazione; cibo; alimentação; voeding; odżywianie; питание; еда; beslenme; 食事;
-食生活; 饮食; 식단
-"""
-TOPICS = [
-    frozenset(name.strip() for name in re.split(r"[;\n]", topic) if name.strip()) for topic in TOPICS_TEXT.split("\n\n")
-]
-
 
 def _phrases(spaced: str, unspaced: str = "(?!)") -> re.Pattern[str]:
     """A pattern of whole words and phrases, separated by ";", and of some in scripts without spaces."""
@@ -55,21 +30,24 @@ END = _phrases(
 )
 CHANGE = _phrases(
     r"""
-    now; nowadays; these days; instead; moved; moving; relocated; settled; switched; changed; swapped; traded
-    replaced; became; become; joined; started at; back; again; from here on; turned; divorced?; separated
+    now; nowadays; these days; since; instead; moved; moving; relocated; settled; switched; changed; swapped; traded
+    replaced; became; become; joined; back; again; from \w+ on; turned; divorced?; separated
     retired; divorcée?; divorciad[oa]; divorziat[oa]; geschieden; getrennt
-    first day; got (?:the|a) job; signed with; hired; widow\w*; promoted; made me; came to; come to
-    gone (?:down|up) to; down to; up to; jetzt; inzwischen; mittlerweile; wieder; umgezogen; gewechselt; statt
-    verheiratet; maintenant; désormais; déménagé; à nouveau; ahora; mudad[oa]; mudé; de nuevo; adesso; ora
+    first (?:day|week|shift); started (?:\w+ )?(?:at|as); got (?:the|a) job; signed with; hired; widow\w*; promoted
+    made me; came to; come to; gone (?:down|up) to; down to; up to; jetzt; inzwischen; mittlerweile; wieder; seit
+    gezogen; umgezogen; gewechselt; statt; depuis; desde; sinds; od; verheiratet
+    maintenant; désormais; déménagé; à nouveau; ahora; mudad[oa]; mudé; de nuevo; adesso; ora
     trasferit[oa]; di nuovo; agora; mudei; teraz; przeprowadził\w*; теперь; переехал\w*; сейчас; artık; taşındı\w*
     şimdi
     """,
-    "今は|引っ越|転職|变|搬|现在|換|换|이사|지금|이제|अब|الآن|انتقل",
+    "今は|始め|引っ越|転職|变|搬|现在|換|换|이사|지금|이제|अब|الآن|انتقل",
 )
 ALSO = _phrases(
     r"""
-    also; too; as well; either; another; besides; in addition; on the side; auch; außerdem; noch ein\w*; aussi
-    également; también; además; tampoco; anche; inoltre; também; além; też; również; также; тоже; ещё один; ayrıca
+    also; too; as well; either; another; one more; an extra; a spare; my other; (?:a|my) second; second one; besides
+    in addition; on the side; auch; außerdem; noch ein\w*; mein\w* ander\w+; aussi; également; (?:mon|ma) autre
+    también; además; tampoco; mi otr[oa]; anche; inoltre; altr[oa]; também; além; outr[oa]; też; również; также; тоже
+    ещё; еще; ayrıca
     """,
     "も(?=[^うっ])|也|还|도 ",
 )
@@ -83,7 +61,7 @@ NEGATION = _phrases(
 )
 LIKING = _phrases(
     r"""
-    likes?; loves?; enjoys?; adores?; prefers?; mag; liebt; aime; adore; gusta; encanta; piace; ama; adora; gosta
+    likes?; loves?; enjoys?; adores?; mag; liebt; aime; adore; gusta; encanta; piace; ama; adora; gosta
     lubi; kocha; любит; нравится; seviyor
     """,
     "好き|喜欢|喜歡|좋아",
@@ -93,7 +71,7 @@ DISLIKING = _phrases(
     dislikes?; hates?; loathes?; detests?; can't stand; cannot stand; hasst; déteste; odia; detesta; nie znosi
     nienawidzi; ненавидит; nefret
     """,
-    "嫌い|讨厌|討厭|싫어",
+    "嫌い|苦手|讨厌|討厭|싫어",
 )
 # What takes back something that it does not name.
 TAKING_BACK = _phrases(
@@ -109,8 +87,8 @@ TAKING_BACK = _phrases(
 # What says that one thing took the place of another.
 SWITCH = _phrases(
     r"""
-    switched; switching; moved (?:on )?to; moved from; migrated; replaced; instead; swapped; traded; ditched
-    rather than; gewechselt; umgestiegen; statt; remplacé; changé; passée? à; cambié; cambiato; sostituito; troquei
+    switched; switching; migrated; replaced; instead; swapped; traded; ditched; rather than; gewechselt
+    umgestiegen; statt; remplacé; changé; passée? à; cambié; cambiato; sostituito; troquei
     """,
     "乗り換え|換えた|换成|改用|바꿨",
 )
@@ -124,19 +102,27 @@ WISH = _phrases(
     """,
     "たい|予定|想|希望|싶",
 )
+# What a quote says that holds for a while, or only if something else does.
+LIMITED = _phrases(
+    r"""
+    if; say i; suppose; imagine; while; until; till; for now; just for; this week(?:end)?; wenn; falls; während; bis
+    diese woche; jusqu\w*; cette semaine; mientras; hasta; esta semana; fino a; questa settimana; até; deze week; jeśli
+    do końca; w tym tygodniu; если; на этой неделе; eğer; kadar; bu hafta
+    """,
+    "もし|まで|今週|如果|要是|这周|만약|까지|이번 주|अगर|हफ़्ते|إذا|حتى",
+)
 WANTED = re.compile(r"\b(?:i|we)(?:'d| would)? (?:really |just )?(?:want|wish|hope|like|love|plan) to\b")
 # "My wife", "meine Eltern": the words that follow begin a text that is not about the user.
 MINE = re.compile(
     r"(?<!\w)(?:my|our|mein\w*|unser\w*|mes|mon|ma|nos|notre|mis?|mio|mia|miei|mie|meus?|minhas?|mijn|mój|moja|moje|мой"
     r"|моя|мои|мо[ёе])\s+((?:[\w'-]+\s+){0,2}[\w'-]+)"
 )
-KIN_HAN = re.compile("[母父妻夫兄弟姉妹]|妈妈|爸爸|丈夫|哥哥|姐姐|息子|娘")
-ARTICLES, COPULAS, PLACES = (
+ARTICLES, COPULAS, HAVING = (
     frozenset(listed.split())
     for listed in (
         "the a an les los las le la die der das el il i o os as",
         "is has was ist hat est a es tiene está è ha é tem heeft är har jest ma",
-        "in at on à en im bei zu a em na no w",
+        "has owns keeps hat besitzt possède a tiene ha possui tem heeft bezit har ma posiada",
     )
 )  # of texts, as their first words
 SAYS_I = _phrases(

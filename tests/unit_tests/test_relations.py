@@ -3,6 +3,7 @@
 import pytest
 
 from memory.facts.changes import RelationKind
+from memory.facts.fact import Fact
 from memory.learn.relations import counted, own_names, says_own_name
 from tests.facts import make_fact
 
@@ -24,7 +25,68 @@ CLAIMS = [
     ("Likes jazz", "likes", "Enjoys jazz music", "likes", "I enjoy jazz music", "duplicate", "duplicate"),
     ("Works at Bolt", "employer", "Works at Crumb", "employer", "and at Crumb", "beside", "beside"),
     ("Works at Bolt", "employer", "Works at Crumb", "employer", "and at Crumb", "unrelated", None),
+    ("Has no car", "car", "Drives a Fiat", "car", "my new Fiat", "replaces", "replaces"),
+    ("Eats no meat", "diet", "Drinks no milk", "diet", "no milk for me", "replaces", None),
+    ("Loves Emma", "favorite book", "Loves Dune", "favorite book", "I love Dune now", "replaces", None),
+    ("Is a cook", "occupation", "Teaches yoga", "occupation", "I teach yoga on my days off", "replaces", None),
+    ("Is a cook", "occupation", "Drives a bus", "occupation", "I drive a bus now", "replaces", "replaces"),
+    ("Plays piano and cello", "music", "Plays piano", "music", "just piano now", "replaces", None),
+    ("Plays piano and cello", "music", "Plays piano", "music", "no cello, just piano now", "replaces", "replaces"),
+    ("Lives in Oslo", "home city", "Lives in Rome", "home city", "If I lived in Rome", "replaces", None),
+    ("Lives in Oslo", "home city", "Lives in Rome", "home city", "I live in Rome while she is away", "replaces", None),
+    ("Doesn't eat pork", "food", "Eats fish", "food", "I eat fish", "replaces", None),
 ]  # fmt: skip
+
+# Known: text, attribute, category; new; the quote, the rest of the message, the cosine of the facts; is it replaced?
+VIM, ZED = ("Uses Vim", "editor", "fact"), ("Uses Zed", "editor", "fact")
+CUBE, TREK = ("Owns a Cube", "bike", "fact"), ("Owns a Trek", "bike", "fact")
+SINGLE, ANN = ("Is single", "love", "relationship"), ("Dates Ann", "partner", "relationship")
+COOK = ("Is a cook at Acme", "occupation", "work")
+ONE_VALUE_EACH = [
+    (VIM, ZED, "I use Zed", "", 0.5, False),
+    (VIM, ZED, "I use Zed", "Vim was slow.", 0.5, True),
+    (VIM, ZED, "I use Zed now", "", 0.5, True),
+    (VIM, ZED, "I use Zed", "", 0.7, True),
+    (VIM, ("Wants to use Zed", "editor", "fact"), "I want to use Zed now", "", 0.7, False),
+    (CUBE, TREK, "got a Trek", "The Cube is jealous.", 0.7, False),
+    (CUBE, TREK, "got a Trek for my Cube", "", 0.7, True),
+    (CUBE, TREK, "it's a Trek now", "", 0.0, True),
+    (SINGLE, ANN, "it's Ann", "", 0.3, False),
+    (SINGLE, ANN, "it's Ann now", "", 0.3, True),
+    (SINGLE, ("Doctor is Ann", "doctor", "fact"), "it's Ann now", "", 0.3, False),
+    (COOK, ("Is chair of the school board", "occupation", "work"), "I chair the school board", "", 0.3, False),
+    (COOK, ("Wife works at Bolt", "occupation", "work"), "my wife works at Bolt now", "", 0.3, False),
+    (("Boss is Ann", "boss", "work"), ("Boss is Eve", "boss", "work"), "Eve, my boss", "", 0.3, True),
+    (("Boss is Ann", "boss", "work"), ("Boss is Eve", "boss", "work"), "Eve is my other boss", "", 0.3, False),
+    (("Surname is Reid", "surname", "identity"), ("Surname is Reed", "name", "identity"), "Reed", "", 0.5, True),
+    (("Drives a Panda", "car", "fact"), ("Panda has a dent", "car", "fact"), "the Panda has a dent now", "", 0.7, False),
+    (("住在北京", "home city", "location"), ("住在深圳", "home city", "location"), "我在深圳", "", 0.0, True),
+]
+SEVERAL_VALUES = [
+    (("Prefers long answers", "style", "fact"), ("Prefers short answers", "length", "fact"), "short", "", 0.7, True),
+    (("Prefers long answers", "style", "fact"), ("Prefers short answers", "length", "fact"), "short", "", 0.6, False),
+    (
+        ("Waits for a knee operation", "health", "fact"),
+        ("Had knee surgery", "body", "fact"),
+        "knee's done",
+        "",
+        0.5,
+        True,
+    ),
+    (("Is a vegetarian", "diet", "constraint"), ("Eats meat", "diet", "fact"), "I eat meat again", "", 0.5, True),
+    (
+        ("Is allergic to nuts", "allergy", "constraint"),
+        ("Sells nuts", "trade", "work"),
+        "I sell nuts now",
+        "",
+        0.5,
+        False,
+    ),
+]
+
+
+def pair(known: Fact, fact: Fact) -> tuple[str, str]:
+    return f"{known.attribute}: {known.text}", f"{fact.attribute}: {fact.text}"
 
 
 @pytest.mark.parametrize(("was", "slot", "text", "attribute", "quote", "claim", "counts"), CLAIMS)
@@ -33,13 +95,39 @@ def test_a_relation_counts_if_the_words_show_it(
 ) -> None:
     known = make_fact(was, slot, message_id="m0")
     new = make_fact(text, attribute, quote=quote)
-    assert counted({known.id: claim}, new, [known], {}).get(known.id) == counts
+    assert counted({known.id: claim}, new, [known], quote, {}).get(known.id) == counts
+
+
+@pytest.mark.parametrize(("was", "new", "quote", "before", "cosine", "replaced"), ONE_VALUE_EACH + SEVERAL_VALUES)
+def test_a_fact_is_replaced_if_the_message_shows_a_change(
+    was: tuple[str, str, str], new: tuple[str, str, str], quote: str, before: str, cosine: float, replaced: bool
+) -> None:
+    one_value = (was, new, quote, before, cosine, replaced) in ONE_VALUE_EACH
+    known = make_fact(*was[:2], category=was[2], exclusive=one_value, message_id="m0")
+    fact = make_fact(*new[:2], category=new[2], exclusive=one_value, quote=quote)
+    relations = counted({known.id: "replaces"}, fact, [known], f"{before} {quote}", {pair(known, fact): cosine})
+    assert relations == ({known.id: "replaces"} if replaced else {})
+
+
+def test_what_is_over_ends_the_known_fact_only_if_it_is_that_fact() -> None:
+    plot = make_fact("Rents a plot in Kew", "plot", message_id="m0")
+    known = [make_fact("Works at Acme", "employer"), make_fact("Is no smoker", "smoking"), plot]
+    claims: dict[str, RelationKind] = {fact.id: "replaces" for fact in known}
+    for text, over in (
+        ("Worked at Acme", known[0]),
+        ("Worked at Bolt", None),
+        ("Was a smoker as a student", None),
+        ("Handed the plot in Kew to Ann", plot),
+    ):
+        fact = make_fact(text, "history", tense="past", quote=text)
+        counts = counted(claims, fact, known, text, {pair(plot, fact): 0.7})
+        assert [*counts] == ([over.id] if over else [])
 
 
 def test_no_relation_to_a_fact_about_somebody_else_counts() -> None:
     anna = make_fact("Anna lives in Rome", "home city", subject="anna", message_id="m0")
     new = make_fact("Lives in Oslo", "home city", quote="I moved to Oslo")
-    assert counted({anna.id: "replaces"}, new, [anna], {}) == {}
+    assert counted({anna.id: "replaces"}, new, [anna], "I moved to Oslo", {}) == {}
 
 
 @pytest.mark.parametrize(
