@@ -32,12 +32,17 @@ def offline(environment: dict[str, str], offline_model: None, monkeypatch: pytes
 
 @pytest.fixture
 def run(environment: dict[str, str], user: str) -> Run:
-    """Run a command as this test's user in this process, which saves the start of a new one."""
+    """Run a command, or the chat, as this test's user in this process, which saves the start of a new one.
 
-    def invoke(*arguments: str, typed: str | bytes | None = None, as_user: str = "") -> Outcome:
-        for_everybody = arguments[0] in ("doctor", "reindex")
-        who = () if for_everybody else ("--user", as_user or user)
-        result = CliRunner().invoke(app, [*arguments, *who], input=typed)
+    Without arguments it is the chat, and `typed` its lines. Names in capitals are settings for this run.
+    """
+
+    def invoke(
+        *arguments: str, typed: str | bytes | None = None, as_user: str | None = None, **settings: str
+    ) -> Outcome:
+        for_everybody = arguments[:1] in (("doctor",), ("reindex",))
+        who = () if for_everybody else ("--user", user if as_user is None else as_user)
+        result = CliRunner().invoke(app, [*arguments, *who], input=typed, env=settings)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert "a bug in this program" not in result.stderr, result.stderr

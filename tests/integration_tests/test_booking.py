@@ -6,39 +6,43 @@ from typing import Any
 
 import pytest
 
+from tests.commands import Run
 from tests.openai_server import ScriptedOpenAI, Text, ToolCalls
 from tests.processes import chat
 
 
 class Desk:
-    """A user at the terminal. Each call is a new process, so that only saved state is left."""
+    """A user at the terminal. Each call opens everything anew, so that only saved state is left."""
 
-    def __init__(self, variables: dict[str, str], directory: Path, user: str) -> None:
-        self._where, self._user = (variables, directory), user
+    def __init__(self, run: Run, user: str) -> None:
+        self._run, self._user = run, user
 
-    def say(self, thread: str, *lines: str) -> list[str]:
-        """The output while these lines are typed into a thread."""
-        typed = "".join(f"{line}\n" for line in lines)
-        result = chat(typed, *self._where, "--user", self._user, "--thread", f"{thread} of {self._user}")
-        assert result.returncode == 0, result.stderr
-        return result.stdout.splitlines()
+    def thread(self, name: str) -> str:
+        return f"{name} of {self._user}"
+
+    def say(self, thread: str, line: str) -> list[str]:
+        """The output while this line is typed into a thread."""
+        result = self._run("--thread", self.thread(thread), typed=f"{line}\n")
+        assert result.code == 0, result.err
+        return result.out.splitlines()
 
     def tasks(self, *options: str) -> list[list[Any]]:
         """Type, status, thread and data of each task."""
-        result = chat("", *self._where, "tasks", "--json", "--user", self._user, *options)
-        assert result.returncode == 0, result.stderr
+        result = self._run("tasks", "--json", *options)
+        assert result.code == 0, result.err
         return [
-            [task["type"], task["status"], task["thread_id"].partition(" ")[0], task["data"]]
-            for task in json.loads(result.stdout)
+            [task["type"], task["status"], task["thread_id"].partition(" ")[0], task["data"]] for task in result.json
         ]
 
 
 @pytest.fixture
-def desk(environment: dict[str, str], tmp_path: Path, user: str) -> Desk:
-    return Desk(environment, tmp_path, user)
+def desk(run: Run, user: str) -> Desk:
+    return Desk(run, user)
 
 
-def test_a_trip_is_booked_across_restarts(desk: Desk, openai: ScriptedOpenAI) -> None:
+def test_a_trip_is_booked_across_restarts(
+    desk: Desk, openai: ScriptedOpenAI, environment: dict[str, str], tmp_path: Path, user: str
+) -> None:
     def prompt() -> str:
         """The system message of the last reply request."""
         return str([request for request in openai.requests if request.kind == "reply"][-1].messages[0]["content"])
@@ -49,7 +53,9 @@ def test_a_trip_is_booked_across_restarts(desk: Desk, openai: ScriptedOpenAI) ->
 
     changes = [{"from": "2027-05-03", "until": "2027-05-10"}, {"people": 2}]
     openai.reply(ToolCalls([("update_task", {"changes": change}) for change in changes]), Text("A week for two."))
-    assert desk.say("lisbon", "3 to 10 May, two people") == ["A week for two."]
+    there = ("--user", user, "--thread", desk.thread("lisbon"))
+    elsewhere = chat("3 to 10 May, two people\n", environment, tmp_path, *there)  # in another process
+    assert elsewhere.stdout.splitlines() == ["A week for two."], elsewhere.stderr
     held = {"to": "Lisbon", "from": "2027-05-03", "until": "2027-05-10", "people": 2}
     assert f"trip: {json.dumps(held, sort_keys=True)}" in prompt()
 

@@ -12,7 +12,6 @@ from agent.persistence import open_store
 from memory.facts.fact import owner_key, utc_now
 from tests.commands import Run
 from tests.openai_server import ScriptedOpenAI, Status
-from tests.processes import chat
 from tests.screen import terminal
 
 # --- observe -------------------------------------------------------------------------------------------------
@@ -102,10 +101,8 @@ def test_forget_deletes_a_fact_a_category_or_everything(ada: Run) -> None:
     assert ada("forget", "--everything", "--yes").code == 0
 
 
-def test_forget_deletes_a_thread_and_the_facts_learned_in_it(
-    offline: dict[str, str], run: Run, tmp_path: Path, user: str
-) -> None:
-    chat("I like tea.\n", offline, tmp_path, "--user", user)
+def test_forget_deletes_a_thread_and_the_facts_learned_in_it(offline: dict[str, str], run: Run, user: str) -> None:
+    run(typed="I like tea.\n")
     ((thread, *_),) = run("threads").rows
     assert run("forget", "--thread", thread, "--yes", as_user=f"{user}2").out == "0 facts deleted\n"
     assert run("forget", "--thread", thread, "--yes").out == "1 fact deleted\n"

@@ -2,7 +2,6 @@
 
 import logging
 import uuid
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,6 @@ from tests.commands import Run
 from tests.conversation import candidate, found, say
 from tests.memories import remembering, texts
 from tests.openai_server import Json, ScriptedOpenAI, Status
-from tests.processes import chat
 
 SAID = "I live in Lima. My wifi password is hunter2."
 LIMA = candidate("Lives in Lima", "I live in Lima", "home city")
@@ -66,12 +64,10 @@ async def test_what_is_learned_a_second_time_is_not_reported_again(store: FactSt
     assert [len(changes.dropped) for changes in outcomes] == [1, 0]
 
 
-def test_the_chat_and_observe_say_what_is_not_kept(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, run: Run, user: str
-) -> None:
+def test_the_chat_and_observe_say_what_is_not_kept(openai: ScriptedOpenAI, run: Run) -> None:
     openai.extraction(found(LIMA, SECRET), *[found(*DROPPED)] * 2)
-    talked = chat(f"{SAID}\n", environment, tmp_path, "--user", user)
-    assert talked.stdout.splitlines()[-1] == "not kept: an item (secret)"
+    talked = run(typed=f"{SAID}\n")
+    assert talked.out.splitlines()[-1] == "not kept: an item (secret)"
     lines = run("observe", PERU).err.splitlines()
     assert "not kept: Is a poet (quote not found), Wants answers in French (command)" in lines
     assert run("observe", PERU, "--json").json["dropped"] == [
@@ -80,21 +76,18 @@ def test_the_chat_and_observe_say_what_is_not_kept(
     ]
 
 
-def test_the_end_of_a_chat_and_catch_up_say_what_is_not_kept(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, run: Run, user: str
-) -> None:
-    variables = {**environment, "EXTRACT": "batched"}
+def test_the_end_of_a_chat_and_catch_up_say_what_is_not_kept(openai: ScriptedOpenAI, run: Run) -> None:
     openai.extraction(Status(401), found(LIMA, SECRET))
-    ended = chat(f"{SAID}\n", variables, tmp_path, "--user", user)
-    assert "not kept" not in ended.stdout
+    ended = run(typed=f"{SAID}\n", EXTRACT="batched")
+    assert "not kept" not in ended.out
     text = run("catch-up")
     assert text.out == "learned: lives in Lima\n"
     assert "not kept: an item (secret)" in text.err
     openai.extraction(found(*DROPPED))
-    ended = chat(f"{PERU}\n", variables, tmp_path, "--user", user)
-    assert ended.stdout.splitlines()[-1].startswith("not kept: Is a poet (quote not found)")
+    ended = run(typed=f"{PERU}\n", EXTRACT="batched")
+    assert ended.out.splitlines()[-1].startswith("not kept: Is a poet (quote not found)")
     openai.extraction(Status(401), found(*DROPPED))
-    chat(f"{PERU}\n", variables, tmp_path, "--user", user)
+    run(typed=f"{PERU}\n", EXTRACT="batched")
     dropped = run("catch-up", "--json").json["dropped"]
     assert [item["reason"] for item in dropped] == ["quote not found", "command"]
 

@@ -1,7 +1,6 @@
 """Messages that were not extracted in their turn: the end of a chat and `catch-up` extract them."""
 
 import asyncio
-import json
 import os
 import signal
 import threading
@@ -21,11 +20,11 @@ from memory.store import FactStore
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
 from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, collects, known, tell_in_forks, wait_until
+from tests.commands import Run
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.memories import remembering
 from tests.openai_server import After, Answer, Request, ScriptedOpenAI, Status
-from tests.processes import chat
 from tests.screen import terminal
 from tests.torture import script
 from tests.torture.script import items
@@ -54,7 +53,7 @@ async def test_the_rest_of_a_batch_is_extracted_once_by_catch_up(
 
 
 def test_the_chat_catches_up_at_its_end_and_the_command_does_the_rest(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
+    openai: ScriptedOpenAI, run: Run, user: str
 ) -> None:
     unreachable = {"shells", "coins"}
 
@@ -63,24 +62,23 @@ def test_the_chat_catches_up_at_its_end_and_the_command_does_the_rest(
         return Status(401) if any(name in prompt for name in unreachable) else script.extraction(request)
 
     openai.defaults["extraction"] = answer
-    variables = {**environment, "EXTRACT": "batched"}
     lines = f"{items('stamps')}\nThanks!\n/new\n{items('shells')}\n/new\n{items('coins')}\n"
-    talked = chat(lines, variables, tmp_path, "--user", user)
-    assert talked.stdout.splitlines()[-1] == "learned: collects stamps"
-    assert talked.stderr.count("Nothing was learned yet from 1 message of thread") == 2
-    assert f"`python -m agent catch-up --user {user}` tries again" in talked.stderr
-    assert talked.returncode == 1
+    talked = run(typed=lines, EXTRACT="batched")
+    assert talked.out.splitlines()[-1] == "learned: collects stamps"
+    assert talked.err.count("Nothing was learned yet from 1 message of thread") == 2
+    assert f"`python -m agent catch-up --user {user}` tries again" in talked.err
+    assert talked.code == 1
 
     unreachable.remove("shells")
-    some = chat("", variables, tmp_path, "catch-up", "--user", user)
-    assert (some.returncode, some.stdout) == (1, "learned: collects shells\n")
-    assert "1 of 3 threads still have messages waiting" in some.stderr
+    some = run("catch-up")
+    assert (some.code, some.out) == (1, "learned: collects shells\n")
+    assert "1 of 3 threads still have messages waiting" in some.err
 
     unreachable.clear()
-    rest = chat("", variables, tmp_path, "catch-up", "--user", user, "--json")
+    rest = run("catch-up", "--json")
     counts = {"added": 1, "history": 0, "reinforced": 0, "retired": 0}
-    assert json.loads(rest.stdout) == {"threads": 3, "failed": 0, "given_up": 0, **counts, "dropped": []}
-    assert rest.returncode == 0
+    assert rest.json == {"threads": 3, "failed": 0, "given_up": 0, **counts, "dropped": []}
+    assert rest.code == 0
 
 
 async def test_the_chat_finishes_background_extractions_unless_interrupted(
@@ -116,30 +114,27 @@ async def test_the_chat_finishes_background_extractions_unless_interrupted(
 
 @pytest.mark.parametrize("when", ["inline", "batched", "background"])
 def test_a_chat_reports_messages_that_were_not_learned_and_exits_with_1(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str, when: str
+    openai: ScriptedOpenAI, run: Run, when: str
 ) -> None:
     openai.defaults["extraction"] = Status(404)
     lines = f"{items('stamps')}\nThanks!\n{items('coins')}\n"
-    variables = {**environment, "EXTRACT": when, "EXTRACTION_MODEL": "openai:small"}
-    talked = chat(lines, variables, tmp_path, "--user", user)
-    assert (talked.returncode, talked.stdout) == (1, "OK.\n" * 3)
-    assert "error: Nothing was learned yet from 2 messages of thread" in talked.stderr
+    talked = run(typed=lines, EXTRACT=when, EXTRACTION_MODEL="openai:small")
+    assert (talked.code, talked.out) == (1, "OK.\n" * 3)
+    assert "error: Nothing was learned yet from 2 messages of thread" in talked.err
     reason = "it does not know 'openai:small': check EXTRACTION_MODEL and OPENAI_BASE_URL): `python"
-    assert f"from the extraction model: the model's server answered 404: {reason}" in talked.stderr
-    assert talked.stderr.count("error:") == 1
+    assert f"from the extraction model: the model's server answered 404: {reason}" in talked.err
+    assert talked.err.count("error:") == 1
     openai.defaults["extraction"] = script.extraction
-    rest = chat("", environment, tmp_path, "catch-up", "--user", user, "--json")
-    assert (rest.returncode, json.loads(rest.stdout)["added"]) == (0, 2)
+    rest = run("catch-up", "--json")
+    assert (rest.code, rest.json["added"]) == (0, 2)
 
 
-def test_a_chat_repeats_failed_extractions_at_its_end(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
-) -> None:
+def test_a_chat_repeats_failed_extractions_at_its_end(openai: ScriptedOpenAI, run: Run) -> None:
     openai.extraction(Status(401), Status(401))
     openai.defaults["extraction"] = script.extraction
-    talked = chat(f"{items('stamps')}\n{items('coins')}\n", environment, tmp_path, "--user", user)
-    assert talked.stdout.splitlines() == ["OK.", "OK.", "learned: collects stamps, collects coins"]
-    assert talked.returncode == 0
+    talked = run(typed=f"{items('stamps')}\n{items('coins')}\n")
+    assert talked.out.splitlines() == ["OK.", "OK.", "learned: collects stamps, collects coins"]
+    assert talked.code == 0
 
 
 @pytest.mark.parametrize("when", ["inline", "batched"])

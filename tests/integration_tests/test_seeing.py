@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Run
-from tests.processes import chat
 from tests.screen import terminal
 
 
@@ -91,8 +90,8 @@ def test_an_empty_result_is_reported_on_standard_error(run: Run, arguments: list
         assert run(*arguments, "--json").json == []
 
 
-def test_threads_lists_only_the_users_own_threads(offline: dict[str, str], run: Run, tmp_path: Path, user: str) -> None:
-    chat("I like tea.\x1b[2J\n", offline, tmp_path, "--user", user)
+def test_threads_lists_only_the_users_own_threads(offline: dict[str, str], run: Run, user: str) -> None:
+    run(typed="I like tea.\x1b[2J\n")
     ((identifier, used, title),) = run("threads").rows
     assert (used[:2], title) == ("20", "I like tea.[2J")
     assert [thread["id"] for thread in run("threads", "--json").json] == [identifier]

@@ -1,14 +1,13 @@
-"""The chat as a process, used by a person or a script."""
+"""The chat, used by a person or a script. It is a process of its own where that matters, and otherwise in this one."""
 
 import os
-import re
 import signal
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.commands import Run
 from tests.conversation import candidate, found
 from tests.openai_server import ScriptedOpenAI, Status, Text
 from tests.processes import chat, free_port
@@ -16,34 +15,32 @@ from tests.screen import terminal
 
 
 @pytest.fixture
-def offline(environment: dict[str, str], offline_model: None) -> dict[str, str]:
+def offline(environment: dict[str, str], offline_model: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The settings of a fresh clone, with the shared servers of this session."""
-    return {**environment, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "LOG_LEVEL": "WARNING"}
+    fresh = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "LOG_LEVEL": "WARNING"}
+    for name, value in fresh.items():
+        monkeypatch.setenv(name, value)
+    return environment | fresh
 
 
-def transcript(text: str) -> list[tuple[list[str], list[str], list[str]]]:
-    """The sessions of a transcript: arguments, typed lines, printed lines."""
-    sessions: list[tuple[list[str], list[str], list[str]]] = []
+def transcript(text: str) -> list[tuple[list[str], list[str]]]:
+    """The sessions of a transcript: typed lines, printed lines."""
+    sessions: list[tuple[list[str], list[str]]] = []
     for line in text.strip().splitlines():
-        if line.startswith("$ make chat"):
-            sessions.append((re.findall(r'"([^"]*)"', line) or [""], [], []))
+        if line == "$ make chat":
+            sessions.append(([], []))
         elif line.startswith("> "):
-            sessions[-1][1].append(line.removeprefix("> "))
+            sessions[-1][0].append(line.removeprefix("> "))
         elif line:
-            sessions[-1][2].append(line)
+            sessions[-1][1].append(line)
     return sessions
 
 
-def replay(text: str, variables: Mapping[str, str], directory: Path, user: str) -> None:
+def replay(text: str, run: Run) -> None:
     """Type the lines of a transcript, and compare the output exactly."""
-    for arguments, typed, answered in transcript(text):
-        who = arguments[0].split()
-        who += [] if "--user" in who else ["--user", user]
-        result = chat(
-            "\n".join(typed) + "\n", variables, directory, *(word.replace("bob", f"bob-{user}") for word in who)
-        )
-        assert result.stdout.splitlines() == answered, result.stderr
-        assert result.returncode == 0
+    for typed, answered in transcript(text):
+        result = run(typed="\n".join(typed) + "\n")
+        assert (result.out.splitlines(), result.code) == (answered, 0), result.err
 
 
 TRANSCRIPTS = {
@@ -69,34 +66,30 @@ You are building a FastAPI backend with PostgreSQL.
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_the_chat_prints_what_the_transcripts_show(
-    name: str, offline: dict[str, str], tmp_path: Path, user: str
-) -> None:
-    replay(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), offline, tmp_path, user)
+def test_the_chat_prints_what_the_transcripts_show(name: str, offline: dict[str, str], run: Run) -> None:
+    replay(TRANSCRIPTS[name].replace("TODAY", time.strftime("%Y-%m-%d", time.gmtime())), run)
 
 
-def test_a_second_job_is_added_and_an_idiom_is_not(offline: dict[str, str], tmp_path: Path, user: str) -> None:
+def test_a_second_job_is_added_and_an_idiom_is_not(offline: dict[str, str], run: Run) -> None:
     typed = "I work at Acme.\nI also work at Globex.\nI work for peanuts.\nI left Acme early today.\n/memories\n"
-    printed = chat(typed, offline, tmp_path, "--user", user).stdout.splitlines()
+    printed = run(typed=typed).out.splitlines()
     assert printed.count("I didn't take that in; a real model would.") == 2
     assert [line.split("  ")[0] for line in printed[-2:]] == ["- Works at Acme", "- Works at Globex"]
     assert not any("retired" in line for line in printed)
 
 
-def test_threads_are_listed_and_continued_only_by_their_user(
-    offline: dict[str, str], tmp_path: Path, user: str
-) -> None:
-    chat("I like tea.\n", offline, tmp_path, "--user", user)
-    listed = chat("/threads\n", offline, tmp_path, "--user", user).stdout
+def test_threads_are_listed_and_continued_only_by_their_user(offline: dict[str, str], run: Run, user: str) -> None:
+    run(typed="I like tea.\n")
+    listed = run(typed="/threads\n").out
     assert "I like tea." in listed
     thread = listed.split()[0]
-    resumed = chat(f"/resume {thread[:6]}\nHello\n/threads\n", offline, tmp_path, "--user", user).stdout
+    resumed = run(typed=f"/resume {thread[:6]}\nHello\n/threads\n").out
     assert resumed.count("I like tea.") == 1
     assert f"* {thread}" in resumed
-    assert chat("/threads\n", offline, tmp_path, "--user", user + "2").stdout.strip() == "no threads yet"
-    stolen = chat("What did I say?\n", offline, tmp_path, "--user", user + "2", "--thread", thread)
-    assert (stolen.returncode, stolen.stdout) == (2, "")
-    assert f"No thread '{thread}' of yours" in stolen.stderr
+    assert run(typed="/threads\n", as_user=user + "2").out.strip() == "no threads yet"
+    stolen = run("--thread", thread, typed="What did I say?\n", as_user=user + "2")
+    assert (stolen.code, stolen.out) == (2, "")
+    assert f"No thread '{thread}' of yours" in stolen.err
 
 
 @pytest.mark.parametrize(
@@ -117,46 +110,40 @@ def test_threads_are_listed_and_continued_only_by_their_user(
     ids=lambda value: str(value),
 )
 def test_a_wrong_setting_or_a_missing_server_is_one_clear_error(
-    offline: dict[str, str], tmp_path: Path, variables: dict[str, str], code: int, words: str
+    offline: dict[str, str], run: Run, variables: dict[str, str], code: int, words: str
 ) -> None:
     port = str(free_port())
     postgres = offline["POSTGRES_URL"]
     filled = {n: value.replace("{port}", port).replace("{postgres}", postgres) for n, value in variables.items()}
-    result = chat("Hello\n", {**offline, **filled}, tmp_path)
-    assert result.returncode == code, result.stderr
-    assert words.replace("{port}", port) in " ".join(result.stderr.split())
-    assert "Traceback" not in result.stderr
-    assert "Value error" not in result.stderr
-    assert "sesame" not in result.stderr
-    assert result.stdout == ""
+    result = run(typed="Hello\n", **filled)
+    assert result.code == code, result.err
+    assert words.replace("{port}", port) in " ".join(result.err.split())
+    assert "Traceback" not in result.err
+    assert "Value error" not in result.err
+    assert "sesame" not in result.err
+    assert result.out == ""
 
 
-def test_a_blank_line_is_skipped_and_a_huge_one_is_an_error(offline: dict[str, str], tmp_path: Path, user: str) -> None:
-    result = chat(
-        f"\n I like tea.\n \t\n{'x' * 1_000_000}\n/{'y' * 100_000}\nWhat do I like?\n",
-        offline,
-        tmp_path,
-        "--user",
-        user,
-    )
-    problems = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+def test_a_blank_line_is_skipped_and_a_huge_one_is_an_error(offline: dict[str, str], run: Run) -> None:
+    result = run(typed=f"\n I like tea.\n \t\n{'x' * 1_000_000}\n/{'y' * 100_000}\nWhat do I like?\n")
+    problems = [line for line in result.err.splitlines() if line.startswith("error: ")]
     assert ["1,000,000 characters" in problems[0], "Unknown command '/yyy" in problems[1]] == [True, True]
     assert (len(problems), len(problems[1]) < 200) == (2, True)
-    assert result.stdout.splitlines()[-1] == "You like tea."
-    assert result.returncode == 1
+    assert result.out.splitlines()[-1] == "You like tea."
+    assert result.code == 1
 
 
-def test_blank_lines_alone_are_no_error(offline: dict[str, str], tmp_path: Path, user: str) -> None:
-    result = chat("\n\n", offline, tmp_path, "--user", user)
-    assert (result.returncode, result.stdout) == (0, "")
-    assert "error" not in result.stderr
+def test_blank_lines_alone_are_no_error(offline: dict[str, str], run: Run) -> None:
+    result = run(typed="\n\n")
+    assert (result.code, result.out) == (0, "")
+    assert "error" not in result.err
 
 
 @pytest.mark.parametrize("user_id", ["", "  ", "x" * 1_001])
-def test_an_invalid_user_id_is_refused(offline: dict[str, str], tmp_path: Path, user_id: str) -> None:
-    result = chat("Hello\n", offline, tmp_path, "--user", user_id)
-    assert (result.returncode, result.stdout) == (2, "")
-    assert "user id" in result.stderr
+def test_an_invalid_user_id_is_refused(offline: dict[str, str], run: Run, user_id: str) -> None:
+    result = run(typed="Hello\n", as_user=user_id)
+    assert (result.code, result.out) == (2, "")
+    assert "user id" in result.err
 
 
 def test_input_that_is_not_utf_8_is_still_read(offline: dict[str, str], tmp_path: Path, user: str) -> None:
@@ -164,23 +151,21 @@ def test_input_that_is_not_utf_8_is_still_read(offline: dict[str, str], tmp_path
     assert result.returncode == 0, result.stderr
 
 
-def test_a_failed_reply_is_reported_and_the_message_is_kept(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
-) -> None:
+def test_a_failed_reply_is_reported_and_the_message_is_kept(run: Run, openai: ScriptedOpenAI) -> None:
     openai.reply(Status(500), Status(500), Status(500), Text("I am back."))
     openai.extraction(found(candidate("Likes tea", "I like tea", "likes")))
-    result = chat("I like tea.\nHello?\n", environment, tmp_path, "--user", user)
+    result = run(typed="I like tea.\nHello?\n")
     reason = "the model's server answered 500: it has an internal error. Your message is kept; go on, or ask again."
-    assert f"error: No reply: {reason}" in result.stderr
-    assert result.stdout.splitlines() == ["I am back.", "learned: likes tea"]
-    assert result.returncode == 1
+    assert f"error: No reply: {reason}" in result.err
+    assert result.out.splitlines() == ["I am back.", "learned: likes tea"]
+    assert result.code == 1
 
 
-def test_a_wrong_key_is_reported(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_wrong_key_is_reported(run: Run) -> None:
     with ScriptedOpenAI(require_key="right") as openai:
-        result = chat("Hello\n", {**environment, "OPENAI_BASE_URL": openai.url}, tmp_path)
-    assert "check OPENAI_API_KEY" in result.stderr
-    assert result.returncode == 1
+        result = run(typed="Hello\n", OPENAI_BASE_URL=openai.url)
+    assert "check OPENAI_API_KEY" in result.err
+    assert result.code == 1
 
 
 def test_logs_hold_ids_and_never_messages(
@@ -213,9 +198,11 @@ def test_ctrl_c_during_a_reply_leaves_the_thread_usable(
         assert screen.program.wait(60) == 0
 
 
-def test_a_person_sees_colours_and_a_script_sees_none(offline: dict[str, str], tmp_path: Path, user: str) -> None:
+def test_a_person_sees_colours_and_a_script_sees_none(
+    offline: dict[str, str], run: Run, tmp_path: Path, user: str
+) -> None:
     with terminal({**offline, "TERM": "xterm-256color"}, tmp_path, "--user", user) as screen:
         screen.wait_for("/help lists the commands")
         screen.type("I like tea.\r")
         screen.wait_for("\x1b[2mlearned: likes tea\x1b[0m")
-    assert "\x1b" not in chat("I like milk.\n", offline, tmp_path, "--user", user).stdout
+    assert "\x1b" not in run(typed="I like milk.\n").out
