@@ -63,12 +63,13 @@ def counted(
 def takes_slot(fact: Fact, other: Fact) -> bool:
     """Whether a fact takes the place of another in their slot of one value, although no model says so.
 
-    It gives another number, or says the same with another value, of which there is one or which changed.
+    It gives another number; or two of three are true: the attribute has one value, it says the same with another value,
+    and something changed.
     """
     if _leaves_alone(fact, other):
         return False
-    one_value = is_exclusive(fact.attribute, None) or _defines(fact, other) or _says_change(fact)
-    return _other_number(fact, other) or (one_value and _same_frame(fact, other))
+    one_value = is_exclusive(fact.attribute, None) or _defines(fact, other)
+    return _other_number(fact, other) or one_value + _same_frame(fact, other) + _says_change(fact) >= 2
 
 
 def says_end(fact: Fact) -> bool:
@@ -129,16 +130,16 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> bool:
     shown = changed or _names_old(message, fact, other) or (_shares(fact, other) and bool(END.search(_said(fact))))
     if other.category == "constraint":  # an allergy is only denied, a diet may also change
         return shown and "diet" in (fact.attribute, other.attribute) and cosine >= LOW
-    if not (fact.exclusive and other.exclusive):
-        if same_slot:  # which holds several values
-            return bool(SWITCH.search(_said(fact))) and _same_frame(fact, other)
-        return cosine >= (NEAR if shown else SAME)
+    one_value = fact.exclusive and other.exclusive
+    if same_slot and not one_value:
+        return bool(SWITCH.search(_said(fact))) and _same_frame(fact, other)
     if _is_owned(fact) and _is_owned(other):
         return changed or _names_old(fact.quote, fact, other)
     if same_slot:
         return shown or takes_slot(fact, other) or cosine >= SAME
-    one_kind = fact.category == other.category or cosine >= NEAR
-    return one_kind and cosine >= (LOW if shown or _defines(fact, other) else SAME)
+    near = LOW if one_value and fact.category == other.category else NEAR
+    of_one_kind = _same_frame(fact, other) or cosine >= near
+    return of_one_kind and (shown or _defines(fact, other) or cosine >= SAME)
 
 
 def _says_change(fact: Fact) -> bool:
@@ -194,7 +195,7 @@ def _stands_aside(fact: Fact, other: Fact) -> bool:
     said, text = _said(fact), normalize(fact.text)
     also = ALSO.search(said) and not END.search(said)
     wish = (WISH.search(text) or WANTED.search(said)) and not WISH.search(normalize(other.text))
-    limited = LIMITED.search(normalize(fact.quote))
+    limited = LIMITED.search(normalize(fact.quote)) and not fact.is_temporary
     return bool(limited or also or wish) or (fact.subject == USER and _is_of_mine(fact))
 
 

@@ -59,7 +59,7 @@ ONE_VALUE_EACH = [
     (("Boss is Ann", "boss", "work"), ("Boss is Eve", "boss", "work"), "Eve, my boss", "", 0.3, True),
     (("Boss is Ann", "boss", "work"), ("Boss is Eve", "boss", "work"), "Eve is my other boss", "", 0.3, False),
     (("Surname is Reid", "surname", "identity"), ("Surname is Reed", "name", "identity"), "Reed", "", 0.5, True),
-    (("Drives a Panda", "car", "fact"), ("Panda has a dent", "car", "fact"), "the Panda has a dent now", "", 0.7, False),
+    (("Drives a Panda", "car", "fact"), ("Panda has a dent", "car", "fact"), "the Panda's dented now", "", 0.7, False),
     (("住在北京", "home city", "location"), ("住在深圳", "home city", "location"), "我在深圳", "", 0.0, True),
 ]
 SEVERAL_VALUES = [
