@@ -1,17 +1,26 @@
-"""The README and docs/ are correct: the commands of each page, run from top to bottom, print what the page shows."""
+"""The README and docs/ are correct: the commands of each page, run from top to bottom, print what the page shows.
 
+Sessions run in this process, which saves the start of a new one for each command. Scripts and shell blocks do not.
+"""
+
+import asyncio
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from agent.__main__ import app
+from agent.persistence import open_store
 from agent.settings import Settings
+from memory.user_memory import UserMemory
 from tests.documents import IS_TEMPLATE, PAGES, Block, Command, blocks, commands
-from tests.processes import chat, environment
+from tests.processes import environment
 
 CHANGES_FILES = ("README.md", "customising.md")
 """Pages whose shell blocks other tests run: tests/fresh."""
@@ -19,21 +28,8 @@ CHANGES_FILES = ("README.md", "customising.md")
 NEEDS_SERVER = ("deploying.md",)
 """Pages whose blocks run in test_server.py."""
 
-FORGET = """
-import asyncio
-from agent.persistence import open_store
-from memory import UserMemory
-
-
-async def forget():
-    async with open_store() as store:
-        for user in ("default", "ada", "ben", "bob"):
-            await UserMemory(store, user).forget_everything()
-
-
-asyncio.run(forget())
-"""
-"""Deletes what the users of the pages said."""
+USERS = ("default", "ada", "ben", "bob")
+"""The users of the pages."""
 
 pytestmark = pytest.mark.skipif(not IS_TEMPLATE, reason="a project made from the template answers differently")
 
@@ -46,14 +42,14 @@ class Reader:
         (folder / ".venv").symlink_to(sys.prefix)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         settings = dict.fromkeys((name.upper() for name in Settings.model_fields), "")
-        self.variables = environment({**settings, "DATA_DIR": str(folder / ".data"), "PATH": path})
+        self.variables = {**settings, "DATA_DIR": str(folder / ".data"), "PATH": path}
 
     def run(self, *command: str) -> str:
         """The output of a command, both streams together."""
         ran = subprocess.run(
             command,
             cwd=self.folder,
-            env=self.variables,
+            env=environment(self.variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -65,23 +61,41 @@ class Reader:
 
     def try_command(self, command: Command) -> list[str]:
         """The lines that a command of a console block prints."""
-        if command.line.startswith("make chat"):
-            arguments = [word for given in re.findall(r'ARGS="([^"]*)"', command.line) for word in given.split()]
-            return chat("\n".join(command.typed) + "\n", self.variables, self.folder, *arguments).stdout.splitlines()
+        words = shlex.split(command.line)
+        if words[:2] == ["make", "chat"]:
+            (arguments,) = re.findall(r'ARGS="(.*)"', command.line) or [""]
+            return self.run_here(*shlex.split(arguments), typed="\n".join(command.typed) + "\n").stdout.splitlines()
+        if words[:3] == ["python", "-m", "agent"]:
+            return self.run_here(*words[3:]).output.splitlines()
         return self.run("sh", "-e", "-c", command.line).splitlines()
+
+    def run_here(self, *arguments: str, typed: str = "") -> Result:
+        """The outcome of a command in this process; `output` is both streams together."""
+        result = CliRunner().invoke(app, arguments, input=typed, env=self.variables)
+        assert result.exit_code == 0, result.output
+        return result
+
+    async def forget_everybody(self) -> None:
+        """Delete what the users of the pages said."""
+        async with open_store() as store:
+            for user in USERS:
+                await UserMemory(store, user).forget_everything()
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     reader = Reader(tmp_path_factory.mktemp("reader"))
     yield reader
-    reader.run("python", "-m", "agent", "stop")
+    reader.run_here("stop")
 
 
 @pytest.fixture(autouse=True)
-def nothing_known(reader: Reader) -> None:
+def nothing_known(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each page starts with an empty memory. The servers are running, so that no page shows their start."""
-    reader.run("python", "-c", FORGET)
+    monkeypatch.chdir(reader.folder)
+    for name, value in reader.variables.items():
+        monkeypatch.setenv(name, value)
+    asyncio.run(reader.forget_everybody())
 
 
 def comparable(lines: list[str]) -> list[str]:

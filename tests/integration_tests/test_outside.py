@@ -18,12 +18,16 @@ from tests.strace import outbound, strace
 COMMANDS = """
 set -e
 printf 'I live in Oslo.\\nWhere do I live?\\n' | "$PYTHON" -m agent
-"$PYTHON" -m agent memories
-"$PYTHON" -m agent memories --query "Where do I live?"
-"$PYTHON" -m agent doctor
-"$PYTHON" -m agent export
-"$PYTHON" -m agent forget --category location --yes
+"$PYTHON" -c '
+from typer.testing import CliRunner
+from agent.__main__ import app
+
+for line in ("memories", "memories --query Oslo", "doctor", "export", "forget --category location --yes"):
+    result = CliRunner().invoke(app, line.split())
+    assert result.exit_code == 0, result.output
+'
 """
+"""A chat, and then the other commands, which share a process to save time."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             check=False,
         )
         assert commands.returncode == 0, commands.stderr
+        # Not before: while the server starts again, a command would start the embedded ones, and strace wait for them.
         (directory / "changed.py").touch()
         log = directory / "server.log"
         deadline = time.monotonic() + READY_TIMEOUT
