@@ -114,7 +114,7 @@ class FactStore(Parts, BaseStore):
         for user_id, group in groupby([*map(_checked, ops)], _facts_of):
             if user_id is not None:
                 results += await self._fact_ops(user_id, group)
-            elif len(several := [*group]) > 1:
+            elif len(several := [*group]) > 1 or isinstance(several[0], ListNamespacesOp):
                 results += await self._item_ops(ITEMS, several)
             else:
                 results.append(await self._item_batches.add(ITEMS, several[0]))
