@@ -3,18 +3,19 @@ since the watermark only moves once the facts are in the ledger."""
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Container, Sequence
 from datetime import datetime
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
-from langchain_core.messages.tool import tool_call
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolMessage
+from langchain_core.messages.tool import ToolCall, tool_call
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langgraph.runtime import Runtime
 
 from agent import extraction_schedule as schedule
-from agent.chat_models.ask import ask, missing_reply
+from agent.chat_models.ask import ask, missing_reply, notice_about
 from agent.chat_models.providers import NoReply, model_failure
 from agent.context import Context, zone
 from agent.identity import foreign_thread, memory_of, memory_tokens, on_server, settings_of, store_of, user_of
@@ -45,7 +46,17 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
     """Find the facts that matter for the user's message."""
     if _question(state) is None:
         raise BadInput("The input has no message of the user: send one in `messages`.")
-    return _claimed(state, runtime) | await _recalled(state, runtime)
+    update = _claimed(state, runtime) | await _recalled(state, runtime)
+    removed = [RemoveMessage(id=str(message.id)) for message in _endless_calls(state["messages"])]
+    return update | {"messages": [*removed, *update.get("messages", [])]} if removed else update
+
+
+def _endless_calls(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """The calls of the turn before, and their results, if it made MAX_TOOL_ROUNDS of them and ended without a reply."""
+    before = list(dropwhile(lambda message: isinstance(message, HumanMessage), reversed(messages)))
+    turn = list(takewhile(lambda message: not isinstance(message, HumanMessage), before))
+    rounds = sum(isinstance(message, AIMessage) for message in turn)
+    return turn if rounds >= MAX_TOOL_ROUNDS and isinstance(turn[0], ToolMessage) else []
 
 
 async def respond(state: State, runtime: Runtime[Context]) -> Update:
@@ -77,14 +88,21 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     if missing := missing_reply(reply):
         log.warning("no reply %s cause=%s", _ids(runtime), missing)
         raise NoReply(f"No reply: {missing}")
-    return update | {"messages": [*update.get("messages", []), _with_valid_calls(reply)]}
+    if notice := notice_about(reply):
+        log.warning("reply with a notice %s notice=%s", _ids(runtime), notice)
+    return update | {"messages": [*update.get("messages", []), _with_valid_calls(reply)], "notice": notice}
 
 
 def _with_valid_calls(reply: AIMessage) -> AIMessage:
-    """The reply, its invalid tool calls without arguments: providers refuse a thread with an unanswered call."""
-    invalid = (call for call in reply.invalid_tool_calls if call["id"])
-    calls = [tool_call(name=call["name"] or "", args={}, id=call["id"]) for call in invalid]
-    return reply.model_copy(update={"tool_calls": [*reply.tool_calls, *calls], "invalid_tool_calls": []})
+    """The reply, each of its tool calls with an id of its own, and invalid ones without arguments: providers refuse a
+    thread with an unanswered call."""
+    calls, ids = list[ToolCall](), {None, ""}
+    for call in (*reply.tool_calls, *reply.invalid_tool_calls):
+        call_id = f"call_{uuid.uuid4().hex}" if call["id"] in ids else call["id"]
+        ids.add(call_id)
+        arguments = call["args"] if isinstance(call["args"], dict) else {}
+        calls.append(tool_call(name=call["name"] or "", args=arguments, id=call_id))
+    return reply.model_copy(update={"tool_calls": calls, "invalid_tool_calls": []})
 
 
 async def _recalled(state: State, runtime: Runtime[Context]) -> Update:

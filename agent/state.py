@@ -121,6 +121,8 @@ class State(Input, ConversationState):
     """The block of recalled facts for this reply; never saved, since the facts may change."""
     recall_reasons: Annotated[list[RecallReason], UntrackedValue]
     """Why these facts were recalled, to be seen in Studio."""
+    notice: Annotated[str | None, UntrackedValue]
+    """What the user should know about the reply, such as that it was cut off; never part of its text."""
     extracted: Annotated[Extracted | None, UntrackedValue]
     """What extract_memories hands to reconcile."""
     changes: Annotated[MemoryChanges | None, UntrackedValue]

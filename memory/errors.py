@@ -27,6 +27,9 @@ UNINFORMATIVE = {"error", "api_error", "invalid_request_error", "server_error"}
 # Kind of failure -> the HTTP statuses, the providers' codes and the error classes, or base classes, that mean it: of
 # LangChain, OpenAI-like clients, httpx, Python and aiohttp.
 FAILURES: dict[str, set[int | str]] = {
+    "length": {413, "context_length_exceeded", "string_above_max_length", "request_too_large", "ContextOverflowError"},
+    "region": {"unsupported_country_region_territory"},
+    "conflict": {409},
     "key": {401, 403, "ModelAuthenticationError", "ModelPermissionDeniedError"},
     "model": {404, "ModelNotFoundError"},
     "plan": {402, "insufficient_quota", "billing_hard_limit_reached"},
@@ -39,6 +42,9 @@ FAILURES: dict[str, set[int | str]] = {
     "request": {"ModelInvalidRequestError"},
     "server": {"ModelAPIError"},
 }  # fmt: skip
+
+# In errors without a code, as of vLLM.
+TOO_LONG = re.compile(r"context (?:length|window|size)|too many (?:input )?tokens|(?:prompt|input) is too long", re.I)
 
 
 class AgentMemoryError(Exception):
@@ -114,6 +120,11 @@ def code_of(error: BaseException) -> str:
     return next((code for code in codes if CODE.fullmatch(code) and code not in UNINFORMATIVE), "")
 
 
+def is_too_long(error: BaseException) -> bool:
+    """Whether a model's server says that the request is too long; in rare cases it may be the user who says so."""
+    return status_of(error) in (400, 413, 422) and bool(TOO_LONG.search(str(error)))
+
+
 def server_failure(
     error: BaseException, *, name: str, setting: str, key: str, address: str, ability: str
 ) -> str | None:
@@ -125,6 +136,9 @@ def server_failure(
     it = "it" if answered else "the model's server"
     plan = f"check the plan of {key or address or setting}"
     sentences = {
+        "length": f"the request is too long for {quoted(name)}: lower WINDOW_TOKENS or MAX_MESSAGE_CHARS.",
+        "region": f"{it} is not available in this country or region: use another provider ({setting}).",
+        "conflict": f"{it} is busy with a conflicting request: try again.",
         "key": f"{it} refused {f'the key: check {key}' if key else f'access: check {address}'}.",
         "model": f"{it} does not know {quoted(name)}: check {' and '.join(filter(None, (setting, address)))}.",
         "plan": f"the account has no quota left: {plan}.",
@@ -135,7 +149,8 @@ def server_failure(
         "request": f"{it} does not accept the request: check {key or address}, and that {quoted(name)} {ability}.",
         "server": f"{it} has an internal error.",
     }
-    signs = (code, *(kind.__name__ for kind in type(error).__mro__), status)
+    too_long = "ContextOverflowError" if is_too_long(error) else ""
+    signs = (code, too_long, *(kind.__name__ for kind in type(error).__mro__), status)
     by_status = "server" if status >= 500 else "request" if status >= 400 else ""
     kinds = (kind for sign in signs for kind, meant_by in FAILURES.items() if sign in meant_by)
     sentence = sentences.get(next(kinds, by_status))

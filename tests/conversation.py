@@ -23,6 +23,7 @@ class Turn:
     events: list[tuple[str, str]] = field(default_factory=list)
     """(node, text of a token) and (node, "done"), in order of arrival."""
     changes: MemoryChanges | None = None
+    notice: str | None = None
 
     @property
     def reply(self) -> str:
@@ -54,6 +55,7 @@ async def say(graph: Graph, user: str, text: str, thread: str | None = None, **c
                 turn.events.append((node, "done"))
                 if isinstance(update, dict):  # the updates of several tools arrive as a list
                     turn.changes = update.get("changes") or turn.changes
+                    turn.notice = update.get("notice") or turn.notice
     return turn
 
 

@@ -31,7 +31,9 @@ class Text:
     cut: bool = False
     """Break the connection after the last token, before the end of the answer."""
     finish: str = "stop"
-    """The finish reason."""
+    """The finish reason; "" ends a stream without one, as a proxy may that loses its connection."""
+    error: str = ""
+    """A code with which the server ends the stream as an error."""
     refusal: str = ""
     """The text of OpenAI's field `refusal`."""
 
@@ -42,6 +44,9 @@ class ToolCalls:
 
     calls: Sequence[tuple[str, JsonObject | str]]
     text: str = ""
+    finish: str = "tool_calls"
+    strict: bool = True
+    """False: as servers that only resemble OpenAI's, without ids, and with the arguments as an object."""
 
 
 @dataclass(frozen=True)
@@ -176,17 +181,19 @@ def problem_in(messages: Sequence[JsonObject], format_: str) -> str | None:
 def wire(request: Request, answer: Final) -> Sequence[str]:
     """The body of the answer: one part, or the parts of a stream."""
     match answer:
-        case Text(text, cut=cut, finish=finish, refusal=refusal):
-            return completion(request, text, cut=cut, finish=finish, refusal=refusal)
-        case ToolCalls(calls, text):
+        case Text(text, cut=cut, finish=finish, refusal=refusal, error=error):
+            return completion(request, text, cut=cut, finish=finish, refusal=refusal, error=error)
+        case ToolCalls(calls, text, finish, strict):
             sent = [(name, given if isinstance(given, str) else json.dumps(given)) for name, given in calls]
-            return completion(request, text, sent)
+            return completion(request, text, sent, finish=finish, strict=strict)
         case Json(value) if request.kind in ("embedding", "models"):
             return [json.dumps(value)]
         case Json() | Malformed():
             output = answer.text if isinstance(answer, Malformed) else json.dumps(answer.value)
             tool = forced_tool(request.body)
-            return completion(request, "", [(tool, output)]) if tool else completion(request, output)
+            if tool:
+                return completion(request, "", [(tool, output)], finish="tool_calls")
+            return completion(request, output)
         case Vectors(dimensions):
             return [json.dumps(embeddings(request.body, dimensions))]
         case Status(status, message, code):
@@ -204,13 +211,17 @@ def completion(
     cut: bool = False,
     finish: str = "stop",
     refusal: str = "",
+    error: str = "",
+    strict: bool = True,
 ) -> Sequence[str]:
     """A chat completion, whole or as a stream of chunks; `calls` are (tool, arguments as JSON)."""
     tools: list[dict[str, Any]] = [
         {"id": f"call_{request.number}_{index}", "type": "function", "function": {"name": name, "arguments": given}}
         for index, (name, given) in enumerate(calls)
     ]
-    reason = "tool_calls" if calls else finish
+    for tool in () if strict else tools:
+        del tool["id"]
+        tool["function"]["arguments"] = json.loads(tool["function"]["arguments"])
     asked, said = len(tokens(json.dumps(request.messages))), len(tokens(f"{text} {calls}"))
     usage = {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
 
@@ -225,11 +236,14 @@ def completion(
     if not request.body.get("stream"):
         message = {"role": "assistant", "content": text or None} | ({"tool_calls": tools} if tools else {})
         message |= {"refusal": refusal} if refusal else {}
-        choice = {"index": 0, "message": message, "finish_reason": reason}
+        choice = {"index": 0, "message": message, "finish_reason": finish}
         return [envelope("chat.completion", [choice], usage=usage)]
 
     parts = [chunk({"content": token}) for token in tokens(text)]
     for index, tool in enumerate(tools):
+        if not strict:
+            parts.append(chunk({"tool_calls": [{**tool, "index": index}]}))
+            continue
         opened = {**tool, "index": index, "function": {**tool["function"], "arguments": ""}}
         parts.append(chunk({"tool_calls": [opened]}))
         for token in tokens(tool["function"]["arguments"]):
@@ -237,8 +251,10 @@ def completion(
     parts += [chunk({"refusal": token}) for token in tokens(refusal)]
     parts = parts or [""]
     parts[0] = chunk({"role": "assistant", "content": ""}) + parts[0]
-    if not cut:
-        parts[-1] += chunk({}, reason)
+    if error:
+        parts[-1] += f"data: {json.dumps({'error': {'message': 'zanzibar', 'code': error}})}\n\n"
+    elif not cut:
+        parts[-1] += chunk({}, finish) if finish else ""
         if (request.body.get("stream_options") or {}).get("include_usage"):
             parts[-1] += f"data: {envelope('chat.completion.chunk', [], usage=usage)}\n\n"
         parts[-1] += "data: [DONE]\n\n"

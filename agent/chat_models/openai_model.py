@@ -1,19 +1,58 @@
-"""OpenAI's chat model, with the refusals that LangChain leaves out of a stream. Importing it takes a second."""
+"""OpenAI's chat model, with what LangChain leaves out of its answers. Importing it takes a second."""
 
+import json
+import warnings
+from collections.abc import AsyncIterator
 from typing import Any
 
-from langchain_core.outputs import ChatGenerationChunk
+import openai
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
+
+CUT_SHORT = "connection_closed"  # the finish reason of a stream that ends without one
+# Its warning about arguments that are an object quotes them.
+warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
+KEPT = ("refusal", "reasoning_content", "reasoning")  # fields of messages that LangChain leaves out
 
 
 class OpenAIChatModel(ChatOpenAI):
-    """ChatOpenAI, whose streamed messages hold a refusal in `additional_kwargs`, as those of whole answers do."""
+    """ChatOpenAI for servers that only resemble OpenAI's: it keeps refusals and thinking in `additional_kwargs`, reads
+    the arguments of a call that are an object in place of a string, and marks a stream that was cut off."""
+
+    async def _astream(self, *args: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
+        ended = False
+        async for chunk in super()._astream(*args, **options):
+            ended = ended or bool((chunk.generation_info or {}).get("finish_reason"))
+            yield chunk
+        if not ended:
+            yield ChatGenerationChunk(message=AIMessageChunk(content=""), generation_info={"finish_reason": CUT_SHORT})
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
+        message = ((chunk.get("choices") or [{}])[0]).get("delta") or {}
+        for call in message.get("tool_calls") or ():
+            call["function"] = _with_text(call.get("function") or {})
         converted = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
-        choices = chunk.get("choices") or [{}]
-        if converted and (refusal := (choices[0].get("delta") or {}).get("refusal")):
-            converted.message.additional_kwargs["refusal"] = refusal
+        if converted:
+            converted.message.additional_kwargs |= {key: message[key] for key in KEPT if message.get(key)}
         return converted
+
+    def _create_chat_result(
+        self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
+    ) -> ChatResult:
+        messages = [choice.message for choice in getattr(response, "choices", None) or ()]
+        for call in (call for message in messages for call in message.tool_calls or ()):
+            call.function.arguments = _with_text({"arguments": call.function.arguments})["arguments"]
+        result = super()._create_chat_result(response, generation_info)
+        for generation, message in zip(result.generations, messages, strict=False):
+            kept = {key: value for key in KEPT if (value := getattr(message, key, None))}
+            generation.message.additional_kwargs |= kept
+        return result
+
+
+def _with_text(function: dict[str, Any]) -> dict[str, Any]:
+    """The function of a call, its arguments as the text that the protocol asks for."""
+    given = function.get("arguments")
+    return {**function, "arguments": json.dumps(given)} if isinstance(given, dict) else function

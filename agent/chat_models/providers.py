@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
-from memory.errors import BadInput, Unavailable, listed, problems_of, quoted, server_failure
+from memory.errors import BadInput, Unavailable, code_of, listed, problems_of, quoted, server_failure
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -99,4 +99,10 @@ def model_failure(error: BaseException, name: str, setting: str) -> str | None:
     provider, _ = split_name(name)
     known = PROVIDERS.get(provider, Provider("", (f"the key of {provider}",)))
     key = known.keys[0] if known.keys else ""
-    return server_failure(error, name=name, setting=setting, key=key, address=known.address, ability="supports tools")
+    failure = server_failure(
+        error, name=name, setting=setting, key=key, address=known.address, ability="is a chat model"
+    )
+    if not failure and type(error).__name__ == "APIError":  # of OpenAI's client: an event of the stream
+        code = code_of(error)
+        return f"the model's server ended the reply with an error{f' ({code})' if code else ''}: ask again."
+    return failure

@@ -1,89 +1,85 @@
 """Takes a reply piece by piece as it is generated, and gives what may be shown: no thinking, no written tool call."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
-from agent.chat_models.written_calls import CALL_BEGINS, FENCES, MARKS, WrittenCall, calls_in, may_be_call, meaning_of
-from memory.model_text import CLOSE_THINKING, OPEN_THINKING, OPENING_TAGS, without_thinking
+from agent.chat_models.written_calls import MARKS, WrittenCall, call_pattern, calls_in, is_no_call, name_pattern
+from memory.model_text import ThinkingFilter, UnopenedEnd
 
-LONGEST_TAG = len("</reasoning>")
-CALL_ON_NEW_LINE = re.compile(rf"(?<=\n)[ \t]*({CALL_BEGINS.pattern})")
-LINE_MARKS = tuple(mark.lower() for mark in (*FENCES, *MARKS, "[ {", "[\n{"))
-LONGEST_MARK = max(map(len, (*OPENING_TAGS, *LINE_MARKS)))
+MARKED_OBJECT = re.compile(rf"(?:{MARKS})\s*[\[{{]", re.IGNORECASE)
 
 
 @dataclass
 class ReplyFilter:
     """One reply. What may be a call is held back, until it is certain or the reply ends; other text passes at once."""
 
-    tools: Collection[str]
+    tools: frozenset[str]
     begins_thinking: bool = False  # its thinking has an end only: nothing is shown before that, or before its own end
+    may_call: bool = True  # if not, a call of an unknown tool is a text that the user asked for
     calls: list[WrittenCall] = field(default_factory=list)  # what was held back, after `finish`
     hid_call: bool = False
-    _mode: Literal["text", "thinking", "call"] = "text"
-    _pending: str = ""
+    _held: str = ""
+    _begin: str = ""  # what the call in `_held` begins with: "mark", "object" or "name"; "" where there is none
+    _object: int = 0  # where its object begins
     _before: str = "\n"  # the last character that was shown, or "\n" where the line is blank so far
     _shown: bool = False
 
+    def __post_init__(self) -> None:
+        self._thinking = ThinkingFilter(self.begins_thinking)
+
     def feed(self, piece: str) -> str:
         """What can be shown of the reply after its next piece, beyond what was given before."""
-        self._pending += piece
-        shown = list[str]()
-        while self._step(shown):
-            pass
-        return "".join(shown)
+        return self._read(self._thinking.feed(piece))
 
     def finish(self) -> str:
         """The rest of what can be shown, at the end of the reply."""
-        if self.begins_thinking:  # it did not, this time
-            self.begins_thinking = False
-            return self.feed("") + self.finish()
-        rest, self._pending = self._pending, ""
-        if self._mode != "call":
-            return rest if self._mode == "text" else ""
-        self.hid_call = meaning_of(rest, self.tools, alone=not self._shown) == "call"
-        self.calls = calls_in(rest) if self.hid_call else []
-        return "" if self.hid_call else without_thinking(rest)
+        shown, rest = self._read(self._thinking.finish()), self._held
+        self._held = ""
+        if not self._begin:
+            return shown + rest
+        calls = calls_in(rest, self.tools)
+        marked = self._begin == "mark" and bool(calls or self._before == "\n" or MARKED_OBJECT.match(rest))
+        alone = bool(calls) and self.may_call and not self._shown
+        self.hid_call = marked or alone or bool(name_pattern(self.tools).search(rest))
+        self.calls = calls if self.hid_call else []
+        return shown if self.hid_call else shown + rest
+
+    def _read(self, parts: Iterable[str]) -> str:
+        shown = list[str]()
+        for part in parts:
+            if isinstance(part, UnopenedEnd):  # what is held back was thinking, too
+                shown.append(part)
+                self._held, self._begin, self._before, self._shown = "", "", "\n", False
+                continue
+            self._held += part
+            while self._step(shown):
+                pass
+        return "".join(shown)
 
     def _step(self, shown: list[str]) -> bool:
-        """Handle the pending text up to the next change of mode; whether there was one."""
-        if self.begins_thinking:
-            closed = CLOSE_THINKING.search(self._pending)
-            self._pending = self._pending[closed.end() if closed else 0 :]
-            self.begins_thinking = closed is None
-            return bool(closed)
-        if self._mode == "thinking":
-            closed = CLOSE_THINKING.search(self._pending)
-            self._pending = self._pending[closed.end() if closed else -LONGEST_TAG :]
-            self._mode = "text" if closed else "thinking"
-            return bool(closed)
-        if self._mode == "call":
-            if may_be_call(self._pending):
+        """Handle the held text up to the beginning of a call, or to where it turns out to be none."""
+        if self._begin:
+            others = self.may_call and not self._shown
+            if self._begin != "object" or not is_no_call(self._held, self._object, self.tools, others=others):
                 return False
-            mark = CALL_BEGINS.match(self._pending)
-            self._show(mark.end() if mark else 1, shown)
-            self._mode = "text"
+            self._show(self._object + 1, shown)
+            self._begin = ""
             return True
         if not self._shown:
-            self._pending = self._pending.lstrip()
-        text = self._before + self._pending
-        thinking, call = OPEN_THINKING.search(text), CALL_ON_NEW_LINE.search(text)
-        if thinking and not (call and call.start(1) < thinking.start()):
-            self._show(thinking.start() - 1, shown)
-            self._pending = self._pending[thinking.end() - thinking.start() :]
-            self._mode = "thinking"
-        elif call:
-            self._show(call.start(1) - 1, shown)
-            self._mode = "call"
-        else:
-            self._show(_certain(text) - 1, shown)
-        return bool(thinking or call)
+            self._held = self._held.lstrip()
+        text = self._before + self._held
+        found = call_pattern(self.tools).search(text, 1, partial=True)
+        start = found.start() if found else len(text)
+        self._show(start - 1, shown)
+        if not found or found.partial:
+            return False
+        self._begin, self._object = found.lastgroup or "name", found.start("object") - start
+        return True
 
     def _show(self, end: int, shown: list[str]) -> None:
-        """Show the pending text up to `end`."""
-        text, self._pending = self._pending[:end], self._pending[end:]
+        """Show the held text up to `end`."""
+        text, self._held = self._held[:end], self._held[end:]
         if not text:
             return
         shown.append(text)
@@ -91,13 +87,3 @@ class ReplyFilter:
         blank = not text.rpartition("\n")[2].strip()
         new_line = blank and ("\n" in text or self._before == "\n")
         self._before = "\n" if new_line else text[-1]
-
-
-def _certain(text: str) -> int:
-    """How many characters of the text are not, at its end, the beginning of a tag or of a call."""
-    for at in range(max(1, len(text) - LONGEST_MARK), len(text)):
-        if text[at] in "<[`~":
-            marks = OPENING_TAGS if text[:at].rpartition("\n")[2].strip() else (*OPENING_TAGS, *LINE_MARKS)
-            if any(mark.startswith(text[at:].lower()) for mark in marks):
-                return at
-    return len(text)

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.tool import ToolCall, tool_call
+from langchain_core.messages.tool import ToolCall, ToolCallChunk, tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableBinding
 from langchain_core.tools import BaseTool
@@ -27,8 +27,7 @@ class ReplyModel(BaseChatModel):
     tools: Sequence[BaseTool]
     """What the model may call: also in a text, which then becomes a call."""
     offers_tools: bool = True
-    """False: the model is asked without them, and a call that it writes nevertheless is hidden."""
-
+    """False: the model is asked without them, and a call of them that it writes nevertheless is hidden."""
     begins_thinking: bool = False
     """Whether its replies begin with thinking that has an end only."""
 
@@ -74,13 +73,14 @@ class ReplyModel(BaseChatModel):
             fields = whole.message.model_dump(exclude={"type"})
             yield ChatGenerationChunk(message=AIMessageChunk(**fields), generation_info=whole.generation_info)
             return
-        reply, called = self._filter(), False
+        reply, names = self._filter(), dict[object, str]()
         async for chunk in model._astream(messages, stop, **bound, **options):
             message = chunk.message
-            called = called or bool(getattr(message, "tool_call_chunks", ()))
-            changes = {"content": reply.feed(str(message.text)), "chunk_position": None} | _without_reasoning(message)
+            parts = [_without_repeated_name(part, names) for part in getattr(message, "tool_call_chunks", ())]
+            changes: dict[str, Any] = {"content": reply.feed(str(message.text)), "chunk_position": None}
+            changes |= {"tool_call_chunks": parts} | _without_reasoning(message)
             yield ChatGenerationChunk(message=message.model_copy(update=changes), generation_info=chunk.generation_info)
-        rest = reply.finish()
+        rest, called = reply.finish(), bool(names)
         calls = [] if called else self._carried_out(reply)
         yield ChatGenerationChunk(
             message=AIMessageChunk(
@@ -99,7 +99,8 @@ class ReplyModel(BaseChatModel):
         return self.model, {}
 
     def _filter(self) -> ReplyFilter:
-        return ReplyFilter({tool.name for tool in self.tools}, self.begins_thinking)
+        names = frozenset(tool.name for tool in self.tools)
+        return ReplyFilter(names, self.begins_thinking, may_call=self.offers_tools)
 
     def _carried_out(self, reply: ReplyFilter) -> list[ToolCall]:
         """The calls that were written as text, if the model may make all of them."""
@@ -118,6 +119,13 @@ def _fits(tool: BaseTool, call: WrittenCall) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def _without_repeated_name(part: ToolCallChunk, names: dict[object, str]) -> ToolCallChunk:
+    """The part of a streamed call without the name, if an earlier part had it: LangChain joins them to one name."""
+    name, before = part["name"] or "", names.get(part["index"], "")
+    names[part["index"]] = before or name
+    return {**part, "name": None} if before and name == before else part
 
 
 def _without_reasoning(message: BaseMessage) -> dict[str, Any]:

@@ -1,24 +1,28 @@
-"""Tool calls that a small model writes into its reply, as in ```json {"name": ..., "arguments": {...}} ```. Pure."""
+"""Tool calls that a model writes into its reply, as in ```json {"name": ..., "arguments": {...}} ```. Pure."""
 
+import ast
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from memory.model_text import object_at, objects_in
+import regex
 
-FENCES = ("```", "~~~")
-MARKS = ("<tool_call>", "<function_call>", "<function=", "<|tool_call|>", "<|python_tag|>", "[TOOL_CALLS]")
-"""What only calls begin with."""
-CALL_BEGINS = re.compile(rf"{'|'.join(map(re.escape, (*FENCES, *MARKS)))}|\[\s*\{{|\{{")
-"""At the beginning of a line."""
-FENCE = re.compile(r"(?:```|~~~)([\w-]*)")
-FENCE_NAMES = ("json", "tool_call", "tool_calls", "tool_code", "tool")
-BRACKETS = re.compile(rf"(?:{'|'.join(map(re.escape, MARKS))}|\[|\s)*")  # between the fence and the first object
+from memory.model_text import literals_in, value_at, values_in
+
 NAME_KEYS = ("name", "tool", "tool_name", "function", "action")
-ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input")
-CALL_KEYS = (*NAME_KEYS, *ARGUMENT_KEYS, "type", "id", "tool_call", "tool_calls", "function_call")
-FIRST_KEY = re.compile(r'\{\s*(?:"([^"]*)("?)|$)')
+ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
+OUTER_KEYS = ("tool_calls", "tool_call", "function_call", "function")  # {"type": "function", "function": {...}}
+MARKS = (
+    r"<(?:tool_calls?|function_calls?)>|<function=|<invoke name=|\[TOOL_CALLS\]|<\|channel\|>commentary to="
+    r"|<\|(?:tool_call|python_tag|tool_calls_section_begin|tool_call_begin)\|>|<｜tool▁calls?▁begin｜>"
+    r"|(?:```|~~~)tool(?:_code|_calls?)?\b"
+)
+"""What only calls begin with."""
+WRAPPER = r"(?:^[ \t]*[-*]\s+)?(?:(?:```|~~~)[\w-]*\s*|`|<tools>\s*|\[\s*|print\()*"
+"""What may stand before a call, and is hidden with it."""
+MAX_PARENTHESES = 20  # looked at for the end of a call
 
 
 class WrittenCall(NamedTuple):
@@ -26,61 +30,89 @@ class WrittenCall(NamedTuple):
     arguments: dict[str, Any]
 
 
-def calls_in(text: str) -> list[WrittenCall]:
-    """The calls among the JSON objects in the text."""
-    return [call for value in objects_in(text) for call in _calls(value)]
+@lru_cache(maxsize=16)
+def call_pattern(tools: frozenset[str]) -> "regex.Pattern[str]":
+    """What a call may begin with: a mark, an object with a call's key, or a tool's name and its first argument."""
+    keys = "|".join(map(regex.escape, {*NAME_KEYS, *ARGUMENT_KEYS, *OUTER_KEYS, "type", "id", *tools}))
+    names = "|".join(map(regex.escape, tools)) or r"\b\B"
+    begins = (
+        rf"(?P<mark>{MARKS})",
+        rf"(?P<object>\{{)\s*[\"'](?:{keys})[\"']\s*:",
+        rf"(?<![\w.])(?:(?:functions|tools|default_api)\.)?(?:{names})\((?:\w+\s*=[^=]|[\"'{{])",
+        rf"^Action:\s*(?:{names})\b",
+    )
+    # In backticks within a line it is only mentioned.
+    return regex.compile(rf"{WRAPPER}(?<![^\n`]`)(?:{'|'.join(begins)})", regex.MULTILINE | regex.IGNORECASE)
 
 
-def _calls(value: object) -> Iterator[WrittenCall]:
+@lru_cache(maxsize=16)
+def name_pattern(tools: frozenset[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, tools)) or '(?!)'})(?!\w)", re.IGNORECASE)
+
+
+def calls_in(text: str, tools: Collection[str]) -> list[WrittenCall]:
+    """The calls in the text; those that are not JSON only if they are of these tools."""
+    for values in (values_in(text), literals_in(text)):
+        if found := [call for value in values for call in _calls(value, tools)]:
+            return found
+    named = [(match[0], match.end()) for match in name_pattern(frozenset(tools)).finditer(text)]
+    found = [WrittenCall(name, value) for name, at in named if isinstance(value := _object_after(text, at), dict)]
+    return found or [call for name, at in named if (call := _as_python(name, text[at:]))]
+
+
+def _calls(value: object, tools: Collection[str]) -> Iterator[WrittenCall]:
     if isinstance(value, list):
         for part in value:
-            yield from _calls(part)
+            yield from _calls(part, tools)
     if not isinstance(value, Mapping):
         return
-    for key in ("tool_calls", "tool_call", "function_call", "function"):  # {"type": "function", "function": {...}}
+    for key in OUTER_KEYS:
         if isinstance(value.get(key), list | dict):
-            yield from _calls(value[key])
+            yield from _calls(value[key], tools)
             return
     name = next((value[key] for key in NAME_KEYS if isinstance(value.get(key), str)), None)
     given = next((value[key] for key in ARGUMENT_KEYS if key in value), None)
+    if len(value) == 1 and (key := next(iter(value))) in tools:  # {"search_memory": {...}}
+        name, given = key, value[key]
     if isinstance(given, str):
         try:
             given = json.loads(given)
         except ValueError:
             given = None
-    if name and isinstance(given, dict):
-        yield WrittenCall(name, given)
+    is_schema = isinstance(given, dict) and given.get("type") == "object" and "properties" in given
+    if name and isinstance(given, dict) and not is_schema:
+        short = name.rpartition(".")[2]  # of "functions.search_memory"
+        yield WrittenCall(short if short in tools else name, given)
 
 
-def may_be_call(text: str) -> bool:
-    """Whether the beginning of a text, from a match of CALL_BEGINS on, may still turn out to be a call."""
-    start = 0
-    if fence := FENCE.match(text):
-        if fence.end() == len(text):
-            return any(name.startswith(fence[1].lower()) for name in FENCE_NAMES)
-        if fence[1].lower() not in ("", *FENCE_NAMES):
-            return False
-        start = fence.end()
-    brackets = BRACKETS.match(text, start)
-    at = brackets.end() if brackets else start
-    if any(mark in text[:at] for mark in MARKS) or at == len(text):
-        return True
-    if any(mark.startswith(text[at:]) for mark in MARKS):
-        return True
-    if not (key := FIRST_KEY.match(text, at)):
+def _object_after(text: str, at: int) -> object:
+    """The object that follows a name, with nothing but marks between them, as in <function=NAME>{...}."""
+    between = re.compile(r"(?![\"'(])(?:[^\w{}]|<[^<>{}]*>|:\d+|json|Action Input)*(?=\{)").match(text, at)
+    return value_at(text, between.end())[0] if between else None
+
+
+def _as_python(name: str, rest: str) -> WrittenCall | None:
+    """The call of `name` whose parentheses the rest begins with, if its arguments are literals with names."""
+    ends = [match.end() for match in re.finditer(r"\)", rest)] if rest.startswith("(") else []
+    for end in ends[:MAX_PARENTHESES]:
+        try:
+            match ast.parse(name + rest[:end], mode="eval").body:
+                case ast.Call(args=[], keywords=given):
+                    return WrittenCall(name, {str(part.arg): ast.literal_eval(part.value) for part in given})
+                case _:
+                    return None
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    return None
+
+
+def is_no_call(text: str, at: int, tools: Collection[str], *, others: bool) -> bool:
+    """Whether the object at `at` is whole and no call of these tools, nor, with `others`, of one that is unknown."""
+    if text.count("{", at) > text.count("}", at):  # counting is fast, and this runs for each token
         return False
-    if not key[2]:
-        return not key[1] or any(known.startswith(key[1]) for known in CALL_KEYS)
-    is_whole = text.count("{", at) <= text.count("}", at)  # counting is fast, and this runs for each token
-    first = object_at(text, at)[0] if is_whole else None
-    return key[1] in CALL_KEYS and (first is None or bool([*_calls(first)]))
-
-
-def meaning_of(text: str, tools: Collection[str], *, alone: bool) -> Literal["call", "example", "text"]:
-    """What a text is that `may_be_call`, once it is whole. In a reply with other text (not `alone`), what names none of
-    the tools is an example, which may be shown."""
-    calls = calls_in(text)
-    named = any(call.name in tools for call in calls) or any(f'"{name}"' in text for name in tools)
-    if named or any(mark in text for mark in MARKS):
-        return "call"
-    return ("call" if alone else "example") if calls else "text"
+    value, end = value_at(text, at)
+    if value is None:  # maybe it is as in Python
+        value, end = next(literals_in(text[at:]), None), len(text)
+    if value is None or name_pattern(frozenset(tools)).search(text, at, end):
+        return False
+    return not (others and any(_calls(value, tools)))

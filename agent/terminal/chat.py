@@ -169,6 +169,8 @@ class Chat:
                 replying = ""
             for update in payload.values():  # by node
                 if isinstance(update, dict):
+                    if notice := update.get("notice"):
+                        self.note(notice)
                     self._note_changes(update.get("changes"))
 
     def _note_changes(self, changes: MemoryChanges | None) -> None:

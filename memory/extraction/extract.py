@@ -2,7 +2,7 @@
 
 import json
 import logging
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from memory.extraction.answer import EXTRACTION_PROMPT, Extraction, answer_schem
 from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact
-from memory.model_text import objects_in, without_thinking
+from memory.model_text import literals_in, values_in, without_thinking
 
 if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it
     from langchain_core.language_models import BaseChatModel
@@ -29,12 +29,21 @@ StructuredOutputMethod = Literal["auto", "json_schema", "function_calling", "jso
 FALLBACKS: tuple[StructuredOutputMethod, ...] = ("auto", "function_calling", "json_mode")
 """Tried in this order; "auto" is the default of the model's package, for most of them json_schema."""
 REFUSALS = {400, 404, 422, 500, 501}  # statuses with which servers answer to what they do not support
-OTHER_REFUSALS = {"content_filter", "context_length_exceeded", "invalid_api_key", "model_not_found"}
-CUT_OFF = {"length", "max_tokens"}  # reasons for the end of an answer
+REFUSALS_IN_A_ROW = 2  # requests, after which an error that may be a passing one counts as a refusal
+OTHER_REFUSALS = {
+    "content_filter",
+    "context_length_exceeded",
+    "ContextOverflowError",
+    "invalid_api_key",
+    "model_not_found",
+}  # codes and classes of errors
+CUT_OFF = {"length", "max_tokens", "connection_closed"}  # reasons for the end of an answer
+REASONING = ("reasoning_content", "reasoning")  # keys in a message's `additional_kwargs`
 CUT_OFF_ERRORS = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}  # of OpenAI's client
 
 _schema = cache(answer_schema)  # to make it takes 2 ms of CPU
 _accepted: dict[tuple[str, str], StructuredOutputMethod] = {}  # by `server_of`, where the default was refused
+_refusals = Counter[tuple[str, str]]()  # by `server_of`: internal errors in a row, after which another method succeeded
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ async def extract(
     """Candidate facts from what the user said, related to what is known. Raises ExtractionFailed.
 
     One model call. With the method "auto", a server that refuses a method of structured output is asked again with the
-    next one, once for the process.
+    next one. If that succeeds, it is kept for the process: at once, or after a second internal error (500) in a row.
     """
     server, request = server_of(model), extraction_input(utterances, known)
     methods = FALLBACKS[FALLBACKS.index(_accepted.get(server, "auto")) :] if method == "auto" else (method,)
@@ -86,12 +95,22 @@ async def extract(
             if refused and attempt != methods[-1] and _is_unusable(error):  # a server may ignore a method, too
                 continue
             cause = refused or error
-            text = f"{type(cause).__name__} from the extraction model"
-            raise ExtractionFailed(text, transient=not _is_unusable(cause)) from cause
-        if refused and _accepted.get(server) != attempt:
-            _accepted[server] = attempt
+            if method != "auto" and refuses_method(cause):
+                text = (
+                    f"The extraction model's server answered {status_of(cause)} to STRUCTURED_OUTPUT={method}: try auto"
+                )
+                raise ExtractionFailed(text, transient=True) from None
+            if _is_unusable(cause):
+                raise ExtractionFailed("The extraction model gave no usable answer", transient=False) from cause
+            raise ExtractionFailed(f"{type(cause).__name__} from the extraction model", transient=True) from cause
+        if not refused:
+            _refusals.pop(server, None)
+        elif _accepted.get(server) != attempt:
             status, name = status_of(refused), server[0]
-            log.warning("structured output refused model=%r status=%d: %s from now on", name, status, attempt)
+            _refusals[server] += REFUSALS_IN_A_ROW if status != 500 else 1
+            if _refusals[server] >= REFUSALS_IN_A_ROW:
+                _accepted[server] = attempt
+                log.warning("structured output refused model=%r status=%d: %s from now on", name, status, attempt)
         return extraction
     raise AssertionError("there is at least one method")
 
@@ -115,23 +134,25 @@ def read_extraction(answer: "AIMessage") -> Extraction:
     """The first whole object in the answer that is an Extraction. Raises ValueError if there is none."""
     # Where a stream is cut off, the client completes the arguments of a call.
     cut_off = str(answer.response_metadata.get("finish_reason")).lower() in CUT_OFF
-    for call in answer.tool_calls:
-        if found := None if cut_off else _extraction(call["args"]):
-            return found
-    text = without_thinking(str(answer.text))
-    texts = [*(call["args"] or "" for call in answer.invalid_tool_calls), text]
-    for given in (*texts, *(re.sub(r",(?=\s*[}\]])", "", text) for text in texts)):  # then without trailing commas
-        if found := next(filter(None, map(_extraction, objects_in(given))), None):
-            return found
+    values: list[object] = [] if cut_off else [call["args"] for call in answer.tool_calls]
+    thought = next(filter(None, map(answer.additional_kwargs.get, REASONING)), "")  # where some write all they write
+    text = without_thinking(str(answer.text)) or str(thought)
+    for given in (*(call["args"] or "" for call in answer.invalid_tool_calls), text):
+        values += [*values_in(given), *literals_in(given)]
+    if found := next(filter(None, map(_extraction, values)), None):
+        return found
     raise ValueError("The answer holds no object with the facts.")
 
 
 def _extraction(value: object, depth: int = 2) -> Extraction | None:
     """The value as an Extraction, or that inside a wrapper such as {"name": "Extraction", "arguments": {...}}."""
     if isinstance(value, str):
-        value = next(objects_in(value), None)
+        value = next(values_in(value), None)
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) and "text" in item for item in value):
+        value = {"facts": value}
     if not isinstance(value, Mapping):
         return None
+    value = {str(key).lower(): part for key, part in value.items()}
     try:
         # What is whole was not cut off, so that a missing list is an empty one.
         return Extraction.model_validate({"retracted": [], **value} if "facts" in value else value)
@@ -150,7 +171,8 @@ def server_of(model: "BaseChatModel") -> tuple[str, str]:
 
 def refuses_method(error: Exception) -> bool:
     """Whether a server may have refused what was asked of the model, rather than the key, the model or this request."""
-    return status_of(error) in REFUSALS and code_of(error) not in OTHER_REFUSALS
+    signs = {code_of(error), *(kind.__name__ for kind in type(error).__mro__)}
+    return status_of(error) in REFUSALS and not signs & OTHER_REFUSALS
 
 
 def _is_unusable(error: Exception) -> bool:

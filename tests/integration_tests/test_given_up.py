@@ -134,7 +134,7 @@ async def test_the_commands_list_what_was_given_up_and_try_it_again(
 
     failed = await command("catch-up", "--given-up", "--json")
     assert (failed.code, failed.json["given_up"]) == (1, 1)
-    assert f"of thread {thread}: ValueError from the extraction model" in failed.err
+    assert f"of thread {thread}: The extraction model gave no usable answer" in failed.err
     openai.defaults["extraction"] = script.extraction
     untouched = await command("catch-up")  # without the option it stays given up
     assert (untouched.code, untouched.out) == (0, "")

@@ -15,7 +15,7 @@ from memory.store import FactStore
 from tests.collecting import known
 from tests.conftest import Setting
 from tests.conversation import HOME, INTRODUCTION, found, say
-from tests.openai_server import Answer, Request, ScriptedOpenAI, Status, Text
+from tests.openai_server import Answer, Request, ScriptedOpenAI, Status, Text, ToolCalls
 from tests.openai_wire import forced_tool, response_format
 
 WHOLE = json.dumps(found(HOME).value)
@@ -58,7 +58,7 @@ async def test_facts_are_read_from_an_answer_that_is_not_only_json(
     assert openai.calls("extraction") == 1
 
 
-@pytest.mark.parametrize("status", [400, 404, 422, 500, 501])
+@pytest.mark.parametrize("status", [400, 404, 422, 501])
 async def test_a_server_that_refuses_json_schema_is_asked_again_once(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
@@ -72,6 +72,23 @@ async def test_a_server_that_refuses_json_schema_is_asked_again_once(
     line = f"structured output refused model='scripted' status={status}: function_calling from now on"
     assert caplog.text.count(line) == 1
     assert "zanzibar" not in caplog.text
+
+
+async def test_internal_errors_count_as_a_refusal_when_they_come_twice_in_a_row(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    passing: list[Answer] = [Status(500, "overloaded", retry_after=0.01)] * 3
+    for _ in range(2):
+        openai.extraction(*passing, found(HOME), found(HOME))
+        await say(graph, user, INTRODUCTION)
+        before = openai.calls("extraction")
+        await say(graph, user, "I live in San Francisco, as I said.")
+        assert methods(openai)[before:] == ["json_schema"]
+    openai.defaults["extraction"] = refusing("json_schema", status=500)
+    for _ in range(3):
+        before = openai.calls("extraction")
+        await say(graph, user, "I live in San Francisco, as I said.")
+    assert methods(openai)[before:] == ["function_calling"]
 
 
 async def test_json_mode_comes_last(graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore) -> None:
@@ -122,12 +139,25 @@ async def test_other_errors_are_no_refusal_of_the_method(
 
 @pytest.mark.parametrize("method", ORDER)
 async def test_a_method_of_the_settings_is_not_changed(
-    graph: Graph, openai: ScriptedOpenAI, user: str, setting: Setting, method: str
+    graph: Graph, openai: ScriptedOpenAI, user: str, setting: Setting, caplog: pytest.LogCaptureFixture, method: str
 ) -> None:
     setting(structured_output=method)
     openai.defaults["extraction"] = refusing(*ORDER)
     await say(graph, user, INTRODUCTION)
     assert methods(openai) == [method]
+    assert f"The extraction model's server answered 400 to STRUCTURED_OUTPUT={method}: try auto" in caplog.text
+    assert "zanzibar" not in caplog.text
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_the_arguments_of_a_call_may_be_an_object(
+    store: AgentStore, openai: ScriptedOpenAI, streamed: bool
+) -> None:
+    openai.extraction(ToolCalls([("Extraction", found(HOME).value)], strict=False))
+    said = Utterance(text=INTRODUCTION, said_at=utc_now(), source=Source())
+    model = open_model("openai:scripted", store.settings).model_copy(update={"streaming": streamed})
+    (fact,) = (await extract(model, [said], [], "function_calling")).facts
+    assert fact.text == "Lives in San Francisco"
 
 
 @pytest.mark.parametrize("method", ORDER)

@@ -134,7 +134,7 @@ async def test_a_failed_reply_keeps_the_thread_usable_and_the_message(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
 ) -> None:
     thread = str(uuid.uuid4())
-    openai.reply(*[Status(500)] * 3)
+    openai.reply(*[Status(500, retry_after=0.01)] * 6)  # asked again by the client, and without tools
     with pytest.raises(NoReply, match=r"^No reply: the model's server answered 500: it has an internal error\."):
         await say(graph, user, INTRODUCTION, thread)
     openai.extraction(found(HOME))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from langchain_core.language_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import MessagesState, StateGraph
 from langgraph.store.memory import InMemoryStore
@@ -22,13 +22,14 @@ class SettingsStore(InMemoryStore):
 
 class State(MessagesState):
     changes: dict[str, Any]
+    notice: str
 
 
-async def answer(state: State) -> dict[str, list[AnyMessage]]:
+async def answer(state: State) -> dict[str, Any]:
     model = GenericFakeChatModel(messages=iter([AIMessage("A guess.")]))
     await model.ainvoke(state["messages"], {"tags": ["nostream"]})
     model = GenericFakeChatModel(messages=iter([AIMessage("Hello, Ada.")]))
-    return {"messages": [await model.ainvoke(state["messages"])]}
+    return {"messages": [await model.ainvoke(state["messages"])], "notice": "The reply is not whole."}
 
 
 def learn(state: State) -> dict[str, Any]:
@@ -42,4 +43,4 @@ async def test_the_nodes_of_the_graph_may_have_any_name() -> None:
     out, memory = Console(file=printed, width=80), SimpleNamespace(user_id="ada")
     chat = Chat(cast(Graph, graph), cast(Any, None), cast(Any, memory), out, out, "1")
     assert await chat.handle("I am Ada.")
-    assert printed.getvalue() == "Hello, Ada.\nlearned: is Ada\n"
+    assert printed.getvalue() == "Hello, Ada.\nThe reply is not whole.\nlearned: is Ada\n"

@@ -147,7 +147,7 @@ UNAUTHORIZED = httpx2.Response(401, request=OPENAI_REQUEST)
         (status_error(403), "anthropic:x", "refused the key: check ANTHROPIC_API_KEY."),
         (status_error(401), "cohere:x", "refused the key: check the key of cohere."),
         (ResponseError(401), "ollama:x", "refused access: check OLLAMA_HOST."),
-        (ResponseError(400), "ollama:x", "check OLLAMA_HOST, and that 'ollama:x' supports tools."),
+        (ResponseError(400), "ollama:x", "check OLLAMA_HOST, and that 'ollama:x' is a chat model."),
         (ResponseError(404), "ollama:x", "does not know 'ollama:x': check EXTRACTION_MODEL and OLLAMA_HOST."),
         (ResponseError(404), "cohere:x", "does not know 'cohere:x': check EXTRACTION_MODEL."),
         (ClientError(429), "google_genai:x", "is asked too often"),

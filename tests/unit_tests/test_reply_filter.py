@@ -6,7 +6,7 @@ import pytest
 
 from agent.chat_models.reply_filter import ReplyFilter
 
-TOOLS = {"search_memory", "start_task"}
+TOOLS = frozenset({"search_memory", "start_task"})
 SEARCH = '{"name": "search_memory", "arguments": {"query": {"home": "city"}}}'
 QUERY = {"query": {"home": "city"}}
 WEATHER = '{"name": "get_weather", "arguments": {"city": "Lima"}}'
@@ -24,7 +24,7 @@ def shown(reply: ReplyFilter, text: str, size: int) -> list[str]:
     [
         ("Hello,  Ada.\n", "Hello,  Ada.\n"),
         ("<think>a\nb</think>\n\nHi <b>x</b>", "Hi <b>x</b>"),
-        ("Sure. <thinking>x</thinking>Yes.", "Sure. Yes."),
+        ("Sure.<thinking>x</thinking>Yes.", "Sure.Yes."),
         ("<think>a</think>b\n<think>c</think>d", "b\nd"),
         ("[THINK]a[/THINK]b", "b"),
         ("<think>never ends", ""),
@@ -34,6 +34,13 @@ def shown(reply: ReplyFilter, text: str, size: int) -> list[str]:
         ('{"name": "Ada", "age": 5}', '{"name": "Ada", "age": 5}'),
         ("[link](x)\n- [ ] a\n[1] b\n[ {", "[link](x)\n- [ ] a\n[1] b\n[ {"),
         (f"Such as:\n```json\n{WEATHER}\n```\nOr so.", f"Such as:\n```json\n{WEATHER}\n```\nOr so."),
+        (f"Such as {WEATHER}.", f"Such as {WEATHER}."),
+        ('{"name": "get_weather", "parameters": {"type": "object", "properties": {}}}',) * 2,
+        ("I have search_memory(query) and start_task(type, data).",) * 2,
+        ('Call `search_memory(query="x")`, or `{"name": "search_memory"}`.',) * 2,
+        ("Models write <tool_call> around a call.",) * 2,
+        ('{"people": [{"name": "Ann"}, {"name": "Bo"}]}',) * 2,
+        ("- one\n* two\n- [ ] three",) * 2,
         ("{}", "{}"),
         ("``", "``"),
         ("a\n<tool_c", "a\n<tool_c"),
@@ -59,6 +66,24 @@ def test_a_reply_is_shown_without_thinking(text: str, rest: str, size: int) -> N
         f"<think>Hm.</think>\n\n  {SEARCH}",
         json.dumps({"type": "function", "function": {"name": "search_memory", "arguments": json.dumps(QUERY)}}),
         '{"tool_calls": [{"tool": "search_memory", "parameters": {"query": {"home": "city"}}}]}',
+        str(json.loads(SEARCH)),
+        SEARCH.replace("}}}", "},},}"),
+        f"- {SEARCH}",
+        f"<TOOL_CALL>{SEARCH}</TOOL_CALL>",
+        f"<tools>\n{SEARCH}\n</tools>",
+        json.dumps({"tool": "search_memory", "tool_input": QUERY}),
+        json.dumps({"search_memory": QUERY}),
+        SEARCH.replace("search_memory", "functions.search_memory"),
+        f"search_memory(query={QUERY['query']})",
+        f"[search_memory(query={QUERY['query']})]",
+        f"```python\nsearch_memory(query={QUERY['query']})\n```",
+        f"```tool_code\nprint(search_memory(query={QUERY['query']}))\n```",
+        f"<function=search_memory>{json.dumps(QUERY)}</function>",
+        f"[TOOL_CALLS]search_memory{json.dumps(QUERY)}",
+        f"Action: search_memory\nAction Input: {json.dumps(QUERY)}",
+        f"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>search_memory\n```json\n{json.dumps(QUERY)}\n```",
+        f"<|tool_call_begin|>functions.search_memory:0<|tool_call_argument_begin|>{json.dumps(QUERY)}<|tool_call_end|>",
+        f"<|channel|>commentary to=functions.search_memory <|constrain|>json<|message|>{json.dumps(QUERY)}<|call|>",
     ],
 )
 def test_a_written_call_is_held_back_and_read(text: str, size: int) -> None:
@@ -75,7 +100,13 @@ def test_a_written_call_is_held_back_and_read(text: str, size: int) -> None:
         (WEATHER, ""),
         (SEARCH[:-9], ""),
         ("<tool_call>search_memory(query)</tool_call>", ""),
-        ('[TOOL_CALLS]search_memory{"query": 1}', ""),
+        ("[TOOL_CALLS]search_memory", ""),
+        ('<invoke name="search_memory">\n<parameter name="query">home</parameter>\n</invoke>', ""),
+        ("search_memory('home')", ""),
+        (f"I will call {SEARCH} now.", "I will call "),
+        (f"I'll look it up: ```json\n{SEARCH}\n```", "I'll look it up: "),
+        (f"Sure. <tool_call>{SEARCH}</tool_call>", "Sure. "),
+        (f"<tool_call>{SEARCH[:-9]}", ""),
         ("<function=search_memory><parameter=query>x</parameter></function>", ""),
         (f"Let me see.\n```json\n{SEARCH}\n```", "Let me see.\n"),
         (f"Let me see.\n<tool_call>{WEATHER}</tool_call>", "Let me see.\n"),
@@ -85,6 +116,25 @@ def test_a_call_that_cannot_be_carried_out_is_hidden(text: str, rest: str, size:
     reply = ReplyFilter(TOOLS)
     assert "".join(shown(reply, text, size)) == rest
     assert reply.hid_call
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_call_of_an_unknown_tool_is_shown_where_no_tool_is_offered(size: int) -> None:
+    assert "".join(shown(ReplyFilter(TOOLS, may_call=False), WEATHER, size)) == WEATHER
+    assert "".join(shown(ReplyFilter(TOOLS, may_call=False), SEARCH, size)) == ""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_call_in_thinking_without_a_beginning_is_not_carried_out(size: int) -> None:
+    reply = ReplyFilter(TOOLS)
+    assert "".join(shown(reply, f"I could call {SEARCH}\n</think>\nHello.", size)).endswith("</think>Hello.")
+    assert (reply.calls, reply.hid_call) == ([], False)
+
+
+def test_half_a_call_is_not_carried_out() -> None:
+    reply = ReplyFilter(TOOLS)
+    shown(reply, SEARCH[:-2], 3)
+    assert (reply.calls, reply.hid_call) == ([], True)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import add_ai_message_chunks
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool, tool
@@ -89,6 +91,22 @@ async def test_a_written_call_becomes_a_call_with_its_arguments(kind: type[Whole
     [call] = reply.tool_calls
     assert (reply.text, call["name"], call["args"]) == ("", "add", {"a": 1, "b": 2})
     assert call["id"]
+
+
+class Repeating(Whole):
+    """A model that repeats the name of the tool with each part of the arguments."""
+
+    def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        for part in ('{"a"', ': 1, "b"', ": 2}"):
+            call = tool_call_chunk(name="add", args=part, id="1", index=0)
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))
+
+
+async def test_a_name_that_is_repeated_with_each_part_of_a_call_is_read_once() -> None:
+    stream = ReplyModel(model=Repeating(answers=[]), tools=[add]).astream("1 + 2?")
+    first, *rest = [chunk async for chunk in stream]
+    reply = add_ai_message_chunks(first, *rest)
+    assert [(call["name"], call["args"]) for call in reply.tool_calls] == [("add", {"a": 1, "b": 2})]
 
 
 @pytest.mark.parametrize("kind", [Whole, Streamed])
