@@ -125,6 +125,9 @@ async def test_a_question_gives_the_same_block_with_and_without_the_cache(store:
     store.cache.forget(user)
     assert (await memory.recall("Where is the violin?")).block(900) == hot_block
     assert hot_block.count("\n- ") == 10
+    store.cache.max_facts = 0
+    store.cache.forget(user)
+    assert (await memory.recall("Where is the violin?")).block(900) == hot_block
 
 
 async def test_no_read_blocks_the_event_loop(store: FactStore, user: str) -> None:

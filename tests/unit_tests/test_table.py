@@ -5,15 +5,17 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import chain
 
 import numpy as np
 import pytest
 
 from memory.facts.fact import Fact, Source
+from memory.facts.text import hashes
 from memory.recall.bm25 import K1, B, Bm25
-from memory.recall.rank import PRESETS, RECENCY_DAYS, THREAD_HALF, WORDS_HALF, Weights, rank
+from memory.recall.rank import PRESETS, RECENCY_DAYS, THREAD_HALF, WORDS_HALF, Weights, found_by_words, rank
 from memory.recall.table import Table
-from memory.recall.words import document, question
+from memory.recall.words import document, overview, question
 from tests.benchmarks.place import WORDS
 from tests.facts import NOON, make_fact
 
@@ -152,3 +154,16 @@ def test_a_fact_that_has_ended_is_not_current() -> None:
     table = Table().extended([document(visit)])
     assert table.current(NOON).all()
     assert not table.current(NOON + timedelta(days=2)).any()
+
+
+def test_hashed_stems_give_the_same_scores_as_the_stems() -> None:
+    documents = [["tea", "tea", "green"], [], ["green"], ["coffee", "tea"]]
+    known = Bm25().extended(documents)
+    hashed = Bm25.of_hashes(["tea", "green", "water"], hashes([*chain(*documents)]), known.lengths)
+    assert hashed.scores(["tea", "green", "water"]).tolist() == known.scores(["tea", "green", "water"]).tolist()
+    groups = np.array([0, 0, 1, 1])
+    assert hashed.grouped(groups, 2).scores(["tea"]).tolist() == known.grouped(groups, 2).scores(["tea"]).tolist()
+
+
+def test_a_user_without_facts_has_an_empty_overview() -> None:
+    assert found_by_words(question("tea"), overview("tea", []), PRESETS["default"], 5) == []
