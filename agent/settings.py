@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds
 
     ranking: Annotated[Weights, NoDecode] = PRESETS["default"]
-    cached_facts: int = Field(default=10_000, ge=1, le=10_000)  # of one user
+    cached_facts: int = Field(default=10_000, ge=0, le=10_000)  # of one user
     cache_megabytes: int = Field(default=256, ge=1, le=1_000_000)  # of all users together
     memory_tokens: int = Field(default=1_500, ge=0, le=MAX_TOKENS)
     window_tokens: int = Field(default=4_000, ge=100, le=MAX_TOKENS)

@@ -9,7 +9,8 @@ from agent.offline.statements import read
 from agent.offline.words import RELATIVES, ROLES
 from memory.extraction.small_talk import is_small_talk
 from memory.recall.render import PAST_HEADING
-from memory.recall.words import asks_about_past, stems
+from memory.recall.words import asks_about_past
+from memory.stems import stems
 
 HELLO = "Hello! Tell me something about yourself, or ask me what I know about you."
 DONT_KNOW = "I don't know that yet."

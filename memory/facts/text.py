@@ -2,6 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint32]
 
 APOSTROPHES = "´`′‵ʼʻ‘’‚‛"
 QUOTATION_MARKS = '"“”„‟″‶〝〞〟‹›«»「」『』'
@@ -32,3 +39,8 @@ def normalize(text: str) -> str:
 def same_words(text: str) -> tuple[str, ...]:
     """The words that texts have to share, in order, to say the same: without case, closing punctuation and articles."""
     return tuple(word for word in normalize(text).split() if word not in ("a", "an", "the"))
+
+
+def hashes(stems: Sequence[str]) -> Hashes:
+    """A number for each stem, the same in every process; shape (stems,). Its bytes are what the ledger keeps."""
+    return np.array([crc32(stem.encode(errors="replace")) for stem in stems], "<u4")

@@ -57,6 +57,16 @@ class GivenUp(NamedTuple):
     cause: str  # the class of the last error
 
 
+class Stems(NamedTuple):
+    """The stems of a user's unretired facts about one subject: each field has all facts, in the same order."""
+
+    subject: str
+    ids: bytes  # each ended by a NUL
+    threads: bytes  # a number for each fact's thread, or for the fact if it has none: 8 bytes, big-endian
+    lengths: bytes  # how many stems each fact has: 4 bytes, big-endian
+    hashes: bytes  # as `memory.facts.text.hashes` makes them
+
+
 class Ledger:
     """Facts in Postgres. Every method but `users` is about one user, and touches no other user's rows."""
 
@@ -120,6 +130,14 @@ class Ledger:
         condition = "retired_at is null" if ids is None else "retired_at is null and id = any(%(ids)s)"
         page = min(limit, VECTORS_PAGE)
         return await self._with_vectors(user_id, condition, limit, page, embedder=embedder, ids=list(ids or ()))
+
+    async def stems(self, user_id: str) -> list[Stems]:
+        """The stems of all unretired facts. Few large values, since many small ones take long to parse."""
+        query = """select subject, string_agg(convert_to(id, 'UTF8') || '\\000', '') as ids,
+                string_agg(int8send(hashtextextended(coalesce(nullif(thread_id, ''), id), 0)), '') as threads,
+                string_agg(int4send(octet_length(stems) / 4), '') as lengths, string_agg(stems, '') as hashes
+            from memory.facts where owner = %(owner)s and retired_at is null group by subject order by subject"""
+        return [Stems(**row) for row in await self._rows(query, user_id)]
 
     async def vectors(self, user_id: str, ids: Sequence[str], embedder: str) -> dict[str, bytes]:
         """Fact id -> vector, for those of these facts that have one."""

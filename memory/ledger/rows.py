@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from psycopg.rows import DictRow
 
 from memory.facts.fact import Fact, is_storable
-from memory.facts.text import same_words
+from memory.facts.text import hashes, same_words
+from memory.stems import stems
 
 COLUMNS = (
     "id", "key", "text", "subject", "attribute", "exclusive", "category", "importance", "quote",
@@ -17,8 +18,8 @@ COLUMNS = (
 SAID_AGAIN_AT = """(select max(r.observed_at) from memory.reinforcements r
     where r.owner = facts.owner and r.fact_id = facts.id) as said_again_at"""
 SELECT = f"select {', '.join(COLUMNS)}, {SAID_AGAIN_AT} from memory.facts where owner = %(owner)s"
-INSERT = f"""insert into memory.facts (owner, digest, {", ".join(COLUMNS)})
-    values (%(owner)s, %(digest)s, {", ".join(f"%({column})s" for column in COLUMNS)})"""
+INSERT = f"""insert into memory.facts (owner, digest, stems, {", ".join(COLUMNS)})
+    values (%(owner)s, %(digest)s, %(stems)s, {", ".join(f"%({column})s" for column in COLUMNS)})"""
 ROWS_PER_SLICE = 25  # rows to work on before other tasks get a turn: about a millisecond's worth
 MAX_ID = 255  # characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash
 
@@ -36,10 +37,11 @@ def stored_id(identifier: str | None) -> str | None:
 
 
 def row_of_fact(fact: Fact) -> dict[str, object]:
-    """The fact's COLUMNS, and its digest."""
+    """The fact's COLUMNS, its digest, and the hashes of its stems."""
     source, columns = fact.source, fact.model_dump(exclude={"source"})
     columns |= {"thread_id": stored_id(source.thread_id), "message_id": stored_id(source.message_id)}
-    return columns | {"digest": text_digest(fact.text), "previous": list(source.previous)}
+    columns |= {"digest": text_digest(fact.text), "stems": hashes(stems(fact.matched_text)).tobytes()}
+    return columns | {"previous": list(source.previous)}
 
 
 def fact_of_row(row: Mapping[str, object]) -> Fact:

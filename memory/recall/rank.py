@@ -13,7 +13,7 @@ import numpy as np
 
 from memory.facts.fact import Fact
 from memory.recall.bm25 import Floats
-from memory.recall.table import Mask, Table
+from memory.recall.table import Mask, Overview, Table
 
 RECENCY_DAYS = 30.0  # the age at which recency has fallen to one half
 WORDS_HALF = THREAD_HALF = 16.0  # the BM25 score, of a fact and of a thread, that counts as 0.5
@@ -95,21 +95,21 @@ class Hit(NamedTuple):
 
 def rank(
     asked: Question, table: Table, cosines: Floats, now: datetime, weights: Weights, limit: int, *,
-    mask: Mask | None = None, among: Table | None = None,
+    mask: Mask | None = None, among: Table | Overview | None = None, beside: Sequence[Table] = (),
 ) -> Iterator[Hit]:  # fmt: skip
     """The `limit` best facts for a question, best first, equal scores in order of id; none if none is relevant.
     `cosines` holds one number per fact, and `mask` whether the fact may be found (by default all may). With `among`,
-    words count as rare or common as they are in that larger table."""
+    words count as rare or common as they are there; facts `beside` the table also say who "my sister" is."""
     allowed = np.arange(len(table)) if mask is None else np.flatnonzero(mask)
     if not len(allowed) or limit < 1:
         return
-    among = among or table
+    among = table if among is None else among
     threads, thread_of = table.threads
     signals = {
         "similarity": np.clip(cosines, 0, 1),  # 0 where it points away
         "words": saturated(table.words.scores(asked.stems, among.words), WORDS_HALF),
         "thread": saturated(threads.scores(asked.stems, among.threads[0]), THREAD_HALF)[thread_of],
-        "person": table.about(set(asked.stems), among),
+        "person": table.about(set(asked.stems), beside),
         "recency": recency(now.timestamp() - table.numbers["last_said_at"]),
         "importance": table.numbers["importance"],
     }
@@ -125,6 +125,20 @@ def rank(
     for position in best[:limit]:
         values = (float(signal[position]) for signal in signals.values())
         yield Hit._make((table[position], float(score[position]), *values, ()))
+
+
+def found_by_words(asked: Question, overview: Overview, weights: Weights, limit: int) -> list[str]:
+    """Ids of the `limit` facts that are best for a question by the signals that need no vector, equal ones in order of
+    id; only of facts that have any of these signals."""
+    threads, thread_of = overview.threads
+    words = weights.words * saturated(overview.words.scores(asked.stems), WORDS_HALF)
+    score = words + weights.thread * saturated(threads.scores(asked.stems), THREAD_HALF)[thread_of]
+    score += weights.person * overview.named
+    found = np.flatnonzero(score)
+    if len(found) > limit:
+        found = found[score[found] >= np.partition(score[found], -limit)[-limit]]
+    best = sorted(found.tolist(), key=lambda position: (-score[position], overview.ids[position]))
+    return [overview.ids[position] for position in best[:limit]]
 
 
 def saturated(bm25: Floats, half: float) -> Floats:

@@ -19,15 +19,16 @@ from memory.index.queue import IndexQueue
 from memory.ledger.ledger import Ledger
 from memory.recall.bm25 import Floats
 from memory.recall.cache import FactCache, by_id, extend, yield_to_loop
-from memory.recall.rank import PRESETS, Hit, Signal, Weights, rank
+from memory.recall.rank import PRESETS, Hit, Signal, Weights, found_by_words, rank
 from memory.recall.render import render
-from memory.recall.table import PROFILE, Mask, Table
-from memory.recall.words import asks_about_past, clean_query, document, question, stems, without_names
+from memory.recall.table import PROFILE, Mask, Overview, Table
+from memory.recall.words import asks_about_past, clean_query, document, overview, question, without_names
+from memory.stems import stems
 
 FactTest = Callable[[Fact], bool]
 log = logging.getLogger(__name__)
 
-POOL = 50  # facts that the index is asked for
+POOL = 50  # facts that the index is asked for, and that are looked for by words
 PAST_SHOWN = 5  # past facts that are recalled at most
 KNOWN_SHOWN = 10  # known facts that the extraction of one message is shown
 
@@ -66,6 +67,8 @@ class Asked(NamedTuple):
     query: str
     now: datetime
     held: Table
+    among: Table | Overview
+    """All of the user's facts, for what their words are worth."""
     vector: Vectors | None
     until: float
     """When the search goes on without what has not answered, by the event loop's clock."""
@@ -77,7 +80,6 @@ class Candidates(NamedTuple):
     table: Table
     cosines: Floats
     mask: Mask
-    among: Table
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Searcher:
         searching = self._past(asked) if past else self._current(asked, [asked.vector], every=every)
         found = await searching
         if only:
-            for table, _, mask, _ in found:
+            for table, _, mask in found:
                 for number, position in enumerate(np.flatnonzero(mask).tolist()):
                     mask[position] = only(table[position])
                     await yield_to_loop(number)
@@ -125,7 +127,7 @@ class Searcher:
             asked = await self._without_vector(clean_query("\n".join(texts)), held, until)
             return [hit.fact for hit in await self._best(asked, await self._current(asked, [None]), limit, False)]
         nearest, names = dict[str, tuple[float, Fact]](), list[Fact]()
-        for table, cosines, mask, _ in await self._current(Asked("", utc_now(), held, None, until), vectors):
+        for table, cosines, mask in await self._current(Asked("", utc_now(), held, held, None, until), vectors):
             names += [fact for fact in table.facts(mask & table.in_profile) if fact.slot == (USER, "name")]
             cosines = np.where(mask, cosines, -np.inf)
             for position in np.argsort(-cosines, kind="stable")[:limit].tolist():
@@ -154,16 +156,24 @@ class Searcher:
         """The facts that are held. The limit of a search begins afterwards: they come from the ledger, and without the
         ledger there is no answer."""
         held = await self.cache.open(self.user_id)
-        if held.lacking:  # whoever wrote them may have been killed
-            self.report(Unavailable(f"Facts without a vector: {len(held.lacking)}."))
+        self._report_lacking(held)
         return held
+
+    def _report_lacking(self, table: Table) -> None:
+        if table.lacking:  # whoever wrote them may have been killed
+            self.report(Unavailable(f"Facts without a vector: {len(table.lacking)}."))
 
     async def _ask(self, query: str) -> Asked:
         now, query, held, until = utc_now(), clean_query(query), await self._open(), self._until()
-        vectors = await self._embed([without_names(query, held.common_names)], until)
+        among = held if held.complete else await self._overview(query)
+        vectors = await self._embed([without_names(query, among.common_names)], until)
         if vectors is None or (held.lacking and held.vectors is None):
             return await self._without_vector(query, held, until)
-        return Asked(query, now, held, vectors[0], until)
+        return Asked(query, now, held, among, vectors[0], until)
+
+    async def _overview(self, query: str) -> Overview:
+        parts = await self.ledger.stems(self.user_id)
+        return await asyncio.to_thread(overview, query, parts)
 
     async def _embed(self, texts: Sequence[str], until: float) -> Vectors | None:
         """The vectors of a question's texts; None if the embedder does not answer in time."""
@@ -177,66 +187,72 @@ class Searcher:
     async def _without_vector(self, query: str, held: Table, until: float) -> Asked:
         """Worse recall is better than none: words, recency and importance of all facts decide."""
         every = held if held.complete else await self.cache.whole(self.user_id)
-        return Asked(query, utc_now(), every, None, until)
+        return Asked(query, utc_now(), every, every, None, until)
 
     async def _current(
         self, asked: Asked, vectors: Iterable[Vectors | None], *, every: bool = False
     ) -> list[Candidates]:
-        """What is searched for each vector: the facts that are held, and what the index finds of any others; or,
-        with `every` or if the index does not answer, all of the user's facts."""
+        """What is searched for each vector: the facts that are held, and what the index and words find of any others;
+        or, with `every` or if the index does not answer, all of the user's facts."""
         held, now = asked.held, asked.now
         found: list[Candidates] = []
         # The plan that replaces a fact may be one that is not held.
         mask = held.current(now, [] if held.complete else await self.ledger.in_planned_slots(self.user_id))
         for vector in vectors:
             if vector is not None and not held.complete:
-                near = None if every else await self._ask_index(vector, asked.until, held)
+                near = None if every else await self._ask_index(vector, asked.until)
                 if near is None:
                     held = await self.cache.whole(self.user_id)
                     mask = held.current(now)
                 else:
-                    found.append(await self._beyond(held, near, now))
-            found.append(Candidates(held, held.cosines(vector), mask, held))
+                    found.append(await self._beyond(asked, vector, near))
+            found.append(Candidates(held, held.cosines(vector), mask))
         return found
 
-    async def _beyond(self, held: Table, near: dict[str, float], now: datetime) -> Candidates:
-        """The current facts that are not held: those that the index found, and the profile."""
-        known = set(held.ids)
-        facts = await self.ledger.current(self.user_id, now, id=[*near.keys() - known], category=[*PROFILE])
-        table = await extend(Table(), [fact for fact in facts if fact.id not in known], {})
-        cosines = np.array([near.get(fact_id, 0.0) for fact_id in table.ids])
-        return Candidates(table, cosines, np.ones(len(table), bool), held)
+    async def _beyond(self, asked: Asked, vector: Vectors, near: Iterable[str]) -> Candidates:
+        """The current facts that are not held: those that the index or words found, and the profile."""
+        held, wanted = set(asked.held.ids), {*near}
+        if isinstance(asked.among, Overview):
+            wanted |= {*found_by_words(question(asked.query), asked.among, self.options.weights, POOL)}
+        facts = await self.ledger.current(self.user_id, asked.now, id=[*wanted - held], category=[*PROFILE])
+        facts = [fact for fact in facts if fact.id not in held]
+        ids = [fact.id for fact in facts]
+        table = await extend(Table(), facts, await self.ledger.vectors(self.user_id, ids, self.queue.embedder.name))
+        self._report_lacking(table)
+        return Candidates(table, table.cosines(vector), np.ones(len(table), bool))
 
     async def _past(self, asked: Asked) -> list[Candidates]:
-        near = None if asked.vector is None else await self._ask_index(asked.vector, asked.until)
+        near = None if asked.vector is None else await self._ask_index(asked.vector, asked.until, past=True)
         found = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
         facts, stored = [fact for fact, _ in found], [vector for _, vector in found]
         table = await extend(Table(), facts, by_id(facts, stored))
-        return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool), asked.held)]
+        return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool))]
 
-    async def _ask_index(self, vector: Vectors, until: float, held: Table | None = None) -> dict[str, float] | None:
-        """Fact id -> cosine for the facts nearest to `vector`, with a table that is held for the current ones, and
-        without one for the past ones and those not yet indexed. None if the ledger is to be searched: the index
-        does not answer in time, or lacks facts that are not held, or many."""
+    async def _ask_index(self, vector: Vectors, until: float, *, past: bool = False) -> list[str] | None:
+        """Ids of the current or past facts nearest to `vector`, and of all that are not yet indexed. None if the
+        ledger is to be searched: the index does not answer in time, or lacks many."""
         owner = owner_key(self.user_id)
         try:
             async with asyncio.timeout_at(until):
                 waiting = await self.queue.waiting(owner)  # first: what is indexed meanwhile is then found twice
-                if len(waiting) > POOL or (held is not None and not {*waiting} <= {*held.ids}):
+                if len(waiting) > POOL:
                     return None
-                near = await self.queue.index.search(owner, vector, POOL, past=held is None)
-                return dict.fromkeys(waiting, 0.0) | near
+                return [*waiting, *await self.queue.index.search(owner, vector, POOL, past=past)]
         except (Unavailable, TimeoutError) as error:
             log.warning("recall without the index user=%r cause=%s", self.user_id, cause_of(error))
             self.report(error)
             return None
 
-    async def _best(self, asked: Asked, found: Iterable[Candidates], limit: int, explain: bool) -> list[Hit]:
+    async def _best(self, asked: Asked, found: Sequence[Candidates], limit: int, explain: bool) -> list[Hit]:
         """The best of all candidates, equal scores in order of id, without blocking the event loop."""
         query, now, weights = question(asked.query), asked.now, self.options.weights
         if asked.vector is None:  # the floor is measured for facts that have a similarity
             weights = weights.without_floor()
-        ranked = [rank(query, *part[:2], now, weights, limit, mask=part.mask, among=part.among) for part in found]
+        tables = [part.table for part in found]
+        ranked = [
+            rank(query, table, cosines, now, weights, limit, mask=mask, among=asked.among, beside=tables)
+            for table, cosines, mask in found
+        ]
         best: list[Hit] = []
         merged = heapq.merge(*ranked, key=lambda hit: (-hit.score, hit.fact.id))
         for number, hit in enumerate(islice(merged, limit)):

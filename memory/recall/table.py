@@ -1,7 +1,7 @@
 """One user's facts as a table: arrays of the numbers that ranking and `current` need. Pure."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -153,11 +153,11 @@ class Table:
     def facts(self, mask: Mask) -> list[Fact]:
         return [self[position] for position in np.flatnonzero(mask).tolist()]
 
-    def about(self, asked: set[str], among: "Table") -> Floats:
+    def about(self, asked: set[str], beside: Sequence["Table"] = ()) -> Floats:
         """1 for each fact about somebody who is named; shape (facts,). "My sister" names Anna if a fact, of this table
-        or of `among`, says that Anna is the sister."""
+        or of those `beside` it, says that Anna is the sister."""
         meant: dict[str, list[frozenset[str]]] = {}  # by each stem, since a user may know a thousand people
-        for relation in (*self._relations, *among._relations):
+        for relation in (relation for table in (self, *beside) for relation in table._relations):
             for stem in relation if asked & relation else ():
                 meant.setdefault(stem, []).append(relation)
         named = np.zeros(len(self.subject_numbers))
@@ -201,9 +201,8 @@ class Table:
     @cached_property
     def common_names(self) -> frozenset[str]:
         """Stems of the names that so many facts are about that they tell few of them apart."""
-        counts = np.bincount(self.numbers["subject"], minlength=len(self.subject_numbers))
-        common = (names for names, number in self.subject_numbers.items() if counts[number] > COMMON * len(self))
-        return frozenset[str]().union(*common)
+        counts = np.bincount(self.numbers["subject"], minlength=len(self.subject_numbers)).tolist()
+        return common_names(((names, counts[number]) for names, number in self.subject_numbers.items()), len(self))
 
     @cached_property
     def threads(self) -> tuple[Bm25, Positions]:
@@ -214,6 +213,22 @@ class Table:
     @cached_property
     def _relations(self) -> list[frozenset[str]]:
         return [frozenset(row[RELATION]) for row in self.rows if row[RELATION]]
+
+
+@dataclass(frozen=True, eq=False)
+class Overview:
+    """What a question needs to know of all of a user's facts to rank some of them, and to find those by its words."""
+
+    ids: Sequence[str] = ()
+    words: Bm25 = field(default_factory=Bm25)  # of the facts in this order; it knows the question's stems only
+    threads: tuple[Bm25, Positions] = (Bm25(), np.empty(0, np.intp))  # as those of a table
+    named: Floats = field(default_factory=lambda: np.empty(0))  # 1 for each fact about somebody the question names
+    common_names: frozenset[str] = frozenset()
+
+
+def common_names(counts: Iterable[tuple[frozenset[str], int]], facts: int) -> frozenset[str]:
+    """The names that more than the share COMMON of the facts are about, given how many are about each."""
+    return frozenset[str]().union(*(names for names, count in counts if count > COMMON * facts))
 
 
 def _row(document: Document) -> Row:

@@ -1,27 +1,20 @@
-"""Text to the stems that ranking compares ("Restaurants" and "restaurant" are one word), for facts and questions."""
+"""Questions and facts as ranking sees them."""
 
 import re
-import threading
-import unicodedata
-from collections.abc import Set
-from functools import lru_cache
+from collections.abc import Sequence, Set
 
-from Stemmer import Stemmer
+import numpy as np
 
 from memory.facts.fact import Fact, replace_surrogates
+from memory.facts.slots import USER
+from memory.ledger.ledger import Stems
+from memory.recall.bm25 import Bm25
 from memory.recall.rank import Question
-from memory.recall.table import Document
+from memory.recall.table import Document, Overview, common_names
+from memory.stems import stems, words
 
 MAX_QUERY = 2_000  # characters of a question that are read
 
-# English words that say nothing about what is asked; in other languages BM25's rarity does the same work.
-STOP_WORDS = frozenset({
-    "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do",
-    "does", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how", "i", "if", "in", "into", "is", "it",
-    "its", "know", "me", "my", "of", "on", "or", "our", "remember", "shall", "she", "should", "so", "tell", "that",
-    "the", "their", "them", "there", "they", "this", "to", "us", "user", "was", "we", "were", "what", "when", "where",
-    "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your",
-})  # fmt: skip
 FIRST_PERSON = frozenset({"i", "me", "mine", "my", "myself", "our", "ours", "us", "we"})
 NAMING_WORDS = frozenset({"called", "name", "named", "relation"})  # neither the person nor the name
 # A request ("recommend a restaurant") is made for oneself; only a question can be general, and only an English one is
@@ -47,11 +40,6 @@ NOT_PAST = re.compile(r"""(?ix)
         | (?:did|was|were|had|have)\ (?:i|we)\s+(?:(?:ever|just)\s+)?(?:tell|told|say|said|mention|ask|call|got\b)
     )""")
 
-WORD = re.compile(r"[\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff]+")  # with the marks in words of Devanagari and Thai
-ORDINAL = re.compile(r"(\d)(?:st|nd|rd|th)\b")
-
-stemmers = threading.local()  # one for each thread, since a stemmer has state
-
 
 def clean_query(query: str) -> str:
     """The first MAX_QUERY characters of a question, without surrogates, which no embedder accepts."""
@@ -60,7 +48,7 @@ def clean_query(query: str) -> str:
 
 def question(text: str) -> Question:
     folded = text.casefold()
-    general = bool(ASKS.search(folded)) and FIRST_PERSON.isdisjoint(_words(HOW_TO.sub("how", folded)))
+    general = bool(ASKS.search(folded)) and FIRST_PERSON.isdisjoint(words(HOW_TO.sub("how", folded)))
     return Question(stems(text), general=general)
 
 
@@ -70,19 +58,32 @@ def asks_about_past(text: str) -> bool:
 
 
 def document(fact: Fact) -> Document:
-    day = f"{fact.starts_at:%A %B %Y}"
     tells_who = fact.category == "relationship" and fact.subject == "user"
     return Document(
         fact,
-        stems(f"{fact.subject} {fact.attribute} {fact.text} {fact.quote} {day} {' '.join(fact.source.previous)}"),
-        names=frozenset() if fact.subject == "user" else frozenset(stems(fact.subject)),
+        stems(fact.matched_text),
+        names=_names(fact.subject),
         relation=frozenset(stems(f"{fact.attribute} {fact.text}", without=NAMING_WORDS)) if tells_who else frozenset(),
     )
 
 
-def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
-    """The stems of the words in `text`, in order, except for stop words and `without`."""
-    return [_stem(word) for word in _words(text) if word not in STOP_WORDS and word not in without]
+def overview(asked: str, parts: Sequence[Stems]) -> Overview:
+    """All of a user's facts, as their stems in the ledger show them to a question."""
+    wanted = stems(asked)
+    lengths = [np.frombuffer(part.lengths, ">i4") for part in parts]
+    if not lengths:
+        return Overview()
+    counts, names = [*map(len, lengths)], [_names(part.subject) for part in parts]
+    hashed = np.concatenate([np.frombuffer(part.hashes, "<u4") for part in parts])
+    words = Bm25.of_hashes(wanted, hashed, np.concatenate(lengths).astype(np.float64))
+    threads, thread_of = np.unique(np.frombuffer(b"".join(part.threads for part in parts), ">i8"), return_inverse=True)
+    return Overview(
+        b"".join(part.ids for part in parts).decode().split("\0")[:-1],
+        words,
+        (words.grouped(thread_of, len(threads)), thread_of),
+        np.repeat([float(not about.isdisjoint(wanted)) for about in names], counts),
+        common_names(zip(names, counts, strict=True), sum(counts)),
+    )
 
 
 def without_names(text: str, names: Set[str]) -> str:
@@ -92,14 +93,5 @@ def without_names(text: str, names: Set[str]) -> str:
     return kept if stems(kept) else text
 
 
-def _words(text: str) -> list[str]:
-    """Words in lower case; "26th" and "26" are one."""
-    folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().replace("\u0307", "")
-    return WORD.findall(ORDINAL.sub(r"\1", folded))
-
-
-@lru_cache(maxsize=65_536)
-def _stem(word: str) -> str:
-    if not hasattr(stemmers, "english"):
-        stemmers.english = Stemmer("english", 0)  # no cache of its own: there is one here
-    return str(stemmers.english.stemWord(word))
+def _names(subject: str) -> frozenset[str]:
+    return frozenset() if subject == USER else frozenset(stems(subject))

@@ -11,7 +11,8 @@ from memory.facts.fact import Fact
 from memory.recall.bm25 import Bm25
 from memory.recall.rank import PRESETS, Hit, Question, Weights, rank, recency
 from memory.recall.table import Document, Table
-from memory.recall.words import document, question, stems
+from memory.recall.words import document, question
+from memory.stems import stems
 from tests.facts import NOON, make_fact
 
 DAY = 86_400
@@ -149,7 +150,7 @@ def test_the_slot_the_sentence_the_quote_and_the_date_are_searched(asked: str) -
 def test_a_relation_may_come_from_a_fact_that_is_not_ranked() -> None:
     many = table([said("Sister is called Anna", "sister", category="relationship")])
     few = table([said("Anna lived in Lima", "home city", subject="anna")])
-    (hit,) = rank(question("Where did my sister live?"), few, np.zeros(1), NOON, only(person=1), 10, among=many)
+    (hit,) = rank(question("Where did my sister live?"), few, np.zeros(1), NOON, only(person=1), 10, beside=[many])
     assert hit.person == 1
 
 

@@ -14,6 +14,7 @@ create table memory.facts (
     key text not null,
     text text not null,
     digest text not null,              -- of the words of the text, to find repeats
+    stems bytea not null,              -- of all its texts: four bytes for each, the hash of a stem, little-endian
     subject text not null,
     attribute text not null,
     exclusive boolean not null,
