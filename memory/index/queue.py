@@ -143,15 +143,17 @@ class IndexQueue:
             cursor = connection.cursor(binary=True)
             await cursor.execute(QUEUED, {"index": self.index.name, "embedder": self.embedder.name, **keys})
             rows = [row for row in await cursor.fetchall() if row["vector"] or not row["id"]]
-            index = self.index.using(connection)
-            if known := [row for row in rows if row["id"]]:
-                vectors = vectors_of([row.pop("vector") for row in known])
-                await index.put([row["owner"] for row in known], [fact_of_row(row) for row in known], vectors)
-            if gone := [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]:
-                await index.remove(gone)
+            await self._write(self.index.using(connection), rows)
             columns = {"owners": "owner", "ids": "fact_id", "changes": "change"}
             indexed = {parameter: [row[column] for row in rows] for parameter, column in columns.items()}
             await connection.execute(INDEXED, {"index": self.index.name, **indexed})
+
+    async def _write(self, index: Index, rows: Sequence[DictRow]) -> None:
+        if known := [row for row in rows if row["id"]]:
+            vectors = vectors_of([row.pop("vector") for row in known])
+            await index.put([row["owner"] for row in known], [fact_of_row(row) for row in known], vectors)
+        if gone := [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]:
+            await index.remove(gone)
 
     @asynccontextmanager
     async def _locked(self, what: str, owners: Set[str]) -> AsyncIterator[Connection]:
