@@ -1,8 +1,8 @@
 """Judges which of the relations count that a model claims between facts: its word alone retires nothing. Pure.
 
-A known fact gives way to one about the same subject if the new text denies it or gives another number, or if both hold
-one value each, as the model says, and the message shows a change: in so many words, or by naming the old value. `_ends`
-has all the rules. By hand, since no library judges this offline; tests/evals/README.md has the rates.
+A known fact gives way to one about the same subject if the new text denies it or gives another number, or if the two
+are about one thing and the message shows a change: in so many words, or by naming the old value. `_ends` has all the
+rules. By hand, since no library judges this offline; tests/evals/README.md has the rates.
 """
 
 import re

@@ -73,6 +73,7 @@ SEVERAL_VALUES = [
         0.5,
         True,
     ),
+    (("Lives in Rome", "house", "fact"), ("Lives in Lima", "place", "fact"), "we moved to Lima", "", 0.0, True),
     (("Is a vegetarian", "diet", "constraint"), ("Eats meat", "diet", "fact"), "I eat meat again", "", 0.5, True),
     (
         ("Is allergic to nuts", "allergy", "constraint"),
