@@ -20,6 +20,22 @@ from tests.redis_server import installed
 
 Setting = Callable[..., None]
 
+SLOWEST_FILES = (
+    "test_crash.py",
+    "test_fork.py",
+    "test_fresh.py",
+    "test_bounded.py",
+    "test_evals.py",
+    "test_outside.py",
+)
+"""The files of tests that take longest, slowest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slowest files first: one that is left for the end would run alone while the other process has no work."""
+    places = {name: place for place, name in enumerate(SLOWEST_FILES)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests of Redis where no server for them is installed; pytest counts them."""

@@ -20,6 +20,8 @@ def fork(place: Path) -> Clone:
     if not shutil.which("git"):
         pytest.skip("docs/customising.md needs git")
     clone = clone_in(place)
+    if (checked := ROOT / ".mypy_cache").is_dir():  # saves mypy the installed packages, whose files it compares by hash
+        shutil.copytree(checked, clone.directory / checked.name)
     run(clone, "git init -q . && git add -A")
     run(clone, "git -c user.name=Ada -c user.email=ada@example.com commit -qm Fork")
     return clone

@@ -91,8 +91,9 @@ def prompts(openai: ScriptedOpenAI) -> list[str]:
 @pytest.mark.parametrize("part", ["embedder", "chroma", "model"])
 async def test_a_turn_is_bounded_whatever_part_of_memory_fails(
     graph: Graph, store: AgentStore, openai: ScriptedOpenAI, user: str, chroma: Gate, embedder: Gate,
-    part: Literal["embedder", "chroma", "model"], fault: Fault,
+    setting: Setting, part: Literal["embedder", "chroma", "model"], fault: Fault,
 ) -> None:  # fmt: skip
+    setting(model_timeout=1)  # and the client repeats what timed out
     await UserMemory(store, user).remember_all([Memory(f"Likes tea number {number}") for number in range(12)])
     openai.defaults["extraction"] = found(candidate("Likes cake", "cake", "likes"))
     if part == "model":
@@ -140,11 +141,11 @@ async def test_a_slow_database_delays_a_turn_by_no_more_than_the_limits(
 async def test_a_summary_that_hangs_ends_within_the_limit(
     graph: Graph, openai: ScriptedOpenAI, user: str, setting: Setting, caplog: pytest.LogCaptureFixture
 ) -> None:
-    setting(after_reply_timeout=10, window_tokens=100)  # 2 s for the summary
+    setting(after_reply_timeout=9, window_tokens=100)  # 1 s for the summary
     openai.defaults["reply"] = lambda request: Text("Yes. " * 50) if "tools" in request.body else Hang()
     thread = str(uuid.uuid4())
     after = [(await turn(graph, user, "I like cake. " * 50, thread))[1] for _ in range(3)]
-    assert max(after) < 10
+    assert max(after) < 9
     assert "summary failed" in caplog.text
 
 
@@ -175,20 +176,21 @@ async def test_a_slow_model_has_the_models_timeout_in_the_background(
     setting(extract="background", extract_after=0, after_reply_timeout=8.01)
     answer = threading.Event()
     openai.defaults["extraction"] = After(answer, found(HOME))
-    asyncio.get_running_loop().call_later(3, answer.set)
+    asyncio.get_running_loop().call_later(1, answer.set)
     await say(graph, user, INTRODUCTION)
     assert await store.debouncer.flush() == {}
     assert await known(store, user) == ["Lives in San Francisco"]
 
 
 async def test_an_extraction_ends_within_its_timeout_with_all_repeats(
-    store: AgentStore, openai: ScriptedOpenAI, user: str
+    store: AgentStore, openai: ScriptedOpenAI, user: str, setting: Setting
 ) -> None:
     openai.defaults["extraction"] = Hang()
+    setting(model_timeout=0.5)
     usual = (await with_extraction_model(UserMemory(store, user), store.settings)).learner
     assert (usual.model is not None, usual.timeout) == (True, store.settings.model_timeout + REPEATS)
-    with pytest.raises(ExtractionFailed, match="no answer within 3 s") as failed:
-        await UserMemory(store, user, usual.model, timeout=3).observe(INTRODUCTION)
+    with pytest.raises(ExtractionFailed, match="no answer within 1 s") as failed:
+        await UserMemory(store, user, usual.model, timeout=1).observe(INTRODUCTION)
     assert failed.value.transient
 
 
