@@ -4,7 +4,8 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,21 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+from memory.embedded.connect import Addresses
 from memory.items import facts_namespace
+from tests.conftest import variables_for
 from tests.conversation import HOME, candidate, found
 from tests.documents import ROOT, blocks
 from tests.openai_server import ScriptedOpenAI, Status, Text
 from tests.processes import chat, free_port, langgraph_dev
+
+
+@dataclass
+class Server:
+    url: str
+    openai: ScriptedOpenAI
+    log: Path
+
 
 AUSTIN = candidate("Lives in Austin", "I moved to Austin", "home city", category="location")
 
@@ -77,45 +88,51 @@ async def test_replies_are_streamed_and_memory_outlives_the_server(
         assert [item["value"]["text"] for item in items] == ["Lives in Austin"]
 
 
-async def test_the_client_in_the_docs_gets_a_reply(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for the tests that need no settings of their own."""
+    directory = tmp_path_factory.mktemp("server")
+    with (
+        ScriptedOpenAI() as openai,
+        langgraph_dev(directory, variables_for(servers, openai, directory)) as url,
+    ):
+        yield Server(url, openai, directory / "server.log")
+
+
+async def test_the_client_in_the_docs_gets_a_reply(server: Server) -> None:
     (script,) = blocks(ROOT / "docs" / "deploying.md", "python")
     address = "http://127.0.0.1:2024"
     assert script.text.count(address) == 1
-    openai.reply(Text("Nice city."))
-    with langgraph_dev(tmp_path, environment) as url:
-        command = [sys.executable, "-c", script.text.replace(address, url)]
-        ran = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
+    server.openai.reply(Text("Nice city."))
+    command = [sys.executable, "-c", script.text.replace(address, server.url)]
+    ran = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout) == (0, "Nice city.\n"), ran.stderr
-    assert openai.requests[0].messages[-1]["content"] == "I live in Austin."
+    (asked,) = [request for request in server.openai.requests if request.kind == "reply"]
+    assert asked.messages[-1]["content"] == "I live in Austin."
 
 
-async def test_studio_finds_a_form_and_model_failures_are_reported(
-    environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path
-) -> None:
+async def test_studio_finds_a_form_and_model_failures_are_reported(server: Server) -> None:
     """A model that cannot be opened saves nothing. The answer of one that refuses is in no response and no log."""
-    with langgraph_dev(tmp_path, environment) as url:
-        client = get_client(url=url)
-        (assistant,) = await client.assistants.search(graph_id="chat")
-        schemas: Any = await client.assistants.get_schemas(assistant["assistant_id"])
-        assert list(schemas["input_schema"]["properties"]) == ["messages"]
-        form = schemas["context_schema"]["properties"]
-        assert set(form) == {"user_id", "model", "system_prompt", "memory_tokens", "timezone"}
-        assert all(field["description"] for field in form.values())
-        thread = (await client.threads.create())["thread_id"]
-        said: Any = {"messages": [{"role": "user", "content": "Hello"}]}
-        outcome: Any = await client.runs.wait(thread, "chat", input=said, context={"model": "gpt"}, raise_error=False)
-        assert "The model 'gpt' names no provider" in outcome["__error__"]["message"]
-        assert not (await client.threads.get_state(thread))["values"]
-        openai.reply(Status(401, "Zanzibar is no key."))
-        outcome = await client.runs.wait(thread, "chat", input=said, raise_error=False)
-        reason = "No reply: the model's server answered 401: it refused the key: check OPENAI_API_KEY."
-        assert outcome["__error__"] == {"error": "NoReply", "message": reason}
-        log = (tmp_path / "server.log").read_text()
-        assert reason in log
-        assert f"anonymous run thread={thread!r} user='default': the run names no user" in log
-        assert "Zanzibar" not in log
+    client = get_client(url=server.url)
+    (assistant,) = await client.assistants.search(graph_id="chat")
+    schemas: Any = await client.assistants.get_schemas(assistant["assistant_id"])
+    assert list(schemas["input_schema"]["properties"]) == ["messages"]
+    form = schemas["context_schema"]["properties"]
+    assert set(form) == {"user_id", "model", "system_prompt", "memory_tokens", "timezone"}
+    assert all(field["description"] for field in form.values())
+    thread = (await client.threads.create())["thread_id"]
+    said: Any = {"messages": [{"role": "user", "content": "Hello"}]}
+    outcome: Any = await client.runs.wait(thread, "chat", input=said, context={"model": "gpt"}, raise_error=False)
+    assert "The model 'gpt' names no provider" in outcome["__error__"]["message"]
+    assert not (await client.threads.get_state(thread))["values"]
+    server.openai.reply(Status(401, "Zanzibar is no key."))
+    outcome = await client.runs.wait(thread, "chat", input=said, raise_error=False)
+    reason = "No reply: the model's server answered 401: it refused the key: check OPENAI_API_KEY."
+    assert outcome["__error__"] == {"error": "NoReply", "message": reason}
+    log = server.log.read_text()
+    assert reason in log
+    assert f"anonymous run thread={thread!r} user='default': the run names no user" in log
+    assert "Zanzibar" not in log
 
 
 async def test_terminals_and_a_server_share_one_data_directory(
