@@ -136,7 +136,7 @@ async def test_no_read_blocks_the_event_loop(store: FactStore, user: str) -> Non
     before = ("What do you keep beside it, and for how long have you had all of these things in the house? " * 2,)
     hinted = [
         fact.model_copy(update={"source": fact.source.model_copy(update={"previous": before * 2})})
-        for fact in facts(user, store.cache.max_facts - 5)
+        for fact in facts(user, 1_995)
     ]
     await UserMemory(store, user).import_(dump(hinted, {}, []))
     longest = 0.0
