@@ -31,14 +31,11 @@ SLOWEST_FILES = (
 """The files of tests that take longest, slowest first."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest files first: one that is left for the end would run alone while the other process has no work."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the slowest files first: one that is left for the end would run alone while the other process has no work.
+    Deselect the tests of Redis where no server for them is installed; pytest counts them."""
     places = {name: place for place, name in enumerate(SLOWEST_FILES)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests of Redis where no server for them is installed; pytest counts them."""
     needless = [] if installed() else [item for item in items if item.get_closest_marker("redis")]
     if needless:
         config.hook.pytest_deselected(items=needless)
