@@ -45,9 +45,10 @@ class UnopenedEnd(str):
 class ThinkingFilter:
     """Takes the thinking out of one answer that arrives in pieces, and the special tokens that stand around it.
 
-    Thinking begins the answer or a line, or follows the end of a sentence directly; elsewhere, in quotes and in code
-    fences a tag is only mentioned. Where the opening tag is in the prompt, only the closing one is in the answer:
-    `begins` says so beforehand, and otherwise it is returned as an UnopenedEnd.
+    Thinking begins the answer or a line, or follows the end of a sentence directly. In the middle of a sentence it is
+    thinking if its closing tag follows, and otherwise only mentioned, as in quotes and code fences. Where the opening
+    tag is in the prompt, only the closing one is in the answer: `begins` says so beforehand, and otherwise it is
+    returned as an UnopenedEnd.
     """
 
     begins: bool = False
@@ -56,6 +57,7 @@ class ThinkingFilter:
     _skipped: str = ""
     _fenced: bool = False
     _mentioned: bool = False
+    _in_sentence: bool = False  # whether the thinking, if it is one, began in the middle of a sentence
     _pending: str = ""
     _before: str = "\n"  # the last character that was read, or "\n"
 
@@ -70,7 +72,9 @@ class ThinkingFilter:
     def finish(self) -> list[str]:
         """The rest of them, at the end of the answer."""
         parts = [*self._read(partial=False)]
-        if self._depth and self._may_be_answer:
+        if self._depth and self._in_sentence:
+            parts.append(self._skipped)
+        elif self._depth and self._may_be_answer:
             # It did not begin with thinking, or what looked like thinking in thinking was a mention.
             rest = ThinkingFilter()
             parts += [*rest.feed(self._skipped), *rest.finish()]
@@ -99,7 +103,7 @@ class ThinkingFilter:
         """Go on after a tag inside of thinking."""
         if not opened:
             self._depth, self._skipped = self._depth - 1, ""
-            self._may_be_answer = self._depth > 0
+            self._may_be_answer, self._in_sentence = self._depth > 0, self._in_sentence and self._depth > 0
             self._before = self._before if self._depth else "\n"  # another thought may follow
         elif self.begins and not self._skipped.strip():  # this time the opening tag is there
             self.begins = self._may_be_answer = False
@@ -119,8 +123,11 @@ class ThinkingFilter:
                 return UnopenedEnd(tag)
             case "fence":
                 self._fenced = not self._fenced
-            case "mention":
+            case "mention" if self._before in QUOTE:
                 self._mentioned = True
+            case "mention":
+                self._depth, self._may_be_answer, self._in_sentence, self._skipped = 1, True, True, tag
+                return ""
         self._before = tag[-1]
         return tag
 
