@@ -24,7 +24,6 @@ SLOWEST_FILES = (
     "test_crash.py",
     "test_fork.py",
     "test_fresh.py",
-    "test_bounded.py",
     "test_evals.py",
     "test_outside.py",
 )

@@ -112,7 +112,12 @@ class Ledger:
                 select from memory.facts g where g.owner = f.owner and g.key = f.key and g.number >= f.number
                 and g.retired_reason = 'retracted')
             group by key"""
-        return {row["key"]: in_utc(row["at"]) for row in await self._rows(query, user_id, keys=[*keys])}
+        written = dict[str, datetime]()
+        for number, row in enumerate(await self._rows(query, user_id, keys=[*keys])):
+            written[row["key"]] = in_utc(row["at"])
+            if number % ROWS_PER_SLICE == 0:
+                await asyncio.sleep(0)
+        return written
 
     async def in_planned_slots(self, user_id: str) -> list[Fact]:
         """The unretired facts of slots that something is planned for: one may take another's place with time."""

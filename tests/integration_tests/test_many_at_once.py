@@ -123,7 +123,7 @@ async def test_sessions_that_change_the_same_slots_do_not_deadlock(store: FactSt
 
     async def session(number: int) -> None:
         order = [slots[(number + step) % len(slots)] for step in range(len(slots))]
-        await learn(store, user, [(slot, f"Likes {slot} number {number} best") for slot in order])
+        await learn(store, user, [(slot, f"{slot.capitalize()} is number {number}") for slot in order])
 
     await asyncio.gather(*(session(number) for number in range(20)))
     facts = await UserMemory(store, user).all()

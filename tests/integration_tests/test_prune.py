@@ -110,7 +110,7 @@ async def test_an_interrupted_run_can_be_resumed_after_pruning(
     graph: Graph, openai: ScriptedOpenAI, prune: Prune, user: str, thread: str
 ) -> None:
     await say(graph, user, "Hello", thread)
-    openai.reply(*[Status(500)] * 3)
+    openai.reply(*[Status(500, retry_after=0.01)] * 6)  # asked again by the client, and without tools
     with pytest.raises(Exception, match="internal error"):
         await say(graph, user, "Are you there?", thread)
     before = await graph.aget_state(config_of(thread))

@@ -152,7 +152,7 @@ def test_input_that_is_not_utf_8_is_still_read(offline: dict[str, str], tmp_path
 
 
 def test_a_failed_reply_is_reported_and_the_message_is_kept(run: Run, openai: ScriptedOpenAI) -> None:
-    openai.reply(Status(500), Status(500), Status(500), Text("I am back."))
+    openai.reply(*[Status(500, retry_after=0.01)] * 6, Text("I am back."))  # also asked again without tools
     openai.extraction(found(candidate("Likes tea", "I like tea", "likes")))
     result = run(typed="I like tea.\nHello?\n")
     reason = "the model's server answered 500: it has an internal error. Your message is kept; go on, or ask again."
