@@ -20,14 +20,8 @@ from tests.redis_server import installed
 
 Setting = Callable[..., None]
 
-SLOWEST_FILES = (
-    "test_crash.py",
-    "test_fork.py",
-    "test_fresh.py",
-    "test_evals.py",
-    "test_outside.py",
-)
-"""The files of tests that take longest, slowest first."""
+SLOWEST_FILES = ("test_fork.py", "test_fresh.py")
+"""The longest files among those that do not use the shared servers: the other files keep their order."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
