@@ -16,7 +16,8 @@ CHECKPOINTS = 1.0  # of the nodes that follow the reply
 
 
 def extraction_timeout(settings: Settings) -> float:
-    """Seconds that an extraction, and a summary beside it, may take: the rest is for reconcile and checkpoints."""
+    """Seconds for the extraction, which the summary runs beside: AFTER_REPLY_TIMEOUT less the time for reconcile and
+    checkpoints."""
     return settings.after_reply_timeout - RECONCILE_TIMEOUT - CHECKPOINTS
 
 

@@ -13,7 +13,7 @@ from langchain_core.tools import BaseTool
 from agent.chat_models.reply_model import HID_CALL, ReplyModel
 from memory.errors import is_too_long, status_of
 from memory.extraction.extract import refuses_method, server_of
-from memory.model_text import without_thinking
+from memory.thinking import without_thinking
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,8 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
 CUT_SHORT = "connection_closed"  # the finish reason of a stream that ends without one
-# Its warning about arguments that are an object quotes them.
-warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
 KEPT = ("refusal", "reasoning_content", "reasoning")  # fields of messages that LangChain leaves out
+warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)  # they quote a call's arguments
 
 
 class OpenAIChatModel(ChatOpenAI):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from agent.chat_models.written_calls import MARKS, WrittenCall, call_pattern, calls_in, is_no_call, name_pattern
-from memory.model_text import ThinkingFilter, UnopenedEnd
+from memory.thinking import ThinkingFilter, UnopenedEnd
 
 MARKED_OBJECT = re.compile(rf"(?:{MARKS})\s*[\[{{]", re.IGNORECASE)
 

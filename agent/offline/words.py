@@ -2,7 +2,7 @@
 
 
 def exactly(text: str) -> dict[str, str]:
-    """The names between commas. Only this spelling is recognized: "Acme", and not "acme"."""
+    """The names between commas, each by itself: "Acme" is recognized, and "acme" is not."""
     return {name: name for name in (" ".join(part.split()) for part in text.split(","))}
 
 

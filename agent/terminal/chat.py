@@ -60,7 +60,7 @@ class Chat:
     failed: bool = False  # whether any message or command failed
     _used: dict[str, None] = field(default_factory=dict)  # the threads in which something was said, in order
     _busy: bool = False  # with a line: what is learned in the background meanwhile is printed after it
-    _learned: list[Changes] = field(default_factory=list)  # in the background, and not yet printed
+    _learned: list[Changes] = field(default_factory=list)  # by extractions in the background; not printed yet
 
     def __post_init__(self) -> None:
         self.store.learned_later = self._note_later

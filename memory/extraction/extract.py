@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import ValidationError
@@ -16,7 +15,7 @@ from memory.extraction.answer import EXTRACTION_PROMPT, Extraction, answer_schem
 from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact
-from memory.model_text import literals_in, values_in, without_thinking
+from memory.model_text import literals_in, values_in
 
 if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it
     from langchain_core.language_models import BaseChatModel
@@ -41,7 +40,6 @@ CUT_OFF = {"length", "max_tokens", "connection_closed"}  # reasons for the end o
 REASONING = ("reasoning_content", "reasoning")  # keys in a message's `additional_kwargs`
 CUT_OFF_ERRORS = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}  # of OpenAI's client
 
-_schema = cache(answer_schema)  # to make it takes 2 ms of CPU
 _accepted: dict[tuple[str, str], StructuredOutputMethod] = {}  # by `server_of`, where the default was refused
 _refusals = Counter[tuple[str, str]]()  # by `server_of`: internal errors in a row, after which another method succeeded
 
@@ -118,7 +116,7 @@ async def extract(
 async def _ask(model: "BaseChatModel", request: str, method: StructuredOutputMethod) -> Extraction:
     from langchain_core.messages import HumanMessage, SystemMessage
 
-    schema = _schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize
+    schema = answer_schema()  # as JSON: OpenAI's client warns about a parsed object, which it cannot serialize
     options: dict[str, Any] = {} if method == "auto" else {"method": method}
     structured = model.with_structured_output(schema, include_raw=True, **options)
     instructions = EXTRACTION_PROMPT
@@ -132,6 +130,8 @@ async def _ask(model: "BaseChatModel", request: str, method: StructuredOutputMet
 
 def read_extraction(answer: "AIMessage") -> Extraction:
     """The first whole object in the answer that is an Extraction. Raises ValueError if there is none."""
+    from memory.thinking import without_thinking  # its regular expressions take a moment
+
     # Where a stream is cut off, the client completes the arguments of a call.
     cut_off = str(answer.response_metadata.get("finish_reason")).lower() in CUT_OFF
     values: list[object] = [] if cut_off else [call["args"] for call in answer.tool_calls]

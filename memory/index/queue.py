@@ -99,11 +99,8 @@ class IndexQueue:
         """Bring the index up to date, for all users, for one, or for these facts of one, in one pass through the queue.
         Raises Unavailable; the entries that it has not finished stay queued."""
         total, done = 0 if owner else await self.size(), 0
-        chosen = " ".join(
-            condition
-            for given, condition in ((owner, "and owner = %(owner)s"), (ids, "and fact_id = any(%(ids)s)"))
-            if given is not None
-        )
+        conditions = {"and owner = %(owner)s": owner, "and fact_id = any(%(ids)s)": ids}
+        chosen = " ".join(condition for condition, value in conditions.items() if value is not None)
         after, query = FactKey(owner or "", ""), NEXT.format(chosen=chosen)
         wanted = {"owner": owner, "ids": ids, "limit": PAGE}
         while True:

@@ -37,7 +37,7 @@ class Registered(NamedTuple):
 
 
 OpenIndex = Callable[[Registered], Awaitable[Index]]
-"""Opens an index, wherever it is kept. Raises BadInput or Unavailable."""
+"""Opens an index in the place of its kind. Raises BadInput or Unavailable."""
 
 
 async def building_index(pool: Pool, embedder: Embedder, kind: Kind) -> Registered:

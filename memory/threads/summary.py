@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict  # on Python 3.11 pydantic cannot read the one of `typing`
 
 from memory.learn.guard import is_secret
-from memory.model_text import without_thinking
+from memory.thinking import without_thinking
 
 SUMMARY_TOKENS = 500  # what the summary may take of a prompt, about
 SUMMARY_CHARS = SUMMARY_TOKENS * 4

@@ -1,0 +1,68 @@
+"""Thinking is taken out of whole answers, and of pieces of any size."""
+
+import pytest
+
+from memory.thinking import ThinkingFilter, UnopenedEnd, without_thinking
+
+THOUGHTFUL = [
+    ("Hello <b>you</b>", "Hello <b>you</b>"),
+    ("<think>a</think>b\n<THINKING>c</THINKING> d", "b\n d"),
+    ("[THINK]a[/THINK]b", "b"),
+    ("a\n<think>b", "a"),
+    ("<think>never ends", ""),
+    ("Hello.<think>a</think>", "Hello."),
+    ("<think>a</thinking>b", "b"),
+    ('<think id="1">a</think><think >b</think >c', "c"),
+    ("<thought>a</thought><reflection>b</reflection><antThinking>c</antThinking><seed:think>d</seed:think>e", "e"),
+    ("<|begin_of_thought|>a<|end_of_thought|><|begin_of_solution|>b<|end_of_solution|>", "b"),
+    ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b<|return|>", "b"),
+    ("Hello.<|end|>", "Hello."),
+    # inside of each other, and mentioned inside
+    ("<think>a<think>b</think>c</think>d", "d"),
+    ("<think>a<think>b</think>\nc\n</think>\nd", "d"),
+    ("<think>They ask about <think> tags.</think>\n\nWell.", "Well."),
+    ("<think>Close it with `</think>`, then go on.</think>Well.", "Well."),
+    # the opening tag is in the prompt
+    ("a\nb\n</think>\n\nc", "c"),
+    ("a</think>b", "b"),
+    ('Say "Hello"</think>Hello', "Hello"),
+    # mentioned only
+    ("The tag `<think>` begins it, `</think>` ends it.",) * 2,
+    ("The `</think>` tag ends it.",) * 2,
+    ("The <think> tag is used by models. It is closed later.",) * 2,
+    ("Models write <think> first.",) * 2,
+    ("Hello <think>hm</think>Ann.", "Hello Ann."),
+    ("It comes in **<thought>** form, or (<think>).",) * 2,
+    ("In HTML:\n```html\n<think>fine</think>\n```\nDone.",) * 2,
+    ("A <thought experiment> and a <b",) * 2,
+    ("It ends with `<|end|>`.",) * 2,
+]
+
+
+@pytest.mark.parametrize(("text", "rest"), THOUGHTFUL)
+def test_thinking_is_taken_out_of_a_text(text: str, rest: str) -> None:
+    assert without_thinking(text) == rest
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize(("text", "rest"), THOUGHTFUL)
+def test_it_is_taken_out_of_pieces_as_it_is_of_the_whole(text: str, rest: str, size: int) -> None:
+    reader = ThinkingFilter()
+    parts = [part for at in range(0, len(text), size) for part in reader.feed(text[at : at + size])] + reader.finish()
+    ends = [at for at, part in enumerate(parts, 1) if isinstance(part, UnopenedEnd)]
+    assert "".join(parts[max(ends, default=0) :]).strip() == rest
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize("text", ["<think>a<think>X</think>X</think>b", "<think>a<think>b</think>\nX\n</think>\nb"])
+def test_thinking_in_thinking_is_not_given_out_meanwhile(text: str, size: int) -> None:
+    reader = ThinkingFilter()
+    parts = [part for at in range(0, len(text), size) for part in reader.feed(text[at : at + size])] + reader.finish()
+    assert "".join(parts).strip() == "b"
+
+
+def test_ordinary_text_is_not_held_back() -> None:
+    pieces = ["Hello", ", Ada", ".\n\n", "Two < three", "; [x](y)", "."]
+    reader = ThinkingFilter()
+    assert [reader.feed(piece) for piece in pieces] == [[piece] for piece in pieces]
+    assert reader.finish() == []
