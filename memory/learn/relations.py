@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from memory.facts.changes import RelationKind
 from memory.facts.content import alike, content, words
 from memory.facts.fact import Fact
-from memory.facts.slots import MANY_VALUED, SPELLINGS, USER, is_exclusive
+from memory.facts.slots import MANY_VALUED, SPELLINGS, USER, is_exclusive, subject_name
 from memory.facts.text import normalize
 from memory.learn.signs import (
     ALSO,
@@ -21,6 +21,7 @@ from memory.learn.signs import (
     DISLIKING,
     END,
     HAVING,
+    LEFT,
     LIKING,
     LIMITED,
     MINE,
@@ -130,11 +131,13 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> bool:
     shown = changed or _names_old(message, fact, other) or (_shares(fact, other) and bool(END.search(_said(fact))))
     if other.category == "constraint":  # an allergy is only denied, a diet may also change
         return shown and "diet" in (fact.attribute, other.attribute) and cosine >= LOW
+    if _is_facet(fact, other):
+        return False
     one_value = fact.exclusive and other.exclusive
     if same_slot and not one_value:
-        return bool(SWITCH.search(_said(fact))) and _same_frame(fact, other)
-    if _is_owned(fact) and _is_owned(other):
-        return changed or _names_old(fact.quote, fact, other)
+        return bool(SWITCH.search(_said(fact))) and _same_frame(fact, other) and not _leaves_another(fact, other)
+    if _is_owned(fact) and _is_owned(other) and not (changed and one_value):
+        return _names_old(fact.quote, fact, other)
     if same_slot:
         return shown or takes_slot(fact, other) or cosine >= SAME
     near = LOW if one_value and fact.category == other.category else NEAR
@@ -174,7 +177,8 @@ def _denies(fact: Fact, other: Fact) -> bool:
 
 def _leaves_alone(fact: Fact, other: Fact) -> bool:
     """Whether a fact says nothing against another: it stands aside, is a remark on it, or one may like both."""
-    return bool(LIKING.search(normalize(fact.text))) or _stands_aside(fact, other) or _is_about_value(fact, other)
+    aside = _stands_aside(fact, other) or _is_about_value(fact, other) or _begin_apart(fact, other)
+    return aside or bool(LIKING.search(normalize(fact.text)))
 
 
 def _is_owned(fact: Fact) -> bool:
@@ -203,6 +207,37 @@ def _is_about_value(fact: Fact, other: Fact) -> bool:
     """Whether a text begins with what the known one names: "Rex has a new collar" says nothing about having Rex."""
     first, value = words(fact.text)[:1], _value(other)
     return first != words(other.text)[:1] and any(alike(word, start) for word in value for start in first)
+
+
+def _begin_apart(fact: Fact, other: Fact) -> bool:
+    """Whether one of two texts names somebody or something first, of which it says what the other says of the user:
+    "Brother lives in Rome", "Lives in Lima"; but not "Girlfriend is Ann", "Is single"."""
+    one, two = words(fact.text), words(other.text)
+    ahead = [(fact, one[: one.index(word)]) for word in two[:1] if word in one and not {*two[1:2]} & COPULAS]
+    ahead += [(other, two[: two.index(word)]) for word in one[:1] if word in two and not {word, *one[1:2]} & COPULAS]
+    return fact.subject == USER and any(_names_another(" ".join(before), of.quote) for of, before in ahead)
+
+
+def _names_another(name: str, quote: str) -> bool:
+    """Whether the words before a text's verb name somebody else than the user, whom a quote with "I" in it may name."""
+    named = content(CHANGE.sub(" ", name))
+    own = subject_name(name) == USER or (SAYS_I.search(normalize(quote)) and not named & content(quote))
+    return bool(named) and not own and not END.search(name)
+
+
+def _is_facet(fact: Fact, other: Fact) -> bool:
+    """Whether the new attribute and text name something that the known fact does not: "opera seat", "Prefers aisle
+    seats at the opera", beside "seat", "Prefers window seats". If the quote names the old value, it is compared."""
+    new = [word for word in content(fact.attribute) if _holds(fact.text, word)]
+    named = any(not _holds(f"{other.text} {other.attribute}", word) for word in new)
+    one, two = ([word for word in words(text) if word not in ARTICLES][:2] for text in (fact.text, other.text))
+    return named and one != two and not _names_old(fact.quote, fact, other)
+
+
+def _leaves_another(fact: Fact, other: Fact) -> bool:
+    """Whether the quote names what gave way, and it is not the known value: "I switched from Vim to Emacs"."""
+    left = [word for match in LEFT.finditer(normalize(fact.quote)) for word in content(match[1])]
+    return bool(left) and not any(alike(word, value) for word in left for value in _value(other))
 
 
 def _is_of_mine(fact: Fact) -> bool:

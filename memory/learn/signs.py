@@ -18,7 +18,7 @@ END = _phrases(
     no longer; not any ?more; any ?more; quit; quits; stopped; gave up; given up; giving up; dropped; sold; lost
     (?:i|we|he|she|they|just|has|have|i've|we've) left; died; dead; passed away; moved out; leaving; my ex; done
     broke up; split up; ended; over; finished; cancell?ed; returned; got rid; came off; fell through; closed; used to
-    graduated; no \w+ left; went off; gone right off; none; former; ex; nicht mehr; kein(?:e|en)? mehr; aufgehört
+    graduated; no \w+ left; went off; gone right off; none; former; ex; nicht mehr; kein\w* (?:\w+ )?mehr; aufgehört
     verkauft; gekündigt; gestorben; getrennt; geschieden; ne .{1,20} plus; arrêté; vendu; quitté; mort; ya no; dejé
     dejado; vend(?:í|ió); murió; divorciad[oa]; non .{1,20} più; smesso; venduto; lasciato; morto; divorziat[oa]
     não .{1,20} mais; parei; vendi; deixei; morreu; divorciei; już nie; przestał\w*; rzucił\w*; sprzedał\w*; больше не
@@ -111,6 +111,8 @@ LIMITED = _phrases(
     """,
     "もし|まで|今週|如果|要是|这周|만약|까지|이번 주|अगर|हफ़्ते|إذا|حتى",
 )
+# "from Vim", after which a switch names what gave way.
+LEFT = re.compile(r"(?<!\w)(?:from|von|de|da|dal|van|från|z|с|со) (?:(?:the|my|our|dem|der) )?([\w+#]+)")
 WANTED = re.compile(r"\b(?:i|we)(?:'d| would)? (?:really |just )?(?:want|wish|hope|like|love|plan) to\b")
 # "My wife", "meine Eltern": the words that follow begin a text that is not about the user.
 MINE = re.compile(

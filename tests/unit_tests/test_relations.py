@@ -34,6 +34,10 @@ CLAIMS = [
     ("Plays piano and cello", "music", "Plays piano", "music", "no cello, just piano now", "replaces", "replaces"),
     ("Lives in Oslo", "home city", "Lives in Rome", "home city", "If I lived in Rome", "replaces", None),
     ("Lives in Oslo", "home city", "Lives in Rome", "home city", "I live in Rome while she is away", "replaces", None),
+    ("Uses Perl", "tool", "Uses Ruby", "tool", "I switched from PHP to Ruby", "replaces", None),
+    ("Uses Perl", "tool", "Uses Ruby", "tool", "I switched from Perl to Ruby", "replaces", "replaces"),
+    ("Has a shift on Monday", "shifts", "Has yoga on Friday", "yoga", "I have yoga on Friday now", "replaces", None),
+    ("Trinkt Bier", "likes", "Mag kein Bier mehr", "dislikes", "kein Bier mehr", "replaces", "replaces"),
     ("Doesn't eat pork", "food", "Eats fish", "food", "I eat fish", "replaces", None),
 ]  # fmt: skip
 
@@ -61,6 +65,19 @@ ONE_VALUE_EACH = [
     (("Surname is Reid", "surname", "identity"), ("Surname is Reed", "name", "identity"), "Reed", "", 0.5, True),
     (("Drives a Panda", "car", "fact"), ("Panda has a dent", "car", "fact"), "the Panda's dented now", "", 0.7, False),
     (("住在北京", "home city", "location"), ("住在深圳", "home city", "location"), "我在深圳", "", 0.0, True),
+]
+# The same, of texts that say it of somebody or something else, or of one facet; near the known one in meaning.
+APART = [
+    ("Lives in Oslo", "home city", "Sister lives in Rome", "city of the sister", "my sister just moved", False),
+    ("Lives in Oslo", "home city", "Sister lives in Rome", "home city", "she moved", False),
+    ("Sister lives in Oslo", "home city", "Lives in Rome", "home city", "I moved", False),
+    ("Is 34 years old", "age", "House is 120 years old", "age", "it turned 120 now", False),
+    ("Lebt in Köln", "home city", "Oma lebt in Bonn", "Ort", "Oma lebt jetzt in Bonn", False),
+    ("Rides a Trek", "bike", "Rides a Giant on the track", "track bike", "a Giant on the track now", False),
+    ("Rides a Trek", "bike", "Rides a Giant on the track", "track bike", "a Giant, not the Trek", True),
+    ("Lives in Oslo", "home city", "Ada lives in Rome", "home city", "I live in Rome now", True),
+    ("Lives in Oslo", "home city", "User lives in Rome", "home city", "moved to Rome", True),
+    ("Boyfriend is Max", "boyfriend", "Is single", "love", "single again", True),
 ]
 SEVERAL_VALUES = [
     (("Prefers long answers", "style", "fact"), ("Prefers short answers", "length", "fact"), "short", "", 0.7, True),
@@ -107,6 +124,16 @@ def test_a_fact_is_replaced_if_the_message_shows_a_change(
     known = make_fact(*was[:2], category=was[2], exclusive=one_value, message_id="m0")
     fact = make_fact(*new[:2], category=new[2], exclusive=one_value, quote=quote)
     relations = counted({known.id: "replaces"}, fact, [known], f"{before} {quote}", {pair(known, fact): cosine})
+    assert relations == ({known.id: "replaces"} if replaced else {})
+
+
+@pytest.mark.parametrize(("was", "slot", "text", "attribute", "quote", "replaced"), APART)
+def test_what_a_text_says_of_something_else_replaces_nothing(
+    was: str, slot: str, text: str, attribute: str, quote: str, replaced: bool
+) -> None:
+    known = make_fact(was, slot, exclusive=True, message_id="m0")
+    fact = make_fact(text, attribute, exclusive=True, quote=quote)
+    relations = counted({known.id: "replaces"}, fact, [known], quote, {pair(known, fact): 0.7})
     assert relations == ({known.id: "replaces"} if replaced else {})
 
 
