@@ -34,11 +34,15 @@ def as_of(facts: Sequence[Fact], when: datetime) -> AsOf:
     return AsOf(held=_without_overtaken(lasting, when), believed=current_at(known, when))
 
 
-def said_before(fact: Fact, moment: datetime) -> Fact:
-    """The fact as if it had been said just before `moment`: its own date is that of a clock that was ahead."""
-    said_at = moment - timedelta(microseconds=1)
-    began = fact.valid_from and (said_at if said_at < fact.valid_from <= fact.observed_at else fact.valid_from)
-    return fact.model_copy(update={"observed_at": said_at, "said_again_at": None, "valid_from": began})
+def set_back(fact: Fact, moment: datetime, now: datetime) -> Fact:
+    """The fact with dates after `now`, which a clock that was ahead has given it, moved to just before `moment`."""
+    before, dates = moment - timedelta(microseconds=1), dict[str, datetime | None]()
+    if fact.ended_at and fact.ended_at > now:
+        dates["ended_at"] = before
+    if fact.last_said_at > now:
+        began = fact.valid_from and (before if before < fact.valid_from <= fact.observed_at else fact.valid_from)
+        dates |= {"observed_at": before, "said_again_at": None, "valid_from": began}
+    return fact.model_copy(update=dates) if dates else fact
 
 
 def versions(facts: Iterable[Fact]) -> list[Version]:

@@ -13,7 +13,7 @@ from memory.extraction.extract import Extracted, ExtractionFailed, extract
 from memory.extraction.utterances import Utterance, next_batch
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
-from memory.facts.timeline import said_before
+from memory.facts.timeline import set_back
 from memory.learn.candidates import needs_meaning, proposals, to_compare
 from memory.learn.reconcile import reconcile
 from memory.learn.support import Cosines, Pair
@@ -127,7 +127,7 @@ class Learner:
             )
             # What a clock that was ahead has dated later than now was said before all of this nevertheless.
             start = min([*(fact.observed_at for fact in facts), *retracted.values()], default=now)
-            known = [said_before(fact, start) if fact.last_said_at > now else fact for fact in known]
+            known = [set_back(fact, start, now) for fact in known]
             changes = await transaction.write(reconcile(new, retracted, known), now)
         counts, reasons = map(len, (changes.added, changes.reinforced, changes.retired)), Counter(r for _, r in dropped)
         log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%s", self.user_id, *counts, dict(reasons))

@@ -40,7 +40,8 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
         if fact.id in by_id or fact.id in added:
             continue  # the same write again
         slot = [other for other in current.values() if other.slot == fact.slot]
-        if fact.exclusive and not all(_may_take(proposal, other) for other in slot if other.exclusive):
+        rivals_in_slot = (f for f in slot if f.exclusive and f.is_temporary == fact.is_temporary)
+        if fact.exclusive and not all(_may_take(proposal, other) for other in rivals_in_slot):
             fact = fact.model_copy(update={"exclusive": False})  # in doubt, both are kept
             proposal = Proposal(fact, proposal.relations)
         related = [other for other in current.values() if other.subject == fact.subject and _changes(proposal, other)]

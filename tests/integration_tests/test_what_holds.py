@@ -307,8 +307,10 @@ async def test_a_clock_that_was_ahead_does_not_freeze_a_slot(
 ) -> None:
     ahead = datetime.now(UTC) + timedelta(days=400)
     oslo = make_fact("Lives in Oslo", "home city", user_id=user, observed_at=ahead, recorded_at=ahead)
+    gone = {"retired_reason": "superseded", "ended_at": ahead, "retired_at": ahead, "successor": oslo.id}
+    rome = make_fact("Lives in Rome", "home city", user_id=user, message_id="m0").model_copy(update=gone)
     async with store.ledger.transaction(user) as transaction:
-        await transaction.add([oslo])
+        await transaction.add([rome, oslo])
     for city in ("Rome", "Lima"):
         openai.extraction(found(candidate(f"Lives in {city}", f"I live in {city}", "home city")))
         await memory.observe(f"I live in {city}.")

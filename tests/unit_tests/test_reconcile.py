@@ -297,6 +297,22 @@ def test_the_last_statement_is_current_in_any_order_of_arrival(order: tuple[int,
     assert current(arrive(*(said[n] for n in order))) == {"Lives in Oslo"}
 
 
+def test_of_two_trips_without_a_known_end_the_later_one_is_current_and_the_home_stays() -> None:
+    trips = [
+        make_fact(f"Is in {city}", "home city", observed_at=at(n), tense="temporary", valid_until=at(n + 3))
+        for n, city in ((2, "Rome"), (4, "Nice"))
+    ]
+    assert current(arrive(home("Oslo", at(1)), *trips)) == {"Lives in Oslo", "Is in Nice"}
+
+
+def test_coming_home_ends_a_trip() -> None:
+    trip = make_fact("Is in Rome", "home city", observed_at=at(2), tense="temporary", valid_until=at(9))
+    known = arrive(home("Oslo", at(1)), trip)
+    assert known[1].exclusive
+    changes = decide(Proposal(home("Oslo", at(3)), {trip.id: "replaces"}), known=tuple(known))
+    assert texts(changes) == ([], ["Lives in Oslo"], [("Is in Rome", "superseded")])
+
+
 def test_a_late_plan_that_was_overtaken_before_it_arrived_is_history() -> None:
     assert current(arrive(home("Lisbon", at(5)), home("Berlin", at(2), valid_from=at(3)))) == {"Lives in Lisbon"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from memory.facts.fact import Fact
-from memory.facts.timeline import as_of, chain, current_at, versions
+from memory.facts.timeline import as_of, chain, current_at, set_back, versions
 from memory.recall.table import Table
 from memory.recall.words import document
 from tests.facts import make_fact
@@ -155,3 +155,14 @@ def test_the_chain_elsewhere_follows_successors_both_ways() -> None:
     assert texts(chain(everything, go.id)) == ["Go"]
     assert texts(chain([python], python.id)) == ["Python"]  # its successor was forgotten
     assert chain(everything, "unknown") == []
+
+
+@pytest.mark.parametrize(("said", "ended"), [("2020-01-01", "2021-01-01"), ("2021-01-01", "2021-02-01")])
+def test_the_dates_of_a_clock_that_was_ahead_are_set_back(said: str, ended: str) -> None:
+    now = moment("2020-06-01")
+    gone = fact("Rome", said=said).model_copy(update={"ended_at": moment(ended), "retired_reason": "superseded"})
+    back = set_back(gone, now, now)
+    assert back.ended_at is not None
+    assert max(back.last_said_at, back.ended_at) < now
+    assert (back.observed_at == gone.observed_at) == (gone.observed_at < now)
+    assert set_back(gone, now, moment(ended)) is gone
