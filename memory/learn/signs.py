@@ -19,8 +19,8 @@ END = _phrases(
     (?:i|we|he|she|they|just|has|have|i've|we've) left; died; dead; passed away; moved out; leaving; my ex; done
     broke up; split up; ended; over; finished; cancell?ed; returned; got rid; came off; fell through; closed; used to
     graduated; no \w+ left; went off; gone right off; none; former; ex; nicht mehr; kein\w* (?:\w+ )?mehr; aufgehört
-    verkauft; gekündigt; gestorben; getrennt; geschieden; ne .{1,20} plus; arrêté; vendu; quitté; mort; ya no; dejé
-    dejado; vend(?:í|ió); murió; divorciad[oa]; non .{1,20} più; smesso; venduto; lasciato; morto; divorziat[oa]
+    verkauft; gekündigt; gestorben; getrennt; geschieden; n(?:e |').{1,20} plus; arrêté; vendu; quitté; mort; ya no
+    dejé; dejado; vend(?:í|ió); murió; divorciad[oa]; non .{1,20} più; smesso; venduto; lasciato; morto; divorziat[oa]
     não .{1,20} mais; parei; vendi; deixei; morreu; divorciei; już nie; przestał\w*; rzucił\w*; sprzedał\w*; больше не
     бросила?; перестала?; уволил\w*; продала?; умер(?:ла)?; artık .{1,40}(?:mıyor|miyor|muyor|müyor|değil)\w*
     bıraktı\w*; sattı\w*; öldü\w*; kaybet\w*
@@ -76,6 +76,7 @@ DISLIKING = _phrases(
 # What takes back something that it does not name.
 TAKING_BACK = _phrases(
     r"""
+    don't (?:remember|keep|store|save); stop (?:remembering|keeping|storing)
     forget; scratch; wrong; untrue; not true; no longer true; mistake; mistaken; delete; remove; erase; ignore
     kidding; take (?:it|that) back; joking; lied; vergiss; vergesse; stimmt nicht; falsch; irrtum; gelogen; lösch\w*
     oublie\w*; faux; pas vrai; erreur; menti; olvida\w*; olvídalo; no es verdad; error; mentí; borra\w*; dimentica\w*

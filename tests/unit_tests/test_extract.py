@@ -12,6 +12,7 @@ from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes, Dropped
 from memory.facts.fact import Source
 from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection, to_compare
+from memory.learn.relations import takes_back
 from tests.facts import NOON, make_fact
 
 SAID = Utterance(
@@ -256,6 +257,25 @@ TAKEN_BACK = [
     ("Is allergic to nuts", "allergy", "I now have a nut allergy.", False),
     ("Is allergic to nuts", "allergy", "My sister Anna is not allergic to nuts.", False),
     ("Lives in Rome", "home city", "My cat is called Juno.", False),
+    ("Lives in Rome", "home city", "Please don't remember where I live.", True),
+    ("Lives in Rome", "home city", "I don't live in Rome.", True),
+    ("Lives in Rome", "home city", "I don't like the trams of Rome.", False),
+    ("Wohnt in Rom", "home city", "Ich wohne nicht in Rom.", True),
+    ("Habite à Rome", "home city", "Je n'habite plus à Rome", True),
+    ("Vive en Roma", "home city", "Ya no vivo en Roma", True),
+    ("住在上海", "home city", "我不住在上海", True),
+    ("Works at Bolt", "employer", "I've just quit Bolt!", True),
+    ("Works at Bolt", "employer", "Bolt never pays late.", False),
+    ("Has a dog", "pet", "We no longer have a dog, I'm afraid", True),
+    ("Has a dog", "pet", "No dogs allowed in this cafe!", False),
+    ("Has a dog", "pet", "I never walk past that dog", False),
+    ("Is vegan", "diet", "Not vegan any more.", True),
+    ("Is vegan", "diet", "The cake isn't vegan.", False),
+    ("Loves jazz", "likes", "I don't love jazz.", True),
+    ("Loves jazz", "likes", "I hate jazz.", True),
+    ("Loves jazz", "likes", "Not in the mood for jazz today.", False),
+    ("Name is Ana", "name", "Ana no longer works here.", False),
+    ("Speaks Finnish", "spoken language", "I don't follow the Finnish subtitles.", False),
 ]  # fmt: skip
 
 
@@ -268,6 +288,19 @@ def test_a_fact_is_taken_back_only_by_words_that_refer_to_it(
     outcome = proposals("ada", Extracted([said], [known], answer, NOON), NOON)
     assert outcome.retracted == ({known.id: NOON} if taken else {})
     assert outcome.dropped == (() if taken else (Dropped(f"taking back: {text}", "not supported"),))
+
+
+@pytest.mark.parametrize(
+    ("message", "taken"),
+    [
+        ("Ignore the nuts in the recipe", False),
+        ("Ignore the nut allergy", True),
+        ("Ignore what I said about nuts", True),
+    ],
+)
+def test_an_allergy_is_taken_back_only_in_full_or_by_the_user(message: str, taken: bool) -> None:
+    known = make_fact("Is allergic to nuts", "allergy", category="constraint")
+    assert takes_back(known, message, "t2", {}) is taken
 
 
 def test_words_of_another_thread_take_back_only_what_they_name() -> None:
