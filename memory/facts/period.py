@@ -14,24 +14,26 @@ MAX_LENGTH = 100  # of a date, in characters
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}  # the first of three months, in the north
-DAYS = {"yesterday": -1, "today": 0, "tonight": 0, "tomorrow": 1}
+DAYS = {"day before yesterday": -2, "yesterday": -1, "today": 0, "tonight": 0, "tomorrow": 1, "day after tomorrow": 2}
+DAYS |= {"last night": -1, "this morning": 0, "this afternoon": 0, "this evening": 0}
 THIRDS = {"early": 0, "beginning": 0, "start": 0, "mid": 1, "middle": 1, "late": 2, "end": 2}
 WORDS = ("a", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-NUMBERS = dict(zip(WORDS, (1, *range(1, 13)), strict=True))
+NUMBERS = dict(zip(WORDS, (1, *range(1, 13)), strict=True)) | {"a couple": 2, "another": 1}
 
 YEAR, TWO_DIGITS, DAY = "([12][0-9]{3})", "([0-9]{1,2})", "([0-9]{1,2})(?:st|nd|rd|th)?"
 MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 NUMBER = f"([0-9]{{1,3}}|{'|'.join(NUMBERS)})"
 SEASON = "(spring|summer|autumn|fall|winter)"
 WEEKDAY = "(mon|tue|wed|thu|fri|sat|sun)(?:day|sday|nesday|rsday|urday)"
+WEEKDAY_AHEAD = re.compile(rf"\b{WEEKDAY}?\.? (?=[0-9]+[-./ ][0-9a-z])")  # of a date: "Mon 7 December"
 THIRD = f"({'|'.join(THIRDS)})[- ]"
 # Without a year, only the exact names of months count: "marriage" and "decade" are no dates.
 MONTH_NAME = "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
 MONTH_NAME += r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 WITHOUT_YEAR = re.compile(f"(?:{THIRD})?{MONTH_NAME}|{DAY} {MONTH_NAME}|{MONTH_NAME} {DAY}")
-LENGTH = re.compile(f"(?:(?:for|until|till|about|around) )*(?:next )?{NUMBER} (day|week|month|year)s?")
+LENGTH = re.compile(f"(?:(?:for|until|till|about|around) )*(?:next )?{NUMBER} (?:more )?(day|week|month|year)s?")
 RANGE = re.compile("(.+?)(?: (?:to|until|till|through|-) | ?[–—] ?)(.+)|([0-9]{4})-([0-9]{4})")
-PREPOSITIONS = re.compile(r"^(?:(?:until|till|through|since|from|by|on|around|about|circa|ca\.?) )+")
+PREPOSITIONS = re.compile(r"^(?:(?:until|till|through|since|from|by|on|around|about|circa|ca\.?) |~ ?)+")
 
 Span = tuple[date, date]  # the first day, and the last
 
@@ -48,15 +50,16 @@ def period(text: str, said_at: datetime, *, ahead: bool, after: datetime | None 
 
     It reads ISO dates, whole or in part, ISO times, and in English: a month or season with its year, decades, parts as
     in "early 2020", ranges, and what counts from `said_at`, as "yesterday", "last spring" and "two weeks ago" do.
-    A preposition before it is ignored; "before 2020" is the last day of 2019.
+    A preposition or weekday before it is ignored; "before 2020" is the last day of 2019.
 
     A day or month without a year is the next one if `ahead` (for plans and ends), else the latest; it may be going on.
+    So is a weekday, but that of today, which may mean either, is another one.
     Lengths, as "two weeks", are read if `ahead`. Both count from `after` where that is later than `said_at`.
     """
     words = _words(text)
     with suppress(ValueError, OverflowError):  # a day that its month does not have, a year that Python does not have
         if re.match("[12][0-9]{3}-[0-9]{2}-[0-9]{2}[t ][0-9]{2}:", plain := PREPOSITIONS.sub("", words)):
-            moment = datetime.fromisoformat(plain.upper())
+            moment = datetime.fromisoformat(plain.replace(" utc", "").upper())
             moment = (moment if moment.tzinfo else moment.replace(tzinfo=said_at.tzinfo)).astimezone(UTC)
             return Period(moment, moment)
         origin = max(said_at, after or said_at).astimezone(said_at.tzinfo).date()
@@ -75,7 +78,8 @@ def _words(text: str) -> str:
     """The words that count; none of a text that is too long for a date."""
     if len(text := text.strip()) > MAX_LENGTH:
         return ""
-    return " ".join(re.sub(r"[\s,]+|\bof\b|\bthe\b", " ", text.casefold()).split())
+    words = " ".join(re.sub(r"[\s,]+|\bof\b|\bthe\b", " ", text.casefold()).split())
+    return WEEKDAY_AHEAD.sub("", words)
 
 
 def _named(words: str, today: date) -> Span | None:
@@ -94,7 +98,8 @@ def _one(words: str, today: date) -> Span | None:
     bare = words.removeprefix("in ")
     if not (match := re.fullmatch(f"{THIRD}(.+)", bare)):
         return _absolute(bare) or _relative(words, today)
-    if not (span := _absolute(match[2]) or _relative(match[2], today)):
+    named = f"this {match[2]}" if match[2] in ("week", "month", "year") else match[2]
+    if not (span := _absolute(named) or _relative(named, today)):
         return None
     first, days, third = span[0], (span[1] - span[0]).days + 1, THIRDS[match[1]]
     return first + timedelta(days * third // 3), first + timedelta(days * (third + 1) // 3 - 1)
@@ -105,6 +110,10 @@ def _open(words: str, origin: date, ahead: bool) -> Span | None:
     if ahead and (match := LENGTH.fullmatch(words)):
         return (day := _later(int(NUMBERS.get(match[1]) or match[1]), match[2], origin)), day
     bare = PREPOSITIONS.sub("", words).removeprefix("in ")
+    if re.fullmatch(WEEKDAY, bare):
+        return _relative(f"{'next' if ahead else 'last'} {bare}", origin)
+    if match := re.fullmatch("([0-9]{1,2})(?:st|nd|rd|th)", bare):
+        return _day_of_month(int(match[1]), origin, ahead)
     if words.rstrip(".") == "may" or not WITHOUT_YEAR.fullmatch(bare):
         return None
     spans = list[Span]()
@@ -116,11 +125,17 @@ def _open(words: str, origin: date, ahead: bool) -> Span | None:
     return next((span for span in reversed(spans) if span[0] <= origin), None)
 
 
+def _day_of_month(number: int, origin: date, ahead: bool) -> Span | None:
+    """The next such day from `origin` on, or the latest one."""
+    days = (origin + timedelta(n if ahead else -n) for n in range(62))
+    return next(((day, day) for day in days if day.day == number), None)
+
+
 def _absolute(words: str) -> Span | None:
     """The days of a date that names its year."""
     if match := re.fullmatch(rf"{YEAR}(?:([/-]){TWO_DIGITS}(?:\2{TWO_DIGITS})?)?", words):
         return _whole(*(int(part) for part in match.group(1, 3, 4) if part is not None))
-    if match := re.fullmatch(f"{TWO_DIGITS}[/-]{YEAR}", words):
+    if match := re.fullmatch(f"{TWO_DIGITS}[./-]{YEAR}", words):
         return _whole(int(match[2]), int(match[1]))
     if match := re.fullmatch(rf"{TWO_DIGITS}([./-]){TWO_DIGITS}\2{YEAR}", words):
         one, two, year = int(match[1]), int(match[3]), int(match[4])
@@ -141,8 +156,11 @@ def _absolute(words: str) -> Span | None:
 
 def _relative(words: str, today: date) -> Span | None:
     """The days of a date that counts from today. "Last" is the latest that is over, "next" the first to come."""
-    if words in DAYS:
-        return (day := today + timedelta(DAYS[words])), day
+    if (whole := re.sub("^(yesterday|today|tomorrow) (?:morning|afternoon|evening|night)$", r"\1", words)) in DAYS:
+        return (day := today + timedelta(DAYS[whole])), day
+    if match := re.fullmatch("(last|this) weekend", words):
+        saturday = today + timedelta(5 - today.weekday() - (7 if match[1] == "last" else 0))
+        return saturday, saturday + timedelta(1)
     if match := re.fullmatch(f"{NUMBER} (day|week|month|year)s?( ago)?", words.removeprefix("in ")):
         number = int(NUMBERS.get(match[1]) or match[1])
         if bool(match[3]) != words.startswith("in "):

@@ -66,6 +66,19 @@ READABLE = [
     ("a year ago", "2025-01-01", "2025-12-31"),
     ("in three months", "2027-02-01", "2027-02-28"),
     ("in 2 days", "2026-11-30", "2026-11-30"),
+    ("the day after tomorrow", "2026-11-30", "2026-11-30"),
+    ("last night", "2026-11-27", "2026-11-27"),
+    ("until tomorrow evening", "2026-11-29", "2026-11-29"),
+    ("this weekend", "2026-11-28", "2026-11-29"),
+    ("last weekend", "2026-11-21", "2026-11-22"),
+    ("the end of the month", "2026-11-21", "2026-11-30"),
+    ("the start of the year", "2026-01-01", "2026-05-01"),
+    ("until the end of the week", "2026-11-27", "2026-11-29"),
+    ("a couple of weeks ago", "2026-11-09", "2026-11-15"),
+    ("Saturday, 2026-11-28", "2026-11-28", "2026-11-28"),
+    ("Mon 7 Dec 2026", "2026-12-07", "2026-12-07"),
+    ("12.2019", "2019-12-01", "2019-12-31"),
+    ("~2020", "2020-01-01", "2020-12-31"),
 ]
 
 WITHOUT_YEAR = [
@@ -75,6 +88,10 @@ WITHOUT_YEAR = [
     ("28 Nov.", "2026-11-28", "2026-11-28"),
     ("since December 1", "2026-12-01", "2025-12-01"),
     ("29 February", "2028-02-29", "2024-02-29"),
+    ("until Friday", "2026-12-04", "2026-11-27"),
+    ("Saturday", "2026-12-05", "2026-11-21"),
+    ("the 15th", "2026-12-15", "2026-11-15"),
+    ("until the 31st", "2026-12-31", "2026-10-31"),
 ]  # fmt: skip
 
 PARTS_WITHOUT_YEAR = [
@@ -92,6 +109,9 @@ LENGTHS = [
     ("for about the next 10 days", "2026-12-08"),
     ("3 months", "2027-02-28"),
     ("a year", "2027-11-28"),
+    ("a couple of days", "2026-11-30"),
+    ("another month", "2026-12-28"),
+    ("three more weeks", "2026-12-19"),
 ]
 
 UNREADABLE = [
@@ -129,6 +149,13 @@ UNREADABLE = [
     "June 2020 to 2019",
     "before now",
     "since marriage",
+    "0th",
+    "the 32nd",
+    "monday friday",
+    "Friday the 13th",
+    "sun 2020",
+    "week",
+    "next weekend",
     "until Mary",
     "decade",
     "the 30s",
@@ -210,6 +237,8 @@ def test_a_time_is_a_moment_in_its_own_zone_or_else_the_speakers() -> None:
         ("2026-11-28T10:30", datetime(2026, 11, 28, 18, 30, tzinfo=UTC)),
         ("2026-11-28T10:30:00+01:00", datetime(2026, 11, 28, 9, 30, tzinfo=UTC)),
         ("2026-11-28 10:30:00Z", datetime(2026, 11, 28, 10, 30, tzinfo=UTC)),
+        ("Saturday 2026-11-28 10:30 UTC", datetime(2026, 11, 28, 18, 30, tzinfo=UTC)),
+        ("Saturday 2026-11-28 10:30 UTC-09:00", datetime(2026, 11, 28, 19, 30, tzinfo=UTC)),
         ("until 2026-11-28T10:30Z", datetime(2026, 11, 28, 10, 30, tzinfo=UTC)),
     ]:
         assert period(text, SAID_AT, ahead=True) == period(text, SAID_AT, ahead=False) == (moment, moment)
