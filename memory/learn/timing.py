@@ -7,9 +7,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
+from memory.facts.content import content
 from memory.facts.fact import Tense
-from memory.facts.period import MAX_LENGTH, Period, is_range, period
+from memory.facts.period import MAX_LENGTH, MONTH_NAME, WORDS, Period, is_range, period
 from memory.facts.text import normalize
+from memory.learn.signs import END
 
 OPEN_END = timedelta(days=90)  # after which what is temporary lapses, if its end is not known
 
@@ -33,21 +35,33 @@ TENSES: dict[str, Tense] = {  # what models write -> the tense
 PAST = re.compile(
     r"\bused to (?!it\b|the\b|this\b|that\b|being\b)|\b(?:formerly|previously|as a (?:kid|child|student))\b"
     r"|\b(?:when|while|before) i (?:was|lived|worked)\b|^(?:was|were|had|lived|worked)\b"
+    r"|\bi(?:'d| had)? (?:\w+ly |once |first )?(?:lived|worked|studied)\b"
+    r"|\b(?:originally|prior to|back (?:in (?:my|the)|when))\b"
+    r"|\bmy (?:\w+ )?(?:youth|childhood|teens|twenties|thirties)\b|\b(?:come|came|'m|am) (?:here )?from\b"
+    r"|\bmy (?:first|last|old|former) (?:job|employer|home|flat|house|city)\b"
     r"|\b(?:früher|damals|autrefois|antes|un tempo|anni fa|dawniej|kiedyś|раньше|eskiden)\b|以前|昔|예전에"
 )
+# "I'd move to Rome", "we might work there".
+UNREAL = re.compile(r"\b(?:i|we)(?:'d| would| could| might) (?:\w+ )?(?:move|live|work|go|be|settle|stay|join)\b")
 TWO_CLAUSES = re.compile(r"[,;.]|\b(?:now|but|today|until|then)\b")  # in a quote: it may say what holds now, too
 BESIDE = re.compile(
     r"\b(?:second|2nd|another|additional|side|weekend|evening|part[- ]time) "
     r"(?:job|gig|business|employer|home|house|flat|apartment|passport|number)\b"
-    r"|\balso (?:works?|lives?|has)\b|\bon the side\b"
-    r"|\b(?:(?:on|every) \w+days?|(?:at|on) (?:the )?weekends?|in the evenings?|am wochenende|le week-end)\b"
-    r"|\bla domenica\b"
+    r"|\balso (?:works?|lives?|has)\b|\bon the side\b|\bmoonlight\w*|\bin my (?:free|spare) time\b|\bvolunteer\w*"
+    r"|\b(?:(?:on|every) \w+days?|(?:at|on) (?:the )?weekends?|in the evenings?)\b"
+    r"|\b(?:am wochenende|(?:mon|diens|donners|frei|sams|sonn)tags|mittwochs|abends|neben(?:bei|her|beruflich))\b"
+    r"|\b(?:le (?:week-end|soir|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche))\b"
+    r"|\b(?:los (?:lunes|martes|miércoles|jueves|viernes|sábados|domingos|fines de semana)|la (?:domenica|sera))\b"
 )
 TEMPORARY = re.compile(
-    r"\b(?:visiting|travell?ing|temporar(?:y|ily)|for now|tonight|at a hotel|stay(?:s|ing) (?:at|with))\b"
-    r"|\b(?:on (?:\w+ ){0,2}(?:trip|holiday|vacation|leave|sabbatical))\b"
-    r"|\bfor (?:a|the|one|two|three|four|\d+|a few|a couple of) (?:\w+ )?"
+    r"\b(?:visiting|travell?ing|temporar(?:y|ily)|tonight|at a hotel|(?:stay|crash)(?:s|es|ing)? (?:at|with))\b"
+    r"|\bfor (?:now|the moment|the time being)\b|\bat the moment\b|\bthese weeks\b"
+    r"|\b(?:house|pet|cat|dog)-? ?sit(?:s|ting)\b|\b(?:secondment|seconded|subletting|temping|interning|erasmus)\b"
+    r"|\b(?:covering|filling in) (?:for|at)\b|\b(?:summer|winter|seasonal|holiday|temp|interim) (?:job|gig)\b"
+    r"|\bon (?:\w+ ){0,2}(?:trip|holiday|vacation|leave|sabbatical)\b"
+    rf"|\bfor (?:the|\d+|a few|a couple of|{'|'.join(WORDS)}) (?:\w+ )?"
     r"(?:while|night|day|week|weekend|month|summer|winter)s?\b"
+    rf"|\bspend(?:s|ing) (?:(?:\w+ )?{MONTH_NAME}(?!\w)|(?:\w+ ){{1,2}}(?:week|weekend|month|summer|winter)s?\b)"
 )
 SOMEWHERE = re.compile(r"^(?:is )?(?:currently )?(?:in|at)\b")  # "Is in Madrid" is no home
 
@@ -99,9 +113,14 @@ def checked(timing: Timing, attribute: str, text: str, quote: str, said_at: date
         return timing
     if any(map(TEMPORARY.search, said)) or (attribute == "home city" and SOMEWHERE.match(text)):
         return _with_end(timing._replace(tense="temporary"), said_at)
-    return timing._replace(
-        certain=timing.certain and not any(map(PAST.search, said)) and not any(map(BESIDE.search, said))
-    )
+    doubted = any(sign.search(part) for sign in (PAST, UNREAL, BESIDE) for part in said) or _ends_itself(text, quote)
+    return timing._replace(certain=timing.certain and not doubted)
+
+
+def _ends_itself(text: str, quote: str) -> bool:
+    """Whether the quote says the end of what the text says: "Lives in Rome", "I left Rome"."""
+    after = (content(quote[sign.end() :].strip().split(" ")[0]) for sign in END.finditer(quote))
+    return not END.search(text) and any(word & content(text) for word in after)
 
 
 def _with_end(timing: Timing, said_at: datetime) -> Timing:

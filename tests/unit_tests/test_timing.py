@@ -82,6 +82,33 @@ IN_A_SLOT_OF_ONE_VALUE = [
     ("employer", "Is on parental leave", "on leave until May", "temporary", True),
     ("employer", "Has a second job at a bar", "a second job", "now", False),
     ("employer", "Also works at a bar", "I work at a bar as well", "now", False),
+    *(
+        ("home city", "Lives in Rome", quote, "now", False)
+        for quote in (
+            "I lived in Rome", "I'd lived in Rome", "I once lived in Rome", "prior to that it was Rome",
+            "I'm from Rome", "my twenties in Rome", "I left Rome", "my old flat in Rome", "I'd move to Rome",
+            "we might go to Rome",
+        )
+    ),
+    *(
+        ("home city", "Lives in Rome", quote, "now", True)
+        for quote in (
+            "I've lived in Rome since May", "I live in Rome", "I moved to Rome in May", "I left Oslo for Rome",
+            "I lived in Oslo, Rome is my home", "I'd say I'm a Roman",
+        )
+    ),
+    *(
+        ("home city", "Lives in Rome", quote, "temporary", True)
+        for quote in (
+            "on secondment to Rome for six months", "house-sitting in Rome", "crashing at a friend's in Rome",
+            "spending August in Rome", "spending the whole summer in Rome", "in Rome for the time being",
+        )
+    ),
+    ("employer", "Works at a bar", "a summer job at a bar", "temporary", True),
+    ("employer", "Works at a bar", "temping at a bar", "temporary", True),
+    ("employer", "Works at a bar", "I moonlight at a bar", "now", False),
+    ("employer", "Arbeitet in einer Bar", "samstags in einer Bar", "now", False),
+    ("employer", "Trabaja en un bar", "los sábados trabajo en un bar", "now", False),
     ("marital status", "Is in a relationship", "I'm seeing someone", "now", True),
 ]  # fmt: skip
 
