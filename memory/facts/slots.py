@@ -19,20 +19,24 @@ MANY_VALUED = frozenset({  # attributes that hold many values side by side, what
     "sibling", "instrument", "condition", "food", "nationality", "citizenship",
 })  # fmt: skip
 
-# What models call the user.
+# What models call the user, also in the user's language: without "ben" and "io", which are names, too.
 USER_NAMES = frozenset({
     USER, "the user", "me", "i", "my", "myself", "self", "the human", "human", "the speaker", "speaker", "this user",
+    "user's", "the user's", "you", "we", "ich", "je", "moi", "yo", "eu", "ik", "jag", "ja", "я", "我", "私",
+    "나", "저", "मैं", "أنا", "benutzer", "der benutzer", "die benutzerin", "nutzer", "der nutzer", "l'utilisateur",
+    "utilisateur", "usuario", "el usuario", "usuário", "o usuário", "utente", "l'utente", "gebruiker", "de gebruiker",
+    "użytkownik", "пользователь", "kullanıcı", "用户", "用戶", "ユーザー", "사용자", "المستخدم",
 })  # fmt: skip
 
 # What models call an attribute, each line after the name that is stored.
 SYNONYMS_TEXT = """
-name: full name, first name, real name
-home city: home, city, residence, location, current city, current location, current residence, city of residence,
-    place of residence, current home, home location, home address city, lives in
-home country: country, country of residence, current country
+name: full name, first name, given name, real name
+home city: home, city, town, residence, location, city of residence, place of residence, home location,
+    home address city, lives in
+home country: country, country of residence
 origin: hometown, home town, birthplace, place of birth, born in, native city, native country
-employer: company, workplace, place of work, works at, works for, current employer, current company
-occupation: job, job title, profession, role, job role, current role, current job
+employer: company, workplace, place of work, works at, works for, organization, firm
+occupation: job, job title, profession, role, job role, work role, career
 birthday: birth date, date of birth, birthdate, dob
 age: years old
 native language: mother tongue, first language
@@ -57,7 +61,7 @@ child: children names, kids names
 sibling: siblings, brother, sister, brothers, sisters
 instrument: instruments, musical instrument, musical instruments
 condition: conditions, medical condition, medical conditions, health condition
-email: email address, e mail, e mail address, mail address
+email: mail, contact email, email address, e mail, e mail address, mail address
 phone: phone number, telephone, telephone number, mobile number, cell phone number
 """
 SYNONYMS = {
@@ -66,10 +70,12 @@ SYNONYMS = {
     for name, _, others in [line.partition(":")]
     for other in others.split(",")
 }
-# British spellings -> the American ones.
+# What says nothing about the attribute: "my current job", "the user's city".
+QUALIFIERS = re.compile("^(?:(?:my|the|user's|current|present) )+(?=.)")
+# British spellings -> the American ones, and a short form.
 SPELLINGS = {
     "behaviour": "behavior", "centre": "center", "colour": "color", "favourite": "favorite", "flavour": "flavor",
-    "humour": "humor", "neighbour": "neighbor", "organisation": "organization", "theatre": "theater",
+    "humour": "humor", "neighbour": "neighbor", "fav": "favorite", "organisation": "organization", "theatre": "theater",
 }  # fmt: skip
 
 
@@ -86,8 +92,8 @@ def subject_name(text: str) -> str:
 
 
 def attribute_name(text: str) -> str:
-    """An attribute in the form in which slots are compared: "Home_City" and "residence" become "home city"."""
-    name = _spelled(text)
+    """An attribute in the form in which slots are compared: "Home_City" and "my residence" become "home city"."""
+    name = QUALIFIERS.sub("", _spelled(re.sub("(?<=[a-z])(?=[A-Z])", " ", text)))  # "homeCity", too
     return SYNONYMS.get(name, name)
 
 

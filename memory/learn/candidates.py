@@ -148,7 +148,7 @@ def _fact(
     when = timing(candidate.tense, (candidate.valid_from, candidate.valid_until), said.said_at)
     values = candidate.model_dump(exclude={"message", "relations", "exclusive"}) | when._asdict()
     values |= {"text": candidate.text.strip()}
-    if says_own_name(candidate.subject, candidate.quote, names):
+    if says_own_name(candidate.subject, candidate.quote, said.text, names):
         values["subject"] = USER
     try:
         fact = Fact(id="", key="", source=said.source, observed_at=said.said_at, recorded_at=now, **values)

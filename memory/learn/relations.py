@@ -13,6 +13,7 @@ from memory.facts.content import EMPTY_WORDS, KANA_AND_HAN, LIGHT_VERBS, alike, 
 from memory.facts.fact import Fact
 from memory.facts.slots import MANY_VALUED, SPELLINGS, USER, is_exclusive, subject_name
 from memory.facts.text import normalize
+from memory.learn.quotes import sentence_around
 from memory.learn.signs import (
     ALSO,
     ARTICLES,
@@ -371,12 +372,14 @@ def own_names(known: Iterable[Fact]) -> list[frozenset[str]]:
     return [content(fact.text) for fact in known if fact.slot == (USER, "name")]
 
 
-def says_own_name(subject: str, quote: str, names: Iterable[frozenset[str]]) -> bool:
+def says_own_name(subject: str, quote: str, message: str, names: Iterable[frozenset[str]]) -> bool:
     """Whether a subject is the user's own name, and not that of a namesake: "My friend Chris" speaks of another."""
-    named = content(subject)
+    named, around = content(subject), sentence_around(quote, message)
     if not named or not any(named <= name for name in names):
         return False
-    folded = normalize(quote)
+    folded = normalize(around).replace(",", "")
+    if not named <= content(around):  # "My cousin is called Chris, too. She lives in Rome."
+        return bool(SAYS_I.search(folded)) or not named <= content(message)
     of_mine = any(_holds(match[1], word) for match in MINE.finditer(folded) for word in named)
     namesake = of_mine and not re.search(r"\bmy (?:own )?name\b", folded)  # "my cousin Anna"
-    return not named <= content(quote) or (bool(SAYS_I.search(folded)) and not namesake)
+    return bool(SAYS_I.search(folded)) and not namesake

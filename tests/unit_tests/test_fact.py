@@ -39,6 +39,8 @@ def test_another_user_thread_message_or_text_gives_another_id(user: str, thread:
         *((written, "home city") for written in ("home city", "Home_City", " home-city ", "HOME  CITY", "Residence")),
         ("city", "home city"), ("location", "home city"), ("place_of_residence", "home city"), ("hometown", "origin"),
         ("Favourite Colour", "favorite color"), ("favorite colour", "favorite color"), ("company", "employer"),
+        ("current city", "home city"), ("the user's current job", "occupation"), ("homeCity", "home city"),
+        ("My fav colour", "favorite color"), ("current", "current"), ("my", "my"),
         ("office location", "office location"), ("company car", "company car"), ("x" * 200, "x" * 200),
     ],
 )  # fmt: skip
@@ -51,7 +53,9 @@ def test_a_fact_takes_the_one_name_of_its_slot(written: str) -> None:
     assert make_fact("Lives in Austin", written, subject="The User").slot == ("user", "home city")
 
 
-@pytest.mark.parametrize("written", ["user", "The user", "me", "I", "Myself"])
+@pytest.mark.parametrize(
+    "written", ["user", "The user", "me", "I", "Myself", "user's", "ich", "Benutzer", "я", "我", "用户"]
+)
 def test_what_models_call_the_user_is_one_subject(written: str) -> None:
     assert (subject_name(written), subject_name("Anna "), subject_name("user interface")) == (
         "user", "anna", "user interface",

@@ -159,17 +159,21 @@ def test_no_relation_to_a_fact_about_somebody_else_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "quote", "own"),
+    ("subject", "quote", "message", "own"),
     [
-        ("Anna", "I live in Rome", True),
-        ("anna berg", "living in Rome", True),
-        ("Anna", "I'm Anna and I live in Rome", True),
-        ("Anna", "My friend Anna lives in Rome", False),
-        ("Anna Maria", "I live in Rome", False),
-        ("Tom", "I live in Rome", False),
-        ("", "I live in Rome", False),
+        ("Anna", "I live in Rome", "", True),
+        ("anna berg", "living in Rome", "", True),
+        ("Anna", "I'm Anna and I live in Rome", "", True),
+        ("Anna", "My friend Anna lives in Rome", "", False),
+        ("Anna Maria", "I live in Rome", "", False),
+        ("Tom", "I live in Rome", "", False),
+        ("", "I live in Rome", "", False),
+        ("Anna", "I live in Rome", "Hi, it's Anna! I live in Rome.", True),
+        ("Anna", "lives in Rome", "My aunt, Anna, lives in Rome.", False),
+        ("Anna", "lives in Rome", "My aunt, Anna, lives in Rome, I think.", False),
+        ("Anna", "lives in Rome", "My cousin is called Anna, too. She lives in Rome.", False),
     ],
 )
-def test_the_users_own_name_is_told_from_a_namesake(subject: str, quote: str, own: bool) -> None:
+def test_the_users_own_name_is_told_from_a_namesake(subject: str, quote: str, message: str, own: bool) -> None:
     names = own_names([make_fact("Name is Anna Berg", "name")])
-    assert says_own_name(subject, quote, names) is own
+    assert says_own_name(subject, quote, message or quote, names) is own
