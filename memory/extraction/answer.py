@@ -111,6 +111,7 @@ def _relations(value: object) -> list[object]:
     return _items(value, "known", "relation") or []
 
 
+ONE: list[list[type]] = [[str], [int], [float]]  # the types of the items of a list that holds one text or number
 Text = Annotated[str, BeforeValidator(_text)]
 Number = Annotated[int, BeforeValidator(_number)]
 Date = Annotated[str | None, BeforeValidator(_date)]
@@ -123,7 +124,11 @@ class Lenient(BaseModel, json_schema_serialization_defaults_required=True):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: Any) -> Any:
-        return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
+        """Also with the one text or number of a list in place of the list."""
+        if not isinstance(data, dict):
+            return data
+        values = {k: v[0] if isinstance(v, list) and [*map(type, v)] in ONE else v for k, v in data.items()}
+        return {k: v for k, v in values.items() if v is not None}
 
 
 class Candidate(Lenient):
