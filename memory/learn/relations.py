@@ -216,6 +216,10 @@ def _begin_apart(fact: Fact, other: Fact) -> bool:
     one, two = words(fact.text), words(other.text)
     ahead = [(fact, one[: one.index(word)]) for word in two[:1] if word in one and not {*two[1:2]} & COPULAS]
     ahead += [(other, two[: two.index(word)]) for word in one[:1] if word in two and not {word, *one[1:2]} & COPULAS]
+    for of, run, next_to in ((fact, one, two), (other, two, one)):
+        if len(run) == len(next_to) == 1 and KANA_AND_HAN.match(run[0]):  # "弟弟住在重庆", "住在成都"; or "妻は..."
+            topic, found = run[0].partition("は"), max(run[0].find(next_to[0][:2]), 0)
+            ahead.append((of, [topic[0] if topic[1] else run[0][:found]]))
     return fact.subject == USER and any(_names_another(" ".join(before), of.quote) for of, before in ahead)
 
 
@@ -242,11 +246,18 @@ def _leaves_another(fact: Fact, other: Fact) -> bool:
 
 
 def _is_of_mine(fact: Fact) -> bool:
-    """Whether the text begins with what the quote calls "my": "Wife works at Acme". Not "Name is Ada", by its slot."""
-    begins = [word for word in words(fact.text) if word not in ARTICLES][:1]
-    mine = [word for match in MINE.finditer(normalize(fact.quote)) for word in words(match[1])]
+    """Whether the text begins with what the quote calls "my": "Wife works at Acme". Not "Name is Ada", by its slot, if
+    it is not another's: "my dog's name"."""
+    told = [word for word in words(fact.text) if word not in ARTICLES]
     about = words(fact.attribute)
-    return any(alike(word, first) for word in mine for first in begins if not any(alike(first, a) for a in about))
+    start = told[:1] if {*told[1:2]} & COPULAS else told[: len(about)]
+    by_slot = all(any(alike(word, name) for name in about) for word in start)
+    for match in MINE.finditer(normalize(fact.quote)):
+        mine = words(match[1])
+        exempt = by_slot and not ("'s " in match[1] and mine[0] not in about)
+        if not exempt and any(alike(word, first) for word in mine for first in told[:1]):
+            return True
+    return False
 
 
 def _same_frame(fact: Fact, other: Fact) -> bool:

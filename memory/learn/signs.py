@@ -23,7 +23,8 @@ END = _phrases(
     dejé; dejado; vend(?:í|ió); murió; divorciad[oa]; non .{1,20} più; smesso; venduto; lasciato; morto; divorziat[oa]
     não .{1,20} mais; parei; vendi; deixei; morreu; divorciei; już nie; przestał\w*; rzucił\w*; sprzedał\w*; больше не
     бросила?; перестала?; уволил\w*; продала?; умер(?:ла)?; artık .{1,40}(?:mıyor|miyor|muyor|müyor|değil)\w*
-    bıraktı\w*; sattı\w*; öldü\w*; kaybet\w*
+    bıraktı\w*; sattı\w*; öldü\w*; kaybet\w*; niet meer; geen (?:\w+ )?meer; gestopt; verkocht; opgezegd; overleden
+    gescheiden; inte längre; ingen \w+ längre; slutat; slutade; sålt; sålde; avliden; skild
     """,
     "やめ|辞め|売っ|亡くな|死ん|なくな|不再|戒了|卖了|去世|已经不|더 이상|그만|끊었|팔았|죽었|नहीं रह|छोड़ दि"
     "|لم أعد|توقفت|تركت|بعت",
@@ -38,13 +39,14 @@ CHANGE = _phrases(
     gezogen; umgezogen; gewechselt; statt; depuis; desde; sinds; od; verheiratet
     maintenant; désormais; déménagé; à nouveau; ahora; mudad[oa]; mudé; de nuevo; adesso; ora
     trasferit[oa]; di nuovo; agora; mudei; teraz; przeprowadził\w*; теперь; переехал\w*; сейчас; artık; taşındı\w*
-    şimdi
+    şimdi; nu; tegenwoordig; verhuisd; gewisseld; numera; flytta(?:t|de); bytt; bytte
     """,
     "今は|始め|引っ越|転職|变|搬|现在|換|换|이사|지금|이제|अब|الآن|انتقل",
 )
 ALSO = _phrases(
     r"""
     also; too; as well; either; another; one more; an extra; a spare; my other; (?:a|my) second; second one; besides
+    the other(?! (?:day|night|week))
     in addition; on the side; auch; außerdem; noch ein\w*; mein\w* ander\w+; aussi; également; (?:mon|ma) autre
     también; además; tampoco; mi otr[oa]; anche; inoltre; altr[oa]; também; além; outr[oa]; też; również; также; тоже
     ещё; еще; ayrıca

@@ -77,6 +77,14 @@ APART = [
     ("Rides a Trek", "bike", "Rides a Giant on the track", "track bike", "a Giant, not the Trek", True),
     ("Lives in Oslo", "home city", "Ada lives in Rome", "home city", "I live in Rome now", True),
     ("Lives in Oslo", "home city", "User lives in Rome", "home city", "moved to Rome", True),
+    ("Name is Ada", "name", "Name is Rex", "name", "my dog's name is Rex", False),
+    ("Name is Ada", "name", "Name is Eve", "name", "my name's Eve now", True),
+    ("Son plays golf", "son's sport", "Daughter does judo", "daughter's sport", "my daughter does judo now", False),
+    ("Thesis is due in May", "thesis", "Thesis is due in June", "thesis", "the other thesis moved to June", False),
+    ("住在成都", "home city", "弟弟住在重庆", "home city", "弟弟搬到重庆了", False),
+    ("大阪で働いている", "work city", "妻は神戸で働いている", "work city", "妻は神戸で働き始めた", False),
+    ("Woont in Utrecht", "woonplaats", "Woont in Zwolle", "woonplaats", "ik ben verhuisd naar Zwolle", True),
+    ("Bor i Malmö", "bostadsort", "Bor i Lund", "bostadsort", "jag bor numera i Lund", True),
     ("Boyfriend is Max", "boyfriend", "Is single", "love", "single again", True),
 ]
 SEVERAL_VALUES = [
