@@ -17,7 +17,8 @@ from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
 from memory.facts.slots import USER, attribute_name, is_exclusive, subject_name
 from memory.learn.guard import holds_secret, is_command, is_secret
 from memory.learn.quotes import is_quoted, sentence_around
-from memory.learn.relations import claimed_changes, counted, names_it, own_names, says_own_name, taken_pair, takes_back
+from memory.learn.relations import claimed_changes, counted, own_names, says_own_name
+from memory.learn.retractions import names_it, taken_pair, takes_back
 from memory.learn.support import NO_COSINES, Cosines, Pair, compared, is_supported
 from memory.learn.timing import checked, timing
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from memory.facts.changes import RelationKind
-from memory.facts.content import EMPTY_WORDS, KANA_AND_HAN, LIGHT_VERBS, alike, content, words
+from memory.facts.content import KANA_AND_HAN, alike, content, words
 from memory.facts.fact import Fact
 from memory.facts.slots import MANY_VALUED, SPELLINGS, USER, is_exclusive, subject_name
 from memory.facts.text import normalize
@@ -29,7 +29,6 @@ from memory.learn.signs import (
     NEGATION,
     SAYS_I,
     SWITCH,
-    TAKING_BACK,
     WANTED,
     WISH,
 )
@@ -37,7 +36,6 @@ from memory.learn.support import Cosines, Pair
 
 # Cosines of the local embedder from which on two facts have much in common, are about one thing, say the same.
 LOW, NEAR, SAME = 0.2, 0.45, 0.66
-FAR = 0.25  # below it, words and a fact have nothing in common
 
 
 def claimed_changes(claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact], message: str) -> list[Pair]:
@@ -99,7 +97,7 @@ def _relation(claim: RelationKind, fact: Fact, other: Fact, message: str, cosine
         case "duplicate":
             return claim if _says_the_same(fact, other) else None
         case "refines":
-            covers = all(_holds(fact.text, word) for word in _value(other))
+            covers = all(holds(fact.text, word) for word in _value(other))
             return claim if covers and (fact.slot == other.slot or cosine >= NEAR) else None
         case "replaces":
             return claim if _ends(fact, other, message, cosine) else None
@@ -111,7 +109,7 @@ def _relation(claim: RelationKind, fact: Fact, other: Fact, message: str, cosine
 def _says_the_same(fact: Fact, other: Fact) -> bool:
     """Whether one of two texts says what the other does, in more words at most, and with no other name."""
     extra = _names(fact) - content(f"{other.text} {other.subject}")
-    known_in_new = all(_holds(fact.text, word) for word in _value(other))
+    known_in_new = all(holds(fact.text, word) for word in _value(other))
     return not extra and not _opposed(fact, other) and (known_in_new or not _adds(fact, other))
 
 
@@ -153,18 +151,18 @@ def _says_change(fact: Fact) -> bool:
 
 def _shares(fact: Fact, other: Fact) -> bool:
     """Whether text or quote name something that the known text names."""
-    return any(_holds(_said(fact), word) for word in content(other.text) - content(other.subject))
+    return any(holds(_said(fact), word) for word in content(other.text) - content(other.subject))
 
 
 def _names_old(message: str, fact: Fact, other: Fact) -> bool:
     """Whether the message names what the known fact says, and the new one does not: "Denise left, it's Omar now"."""
-    return any(_holds(message, word) for word in _value(other) if not _holds(f"{fact.text} {fact.attribute}", word))
+    return any(holds(message, word) for word in _value(other) if not holds(f"{fact.text} {fact.attribute}", word))
 
 
 def _is_it(fact: Fact, other: Fact, cosine: float) -> bool:
     """Whether a fact that is over is the known one: it names the same, or all its names and says nearly the same."""
     known = content(other.text) - content(other.subject)
-    named = frozenset(word for word in known if _holds(_said(fact), word))
+    named = frozenset(word for word in known if holds(_said(fact), word))
     if _opposed(fact, other):
         return False  # "Smoked as a student", "Doesn't smoke"
     return named == known or bool(named and _names(other) <= named and cosine >= SAME)
@@ -233,8 +231,8 @@ def _names_another(name: str, quote: str) -> bool:
 def _is_facet(fact: Fact, other: Fact) -> bool:
     """Whether the new attribute and text name something that the known fact does not: "opera seat", "Prefers aisle
     seats at the opera", beside "seat", "Prefers window seats". If the quote names the old value, it is compared."""
-    new = [word for word in content(fact.attribute) if _holds(fact.text, word)]
-    named = any(not _holds(f"{other.text} {other.attribute}", word) for word in new)
+    new = [word for word in content(fact.attribute) if holds(fact.text, word)]
+    named = any(not holds(f"{other.text} {other.attribute}", word) for word in new)
     one, two = ([word for word in words(text) if word not in ARTICLES][:2] for text in (fact.text, other.text))
     return named and one != two and not _names_old(fact.quote, fact, other)
 
@@ -281,7 +279,7 @@ def _value(other: Fact) -> frozenset[str]:
     return told
 
 
-def _holds(text: str, word: str) -> bool:
+def holds(text: str, word: str) -> bool:
     return any(alike(word, heard) for heard in content(text))
 
 
@@ -290,7 +288,7 @@ def _adds(fact: Fact, other: Fact) -> bool:
     rest = normalize(fact.text)
     for signs in (END, CHANGE, NEGATION, LIKING, DISLIKING):
         rest = signs.sub(" ", rest)
-    return any(not _holds(f"{other.text} {other.attribute} {other.subject}", word) for word in content(rest))
+    return any(not holds(f"{other.text} {other.attribute} {other.subject}", word) for word in content(rest))
 
 
 def _names(fact: Fact) -> frozenset[str]:
@@ -315,69 +313,6 @@ def _other_number(fact: Fact, other: Fact) -> bool:
     return all(numbers) and numbers[0] != numbers[1] and same
 
 
-def names_it(fact: Fact, said: str) -> bool:
-    """Whether words name a fact: "I'm not allergic to nuts", "forget my employer"; or Anna, if it is about her."""
-    heard, about = content(said), content(f"{fact.attribute} {fact.text}")
-    if fact.subject != USER and not any(alike(name, word) for name in content(fact.subject) for word in heard):
-        return False
-    return any(alike(word, other) for word in about for other in heard)
-
-
-def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -> bool:
-    """Whether the words take the fact back: they deny what they name, or ask to forget what they name, what is near it,
-    or what was said in the same thread."""
-    folded = normalize(said)
-    others = fact.subject == USER and any(  # "My sister Anna is not allergic to nuts" is not about the user
-        not _holds(f"{fact.text} {fact.attribute}", word)
-        for match in MINE.finditer(folded)
-        if not match.start() and not SAYS_I.search(folded)
-        for word in content(match[1])
-    )
-    if others:
-        return False
-    if TAKING_BACK.search(folded):
-        near = fact.source.thread_id == thread_id and not content(TAKING_BACK.sub(" ", folded))
-        if fact.category == "constraint" and not (SAYS_I.search(folded) or MINE.search(folded)):
-            return near or all(_holds(said, word) for word in content(fact.text))  # "Ignore the nuts in the recipe"
-        asked = fact.subject == USER and _same_verb(fact, said)  # "forget where I live"
-        return near or asked or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
-    return names_it(fact, said) and _denied_in(fact, folded)
-
-
-def _denied_in(fact: Fact, said: str) -> bool:
-    """Whether folded words deny the fact: a word of it stands next to a sign of its end or its opposite, and the words
-    say "I" or nothing else. "The cake isn't vegan", "I don't like the trams of Rome" deny nothing about the user."""
-    if KANA_AND_HAN.search(said):
-        return bool(END.search(said) or NEGATION.search(said) or DISLIKING.search(said))
-    likes, dislikes = LIKING.search(normalize(fact.text)), DISLIKING.search(normalize(fact.text))
-    signs = [END, NEGATION, *[DISLIKING] * bool(likes), *[LIKING] * bool(dislikes)]
-    if not any(_is_next(fact, said, match, bool(likes)) for sign in signs for match in sign.finditer(said)):
-        return False
-    told, besides = f"{fact.text} {fact.attribute} {fact.subject}", said
-    for sign in (*signs, LIKING, CHANGE):
-        besides = sign.sub(" ", besides)
-    return bool(SAYS_I.search(said)) or all(_holds(told, word) for word in content(besides))
-
-
-def _is_next(fact: Fact, said: str, sign: re.Match[str], likes: bool) -> bool:
-    """Whether the sign holds a word of the fact, or the next word with content is one; the last before, if none is."""
-    told = words(f"{fact.text} {fact.attribute}")
-    after, before = (
-        [word for word in words(part) if word not in EMPTY_WORDS and not (likes and LIKING.fullmatch(word))]
-        for part in (said[sign.end() :], said[: sign.start()])
-    )
-    near = [*words(sign[0]), *(after[:1] or before[-1:])]
-    return any(alike(word, one) or (word in LIGHT_VERBS and word[:3] == one[:3]) for word in near for one in told)
-
-
-def _same_verb(fact: Fact, said: str) -> bool:
-    return any(alike(verb, word) for verb in words(fact.text)[:1] if verb not in COPULAS for word in words(said))
-
-
-def taken_pair(fact: Fact, said: str) -> Pair:
-    return f"{fact.attribute}: {fact.text}", said
-
-
 def own_names(known: Iterable[Fact]) -> list[frozenset[str]]:
     """The words of each name by which the user is known."""
     return [content(fact.text) for fact in known if fact.slot == (USER, "name")]
@@ -391,6 +326,6 @@ def says_own_name(subject: str, quote: str, message: str, names: Iterable[frozen
     folded = normalize(around).replace(",", "")
     if not named <= content(around):  # "My cousin is called Chris, too. She lives in Rome."
         return bool(SAYS_I.search(folded)) or not named <= content(message)
-    of_mine = any(_holds(match[1], word) for match in MINE.finditer(folded) for word in named)
+    of_mine = any(holds(match[1], word) for match in MINE.finditer(folded) for word in named)
     namesake = of_mine and not re.search(r"\bmy (?:own )?name\b", folded)  # "my cousin Anna"
     return bool(SAYS_I.search(folded)) and not namesake

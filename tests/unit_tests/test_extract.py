@@ -12,7 +12,7 @@ from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes, Dropped
 from memory.facts.fact import Source
 from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection, to_compare
-from memory.learn.relations import takes_back
+from memory.learn.retractions import takes_back
 from tests.facts import NOON, make_fact
 
 SAID = Utterance(

@@ -297,7 +297,7 @@ def test_the_last_statement_is_current_in_any_order_of_arrival(order: tuple[int,
     assert current(arrive(*(said[n] for n in order))) == {"Lives in Oslo"}
 
 
-def test_of_two_trips_without_a_known_end_the_later_one_is_current_and_the_home_stays() -> None:
+def test_a_trip_without_a_known_end_gives_way_to_the_next_one() -> None:
     trips = [
         make_fact(f"Is in {city}", "home city", observed_at=at(n), tense="temporary", valid_until=at(n + 3))
         for n, city in ((2, "Rome"), (4, "Nice"))
