@@ -20,6 +20,7 @@ from memory.learn.signs import (
 )
 from memory.learn.support import Cosines, Pair
 
+MAX_SAID = 2_000  # characters of a sentence that denies something; of a longer one it is not certain what
 FAR = 0.25  # the cosine of the local embedder below which words and a fact have nothing in common
 
 
@@ -49,7 +50,7 @@ def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -
             return near or all(holds(said, word) for word in content(fact.text))  # "Ignore the nuts in the recipe"
         asked = fact.subject == USER and _same_verb(fact, said)  # "forget where I live"
         return near or asked or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
-    return names_it(fact, said) and _denied_in(fact, folded)
+    return len(folded) <= MAX_SAID and names_it(fact, said) and _denied_in(fact, folded)
 
 
 def _denied_in(fact: Fact, said: str) -> bool:

@@ -306,6 +306,10 @@ def test_an_allergy_is_taken_back_only_in_full_or_by_the_user(message: str, take
     assert takes_back(known, message, "t2", {}) is taken
 
 
+def test_a_sentence_of_any_length_is_judged_at_once() -> None:
+    assert not takes_back(make_fact("Has a dog", "pet"), "I have no dog and no cat, " * 10_000, "t1", {})
+
+
 def test_words_of_another_thread_take_back_only_what_they_name() -> None:
     known = make_fact("Lives in Rome", "home city")
     said = SAID.model_copy(update={"text": "Scratch that.", "source": Source(thread_id="t2", message_id="m9")})
