@@ -304,12 +304,18 @@ def _opposed(fact: Fact, other: Fact) -> bool:
     return any(bool(LIKING.search(a)) and bool(DISLIKING.search(b)) for a, b in ((one, two), (two, one)))
 
 
+def _is_form(one: str, other: str) -> bool:
+    """Whether two words differ in their ends alone: "week" and "weeks", not "grandmother" and "grandfather"."""
+    start = max(3, min(len(one), len(other)) - 2)
+    return alike(one, other) and one[:start] == other[:start]
+
+
 def _other_number(fact: Fact, other: Fact) -> bool:
     """Whether two texts say the same but for their numbers: "Has two children" and "Has three children"."""
     one, two = content(fact.text), content(other.text)
     numbers = [{word for word in found if word.isdecimal()} for found in (one, two)]
     rest, known = one - numbers[0], two - numbers[1]
-    same = all(any(alike(word, heard) for heard in known) for word in rest) and len(rest) == len(known)
+    same = len(rest) == len(known) and all(any(_is_form(word, heard) for heard in known) for word in rest)
     return all(numbers) and numbers[0] != numbers[1] and same
 
 

@@ -36,7 +36,7 @@ PAST = re.compile(
     r"\bused to (?!it\b|the\b|this\b|that\b|being\b)|\b(?:formerly|previously|as a (?:kid|child|student))\b"
     r"|\b(?:when|while|before) i (?:was|lived|worked)\b|^(?:was|were|had|lived|worked)\b"
     r"|\bi(?:'d| had)? (?:\w+ly |once |first )?(?:lived|worked|studied)\b"
-    r"|\b(?:originally|prior to|back (?:in (?:my|the)|when))\b"
+    r"|\b(?:originally|prior to|back (?:in (?:my|the (?:day|\d))|when))\b"
     r"|\bmy (?:\w+ )?(?:youth|childhood|teens|twenties|thirties)\b|\b(?:come|came|'m|am) (?:here )?from\b"
     r"|\bmy (?:first|last|old|former) (?:job|employer|home|flat|house|city)\b"
     r"|\b(?:früher|damals|autrefois|antes|un tempo|anni fa|dawniej|kiedyś|раньше|eskiden)\b|以前|昔|예전에"

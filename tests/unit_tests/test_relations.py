@@ -14,6 +14,7 @@ CLAIMS = [
     ("Is married", "marital status", "Is divorced", "relationship status", "we divorced", "replaces", "replaces"),
     ("Plays the piano", "hobby", "No longer plays the piano", "music", "I no longer play", "replaces", "replaces"),
     ("Has two children", "family", "Has three children", "children", "number three is here", "replaces", "replaces"),
+    ("Grandmother is 90", "age of one", "Grandfather is 95", "age", "he turned 95", "replaces", None),
     ("Has a cat named Tom", "pet", "Has a dog named Rex", "pet", "we got Rex, a dog", "replaces", None),
     ("Uses vim", "tool", "Uses Emacs", "tool", "I switched to Emacs", "replaces", "replaces"),
     ("Uses vim", "tool", "Uses Emacs", "tool", "I use Emacs, too", "replaces", None),

@@ -95,6 +95,7 @@ IN_A_SLOT_OF_ONE_VALUE = [
         for quote in (
             "I've lived in Rome since May", "I live in Rome", "I moved to Rome in May", "I left Oslo for Rome",
             "I lived in Oslo, Rome is my home", "I'd say I'm a Roman",
+            "back in the Rome office",
         )
     ),
     *(
