@@ -5,31 +5,58 @@ from dataclasses import dataclass
 
 import regex  # it also finds what may be the beginning of a match, at the end of a text that arrives in pieces
 
-NAMES = "think|thinking|thought|reasoning|reflection|antthinking|seed:think"
+NAMES = (
+    r"(?:ant|(?:(?!no_)[a-z]{2,9}[:_])+)?"
+    r"(?:think(?:ing)?(?:_process)?|thoughts?|reasoning|reflection|scratchpad|monologue)"
+)
 OPENING = rf"<(?:{NAMES})(?:\s+[\w:.-]+\s*=[^<>\n]{{0,99}})?\s*>"
-SPECIAL_OPENING = r"\[THINK\]|<\|begin_of_thought\|>|<\|channel\|>analysis<\|message\|>|<unused94>thought"
-CLOSING = rf"</(?:{NAMES})\s*>|\[/THINK\]|<\|end_of_thought\|>|<unused95>"
-FRAME = r"<\|start\|>assistant|<\|channel\|>(?:final|commentary)<\|message\|>|<\|(?:end|return)\|>"
-SOLUTION = r"<\|(?:begin|end)_of_solution\|>"
+SPECIAL_OPENING = (
+    r"\[THINK\]|◁think▷|<\|(?:think|start_thinking|begin_of_thought|inner_prefix)\|>"
+    r"|<\|channel\|>analysis<\|message\|>|<\|channel>thought|<unused94>thought"
+)
+CLOSING = (
+    rf"</(?:{NAMES})\s*>|\[/THINK\]|◁/think▷|<\|(?:/think|end_thinking|end_of_thought|inner_suffix)\|>"
+    r"|<channel\|>|<unused95>"
+)
+FRAME = (
+    r"<\|start\|>assistant|<\|channel\|>(?:final|commentary)\s*(?:<\|constrain\|>\w+\s*)?<\|message\|>"
+    r"|<\|(?:end|return)\|>"
+)
+# What stands around an answer where a server does not take it out.
+AROUND = (
+    r"<\|(?:begin|end)_of_solution\|>|<\|(?:start|end)_response\|>|<\|im_start\|>assistant\b"
+    r"|<\|start_header_id\|>assistant<\|end_header_id\|>|<\|(?:im_end|eot_id|eom_id|end_?of_?text)\|>"
+    r"|<end_of_turn>|<｜end▁of▁sentence｜>"
+)
+# What is left of gpt-oss's channels where a server drops their tokens.
+BARE_OPENING, BARE_CLOSING = r"(?-i:analysis)", r"(?-i:assistant(?:final|(?=commentary)))"
+FENCE = r"^[ \t]{0,40}(?:```|~~~)"
 QUOTES = "\"'`"  # a tag between quotation marks or backticks is only mentioned
 QUOTE = f"[{QUOTES}]"
+# A tag in the middle of a sentence that is spoken of, although a closing tag follows.
+MENTION = regex.compile(rf"{OPENING}\s*(?:\.\.\.|…|(?:and|or|to|tags?|tokens?|blocks?)\b)", regex.IGNORECASE)
 
 
 def _unquoted(tag: str) -> str:
     return rf"(?:(?<!{QUOTE})(?:{tag})|(?<={QUOTE})(?:{tag})(?=[^\"'`]))"
 
 
-IN_TEXT = regex.compile(
-    rf"""(?P<fence>^[ \t]*(?:```|~~~))
-    |(?P<opening>(?:^[ \t]*|(?<=[.!?…。！？]))(?:{OPENING})|(?<!{QUOTE})(?:{SPECIAL_OPENING}))
+ANYWHERE = rf"""
+    (?P<thinking_fence>{FENCE}[ \t]?(?:{NAMES})(?=\n))
+    |(?P<fence>{FENCE}[^\n`<\[◁]*(?=\n))
+    |(?P<opening>(?:^[ \t]{{0,40}}|(?<=[.!?…。！？]))(?:{OPENING})|(?<!{QUOTE})(?:{SPECIAL_OPENING}))
     |(?P<closing>{_unquoted(CLOSING)})
     |(?P<mention>{OPENING})
-    |(?P<frame>{_unquoted(f"{FRAME}|{SOLUTION}")})""",
-    regex.VERBOSE | regex.MULTILINE | regex.IGNORECASE,
-)
-IN_FENCE = regex.compile(r"(?P<fence>^[ \t]*(?:```|~~~))", regex.MULTILINE)
+    |(?P<frame>{_unquoted(f"{FRAME}|{AROUND}")})"""
+AT_BEGINNING = rf"(?<=\A\n)\s{{0,99}}(?P<bare>{BARE_OPENING})"
+FLAGS = regex.VERBOSE | regex.MULTILINE | regex.IGNORECASE
+IN_TEXT, IN_BEGINNING = regex.compile(ANYWHERE, FLAGS), regex.compile(f"{AT_BEGINNING}|{ANYWHERE}", FLAGS)
+WRAPPER = ("```", "```xml", "```text", "```markdown", "~~~")  # fences in which an answer, or its thinking, may begin
+IN_WRAPPER = regex.compile(rf"\s*(?:{OPENING}|{SPECIAL_OPENING})", regex.IGNORECASE)
+IN_FENCE = regex.compile(rf"(?P<fence>{FENCE})", regex.MULTILINE)
 IN_THINKING = regex.compile(
-    rf"(?P<opening>(?<!{QUOTE})(?:{OPENING}|{SPECIAL_OPENING}))|(?P<closing>{_unquoted(f'{CLOSING}|{FRAME}')})",
+    rf"(?P<opening>(?<!{QUOTE})(?:{OPENING}|{SPECIAL_OPENING}))"
+    rf"|(?P<closing>{_unquoted(f'{CLOSING}|{FRAME}|{BARE_CLOSING}')})",
     regex.IGNORECASE,
 )
 
@@ -43,20 +70,25 @@ class ThinkingFilter:
     """Takes the thinking out of one answer that arrives in pieces, and the special tokens that stand around it.
 
     Thinking begins the answer or a line, or follows the end of a sentence directly. In the middle of a sentence it is
-    thinking if its closing tag follows, and otherwise only mentioned, as in quotes and code fences. Where the opening
-    tag is in the prompt, only the closing one is in the answer: `begins` says so beforehand, and otherwise it is
-    returned as an UnopenedEnd.
+    thinking if its closing tag follows, and otherwise only mentioned, as in quotes and code fences. A fence is thinking
+    if it is named so ("```thinking"), or if it begins the answer and a tag of thinking follows. Where the opening tag
+    is in the prompt, only the closing one is in the answer: `begins` says so beforehand, and otherwise it is returned
+    as an UnopenedEnd.
     """
 
     begins: bool = False
+    ended_unopened: bool = False  # whether the thinking has ended with which it `begins`
     _depth: int = 0
     _may_be_answer: bool = False  # whether `_skipped` is shown if the thinking does not end
     _skipped: str = ""
     _fenced: bool = False
+    _wrapper: str = ""  # the fence that the answer began with, until it is known whether thinking follows
+    _wrapped: bool = False  # whether it does, and the fence has not ended yet
     _mentioned: bool = False
     _in_sentence: bool = False  # whether the thinking, if it is one, began in the middle of a sentence
     _pending: str = ""
     _before: str = "\n"  # the last character that was read, or "\n"
+    _begun: bool = False  # whether there was more than blanks
 
     def __post_init__(self) -> None:
         self._depth, self._may_be_answer = int(self.begins), self.begins
@@ -75,45 +107,68 @@ class ThinkingFilter:
             # It did not begin with thinking, or what looked like thinking in thinking was a mention.
             rest = ThinkingFilter()
             parts += [*rest.feed(self._skipped), *rest.finish()]
-        return [*filter(None, parts)]
+        return [part for part in parts if part and not (self._wrapped and part.strip() in ("```", "~~~"))]
 
     def _read(self, *, partial: bool) -> Iterator[str]:
         while True:
-            pattern = IN_THINKING if self._depth else IN_FENCE if self._fenced else IN_TEXT
+            if self._wrapper:
+                found = IN_WRAPPER.match(self._pending, partial=partial)
+                if found and found.partial:
+                    return
+                self._depth, self._wrapped, self._fenced = int(bool(found)), bool(found), not found
+                self._pending = self._pending[found.end() if found else 0 :]
+                yield "" if found else self._wrapper
+                self._wrapper = ""
+            in_text = IN_TEXT if self._begun else IN_BEGINNING
+            pattern = IN_FENCE if self._fenced else IN_THINKING if self._depth else in_text
             text = self._before + self._pending
             found = pattern.search(text, 1, partial=partial)
             start, end = found.span() if found else (len(text), len(text))
             self._before, self._pending = text[start - 1], text[start:]
+            self._begun = self._begun or bool(text[1:start].strip())
             if self._depth:
                 self._skipped += text[1:start] if self._may_be_answer else ""
             else:
                 yield text[1:start]
             if not found or found.partial:
                 return
-            self._pending = text[end:]
+            first, self._pending, self._begun = not self._begun, text[end:], True
             if self._depth:
-                self._think(text[start:end], opened=found.lastgroup == "opening")
+                yield self._think(text[start:end], opened=found.lastgroup == "opening")
             else:
-                yield self._react(text[start:end], str(found.lastgroup))
+                yield self._react(text[start:end], str(found.lastgroup), first=first)
 
-    def _think(self, tag: str, *, opened: bool) -> None:
-        """Go on after a tag inside of thinking."""
+    def _think(self, tag: str, *, opened: bool) -> str:
+        """Go on after a tag inside of thinking, and return what was no thinking after all."""
+        if not opened and self._in_sentence and self._depth == 1 and MENTION.match(self._skipped):
+            mention, self._skipped = self._skipped + tag, ""
+            self._depth, self._may_be_answer, self._in_sentence, self._mentioned = 0, False, False, True
+            self._before = tag[-1]
+            return mention
         if not opened:
-            self._depth, self._skipped = self._depth - 1, ""
+            self._depth, self._fenced, self._skipped = self._depth - 1, False, ""
             self._may_be_answer, self._in_sentence = self._depth > 0, self._in_sentence and self._depth > 0
             self._before = self._before if self._depth else "\n"  # another thought may follow
+            self.begins, self.ended_unopened = False, self.ended_unopened or self.begins
         elif self.begins and not self._skipped.strip():  # this time the opening tag is there
             self.begins = self._may_be_answer = False
         else:
             self._depth, self._skipped = self._depth + 1, self._skipped + tag
+        return ""
 
-    def _react(self, tag: str, kind: str) -> str:
-        """Go on after a tag outside of thinking, and return what is shown of it."""
+    def _react(self, tag: str, kind: str, *, first: bool) -> str:
+        """Go on after a tag outside of thinking, and return what is shown of it. `first`: the answer begins with it."""
         match kind:
-            case "opening":
-                self._depth = 1
+            case "opening" | "thinking_fence":
+                self._depth, self._fenced = 1, kind == "thinking_fence"
+                return ""
+            case "fence" if first and tag.strip().lower() in WRAPPER:
+                self._wrapper = tag
                 return ""
             case "frame":
+                return ""
+            case "fence" if self._wrapped:
+                self._wrapped, self._before = False, "\n"
                 return ""
             case "closing" if not self._mentioned:
                 self._before = "\n"
@@ -122,7 +177,7 @@ class ThinkingFilter:
                 self._fenced = not self._fenced
             case "mention" if self._before in QUOTES:
                 self._mentioned = True
-            case "mention":
+            case "mention" | "bare":
                 self._depth, self._may_be_answer, self._in_sentence, self._skipped = 1, True, True, tag
                 return ""
         self._before = tag[-1]

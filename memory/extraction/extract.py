@@ -36,6 +36,7 @@ OTHER_REFUSALS = {
     "invalid_api_key",
     "model_not_found",
 }  # codes and classes of errors
+FACT = {"text", "quote"}  # keys that the items of a list of facts have, and the messages that a model may repeat do not
 CUT_OFF = {"length", "max_tokens", "connection_closed"}  # reasons for the end of an answer
 REASONING = ("reasoning_content", "reasoning")  # keys in a message's `additional_kwargs`
 CUT_OFF_ERRORS = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}  # of OpenAI's client
@@ -148,7 +149,7 @@ def _extraction(value: object, depth: int = 2) -> Extraction | None:
     """The value as an Extraction, or that inside a wrapper such as {"name": "Extraction", "arguments": {...}}."""
     if isinstance(value, str):
         value = next(values_in(value), None)
-    if isinstance(value, list) and value and all(isinstance(item, Mapping) and "text" in item for item in value):
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) and item.keys() >= FACT for item in value):
         value = {"facts": value}
     if not isinstance(value, Mapping):
         return None
