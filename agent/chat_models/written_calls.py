@@ -11,16 +11,17 @@ import regex
 
 from memory.model_text import literals_in, value_at, values_in
 
-NAME_KEYS = ("name", "tool", "tool_name", "function", "action")
+NAME_KEYS = ("name", "tool", "tool_name", "function", "function_name", "recipient_name", "action")
 ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
 OUTER_KEYS = ("tool_calls", "tool_call", "function_call", "function")  # {"type": "function", "function": {...}}
 MARKS = (
-    r"<(?:tool_calls?|function_calls?)>|<function=|<invoke name=|\[TOOL_CALLS\]|<\|channel\|>commentary to="
-    r"|<\|(?:tool_call|python_tag|tool_calls_section_begin|tool_call_begin)\|>|<｜tool▁calls?▁begin｜>"
-    r"|(?:```|~~~)tool(?:_code|_calls?)?\b"
+    r"<(?:[a-z]+[:_])?(?:tool_?calls?|function_calls?)>|<function=|<(?:[a-z]+:)?invoke name=|\[TOOL_CALLS\]"
+    r"|<\|(?:tool_call|tool_call_start|tools_prefix|python_tag|tool_calls_section_begin|tool_call_begin|action_start"
+    r"|start_action)(?:\|>|>)|<start_function_call>|<｜(?:tool[▁_]calls?[▁_]begin|DSML)｜"
+    r"|(?:<\|channel\|>)?commentary to=|(?<!\S)to=functions\.|(?:```|~~~)tool(?:_code|_calls?)?\b"
 )
 """What only calls begin with."""
-WRAPPER = r"(?:^[ \t]*[-*]\s+)?(?:(?:```|~~~)[\w-]*\s*|`|<tools>\s*|\[\s*|print\()*"
+WRAPPER = r"(?:^[ \t]*[-*]\s+)?(?:(?:```|~~~)[\w-]*\s*(?:\w+\s*=\s*)?(?:await\s+)?|`|<tools>\s*|\[\s*|print\()*"
 """What may stand before a call, and is hidden with it."""
 MAX_PARENTHESES = 20  # looked at for the end of a call
 
@@ -32,14 +33,16 @@ class WrittenCall(NamedTuple):
 
 @lru_cache(maxsize=16)
 def call_pattern(tools: frozenset[str]) -> "regex.Pattern[str]":
-    """What a call may begin with: a mark, an object with a call's key, or a tool's name and its first argument."""
+    """What a call may begin with: a mark, an object with a call's key, or a tool's name and the syntax of a call."""
     keys = "|".join(map(regex.escape, {*NAME_KEYS, *ARGUMENT_KEYS, *OUTER_KEYS, "type", "id", *tools}))
     names = "|".join(map(regex.escape, tools)) or r"\b\B"
     begins = (
         rf"(?P<mark>{MARKS})",
         rf"(?P<object>\{{)\s*[\"'](?:{keys})[\"']\s*:",
-        rf"(?<![\w.])(?:(?:functions|tools|default_api)\.)?(?:{names})\((?:\w+\s*=[^=]|[\"'{{])",
-        rf"^Action:\s*(?:{names})\b",
+        rf"(?P<object>\{{)\s*(?://[^\n]*\n\s*)?[\"']?(?:{keys})[\"']?\s*:\s*[\"'](?:\w+\.)?(?:{names})[\"']",
+        rf"(?<![\w.])(?:(?:functions|tools|default_api)\.)?(?:{names})(?:\((?:\w+\s*=[^=]|[\"'{{])|(?::\s*)?\{{)",
+        rf"<(?:{names})[\s/>]|<\w+(?:\sname=[\"']|>)(?:{names})[\"'<]",
+        rf"^(?:Action|name|tool|function):\s*(?:{names})\b",
     )
     # In backticks within a line it is only mentioned.
     return regex.compile(rf"{WRAPPER}(?<![^\n`]`)(?:{'|'.join(begins)})", regex.MULTILINE | regex.IGNORECASE)
@@ -87,7 +90,7 @@ def _calls(value: object, tools: Collection[str]) -> Iterator[WrittenCall]:
 
 def _object_after(text: str, at: int) -> object:
     """The object that follows a name, with nothing but marks between them, as in <function=NAME>{...}."""
-    between = re.compile(r"(?![\"'(])(?:[^\w{}]|<[^<>{}]*>|:\d+|json|Action Input)*(?=\{)").match(text, at)
+    between = re.compile(r"(?![\"'(])(?:[^\w{}]|<[^<>{}]*>|:\d+|json|commentary|Action Input)*(?=\{)").match(text, at)
     return value_at(text, between.end())[0] if between else None
 
 

@@ -84,6 +84,14 @@ def test_a_reply_is_shown_without_thinking(text: str, rest: str, size: int) -> N
         f"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>search_memory\n```json\n{json.dumps(QUERY)}\n```",
         f"<|tool_call_begin|>functions.search_memory:0<|tool_call_argument_begin|>{json.dumps(QUERY)}<|tool_call_end|>",
         f"<|channel|>commentary to=functions.search_memory <|constrain|>json<|message|>{json.dumps(QUERY)}<|call|>",
+        f"analysisHm.assistantcommentary to=functions.search_memory json{json.dumps(QUERY)}",
+        f"<|start|>assistant to=functions.search_memory<|channel|>commentary json<|message|>{json.dumps(QUERY)}",
+        f"<TOOLCALL>[{SEARCH}]</TOOLCALL>",
+        f'<|START_ACTION|>[{{"tool_name": "search_memory", "parameters": {json.dumps(QUERY)}}}]<|END_ACTION|>',
+        f"<|tool_call_start|>[search_memory(query={QUERY['query']})]<|tool_call_end|>",
+        f"```python\nresult = search_memory(query={QUERY['query']})\nprint(result)\n```",
+        SEARCH.replace("name", "function_name"),
+        f"[search_memory: {json.dumps(QUERY)}]",
     ],
 )
 def test_a_written_call_is_held_back_and_read(text: str, size: int) -> None:
@@ -109,6 +117,13 @@ def test_a_written_call_is_held_back_and_read(text: str, size: int) -> None:
         (f"<tool_call>{SEARCH[:-9]}", ""),
         ("<function=search_memory><parameter=query>x</parameter></function>", ""),
         (f"Let me see.\n```json\n{SEARCH}\n```", "Let me see.\n"),
+        (SEARCH.replace('"name"', "name").replace('"arguments"', "arguments"), ""),
+        ("<search_memory>\n<query>home</query>\n</search_memory>", ""),
+        ('<tool name="search_memory"><query>home</query></tool>', ""),
+        ('<|tool_call>call:search_memory{query:<|"|>home<|"|>}<tool_call|>', ""),
+        ('<｜DSML｜function_calls>\n<｜DSML｜invoke name="search_memory">\n</｜DSML｜invoke>', ""),
+        ("<minimax:tool_call>\n<invoke name='search_memory'></invoke>\n</minimax:tool_call>", ""),
+        ("name: search_memory\narguments:\n  query: home", ""),
         (f"Let me see.\n<tool_call>{WEATHER}</tool_call>", "Let me see.\n"),
     ],
 )
