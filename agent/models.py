@@ -36,6 +36,7 @@ def _open(name: str, timeout: float, openai_key: SecretStr | None, openai_base_u
         case "openai":
             # OpenAI-compatible servers know Chat Completions, but not the Responses API.
             arguments |= {"api_key": openai_key, "base_url": openai_base_url, "use_responses_api": False}
+            arguments["stream_chunk_timeout"] = timeout  # a server may send signs of life for ever, and no token
         case "ollama":
             arguments = {"client_kwargs": {"timeout": timeout}}
         case "bedrock" | "bedrock_converse":

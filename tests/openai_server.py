@@ -188,13 +188,16 @@ async def _send(request: Request, answer: Final, parts: Sequence[str], send: Sen
     await send({"type": "http.response.start", "status": request.status, "headers": raw})
     request.answered = time.monotonic()
     delay, cut = (answer.delay, answer.cut) if isinstance(answer, Text) else (0.0, False)
+    hang = isinstance(answer, Text) and answer.hang
     for number, part in enumerate(parts, 1):
-        more = cut or number < len(parts)
+        more = cut or hang or number < len(parts)
         if not more:
             request.finished = time.monotonic()  # set before the last byte, after which a test may read it
         await send({"type": "http.response.body", "body": part.encode(), "more_body": more})
         if number < len(parts):
             await asyncio.sleep(delay)
+    if hang:
+        await asyncio.Event().wait()
 
 
 async def _until(condition: Callable[[], bool]) -> None:

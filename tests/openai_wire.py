@@ -30,6 +30,8 @@ class Text:
     """Seconds between two tokens of a stream."""
     cut: bool = False
     """Break the connection after the last token, before the end of the answer."""
+    hang: bool = False
+    """Leave the connection open after the answer, without the line that ends a stream."""
     finish: str = "stop"
     """The finish reason; "" ends a stream without one, as a proxy may that loses its connection."""
     error: str = ""
@@ -182,7 +184,8 @@ def wire(request: Request, answer: Final) -> Sequence[str]:
     """The body of the answer: one part, or the parts of a stream."""
     match answer:
         case Text(text, cut=cut, finish=finish, refusal=refusal, error=error):
-            return completion(request, text, cut=cut, finish=finish, refusal=refusal, error=error)
+            parts = completion(request, text, cut=cut, finish=finish, refusal=refusal, error=error)
+            return [part.removesuffix("data: [DONE]\n\n") if answer.hang else part for part in parts]
         case ToolCalls(calls, text, finish, strict):
             sent = [(name, given if isinstance(given, str) else json.dumps(given)) for name, given in calls]
             return completion(request, text, sent, finish=finish, strict=strict)

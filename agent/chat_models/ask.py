@@ -1,6 +1,7 @@
 """Asks a model for a reply, and again without images or tools where that is the way to get one."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import product
@@ -10,7 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
-from agent.chat_models.reply_model import HID_CALL, ReplyModel
+from agent.chat_models.reply_model import BEGAN_THINKING, HID_CALL, ReplyModel
 from memory.errors import is_too_long, status_of
 from memory.extraction.extract import refuses_method, server_of
 from memory.thinking import without_thinking
@@ -25,11 +26,12 @@ MEDIA_REFUSALS = {413, 415}  # further statuses with which servers answer to ima
 LEFT_OUT_MEDIA = "left_out_media"  # key in a reply's `response_metadata`: the model did not get the question's image
 NO_CALLS: dict[str, list[Any]] = {"tool_calls": [], "invalid_tool_calls": []}
 REFUSALS_IN_A_ROW = 2  # after which a server is no longer asked with tools
+THINKERS = re.compile(r"\b(?:r1|qwq|think(?:ing)?|reason(?:er|ing))\b")  # in the names of models
 
 Server: TypeAlias = tuple[str, str]  # of `server_of`
 
 _refusals = Counter[Server]()  # of requests with tools, in a row
-_begin_thinking = set[Server]()  # the servers that put the opening tag into the prompt
+_begin_thinking = dict[Server, bool]()  # whether a server puts the opening tag into the prompt
 
 
 async def ask(
@@ -43,7 +45,8 @@ async def ask(
     refused them, and answered the same request without them, REFUSALS_IN_A_ROW times.
     """
     server = server_of(model)
-    offering = ReplyModel(model=model, tools=tools, begins_thinking=server in _begin_thinking)
+    begins_thinking = _begin_thinking.get(server, bool(THINKERS.search(server[0].lower())))
+    offering = ReplyModel(model=model, tools=tools, begins_thinking=begins_thinking)
     plain = offering.model_copy(update={"offers_tools": False})
     if not has_tools or _refusals[server] >= REFUSALS_IN_A_ROW:
         messages, may_call = without_calls(messages), False
@@ -104,7 +107,7 @@ def missing_reply(reply: AIMessage) -> str | None:
     if reason in CUT_OFF:
         return "the model used up its tokens before it replied: ask for less, or raise the limit of the server."
     if reason == CUT_SHORT:
-        return "the connection to the model's server ended before the reply did: ask again."
+        return "the model's server ended its answer before a reply came: ask again, or check the server's address."
     if reply.response_metadata.get(HID_CALL):
         return "the model wrote a call of a tool in place of a reply: set MODEL_TOOLS=off, or use a larger model."
     return "the model gave an empty reply: ask again."
@@ -155,13 +158,13 @@ def _text_of(reply: AIMessage) -> AIMessage:
 
 def _cleaned(reply: AIMessage, server: Server) -> AIMessage:
     """The reply without calls that may have been cut off, and without thinking that has an end but no beginning, which
-    a stream shows once for the process."""
+    a stream shows once for the process if the model's name does not say that it thinks."""
     if _reason(reply) in {*CUT_OFF, CUT_SHORT}:
         reply = reply.model_copy(update=NO_CALLS)
     text = str(reply.text)
-    if (answer := without_thinking(text)) == text.strip():
-        return reply
-    if server not in _begin_thinking:
-        _begin_thinking.add(server)
+    answer, began = without_thinking(text), BEGAN_THINKING in reply.response_metadata
+    was_shown = answer != text.strip()
+    if (was_shown or began) and not _begin_thinking.get(server):
         log.warning("thinking without a beginning model=%r: replies are held back until it ends", server[0])
-    return reply.model_copy(update={"content": answer})
+    _begin_thinking[server] = was_shown or began or _begin_thinking.get(server, False)
+    return reply.model_copy(update={"content": answer}) if was_shown else reply

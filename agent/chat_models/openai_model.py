@@ -1,15 +1,18 @@
 """OpenAI's chat model, with what LangChain leaves out of its answers. Importing it takes a second."""
 
+import asyncio
 import json
 import warnings
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
 
 import openai
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
+AFTER_END = 1.0  # seconds that a server has to close a stream whose last message has come: for the counts of tokens
 CUT_SHORT = "connection_closed"  # the finish reason of a stream that ends without one
 KEPT = ("refusal", "reasoning_content", "reasoning")  # fields of messages that LangChain leaves out
 warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)  # they quote a call's arguments
@@ -17,13 +20,15 @@ warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)  
 
 class OpenAIChatModel(ChatOpenAI):
     """ChatOpenAI for servers that only resemble OpenAI's: it keeps refusals and thinking in `additional_kwargs`, reads
-    the arguments of a call that are an object in place of a string, and marks a stream that was cut off."""
+    the arguments of a call that are an object in place of a string, marks a stream that was cut off, and does not wait
+    for the end of one whose reply is whole."""
 
     async def _astream(self, *args: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
-        ended = False
-        async for chunk in super()._astream(*args, **options):
-            ended = ended or bool((chunk.generation_info or {}).get("finish_reason"))
-            yield chunk
+        ended, stream = False, super()._astream(*args, **options)
+        async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", stream)) as chunks:
+            while chunk := await _next(chunks, AFTER_END if ended else None):
+                ended = ended or bool((chunk.generation_info or {}).get("finish_reason"))
+                yield chunk
         if not ended:
             yield ChatGenerationChunk(message=AIMessageChunk(content=""), generation_info={"finish_reason": CUT_SHORT})
 
@@ -49,6 +54,17 @@ class OpenAIChatModel(ChatOpenAI):
             kept = {key: value for key in KEPT if (value := getattr(message, key, None))}
             generation.message.additional_kwargs |= kept
         return result
+
+
+async def _next(chunks: AsyncIterator[ChatGenerationChunk], seconds: float | None) -> ChatGenerationChunk | None:
+    """The next chunk; None at the end of the stream, or if none has come within `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(chunks, None)
+    except TimeoutError:
+        if seconds is None:
+            raise
+        return None
 
 
 def _with_text(function: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,11 @@ class ReplyFilter:
     def __post_init__(self) -> None:
         self._thinking = ThinkingFilter(self.begins_thinking)
 
+    @property
+    def began_thinking(self) -> bool:
+        """Whether it began with thinking that had an end only, as `begins_thinking` said."""
+        return self._thinking.ended_unopened
+
     def feed(self, piece: str) -> str:
         """What can be shown of the reply after its next piece, beyond what was given before."""
         return self._read(self._thinking.feed(piece))

@@ -17,6 +17,7 @@ from agent.chat_models.reply_filter import ReplyFilter
 from agent.chat_models.written_calls import WrittenCall
 
 HID_CALL = "hid_call"  # key in a reply's `response_metadata`: the reply held a call that was not carried out
+BEGAN_THINKING = "began_thinking"  # the same: it began with thinking that had an end only
 REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")  # in a message's `additional_kwargs`
 
 
@@ -57,7 +58,7 @@ class ReplyModel(BaseChatModel):
         text = reply.feed(str(message.text)) + reply.finish()
         called = bool(message.tool_calls or message.invalid_tool_calls)
         calls = [] if called else self._carried_out(reply)
-        metadata = message.response_metadata | ({HID_CALL: True} if reply.hid_call and not calls and not called else {})
+        metadata = message.response_metadata | _findings(reply, called=bool(calls or called))
         changes: dict[str, Any] = {"content": text, "response_metadata": metadata}
         changes["tool_calls"] = [*message.tool_calls, *calls]
         shown = message.model_copy(update=changes | _without_reasoning(message))
@@ -86,7 +87,7 @@ class ReplyModel(BaseChatModel):
             message=AIMessageChunk(
                 content=rest,
                 tool_calls=calls,
-                response_metadata={HID_CALL: True} if reply.hid_call and not calls and not called else {},
+                response_metadata=_findings(reply, called=bool(calls or called)),
                 chunk_position="last",
             )
         )
@@ -108,6 +109,11 @@ class ReplyModel(BaseChatModel):
         if not all(call.name in tools and _fits(tools[call.name], call) for call in reply.calls):
             return []
         return [tool_call(name=call.name, args=call.arguments, id=f"call_{uuid.uuid4().hex}") for call in reply.calls]
+
+
+def _findings(reply: ReplyFilter, *, called: bool) -> dict[str, Any]:
+    hid_call = {HID_CALL: True} if reply.hid_call and not called else {}
+    return hid_call | ({BEGAN_THINKING: True} if reply.began_thinking else {})
 
 
 def _fits(tool: BaseTool, call: WrittenCall) -> bool:

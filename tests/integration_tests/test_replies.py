@@ -1,5 +1,6 @@
 """Replies with the habits of real models: thinking, calls written as text, no tools, nothing at all, and images."""
 
+import asyncio
 import json
 import uuid
 from typing import Any
@@ -62,6 +63,24 @@ async def test_thinking_without_a_beginning_is_not_saved_and_streamed_once(
     assert (await say(graph, user, "Hi", thread)).reply == "Hello, Ada."
     assert (await say(graph, user, "Bye", thread)).reply == "Bye."
     assert caplog.text.count("thinking without a beginning model='scripted'") == 1
+
+
+async def test_it_is_not_streamed_if_the_name_of_the_model_says_that_it_thinks(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.reply(Text("Hm.\n</think>\n\nHello, Ada."), Text("Hello."), Text("Hello."))
+    models = "openai:Some-R1-8B", "openai:Some-R1-8B", "openai:QwQ"
+    said = [(await say(graph, user, "Hi", model=model)).reply for model in models]
+    assert said == ["Hello, Ada.", "Hello.", "Hello."]
+
+
+async def test_a_whole_reply_does_not_wait_for_the_end_of_its_stream(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.reply(Text("Hello, Ada.", hang=True))
+    async with asyncio.timeout(10):
+        turn = await say(graph, user, "Hi")
+    assert (turn.reply, turn.notice) == ("Hello, Ada.", None)
 
 
 @pytest.mark.parametrize("streamed", [True, False])
