@@ -55,7 +55,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             check_anonymous(store.settings.anonymous_runs, configurable.get("thread_id"))
         if context.model:
             await asyncio.to_thread(open_model, context.model, store.settings)
-        if configurable.get("thread_id") is None:
+        if "thread_id" not in configurable:
             yield config
             return
         thread_id, user = check_thread_id(configurable["thread_id"]), owner_key(user_id or DEFAULT_USER)

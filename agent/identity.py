@@ -1,6 +1,7 @@
 """Identifies the user of a run, and so whose memory it uses: nodes and tools ask only here."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -43,7 +44,7 @@ def identify(authenticated: Any, context: Context, configurable: Mapping[str, An
     if hasattr(authenticated, "identity"):
         return check_user_id(authenticated.identity)
     for key in configurable:
-        if key != "user_id" and key.replace("_", "").replace("-", "").lower() == "userid":
+        if key != "user_id" and re.sub(r"[\W_]", "", key).lower() == "userid":
             raise BadInput(f"{quoted(key)} in the run's `configurable` is unknown: did you mean user_id?")
     given = [context.user_id] if "user_id" in context.model_fields_set else []
     given += [configurable["user_id"]] if "user_id" in configurable and not on_server(configurable) else []

@@ -6,7 +6,7 @@ LangGraph takes most of a second to import, so commands that only read the ledge
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 Say = Callable[[str], None] | None  # gets what is being done, in words
 
 COMMAND_TIMEOUT = 30  # seconds that a command waits for vectors and for the index, and to load them
+SWEEPER_TIMEOUT = 1  # seconds that a store that closes waits for the end of a sweep
 ITEMS_TTL: "TTLConfig" = {"omit_expired": True, "sweep_interval_minutes": 10}  # of ordinary items with a time to live
 
 
@@ -169,7 +170,8 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
             seconds, advice = settings.after_reply_timeout, "`python -m agent catch-up` extracts what waits"
             log.warning("background extraction not within %g s of closing: %s", seconds, advice)
         finally:
-            await items.stop_ttl_sweeper()
+            with suppress(TimeoutError):
+                await within(SWEEPER_TIMEOUT, items.stop_ttl_sweeper())
 
 
 async def _index_queue(services: Services) -> IndexQueue:

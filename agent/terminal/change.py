@@ -14,6 +14,8 @@ from memory.errors import AgentMemoryError, BadInput, quoted
 if TYPE_CHECKING:
     from memory.facts.changes import Changes
 
+MAX_UNANSWERED = 2  # threads for which the model may fail before `catch-up` leaves the others to its next run
+
 
 @command
 async def observe(
@@ -78,16 +80,22 @@ async def catch_up(
         parts, saver, settings = await services.memory_parts(), services.saver, services.settings
         memory = await with_extraction_model(UserMemory(parts, user), settings)
         threads = await list_threads(services.pool, user, limit=None)
-        total, failed = Changes(), 0
+        total, failed, unanswered = Changes(), 0, 0
         with output.bar("learning") as progress:
             for number, thread in enumerate(reversed(threads), 1):  # oldest first
+                if unanswered == MAX_UNANSWERED:
+                    rest = counted(len(threads) - number + 1, "thread")
+                    output.error(f"the model failed for {unanswered} threads: {rest} not tried")
+                    break
                 try:
                     total += await catch_up_thread(parts, saver, memory, thread.id, settings.max_message_chars)
                 except AgentMemoryError as error:
                     output.error(f"thread {thread.id}: {explained(error)}")
                     failed += 1
-                    total += error.learned if isinstance(error, ExtractionFailed) else Changes()
+                    if isinstance(error, ExtractionFailed):
+                        total, unanswered = total + error.learned, unanswered + error.transient
                 progress(number, len(threads))
+        given_up = given_up and unanswered < MAX_UNANSWERED
         for entry, said in (await given_up_utterances(parts.ledger, saver, user) if given_up else {}).items():
             try:
                 total += await memory.learner.retry(said) if said else Changes()

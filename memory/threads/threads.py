@@ -77,7 +77,9 @@ async def thread_size(pool: Pool, thread_id: str) -> Size:
 
 
 def check_thread_id(thread_id: object) -> str:
-    """The id as the saver writes it. Raises BadInput for one that Postgres cannot keep."""
+    """The id as the saver writes it. Raises BadInput for None, or for one that Postgres cannot keep."""
+    if thread_id is None:
+        raise BadInput("The thread id is None: give each conversation an id, such as str(uuid.uuid4()).")
     return check_text("thread id", str(thread_id), MAX_THREAD_ID)
 
 

@@ -162,9 +162,9 @@ async def test_copies_of_a_graph_wait_for_the_same_lock(
             await run(graph.with_config(tags=["mine"]), user, thread, "Hello")
 
 
-@pytest.mark.parametrize("thread", ["a\x00b", "\ud800", "x" * 1_000], ids=ascii)
+@pytest.mark.parametrize("thread", ["a\x00b", "\ud800", "x" * 1_000, None], ids=ascii)
 async def test_an_invalid_thread_id_is_refused_before_anything_is_done(
-    saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str, thread: str
+    saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str, thread: Any
 ) -> None:
     with pytest.raises(BadInput, match="thread id"):
         await run(builder.compile(checkpointer=saver, store=store), user, thread, "Hello")

@@ -5,8 +5,10 @@ import io
 import threading
 import time
 import uuid
+from typing import cast
 
 import pytest
+from langgraph.store.postgres.aio import AsyncPostgresStore
 from rich.console import Console
 
 from agent.agent_graph import Graph
@@ -17,6 +19,7 @@ from agent.settings import read_settings
 from agent.terminal.chat import Chat
 from graphs.chat import builder
 from memory.facts.changes import Changes
+from memory.ledger.pool import Connection
 from memory.threads.saver import ThreadSaver
 from memory.user_memory import UserMemory
 from tests.collecting import collects, known, wait_until
@@ -109,3 +112,23 @@ async def test_a_store_closes_within_the_limit_while_the_model_hangs(
     openai.defaults["extraction"] = script.extraction
     await say(builder.compile(checkpointer=saver, store=store), user, "Hello", thread)
     assert await known(store, user) == collects("stamps")
+
+
+async def test_a_store_closes_although_a_sweep_of_its_items_waits_for_a_lock(store: AgentStore) -> None:
+    async with store.pool.connection() as connection, connection.transaction():
+        await connection.execute("lock table store in access exclusive mode")
+        async with open_store(read_settings()) as closing:
+            items = cast(AsyncPostgresStore, closing._items)
+            await items.stop_ttl_sweeper()
+            await items.start_ttl_sweeper(cast(int, 0.0001))
+            async with asyncio.timeout(10):
+                while not await waits(connection):  # noqa: ASYNC110 - Postgres has no event for it
+                    await asyncio.sleep(0.01)
+            started = time.monotonic()
+        assert time.monotonic() - started < SOON
+
+
+async def waits(connection: Connection) -> bool:
+    """Whether something waits for the lock of the items."""
+    cursor = await connection.execute("select 1 from pg_locks where relation = 'store'::regclass and not granted")
+    return bool(await cursor.fetchall())

@@ -55,29 +55,30 @@ async def test_the_rest_of_a_batch_is_extracted_once_by_catch_up(
 def test_the_chat_catches_up_at_its_end_and_the_command_does_the_rest(
     openai: ScriptedOpenAI, run: Run, user: str
 ) -> None:
-    unreachable = {"shells", "coins"}
+    unreachable = {"shells", "coins", "maps", "pens"}
 
     def answer(request: Request) -> Answer:
         prompt = str(request.messages[-1]["content"])
         return Status(401) if any(name in prompt for name in unreachable) else script.extraction(request)
 
     openai.defaults["extraction"] = answer
-    lines = f"{items('stamps')}\nThanks!\n/new\n{items('shells')}\n/new\n{items('coins')}\n"
+    lines = "\n/new\n".join([f"{items('stamps')}\nThanks!", *map(items, ("shells", "coins", "maps", "pens"))]) + "\n"
     talked = run(typed=lines, EXTRACT="batched")
     assert talked.out.splitlines()[-1] == "learned: collects stamps"
-    assert talked.err.count("Nothing was learned yet from 1 message of thread") == 2
+    assert talked.err.count("Nothing was learned yet from 1 message of thread") == 4
     assert f"`python -m agent catch-up --user {user}` tries again" in talked.err
     assert talked.code == 1
 
     unreachable.remove("shells")
     some = run("catch-up")
     assert (some.code, some.out) == (1, "learned: collects shells\n")
-    assert "1 of 3 threads still have messages waiting" in some.err
+    assert "the model failed for 2 threads: 1 thread not tried" in some.err
+    assert "2 of 5 threads still have messages waiting" in some.err
 
     unreachable.clear()
     rest = run("catch-up", "--json")
-    counts = {"added": 1, "history": 0, "reinforced": 0, "retired": 0}
-    assert rest.json == {"threads": 3, "failed": 0, "given_up": 0, **counts, "dropped": []}
+    counts = {"added": 3, "history": 0, "reinforced": 0, "retired": 0}
+    assert rest.json == {"threads": 5, "failed": 0, "given_up": 0, **counts, "dropped": []}
     assert rest.code == 0
 
 

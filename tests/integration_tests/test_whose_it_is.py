@@ -107,6 +107,11 @@ async def test_a_run_that_names_its_user_wrongly_is_refused_and_saves_nothing(
     thread = str(uuid.uuid4())
     wrong: list[tuple[Any, Any, str]] = [
         (config_of(thread), {"userId": user}, "'userId' is unknown: did you mean user_id"),
+        (
+            {"configurable": {"thread_id": thread, "user id": user}},
+            None,
+            "'user id' .* is unknown: did you mean user_id",
+        ),
         (configured(user, thread), Context(user_id=f"{user}-bob"), "names two users"),
         (configured(17, thread), None, "user id 17 is not a string"),
         (config_of(thread), {"user_id": 17}, "must be a string such as 'ana', not 17"),
