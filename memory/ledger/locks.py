@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from psycopg import OperationalError
 from psycopg.errors import LockNotAvailable
 
 from memory.errors import Unavailable
@@ -67,15 +68,18 @@ async def setup_lock(pool: Pool, key: int, *, timeout: float, busy: str) -> Asyn
 
 
 async def wait_for_lock(connection: Connection, key: int, *, deadline: float, busy: str) -> None:
-    """Take an advisory lock for the session. Raises Unavailable(`busy`) at `deadline`, by the event loop's clock. If
-    the database does not answer, it closes the connection and raises Unavailable(NO_ANSWER)."""
+    """Take an advisory lock for the session. Raises Unavailable: `busy` at `deadline`, by the event loop's clock, or
+    what is wrong with the database; if that does not answer, the connection is closed."""
     while True:
         # In a task: cancelling the statement would abort a transaction in which other locks are held.
         attempt = asyncio.create_task(_call(connection, "pg_try_advisory_lock", key))
         if not await answers(attempt, connection, ANSWER_TIMEOUT):
             raise Unavailable(NO_ANSWER)
-        if attempt.result():
-            return
+        try:
+            if attempt.result():
+                return
+        except OperationalError as error:
+            raise Unavailable("The connection to the database was lost: try again.") from error
         if asyncio.get_running_loop().time() > deadline:
             raise Unavailable(busy)
         await asyncio.sleep(LOCK_POLL)

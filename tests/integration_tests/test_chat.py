@@ -21,6 +21,7 @@ from agent.terminal.chat import Chat
 from graphs.chat import builder
 from memory.errors import BadInput, Unavailable
 from memory.facts.fact import owner_key
+from memory.ledger.locks import wait_for_lock
 from memory.ledger.pool import open_pool
 from memory.store import FactStore
 from memory.threads import threads
@@ -160,6 +161,13 @@ async def test_copies_of_a_graph_wait_for_the_same_lock(
     async with store.run_locks.hold(thread):
         with pytest.raises(Unavailable, match=r"for 0.2 s"):
             await run(graph.with_config(tags=["mine"]), user, thread, "Hello")
+
+
+async def test_a_connection_that_ends_during_the_wait_for_a_lock_is_named(saver: ThreadSaver) -> None:
+    async with saver.pool.connection() as connection, saver.pool.connection() as other:
+        await other.execute("select pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+        with pytest.raises(Unavailable, match="connection to the database was lost"):
+            await wait_for_lock(connection, 1, deadline=asyncio.get_running_loop().time() + 5, busy="busy")
 
 
 @pytest.mark.parametrize("thread", ["a\x00b", "\ud800", "x" * 1_000, None], ids=ascii)

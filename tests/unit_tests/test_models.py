@@ -43,6 +43,7 @@ def test_an_openai_model_opens_with_our_address_timeout_and_retries() -> None:
             "gpt-4.1-mini", "http://127.0.0.1:9/v1", 7.5,
         )  # fmt: skip
         assert (model.max_retries, model.use_responses_api) == (2, False)
+        assert model.stream_chunk_timeout == 7.5  # signs of life without a token do not count
 
 
 @pytest.mark.parametrize("name", ["gpt-4", "openai:", ":gpt-4", "", "Offline"])
