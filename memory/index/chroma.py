@@ -1,6 +1,7 @@
-"""An index in Chroma: each fact's text and vector, whose it is, and whether it holds. It is split into *shards*,
-several collections. All of a user's facts are in one shard, by the hash of the user id. A search costs about a scan of
-its shard. `chromadb` takes a second to import, and is only imported when it is first used."""
+"""An index in Chroma: each fact's vector, whose it is, and whether it holds, never its text, which Chroma's files would
+keep after a deletion. It is split into *shards*, several collections. All of a user's facts are in one shard, by the
+hash of the user id. A search costs about a scan of its shard. `chromadb` takes a second to import, and is only imported
+when it is first used."""
 
 import asyncio
 import importlib
@@ -10,8 +11,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from http.client import HTTPException
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 from urllib.parse import urlsplit
+
+import numpy as np
 
 from memory.environment import LOOPBACK
 from memory.errors import BadInput, Unavailable
@@ -22,8 +25,12 @@ from memory.ledger.pool import Connection
 
 if TYPE_CHECKING:
     from chromadb.api import AsyncClientAPI
+    from chromadb.api.collection_configuration import CreateHNSWConfiguration
     from chromadb.api.models.AsyncCollection import AsyncCollection
 
+# Twice the links, and twice the search for them, that are Chroma's defaults, with which a few of 10,000 entries have no
+# link to them and are never found. A search costs the same.
+HNSW: "CreateHNSWConfiguration" = {"space": "cosine", "ef_search": 100, "max_neighbors": 32, "ef_construction": 200}
 SYNC_THRESHOLD = 1_000  # writes until Chroma persists the vectors; each write reads those not yet persisted
 WRITES_AT_ONCE = 4  # shards that are written to at a time; the timeout of the others does not run meanwhile
 SCAN_PAGE = 1_000
@@ -48,15 +55,23 @@ class ChromaIndex:
         return self
 
     async def put(self, owners: Sequence[str], facts: Sequence[Fact], vectors: Vectors) -> None:
-        async def upsert(collection: "AsyncCollection", rows: list[int]) -> None:
-            await collection.upsert(
-                ids=[entry_id(FactKey(owners[row], facts[row].id)) for row in rows],
-                embeddings=vectors[rows],
-                documents=[facts[row].text for row in rows],
-                metadatas=[{"live": label(owners[row], period_of(facts[row]))} for row in rows],
-            )
+        ids = [entry_id(FactKey(owner, fact.id)) for owner, fact in zip(owners, facts, strict=True)]
+        labels = [{"live": label(owner, period_of(fact))} for owner, fact in zip(owners, facts, strict=True)]
 
-        await self._write(owners, upsert)
+        async def put(collection: "AsyncCollection", rows: list[int]) -> None:
+            # To write a vector that is there relinks the entries around it, and searches may not find them any more.
+            row_of = {ids[row]: row for row in rows}
+            there = await collection.get(ids=[*row_of], include=["embeddings"])
+            known = zip((row_of[entry] for entry in there["ids"]), cast(Vectors, there["embeddings"]), strict=True)
+            same = [row for row, vector in known if np.allclose(vector, vectors[row], atol=1e-5)]
+            if same:
+                await collection.update(ids=[ids[row] for row in same], metadatas=[labels[row] for row in same])
+            if new := sorted({*rows} - {*same}):
+                await collection.upsert(
+                    ids=[ids[row] for row in new], embeddings=vectors[new], metadatas=[labels[row] for row in new]
+                )
+
+        await self._write(owners, put)
 
     async def remove(self, keys: Sequence[FactKey]) -> None:
         async def delete(collection: "AsyncCollection", rows: list[int]) -> None:
@@ -107,9 +122,10 @@ class ChromaIndex:
             async with self._errors_named(shard):
                 client = await self._server.client()
                 self._opened[shard] = await client.create_collection(
-                    f"{self.name}.{shard}", embedding_function=None,
-                    configuration={"hnsw": {"space": "cosine", "ef_search": 100, "sync_threshold": SYNC_THRESHOLD}},
-                )  # fmt: skip
+                    f"{self.name}.{shard}",
+                    embedding_function=None,
+                    configuration={"hnsw": {**HNSW, "sync_threshold": SYNC_THRESHOLD}},
+                )
 
         await self.drop()
         await asyncio.gather(*map(create, range(self.shards)))

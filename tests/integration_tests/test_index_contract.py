@@ -42,6 +42,7 @@ from tests.index import (
 from tests.openai_server import ScriptedOpenAI
 
 ADA, BOB = owner_key("ada"), owner_key("bob")
+DIMENSION = 24
 HOSTILE = ("a.b,{c}", 'x" | *', "u'--\\ %s", "ü 猫\n$@-", "facts:*")
 
 
@@ -63,10 +64,10 @@ async def store(rig: Rig) -> AsyncIterator[FactStore]:
 
 @pytest.fixture
 async def index(rig: Rig) -> AsyncIterator[Index]:
-    """An empty index for vectors of three dimensions."""
+    """An empty index for vectors of DIMENSION dimensions."""
     async with open_services(rig.settings) as services:
         kind = index_kind(rig.settings)._replace(embedder="words")
-        index = await services.open_index(Registered(index_name("words", 3), kind, 3))
+        index = await services.open_index(Registered(index_name("words", DIMENSION), kind, DIMENSION))
         await services.check_index()
         await index.start_over()
         yield index
@@ -78,11 +79,12 @@ def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "RETRY_PAUSE", 0.3)
 
 
-def directions(*rows: tuple[float, float, float]) -> Vectors:
-    return unit(np.array(rows, np.float32))
+def directions(*rows: tuple[float, float]) -> Vectors:
+    """Vectors whose other components are 0."""
+    return unit(np.pad(np.array(rows, np.float32), ((0, 0), (0, DIMENSION - 2))))
 
 
-SKY, SEA, BOTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0, 0.0)
+SKY, SEA, BOTH = (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)
 
 
 def retired(fact: Fact, reason: str = "superseded") -> Fact:
@@ -118,6 +120,15 @@ async def test_a_retired_fact_is_found_in_the_past_if_it_held_and_else_never(ind
     assert live == {home.id: False, wrong.id: False, now.id: True}
 
 
+async def test_a_put_finds_out_which_facts_are_new_and_which_have_another_vector(index: Index) -> None:
+    sky, sea, both = map(make_fact, ("The sky", "The sea", "Both"))
+    await index.put([ADA, ADA], [sky, sea], directions(SKY, SKY))
+    await index.put([ADA] * 3, [retired(sky), sea, both], directions(SKY, SEA, BOTH))
+    (query,) = directions(SEA)
+    assert await index.search(ADA, query, 10) == pytest.approx({sea.id: 1, both.id: 0.5**0.5}, abs=1e-5)
+    assert await index.search(ADA, query, 10, past=True) == pytest.approx({sky.id: 0}, abs=1e-5)
+
+
 async def test_two_users_may_have_a_fact_of_one_id_and_lose_it_alone(index: Index) -> None:
     fact = make_fact("The sky")
     await index.put([ADA, BOB], [fact, fact], directions(SKY, SEA))
@@ -127,20 +138,26 @@ async def test_two_users_may_have_a_fact_of_one_id_and_lose_it_alone(index: Inde
     assert await index.search(BOB, query, 10) == {fact.id: pytest.approx(1, abs=1e-5)}
 
 
-async def test_a_scan_reads_all_entries_of_many_pages_once(index: Index) -> None:
-    users = [owner_key(f"user {number}") for number in range(4)]
-    facts = [make_fact(f"City {number}") for number in range(2_500)]
-    owners = [users[number % 4] for number in range(len(facts))]
-    vectors = unit(np.random.default_rng(1).normal(size=(len(facts), 3)).astype(np.float32))
-    for start in range(0, len(facts), 500):
-        page = slice(start, start + 500)
+async def test_facts_of_many_pages_that_were_put_twice_are_all_scanned_and_found(index: Index) -> None:
+    users = [owner_key(f"user {number}") for number in range(50)]
+    facts = [make_fact(f"City {number}") for number in range(3_500)]
+    owners = [users[number % 50] for number in range(len(facts))]
+    chance = np.random.default_rng(3)
+    groups = chance.normal(size=(5, DIMENSION))[chance.integers(0, 5, len(facts))]
+    vectors = unit((groups + 0.05 * chance.normal(size=groups.shape)).astype(np.float32))
+    for start in range(0, len(facts), 250):
+        page = slice(start, start + 250)
         await index.put(owners[page], facts[page], vectors[page])
+        await index.put(owners[page], [*map(retired, facts[page])], vectors[page])
     assert await index.count() == len(facts)
-    expected = [Entry(FactKey(owner, fact.id), True) for owner, fact in zip(owners, facts, strict=True)]
+    expected = [Entry(FactKey(owner, fact.id), False) for owner, fact in zip(owners, facts, strict=True)]
     assert await scanned(index) == sorted(expected)
-    mine = [number for number in range(len(facts)) if owners[number] == users[0]]
-    order = sorted(mine, key=lambda number: -float(vectors[number] @ vectors[0]))
-    assert [*await index.search(users[0], vectors[0], 20)] == [facts[number].id for number in order[:20]]
+    for number, user in enumerate(users):
+        cosines = {facts[other].id: vectors[other] @ vectors[number] for other in range(number, len(facts), 50)}
+        nearest = await index.search(user, vectors[number], 100, past=True)
+        assert nearest == pytest.approx(cosines, abs=1e-5)
+        assert [*nearest.values()] == sorted(nearest.values(), reverse=True)
+        assert await index.search(user, vectors[number], 5, past=True) == dict([*nearest.items()][:5])
 
 
 async def test_an_index_starts_over_empty_and_is_gone_once_dropped(index: Index) -> None:

@@ -86,7 +86,7 @@ class Findings:
     recalled: set[str]
     """Texts of current facts that a search for them finds."""
     indexed: set[str]
-    """Ids that the index holds as current."""
+    """Ids that a search of the index finds as current."""
     queued: int
     """Facts that are still queued for the index."""
 
@@ -243,10 +243,9 @@ class Round:
         return Findings(messages, rows_of(facts, current), recalled, await self._indexed(), await self._queued())
 
     async def _indexed(self) -> set[str]:
-        """Read from the collection: a search of Chroma's graph is approximate, and of 10,000 entries, some of which
-        were written again, misses a few, whatever its limit."""
-        owner, pages = owner_key(self.user), self.store.index.scan()
-        return {entry.key.fact_id async for page in pages for entry in page if entry.live and entry.key.owner == owner}
+        """What searches of the index find, whatever they look for."""
+        (vector,) = await self.store.embedder.embed(["city"])
+        return {*await self.store.index.search(owner_key(self.user), vector, 1_000)}
 
     async def _queued(self) -> int:
         async with self.store.pool.connection() as connection:
