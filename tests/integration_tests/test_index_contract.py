@@ -23,7 +23,10 @@ from memory.facts.fact import Fact, owner_key
 from memory.index import breaker
 from memory.index.protocol import Backend, Damaged, Entry, FactKey, Index, Vectors, unit
 from memory.index.registry import Kind, Registered, index_name
+from memory.items import facts_namespace
+from memory.learn.verbatim import Memory
 from memory.maintenance import Finding, doctor, reindex, repair
+from memory.recall.search import POOL
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.backends import BACKENDS, WITH_SERVER, Rig, open_own_server, open_rig
@@ -33,12 +36,14 @@ from tests.index import (
     entries,
     found,
     keys,
+    refuse,
     remember,
     settings_of_its_own,
     until_clean,
     vector,
     write_without_index,
 )
+from tests.memories import put, texts
 from tests.openai_server import ScriptedOpenAI
 
 ADA, BOB = owner_key("ada"), owner_key("bob")
@@ -172,6 +177,36 @@ async def test_an_index_starts_over_empty_and_is_gone_once_dropped(index: Index)
             await call
     with pytest.raises(Damaged, match="is gone"):
         await index.put([ADA], [make_fact("The sky")], directions(SKY))
+
+
+async def test_a_process_that_holds_no_facts_recalls_them_by_vector_and_by_words(
+    rig: Rig, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_words = "Sold the chairs Amati, Guarneri, Stradivari, since they were too low for our flat"
+    asked = "Where is the violin by Amati, Guarneri or Stradivari?"
+    async with open_store(rig.settings.model_copy(update={"cached_facts": 0})) as store:
+        memory, other = UserMemory(store, user), UserMemory(store, "another user")
+        near = [f"Where the violin by composer {number} is" for number in range(POOL + 5)]
+        await memory.remember_all([Memory(text) for text in (*near, by_words, "Has a dog")])
+        await other.remember_all([Memory(asked), Memory("Has a pet")])
+        for city in ("Lima", "Austin"):
+            await put(store, user, "home", f"Lives in {city}", subject="user", attribute="home city", exclusive=True)
+        await put(store, user, "nuts", "Is allergic to nuts", subject="user", category="constraint")
+        (expected,) = [fact.id for fact in await memory.current() if fact.text == by_words]
+        assert expected not in await store.index.search(owner_key(user), await vector(store, asked), POOL)
+        with monkeypatch.context() as indexed:
+            indexed.setattr(store.cache, "whole", refuse)  # which reads all facts if the index cannot be used
+            assert by_words in await found(store, user, asked)
+            assert (await found(store, user, "Which pet?"))[0] == "Has a dog"
+            recalled = await memory.recall("Where did I live before?")
+            assert "Lives in Austin" in texts(recalled.facts)
+            assert "Lives in Lima" not in texts(recalled.facts)
+            assert [hit.fact.text for hit in recalled.past] == ["Lives in Lima"]
+            assert texts(recalled.profile) == ["Is allergic to nuts"]
+            assert {fact.text for fact in recalled.facts}.isdisjoint({asked, "Has a pet"})
+        (item,) = await store.asearch(facts_namespace(user), query=asked, filter={"text": near[-1]})
+        assert item.value["text"] == near[-1]
+        assert [*await store.cache.open(user)] == []
 
 
 async def test_users_with_hostile_ids_find_and_forget_only_their_own(store: FactStore) -> None:
