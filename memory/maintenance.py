@@ -150,7 +150,7 @@ async def reindex(
     dimension = await dimension_of(embedder)
     async with pool.connection() as connection:  # the model behind its name may be another one now
         await connection.execute(DELETE_OTHER_VECTORS, (embedder.name, 4 * dimension))
-    building = await building_index(pool, embedder, kind)
+    building = await building_index(pool, kind, dimension)
     queue = IndexQueue(pool, await parts.open_index(building), embedder)
     try:
         await queue.index.count()

@@ -40,25 +40,22 @@ OpenIndex = Callable[[Registered], Awaitable[Index]]
 """Opens an index in the place of its kind. Raises BadInput or Unavailable."""
 
 
-async def building_index(pool: Pool, embedder: Embedder, kind: Kind) -> Registered:
-    """The index of this kind that is being built, or a new one with all facts queued."""
-    return await active_index(pool, embedder, kind, "building")
-
-
-async def active_index(pool: Pool, embedder: Embedder, kind: Kind, state: State = "active") -> Registered:
+async def active_index(pool: Pool, embedder: Embedder, kind: Kind) -> Registered:
     """The active index; before the first fact, one of this kind, which `embedder` is of. Raises Unavailable."""
     async with locked_transaction(pool, "indexes", timeout=TIMEOUT) as connection:
-        for found in await _in_state(connection, state):
-            if found.kind == kind or (state == "active" and await _has_facts(connection)):
+        for found in await _in_state(connection, "active"):
+            if found.kind == kind or await _has_facts(connection):
                 return found
-        dimension = await dimension_of(embedder)
-        added = Registered(index_name(embedder.name, dimension), kind, dimension)
-        await _drop(connection, state)
-        query = """insert into memory.indexes (name, backend, embedder, shards, dimension, state)
-            values (%s, %s, %s, %s, %s, %s)"""
-        await connection.execute(query, (added.name, *kind, dimension, state))
-        await queue_facts(connection, added.name)
-        return added
+        return await _add(connection, kind, await dimension_of(embedder), "active")
+
+
+async def building_index(pool: Pool, kind: Kind, dimension: int) -> Registered:
+    """The index of this kind and dimension that is being built, or a new one with all facts queued."""
+    async with locked_transaction(pool, "indexes", timeout=TIMEOUT) as connection:
+        for found in await _in_state(connection, "building"):
+            if (found.kind, found.dimension) == (kind, dimension):
+                return found
+        return await _add(connection, kind, dimension, "building")
 
 
 async def active_backend(pool: Pool, default: Backend) -> Backend:
@@ -106,6 +103,17 @@ def index_name(embedder: str, dimension: int) -> str:
     """A new name that every backend accepts, also if other ledgers use the same server: "facts-local-384-1f6a9c02"."""
     slug = re.sub(r"[^a-z0-9]+", "-", embedder.lower()).strip("-")[:32]  # Postgres cuts names after 63 bytes
     return f"facts-{slug}-{dimension}-{secrets.token_hex(4)}"
+
+
+async def _add(connection: Connection, kind: Kind, dimension: int, state: State) -> Registered:
+    """A new index in this state, in place of the one there is, with all facts queued."""
+    added = Registered(index_name(kind.embedder, dimension), kind, dimension)
+    await _drop(connection, state)
+    query = """insert into memory.indexes (name, backend, embedder, shards, dimension, state)
+        values (%s, %s, %s, %s, %s, %s)"""
+    await connection.execute(query, (added.name, *kind, dimension, state))
+    await queue_facts(connection, added.name)
+    return added
 
 
 async def _has_facts(connection: Connection) -> bool:

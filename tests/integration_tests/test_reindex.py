@@ -120,6 +120,28 @@ async def test_an_interrupted_reindex_continues(settings: Settings, user: str, m
         assert (await doctor(store)).clean
 
 
+class FewerLetters(WordVectors):
+    """Vectors of 20 dimensions."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [vector[:20] for vector in super().embed_documents(texts)]
+
+
+async def test_an_interrupted_reindex_starts_over_if_the_model_has_changed_its_dimension(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_queue, "PAGE", 3)
+    await remember(store, user, *CITIES)
+    with pytest.raises(Unavailable, match="words"):
+        await reindex(store, Embedder("words", lambda: WordVectors(answers=2)), backend="pgvector")
+    reported = list[tuple[int, int]]()
+    shorter = Embedder("words", FewerLetters)
+    await reindex(store, shorter, lambda done, total: reported.append((done, total)), backend="pgvector")
+    assert reported == [(0, 7), (3, 7), (6, 7), (7, 7)]
+    assert (await doctor(store)).clean
+    assert (await UserMemory(store, user).search("lived in Lima"))[0].similarity > 0.5
+
+
 async def test_reindex_for_the_same_embedder_makes_a_fresh_collection(store: FactStore, user: str) -> None:
     await remember(store, user, *CITIES)
     old = store.index.name
