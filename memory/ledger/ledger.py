@@ -29,7 +29,7 @@ WITH_VECTORS = f"""select facts.*, v.vector from (
     ) as facts left join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (%(owner)s, %(embedder)s, facts.id)
     order by number desc"""
 
-WithVectors = tuple[list[Fact], list[bytes | None]]  # facts, and the stored vector of each
+WithVectors = tuple[list[Fact], dict[str, bytes]]  # facts; and fact id -> stored vector, for those that have one
 
 
 class Revision(NamedTuple):
@@ -151,10 +151,8 @@ class Ledger:
         rows = await self._rows(query, user_id, embedder=embedder, ids=[*ids])
         return {row["fact_id"]: row["vector"] for row in rows}
 
-    async def past(
-        self, user_id: str, now: datetime, embedder: str, ids: Iterable[str] | None = None
-    ) -> list[tuple[Fact, bytes | None]]:
-        """Facts that held once but no longer do, newest first, with their stored vectors.
+    async def past(self, user_id: str, now: datetime, embedder: str, ids: Iterable[str] | None = None) -> WithVectors:
+        """Facts that held once but no longer do, newest first.
 
         `ids` narrows down the retired facts; those that are over or overtaken and not yet retired come in any case.
         """
@@ -163,10 +161,9 @@ class Ledger:
             f"or retired_at is null and (valid_until <= %(now)s or {IN_PLANNED_SLOT})"
         )
         parameters = {"all": ids is None, "ids": list(ids or ()), "now": now, "embedder": embedder}
-        facts, vectors = await self._with_vectors(user_id, condition, MAX_PAST, MAX_PAST, **parameters)
+        facts, stored = await self._with_vectors(user_id, condition, MAX_PAST, MAX_PAST, **parameters)
         current = {fact.id for fact in current_at([fact for fact in facts if not fact.retired_at], now)}
-        found = zip(facts, vectors, strict=True)
-        return [(f, vector) for f, vector in found if (f.was_true if f.retired_at else f.id not in current)]
+        return [f for f in facts if (f.was_true if f.retired_at else f.id not in current)], stored
 
     async def unextracted(self, user_id: str, thread_id: str, message_ids: Sequence[str]) -> dict[str, Failures]:
         """Those of the messages that wait to be extracted, in order, with their failures."""
@@ -214,13 +211,13 @@ class Ledger:
 
     async def _with_vectors(self, user_id: str, condition: str, limit: int, page: int, **values: object) -> WithVectors:
         query = WITH_VECTORS.format(condition=condition)
-        facts, vectors, before, more = list[Fact](), list[bytes | None](), 2**63 - 1, True
+        facts, stored, before, more = list[Fact](), dict[str, bytes](), 2**63 - 1, True
         while more and len(facts) < limit:
             rows = await self._rows(query, user_id, before=before, page=page, **values)
-            vectors += [row["vector"] for row in rows]
+            stored |= {row["id"]: row["vector"] for row in rows if row["vector"]}
             facts += await facts_of(rows)
             before, more = rows[-1]["number"] if rows else 0, len(rows) == page
-        return facts[:limit], vectors[:limit]
+        return facts[:limit], stored
 
     async def _rows(self, query: str, user_id: str, **parameters: object) -> list[DictRow]:
         owner, rows = owner_key(check_user_id(user_id)), list[DictRow]()

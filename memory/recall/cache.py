@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -66,10 +65,7 @@ class FactCache:
     async def whole(self, user_id: str) -> Table:
         """All of the user's facts, with the vectors that there are. The cache does not hold them."""
         facts, stored = await self._ledger.newest(user_id, ALL_FACTS, self._embedder)
-        table = await extend(Table(), facts[::-1], by_id(facts, stored))
-        del facts, stored
-        await asyncio.sleep(0)  # to free thousands of facts takes time, too
-        return table
+        return await extend(Table(), facts, stored)
 
     def forget(self, user_id: str) -> None:
         self._forgotten += 1
@@ -87,7 +83,7 @@ class FactCache:
         if before and before.version == version:
             return before
         if before is None or before.words.is_bloated:
-            facts, stored = await self._newest(user_id, self.max_facts + 1)
+            facts, stored = await self._ledger.newest(user_id, self.max_facts + 1, self._embedder)
             kept, complete = Table(), len(facts) <= self.max_facts
         else:
             there = await self._ledger.revisions(user_id, self.max_facts + 1)
@@ -96,30 +92,27 @@ class FactCache:
             new = [*newest][: len(newest) - len(kept)]
             if not set(new).isdisjoint(kept.ids):  # an older fact took the place of one that was retired
                 return await self._load(user_id, version, None)
-            facts, stored = await self._newest(user_id, len(new), new)
+            facts, stored = await self._ledger.newest(user_id, len(new), self._embedder, new)
         kept = replace(kept, version=version, complete=complete)
-        return await extend(kept, facts[: self.max_facts][::-1], stored)
-
-    async def _newest(
-        self, user_id: str, limit: int, ids: Sequence[str] | None = None
-    ) -> tuple[list[Fact], dict[str, bytes]]:
-        facts, stored = await self._ledger.newest(user_id, limit, self._embedder, ids)
-        return facts, by_id(facts, stored)
+        del facts[self.max_facts :]
+        return await extend(kept, facts, stored)
 
 
-def by_id(facts: Sequence[Fact], stored: Sequence[bytes | None]) -> dict[str, bytes]:
-    """Fact id -> vector, for the facts that have one."""
-    return {fact.id: vector for fact, vector in zip(facts, stored, strict=True) if vector}
-
-
-async def extend(table: Table, facts: Sequence[Fact], stored: Mapping[str, bytes]) -> Table:
-    """The table with more facts, and with these vectors, without blocking the event loop."""
-    for start in range(0, len(facts), SLICE):
-        table = table.extended([*map(document, facts[start : start + SLICE])])
+async def extend(table: Table, facts: list[Fact], stored: dict[str, bytes]) -> Table:
+    """The table with more facts, given newest first, and with these vectors, by fact id, without blocking the event
+    loop. Empties `facts` and `stored`: to free thousands at once takes long, too."""
+    while facts:
+        table = table.extended([*map(document, reversed(facts[-SLICE:]))])
+        del facts[-SLICE:]
         await asyncio.sleep(0)
-    table = table.with_vectors(stored)
-    await asyncio.to_thread(table.prepare)
-    return table
+
+    def complete() -> Table:
+        complete = table.with_vectors(stored)
+        stored.clear()
+        complete.prepare()
+        return complete
+
+    return await asyncio.to_thread(complete)
 
 
 async def yield_to_loop(number: int) -> None:

@@ -18,7 +18,7 @@ from memory.index.protocol import Vectors
 from memory.index.queue import IndexQueue
 from memory.ledger.ledger import Ledger
 from memory.recall.bm25 import Floats
-from memory.recall.cache import FactCache, by_id, extend, yield_to_loop
+from memory.recall.cache import FactCache, extend, yield_to_loop
 from memory.recall.rank import PRESETS, Hit, Signal, Weights, found_by_words, rank
 from memory.recall.render import render
 from memory.recall.table import PROFILE, Mask, Overview, Table
@@ -215,7 +215,7 @@ class Searcher:
         if isinstance(asked.among, Overview):
             wanted |= {*found_by_words(question(asked.query), asked.among, self.options.weights, POOL)}
         facts = await self.ledger.current(self.user_id, asked.now, id=[*wanted - held], category=[*PROFILE])
-        facts = [fact for fact in facts if fact.id not in held]
+        facts = [fact for fact in reversed(facts) if fact.id not in held]
         ids = [fact.id for fact in facts]
         table = await extend(Table(), facts, await self.ledger.vectors(self.user_id, ids, self.queue.embedder.name))
         self._report_lacking(table)
@@ -223,9 +223,8 @@ class Searcher:
 
     async def _past(self, asked: Asked) -> list[Candidates]:
         near = None if asked.vector is None else await self._ask_index(asked.vector, asked.until, past=True)
-        found = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
-        facts, stored = [fact for fact, _ in found], [vector for _, vector in found]
-        table = await extend(Table(), facts, by_id(facts, stored))
+        facts, stored = await self.ledger.past(self.user_id, asked.now, self.queue.embedder.name, near)
+        table = await extend(Table(), facts, stored)
         return [Candidates(table, table.cosines(asked.vector), np.ones(len(table), bool))]
 
     async def _ask_index(self, vector: Vectors, until: float, *, past: bool = False) -> list[str] | None:
