@@ -54,7 +54,7 @@ async def test_facts_forgotten_during_a_load_are_not_cached(
     await put(store, user, "a", "Likes tea")
     newest = store.ledger.newest
 
-    async def forgetting(user_id: str, count: int, embedder: str, ids: Sequence[str] | None) -> object:
+    async def forgetting(user_id: str, count: int, embedder: str, ids: Sequence[str] | None = None) -> object:
         found = await newest(user_id, count, embedder, ids)
         store.cache.forget(user_id)
         return found
@@ -71,7 +71,7 @@ async def test_a_load_goes_on_if_its_caller_is_cancelled(
     await put(store, user, "a", "Likes tea")
     go, newest = asyncio.Event(), store.ledger.newest
 
-    async def slow(user_id: str, count: int, embedder: str, ids: Sequence[str] | None) -> object:
+    async def slow(user_id: str, count: int, embedder: str, ids: Sequence[str] | None = None) -> object:
         await go.wait()
         return await newest(user_id, count, embedder, ids)
 
@@ -156,7 +156,7 @@ async def test_a_search_that_is_given_up_leaves_its_load_to_the_next_one(
     await put(store, user, "a", "Likes tea")
     go, newest, loads = asyncio.Event(), store.ledger.newest, list[str]()
 
-    async def slow(user_id: str, count: int, embedder: str, ids: Sequence[str] | None) -> object:
+    async def slow(user_id: str, count: int, embedder: str, ids: Sequence[str] | None = None) -> object:
         loads.append(user_id)
         await go.wait()
         return await newest(user_id, count, embedder, ids)
