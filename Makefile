@@ -18,7 +18,7 @@ KILLS ?= 60
 export LANGGRAPH_CLI_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat dev test unit fresh torture bench evals lint format add lock upgrade clean
+.PHONY: help setup chat dev token test unit fresh torture bench evals lint format add lock upgrade clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,9 @@ chat: setup  ## talk to the agent in this terminal (make chat ARGS="--user ada")
 
 dev: setup  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
 	@$(BIN) -m agent.terminal.dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
+
+token: setup  ## print a token that names a user, for a server with AUTH=jwt (make token USER=ana)
+	@$(BIN) -m agent.terminal.token "$$USER"
 
 test: setup  ## run the unit tests, the integration tests and a few set-up tests
 	@$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

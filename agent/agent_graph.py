@@ -16,12 +16,20 @@ from langgraph.types import Command, StateUpdate
 from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from agent.context import Context, read_context
-from agent.identity import AgentStore, check_anonymous, foreign_thread, identify, on_server
+from agent.identity import (
+    AgentStore,
+    authenticated_user,
+    check_anonymous,
+    foreign_thread,
+    identify,
+    is_nobody,
+    on_server,
+)
 from agent.models import open_model
 from agent.settings import DEFAULT_USER
 from agent.state import Input, State
 from memory.errors import BadInput
-from memory.facts.fact import owner_key
+from memory.facts.fact import check_user_id, owner_key
 from memory.threads.threads import BEGUN_BY, check_thread_id, has_checkpoint, thread_owner
 
 OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be set: leave `owner` out."
@@ -50,7 +58,8 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         if not isinstance(store, AgentStore):
             yield config
             return
-        user_id = identify(configurable.get("langgraph_auth_user"), context, configurable)
+        authenticated = authenticated_user(configurable.get("langgraph_auth_user"), store.settings.auth)
+        user_id = identify(authenticated, context, configurable)
         if user_id is None and on_server(configurable):
             check_anonymous(store.settings.anonymous_runs, configurable.get("thread_id"))
         if context.model:
@@ -73,14 +82,19 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
-        """Also used by `aupdate_state`. Raises BadInput for an update that changes the owner."""
-        if owners := list(_owners([update.values for step in supersteps for update in step])):
-            store, thread_id = self.store, config.get("configurable", {}).get("thread_id")
-            owner = await thread_owner(store.pool, thread_id) if isinstance(store, AgentStore) else None
-            if any(given != owner for given in owners):
-                raise BadInput(OWNER_IS_FIXED)
+        """Also used by `aupdate_state`. Raises BadInput if the thread belongs to another user than the `user_id` in
+        `configurable`, where a server names the caller, and for an update that changes the owner."""
+        configurable, store, owner = merge_configs(self.config, config).get("configurable", {}), self.store, None
+        if isinstance(store, AgentStore):
+            thread_id, caller = str(configurable.get("thread_id")), cast(str | None, configurable.get("user_id"))
+            owner = await thread_owner(store.pool, thread_id)
+            is_nobodys = owner in (None, "") or caller is None or is_nobody(caller, store.settings.auth)
+            if not is_nobodys and owner != owner_key(check_user_id(str(caller))):
+                raise foreign_thread(thread_id)
+        if any(given != owner for given in _owners([update.values for step in supersteps for update in step])):
+            raise BadInput(OWNER_IS_FIXED)
         # Conditional edges run here too, and read the settings from the store.
-        configurable = {**config.get("configurable", {}), CONFIG_KEY_RUNTIME: Runtime(store=self.store)}
+        configurable = {**config.get("configurable", {}), CONFIG_KEY_RUNTIME: Runtime(store=store)}
         return await super().abulk_update_state(_saved_by("", {**config, "configurable": configurable}), supersteps)
 
     def get_context_jsonschema(self) -> dict[str, Any] | None:

@@ -4,13 +4,14 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
+from weakref import WeakSet
 
 from langchain_core.runnables import ensure_config
 from langgraph.prebuilt import ToolRuntime
 from langgraph.runtime import Runtime
 
 from agent.context import Context, read_context
-from agent.settings import DEFAULT_USER, AnonymousRuns, Settings
+from agent.settings import DEFAULT_USER, AnonymousRuns, Auth, Settings
 from memory.errors import BadInput, quoted
 from memory.facts.changes import Changes
 from memory.facts.fact import check_user_id
@@ -20,6 +21,10 @@ from memory.user_memory import UserMemory
 log = logging.getLogger(__name__)
 
 
+# What servers call a caller whom they have not authenticated: `langgraph dev` calls Studio so, and Aegra everybody.
+NOBODY = {"", "langgraph-studio-user", "anonymous"}
+
+
 class AgentStore(FactStore):
     """The store that the graphs run with, and the settings that it was opened with."""
 
@@ -27,22 +32,35 @@ class AgentStore(FactStore):
     learned_later: Callable[[Changes], None]  # gets what each background extraction of this process has changed
 
 
+open_stores: WeakSet[AgentStore] = WeakSet()  # of this process
+
 Run: TypeAlias = Runtime[Context] | ToolRuntime[Context, Any]  # what LangGraph passes to a node, or to a tool
 
 
 def user_of(run: Run) -> str:
     config = run.config if isinstance(run, ToolRuntime) else ensure_config()  # of the node that runs
-    authenticated = run.server_info and run.server_info.user
-    return identify(authenticated, read_context(run.context), config.get("configurable", {})) or DEFAULT_USER
+    configurable, auth = config.get("configurable", {}), settings_of(run).auth
+    authenticated = authenticated_user(run.server_info and run.server_info.user, auth)
+    return identify(authenticated, read_context(run.context), configurable) or DEFAULT_USER
 
 
-def identify(authenticated: Any, context: Context, configurable: Mapping[str, Any]) -> str | None:
+def authenticated_user(user: Any, auth: Auth) -> str | None:
+    """The user id that a server has authenticated, or None. Without AUTH, a name for nobody is none."""
+    user_id = getattr(user, "identity", None)
+    return None if user_id is None or is_nobody(user_id, auth) else check_user_id(user_id)
+
+
+def is_nobody(user_id: object, auth: Auth) -> bool:
+    return auth in ("", "none") and user_id in NOBODY
+
+
+def identify(authenticated: str | None, context: Context, configurable: Mapping[str, Any]) -> str | None:
     """The identity that a server has authenticated; otherwise, in development, the `user_id` that the caller gave, in
     the context or in `configurable`; None if there is none. Raises BadInput if the two differ.
 
     A server has copied the caller's `configurable` into the context, and puts a user id of the thread into it."""
-    if hasattr(authenticated, "identity"):
-        return check_user_id(authenticated.identity)
+    if authenticated is not None:
+        return authenticated
     for key in configurable:
         if key != "user_id" and re.sub(r"[\W_]", "", key).lower() == "userid":
             raise BadInput(f"{quoted(key)} in the run's `configurable` is unknown: did you mean user_id?")

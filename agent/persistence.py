@@ -146,7 +146,7 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     within AFTER_REPLY_TIMEOUT."""
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
-    from agent.identity import AgentStore
+    from agent.identity import AgentStore, open_stores
     from agent.limits import within
     from agent.models import open_model
 
@@ -158,11 +158,13 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     queue, options = await _index_queue(services), _recall_options(settings)
     store = AgentStore(Ledger(services.pool), queue, services.open_index, items, options)
     store.settings, store.learned_later = settings, lambda _: None
+    open_stores.add(store)
     await items.start_ttl_sweeper()  # a server starts none for a custom store
     keeping_up = asyncio.create_task(keep_up(store, log.warning))
     try:
         yield store
     finally:
+        open_stores.discard(store)
         keeping_up.cancel()
         try:
             await within(settings.after_reply_timeout, store.debouncer.flush())

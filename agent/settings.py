@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Collection, MutableMapping
 from difflib import get_close_matches
 from io import StringIO
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 ExtractWhen = Literal["inline", "batched", "background"]
 AnonymousRuns = Literal["allow", "warn", "refuse"]
+Auth = Literal["", "none", "jwt", "api_key"]
 
 DEFAULT_USER = "default"
 PROJECT = Path(__file__).parents[1]  # `.env` and a relative DATA_DIR are looked for here, not in the working directory
@@ -33,6 +35,17 @@ OFFLINE = "offline"  # the chat model where no key is set
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 DAY = 86_400  # the longest timeout, in seconds
 MAX_TOKENS = 1_000_000  # the largest token budget
+SHORTEST_SECRET = 32  # bytes, as the standard of HS256 demands
+SIGNATURES = (
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+)  # fmt: skip
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of "a, b"."""
+    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+
+
 CONVERSIONS: dict[str, Callable[[str], object]] = {"log_level": str.upper, "ranking": weights_of}
 
 
@@ -63,6 +76,16 @@ class Settings(BaseSettings):
     chroma_shards: int = Field(default=16, ge=1, le=256)
     redis_url: str = ""
     langgraph_aes_key: SecretStr | None = None
+    auth: Auth = ""
+    jwt_secret: SecretStr | None = None
+    jwt_jwks: str = ""  # a file, or an address
+    jwt_algorithms: Annotated[tuple[str, ...], NoDecode] = ()
+    jwt_audience: Annotated[tuple[str, ...], NoDecode] = ()
+    jwt_issuer: str = ""
+    jwt_leeway: float = Field(default=10, ge=0, le=600, allow_inf_nan=False)  # seconds
+    api_keys: Annotated[tuple[str, ...], NoDecode] = ()  # name:hash
+    studio: Literal["allow", "refuse"] = "refuse"
+    web_origins: Annotated[tuple[str, ...], NoDecode] = ()
     anonymous_runs: AnonymousRuns = "warn"
     data_dir: Path = PROJECT / ".data"
     embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds
@@ -76,12 +99,26 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
     @field_validator(
-        "structured_output", "model_tools", "extract", "anonymous_runs", "index", "ranking", "log_level", mode="before"
-    )
+        "structured_output", "model_tools", "extract", "auth", "studio", "anonymous_runs", "index", "ranking",
+        "log_level", mode="before",
+    )  # fmt: skip
     @classmethod
     def _any_case(cls, value: object, info: ValidationInfo) -> object:
         convert = CONVERSIONS.get(str(info.field_name), str)
         return convert(value.strip().lower()) if isinstance(value, str) else value
+
+    @field_validator("jwt_algorithms", "jwt_audience", "api_keys", "web_origins", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        return listed(value) if isinstance(value, str) else value
+
+    @field_validator("jwt_algorithms", "api_keys", "web_origins")
+    @classmethod
+    def _parts(cls, parts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for part in parts:
+            if problem := _problem_of(str(info.field_name), part, has_openai_key=False):
+                raise ValueError(problem)
+        return parts
 
     @field_validator("*")
     @classmethod
@@ -140,6 +177,16 @@ def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
             return address_problem(text)
         case "openai_base_url" if not _is_http(text):
             return "write an address such as http://127.0.0.1:8000/v1"
+        case "jwt_secret" if (size := len(text.encode())) < SHORTEST_SECRET:
+            return f"it has {size} bytes, and must have at least {SHORTEST_SECRET}: `openssl rand -hex 32` makes one"
+        case "jwt_jwks" if "://" in text and not _is_http(text):
+            return "write the path of a file, or an address such as https://example.com/.well-known/jwks.json"
+        case "jwt_algorithms" if text not in SIGNATURES:
+            return f"{text!r} is none of {', '.join(SIGNATURES)}"
+        case "api_keys" if not re.fullmatch("[^:]+:[0-9a-f]{64}", text):
+            return "write name:hash for each key, where hash is what `printf %s KEY | sha256sum` prints"
+        case "web_origins" if not _is_http(text) or text != text.lower() or "/" in text.split("://", 1)[1]:
+            return f"{text!r} is no origin: write one such as https://app.example.com, in lower case and without a path"
         case "langgraph_aes_key" if (size := len(text.encode())) not in (16, 24, 32):
             return f"it has {size} bytes, and must have 16, 24 or 32: `openssl rand -hex 16` makes one"
     return None
@@ -156,7 +203,7 @@ def _is_http(url: str) -> bool:
 def _shown(name: str) -> str:
     """ "NAME is 'value'", or the name alone where the value may contain a password."""
     value = os.environ.get(name, "")
-    is_secret = name.endswith(("_KEY", "POSTGRES_URL", "REDIS_URL")) or "@" in value
+    is_secret = name.endswith(("_KEY", "_KEYS", "_SECRET", "POSTGRES_URL", "REDIS_URL")) or "@" in value
     return name if is_secret or not value else f"{name} is {value!r}"
 
 

@@ -12,7 +12,7 @@ from memory.facts.fact import Fact, check_user_id
 from memory.facts.slots import NOTE, attribute_name, is_exclusive
 from memory.learn.verbatim import stated_fact
 
-FACTS = "facts"
+FACTS, ITEMS = "facts", "users"  # the first label of the namespaces of users' facts, and of their ordinary items
 # The fields of a fact that a put may set, and that an item shows as its value.
 EDITABLE = (
     "text", "subject", "attribute", "exclusive", "category", "importance", "quote", "source", "tense", "valid_from",
@@ -28,7 +28,16 @@ Value = dict[str, Any]  # what LangGraph calls an item's value: any JSON object
 
 def facts_namespace(user_id: str) -> tuple[str, str]:
     """The namespace of a user's facts, such as ("facts", "ü@x%2Ecom"): a label may hold no dot. Raises BadInput."""
-    return FACTS, ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", check_user_id(user_id))
+    return FACTS, _label(user_id)
+
+
+def items_namespace(user_id: str) -> tuple[str, str]:
+    """The namespace of a user's ordinary items, in which, and below which, a server lets the user read and write."""
+    return ITEMS, _label(user_id)
+
+
+def _label(user_id: str) -> str:
+    return ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", check_user_id(user_id))
 
 
 def namespace_user(namespace: Sequence[str]) -> str | None:

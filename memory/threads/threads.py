@@ -30,6 +30,7 @@ with recursive newest as (
 """
 MAX_THREAD_ID = 600  # characters, since an id has to fit into an index
 NAMESPACE = uuid.UUID("5b4a2f0e-6d1c-4c55-9f3e-7d1b1a9c2e61")
+CUSTOM = 8  # the version of UUIDs that each application defines for itself
 
 
 class Thread(NamedTuple):
@@ -43,8 +44,17 @@ class Size(NamedTuple):  # of a thread in the database, without indexes
 
 
 def background_thread(user_id: str, thread_id: str) -> str:
-    """The thread in which a server extracts facts from a conversation; no other user can begin it first."""
-    return str(uuid.uuid5(NAMESPACE, f"{owner_key(user_id)} {thread_id}"))
+    """The thread in which a server extracts facts from a conversation. Its id is a UUID of version 8, with which a
+    server that authenticates lets no user begin a thread."""
+    hashed = uuid.uuid5(NAMESPACE, f"{owner_key(user_id)} {thread_id}").int
+    return str(uuid.UUID(int=hashed & ~(0xF << 76) | CUSTOM << 76))
+
+
+def is_background_thread(thread_id: object) -> bool:
+    try:
+        return uuid.UUID(str(thread_id)).version == CUSTOM
+    except ValueError:
+        return False
 
 
 async def fetch(pool: Pool, query: str, **parameters: object) -> list[DictRow]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from agent.context import Context, read_context
-from agent.identity import check_anonymous, identify
+from agent.identity import authenticated_user, check_anonymous, identify
+from agent.settings import Auth
 from memory.errors import BadInput
 
 NAMED = {"user_id": "ana"}
@@ -29,10 +30,22 @@ def test_the_user_is_named_in_the_context_or_in_configurable(context: Any, confi
 
 
 def test_an_authenticated_user_takes_precedence_over_what_the_client_sends() -> None:
-    authenticated = SimpleNamespace(identity="bob")
     for configurable in ({}, NAMED, {"user_id": 5}, {"user_id": "carol"}):
-        assert identify(authenticated, Context(user_id="ana"), configurable) == "bob"
-        assert identify(authenticated, Context(), configurable) == "bob"
+        assert identify("bob", Context(user_id="ana"), configurable) == "bob"
+        assert identify("bob", Context(), configurable) == "bob"
+
+
+def test_a_name_for_nobody_is_an_identity_only_where_users_are_authenticated() -> None:
+    modes: list[Auth] = ["", "none", "jwt", "api_key"]
+    for name in ("", "anonymous", "langgraph-studio-user"):
+        assert [authenticated_user(SimpleNamespace(identity=name), mode) for mode in modes[:2]] == [None, None]
+    for mode in modes:
+        assert authenticated_user(SimpleNamespace(identity="bob"), mode) == "bob"
+        assert authenticated_user(None, mode) is None
+    for mode in modes[2:]:
+        assert authenticated_user(SimpleNamespace(identity="anonymous"), mode) == "anonymous"
+        with pytest.raises(BadInput, match="is empty"):
+            authenticated_user(SimpleNamespace(identity=""), mode)
 
 
 def test_the_user_id_that_a_server_puts_into_configurable_counts_for_nothing() -> None:

@@ -1,0 +1,40 @@
+"""`app`, which langgraph.json names under `http`: what happens to a request before a server's own routes get it."""
+
+from typing import cast
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from agent.server import auth  # noqa: F401 - ends the start of a server that others can reach and that asks nobody
+from agent.server.host import development_server, host
+from agent.server.origins import DEVELOPMENT, STUDIO, OnlyKnownPages
+from agent.settings import Settings, read_settings
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    origins = (*STUDIO, *settings.web_origins)
+    authenticates = settings.auth in ("jwt", "api_key")
+    any_host = authenticates or not development_server()
+    return [
+        Middleware(OnlyKnownPages, origins=origins, any_host=any_host, closed=DEVELOPMENT if authenticates else ()),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("*",),
+            allow_headers=("*",),
+            allow_private_network=development_server(),
+            expose_headers=("x-pagination-total", "x-pagination-next", "content-location"),
+        ),
+    ]
+
+
+def open_app(settings: Settings) -> Starlette:
+    if host() == "Aegra":
+        from fastapi import FastAPI  # Aegra, which brings it, takes no other kind
+
+        return cast(Starlette, FastAPI(middleware=middleware(settings)))
+    return Starlette(middleware=middleware(settings))
+
+
+app = open_app(read_settings())

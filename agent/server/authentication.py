@@ -1,0 +1,68 @@
+"""Which authentication the settings ask for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langgraph_sdk import Auth
+from langgraph_sdk.auth.types import AuthContext, HandlerResult
+from starlette.exceptions import HTTPException
+
+from agent.server.access import allowed
+from agent.server.host import Host
+from agent.server.tokens import LONGEST, Tokens, Unauthorized, service_of, text_headers
+from agent.settings import Settings
+from memory.errors import BadInput, Unavailable
+
+WHO = "Who calls? Send the header `Authorization: Bearer <token>`, or a service's key as `x-api-key`."
+Headers = Mapping[bytes, bytes] | Mapping[str, str]
+
+
+def authentication(settings: Settings, server: Host | None) -> Auth:
+    """Raises BadInput if the settings contradict each other, or say nothing on a server that others can reach."""
+    if settings.auth == "api_key" and not settings.api_keys:
+        raise BadInput("AUTH=api_key needs API_KEYS: .env.example explains it.")
+    if not settings.auth and server not in (None, "langgraph dev"):
+        fix = "set AUTH=jwt or AUTH=api_key (docs/deploying.md), or AUTH=none to trust all who can reach this server."
+        raise BadInput(f"AUTH is not set, and this is no development server but the {server}: {fix}")
+    auth = Auth()
+    if settings.auth in ("", "none"):
+        auth.authenticate(_nobody)
+        auth.on(_everything)
+        return auth
+    tokens = Tokens(settings) if settings.auth == "jwt" else None
+
+    async def authenticate(headers: Headers) -> dict[str, Any]:
+        try:
+            return {"identity": await _caller(text_headers(headers), tokens, settings.api_keys)}
+        except Unauthorized as error:
+            raise Auth.exceptions.HTTPException(401, str(error)) from None
+        except Unavailable as error:
+            raise HTTPException(503, str(error)) from None  # a server logs its own kind, with a traceback
+
+    async def authorize(ctx: AuthContext, value: dict[str, Any]) -> HandlerResult:
+        return await allowed(ctx, value, studio=settings.studio == "allow")
+
+    auth.authenticate(authenticate)
+    auth.on(authorize)
+    return auth
+
+
+async def _caller(sent: Mapping[str, str], tokens: Tokens | None, api_keys: tuple[str, ...]) -> str:
+    """The user or the service. Raises Unauthorized, or Unavailable if the issuer's keys cannot be read."""
+    scheme, _, token = sent.get("authorization", "").partition(" ")
+    key = sent.get("x-api-key", "")
+    if max(len(token), len(key)) > LONGEST:
+        raise Unauthorized(f"The token is refused: it has more than {LONGEST:,} characters.")
+    if tokens and token and scheme.lower() == "bearer":
+        return await tokens.user(token.strip())
+    if key and api_keys:
+        return service_of(key, api_keys)
+    raise Unauthorized(WHO)
+
+
+async def _nobody(headers: Headers) -> dict[str, Any]:  # noqa: ARG001 - Aegra gives it to each authentication
+    return {"identity": "", "is_authenticated": False}
+
+
+async def _everything(ctx: AuthContext, value: dict[str, Any]) -> HandlerResult:  # noqa: ARG001 - servers name both
+    return True
