@@ -28,13 +28,11 @@ async def allowed(ctx: AuthContext, value: Value, *, studio: bool) -> HandlerRes
         case "threads" | "crons", "read" | "search":
             return own
         case "threads", "create" | "create_run":
-            await _check_new_thread(user, value.get("thread_id"))
+            if ctx.action == "create" or value.get("if_not_exists") == "create":
+                await _check_new_thread(user, value.get("thread_id"))
             _sign(value, user)
             return own
-        case "threads" | "crons", "update":
-            _sign(value, user)
-            return own
-        case "crons", "create":
+        case ("threads" | "crons", "update") | ("crons", "create"):
             _sign(value, user)
             return own
         case "assistants", "read" | "search":
