@@ -16,7 +16,10 @@ MEMORY: dict[str, Any] = {
 }
 RESPOND: dict[str, Any] = {"langgraph_nodes": ["respond"]}
 # What a LangGraph server and its clients put into `configurable`, which the server copies into the context.
-LANGGRAPH_KEYS = {"thread_id", "cron_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map", "__event_streaming_v2"}
+LANGGRAPH_KEYS = {
+    "thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map", "cron_id", "langgraph_auth_user",
+    "__event_streaming_v2",
+}  # fmt: skip
 
 
 class Context(BaseModel):
