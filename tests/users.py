@@ -13,7 +13,7 @@ from agent.server.tokens import LONGEST
 SERVICE_KEY = "the key of a service"
 SIGNED = {
     "AUTH": "jwt",
-    "JWT_SECRET": "a secret that only these tests and their servers know",
+    "JWT_SECRET": "a secret of more than sixty-four characters, that only these tests and their servers know",
     "JWT_AUDIENCE": "tests, more tests",
     "JWT_ISSUER": "https://issuer.example",
     "API_KEYS": f"reports:{hashlib.sha256(SERVICE_KEY.encode()).hexdigest()}",

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ from memory.facts.fact import check_user_id
 
 log = logging.getLogger(__name__)
 
-LONGEST = 8_192  # characters of a token or a key; the rest of a longer one is not looked at
+LONGEST = 8_192  # characters of a token
 REREAD = 300  # seconds after which the keys of an issuer are read again
 PAUSE = 10  # seconds between two readings, whatever key ids tokens name
 ANSWER = 5  # seconds that reading the keys may take
@@ -36,15 +36,15 @@ class Unauthorized(Exception):
 class KeySet:
     """The public keys of an issuer, from a file or an address. They are kept, and read again from time to time."""
 
-    def __init__(self, place: str) -> None:
-        self._place = place
+    def __init__(self, place: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._place, self._clock = place, clock
         self._keys: list[jwt.PyJWK] = []
-        self._read_at = -float(REREAD)
+        self._read_at = clock() - REREAD
         self._reading = asyncio.Lock()
 
     async def key(self, key_id: object) -> jwt.PyJWK:
         """The key with this id; without an id, the only one. Raises Unauthorized, or Unavailable if there are none."""
-        age = time.monotonic() - self._read_at
+        age = self._clock() - self._read_at
         if age >= REREAD or (age >= PAUSE and self._find(key_id) is None):
             await self._read(self._read_at)
         if not self._keys:
@@ -65,9 +65,9 @@ class KeySet:
                 return
             try:
                 self._keys = jwt.PyJWKSet.from_json(await self._text()).keys
-            except (OSError, ValueError, jwt.PyJWTError, httpx.HTTPError) as error:
+            except Exception as error:  # an answer may be anything
                 log.warning("the keys of JWT_JWKS cannot be read cause=%s", cause_of(error))
-            self._read_at = time.monotonic()
+            self._read_at = self._clock()
 
     async def _text(self) -> str:
         if "://" not in self._place:
@@ -94,6 +94,8 @@ class Tokens:
 
     async def user(self, token: str) -> str:
         """The user in the token's `sub`. Raises Unauthorized, or Unavailable if the issuer's keys cannot be read."""
+        if len(token) > LONGEST:
+            raise Unauthorized(f"The token is refused: it has more than {LONGEST:,} characters.")
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in self.algorithms:

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.messages import HumanMessage
-from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from agent.extraction_schedule import background_input
@@ -22,28 +21,10 @@ from memory.threads.threads import background_thread
 from memory.user_memory import UserMemory
 from tests.conftest import variables_for
 from tests.openai_server import ScriptedOpenAI
-from tests.processes import ROOT, langgraph_dev
+from tests.processes import langgraph_dev
 from tests.torture import script
 from tests.torture.script import items
-
-AUTH = """
-from langgraph_sdk import Auth
-
-auth = Auth()
-
-@auth.authenticate
-async def authenticate(authorization: str | None) -> Auth.types.MinimalUserDict:
-    if not authorization:
-        raise Auth.exceptions.HTTPException(401, "Who are you?")
-    return {"identity": authorization.removeprefix("Bearer ")}
-
-@auth.on.threads
-async def own(ctx: Auth.types.AuthContext, value: dict) -> dict:
-    if value.get("metadata") is None:
-        value["metadata"] = {}
-    value["metadata"]["owner"] = ctx.user.identity  # in place: another dict would be lost
-    return {"owner": ctx.user.identity}
-"""
+from tests.users import SIGNED, client_of
 
 
 @dataclass
@@ -55,19 +36,16 @@ class Server:
 
     def client(self, user: str) -> LangGraphClient:
         """A client that is authenticated as this user."""
-        return get_client(url=self.url, api_key=None, headers={"authorization": f"Bearer {user}"})
+        return client_of(self.url, user)
 
 
 @pytest.fixture(scope="module")
 def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("server")
-    config = json.loads((ROOT / "langgraph.json").read_text())
-    (directory / "auth.py").write_text(AUTH)
-    (directory / "langgraph.json").write_text(json.dumps(config | {"auth": {"path": "./auth.py:auth"}}))
     with ScriptedOpenAI() as openai:
         openai.defaults |= {"extraction": script.extraction}
-        variables = variables_for(servers, openai, directory) | {"EXTRACT": "background", "EXTRACT_AFTER": "5"}
-        with langgraph_dev(directory, variables, directory / "langgraph.json") as url:
+        background = {"EXTRACT": "background", "EXTRACT_AFTER": "5"}
+        with langgraph_dev(directory, variables_for(servers, openai, directory) | SIGNED | background) as url:
             yield Server(url, openai)
 
 
@@ -151,8 +129,3 @@ async def test_the_background_graph_gives_no_access_to_other_users(server: Serve
         )
     await wait_for(["Collects coins", "Collects cups", "Collects lies"], lambda: facts(store, mallory))
     assert await facts(store, alice) == ["Collects stamps"]
-
-
-async def test_an_unauthenticated_client_is_refused(server: Server) -> None:
-    with pytest.raises(httpx.HTTPStatusError, match="Who are you"):
-        await get_client(url=server.url, api_key=None).threads.create()
