@@ -8,7 +8,7 @@ from langgraph_sdk.auth.types import AuthContext, HandlerResult
 from agent.identity import open_stores
 from memory.facts.fact import owner_key
 from memory.items import facts_namespace, items_namespace
-from memory.threads.threads import is_background_thread, thread_owner
+from memory.threads.threads import background_thread, is_background_thread, thread_owner
 
 OWNER = "owner"  # key in the metadata of a thread, a cron or an assistant: the user whose it is
 CREATED_BY = "created_by"  # in an assistant's metadata; "system" for those that come with the server
@@ -29,7 +29,7 @@ async def allowed(ctx: AuthContext, value: Value, *, studio: bool) -> HandlerRes
             return own
         case "threads", "create" | "create_run":
             if ctx.action == "create" or value.get("if_not_exists") == "create":
-                await _check_new_thread(user, value.get("thread_id"))
+                await _check_new_thread(user, value)
             _sign(value, user)
             return own
         case ("threads" | "crons", "update") | ("crons", "create"):
@@ -54,15 +54,23 @@ def _sign(value: Value, user: str) -> dict[str, Any]:
     return metadata
 
 
-async def _check_new_thread(user: str, thread_id: object) -> None:
-    """Postgres may hold the checkpoints of a thread that the server does not know: one of the terminal, for example."""
+async def _check_new_thread(user: str, value: Value) -> None:
+    """A thread of background extraction is begun by a run of its user, and by nobody else. Postgres may hold the
+    checkpoints of a thread that the server does not know, such as one of the terminal."""
+    thread_id = value.get("thread_id")
     if thread_id is None:
         return
-    if is_background_thread(thread_id):
+    if is_background_thread(thread_id) and str(thread_id).lower() != background_thread(user, _conversation(value)):
         raise _forbidden("Thread ids that are UUIDs of version 8 are the server's own: choose another id.")
     for store in open_stores:
         if await thread_owner(store.pool, thread_id) not in (None, "", owner_key(user)):
             raise Auth.exceptions.HTTPException(409, "There is a thread with this id: choose another one.")
+
+
+def _conversation(value: Value) -> str:
+    """The conversation in the input of a run of background extraction. Aegra has the input one level higher."""
+    given = (value.get("kwargs") or value).get("input")
+    return str(given.get("conversation")) if isinstance(given, dict) else ""
 
 
 def _check_namespace(user: str, value: Value) -> bool:

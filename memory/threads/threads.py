@@ -44,8 +44,8 @@ class Size(NamedTuple):  # of a thread in the database, without indexes
 
 
 def background_thread(user_id: str, thread_id: str) -> str:
-    """The thread in which a server extracts facts from a conversation. Its id is a UUID of version 8, with which a
-    server that authenticates lets no user begin a thread."""
+    """The thread in which a server extracts facts from a conversation. Its id is a UUID of version 8: a server that
+    authenticates lets no other user begin it (agent/server/access.py)."""
     hashed = uuid.uuid5(NAMESPACE, f"{owner_key(user_id)} {thread_id}").int
     return str(uuid.UUID(int=hashed & ~(0xF << 76) | CUSTOM << 76))
 

@@ -62,10 +62,23 @@ async def test_a_run_belongs_to_its_user() -> None:
     assert value["metadata"] == OWN
 
 
-async def test_no_user_begins_a_thread_of_background_extraction() -> None:
+async def test_only_its_user_begins_a_thread_of_background_extraction() -> None:
+    hers: dict[str, Any] = {"thread_id": UUID(background_thread("ana", "t")), "if_not_exists": "create"}
+    for place in ({"kwargs": {"input": {"conversation": "t"}}}, {"input": {"conversation": "t"}}):
+        assert await asked("threads", "create_run", {**hers, **place}) == OWN
+        with pytest.raises(Auth.exceptions.HTTPException, match="server's own"):
+            await asked("threads", "create_run", {**hers, **place}, SimpleNamespace(identity="bob"))
+
+
+async def test_no_user_begins_one_for_another_conversation() -> None:
     begun = background_thread("ana", "t")
     for thread_id in (begun, UUID(begun), begun.upper()):
-        for action, value in (("create", {}), ("create_run", {"if_not_exists": "create"})):
+        for action, value in (
+            ("create", {}),
+            ("create_run", {"if_not_exists": "create"}),
+            ("create_run", {"if_not_exists": "create", "kwargs": {"input": {"conversation": "another"}}}),
+            ("create_run", {"if_not_exists": "create", "kwargs": {"input": [begun]}}),
+        ):
             with pytest.raises(Auth.exceptions.HTTPException, match="server's own") as error:
                 await asked("threads", action, {"thread_id": thread_id, **value})
             assert error.value.status_code == 403
