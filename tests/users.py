@@ -1,10 +1,13 @@
 """Users of a server with AUTH=jwt, as its clients, and tokens that it refuses."""
 
 import hashlib
+import json
 import time
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
@@ -27,6 +30,13 @@ def token(secret: str = SIGNED["JWT_SECRET"], algorithm: str = "HS256", **claims
     valid = {"sub": "ana", "aud": "tests", "iss": SIGNED["JWT_ISSUER"], "iat": now, "exp": now + 3_600}
     given = {name: value for name, value in (valid | claims).items() if value is not None}
     return jwt.encode(given, secret, algorithm)
+
+
+def jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, **more: str) -> dict[str, Any]:
+    """The public key, as an issuer publishes it."""
+    algorithm: Any = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
+    public: dict[str, Any] = json.loads(algorithm.to_jwk(key.public_key()))
+    return public | more
 
 
 def client_of(url: str, user: str, **headers: str) -> LangGraphClient:

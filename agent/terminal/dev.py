@@ -9,13 +9,15 @@ import memory  # noqa: F401 - turns telemetry off before the server starts
 
 def check_settings() -> None:
     """Check the settings, and change nothing but LOG_LEVEL, since the server reads `.env` itself. Raises BadInput,
-    also if no model is set."""
+    also if no model is set or AUTH lacks what it needs."""
+    from agent.server.authentication import authentication
     from agent.settings import read_settings
 
     before = dict(os.environ)
     try:
         settings = read_settings()
         level, _ = settings.log_level, settings.chat_model_name
+        authentication(settings, "langgraph dev")
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -89,6 +89,18 @@ async def test_the_thread_of_the_user_in_configurable_is_closed_to_others(graph:
     await graph.ainvoke(said("Hello"), configured(user, thread))
 
 
+async def test_an_update_of_the_state_asks_who_calls(graph: Graph, user: str) -> None:
+    thread = str(uuid.uuid4())
+    await graph.ainvoke(said("Hello"), configured(user, thread))
+    for caller in (f"{user}-bob", "default", f"{user}-carol"):
+        with pytest.raises(BadInput, match="belongs to another user"):
+            await graph.aupdate_state(configured(caller, thread), said("Mine now."), as_node="respond")
+    # Those whom a server without AUTH calls so are nobody in particular: Studio's edits, for example.
+    for config in (configured(user, thread), config_of(thread), configured("langgraph-studio-user", thread)):
+        await graph.aupdate_state(config, said("Hello again"), as_node="respond")
+    assert len((await graph.aget_state(config_of(thread))).values["messages"]) == 5
+
+
 async def test_a_parent_of_the_chat_passes_the_user_in_configurable_on(
     saver: ThreadSaver, store: FactStore, openai: ScriptedOpenAI, user: str
 ) -> None:

@@ -29,6 +29,16 @@ def test_wrong_settings_are_named_before_the_server_starts(
     assert shown.err.startswith(f"error: {name} is {value!r}: ")
 
 
+def test_authentication_is_checked_before_the_server_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AUTH", "jwt")
+    with pytest.raises(SystemExit) as ended:
+        dev.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: AUTH=jwt needs JWT_SECRET or JWT_JWKS")
+
+
 @pytest.mark.parametrize(("level", "read"), [(" info ", "INFO"), ("", None), (None, None)])
 def test_the_server_reads_the_log_level_in_any_case_or_none(
     monkeypatch: pytest.MonkeyPatch, level: str | None, read: str | None

@@ -173,6 +173,34 @@ def test_an_unknown_embedder_is_an_error_that_says_what_to_write() -> None:
         open_embedder("word2vec")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("AUTH", "yes", "AUTH is 'yes': must be '', 'none', 'jwt' or 'api_key'."),
+        ("JWT_SECRET", "q" * 31, "JWT_SECRET: it has 31 bytes, and must have at least 32: `openssl rand -hex 32`"),
+        ("JWT_JWKS", "ftp://x/y", "JWT_JWKS is 'ftp://x/y': write the path of a file, or an address such as https:"),
+        ("JWT_ALGORITHMS", "HS256, none", "'none' is none of HS256, HS384,"),
+        ("JWT_LEEWAY", "601", "JWT_LEEWAY is '601': must be at most 600."),
+        ("API_KEYS", "reports:" + "q" * 64, "API_KEYS: write name:hash for each key"),
+        ("API_KEYS", "q" * 64, "API_KEYS: write name:hash for each key"),
+        ("STUDIO", "on", "STUDIO is 'on': must be 'allow' or 'refuse'."),
+        ("WEB_ORIGINS", "*", "'*' is no origin: write one such as https://app.example.com"),
+        ("WEB_ORIGINS", "https://a.example, https://b.example/", "'https://b.example/' is no origin"),
+        ("WEB_ORIGINS", "https://A.example", "'https://A.example' is no origin"),
+    ],
+)
+def test_a_wrong_setting_of_a_server_is_explained(problems: Problems, name: str, value: str, problem: str) -> None:
+    [found] = problems(**{name: value})
+    assert problem in found
+
+
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_ORIGINS", " https://a.example ,http://localhost:3000, ")
+    monkeypatch.setenv("JWT_AUDIENCE", "a")
+    assert read_settings().web_origins == ("https://a.example", "http://localhost:3000")
+    assert read_settings().jwt_audience == ("a",)
+
+
 @pytest.mark.parametrize("size", [5, 15, 33])
 def test_a_key_of_the_wrong_length_is_refused_and_never_shown(problems: Problems, size: int) -> None:
     assert problems(LANGGRAPH_AES_KEY="q" * size) == [

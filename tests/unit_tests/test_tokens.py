@@ -14,13 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.utils import base64url_encode
 
 from agent.server.tokens import PAUSE, REREAD, KeySet, Tokens, Unauthorized, service_of, text_headers
 from agent.settings import Settings
 from memory.errors import BadInput, Unavailable
-from tests.users import SIGNED, refused, token
+from tests.users import SIGNED, jwk, refused, token
 
 RSA = rsa.generate_private_key(65_537, 2_048)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -32,12 +31,6 @@ def tokens(**settings: Any) -> Tokens:
 
 
 SECRET = tokens(**{name.lower(): value for name, value in SIGNED.items()})
-
-
-def jwk(key: Any, **extra: str) -> dict[str, Any]:
-    algorithm: Any = ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else RSAAlgorithm
-    public: dict[str, Any] = json.loads(algorithm.to_jwk(key.public_key()))
-    return public | extra
 
 
 def signed(key: Any, algorithm: str, key_id: str | None = None) -> str:

@@ -1,0 +1,52 @@
+"""`make token` prints a token that a server with the same settings accepts, or says what is missing."""
+
+import asyncio
+
+import pytest
+
+from agent.server.tokens import Tokens
+from agent.settings import Settings, read_settings
+from agent.terminal import token
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("JWT_SECRET", "x" * 64)
+
+
+@pytest.mark.parametrize("more", [{}, {"JWT_AUDIENCE": "a, b", "JWT_ISSUER": "me", "JWT_ALGORITHMS": "HS512"}])
+def test_the_printed_token_names_the_user(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: dict[str, str]
+) -> None:
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+    token.main("ana")
+    printed = capsys.readouterr().out
+    assert asyncio.run(Tokens(read_settings()).user(printed.removesuffix("\n"))) == "ana"
+
+
+@pytest.mark.parametrize(
+    ("user", "settings", "problem"),
+    [
+        ("ana", {"JWT_SECRET": ""}, "JWT_SECRET is not set: `openssl rand -hex 32` makes one."),
+        ("ana", {"JWT_SECRET": "short"}, "JWT_SECRET: it has 5 bytes"),
+        ("ana", {"JWT_SECRET": "", "JWT_JWKS": "keys.json"}, "Tokens come from the issuer of JWT_JWKS."),
+        (" ", {}, "The user id ' ' is empty"),
+    ],
+)
+def test_a_token_that_cannot_be_made_is_explained(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    user: str,
+    settings: dict[str, str],
+    problem: str,
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        token.main(user)
+    shown = capsys.readouterr()
+    assert (ended.value.code, shown.out) == (2, "")
+    assert shown.err.startswith(f"error: {problem}")
