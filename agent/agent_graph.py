@@ -1,6 +1,7 @@
 """The compiled graph: each thread belongs to the user who began it, and has one run at a time."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, TypeAlias, cast
@@ -26,11 +27,15 @@ from agent.identity import (
     on_server,
 )
 from agent.models import open_model
+from agent.server.host import host
+from agent.server.memory import check_threads, memory_beside
 from agent.settings import DEFAULT_USER
 from agent.state import Input, State
 from memory.errors import BadInput
 from memory.facts.fact import check_user_id, owner_key
-from memory.threads.threads import BEGUN_BY, check_thread_id, has_checkpoint, thread_owner
+from memory.threads.threads import BEGUN_BY, check_thread_id, has_begun, has_checkpoint, thread_owner
+
+log = logging.getLogger(__name__)
 
 OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be set: leave `owner` out."
 
@@ -45,23 +50,52 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         config, owners = config or RunnableConfig(), list(_owners(input)) if isinstance(input, Command) else []
         if (context := options.get("context")) is not None:
             context = options["context"] = await asyncio.to_thread(read_context, context)
-        async with self._checked(config, context or Context(), owners) as checked:
-            async for part in super().astream(input, checked, **options):
+        store, config = await self._with_memory(config)
+        async with self._checked(store, config, context or Context(), owners) as checked:
+            again = isinstance(input, dict) and store is not None and await self._has_begun(store, checked)
+            given, checked = (None, _at_the_end(checked)) if again else (input, checked)
+            async for part in super().astream(given, checked, **options):
                 yield part
+
+    async def _with_memory(self, config: RunnableConfig) -> tuple[AgentStore | None, RunnableConfig]:
+        """The store that the graph runs with, None for a subgraph without its own, and the config for such a run: where
+        a host or a parent has another store, the nodes get the memory of this process."""
+        configurable = merge_configs(self.config, config).get("configurable", {})
+        parent = configurable.get(CONFIG_KEY_RUNTIME)
+        parent = parent if isinstance(parent, Runtime) else None
+        store = parent.store if parent else self.store
+        if not isinstance(store, AgentStore):
+            store = await memory_beside(store, self.checkpointer)
+            configured = config.get("configurable", {}) | {
+                CONFIG_KEY_RUNTIME: (parent or Runtime()).override(store=store)
+            }
+            config = {**config, "configurable": configured}
+        return (None if parent and self.store is None else store), config
+
+    async def _has_begun(self, store: AgentStore, config: RunnableConfig) -> bool:
+        """Whether a server that was killed in this run begins it again. Then the input is in the thread already."""
+        configurable = merge_configs(self.config, config).get("configurable", {})
+        run_id, thread_id = configurable.get("run_id"), configurable.get("thread_id")
+        if not run_id or not thread_id or configurable.get("checkpoint_ns"):
+            return False
+        if begun := await has_begun(store.pool, str(thread_id), str(run_id)):
+            log.warning("run continued thread=%r: it was begun by a server that was killed", thread_id)
+        return begun
 
     @asynccontextmanager
     async def _checked(
-        self, config: RunnableConfig, context: Context, owners: Sequence[object]
+        self, store: AgentStore | None, config: RunnableConfig, context: Context, owners: Sequence[object]
     ) -> AsyncIterator[RunnableConfig]:
         """Hold the thread's lock, except on a server, which queues runs. Raises BadInput before the input is saved."""
-        store, configurable = self.store, merge_configs(self.config, config).get("configurable", {})
-        if not isinstance(store, AgentStore):
+        configurable = merge_configs(self.config, config).get("configurable", {})
+        if store is None:
             yield config
             return
         authenticated = authenticated_user(configurable.get("langgraph_auth_user"), store.settings.auth)
-        user_id = identify(authenticated, context, configurable)
-        if user_id is None and on_server(configurable):
-            check_anonymous(store.settings.anonymous_runs, configurable.get("thread_id"))
+        user_id, queued = identify(authenticated, context, configurable), on_server(configurable)
+        if user_id is None and (queued or "langgraph_auth_user" in configurable):
+            deployed = not queued or host() not in (None, "langgraph dev")
+            check_anonymous(store.settings.anonymous_runs, configurable.get("thread_id"), deployed=deployed)
         if context.model:
             await asyncio.to_thread(open_model, context.model, store.settings)
         if "thread_id" not in configurable:
@@ -78,14 +112,16 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             if checkpoint and not await has_checkpoint(store.pool, thread_id, str(checkpoint)):
                 raise BadInput(f"The thread {thread_id!r} has no checkpoint {checkpoint!r}: see its history.")
             yield _saved_by(user, config)
+            await check_threads(store, self.checkpointer, thread_id)
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """Also used by `aupdate_state`. Raises BadInput if the thread belongs to another user than the `user_id` in
         `configurable`, where a server names the caller, and for an update that changes the owner."""
-        configurable, store, owner = merge_configs(self.config, config).get("configurable", {}), self.store, None
-        if isinstance(store, AgentStore):
+        store, config = await self._with_memory(config)
+        configurable, owner = merge_configs(self.config, config).get("configurable", {}), None
+        if store is not None:
             thread_id, caller = str(configurable.get("thread_id")), cast(str | None, configurable.get("user_id"))
             owner = await thread_owner(store.pool, thread_id)
             is_nobodys = owner in (None, "") or caller is None or is_nobody(caller, store.settings.auth)
@@ -94,7 +130,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         if any(given != owner for given in _owners([update.values for step in supersteps for update in step])):
             raise BadInput(OWNER_IS_FIXED)
         # Conditional edges run here too, and read the settings from the store.
-        configurable = {**config.get("configurable", {}), CONFIG_KEY_RUNTIME: Runtime(store=store)}
+        configurable = {CONFIG_KEY_RUNTIME: Runtime(store=store)} | config.get("configurable", {})
         return await super().abulk_update_state(_saved_by("", {**config, "configurable": configurable}), supersteps)
 
     def get_context_jsonschema(self) -> dict[str, Any] | None:
@@ -124,6 +160,12 @@ def _owners(update: object) -> Iterator[object]:
                 yield from _owners(part)
         case _ if hasattr(update, "owner"):
             yield update.owner
+
+
+def _at_the_end(config: RunnableConfig) -> RunnableConfig:
+    """The config without the checkpoint that the run began at."""
+    configurable = {key: value for key, value in config.get("configurable", {}).items() if key != "checkpoint_id"}
+    return {**config, "configurable": configurable}
 
 
 def _saved_by(user: str, config: RunnableConfig) -> RunnableConfig:

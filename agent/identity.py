@@ -58,14 +58,18 @@ def identify(authenticated: str | None, context: Context, configurable: Mapping[
     """The identity that a server has authenticated; otherwise, in development, the `user_id` that the caller gave, in
     the context or in `configurable`; None if there is none. Raises BadInput if the two differ.
 
-    A server has copied the caller's `configurable` into the context, and puts a user id of the thread into it."""
+    A server has copied the caller's `configurable` into the context, and puts a user id of the thread into it; Aegra
+    puts in its name for the caller, which may stand for nobody."""
     if authenticated is not None:
         return authenticated
     for key in configurable:
         if key != "user_id" and re.sub(r"[\W_]", "", key).lower() == "userid":
             raise BadInput(f"{quoted(key)} in the run's `configurable` is unknown: did you mean user_id?")
     given = [context.user_id] if "user_id" in context.model_fields_set else []
-    given += [configurable["user_id"]] if "user_id" in configurable and not on_server(configurable) else []
+    if "user_id" in configurable and not on_server(configurable):
+        caller = configurable.get("langgraph_auth_user")
+        if not hasattr(caller, "identity") or configurable["user_id"] != caller.identity:
+            given.append(configurable["user_id"])
     named = [check_user_id(user_id) for user_id in given]
     if len({*named}) > 1:
         both = f"{quoted(named[0])} in its context and {quoted(named[1])} in `configurable`"
@@ -79,10 +83,12 @@ def on_server(configurable: Mapping[str, Any]) -> bool:
     return "langgraph_request_id" in configurable
 
 
-def check_anonymous(allowed: AnonymousRuns, thread_id: object) -> None:
-    """For a run on a server that names no user. Raises BadInput if such runs are refused."""
-    if allowed == "refuse":
-        fix = 'pass context={"user_id": ...}, authenticate users (docs/deploying.md), or set ANONYMOUS_RUNS=warn.'
+def check_anonymous(allowed: AnonymousRuns, thread_id: object, *, deployed: bool = False) -> None:
+    """For a run on a server that names no user. Raises BadInput if such runs are refused, which those of a `deployed`
+    server are unless they are allowed."""
+    if allowed == "refuse" or (deployed and allowed == "warn"):
+        instead = "ANONYMOUS_RUNS=allow" if deployed else "ANONYMOUS_RUNS=warn"
+        fix = f'pass context={{"user_id": ...}}, authenticate users (docs/deploying.md), or set {instead}.'
         raise BadInput(f"The run names no user: {fix}")
     if allowed == "warn":
         advice = "the run names no user, and shares a memory with all that do not; see ANONYMOUS_RUNS"
@@ -93,7 +99,7 @@ def store_of(run: Run) -> AgentStore:
     """The run's store. Raises BadInput if `agent.persistence` did not open it."""
     if isinstance(run.store, AgentStore):
         return run.store
-    advice = "compile it with agent.persistence.open_store, or name that under store.path in langgraph.json."
+    advice = "build it with agent.agent_graph.AgentGraph, or compile it with agent.persistence.open_store."
     raise BadInput(f"The graph runs with the store {type(run.store).__name__}: {advice}")
 
 

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agent.server.host import host
 from agent.settings import Settings, read_settings
 from memory.embedded.connect import Addresses, ServerName, embedded_servers
 from memory.errors import BadInput
@@ -109,17 +110,27 @@ async def open_services(settings: Settings | None = None, say: Say = None) -> As
         # Both at once: each takes seconds to start.
         names: set[ServerName] = {"postgres", "chroma"} if settings.index == "chroma" else {"postgres"}
         embedded = await stack.enter_async_context(_embedded(settings, names, say))
-        pool = await stack.enter_async_context(open_pool(settings.postgres_url or embedded.postgres or ""))
+        pool = await stack.enter_async_context(_pool(settings, embedded.postgres))
         if not await is_migrated(pool):
             await _migrate(pool)
         yield Services(settings, pool, Places(settings, pool, embedded.chroma, stack, say))
 
 
 def _embedded(settings: Settings, names: set[ServerName], say: Say) -> AbstractAsyncContextManager[Addresses]:
-    """Those of the servers that the settings give no address of, as child processes."""
+    """Those of the servers that the settings give no address of, as child processes. Raises BadInput on a host where
+    their data would be lost."""
     urls: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
     missing, idle = frozenset(name for name in names if not urls[name]), settings.embedded_idle_timeout
+    if missing and settings.embedded_on_host == "refuse" and host() not in (None, "langgraph dev"):
+        unset = " and ".join(f"{name.upper()}_URL" for name in sorted(missing, reverse=True))
+        why = "the data of an embedded server is lost with this host's container"
+        fix = "if DATA_DIR is on a volume that outlives it, set EMBEDDED_ON_HOST=allow instead."
+        raise BadInput(f"Set {unset}, since {why}; {fix}")
     return embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=say)
+
+
+def _pool(settings: Settings, embedded: str | None) -> AbstractAsyncContextManager[Pool]:
+    return open_pool(settings.postgres_url or embedded or "", max_size=settings.postgres_connections)
 
 
 @asynccontextmanager

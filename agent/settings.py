@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 ExtractWhen = Literal["inline", "batched", "background"]
 AnonymousRuns = Literal["allow", "warn", "refuse"]
 Auth = Literal["", "none", "jwt", "api_key"]
+EmbeddedOnHost = Literal["allow", "refuse"]
 
 DEFAULT_USER = "default"
 PROJECT = Path(__file__).parents[1]  # `.env` and a relative DATA_DIR are looked for here, not in the working directory
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
 
     embedder: str = "local"
     postgres_url: str = ""
+    postgres_connections: int = Field(default=10, ge=4, le=1_000)  # of a pool
     index: Backend = "chroma"
     chroma_url: str = ""
     chroma_shards: int = Field(default=16, ge=1, le=256)
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
     web_origins: Annotated[tuple[str, ...], NoDecode] = ()
     anonymous_runs: AnonymousRuns = "warn"
     data_dir: Path = PROJECT / ".data"
+    embedded_on_host: EmbeddedOnHost = "refuse"
     embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds
 
     ranking: Annotated[Weights, NoDecode] = PRESETS["default"]
@@ -99,7 +102,8 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
     @field_validator(
-        "structured_output", "model_tools", "extract", "auth", "studio", "anonymous_runs", "index", "ranking",
+        "structured_output", "model_tools", "extract", "auth", "studio", "anonymous_runs", "embedded_on_host", "index",
+        "ranking",
         "log_level", mode="before",
     )  # fmt: skip
     @classmethod

@@ -5,9 +5,10 @@ as recall does. All other namespaces hold ordinary items, kept by LangGraph's ow
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from copy import copy
 from functools import partial, wraps
 from itertools import chain, groupby
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from langgraph.store.base import (
     BaseStore,
@@ -105,6 +106,12 @@ class FactStore(Parts, BaseStore):
         super().__init__(ledger, queue, open_index, options)
         self.loop, self._items = asyncio.get_running_loop(), items
         self._writes, self._item_batches = Batches(self._write_facts), Batches(self._item_ops)
+
+    def beside(self, items: BaseStore) -> Self:
+        """The same facts, with other ordinary items: those of a host that brings its own store."""
+        both = copy(self)
+        both._items, both._item_batches = items, Batches(both._item_ops)
+        return both
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Run operations in order, and return their results in that order. Consecutive ones on ordinary items run as

@@ -103,6 +103,15 @@ async def thread_owner(pool: Pool, thread_id: object) -> str | None:
     return rows[0]["owner"] if rows else None
 
 
+async def has_begun(pool: Pool, thread_id: str, run_id: str) -> bool:
+    """Whether this run of a server has saved a checkpoint of the thread."""
+    query = """
+        select 1 from checkpoints where metadata ? 'run_id' and metadata->>'run_id' = %(run)s and thread_id = %(id)s
+        limit 1
+    """
+    return is_storable(run_id) and bool(await fetch(pool, query, id=thread_id, run=run_id))
+
+
 async def check_thread_is_own(pool: Pool, user_id: str, thread_id: str) -> None:
     if await thread_owner(pool, thread_id) not in (None, "", owner_key(user_id)):
         raise BadInput(f"No thread {thread_id!r} of yours: /threads lists them.")

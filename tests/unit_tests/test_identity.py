@@ -55,6 +55,15 @@ def test_the_user_id_that_a_server_puts_into_configurable_counts_for_nothing() -
         assert identify(None, Context(user_id="ana"), configurable) == "ana"
 
 
+@pytest.mark.parametrize("name", ["anonymous", ""])
+def test_the_name_for_nobody_that_aegra_puts_into_configurable_counts_for_nothing(name: str) -> None:
+    sent: dict[str, object] = {"langgraph_auth_user": SimpleNamespace(identity=name)}
+    assert authenticated_user(sent["langgraph_auth_user"], "none") is None
+    assert identify(None, Context(), sent | {"user_id": name}) is None
+    assert identify(None, Context(user_id="ana"), sent | {"user_id": name}) == "ana"
+    assert identify(None, Context(), sent | NAMED) == "ana"
+
+
 def test_two_different_users_are_refused_by_name() -> None:
     with pytest.raises(BadInput, match="two users, 'bob' in its context and 'ana' in `configurable`: name one"):
         identify(None, Context(user_id="bob"), NAMED)
@@ -85,3 +94,7 @@ def test_an_anonymous_run_is_allowed_warned_about_or_refused(caplog: pytest.LogC
     assert line.startswith("anonymous run thread='t1' user='default': ")
     with pytest.raises(BadInput, match=r"names no user: pass context=.*authenticate users .*ANONYMOUS_RUNS=warn"):
         check_anonymous("refuse", "t1")
+    check_anonymous("allow", "t1", deployed=True)
+    with pytest.raises(BadInput, match=r"names no user: .*ANONYMOUS_RUNS=allow"):
+        check_anonymous("warn", "t1", deployed=True)
+    assert len(caplog.messages) == 1

@@ -21,12 +21,12 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.postgres.base import BasePostgresSaver
 from langgraph.graph import END
 from langgraph.runtime import Runtime
-from langgraph.store.memory import InMemoryStore
 from packaging.requirements import Requirement
 from packaging.version import Version
 from typing_extensions import TypedDict
 
 from agent.agent_graph import AgentGraph, CompiledAgentGraph
+from agent.identity import AgentStore
 
 ROOT = Path(__file__).parents[2]
 
@@ -154,7 +154,7 @@ def one(state: Counted) -> Counted:
 
 
 async def test_an_update_by_hand_still_gives_the_store_to_conditional_edges() -> None:
-    store, found = InMemoryStore(), list[object]()
+    store, found = AgentStore.__new__(AgentStore), list[object]()
 
     def after(state: Counted, runtime: Runtime) -> str:
         found.append(runtime.store)

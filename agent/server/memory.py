@@ -1,0 +1,72 @@
+"""Memory where a host runs the graph with a store of its own: opened from the settings once a process, and closed with
+it."""
+
+import asyncio
+import logging
+from typing import NamedTuple
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.store.base import BaseStore
+
+from agent.identity import AgentStore
+from agent.persistence import open_store
+from memory.errors import BadInput
+from memory.threads.saver import ThreadSaver
+from memory.threads.threads import thread_owner
+
+log = logging.getLogger(__name__)
+
+
+class Opened(NamedTuple):
+    store: asyncio.Future[AgentStore]
+    keeper: asyncio.Task[None]  # keeps it open until the event loop ends, which cancels its tasks
+
+
+opened = dict[asyncio.AbstractEventLoop, Opened]()
+told = set[str]()  # what was logged, once a process
+
+
+async def memory_beside(items: BaseStore | None, saver: object) -> AgentStore:
+    """The memory of this process, with the host's store for ordinary items. Raises BadInput or Unavailable.
+
+    `saver` is what keeps the threads: a checkpointer that is not ours does not encrypt them.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in opened:
+        store = loop.create_future()
+        opened[loop] = Opened(store, loop.create_task(_keep_open(store)))
+    memory = await asyncio.shield(opened[loop].store)
+    if memory.settings.langgraph_aes_key and is_foreign(saver):
+        fix = "unset it, or serve the graph where checkpointer.path in langgraph.json is used."
+        raise BadInput(f"LANGGRAPH_AES_KEY is set, and {type(saver).__name__} would save threads unencrypted: {fix}")
+    return memory if items is None else memory.beside(items)
+
+
+async def _keep_open(ready: asyncio.Future[AgentStore]) -> None:
+    loop = asyncio.get_running_loop()
+    try:
+        async with open_store() as store:
+            log.warning("The host has a store of its own: memory was opened from the settings.")
+            ready.set_result(store)
+            await loop.create_future()
+    except Exception as error:
+        if ready.done():
+            raise
+        ready.set_exception(error)
+        ready.exception()  # a run that was cancelled meanwhile does not read it
+    finally:
+        opened.pop(loop)  # after an error the next run tries again
+        ready.cancel()
+
+
+def is_foreign(saver: object) -> bool:
+    """Whether the threads are kept by a checkpointer that `agent.persistence` did not open."""
+    return isinstance(saver, BaseCheckpointSaver) and not isinstance(saver, ThreadSaver)
+
+
+async def check_threads(store: AgentStore, saver: object, thread_id: str) -> None:
+    """Log, once a process, that what a run has just saved is not in the database of the settings."""
+    if "threads" not in told and is_foreign(saver) and await thread_owner(store.pool, thread_id) is None:
+        told.add("threads")
+        missing = "the commands for threads, `catch-up`, `forget` and the guard against repeated runs do not see them"
+        log.warning("%s keeps threads outside POSTGRES_URL: %s.", type(saver).__name__, missing)
