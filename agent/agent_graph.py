@@ -30,13 +30,14 @@ from agent.models import open_model
 from agent.server.host import host
 from agent.server.memory import check_threads, memory_beside
 from agent.settings import DEFAULT_USER
-from agent.state import Input, State
+from agent.state import Input, Output, State
 from memory.errors import BadInput
 from memory.facts.fact import check_user_id, owner_key
 from memory.threads.threads import BEGUN_BY, check_thread_id, has_begun, has_checkpoint, thread_owner
 
 log = logging.getLogger(__name__)
 
+NODES = "langgraph_nodes"  # key in a field of the context: the nodes that it is for
 OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be set: leave `owner` out."
 
 
@@ -134,9 +135,14 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         return await super().abulk_update_state(_saved_by("", {**config, "configurable": configurable}), supersteps)
 
     def get_context_jsonschema(self) -> dict[str, Any] | None:
-        """LangGraph's own; a server that passes a run's context on by it leaves no key out."""
+        """LangGraph's own, with the fields for nodes that this graph has, as Studio shows them. A server that passes a
+        run's context on by it leaves no key out."""
         if schema := super().get_context_jsonschema():
-            schema["properties"] = _AnyKey(schema["properties"])
+            fields = schema["properties"].items()
+            used = {
+                name: [node for node in field.get(NODES, self.nodes) if node in self.nodes] for name, field in fields
+            }
+            schema["properties"] = _AnyKey({name: {**field, NODES: used[name]} for name, field in fields if used[name]})
         return schema
 
 
@@ -182,4 +188,4 @@ class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT]):
         return cast(CompiledAgentGraph[StateT, ContextT, InputT, OutputT], compiled)
 
 
-Graph: TypeAlias = CompiledAgentGraph[State, Context, Input, State]  # the chat, compiled
+Graph: TypeAlias = CompiledAgentGraph[State, Context, Input, Output]  # the chat, compiled

@@ -15,11 +15,19 @@ MEMORY: dict[str, Any] = {
     "langgraph_nodes": ["recall", "tools", "extract_memories", "extract_later", "reconcile", "summarize"]
 }
 RESPOND: dict[str, Any] = {"langgraph_nodes": ["respond"]}
+MODELS = ["openai:gpt-4.1-mini", "anthropic:claude-sonnet-4-5", "google_genai:gemini-2.5-flash", "ollama:llama3.2"]
 # What a LangGraph server and its clients put into `configurable`, which the server copies into the context.
 LANGGRAPH_KEYS = {
     "thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map", "cron_id", "langgraph_auth_user",
     "__event_streaming_v2",
 }  # fmt: skip
+
+
+def _recall_number(schema: dict[str, Any]) -> None:
+    """A number that may be left out, with its range where a form looks for it: beside the type."""
+    number, _ = schema.pop("anyOf")
+    schema.update(number, langgraph_nodes=["recall", "tools"])
+    del schema["default"]
 
 
 class Context(BaseModel):
@@ -30,13 +38,13 @@ class Context(BaseModel):
     user_id: str = Field(default=DEFAULT_USER, json_schema_extra=MEMORY)
     """Whose memory is used; `user_id` in the run's `configurable` means the same. For development: an authenticated
     user always takes precedence."""
-    model: str = Field(default="", json_schema_extra=RESPOND)
+    model: str = Field(default="", examples=MODELS, json_schema_extra=RESPOND)
     """The chat model, such as "openai:gpt-4.1-mini"; empty for the one set by CHAT_MODEL."""
     system_prompt: str = Field(default=SYSTEM_PROMPT, json_schema_extra=RESPOND | {"langgraph_type": "prompt"})
     """The beginning of the system prompt, before what is known about the user."""
-    memory_tokens: int | None = Field(default=None, ge=0, le=100_000, json_schema_extra={"langgraph_nodes": ["recall"]})
+    memory_tokens: int | None = Field(default=None, ge=0, le=100_000, json_schema_extra=_recall_number)
     """About how many tokens of recalled facts the prompt may contain; empty for MEMORY_TOKENS."""
-    timezone: str = Field(default="", json_schema_extra=MEMORY)
+    timezone: str = Field(default="", examples=["Europe/Oslo", "America/New_York"], json_schema_extra=MEMORY)
     """The user's time zone, such as "Europe/Oslo"; empty: the offset that the message's time carries, else UTC."""
 
     @model_validator(mode="before")

@@ -180,7 +180,9 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
 
 async def extract_in_background(state: BackgroundState, runtime: Runtime[Context]) -> Update:
     """The `extract_memories` of the background graph: as many of the given utterances as one call takes."""
-    now, utterances = utc_now(), [Utterance.model_validate(said) for said in state.get("utterances", [])]
+    if "utterances" not in state:
+        raise BadInput("This graph is run by `chat` after a pause, with `utterances`: talk to `chat` instead.")
+    now, utterances = utc_now(), [Utterance.model_validate(said) for said in state["utterances"]]
     started_at = min(parse_date(state.get("started_at")) or now, now)
     update = await _extract(runtime, utterances, started_at, calls=MAX_FAILURES)
     # A server keeps the values that a run ends with, so the last step removes the utterances.

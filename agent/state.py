@@ -128,11 +128,25 @@ class State(Input, ConversationState):
     changes: Annotated[MemoryChanges | None, UntrackedValue]
 
 
+class Output(TypedDict):
+    """What a run without a stream returns: the conversation, and what the turn changed in memory."""
+
+    messages: Annotated[list[AnyMessage], merge_messages]
+    notice: Annotated[str | None, UntrackedValue]
+    changes: Annotated[MemoryChanges | None, UntrackedValue]
+
+
 class BackgroundInput(ExtractionThread):
     """The input of the graph `background_extraction`."""
 
     utterances: Annotated[list[dict[str, Any]], UntrackedValue]  # never saved: forgetting would not reach them here
     started_at: Annotated[str, UntrackedValue]  # ISO time: what was forgotten after it is not learned
+
+
+class BackgroundOutput(TypedDict):
+    """What such a run returns: what its last extraction changed in memory."""
+
+    changes: Annotated[MemoryChanges | None, UntrackedValue]
 
 
 class BackgroundState(BackgroundInput, OwnedThread):

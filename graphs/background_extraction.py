@@ -5,9 +5,11 @@ from langgraph.graph import END, START
 from agent.agent_graph import AgentGraph
 from agent.context import Context
 from agent.nodes import after_background_step, extract_in_background, reconcile
-from agent.state import BackgroundInput, BackgroundState
+from agent.state import BackgroundInput, BackgroundOutput, BackgroundState
 
-builder = AgentGraph(BackgroundState, context_schema=Context, input_schema=BackgroundInput)
+builder = AgentGraph(
+    BackgroundState, context_schema=Context, input_schema=BackgroundInput, output_schema=BackgroundOutput
+)
 builder.add_node("extract_memories", extract_in_background)
 builder.add_node(reconcile, input_schema=BackgroundState)
 builder.add_edge(START, "extract_memories")

@@ -14,6 +14,7 @@ MAX_COUNT = 2**31 - 1  # the largest number that a limit or an offset may be
 PROBLEMS = {
     "missing": "is missing",
     "extra_forbidden": "is unknown here",
+    "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_parsing_size": "is too large",
     "int_from_float": "must be a whole number",

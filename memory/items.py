@@ -51,6 +51,12 @@ def namespace_user(namespace: Sequence[str]) -> str | None:
 
 
 def fact_value(fact: Fact) -> Value:
+    """What an item shows: the sentence, and those other fields that are not as in any fact."""
+    return fact.model_dump(mode="json", include=set(EDITABLE), exclude_defaults=True)
+
+
+def all_fields(fact: Fact) -> Value:
+    """What a filter compares."""
     return fact.model_dump(mode="json", include=set(EDITABLE))
 
 

@@ -32,7 +32,7 @@ from memory.facts.changes import Changes
 from memory.facts.fact import MAX_KEY, Fact, check_text, key_forms, utc_now
 from memory.index.queue import IndexQueue
 from memory.index.registry import OpenIndex
-from memory.items import FACTS, fact_from_value, fact_value, facts_namespace, matches, namespace_user
+from memory.items import FACTS, all_fields, fact_from_value, fact_value, facts_namespace, matches, namespace_user
 from memory.learn import writes
 from memory.ledger.ledger import Ledger
 from memory.parts import Parts
@@ -202,7 +202,7 @@ class FactStore(Parts, BaseStore):
 
     async def _search(self, user_id: str, op: SearchOp) -> list[SearchItem]:
         until, scored = op.offset + op.limit, list[tuple[Fact, float | None]]()
-        only = (lambda fact: matches(fact_value(fact), op.filter)) if op.filter else None
+        only = (lambda fact: matches(all_fields(fact), op.filter)) if op.filter else None
         if op.query:
             hits = await self.searcher(user_id).search(op.query, until, only=only)
             scored += [(hit.fact, hit.score) for hit in hits]

@@ -26,7 +26,7 @@ from agent.context import Context
 from agent.extraction_schedule import background_input, unextracted_messages
 from agent.identity import AgentStore
 from agent.persistence import open_checkpointer, open_store
-from agent.state import BackgroundInput, BackgroundState, MemoryChanges
+from agent.state import BackgroundInput, BackgroundOutput, BackgroundState, MemoryChanges
 from graphs.background_extraction import builder as background_builder
 from graphs.chat import builder
 from memory.embedded.connect import ServerName, embedded_servers
@@ -51,7 +51,7 @@ EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 """When the batch was said: before the turns, so that its home city is an older statement that arrives late."""
 log = logging.getLogger(__name__)
 
-BackgroundGraph: TypeAlias = CompiledAgentGraph[BackgroundState, Context, BackgroundInput, BackgroundState]
+BackgroundGraph: TypeAlias = CompiledAgentGraph[BackgroundState, Context, BackgroundInput, BackgroundOutput]
 
 AckKind = Literal["kept", "shown", "remembered", "retired"]
 
