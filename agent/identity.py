@@ -67,7 +67,7 @@ def identify(authenticated: str | None, context: Context, configurable: Mapping[
             raise BadInput(f"{quoted(key)} in the run's `configurable` is unknown: did you mean user_id?")
     given = [context.user_id] if "user_id" in context.model_fields_set else []
     if "user_id" in configurable and not on_server(configurable):
-        caller = configurable.get("langgraph_auth_user")
+        caller: Any = configurable.get("langgraph_auth_user")
         if not hasattr(caller, "identity") or configurable["user_id"] != caller.identity:
             given.append(configurable["user_id"])
     named = [check_user_id(user_id) for user_id in given]

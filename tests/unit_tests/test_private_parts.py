@@ -16,6 +16,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 from langchain_core.runnables import RunnableConfig
+from langgraph._internal._constants import CONFIG_KEY_RUNTIME
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.postgres.base import BasePostgresSaver
@@ -164,7 +165,8 @@ async def test_an_update_by_hand_still_gives_the_store_to_conditional_edges() ->
     builder.add_node("one", one)
     builder.set_entry_point("one")
     builder.add_conditional_edges("one", after, [END])
-    graph = builder.compile(checkpointer=InMemorySaver(), store=store)
+    graph = builder.compile(checkpointer=InMemorySaver())
     assert type(graph) is type(graph.with_config(tags=["a"])) is CompiledAgentGraph
-    await graph.aupdate_state(RunnableConfig(configurable={"thread_id": "t"}), {"count": 2}, as_node="one")
+    config = RunnableConfig(configurable={"thread_id": "t", CONFIG_KEY_RUNTIME: Runtime(store=store)})
+    await graph.aupdate_state(config, {"count": 2}, as_node="one")
     assert found == [store], "CONFIG_KEY_RUNTIME no longer sets the runtime of an update"
