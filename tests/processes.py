@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -79,6 +81,74 @@ def chat(
     return subprocess.CompletedProcess(result.args, result.returncode, result.stdout.decode(), result.stderr.decode())
 
 
+@dataclass
+class Server:
+    """A server that a test has started in a directory."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    health: str
+    """The path that answers once it is ready."""
+
+    def ready(self) -> Self:
+        """Wait until it answers."""
+        deadline = time.monotonic() + READY_TIMEOUT
+        while not answers(self.url + self.health):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"The server did not start:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.1)
+        return self
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@contextmanager
+def serving(
+    command: Sequence[str], directory: Path, variables: Mapping[str, str], port: int, health: str
+) -> Iterator[Server]:
+    """A server that `command` starts on this port, stopped at the end. `ready` waits for it."""
+    log = directory / "server.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=directory, env=environment(variables), stdout=output, stderr=output, start_new_session=True
+        )
+    server = Server(f"http://127.0.0.1:{port}", process, log, health)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def dev_server(
+    directory: Path,
+    variables: Mapping[str, str],
+    config: Path = ROOT / "langgraph.json",
+    *,
+    reload: bool = False,
+    prefix: Sequence[str] = (),
+) -> AbstractContextManager[Server]:
+    """A `langgraph dev` with its data in `directory`.
+
+    `reload` restarts it when code in `directory` changes, as `make dev` does. `prefix` is a program that runs it.
+    """
+    port = free_port()
+    command = [*prefix, sys.executable, "-m", "agent.terminal.dev", "--no-browser", "--n-jobs-per-worker", "10"]
+    command += [] if reload else ["--no-reload"]
+    return serving([*command, "--port", str(port), "--config", str(config)], directory, variables, port, "/ok")
+
+
 @contextmanager
 def langgraph_dev(
     directory: Path,
@@ -88,39 +158,9 @@ def langgraph_dev(
     reload: bool = False,
     prefix: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Run a real `langgraph dev` with its data in `directory`, and yield its URL once it answers.
-
-    `reload` restarts it when code in `directory` changes, as `make dev` does. `prefix` is a program that runs it.
-    """
-    port = free_port()
-    log = directory / "server.log"
-    command = [*prefix, sys.executable, "-m", "agent.terminal.dev", "--no-browser", "--n-jobs-per-worker", "10"]
-    command += [] if reload else ["--no-reload"]
-    with log.open("ab") as output:
-        server = subprocess.Popen(
-            [*command, "--port", str(port), "--config", str(config)],
-            cwd=directory,
-            env=environment(variables),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + READY_TIMEOUT
-        while not answers(f"{url}/ok"):
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"langgraph dev did not start:\n{log.read_text()[-4000:]}")
-            time.sleep(0.1)
-        yield url
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+    """The same, ready: yields its URL."""
+    with dev_server(directory, variables, config, reload=reload, prefix=prefix) as server:
+        yield server.ready().url
 
 
 def answers(url: str) -> bool:

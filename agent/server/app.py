@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agent.server import auth  # noqa: F401 - ends the start of a server that others can reach and that asks nobody
 from agent.server.host import development_server, host
+from agent.server.memory import lifespan
 from agent.server.origins import DEVELOPMENT, STUDIO, OnlyKnownPages
 from agent.settings import Settings, read_settings
 
@@ -33,7 +34,7 @@ def open_app(settings: Settings) -> Starlette:
     if host() == "Aegra":
         from fastapi import FastAPI  # Aegra, which brings it, takes no other kind
 
-        return cast(Starlette, FastAPI(middleware=middleware(settings)))
+        return cast(Starlette, FastAPI(middleware=middleware(settings), lifespan=lifespan))
     return Starlette(middleware=middleware(settings))
 
 

@@ -3,6 +3,8 @@ it."""
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -42,11 +44,28 @@ async def memory_beside(items: BaseStore | None, saver: object) -> AgentStore:
     return memory if items is None else memory.beside(items)
 
 
+async def close() -> None:
+    """Close the memory of this event loop, if it is open."""
+    if memory := opened.get(asyncio.get_running_loop()):
+        memory.keeper.cancel()
+        await asyncio.wait([memory.keeper])
+
+
+@asynccontextmanager
+async def lifespan(_: object) -> AsyncIterator[None]:
+    """Open memory when such a host starts, so that wrong settings end the start, and close it when the host ends."""
+    await memory_beside(None, None)
+    try:
+        yield
+    finally:
+        await close()
+
+
 async def _keep_open(ready: asyncio.Future[AgentStore]) -> None:
     loop = asyncio.get_running_loop()
     try:
         async with open_store() as store:
-            log.warning("The host has a store of its own: memory was opened from the settings.")
+            log.info("memory was opened from the settings: the host has a store of its own")
             ready.set_result(store)
             await loop.create_future()
     except Exception as error:

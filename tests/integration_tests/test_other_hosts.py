@@ -1,6 +1,7 @@
 """The graph on a host that ignores our openers and hands it a Postgres saver and a store of its own, as Aegra does."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -40,15 +41,8 @@ async def hosted(environment: dict[str, str]) -> AsyncIterator[Graph]:
         await saver.setup()
         await items.setup()
         yield builder.compile(checkpointer=saver, store=items)
-        await close()
-
-
-async def close() -> None:
-    """End the task that keeps memory open, as the end of the event loop does."""
-    (memory,) = host_memory.opened.values()
-    memory.keeper.cancel()
-    await asyncio.wait([memory.keeper])
-    assert not host_memory.opened
+        await host_memory.close()
+        assert not host_memory.opened
 
 
 def run_of(user: object, thread: str = "", **configurable: object) -> RunnableConfig:
@@ -65,6 +59,7 @@ def says(text: str) -> Input:
 async def test_memory_opens_itself_once_and_remembers_across_threads(
     hosted: Graph, openai: ScriptedOpenAI, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     openai.reply(Text("Hello."), Text("Safe travels."), Text("In Austin."))
     openai.extraction(found(HOME), found(AUSTIN))
     first, second = await asyncio.gather(
@@ -79,7 +74,7 @@ async def test_memory_opens_itself_once_and_remembers_across_threads(
     prompt = [request for request in openai.requests if request.kind == "reply"][-1].messages[0]["content"]
     assert "Lives in Austin" in prompt
     assert "San Francisco" not in prompt
-    opened = [line for line in caplog.messages if line.startswith("The host has a store of its own")]
+    opened = [line for line in caplog.messages if line.startswith("memory was opened from the settings")]
     assert len(opened) == 1, second
 
 
@@ -109,7 +104,7 @@ async def test_what_nodes_put_is_in_the_hosts_store_and_facts_are_beside_it(
     assert result["notice"] == "Lives in San Francisco"
     assert items.get(("preferences", user), "tone")
     assert sum("InMemorySaver keeps threads outside POSTGRES_URL" in line for line in caplog.messages) == 1
-    await close()
+    await host_memory.close()
 
 
 async def test_a_placeholder_for_everybody_is_no_identity(hosted: Graph, openai: ScriptedOpenAI, user: str) -> None:
