@@ -18,10 +18,10 @@ KILLS ?= 60
 export LANGGRAPH_CLI_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat dev token test unit fresh torture bench evals lint format add lock upgrade clean
+.PHONY: help setup chat dev token test unit test-aegra fresh torture bench evals lint format add lock upgrade clean
 
 help:  ## list these commands
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup:  ## create .venv with the pinned packages (the other commands do this when needed)
 	@$(INSTALL)
@@ -40,6 +40,9 @@ test: setup  ## run the unit tests, the integration tests and a few set-up tests
 
 unit: setup  ## run the tests that open no socket
 	@$(BIN) -m pytest tests/unit_tests $(ARGS)
+
+test-aegra: setup  ## test two Aegra servers, installed in .venv/aegra (needs a Python 3.12 or newer)
+	@$(BIN) -m pytest tests/aegra -v $(ARGS)
 
 fresh: setup  ## test the set-up as different users and with each Python (ARGS=--tests also runs the tests of each copy)
 	@$(BIN) -m pytest tests/fresh -v -m "" $(ARGS)

@@ -1,5 +1,6 @@
 """Everything that README.md and docs/ refer to exists: files, links, settings, commands and options."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 import typer
 
 from agent.__main__ import app
+from memory.environment import NO_TELEMETRY
 from memory.recall.render import render
 from tests.checks.report import check
 from tests.documents import IS_TEMPLATE, PACKAGES, PAGES, ROOT, Block, DoesNotApply, blocks, change, prose
@@ -77,10 +79,10 @@ def test_every_name_in_capitals_on_a_page_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     problems = []
     for line in shell_lines(page):
-        if made := re.match(r"make ((?:[a-z]+ ?)+)", line):
+        if made := re.match(r"make ((?:[a-z-]+ ?)+)", line):
             missing = [name for name in made[1].split() if name not in targets]
             problems += [f"{page.name} names `make {name}`, which the Makefile does not have." for name in missing]
         if ran := re.match(r"python -m agent ([a-z-].*)", line):
@@ -114,6 +116,24 @@ def test_the_names_in_langgraph_json_exist() -> None:
         except (ImportError, AttributeError):
             problems.append(f"langgraph.json names {path}, which does not exist: correct it.")
     check(problems)
+
+
+def test_aegra_json_names_the_same_things() -> None:
+    """Aegra takes files in place of modules, and has no use for our checkpointer and store."""
+    langgraph, aegra = (json.loads((ROOT / name).read_text()) for name in ("langgraph.json", "aegra.json"))
+    problems = []
+    for name, graph in aegra["graphs"].items():
+        path, _, attribute = graph["path"].removeprefix("./").partition(":")
+        module = path.removesuffix(".py").replace("/", ".")
+        if {**graph, "path": f"{module}:{attribute}"} != langgraph["graphs"].get(name) or not (ROOT / path).exists():
+            problems.append(f"The graph {name} in aegra.json is not the one in langgraph.json: correct it.")
+    if (aegra["auth"], aegra["http"]["app"]) != (langgraph["auth"], langgraph["http"]["app"]):
+        problems.append("`auth` and `http.app` in aegra.json are not those in langgraph.json: correct them.")
+    check(problems)
+
+
+def test_langgraph_json_turns_telemetry_off_before_anything_is_imported() -> None:
+    assert json.loads((ROOT / "langgraph.json").read_text())["env"] == NO_TELEMETRY
 
 
 @pytest.mark.skipif(not IS_TEMPLATE, reason="a project made from the template has already changed these files")

@@ -1,14 +1,17 @@
 """The graph as `langgraph dev` serves it to Studio and to SDK clients."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
+from ast import literal_eval
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
@@ -19,7 +22,8 @@ from tests.conftest import variables_for
 from tests.conversation import HOME, candidate, found
 from tests.documents import ROOT, blocks
 from tests.openai_server import ScriptedOpenAI, Status, Text
-from tests.processes import chat, free_port, langgraph_dev
+from tests.processes import chat as talk
+from tests.processes import free_port, langgraph_dev
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Server:
     log: Path
 
 
+RANGE = {"type": "integer", "minimum": 0, "maximum": 100_000}
 AUSTIN = candidate("Lives in Austin", "I moved to Austin", "home city", category="location")
 
 
@@ -120,9 +125,19 @@ async def test_studio_finds_a_form_and_model_failures_are_reported(server: Serve
     form = schemas["context_schema"]["properties"]
     assert set(form) == {"user_id", "model", "system_prompt", "memory_tokens", "timezone"}
     assert all(field["description"] for field in form.values())
+    assert {name: form["memory_tokens"][name] for name in ("type", "minimum", "maximum")} == RANGE
+    assert form["model"]["examples"]
+    assert set(schemas["output_schema"]["properties"]) == {"messages", "notice", "changes"}
+    (internal,) = await client.assistants.search(graph_id="background_extraction")
+    schemas = await client.assistants.get_schemas(internal["assistant_id"])
+    for graph, fields in (("chat", form), ("background_extraction", schemas["context_schema"]["properties"])):
+        nodes = {node["id"] for node in (await client.assistants.get_graph(graph))["nodes"]}
+        assert all({*field["langgraph_nodes"]} <= nodes for field in fields.values()), graph
     thread = (await client.threads.create())["thread_id"]
     said: Any = {"messages": [{"role": "user", "content": "Hello"}]}
-    outcome: Any = await client.runs.wait(thread, "chat", input=said, context={"model": "gpt"}, raise_error=False)
+    outcome: Any = await client.runs.wait(thread, "chat", input=said, context={"memory_tokens": -1}, raise_error=False)
+    assert outcome["__error__"]["message"] == "The run's context: memory_tokens: must be at least 0."
+    outcome = await client.runs.wait(thread, "chat", input=said, context={"model": "gpt"}, raise_error=False)
     assert "The model 'gpt' names no provider" in outcome["__error__"]["message"]
     assert not (await client.threads.get_state(thread))["values"]
     server.openai.reply(Status(401, "Zanzibar is no key."))
@@ -135,6 +150,31 @@ async def test_studio_finds_a_form_and_model_failures_are_reported(server: Serve
     assert "Zanzibar" not in log
 
 
+async def test_mcp_offers_the_chat_and_refuses_the_internal_graph(server: Server, user: str) -> None:
+    server.openai.reply(Text("Nice city."))
+    server.openai.extraction(found(HOME))
+
+    async def ask(method: str, **params: object) -> Any:
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        async with httpx.AsyncClient(timeout=60) as client:
+            sent = await client.post(f"{server.url}/mcp", json=message, headers={"accept": "application/json"})
+        return sent.json()["result"]
+
+    names = {tool["description"]: tool["name"] for tool in (await ask("tools/list"))["tools"]}
+    graphs = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
+    chat, internal = (names[graphs[graph]["description"]] for graph in ("chat", "background_extraction"))
+    arguments, context = {"messages": "I live in San Francisco."}, {"user_id": user}
+    answer = await ask("tools/call", name=chat, arguments=arguments, context=context)
+    (content,) = answer["content"]
+    assert (answer.get("isError"), content["type"]) == (None, "text")
+    said = literal_eval(content["text"])
+    assert set(said) == {"messages", "notice", "changes"}
+    assert said["messages"][-1]["content"] == "Nice city."
+    assert said["changes"]["added"] == ["Lives in San Francisco"]
+    answer = await ask("tools/call", name=internal, arguments={"conversation": "x"}, context=context)
+    assert answer["isError"]
+
+
 async def test_terminals_and_a_server_share_one_data_directory(
     environment: dict[str, str], tmp_path: Path, offline_model: None
 ) -> None:
@@ -145,8 +185,8 @@ async def test_terminals_and_a_server_share_one_data_directory(
     with langgraph_dev(tmp_path, fresh) as url:
         client = get_client(url=url)
         first, second = await asyncio.gather(
-            asyncio.to_thread(chat, "I live in Lima.\n", fresh, tmp_path, "--user", "ada"),
-            asyncio.to_thread(chat, "I live in Rome.\n", fresh, tmp_path, "--user", "bob"),
+            asyncio.to_thread(talk, "I live in Lima.\n", fresh, tmp_path, "--user", "ada"),
+            asyncio.to_thread(talk, "I live in Rome.\n", fresh, tmp_path, "--user", "bob"),
         )
         assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
         for user, answer in (("ada", "You live in Lima."), ("bob", "You live in Rome.")):

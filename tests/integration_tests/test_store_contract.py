@@ -281,7 +281,7 @@ PROMISES: list[Promise] = [
 ]
 
 DIFFERENCES: dict[Promise, str] = {
-    any_json_object_is_a_value: "A value has the fields of a fact, and needs `text`. `content` is read back as `text`.",
+    any_json_object_is_a_value: "A value has fields of a fact, and needs `text`. `content` is read back as `text`.",
     a_put_replaces_the_whole_value: "What a put leaves out stays as it was; `null` stands for the default.",
     the_same_value_again_is_an_update: "Putting the same again changes nothing, not even `updated_at`.",
     items_under_other_keys_stay_as_they_are: "A put into a slot of one value also supersedes another key's fact.",

@@ -56,7 +56,7 @@ def test_the_user_id_that_a_server_puts_into_configurable_counts_for_nothing() -
 
 
 @pytest.mark.parametrize("name", ["anonymous", ""])
-def test_the_name_for_nobody_that_aegra_puts_into_configurable_counts_for_nothing(name: str) -> None:
+def test_the_name_that_aegra_gives_to_nobody_counts_for_nothing(name: str) -> None:
     sent: dict[str, object] = {"langgraph_auth_user": SimpleNamespace(identity=name)}
     assert authenticated_user(sent["langgraph_auth_user"], "none") is None
     assert identify(None, Context(), sent | {"user_id": name}) is None
