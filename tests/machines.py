@@ -9,10 +9,13 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jwt
 from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
 
 from memory.embedded.connect import Addresses
 from tests.collecting import asked, wait_until
@@ -33,6 +36,20 @@ class Machines:
     servers: list[Server] = field(default_factory=list)
     slow: str = ""
     go: threading.Event = field(default_factory=threading.Event)
+    secret: str = ""
+    """What signs the users' tokens; "" where the context names the user."""
+
+    def client(self, number: int, user: str) -> LangGraphClient:
+        """A client of one of the servers."""
+        claims = {"sub": user, "exp": datetime.now(UTC) + timedelta(hours=1)}
+        token = jwt.encode(claims, self.secret, "HS256") if self.secret else ""
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return get_client(url=self.servers[number].url, api_key=None, headers=headers)
+
+    def run_of(self, user: str, text: str) -> Any:
+        """The arguments of a run that sends a message."""
+        given = {"messages": [{"role": "user", "content": text}]}
+        return {"input": given, "context": {} if self.secret else {"user_id": user}, "if_not_exists": "create"}
 
     def extraction(self, request: Request) -> Answer:
         held = self.slow and self.slow in str(request.messages[-1]["content"])
@@ -42,16 +59,10 @@ class Machines:
     async def say(self, number: int, user: str, text: str, thread: str = "") -> Any:
         """Send a message to one of the servers, in a new thread by default, and return what the run returns. Raises
         what the server says if the run fails."""
-        given: Any = {"messages": [{"role": "user", "content": text}]}
-        options: Any = {
-            "input": given,
-            "context": {"user_id": user},
-            "stream_mode": "values",
-            "if_not_exists": "create",
-        }
         values: Any = None
-        async with get_client(url=self.servers[number].url, api_key=None) as client:
-            async for part in client.runs.stream(thread or str(uuid.uuid4()), "chat", stream_mode="values", **options):
+        async with self.client(number, user) as client:
+            sent = self.run_of(user, text)
+            async for part in client.runs.stream(thread or str(uuid.uuid4()), "chat", stream_mode="values", **sent):
                 if part.event == "error":
                     raise RuntimeError(part.data)
                 values = part.data if part.event == "values" else values
@@ -59,10 +70,8 @@ class Machines:
 
     async def begin(self, number: int, user: str, text: str, thread: str) -> None:
         """Send a message whose extraction is held, and return while it waits."""
-        given: Any = {"messages": [{"role": "user", "content": text}]}
-        options: Any = {"input": given, "context": {"user_id": user}, "if_not_exists": "create", "durability": "sync"}
-        async with get_client(url=self.servers[number].url, api_key=None) as client:
-            await client.runs.create(thread, "chat", **options)
+        async with self.client(number, user) as client:
+            await client.runs.create(thread, "chat", durability="sync", **self.run_of(user, text))
         await wait_until(lambda: any(text in texts for texts in asked(self.openai)))
 
     def recalled(self) -> list[str]:

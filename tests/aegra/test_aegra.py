@@ -1,0 +1,123 @@
+"""Two Aegra servers on one Postgres, one Redis and one Chroma, as `make test-aegra` runs them."""
+
+import asyncio
+import os
+import re
+import secrets
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from langgraph_sdk import get_client
+from langgraph_sdk.errors import AuthenticationError
+
+from tests.collecting import asked
+from tests.conftest import variables_for
+from tests.fresh.clone import find_python
+from tests.machines import (
+    Machines,
+    a_turn_that_was_cut_off_is_learned_by_the_other,
+    both_servers_remember_at_once,
+    databases,
+    names,
+    nothing_is_lost_when_the_databases_restart,
+)
+from tests.processes import ROOT, free_port, serving
+from tests.redis_server import RedisProcess
+from tests.torture.script import items
+
+VENV = ROOT / ".venv" / "aegra"
+AEGRA = {
+    "AUTH": "jwt",
+    "REDIS_BROKER_ENABLED": "true",
+    "AEGRA_CONFIG": str(ROOT / "aegra.json"),
+    "LANGGRAPH_MAX_POOL_SIZE": "10",
+    "SQLALCHEMY_POOL_SIZE": "5",
+    "SQLALCHEMY_MAX_OVERFLOW": "5",
+    "LEASE_DURATION_SECONDS": "5",  # a killed server's runs begin again after that, 30 s by default
+    "HEARTBEAT_INTERVAL_SECONDS": "1",
+    "REAPER_INTERVAL_SECONDS": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def python() -> str:
+    """The Python of a virtual environment with Aegra and this project, with the versions of requirements.lock."""
+    python = VENV / "bin" / "python"
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    if not python.exists():
+        base = os.environ.get("AEGRA_PYTHON") or find_python("3.12")
+        subprocess.run([*uv, "venv", "--python", base, str(VENV)], check=True)
+    pins = VENV / "pins.txt"
+    pins.write_text(
+        "\n".join(re.findall(r"^[a-z0-9-]+==[^\\\n]+", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    )
+    install = [
+        "pip",
+        "install",
+        "--python",
+        str(python),
+        "--constraints",
+        str(pins),
+        "--group",
+        "aegra",
+        "--editable",
+        ".",
+    ]
+    subprocess.run([*uv, *install], cwd=ROOT, check=True)
+    return str(python)
+
+
+@pytest.fixture(scope="module")
+def machines(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    directory = tmp_path_factory.mktemp("aegra")
+    with databases(directory) as machines, RedisProcess(directory, search=False) as redis, ExitStack() as stack:
+        variables = variables_for(machines.addresses, machines.openai, directory) | AEGRA
+        variables |= {"MODEL_TIMEOUT": "60", "REDIS_URL": f"{redis.url}/0", "DATABASE_URL": variables["POSTGRES_URL"]}
+        machines.secret = variables["JWT_SECRET"] = secrets.token_hex(32)
+        for name in ("first", "second"):
+            (directory / name).mkdir()
+            port = free_port()
+            command = [python, "-m", "uvicorn", "aegra_api.main:app", "--port", str(port)]
+            server = serving(command, directory / name, variables | {"PORT": str(port)}, port, "/health")
+            # One after the other: two that make their tables at the same time fail.
+            machines.servers.append(stack.enter_context(server).ready())
+        yield machines
+
+
+async def test_both_servers_remember_at_once(machines: Machines, user: str) -> None:
+    await both_servers_remember_at_once(machines, user)
+
+
+async def test_nothing_is_lost_when_the_databases_restart(machines: Machines, user: str) -> None:
+    await nothing_is_lost_when_the_databases_restart(machines, user)
+
+
+async def test_two_messages_of_a_thread_at_once_follow_each_other(machines: Machines, user: str) -> None:
+    thread, said = str(uuid.uuid4()), names(4)
+    await machines.say(0, user, items(said[0]), thread)
+    await asyncio.gather(*(machines.say(n % 2, user, items(name), thread) for n, name in enumerate(said[1:])))
+    values = await machines.say(0, user, "What do I collect?", thread)
+    assert [message["type"] for message in values["messages"]] == ["human", "ai"] * 5
+
+
+async def test_a_client_that_names_nobody_is_refused(machines: Machines) -> None:
+    with pytest.raises(AuthenticationError, match="Who calls"):
+        await get_client(url=machines.servers[0].url, api_key=None).threads.create()
+
+
+async def test_the_run_of_a_killed_server_is_continued_by_the_other(machines: Machines, user: str) -> None:
+    """Aegra gives it to another server once its lease has expired. What it had said is not said again."""
+    thread, texts = await a_turn_that_was_cut_off_is_learned_by_the_other(machines, user)
+    async with machines.client(1, user) as client:
+        async with asyncio.timeout(60):
+            while any(run["status"] in ("pending", "running") for run in await client.runs.list(thread)):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+        state: Any = await client.threads.get_state(thread)
+    assert [m["content"] for m in state["values"]["messages"] if m["type"] == "human"] == texts
+    assert "run continued" in machines.servers[1].log.read_text()
+    assert asked(machines.openai)[-1] == texts
