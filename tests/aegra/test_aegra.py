@@ -93,10 +93,6 @@ async def test_both_servers_remember_at_once(machines: Machines, user: str) -> N
     await both_servers_remember_at_once(machines, user)
 
 
-async def test_nothing_is_lost_when_the_databases_restart(machines: Machines, user: str) -> None:
-    await nothing_is_lost_when_the_databases_restart(machines, user)
-
-
 async def test_two_messages_of_a_thread_at_once_follow_each_other(machines: Machines, user: str) -> None:
     thread, said = str(uuid.uuid4()), names(4)
     await machines.say(0, user, items(said[0]), thread)
@@ -120,4 +116,9 @@ async def test_the_run_of_a_killed_server_is_continued_by_the_other(machines: Ma
         state: Any = await client.threads.get_state(thread)
     assert [m["content"] for m in state["values"]["messages"] if m["type"] == "human"] == texts
     assert "run continued" in machines.servers[1].log.read_text()
-    assert asked(machines.openai)[-1] == texts
+    assert [shown for shown in asked(machines.openai) if texts[0] in shown] == [texts[:1], texts]
+
+
+async def test_nothing_is_lost_when_the_databases_restart(machines: Machines, user: str) -> None:
+    """The server that is left. Aegra's own pool takes up to a minute to find the new Postgres."""
+    await nothing_is_lost_when_the_databases_restart(machines, user, restarts=1)

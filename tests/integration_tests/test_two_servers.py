@@ -41,7 +41,7 @@ async def test_both_servers_remember_at_once(machines: Machines, user: str) -> N
 
 
 async def test_nothing_is_lost_when_the_databases_restart(machines: Machines, user: str) -> None:
-    await nothing_is_lost_when_the_databases_restart(machines, user)
+    await nothing_is_lost_when_the_databases_restart(machines, user, restarts=2)
 
 
 async def test_a_turn_that_was_cut_off_is_learned_by_the_other(machines: Machines, user: str) -> None:
