@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from ast import literal_eval
 from collections.abc import AsyncIterator, Iterator
@@ -18,10 +19,11 @@ from langgraph_sdk.client import LangGraphClient
 
 from memory.embedded.connect import Addresses
 from memory.items import facts_namespace
+from tests.collecting import wait_until
 from tests.conftest import variables_for
 from tests.conversation import HOME, candidate, found
 from tests.documents import ROOT, blocks
-from tests.openai_server import ScriptedOpenAI, Status, Text
+from tests.openai_server import After, ScriptedOpenAI, Status, Text
 from tests.processes import chat as talk
 from tests.processes import free_port, langgraph_dev
 
@@ -64,25 +66,35 @@ async def reply(client: LangGraphClient, thread_id: str, user: str, text: str) -
 async def test_replies_are_streamed_and_memory_outlives_the_server(
     environment: dict[str, str], openai: ScriptedOpenAI, user: str, tmp_path: Path
 ) -> None:
+    """A run that is under way when the server stops is begun again by the next one, which says nothing twice."""
+    stopped = threading.Event()
     openai.reply(Text("Hello, Ada of San Francisco.", delay=0.01), Text("Safe travels."))
-    openai.extraction(found(HOME), found(AUSTIN))
+    openai.extraction(found(HOME), found(AUSTIN), After(stopped, found()))
     with langgraph_dev(tmp_path, environment) as url:
         client = get_client(url=url)
         first = (await client.threads.create())["thread_id"]
         assert await reply(client, first, user, "I live in San Francisco.") == "Hello, Ada of San Francisco."
         second = (await client.threads.create())["thread_id"]
         assert await reply(client, second, user, "I moved to Austin") == "Safe travels."
-        state = await client.threads.get_state(first)
-        values: Any = state["values"]
+        values: Any = (await client.threads.get_state(first))["values"]
         assert [message["content"] for message in values["messages"]] == [
             "I live in San Francisco.",
             "Hello, Ada of San Francisco.",
         ]
         assert values["extracted_until"] == values["messages"][0]["id"]
         assert "recalled" not in values
+        left: Any = {"messages": [{"role": "user", "content": "I like it here."}]}
+        run = await client.runs.create(second, "chat", input=left, context={"user_id": user})
+        await wait_until(lambda: openai.calls("extraction") == 3)
+    stopped.set()
     dead = f"http://127.0.0.1:{free_port()}"  # a proxy that is down, in front of everything but loopback
     with langgraph_dev(tmp_path, {**environment, "HTTP_PROXY": dead, "ALL_PROXY": dead}) as url:
         client = get_client(url=url)
+        await client.runs.join(second, run["run_id"])
+        values = (await client.threads.get_state(second))["values"]
+        assert [message["type"] for message in values["messages"]] == ["human", "ai"] * 2
+        assert values["extracted_until"] == values["messages"][2]["id"]
+        assert openai.calls("reply") == 3
         third = (await client.threads.create())["thread_id"]
         await reply(client, third, user, "Where do I live?")
         prompt = [r for r in openai.requests if r.kind == "reply"][-1].messages[0]["content"]
