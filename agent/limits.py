@@ -13,6 +13,7 @@ TOOL_TIMEOUT = 4.0  # a search by the model
 SCHEDULE_TIMEOUT = 5.0
 RECONCILE_TIMEOUT = 7.0
 CHECKPOINTS = 1.0  # of the nodes that follow the reply
+READY_TIMEOUT = 3.0  # for each part that `/ready` asks; probes wait little longer
 
 
 def extraction_timeout(settings: Settings) -> float:

@@ -22,6 +22,7 @@ from agent.identity import foreign_thread, memory_of, memory_tokens, on_server, 
 from agent.limits import RECALL_TIMEOUT, RECONCILE_TIMEOUT, SCHEDULE_TIMEOUT, extraction_timeout, within
 from agent.models import open_model
 from agent.prompts import system_message
+from agent.server import metrics
 from agent.state import BackgroundState, RecallReason, State, memory_changes, stamped
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
@@ -63,6 +64,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     """Reply: one model call, with the thread's window, the recalled facts and the open task. Raises NoReply."""
     settings, context, last = settings_of(runtime), runtime.context or Context(), state["messages"][-1]
     if isinstance(last, HumanMessage) and (problem := schedule.problem_of(last, settings.max_message_chars)):
+        metrics.count_turn("refused")
         return {"messages": [AIMessage(problem)]}
     name = context.model or settings.chat_model_name
     model = await asyncio.to_thread(open_model, name, settings)
@@ -80,17 +82,22 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
             model, [prompt, *messages], TOOLS, may_call=may_call, has_tools=settings.model_tools == "auto"
         )
     except Exception as error:  # each provider has its own
+        metrics.count_turn("no reply")
         log.warning("no reply %s cause=%s", _ids(runtime), cause_of(error))
         setting = "the run's `model`" if context.model else "CHAT_MODEL"
         reason = model_failure(error, name, setting) or f"{type(error).__name__} from the model {quoted(name)}."
         # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
         raise NoReply(f"No reply: {reason}") from None
     if missing := missing_reply(reply):
+        metrics.count_turn("no reply")
         log.warning("no reply %s cause=%s", _ids(runtime), missing)
         raise NoReply(f"No reply: {missing}")
     if notice := notice_about(reply):
         log.warning("reply with a notice %s notice=%s", _ids(runtime), notice)
-    return update | {"messages": [*update.get("messages", []), _with_valid_calls(reply)], "notice": notice}
+    complete = _with_valid_calls(reply)
+    if not complete.tool_calls:
+        metrics.count_turn("replied")
+    return update | {"messages": [*update.get("messages", []), complete], "notice": notice}
 
 
 def _with_valid_calls(reply: AIMessage) -> AIMessage:
@@ -111,8 +118,10 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     try:
         if question is None or schedule.problem_of(question, settings_of(runtime).max_message_chars):
             return nothing
-        recalled = await within(RECALL_TIMEOUT, memory_of(runtime).recall(str(question.text), explain=True))
+        with metrics.RECALL_SECONDS.time():
+            recalled = await within(RECALL_TIMEOUT, memory_of(runtime).recall(str(question.text), explain=True))
     except Exception as error:
+        metrics.count_failure("recall")
         log.warning("recall failed %s cause=%s", _ids(runtime), cause_of(error))
         return nothing
     log.info("recalled %s facts=%d", _ids(runtime), len(recalled.facts))
@@ -153,6 +162,7 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     try:
         update = await within(timeout, _extract(runtime, _utterances(messages, runtime)))
     except TimeoutError:
+        metrics.count_failure("extraction")
         advice = "for a slow model raise AFTER_REPLY_TIMEOUT, or set EXTRACT=background"
         log.warning("extraction not within %g s: %s %s", timeout, advice, _ids(runtime))
         return NOTHING_EXTRACTED
@@ -173,6 +183,7 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
             elif waiting:
                 await schedule.schedule_in_process(store, memory, thread_id, waiting)
     except Exception as error:
+        metrics.count_failure("scheduling")
         log.warning("extraction not scheduled %s cause=%s", _ids(runtime), cause_of(error))
         return {}
     return _watermark_before(due, messages)
@@ -202,6 +213,7 @@ async def _extract(
         memory = await schedule.with_extraction_model(memory_of(runtime), settings_of(runtime))
         extracted = await memory.learner.extract(said, started_at, calls=calls)
     except Exception as error:
+        metrics.count_failure("extraction")
         log.warning("extraction failed %s cause=%s", _ids(runtime), cause_of(error))
         return NOTHING_EXTRACTED
     return {"extracted": extracted, "changes": None} if extracted else {}
@@ -214,12 +226,14 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
     try:
         return await within(RECONCILE_TIMEOUT, _learned(extracted, state, runtime))
     except Exception as error:
+        metrics.count_failure("reconcile")
         log.warning("reconcile failed %s cause=%s", _ids(runtime), cause_of(error))
         return {"extracted": None}
 
 
 async def _learned(extracted: Extracted, state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
     changes = await memory_of(runtime).learner.learn(extracted)
+    metrics.count_learned(changes, [said.said_at for said in extracted.utterances], utc_now())
     return await _watermark(state, runtime) | {"extracted": None, "changes": memory_changes(changes)}
 
 
@@ -248,6 +262,7 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
     try:
         return await within(extraction_timeout(settings_of(runtime)), _summarized(state, runtime))
     except Exception as error:
+        metrics.count_failure("summary")
         log.warning("summary failed %s cause=%s", _ids(runtime), cause_of(error))
         return {}
 

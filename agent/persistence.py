@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from agent.server.host import host
 from agent.settings import Settings, read_settings
@@ -40,6 +41,7 @@ Say = Callable[[str], None] | None  # gets what is being done, in words
 
 COMMAND_TIMEOUT = 30  # seconds that a command waits for vectors and for the index, and to load them
 SWEEPER_TIMEOUT = 1  # seconds that a store that closes waits for the end of a sweep
+open_pools: WeakSet[Pool] = WeakSet()  # of this process
 ITEMS_TTL: "TTLConfig" = {"omit_expired": True, "sweep_interval_minutes": 10}  # of ordinary items with a time to live
 
 
@@ -111,6 +113,8 @@ async def open_services(settings: Settings | None = None, say: Say = None) -> As
         names: set[ServerName] = {"postgres", "chroma"} if settings.index == "chroma" else {"postgres"}
         embedded = await stack.enter_async_context(_embedded(settings, names, say))
         pool = await stack.enter_async_context(_pool(settings, embedded.postgres))
+        open_pools.add(pool)
+        stack.callback(open_pools.discard, pool)
         if not await is_migrated(pool):
             await _migrate(pool)
         yield Services(settings, pool, Places(settings, pool, embedded.chroma, stack, say))

@@ -1,14 +1,20 @@
-"""`app`, which langgraph.json names under `http`: what happens to a request before a server's own routes get it."""
+"""`app`, which langgraph.json names under `http`: what happens to a request before a server's own routes get it, and
+routes for whoever operates the server."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from agent.server import auth  # noqa: F401 - ends the start of a server that others can reach and that asks nobody
+from agent.server import (
+    auth,  # noqa: F401 - ends the start of a server that others can reach and that asks nobody
+    health,
+    memory,
+)
 from agent.server.host import development_server, host
-from agent.server.memory import lifespan
 from agent.server.origins import DEVELOPMENT, STUDIO, OnlyKnownPages
 from agent.settings import Settings, read_settings
 
@@ -30,12 +36,21 @@ def middleware(settings: Settings) -> list[Middleware]:
     ]
 
 
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        if host() == "Aegra":  # other servers open memory themselves
+            await stack.enter_async_context(memory.lifespan(app))
+        await stack.enter_async_context(health.lifespan(app))
+        yield
+
+
 def open_app(settings: Settings) -> Starlette:
     if host() == "Aegra":
         from fastapi import FastAPI  # Aegra, which brings it, takes no other kind
 
-        return cast(Starlette, FastAPI(middleware=middleware(settings), lifespan=lifespan))
-    return Starlette(middleware=middleware(settings))
+        return cast(Starlette, FastAPI(routes=health.ROUTES, middleware=middleware(settings), lifespan=lifespan))
+    return Starlette(routes=health.ROUTES, middleware=middleware(settings), lifespan=lifespan)
 
 
 app = open_app(read_settings())

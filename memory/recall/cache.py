@@ -23,7 +23,8 @@ class FactCache:
         self.max_facts, self._max_bytes = max_facts, max_bytes
         self._ledger, self._embedder = ledger, embedder
         self._held: OrderedDict[str, Table] = OrderedDict()
-        self._bytes = 0
+        self.size = 0  # bytes
+        self.hits = self.misses = 0  # calls of `open` that found the facts in the cache, or not
         self._loading: dict[str, asyncio.Task[Table]] = {}
         self._forgotten = 0  # calls of `forget`: what was being loaded during one is not held
 
@@ -34,7 +35,10 @@ class FactCache:
         if earlier := self._loading.get(owner):  # it may have begun before a write that this caller has to see
             await asyncio.wait([earlier])
         held = self._held.get(owner)
-        if held is None or held.lacking or held.version != await self._ledger.version(user_id):
+        if held is not None and not held.lacking and held.version == await self._ledger.version(user_id):
+            self.hits += 1
+        else:
+            self.misses += 1
             load = self._loading.get(owner)
             if load is None:
                 load = self._loading[owner] = asyncio.create_task(self._refresh(user_id, owner))
@@ -57,8 +61,8 @@ class FactCache:
             self._drop(owner)
             if forgotten == self._forgotten and held.size <= self._max_bytes:  # or else no drop would be enough
                 self._held[owner] = held
-                self._bytes += held.size
-                while self._bytes > self._max_bytes:
+                self.size += held.size
+                while self.size > self._max_bytes:
                     self._drop(next(iter(self._held)))
         return held
 
@@ -73,7 +77,7 @@ class FactCache:
 
     def _drop(self, owner: str) -> None:
         if dropped := self._held.pop(owner, None):
-            self._bytes -= dropped.size
+            self.size -= dropped.size
 
     async def _load(self, user_id: str, version: int, before: Table | None) -> Table:
         """A table at `version`, which takes over from `before` what is still the same."""
