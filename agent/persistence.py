@@ -96,11 +96,17 @@ class Places:
             case "redis":
                 return await self._stack.enter_async_context(open_redis(self._settings.redis_url))
             case "chroma":
-                url = self._settings.chroma_url or self._chroma
-                if not url:
-                    servers = _embedded(self._settings, {"chroma"}, self._say)
-                    url = (await self._stack.enter_async_context(servers)).chroma or ""
-                return await self._stack.enter_async_context(open_chroma(url))
+                return await self._stack.enter_async_context(await self._chroma_server())
+
+    async def _chroma_server(self) -> AbstractAsyncContextManager[Place]:
+        settings = self._settings
+        if settings.chroma_url:
+            key = settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else ""
+            return open_chroma(settings.chroma_url, key, settings.chroma_tenant, settings.chroma_database)
+        if not self._chroma:
+            servers = await self._stack.enter_async_context(_embedded(settings, {"chroma"}, self._say))
+            self._chroma = servers.chroma
+        return open_chroma(self._chroma or "")
 
 
 @asynccontextmanager

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     postgres_connections: int = Field(default=10, ge=4, le=1_000)  # of a pool
     index: Backend = "chroma"
     chroma_url: str = ""
+    chroma_api_key: SecretStr | None = None
+    chroma_tenant: str = "default_tenant"
+    chroma_database: str = "default_database"
     chroma_shards: int = Field(default=16, ge=1, le=256)
     redis_url: str = ""
     langgraph_aes_key: SecretStr | None = None

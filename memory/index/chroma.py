@@ -8,7 +8,7 @@ import importlib
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from http.client import HTTPException
 from typing import TYPE_CHECKING, cast, get_args
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from memory.environment import LOOPBACK
-from memory.errors import BadInput, Unavailable
+from memory.errors import BadInput, Unavailable, quoted
 from memory.facts.fact import Fact
 from memory.index.breaker import Breaker
 from memory.index.protocol import Backend, Damaged, Entry, FactKey, Period, Vectors, period_of
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 HNSW: "CreateHNSWConfiguration" = {"space": "cosine", "ef_search": 100, "max_neighbors": 32, "ef_construction": 200}
 SYNC_THRESHOLD = 1_000  # writes until Chroma persists the vectors; each write reads those not yet persisted
 WRITES_AT_ONCE = 4  # shards that are written to at a time; the timeout of the others does not run meanwhile
-SCAN_PAGE = 1_000
+SCAN_PAGE = 300  # entries; the most that Chroma Cloud returns at a time
 TIMEOUT = CONNECT_TIMEOUT = 10  # seconds
+DEFAULT_TENANT, DEFAULT_DATABASE = "default_tenant", "default_database"  # of every Chroma server
 DROP_TIMEOUT = 120  # seconds; to delete a collection of 100,000 facts has taken 5
 # Internal errors of Chroma that do not mean that its files are damaged.
 TEMPORARY = ("disk is full", "No space left", "database is locked", "Too many open files")
@@ -216,8 +217,8 @@ def fact_key(identifier: str) -> FactKey:
 class ChromaServer:
     """A Chroma server, a place of indexes. A connection is opened when it is first used."""
 
-    def __init__(self, url: str) -> None:
-        """Raises BadInput for another kind of address."""
+    def __init__(self, url: str, key: str = "", tenant: str = DEFAULT_TENANT, database: str = DEFAULT_DATABASE) -> None:
+        """`key` is sent with each request, as Chroma Cloud needs. Raises BadInput for another kind of address."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
             shown = url if "@" not in url else "an address with a user's name in it"
@@ -225,6 +226,8 @@ class ChromaServer:
         self.url = url.rstrip("/")
         self._host, self._ssl = parts.hostname, parts.scheme == "https"
         self._port = parts.port or (443 if self._ssl else 8000)
+        self._headers = {"x-chroma-token": key} if key else {}
+        self._tenant, self._database = tenant, database
         self.breaker = Breaker(f"Chroma at {self.url}", answers=(Damaged,))
         self._connecting = asyncio.Lock()
         self._client: AsyncClientAPI | None = None
@@ -233,7 +236,8 @@ class ChromaServer:
         """Raise Unavailable if the server does not answer. Imports nothing, and leaves no connection open."""
 
         def heartbeat() -> None:
-            urllib.request.urlopen(f"{self.url}/api/v2/heartbeat", timeout=CONNECT_TIMEOUT).close()  # noqa: S310
+            request = urllib.request.Request(f"{self.url}/api/v2/heartbeat", headers=self._headers)  # noqa: S310
+            urllib.request.urlopen(request, timeout=CONNECT_TIMEOUT).close()  # noqa: S310
 
         try:
             await asyncio.to_thread(heartbeat)
@@ -250,11 +254,16 @@ class ChromaServer:
                 chromadb = await asyncio.to_thread(importlib.import_module, "chromadb")
                 settings = chromadb.Settings(anonymized_telemetry=False, chroma_server_ssl_verify=True)
                 if self._host in LOOPBACK and not self._ssl:
-                    _use_no_proxy()
+                    _use_no_proxy(self._headers)
                 try:
-                    self._client = await chromadb.AsyncHttpClient(self._host, self._port, self._ssl, settings=settings)
+                    self._client = await chromadb.AsyncHttpClient(
+                        self._host, self._port, self._ssl, self._headers, settings, self._tenant, self._database
+                    )
                 except Exception as error:  # it raises ValueError for anything that goes wrong
-                    raise self._unavailable() from error
+                    await self.check()
+                    names = "CHROMA_API_KEY, CHROMA_TENANT and CHROMA_DATABASE"
+                    where = f"the tenant {quoted(self._tenant)} with the database {quoted(self._database)}"
+                    raise Unavailable(f"Chroma at {self.url} does not open {where}: check {names}.") from error
             return self._client
 
     def _unavailable(self) -> Unavailable:
@@ -266,10 +275,12 @@ _open_servers: Counter[int] = Counter()  # hash of an event loop -> how many ser
 
 
 @asynccontextmanager
-async def open_chroma(url: str) -> AsyncIterator[ChromaServer]:
+async def open_chroma(
+    url: str, key: str = "", tenant: str = DEFAULT_TENANT, database: str = DEFAULT_DATABASE
+) -> AsyncIterator[ChromaServer]:
     """The Chroma server at `url`. Raises BadInput for another kind of address."""
     # By hand: the library shares one connection pool between all clients of an event loop, and never closes it.
-    server, loop = ChromaServer(url), hash(asyncio.get_running_loop())
+    server, loop = ChromaServer(url, key, tenant, database), hash(asyncio.get_running_loop())
     _open_servers[loop] += 1
     try:
         yield server
@@ -282,7 +293,7 @@ async def open_chroma(url: str) -> AsyncIterator[ChromaServer]:
                 await pool.aclose()
 
 
-def _use_no_proxy() -> None:
+def _use_no_proxy(headers: Mapping[str, str]) -> None:
     """Make this event loop's connections ignore the proxy variables: httpx fails at a proxy that it cannot use, even if
     NO_PROXY names the host, and the library passes no setting on to it."""
     import httpx
@@ -290,6 +301,6 @@ def _use_no_proxy() -> None:
 
     loop = hash(asyncio.get_running_loop())
     if loop not in AsyncFastAPI._clients:
-        json = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **headers}
         limits = httpx.Limits(keepalive_expiry=AsyncFastAPI.DEFAULT_KEEPALIVE_SECS)
-        AsyncFastAPI._clients[loop] = httpx.AsyncClient(trust_env=False, headers=json, timeout=None, limits=limits)  # noqa: S113 - calls have their own
+        AsyncFastAPI._clients[loop] = httpx.AsyncClient(trust_env=False, headers=headers, timeout=None, limits=limits)  # noqa: S113 - calls have their own

@@ -15,7 +15,7 @@ from memory.ledger.locks import busy_message, lock_key, take_locks
 from memory.ledger.pool import Connection, Pool
 from memory.ledger.rows import COLUMNS, fact_of_row
 
-PAGE = 500  # facts embedded and sent to the index at a time; Chroma accepts at most 5,461
+PAGE = 300  # facts embedded and sent to the index at a time; the most that Chroma Cloud accepts
 AT_ONCE = {"embed": 2, "index": 4}  # pages in one process that hold a connection while embedder or index work
 WITHOUT_LOCK = 32  # facts that are embedded at once; more are embedded by one process at a time, which saves work
 LOCK_TIMEOUT = 10  # seconds to wait for another process that does the same for one of the users
