@@ -23,7 +23,7 @@ from memory.index.queue import IndexQueue
 from memory.index.redis import open_redis
 from memory.index.registry import Kind, Registered, active_backend, active_index
 from memory.ledger.ledger import Ledger
-from memory.ledger.migrate import is_migrated, migrate
+from memory.ledger.migrate import is_migrated, last_migration, migrate
 from memory.ledger.pool import Pool, open_pool
 from memory.maintenance import bring_up, keep_up
 from memory.parts import Parts
@@ -52,6 +52,11 @@ class Services:
     settings: Settings
     pool: Pool
     places: "Places"
+
+    async def migrate(self) -> int:
+        """Bring all tables up to date. Returns the number of memory's last migration."""
+        await _migrate(self.pool)
+        return await last_migration(self.pool)
 
     @property
     def saver(self) -> "ThreadSaver":

@@ -1,4 +1,4 @@
-"""The commands that look after the search index and the embedded servers: doctor, reindex and stop."""
+"""The commands that look after the tables, the search index and the embedded servers."""
 
 from dataclasses import asdict
 from typing import Annotated, get_args
@@ -8,6 +8,14 @@ import typer
 from agent.terminal import output
 from agent.terminal.app import FAILED, JsonOption, command, opened, start
 from memory.errors import BadInput, quoted
+
+
+@command
+async def migrate() -> None:
+    """Create the tables in Postgres, or bring them up to date. Each start does so as well, but before an upgrade of
+    several processes one command can do it first, also with another role in POSTGRES_URL."""
+    async with opened() as services:
+        output.note(f"the database is up to date: migration {await services.migrate()}")
 
 
 @command

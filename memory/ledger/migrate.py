@@ -1,5 +1,8 @@
 """Creates memory's tables and brings them up to date.
 
+A migration only adds, so that processes of the version before go on while those of the next one start. A version that
+is older than the database does not start.
+
 Written by hand, as LangGraph does for its tables: Alembic would add SQLAlchemy, to run a numbered list of SQL files.
 """
 
@@ -23,16 +26,23 @@ async def migrations() -> list[bytes]:
 
 
 async def is_migrated(pool: Pool) -> bool:
-    """Whether memory's tables exist and are those of this version."""
+    """Whether memory's tables exist and are those of this version. Raises Unavailable if they are of a newer one."""
+    return await last_migration(pool) == len(await migrations())
+
+
+async def last_migration(pool: Pool) -> int:
+    """How many migrations the database has. Raises Unavailable if this version does not know all of them."""
     try:
         async with pool.connection() as connection:
-            return await _last_migration(connection) == len(await migrations())
+            return await _last_migration(connection)
     except UndefinedTable:
-        return False
+        return 0
 
 
 async def migrate(pool: Pool, *others: Callable[[], Awaitable[None]]) -> None:
-    """Bring LangGraph's tables (by `others`), then memory's up to date; under a lock: two at once are not safe."""
+    """Bring LangGraph's tables (by `others`), then memory's up to date; under a lock: two at once are not safe. Raises
+    Unavailable before anything is changed if the database is of a newer version."""
+    await last_migration(pool)
     busy = f"Another process has been setting up the database for {SETUP_TIMEOUT} s."
     async with setup_lock(pool, SETUP_LOCK, timeout=SETUP_TIMEOUT, busy=busy):
         for other in others:
@@ -46,9 +56,6 @@ async def _migrate_memory(connection: Connection) -> None:
         (number int primary key, applied_at timestamptz not null default now())"""
     await connection.execute(tables, prepare=False)  # several statements in one, as in the migrations below
     done, known = await _last_migration(connection), await migrations()
-    if done > len(known):
-        newer = f"a newer version (migration {done}; this one knows {len(known)})"
-        raise Unavailable(f"The database was made by {newer}: upgrade.")
     for number, migration in enumerate(known[done:], done + 1):
         async with connection.transaction():
             await connection.execute(migration, prepare=False)
@@ -57,4 +64,8 @@ async def _migrate_memory(connection: Connection) -> None:
 
 async def _last_migration(connection: Connection) -> int:
     cursor = await connection.execute("select coalesce(max(number), 0) as last from memory.migrations")
-    return int((await cursor.fetchall())[0]["last"])
+    done, known = int((await cursor.fetchall())[0]["last"]), len(await migrations())
+    if done > known:
+        fix = "run the version that made it, or a newer one, or restore a backup from before it."
+        raise Unavailable(f"The database has migration {done}, and this version knows {known}: {fix}")
+    return done
