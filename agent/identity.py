@@ -15,6 +15,7 @@ from agent.settings import DEFAULT_USER, AnonymousRuns, Auth, Settings
 from memory.errors import BadInput, quoted
 from memory.facts.changes import Changes
 from memory.facts.fact import check_user_id
+from memory.logs import Event
 from memory.store import FactStore
 from memory.user_memory import UserMemory
 
@@ -92,7 +93,7 @@ def check_anonymous(allowed: AnonymousRuns, thread_id: object, *, deployed: bool
         raise BadInput(f"The run names no user: {fix}")
     if allowed == "warn":
         advice = "the run names no user, and shares a memory with all that do not; see ANONYMOUS_RUNS"
-        log.warning("anonymous run thread=%r user=%r: %s", thread_id, DEFAULT_USER, advice)
+        log.warning(Event("anonymous run", thread=thread_id, user=DEFAULT_USER, advice=advice))
 
 
 def store_of(run: Run) -> AgentStore:

@@ -30,6 +30,7 @@ from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance, said_at_of, utterances_of
 from memory.facts.fact import owner_key, parse_date, utc_now
 from memory.learn.learner import MAX_FAILURES
+from memory.logs import Event
 from memory.threads.summary import update_summary
 from memory.threads.task import open_task
 from memory.threads.window import foldable, window
@@ -83,17 +84,17 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
         )
     except Exception as error:  # each provider has its own
         metrics.count_turn("no reply")
-        log.warning("no reply %s cause=%s", _ids(runtime), cause_of(error))
+        log.warning(Event("no reply", **_ids(runtime), cause=cause_of(error)))
         setting = "the run's `model`" if context.model else "CHAT_MODEL"
         reason = model_failure(error, name, setting) or f"{type(error).__name__} from the model {quoted(name)}."
         # Without its cause: a server logs the whole traceback, and a provider's error quotes what was sent.
         raise NoReply(f"No reply: {reason}") from None
     if missing := missing_reply(reply):
         metrics.count_turn("no reply")
-        log.warning("no reply %s cause=%s", _ids(runtime), missing)
+        log.warning(Event("no reply", **_ids(runtime), cause=missing))
         raise NoReply(f"No reply: {missing}")
     if notice := notice_about(reply):
-        log.warning("reply with a notice %s notice=%s", _ids(runtime), notice)
+        log.warning(Event("reply with a notice", **_ids(runtime), notice=notice))
     complete = _with_valid_calls(reply)
     if not complete.tool_calls:
         metrics.count_turn("replied")
@@ -122,9 +123,9 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
             recalled = await within(RECALL_TIMEOUT, memory_of(runtime).recall(str(question.text), explain=True))
     except Exception as error:
         metrics.count_failure("recall")
-        log.warning("recall failed %s cause=%s", _ids(runtime), cause_of(error))
+        log.warning(Event("recall failed", **_ids(runtime), cause=cause_of(error)))
         return nothing
-    log.info("recalled %s facts=%d", _ids(runtime), len(recalled.facts))
+    log.info(Event("recalled", **_ids(runtime), facts=len(recalled.facts)))
     reasons = []
     for hit in (*recalled.hits, *recalled.past):
         parts = {signal.name: f"{signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight}
@@ -164,7 +165,7 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     except TimeoutError:
         metrics.count_failure("extraction")
         advice = "for a slow model raise AFTER_REPLY_TIMEOUT, or set EXTRACT=background"
-        log.warning("extraction not within %g s: %s %s", timeout, advice, _ids(runtime))
+        log.warning(Event(f"extraction not within {timeout:g} s: {advice}", **_ids(runtime)))
         return NOTHING_EXTRACTED
     return update or NOTHING_EXTRACTED | skipped
 
@@ -184,7 +185,7 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
                 await schedule.schedule_in_process(store, memory, thread_id, waiting)
     except Exception as error:
         metrics.count_failure("scheduling")
-        log.warning("extraction not scheduled %s cause=%s", _ids(runtime), cause_of(error))
+        log.warning(Event("extraction not scheduled", **_ids(runtime), cause=cause_of(error)))
         return {}
     return _watermark_before(due, messages)
 
@@ -214,7 +215,7 @@ async def _extract(
         extracted = await memory.learner.extract(said, started_at, calls=calls)
     except Exception as error:
         metrics.count_failure("extraction")
-        log.warning("extraction failed %s cause=%s", _ids(runtime), cause_of(error))
+        log.warning(Event("extraction failed", **_ids(runtime), cause=cause_of(error)))
         return NOTHING_EXTRACTED
     return {"extracted": extracted, "changes": None} if extracted else {}
 
@@ -227,7 +228,7 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
         return await within(RECONCILE_TIMEOUT, _learned(extracted, state, runtime))
     except Exception as error:
         metrics.count_failure("reconcile")
-        log.warning("reconcile failed %s cause=%s", _ids(runtime), cause_of(error))
+        log.warning(Event("reconcile failed", **_ids(runtime), cause=cause_of(error)))
         return {"extracted": None}
 
 
@@ -246,7 +247,7 @@ async def _watermark(state: State | BackgroundState, runtime: Runtime[Context]) 
     try:
         due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), [str(m.id) for m in said])
     except Exception as error:
-        log.warning("watermark not moved %s cause=%s", _ids(runtime), cause_of(error))
+        log.warning(Event("watermark not moved", **_ids(runtime), cause=cause_of(error)))
         return {}
     return _watermark_before(due, messages)
 
@@ -263,7 +264,7 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
         return await within(extraction_timeout(settings_of(runtime)), _summarized(state, runtime))
     except Exception as error:
         metrics.count_failure("summary")
-        log.warning("summary failed %s cause=%s", _ids(runtime), cause_of(error))
+        log.warning(Event("summary failed", **_ids(runtime), cause=cause_of(error)))
         return {}
 
 
@@ -276,7 +277,7 @@ async def _summarized(state: State, runtime: Runtime[Context]) -> Update:
     model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
     readable = _without_refused(folded, settings.max_message_chars)
     summary = await update_summary(model, state.get("summary"), readable, SILENT)
-    log.info("summarized %s messages=%d", _ids(runtime), len(folded))
+    log.info(Event("summarized", **_ids(runtime), messages=len(folded)))
     return {"summary": summary, "messages": [RemoveMessage(id=str(message.id)) for message in folded]}
 
 
@@ -305,5 +306,5 @@ def _thread_id(runtime: Runtime[Context]) -> str:
     return str(info.thread_id or "") if info else ""  # a caller may have used the number 1, and the saver writes "1"
 
 
-def _ids(runtime: Runtime[Context]) -> str:
-    return f"thread={_thread_id(runtime)!r} user={user_of(runtime)!r}"
+def _ids(runtime: Runtime[Context]) -> dict[str, str]:
+    return {"thread": _thread_id(runtime), "user": user_of(runtime)}

@@ -11,6 +11,7 @@ from memory.index.queue import IndexQueue
 from memory.index.registry import OpenIndex
 from memory.learn.debounce import Debouncer
 from memory.ledger.ledger import Ledger
+from memory.logs import Event
 from memory.recall.cache import FactCache
 from memory.recall.search import RecallOptions, Searcher
 from memory.threads.run_lock import RunLocks
@@ -60,5 +61,5 @@ class Parts:
             async with asyncio.timeout(timeout):
                 await self.queue.drain(owner_key(user_id), ids=changed)
         except Exception as error:  # the facts are in the ledger in any case
-            log.warning("index is behind user=%r cause=%s", user_id, cause_of(error))
+            log.warning(Event("index is behind", user=user_id, cause=cause_of(error)))
             self.report(error)

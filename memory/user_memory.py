@@ -18,6 +18,7 @@ from memory.learn import writes
 from memory.learn.learner import Learner
 from memory.learn.verbatim import Memory, facts_of_texts
 from memory.ledger.ledger import GivenUp
+from memory.logs import Event
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
 from memory.recall.rank import Hit
@@ -184,7 +185,7 @@ class UserMemory:
         return await self._changed("forgot everything", gone)
 
     async def _changed(self, what: str, facts: int, ids: Sequence[str] | None = None) -> int:
-        log.info("%s user=%r facts=%d", what, self.user_id, facts)
+        log.info(Event(what, user=self.user_id, facts=facts))
         await self._parts.update_index(self.user_id, ids)
         return facts
 

@@ -1,6 +1,7 @@
 """`app`, which langgraph.json names under `http`: what happens to a request before a server's own routes get it, and
 routes for whoever operates the server."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
@@ -9,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from agent.logs import write_json
 from agent.server import (
     auth,  # noqa: F401 - ends the start of a server that others can reach and that asks nobody
     health,
@@ -46,6 +48,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 def open_app(settings: Settings) -> Starlette:
+    if settings.log_json:
+        write_json(logging.getLogger(), settings)
     if host() == "Aegra":
         from fastapi import FastAPI  # Aegra, which brings it, takes no other kind
 

@@ -128,10 +128,13 @@ def command(function: Callable[P, Coroutine[Any, Any, int | None]], group: typer
 
 def start() -> "Settings":
     """The settings, with logging as they say. Libraries log nothing below a warning, since some log requests."""
+    from agent.logs import write_json
     from agent.settings import read_settings
 
     settings = read_settings()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if settings.log_json:
+        write_json(logging.getLogger(), settings)
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level]))
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # its warnings repeat the error of the command
     for package in ("agent", "memory", "graphs"):

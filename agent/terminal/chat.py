@@ -28,6 +28,7 @@ from memory.extraction.utterances import SAID_AT
 from memory.facts.changes import Changes
 from memory.ledger.locks import ANSWER_TIMEOUT, NO_ANSWER
 from memory.ledger.rows import stored_id
+from memory.logs import Event
 from memory.threads.saver import ThreadSaver
 from memory.threads.tasks import active_tasks
 from memory.threads.threads import background_thread, list_threads
@@ -93,7 +94,8 @@ class Chat:
             self.out.out("")  # ends the line of the reply
             raise
         except Exception as error:
-            log.warning("turn failed thread=%r user=%r cause=%s", self.thread_id, self.memory.user_id, cause_of(error))
+            ids = {"thread": self.thread_id, "user": self.memory.user_id}
+            log.warning(Event("turn failed", **ids, cause=cause_of(error)))
             self.fail(f"No reply: {turn_failure(error)}")
         return True
 
@@ -206,7 +208,7 @@ class Chat:
         except Unavailable as error:
             self.fail(f"{error} `python -m agent catch-up` learns from what waits.")
         except Exception as error:
-            log.warning("chat not finished user=%r cause=%s", self.memory.user_id, cause_of(error))
+            log.warning(Event("chat not finished", user=self.memory.user_id, cause=cause_of(error)))
             self.fail(turn_failure(error))
 
     async def _waiting(self) -> dict[str, int]:
@@ -248,7 +250,7 @@ class Chat:
                 changes = await catch_up_thread(self.store, self.saver, self.memory, thread_id, max_chars)
                 self._note_changes(memory_changes(changes))
             except AgentMemoryError as error:
-                log.warning("not extracted thread=%r cause=%s", thread_id, cause_of(error))
+                log.warning(Event("not extracted", thread=thread_id, cause=cause_of(error)))
                 failures[thread_id] = error
                 if isinstance(error, ExtractionFailed):
                     self._note_changes(memory_changes(error.learned))

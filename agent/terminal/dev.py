@@ -8,21 +8,22 @@ import memory  # noqa: F401 - turns telemetry off before the server starts
 
 
 def check_settings() -> None:
-    """Check the settings, and change nothing but LOG_LEVEL, since the server reads `.env` itself. Raises BadInput,
-    also if no model is set or AUTH lacks what it needs."""
+    """Check the settings, and change nothing but LOG_LEVEL and LOG_JSON, as the server understands them. Raises
+    BadInput, also if no model is set or AUTH lacks what it needs."""
     from agent.server.authentication import authentication
     from agent.settings import read_settings
 
     before = dict(os.environ)
     try:
         settings = read_settings()
-        level, _ = settings.log_level, settings.chat_model_name
+        level, as_json, _ = settings.log_level, settings.log_json, settings.chat_model_name
         authentication(settings, "langgraph dev")
     finally:
         os.environ.clear()
         os.environ.update(before)
     if os.environ.pop("LOG_LEVEL", ""):
         os.environ["LOG_LEVEL"] = level
+    os.environ["LOG_JSON"] = str(as_json).lower()
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from memory.learn.candidates import needs_meaning, proposals, to_compare
 from memory.learn.reconcile import reconcile
 from memory.learn.support import Cosines, Pair
 from memory.ledger.ledger import Failures, Ledger
+from memory.logs import Event
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -94,7 +95,8 @@ class Learner:
                 async with self.ledger.transaction(self.user_id) as transaction:
                     given_up = await transaction.count_failures(sources, cause, started_at, limit=MAX_FAILURES)
                 for message_id in given_up:
-                    log.warning("given up user=%r thread=%r message=%r", self.user_id, sources[0].thread_id, message_id)
+                    ids = {"user": self.user_id, "thread": sources[0].thread_id, "message": message_id}
+                    log.warning(Event("given up", **ids))
             raise
         return Extracted(batch, known, extraction, started_at)
 
@@ -129,8 +131,9 @@ class Learner:
             start = min([*(fact.observed_at for fact in facts), *retracted.values()], default=now)
             known = [set_back(fact, start, now) for fact in known]
             changes = await transaction.write(reconcile(new, retracted, known), now)
-        counts, reasons = map(len, (changes.added, changes.reinforced, changes.retired)), Counter(r for _, r in dropped)
-        log.info("learned user=%r added=%d reinforced=%d retired=%d dropped=%s", self.user_id, *counts, dict(reasons))
+        counts = {name: len(getattr(changes, name)) for name in ("added", "reinforced", "retired")}
+        reasons = Counter(reason for _, reason in dropped)
+        log.info(Event("learned", user=self.user_id, **counts, dropped=dict(reasons)))
         await self.update_index(self.user_id, changes.ids)
         return changes + Changes(dropped=dropped)
 

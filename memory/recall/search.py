@@ -17,6 +17,7 @@ from memory.facts.slots import USER
 from memory.index.protocol import Vectors
 from memory.index.queue import IndexQueue
 from memory.ledger.ledger import Ledger
+from memory.logs import Event
 from memory.recall.bm25 import Floats
 from memory.recall.cache import FactCache, extend, yield_to_loop
 from memory.recall.rank import PRESETS, Hit, Signal, Weights, found_by_words, rank
@@ -145,7 +146,7 @@ class Searcher:
             async with asyncio.timeout(self.options.timeout):
                 vectors = dict(zip(texts, await self.queue.embedder.embed([*map(clean_query, texts)]), strict=True))
         except (Unavailable, TimeoutError) as error:
-            log.warning("texts not compared user=%r cause=%s", self.user_id, cause_of(error))
+            log.warning(Event("texts not compared", user=self.user_id, cause=cause_of(error)))
             return {}
         return {(one, other): float(vectors[one] @ vectors[other]) for one, other in pairs}
 
@@ -181,7 +182,7 @@ class Searcher:
             async with asyncio.timeout_at(until):
                 return await self.queue.embedder.embed(texts)
         except (Unavailable, TimeoutError) as error:
-            log.warning("recall without vectors user=%r cause=%s", self.user_id, cause_of(error))
+            log.warning(Event("recall without vectors", user=self.user_id, cause=cause_of(error)))
             return None
 
     async def _without_vector(self, query: str, held: Table, until: float) -> Asked:
@@ -238,7 +239,7 @@ class Searcher:
                     return None
                 return [*waiting, *await self.queue.index.search(owner, vector, POOL, past=past)]
         except (Unavailable, TimeoutError) as error:
-            log.warning("recall without the index user=%r cause=%s", self.user_id, cause_of(error))
+            log.warning(Event("recall without the index", user=self.user_id, cause=cause_of(error)))
             self.report(error)
             return None
 

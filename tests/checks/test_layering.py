@@ -15,7 +15,7 @@ LAYERS = ("memory", "agent", "graphs")
 """Lowest first. A module imports nothing from a higher layer."""
 
 ROOMS = (
-    {"errors", "environment", "model_text", "stems", "thinking"},
+    {"errors", "environment", "logs", "model_text", "stems", "thinking"},
     {"facts", "embedded", "batches"},
     {"ledger"},
     {"extraction"},

@@ -8,6 +8,7 @@ from time import monotonic
 import httpx
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from starlette.applications import Starlette
 
 from agent.agent_graph import Graph
 from agent.server import health

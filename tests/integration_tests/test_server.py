@@ -1,6 +1,7 @@
 """The graph as `langgraph dev` serves it to Studio and to SDK clients."""
 
 import asyncio
+import hmac
 import json
 import subprocess
 import sys
@@ -36,6 +37,7 @@ class Server:
 
 
 RANGE = {"type": "integer", "minimum": 0, "maximum": 100_000}
+JSON_LOGS = {"LOG_JSON": "true", "LOG_KEY": "salt"}
 AUSTIN = candidate("Lives in Austin", "I moved to Austin", "home city", category="location")
 
 
@@ -111,7 +113,7 @@ def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iter
     directory = tmp_path_factory.mktemp("server")
     with (
         ScriptedOpenAI() as openai,
-        langgraph_dev(directory, variables_for(servers, openai, directory)) as url,
+        langgraph_dev(directory, variables_for(servers, openai, directory) | JSON_LOGS) as url,
     ):
         yield Server(url, openai, directory / "server.log")
 
@@ -158,8 +160,17 @@ async def test_studio_finds_a_form_and_model_failures_are_reported(server: Serve
     assert outcome["__error__"] == {"error": "NoReply", "message": reason}
     log = server.log.read_text()
     assert reason in log
-    assert f"anonymous run thread={thread!r} user='default': the run names no user" in log
     assert "Zanzibar" not in log
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    line, *_ = [line for line in lines if line["event"] == "anonymous run" and line["thread"] == hashed(thread)]
+    assert line["user"] == hashed("default")
+    assert thread not in log
+    async with httpx.AsyncClient() as http:
+        assert 'agent_turns_total{outcome="no reply"} 1.0' in (await http.get(f"{server.url}/metrics")).text
+
+
+def hashed(name: str) -> str:
+    return hmac.new(JSON_LOGS["LOG_KEY"].encode(), name.encode(), "sha256").hexdigest()[:16]
 
 
 async def test_mcp_offers_the_chat_and_refuses_the_internal_graph(server: Server, user: str) -> None:

@@ -48,4 +48,5 @@ def test_the_server_reads_the_log_level_in_any_case_or_none(
     before = dict(os.environ)
     dev.check_settings()
     assert os.environ.get("LOG_LEVEL") == read
-    assert {**os.environ, "LOG_LEVEL": ""} == {**before, "LOG_LEVEL": ""}
+    assert os.environ["LOG_JSON"] == "false"  # the server accepts neither an empty one nor "no"
+    assert {**os.environ, "LOG_LEVEL": "", "LOG_JSON": ""} == {**before, "LOG_LEVEL": "", "LOG_JSON": ""}

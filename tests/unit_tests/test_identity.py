@@ -91,7 +91,7 @@ def test_an_anonymous_run_is_allowed_warned_about_or_refused(caplog: pytest.LogC
     assert caplog.messages == []
     check_anonymous("warn", "t1")
     (line,) = caplog.messages
-    assert line.startswith("anonymous run thread='t1' user='default': ")
+    assert line.startswith("anonymous run thread='t1' user='default' advice=the run ")
     with pytest.raises(BadInput, match=r"names no user: pass context=.*authenticate users .*ANONYMOUS_RUNS=warn"):
         check_anonymous("refuse", "t1")
     check_anonymous("allow", "t1", deployed=True)
