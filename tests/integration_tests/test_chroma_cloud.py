@@ -38,7 +38,7 @@ class RecordingGate(Gate):
         ]
 
 
-async def test_the_index_is_kept_in_the_tenant_and_database_and_each_request_has_the_key(
+async def test_the_index_is_in_the_tenants_database_and_requests_have_the_key(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     tenant = f"tenant-{uuid.uuid4()}"
