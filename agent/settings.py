@@ -102,6 +102,8 @@ class Settings(BaseSettings):
     memory_tokens: int = Field(default=1_500, ge=0, le=MAX_TOKENS)
     window_tokens: int = Field(default=4_000, ge=100, le=MAX_TOKENS)
     max_message_chars: int = Field(default=32_000, ge=1, le=10_000_000)
+    max_request_megabytes: int = Field(default=20, ge=1, le=10_000)
+    runs_per_minute: int = Field(default=60, ge=0, le=1_000_000)  # of one user, on all servers together
     log_json: bool = False
     log_key: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"

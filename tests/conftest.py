@@ -83,6 +83,7 @@ def variables_for(servers: Addresses, openai: ScriptedOpenAI, directory: Path) -
         "MODEL_TIMEOUT": "2",
         "EMBEDDED_IDLE_TIMEOUT": "0",  # no server outlives its test
         "LOG_LEVEL": "INFO",
+        "RUNS_PER_MINUTE": "0",  # tests are faster than people
     }
 
 

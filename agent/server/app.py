@@ -18,6 +18,7 @@ from agent.server import (
 )
 from agent.server.host import development_server, host
 from agent.server.origins import DEVELOPMENT, STUDIO, OnlyKnownPages
+from agent.server.quotas import RequestSize
 from agent.settings import Settings, read_settings
 
 
@@ -26,6 +27,7 @@ def middleware(settings: Settings) -> list[Middleware]:
     authenticates = settings.auth in ("jwt", "api_key")
     any_host = authenticates or not development_server()
     return [
+        Middleware(RequestSize, megabytes=settings.max_request_megabytes),
         Middleware(OnlyKnownPages, origins=origins, any_host=any_host, closed=DEVELOPMENT if authenticates else ()),
         Middleware(
             CORSMiddleware,

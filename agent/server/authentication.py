@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from agent.server.access import allowed
 from agent.server.host import Host
+from agent.server.quotas import check_rate
 from agent.server.tokens import Tokens, Unauthorized, service_of, text_headers
 from agent.settings import Settings
 from memory.errors import BadInput, Unavailable
@@ -40,6 +41,8 @@ def authentication(settings: Settings, server: Host | None) -> Auth:
             raise HTTPException(503, str(error)) from None  # a server logs its own kind, with a traceback
 
     async def authorize(ctx: AuthContext, value: dict[str, Any]) -> HandlerResult:
+        if (ctx.resource, ctx.action) == ("threads", "create_run"):
+            await check_rate(ctx.user.identity, settings.runs_per_minute)
         return await allowed(ctx, value, studio=settings.studio == "allow")
 
     auth.authenticate(authenticate)

@@ -124,7 +124,7 @@ class Transaction:
     async def erase_user(self) -> int:
         """Delete everything that is known about the user. Returns how many facts were deleted."""
         erased = await self._execute("delete from memory.facts where owner = %(owner)s")
-        for table in ("extracted_messages", "failed_extractions", "users"):
+        for table in ("extracted_messages", "failed_extractions", "run_counts", "users"):
             await self._execute(f"delete from memory.{table} where owner = %(owner)s")
         await self._mark_forgotten(ALL_THREADS)
         return erased.rowcount

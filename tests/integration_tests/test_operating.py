@@ -3,15 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import httpx
 import pytest
+from langgraph_sdk import Auth
 from psycopg.conninfo import conninfo_to_dict
 from starlette.applications import Starlette
 
 from agent.agent_graph import Graph
+from agent.identity import AgentStore
+from agent.persistence import open_services
 from agent.server import health
+from agent.server.quotas import check_rate
+from agent.server.quotas import counted as counted_runs
 from tests.conversation import HOME, candidate, found, say
 from tests.gate import Gate, Mode
 from tests.openai_server import ScriptedOpenAI, Status, Text
@@ -91,3 +97,16 @@ async def test_turns_facts_and_failures_are_counted(graph: Graph, openai: Script
     assert after["memory_cache_bytes"] > 0
     assert user not in page
     assert "Austin" not in page
+
+
+async def test_the_runs_of_a_user_are_counted_by_all_servers_together(store: AgentStore, user: str) -> None:
+    now = datetime(2026, 11, 28, 12, 0, 40, tzinfo=UTC)
+    for limit in (0, 1):  # without a limit it is not counted
+        await check_rate(user, limit, now)
+    async with open_services() as another_server:
+        assert await counted_runs(another_server.pool, user, now.replace(second=0)) == 2
+    with pytest.raises(Auth.exceptions.HTTPException) as refused:
+        await check_rate(user, 2, now)
+    assert (refused.value.status_code, refused.value.headers) == (429, {"retry-after": "20"})
+    await check_rate(f"{user}-2", 2, now)
+    await check_rate(user, 2, now + timedelta(seconds=20))

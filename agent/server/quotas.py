@@ -1,0 +1,69 @@
+"""How much one user may ask of a server: runs in a minute, and the size of a request."""
+
+from datetime import datetime
+
+from langgraph_sdk import Auth
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.identity import open_stores
+from memory.facts.fact import owner_key, utc_now
+from memory.ledger.pool import Pool
+
+MEGABYTE = 1_000_000  # bytes
+# In Postgres, so that all processes count together.
+COUNT = """insert into memory.run_counts values (%s, %s, 1)
+    on conflict (owner, minute) do update set runs = run_counts.runs + 1 returning runs"""
+FORGET = "delete from memory.run_counts where minute < %s"
+
+
+async def check_rate(user_id: str, limit: int, now: datetime | None = None) -> None:
+    """Count a run of this user, if memory is open. Raises Auth.exceptions.HTTPException (429) for more than `limit` in
+    a minute of the clock; 0 is no limit."""
+    store = next(iter(open_stores), None)
+    if not limit or store is None:
+        return
+    now = now or utc_now()
+    if await counted(store.pool, user_id, now.replace(second=0, microsecond=0)) > limit:
+        seconds = 60 - now.second
+        reason = f"More than {limit} runs in a minute (RUNS_PER_MINUTE): try again in {seconds} s."
+        raise Auth.exceptions.HTTPException(429, reason, {"retry-after": str(seconds)})
+
+
+async def counted(pool: Pool, user_id: str, minute: datetime) -> int:
+    """How many runs this user has begun in this minute, this one included."""
+    async with pool.connection() as connection:
+        (row,) = await (await connection.execute(COUNT, (owner_key(user_id), minute))).fetchall()
+        if row["runs"] == 1:
+            await connection.execute(FORGET, (minute,))
+    return int(row["runs"])
+
+
+class RequestSize:
+    """Refuses requests with a body of more than `megabytes`, whether they say so in a header or not."""
+
+    def __init__(self, app: ASGIApp, megabytes: int) -> None:
+        self.app, self._megabytes = app, megabytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit, received = self._megabytes * MEGABYTE, 0
+        reason = f"The request is larger than {self._megabytes} MB (MAX_REQUEST_MEGABYTES): send less."
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            await JSONResponse({"detail": reason}, 413)(scope, receive, send)
+            return
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise HTTPException(413, reason)
+            return message
+
+        await self.app(scope, limited, send)
