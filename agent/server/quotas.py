@@ -51,11 +51,12 @@ class RequestSize:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit, received = self._megabytes * MEGABYTE, 0
+        limit, received, answered = self._megabytes * MEGABYTE, 0, False
         reason = f"The request is larger than {self._megabytes} MB (MAX_REQUEST_MEGABYTES): send less."
+        refusal = JSONResponse({"detail": reason}, 413)
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > limit:
-            await JSONResponse({"detail": reason}, 413)(scope, receive, send)
+            await refusal(scope, receive, send)
             return
 
         async def limited() -> Message:
@@ -66,4 +67,14 @@ class RequestSize:
                 raise HTTPException(413, reason)
             return message
 
-        await self.app(scope, limited, send)
+        async def noted(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self.app(scope, limited, noted)
+        except Exception:  # other middleware may have put the one above into a group
+            if received <= limit or answered:
+                raise
+            await refusal(scope, receive, send)
