@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from agent.limits import READY_TIMEOUT, within
 from agent.persistence import open_services
+from agent.settings import read_settings
 from memory.errors import cause_of
 from memory.index.protocol import Place
 from memory.index.registry import active_backend
@@ -23,11 +24,14 @@ from memory.ledger.pool import Pool
 
 log = logging.getLogger(__name__)
 
+CONNECTIONS = 2  # to Postgres, so that a question that hangs does not keep the next one waiting
+
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     """Open what `/ready` asks, beside what the graphs use, so that it answers while all their connections are busy."""
-    async with open_services() as services:
+    settings = await asyncio.to_thread(read_settings)
+    async with open_services(settings.model_copy(update={"postgres_connections": CONNECTIONS})) as services:
         backend = await active_backend(services.pool, services.settings.index)
         app.state.pool, app.state.index = services.pool, (backend, await services.places.open(backend))
         yield
