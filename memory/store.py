@@ -105,7 +105,8 @@ class FactStore(Parts, BaseStore):
         """`items` keeps everything that is not a fact."""
         super().__init__(ledger, queue, open_index, options)
         self.loop, self._items = asyncio.get_running_loop(), items
-        self._writes, self._item_batches = Batches(self._write_facts), Batches(self._item_ops)
+        self._reads, self._writes = Batches(self._read_facts), Batches(self._write_facts)
+        self._item_batches = Batches(self._item_ops)
 
     def beside(self, items: BaseStore) -> Self:
         """The same facts, with other ordinary items: those of a host that brings its own store."""
@@ -160,13 +161,10 @@ class FactStore(Parts, BaseStore):
         return results
 
     async def _fact_ops(self, user_id: str, ops: Iterable[Op]) -> list[Result]:
-        """Operations on a user's facts; consecutive puts are written together."""
+        """Operations on a user's facts; consecutive puts are written together, and consecutive gets read together."""
         results: list[Result] = []
-        for is_put, group in groupby(ops, lambda op: isinstance(op, PutOp)):
-            if is_put:
-                results += await asyncio.gather(*(self._fact_op(user_id, op) for op in group))
-            else:
-                results += [await self._fact_op(user_id, op) for op in group]
+        for _, group in groupby(ops, type):
+            results += await asyncio.gather(*(self._fact_op(user_id, op) for op in group))
         return results
 
     async def _fact_op(self, user_id: str, op: Op) -> Result:
@@ -175,11 +173,7 @@ class FactStore(Parts, BaseStore):
             check_text("key", op.key, MAX_KEY)
         match op:
             case GetOp(key=key):
-                forms = key_forms(key)
-                facts = await self.ledger.current(user_id, now, key=forms)
-                facts.sort(key=lambda fact: forms.index(fact.key))
-                items = await self._items_of(user_id, facts[:1], op.namespace)
-                return Item(**items[0] | {"key": key}) if items else None
+                return await self._reads.add(user_id, key)
             case PutOp(key=key, value=None):
                 await self._writes.add(user_id, partial(writes.retract, key=key, now=now))
             case PutOp(key=key, value=Mapping() as value, ttl=ttl):
@@ -193,6 +187,15 @@ class FactStore(Parts, BaseStore):
             case SearchOp():
                 return await self._search(user_id, op)
         return None
+
+    async def _read_facts(self, user_id: str, keys: list[str]) -> list[Item | None]:
+        """What is under each of these keys, or else under another form of it."""
+        forms = [key_forms(key) for key in keys]
+        current = await self.ledger.current(user_id, utc_now(), key=[*chain(*forms)])
+        first = {fact.key: fact for fact in reversed(current)}
+        facts = [next((first[form] for form in of_key if form in first), None) for of_key in forms]
+        items = iter(await self._items_of(user_id, [fact for fact in facts if fact], facts_namespace(user_id)))
+        return [Item(**next(items) | {"key": key}) if fact else None for key, fact in zip(keys, facts, strict=True)]
 
     async def _write_facts(self, user_id: str, together: list[writes.Write]) -> list[Changes]:
         async with self.ledger.transaction(user_id) as transaction:

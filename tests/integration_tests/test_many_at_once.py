@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import psycopg
@@ -20,7 +21,7 @@ from memory.errors import BadInput, Unavailable
 from memory.extraction.answer import Extraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
-from memory.facts.fact import Source, owner_key, utc_now
+from memory.facts.fact import Fact, Source, owner_key, utc_now
 from memory.items import facts_namespace
 from memory.ledger.ledger import Ledger
 from memory.ledger.locks import lock_key
@@ -170,6 +171,25 @@ async def test_hundreds_of_puts_at_once_are_written_together(
     assert [type(outcome) for outcome in outcomes] == [type(None), BadInput, type(None)]
     assert len(await UserMemory(store, user).current()) == 242
     assert await store.queue.waiting(owner_key(user)) == []
+
+
+async def test_thousands_of_gets_at_once_are_read_together(
+    store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current, reads = store.ledger.current, list[int]()
+
+    async def count(user_id: str, now: datetime, *, key: list[str]) -> list[Fact]:
+        reads.append(len(key))
+        return await current(user_id, now, key=key)
+
+    space = facts_namespace(user)
+    await store.aput(space, "tea", {"text": "Likes tea"})
+    monkeypatch.setattr(store.ledger, "current", count)
+    keys = ["tea", "rum"] * 1_000
+    items = await asyncio.gather(*(store.aget(space, key) for key in keys))
+    assert [(item.key, item.value["text"]) if item else None for item in items] == [("tea", "Likes tea"), None] * 1_000
+    assert len(reads) <= 10
+    assert len({id(item.value) for item in items if item}) == 1_000
 
 
 async def test_an_item_that_cannot_be_stored_fails_alone(store: FactStore, user: str) -> None:
