@@ -127,7 +127,7 @@ class FewerLetters(WordVectors):
         return [vector[:20] for vector in super().embed_documents(texts)]
 
 
-async def test_an_interrupted_reindex_starts_over_if_the_model_has_changed_its_dimension(
+async def test_an_interrupted_reindex_starts_over_for_another_dimension(
     store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_queue, "PAGE", 3)

@@ -175,7 +175,7 @@ def test_a_user_without_facts_has_an_empty_overview() -> None:
     assert found_by_words(question("tea"), overview("tea", []), PRESETS["default"], 5) == []
 
 
-async def test_as_many_facts_as_are_held_by_default_become_a_table_without_blocking_the_event_loop() -> None:
+async def test_as_many_facts_as_are_held_by_default_do_not_block_the_event_loop() -> None:
     """Measures CPU time between two turns of the loop, without the garbage collection of what other tests left."""
     facts = [make_fact(f"Likes tea number {number}") for number in range(RecallOptions().cached_facts)]
     stored = {fact.id: bytes(4 * DIMENSION) for fact in facts}
