@@ -65,7 +65,7 @@ class Victim:
             "states": [await client.threads.get_state(thread) for thread in threads],
             "histories": [await client.threads.get_history(thread) for thread in threads],
             "runs": [await client.runs.list(thread) for thread in threads],
-            "assistants": await client.assistants.search(metadata={"owner": self.name}),
+            "assistants": await client.assistants.search(limit=100),
             "versions": await client.assistants.get_versions(self.assistant),
             "crons": await client.crons.search(),
             "facts": await client.store.search_items(facts_namespace(self.name)),

@@ -105,6 +105,9 @@ async def request(server: Server, method: str, path: str, **options: Any) -> htt
         return await client.request(method, path, **options)
 
 
+READS = ("get", "search", "list", "count", "join")
+
+
 async def own(client: LangGraphClient) -> Own:
     """What an attacker has."""
     thread = (await client.threads.create())["thread_id"]
@@ -141,10 +144,11 @@ async def test_no_method_reaches_what_belongs_to_another_user(server: Server, vi
         assert all(WORD in repr(seen) for seen in before.values())
         for number, claim in enumerate(claims(victim)):
             await client.crons.create("chat", schedule=EVERY_SECOND, input=collect(f"mice{number}"), **claim)
+        reads_first = sorted(tries, key=lambda method: not method.split(".")[1].startswith(READS))
         leaks = [
             (method, call)
-            for method, calls in tries.items()
-            for call in calls
+            for method in reads_first
+            for call in tries[method]
             if WORD in await outcome(client, method, call)
         ]
         assert leaks == []
