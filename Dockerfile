@@ -14,7 +14,7 @@ COPY memory memory
 COPY agent agent
 COPY graphs graphs
 
-RUN useradd --system agent
-USER agent
+RUN useradd --create-home --uid 10001 agent
+USER 10001
 EXPOSE 2026
 CMD ["uvicorn", "aegra_api.main:app", "--host", "0.0.0.0", "--port", "2026"]
