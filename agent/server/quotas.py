@@ -9,14 +9,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.identity import open_stores
-from memory.facts.fact import owner_key, utc_now
-from memory.ledger.pool import Pool
+from memory.facts.fact import utc_now
+from memory.ledger.run_counts import count_run
 
 MEGABYTE = 1_000_000  # bytes
-# In Postgres, so that all processes count together.
-COUNT = """insert into memory.run_counts values (%s, %s, 1)
-    on conflict (owner, minute) do update set runs = run_counts.runs + 1 returning runs"""
-FORGET = "delete from memory.run_counts where minute < %s"
 
 
 async def check_rate(user_id: str, limit: int, now: datetime | None = None) -> None:
@@ -26,19 +22,10 @@ async def check_rate(user_id: str, limit: int, now: datetime | None = None) -> N
     if not limit or store is None:
         return
     now = now or utc_now()
-    if await counted(store.pool, user_id, now.replace(second=0, microsecond=0)) > limit:
+    if await count_run(store.pool, user_id, now.replace(second=0, microsecond=0)) > limit:
         seconds = 60 - now.second
         reason = f"More than {limit} runs in a minute (RUNS_PER_MINUTE): try again in {seconds} s."
         raise Auth.exceptions.HTTPException(429, reason, {"retry-after": str(seconds)})
-
-
-async def counted(pool: Pool, user_id: str, minute: datetime) -> int:
-    """How many runs this user has begun in this minute, this one included."""
-    async with pool.connection() as connection:
-        (row,) = await (await connection.execute(COUNT, (owner_key(user_id), minute))).fetchall()
-        if row["runs"] == 1:
-            await connection.execute(FORGET, (minute,))
-    return int(row["runs"])
 
 
 class RequestSize:

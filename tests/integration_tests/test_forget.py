@@ -7,11 +7,11 @@ from typing import Any, cast
 import pytest
 
 from agent.agent_graph import Graph
-from agent.server.quotas import counted
 from memory.errors import BadInput
 from memory.facts.fact import owner_key, utc_now
 from memory.items import facts_namespace
 from memory.ledger.pool import Pool
+from memory.ledger.run_counts import count_run
 from memory.store import FactStore
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
@@ -247,7 +247,7 @@ async def test_forgetting_everything_leaves_no_trace_and_allows_a_new_start(
     await say(graph, user, f"I live in {city}. I like tea.", f"{user}/1")
     await say(graph, user, "I live in Rome.", f"{user}/2")
     await say(graph, other.user_id, "I live in Lima.", f"{user}/3")
-    assert await counted(store.pool, user, utc_now()) == 1  # as a server does
+    assert await count_run(store.pool, user, utc_now()) == 1  # as a server does
 
     assert await memory.forget_everything() == 3
     pool = store.pool

@@ -17,7 +17,7 @@ from agent.identity import AgentStore
 from agent.persistence import open_services
 from agent.server import health
 from agent.server.quotas import check_rate
-from agent.server.quotas import counted as counted_runs
+from memory.ledger.run_counts import count_run
 from tests.conversation import HOME, candidate, found, say
 from tests.gate import Gate, Mode
 from tests.openai_server import ScriptedOpenAI, Status, Text
@@ -104,7 +104,7 @@ async def test_the_runs_of_a_user_are_counted_by_all_servers_together(store: Age
     for limit in (0, 1):  # without a limit it is not counted
         await check_rate(user, limit, now)
     async with open_services() as another_server:
-        assert await counted_runs(another_server.pool, user, now.replace(second=0)) == 2
+        assert await count_run(another_server.pool, user, now.replace(second=0)) == 2
     with pytest.raises(Auth.exceptions.HTTPException) as refused:
         await check_rate(user, 2, now)
     assert (refused.value.status_code, refused.value.headers) == (429, {"retry-after": "20"})
