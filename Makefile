@@ -50,7 +50,7 @@ fresh: setup  ## test the set-up as different users and with each Python (ARGS=-
 torture: setup  ## kill processes at every step of a turn, and check that nothing is lost (make torture KILLS=200)
 	@$(BIN) -m tests.torture --kills $(KILLS) $(ARGS)
 
-bench: setup  ## measure recall, writes, freshness, bytes, start-up, tasks and threads (make bench ARGS=--quick)
+bench: setup  ## measure recall, writes, freshness, bytes, start-up, tasks, threads and load (make bench ARGS=--quick)
 	@$(BIN) -m tests.benchmarks $(ARGS)
 
 evals: setup  ## measure how well recall finds labelled answers (make evals ARGS=--json)

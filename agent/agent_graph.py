@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, TypeAlias, cast
 
@@ -67,10 +67,8 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         store = parent.store if parent else self.store
         if not isinstance(store, AgentStore):
             store = await memory_beside(store, self.checkpointer)
-            configured = config.get("configurable", {}) | {
-                CONFIG_KEY_RUNTIME: (parent or Runtime()).override(store=store)
-            }
-            config = {**config, "configurable": configured}
+            runtime = (parent or Runtime()).override(store=store)
+            config = {**config, "configurable": config.get("configurable", {}) | {CONFIG_KEY_RUNTIME: runtime}}
         return (None if parent and self.store is None else store), config
 
     async def _has_begun(self, store: AgentStore, config: RunnableConfig) -> bool:
@@ -138,12 +136,14 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         """LangGraph's own, with the fields for nodes that this graph has, as Studio shows them. A server that passes a
         run's context on by it leaves no key out."""
         if schema := super().get_context_jsonschema():
-            fields = schema["properties"].items()
-            used = {
-                name: [node for node in field.get(NODES, self.nodes) if node in self.nodes] for name, field in fields
-            }
-            schema["properties"] = _AnyKey({name: {**field, NODES: used[name]} for name, field in fields if used[name]})
+            fields = {name: _for_nodes(field, self.nodes) for name, field in schema["properties"].items()}
+            schema["properties"] = _AnyKey({name: field for name, field in fields.items() if field[NODES]})
         return schema
+
+
+def _for_nodes(field: dict[str, Any], nodes: Collection[str]) -> dict[str, Any]:
+    """A field of the context, for those of its nodes that a graph has."""
+    return {**field, NODES: [node for node in field.get(NODES, nodes) if node in nodes]}
 
 
 class _AnyKey(dict[str, Any]):

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import random
+import secrets
 import signal
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,11 +22,26 @@ from langgraph_sdk.errors import LangGraphError
 
 from memory.embedded.connect import Addresses
 from tests.collecting import asked, wait_until
+from tests.conftest import variables_for
 from tests.embedded import BOTH, Client
 from tests.openai_server import After, Answer, Request, ScriptedOpenAI, Text
-from tests.processes import Server, server_pid
+from tests.processes import ROOT, Server, dev_server, free_port, server_pid, serving
+from tests.redis_server import RedisProcess
 from tests.torture import script
 from tests.torture.script import items
+
+AEGRA_VENV = ROOT / ".venv" / "aegra"
+AEGRA = {
+    "AUTH": "jwt",
+    "REDIS_BROKER_ENABLED": "true",
+    "AEGRA_CONFIG": str(ROOT / "aegra.json"),
+    "LANGGRAPH_MAX_POOL_SIZE": "10",
+    "SQLALCHEMY_POOL_SIZE": "5",
+    "SQLALCHEMY_MAX_OVERFLOW": "5",
+    "LEASE_DURATION_SECONDS": "5",  # a killed server's runs begin again after that, 30 s by default
+    "HEARTBEAT_INTERVAL_SECONDS": "1",
+    "REAPER_INTERVAL_SECONDS": "1",
+}
 
 
 @dataclass
@@ -99,6 +115,40 @@ def databases(directory: Path) -> Iterator[Machines]:
             yield machines
     finally:
         client.end()
+
+
+@contextmanager
+def dev_servers(directory: Path, count: int) -> Iterator[Machines]:
+    """So many `langgraph dev`, each with threads of its own."""
+    with databases(directory) as machines, ExitStack() as stack:
+        variables = variables_for(machines.addresses, machines.openai, directory) | {"MODEL_TIMEOUT": "60"}
+        for own in folders(directory, count):
+            machines.servers.append(stack.enter_context(dev_server(own, variables)))
+        for server in machines.servers:
+            server.ready()
+        yield machines
+
+
+@contextmanager
+def aegra_servers(directory: Path, count: int, python: str) -> Iterator[Machines]:
+    """So many Aegra servers, run by this Python, with one Redis."""
+    with databases(directory) as machines, RedisProcess(directory, search=False) as redis, ExitStack() as stack:
+        variables = variables_for(machines.addresses, machines.openai, directory) | AEGRA
+        variables |= {"MODEL_TIMEOUT": "60", "REDIS_URL": f"{redis.url}/0", "DATABASE_URL": variables["POSTGRES_URL"]}
+        machines.secret = variables["JWT_SECRET"] = secrets.token_hex(32)
+        for own in folders(directory, count):
+            port = free_port()
+            command = [python, "-m", "uvicorn", "aegra_api.main:app", "--port", str(port)]
+            server = serving(command, own, variables | {"PORT": str(port)}, port, "/health")
+            # One after the other: two that make their tables at the same time fail.
+            machines.servers.append(stack.enter_context(server).ready())
+        yield machines
+
+
+def folders(directory: Path, count: int) -> Iterator[Path]:
+    for number in range(count):
+        (own := directory / f"server{number}").mkdir()
+        yield own
 
 
 def names(count: int) -> list[str]:

@@ -3,12 +3,10 @@
 import asyncio
 import os
 import re
-import secrets
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -16,43 +14,29 @@ from langgraph_sdk import get_client
 from langgraph_sdk.errors import AuthenticationError
 
 from tests.collecting import asked
-from tests.conftest import variables_for
 from tests.fresh.clone import find_python
 from tests.machines import (
+    AEGRA_VENV,
     Machines,
     a_turn_that_was_cut_off_is_learned_by_the_other,
+    aegra_servers,
     both_servers_remember_at_once,
-    databases,
     names,
     nothing_is_lost_when_the_databases_restart,
 )
-from tests.processes import ROOT, free_port, serving
-from tests.redis_server import RedisProcess
+from tests.processes import ROOT
 from tests.torture.script import items
-
-VENV = ROOT / ".venv" / "aegra"
-AEGRA = {
-    "AUTH": "jwt",
-    "REDIS_BROKER_ENABLED": "true",
-    "AEGRA_CONFIG": str(ROOT / "aegra.json"),
-    "LANGGRAPH_MAX_POOL_SIZE": "10",
-    "SQLALCHEMY_POOL_SIZE": "5",
-    "SQLALCHEMY_MAX_OVERFLOW": "5",
-    "LEASE_DURATION_SECONDS": "5",  # a killed server's runs begin again after that, 30 s by default
-    "HEARTBEAT_INTERVAL_SECONDS": "1",
-    "REAPER_INTERVAL_SECONDS": "1",
-}
 
 
 @pytest.fixture(scope="session")
 def python() -> str:
     """The Python of a virtual environment with Aegra and this project, with the versions of requirements.lock."""
-    python = VENV / "bin" / "python"
+    python = AEGRA_VENV / "bin" / "python"
     uv = [sys.executable, "-m", "uv", "--quiet"]
     if not python.exists():
         base = os.environ.get("AEGRA_PYTHON") or find_python("3.12")
-        subprocess.run([*uv, "venv", "--python", base, str(VENV)], check=True)
-    pins = VENV / "pins.txt"
+        subprocess.run([*uv, "venv", "--python", base, str(AEGRA_VENV)], check=True)
+    pins = AEGRA_VENV / "pins.txt"
     pins.write_text(
         "\n".join(re.findall(r"^[a-z0-9-]+==[^\\\n]+", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     )
@@ -74,18 +58,7 @@ def python() -> str:
 
 @pytest.fixture(scope="module")
 def machines(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    directory = tmp_path_factory.mktemp("aegra")
-    with databases(directory) as machines, RedisProcess(directory, search=False) as redis, ExitStack() as stack:
-        variables = variables_for(machines.addresses, machines.openai, directory) | AEGRA
-        variables |= {"MODEL_TIMEOUT": "60", "REDIS_URL": f"{redis.url}/0", "DATABASE_URL": variables["POSTGRES_URL"]}
-        machines.secret = variables["JWT_SECRET"] = secrets.token_hex(32)
-        for name in ("first", "second"):
-            (directory / name).mkdir()
-            port = free_port()
-            command = [python, "-m", "uvicorn", "aegra_api.main:app", "--port", str(port)]
-            server = serving(command, directory / name, variables | {"PORT": str(port)}, port, "/health")
-            # One after the other: two that make their tables at the same time fail.
-            machines.servers.append(stack.enter_context(server).ready())
+    with aegra_servers(tmp_path_factory.mktemp("aegra"), 2, python) as machines:
         yield machines
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import freshness, growth, recall, startup, tasks, threads, writes
+from tests.benchmarks import freshness, growth, load, recall, startup, tasks, threads, writes
 from tests.benchmarks.place import Bench
 
 BENCHMARKS = {
@@ -27,6 +27,7 @@ BENCHMARKS = {
     "recall": recall.run,
     "threads": threads.run,
     "startup": startup.run,
+    "load": load.run,
 }
 
 out = Console(highlight=False, soft_wrap=True, markup=False)
