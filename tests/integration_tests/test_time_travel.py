@@ -63,7 +63,8 @@ def said(snapshot: StateSnapshot) -> list[str]:
 async def run_again(graph: Graph, user: str, config: RunnableConfig, *texts: str) -> dict[str, Any]:
     """Continue from a checkpoint, unchanged or with new messages. Returns the thread's values afterwards."""
     sent: Any = {"messages": [HumanMessage(text) for text in texts]} if texts else None
-    return await graph.ainvoke(sent, config, context=Context(user_id=user), durability="sync")
+    await graph.ainvoke(sent, config, context=Context(user_id=user), durability="sync")
+    return (await graph.aget_state(config_of(config["configurable"]["thread_id"]))).values
 
 
 def asked(openai: ScriptedOpenAI) -> Request:
