@@ -44,7 +44,7 @@ async def test_ready_names_the_part_that_does_not_answer_in_time(
     socket = f"{address['host']}/.s.PGSQL.{address['port']}"
     url = f"postgresql://{address['user']}@host/{address['dbname']}?sslmode=disable&gssencmode=disable"
     async with Gate(url, socket) as postgres, Gate(environment["CHROMA_URL"]) as chroma:
-        monkeypatch.setattr(health, "READY_TIMEOUT", 2)
+        monkeypatch.setattr(health, "READY_TIMEOUT", 1)
         monkeypatch.setenv("POSTGRES_URL", postgres.url)
         monkeypatch.setenv("CHROMA_URL", chroma.url)
         cases: list[tuple[Gate, Mode, int, dict[str, str]]] = [
