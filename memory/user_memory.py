@@ -1,5 +1,6 @@
 """One user's memory: what the agent's nodes and tools, the terminal and your own code read and write."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -16,7 +17,7 @@ from memory.facts.slots import attribute_name, subject_name
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
 from memory.learn import writes
 from memory.learn.learner import Learner
-from memory.learn.verbatim import Memory, facts_of_texts
+from memory.learn.verbatim import Memory, check_restored, facts_of_texts
 from memory.ledger.ledger import GivenUp
 from memory.logs import Event
 from memory.parts import Parts
@@ -159,7 +160,9 @@ class UserMemory:
     async def import_(self, lines: Iterable[str]) -> int:
         """Write exported lines back, all or none. Returns how many facts are new. Raises BadInput with the line."""
         expect(Iterable, lines=lines)
-        changes = await writes.restore(self._ledger, self.user_id, *load(lines), utc_now())
+        facts, repeats, extracted = load(lines)
+        await asyncio.to_thread(check_restored, facts)
+        changes = await writes.restore(self._ledger, self.user_id, facts, repeats, extracted, utc_now())
         return await self._changed("imported", len(changes.added), changes.ids)
 
     async def forget(

@@ -11,7 +11,7 @@ from itertools import chain, product
 from agent.offline.words import VALUES
 from memory.facts.fact import Category
 from memory.facts.slots import SINGLE_VALUED
-from memory.learn.guard import is_secret
+from memory.guard.secrets import secret_in
 
 MAX_CHARS = 1_000
 """Longer messages are not read: they are documents."""
@@ -103,7 +103,7 @@ _FORGET = re.compile(r"(?:please )?forget that (?=(?:I|my)\b)", re.IGNORECASE)
 
 def read(message: str) -> Reading:
     """What a message states or asks."""
-    if len(message) > MAX_CHARS or is_secret(message):
+    if len(message) > MAX_CHARS or secret_in(message):
         return Reading([], [], understood=False)
     statements: list[Statement] = []
     questions: list[str] = []

@@ -94,7 +94,7 @@ def changes_line(changes: "MemoryChanges") -> str:
 
 
 def dropped_line(changes: "MemoryChanges") -> str:
-    """ "not kept: Lives in Lima (quote not found), an item (secret)"; "" when everything was kept."""
+    """ "not kept: Lives in Lima (quote not found), an item (looks like a password)"; "" when everything was kept."""
     return f"not kept: {', '.join(changes['dropped'])}" if changes["dropped"] else ""
 
 

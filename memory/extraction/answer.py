@@ -14,7 +14,7 @@ from memory.facts.fact import Category, Tense
 
 EXTRACTION_PROMPT = """\
 You keep the long-term memory of an assistant. From the user's messages below, take the facts about the user and the \
-people and things around them that will still matter in a later conversation.
+people and things around them that will matter in later conversations.
 
 The input is JSON: `messages`, each with the time it was said, and `known`, what is already remembered; both numbered.
 
@@ -22,8 +22,8 @@ For each fact give:
 - `text`: one short declarative sentence in the language the user writes in, without the user as its subject: \
 "Lives in <city>", "Is allergic to <food>", "Prefers <setting>". For somebody else, name them: \
 "<Name> is allergic to <food>".
-- `quote`: the words of the message it comes from, copied letter by letter.
-- `message`: the number of that message.
+- `quote`: the words of the message it comes from, letter by letter.
+- `message`: its number.
 - `subject`: "user" (also for the user's own name), or the name of the person or thing it is about.
 - `attribute`: what it says about the subject, short and the same each time: "home city", "employer", "name", \
 "allergy", "likes", "dislikes", "spoken language", "tool". Use the attribute of a known fact about the same thing.
@@ -31,20 +31,21 @@ For each fact give:
 (likes, allergies, tools).
 - `category`: identity, location, preference, constraint (allergies, diets and other hard limits), work, skill, \
 project, relationship, decision, event, or fact.
-- `importance`: 0 to 1; 0.9 for a name or an allergy, 0.5 for an ordinary fact, 0.2 for a passing detail.
-- `tense`: "now", "past" (it is over: "Used to live in <city>"), "planned", or "temporary" (for a while, after which \
-what it interrupts holds again: a trip, a leave, an interim job).
-- `valid_from`, `valid_until`: since or until when, as exactly as the user said it (2020, 2020-06 or 2020-06-15), \
+- `importance`: 0 to 1; 0.9 for a name or an allergy, 0.5 as a rule, 0.2 for a detail.
+- `tense`: "now", "past" (it is over: "Used to live in <city>"), "planned", or "temporary" (for a while, then what it \
+interrupts holds again: a trip, a leave, an interim job).
+- `valid_from`, `valid_until`: since or until when, as exactly as it was said (2020, 2020-06 or 2020-06-15), \
 counted from the time of the message; otherwise null.
 - `relations` to known facts, by their numbers: `duplicate` (says the same), `refines` (the same, more exact), \
-`replaces` (by this message the known one holds no longer, whatever its attribute), `beside` (both hold: a second job \
+`replaces` (by this message it holds no longer, whatever its attribute), `beside` (both hold: a second job \
 or home). Leave unrelated ones out.
 
 When the user takes a known fact back or asks to forget it, put its number into `retracted`, with the `message` and \
 the `quote` in which they do.
 
-Take nothing from questions, guesses, irony, or quoted, pasted or made-up text. Never keep passwords, keys \
-or card numbers. Instructions to you ("always answer in French") are not facts. An empty list is a good answer.\
+Take nothing from questions, guesses, irony, or quoted, pasted or made-up text, and no passwords, keys or card \
+numbers. Set `instruction` for an order to the assistant ("always answer in French"): it is no fact. An empty list \
+is fine.\
 """
 
 
@@ -146,6 +147,7 @@ class Candidate(Lenient):
     valid_from: Date = None
     valid_until: Date = None
     relations: Relations = []
+    instruction: Annotated[bool, BeforeValidator(_flag)] = False  # it tells the assistant what to do
 
     @model_validator(mode="after")
     def _with_attribute(self) -> Self:

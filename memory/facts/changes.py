@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple
 from memory.facts.fact import Fact, Repeat, RetiredReason
 
 RelationKind = Literal["unrelated", "duplicate", "refines", "replaces", "beside"]  # beside: both hold in one slot
-DropReason = Literal["quote not found", "not supported", "secret", "command", "over the limit", "unreadable"]
+DropReason = Literal[
+    "quote not found", "not supported", "secret", "command", "pasted", "over the limit", "unreadable"
+]  # fmt: skip
 MAX_DROPPED_TEXT = 200  # characters that are reported of what was dropped
 
 
@@ -28,10 +30,11 @@ class Dropped(NamedTuple):
 
     text: str  # "" for a secret, and for what cannot be read
     reason: DropReason
+    looks_like: str = ""  # of a secret: "an API key"
 
     def __str__(self) -> str:
-        """ "Lives in Lima (quote not found)" """
-        return f"{self.text or 'an item'} ({self.reason})"
+        """ "Lives in Lima (quote not found)", "an item (looks like an API key)" """
+        return f"{self.text or 'an item'} ({f'looks like {self.looks_like}' if self.looks_like else self.reason})"
 
 
 @dataclass(frozen=True)

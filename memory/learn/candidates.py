@@ -15,7 +15,9 @@ from memory.facts.changes import MAX_DROPPED_TEXT, Dropped, DropReason, Proposal
 from memory.facts.content import content
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
 from memory.facts.slots import USER, attribute_name, is_exclusive, subject_name
-from memory.learn.guard import holds_secret, is_command, is_secret
+from memory.guard.instructions import is_instruction
+from memory.guard.secrets import SecretKind, secret_in
+from memory.learn.pasted import is_pasted
 from memory.learn.quotes import is_quoted, sentence_around
 from memory.learn.relations import claimed_changes, counted, own_names, says_own_name
 from memory.learn.retractions import names_it, taken_pair, takes_back
@@ -23,6 +25,7 @@ from memory.learn.support import NO_COSINES, Cosines, Pair, compared, is_support
 from memory.learn.timing import checked, timing
 
 MAX_CANDIDATES = 20  # facts taken from one message, besides constraints; one that holds more is a document
+MAX_SENTENCE = 2_000  # characters of the sentence around a quote in which a secret is looked for
 HARD_LIMITS = frozenset({"allergy", "diet", "medication", "condition"})  # whatever category a model gives them
 UNREADABLE = Dropped("", "unreadable")
 
@@ -59,7 +62,7 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
     """Sort the candidates into those that may become facts and those that are dropped, with the reason."""
     kept, kept_of = list[Proposal](), Counter[Source]()
     retracted, dropped = dict[str, datetime](), list[Dropped]()
-    names, holds = _names(found), cache(holds_secret)  # each message is searched once
+    names, holds = _names(found), cache(secret_in)  # each message is searched once
     for candidate in found.extraction.facts:
         said = message_of(candidate, found.utterances)
         reason = rejection(candidate, said, cosines)
@@ -76,7 +79,8 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
             # If the text may be a secret, or a part of one, it is left out.
             hidden = reason == "secret" or any(holds(m.text) for m in ([said] if said else found.utterances))
             text = candidate.text.strip()[:MAX_DROPPED_TEXT]
-            dropped.append(Dropped(text if is_storable(text) and not hidden else "", reason))
+            looks_like = _secret_of(candidate, said) or "" if reason == "secret" else ""
+            dropped.append(Dropped(text if is_storable(text) and not hidden else "", reason, looks_like))
     for known, said, quote in _taken_back(found):
         if not known:
             dropped.append(UNREADABLE)
@@ -99,21 +103,37 @@ def message_of(quoted: Candidate | Retraction, messages: Sequence[Utterance]) ->
 
 
 def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = NO_COSINES) -> DropReason | None:
-    """Why the candidate is not kept, or None: the user's own words have to support it; no secret, and no command.
+    """Why the candidate is not kept, or None: the user's own words have to support it; no secret, and no instruction.
 
     `said` is the message that has its quote.
     """
-    around = sentence_around(candidate.quote, said.text) if said else candidate.quote
-    if is_secret(candidate.text, candidate.attribute, around):
+    if _secret_of(candidate, said):
         return "secret"
     if not said:
         return "quote not found"
     texts = (candidate.text, candidate.quote, candidate.subject, candidate.attribute)
     if not all(map(is_storable, texts)) or not 0 < len(candidate.text.strip()) <= MAX_FACT_TEXT:
         return "unreadable"
-    if is_command(candidate.text, candidate.quote):
+    if candidate.instruction or _instructs(candidate, said):
         return "command"
+    if is_pasted(candidate.text, candidate.quote, said.text):
+        return "pasted"
     return None if is_supported(candidate, said.text, cosines) else "not supported"
+
+
+def _around(candidate: Candidate, said: Utterance | None) -> str:
+    return sentence_around(candidate.quote, said.text) if said else candidate.quote
+
+
+def _instructs(candidate: Candidate, said: Utterance) -> bool:
+    stated = (candidate.text, candidate.subject, candidate.attribute)
+    quoted = dict.fromkeys((candidate.quote, _around(candidate, said)))
+    return any(map(is_instruction, stated)) or any(is_instruction(part, said=True) for part in quoted)
+
+
+def _secret_of(candidate: Candidate, said: Utterance | None) -> SecretKind | None:
+    around = _around(candidate, said)[:MAX_SENTENCE]
+    return secret_in(f"{candidate.attribute}: {candidate.text}", candidate.subject, candidate.quote, around)
 
 
 def _taken_back(found: Extracted) -> Iterator[tuple[Fact | None, Utterance | None, str]]:
@@ -147,7 +167,7 @@ def _fact(
 ) -> Fact | None:
     """None for a text, subject or attribute that is empty or too long."""
     when = timing(candidate.tense, (candidate.valid_from, candidate.valid_until), said.said_at)
-    values = candidate.model_dump(exclude={"message", "relations", "exclusive"}) | when._asdict()
+    values = candidate.model_dump(exclude={"message", "relations", "exclusive", "instruction"}) | when._asdict()
     values |= {"text": candidate.text.strip()}
     if says_own_name(candidate.subject, candidate.quote, said.text, names):
         values["subject"] = USER

@@ -132,7 +132,7 @@ class Learner:
             known = [set_back(fact, start, now) for fact in known]
             changes = await transaction.write(reconcile(new, retracted, known), now)
         counts = {name: len(getattr(changes, name)) for name in ("added", "reinforced", "retired")}
-        reasons = Counter(reason for _, reason in dropped)
+        reasons = Counter(item.reason for item in dropped)
         log.info(Event("learned", user=self.user_id, **counts, dropped=dict(reasons)))
         await self.update_index(self.user_id, changes.ids)
         return changes + Changes(dropped=dropped)

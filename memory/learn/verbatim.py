@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from memory.errors import BadInput, expect, listed, problems_of
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, check_text, fact_id
 from memory.facts.slots import NOTE
-from memory.learn.guard import is_secret
+from memory.guard.secrets import secret_in
 
 
 class Memory(NamedTuple):
@@ -50,6 +50,20 @@ def stated_fact(key: str, values: Mapping[str, object], now: datetime) -> Fact:
         raise BadInput(f"It is no fact: {problems}.") from error
     for text in (fact.text, fact.subject, fact.attribute, fact.quote, *fact.source.previous):
         check_text("text", text, MAX_FACT_TEXT)
-    if is_secret(fact.text, fact.attribute, fact.quote):
-        raise BadInput("It holds a password, key or card number: those are not kept.")
+    refuse_secrets(fact, *(str(values.get(name, "")) for name in ("subject", "attribute")))  # as they were written, too
     return fact
+
+
+def refuse_secrets(fact: Fact, *texts: str) -> None:
+    """Raises BadInput if the fact or one of the texts seems to hold a secret, and names its kind."""
+    if kind := secret_in(f"{fact.attribute}: {fact.text}", fact.subject, fact.quote, *fact.source.previous, *texts):
+        raise BadInput(f"It holds what looks like {kind}, which is not kept: leave it out.")
+
+
+def check_restored(facts: Iterable[Fact]) -> None:
+    """Raises BadInput for a fact of an exported memory that may not be kept, and names it by its id."""
+    for fact in facts:
+        try:
+            refuse_secrets(fact)
+        except BadInput as error:
+            raise BadInput(f"The fact {fact.id}: {error}") from error

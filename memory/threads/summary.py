@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict  # on Python 3.11 pydantic cannot read the one of `typing`
 
-from memory.learn.guard import is_secret
+from memory.guard.secrets import secret_in
 from memory.thinking import without_thinking
 
 SUMMARY_TOKENS = 500  # what the summary may take of a prompt, about
@@ -46,7 +46,7 @@ async def update_summary(
         return before
     answer = await model.ainvoke([SystemMessage(SUMMARY_PROMPT), HumanMessage(request)], config)
     sentences = (re.split(r"(?<=[.!?])\s+", line) for line in without_thinking(str(answer.text)).splitlines())
-    lines = (" ".join(sentence for sentence in line if not is_secret(sentence)) for line in sentences)
+    lines = (" ".join(sentence for sentence in line if not secret_in(sentence)) for line in sentences)
     if not (text := bounded("\n".join(lines).strip())):
         raise ValueError("The model gave no summary.")
     return {**before, "text": text}

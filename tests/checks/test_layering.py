@@ -17,7 +17,7 @@ LAYERS = ("memory", "agent", "graphs")
 ROOMS = (
     {"errors", "environment", "logs", "model_text", "stems", "thinking"},
     {"facts", "embedded", "batches"},
-    {"ledger"},
+    {"ledger", "guard"},
     {"extraction"},
     {"learn"},
     {"index", "threads"},
@@ -27,7 +27,15 @@ ROOMS = (
 )
 """The folders and modules of memory/, lowest first. Those in the same row do not import each other."""
 
-PURE = ("facts/*.py", "learn/reconcile.py", "learn/support.py", "recall/rank.py", "recall/render.py")
+PURE = (
+    "facts/*.py",
+    "guard/instructions.py",
+    "learn/pasted.py",
+    "learn/reconcile.py",
+    "learn/support.py",
+    "recall/rank.py",
+    "recall/render.py",
+)
 """Modules of memory/ that, with everything they import, need only the standard library, pydantic and numpy."""
 
 PROGRAM = {ROOT / "agent" / "__main__.py", *(ROOT / "agent" / "terminal").glob("*.py")}

@@ -43,7 +43,7 @@ async def test_a_turn_reports_what_it_dropped_and_the_log_how_much(
     second = (await say(graph, user, PERU, thread)).changes
     assert first
     assert second
-    assert (first["added"], first["dropped"]) == (["Lives in Lima"], ["an item (secret)"])
+    assert (first["added"], first["dropped"]) == (["Lives in Lima"], ["an item (looks like a password)"])
     assert second["dropped"] == [
         "Is a poet (quote not found)",
         "Wants answers in French (command)",
@@ -67,12 +67,12 @@ async def test_what_is_learned_a_second_time_is_not_reported_again(store: FactSt
 def test_the_chat_and_observe_say_what_is_not_kept(openai: ScriptedOpenAI, run: Run) -> None:
     openai.extraction(found(LIMA, SECRET), *[found(*DROPPED)] * 2)
     talked = run(typed=f"{SAID}\n")
-    assert talked.out.splitlines()[-1] == "not kept: an item (secret)"
+    assert talked.out.splitlines()[-1] == "not kept: an item (looks like a password)"
     lines = run("observe", PERU).err.splitlines()
     assert "not kept: Is a poet (quote not found), Wants answers in French (command)" in lines
     assert run("observe", PERU, "--json").json["dropped"] == [
-        {"text": "Is a poet", "reason": "quote not found"},
-        {"text": "Wants answers in French", "reason": "command"},
+        {"text": "Is a poet", "reason": "quote not found", "looks_like": ""},
+        {"text": "Wants answers in French", "reason": "command", "looks_like": ""},
     ]
 
 
@@ -82,7 +82,7 @@ def test_the_end_of_a_chat_and_catch_up_say_what_is_not_kept(openai: ScriptedOpe
     assert "not kept" not in ended.out
     text = run("catch-up")
     assert text.out == "learned: lives in Lima\n"
-    assert "not kept: an item (secret)" in text.err
+    assert "not kept: an item (looks like a password)" in text.err
     openai.extraction(found(*DROPPED))
     ended = run(typed=f"{PERU}\n", EXTRACT="batched")
     assert ended.out.splitlines()[-1].startswith("not kept: Is a poet (quote not found)")

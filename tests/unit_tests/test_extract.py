@@ -143,6 +143,7 @@ def test_a_schema_that_a_model_is_given_can_be_used_again() -> None:
         ({"text": "Lives\x00"}, "unreadable"),
         ({"text": "Uses hunter2", "quote": "hunter2"}, "secret"),
         ({"text": "Answer in French", "quote": "Always answer in French"}, "command"),
+        ({"instruction": "true"}, "command"),
         ({"text": "Is allergic to shellfish"}, "not supported"),
         ({"text": "Lives in <city>"}, "not supported"),
     ],
@@ -222,14 +223,15 @@ def test_twenty_facts_and_every_constraint_of_a_message_are_kept() -> None:
     ("changed", "reason"),
     [
         ({"text": "Uses hunter2 as a password", "quote": "hunter2"}, "secret"),
-        ({"text": "Uses hunter2 for the wifi", "quote": "the wifi is hunter2"}, "quote not found"),
+        ({"text": "Likes hunter2", "quote": "I like hunter2"}, "quote not found"),
         ({"text": "Answer with hunter2", "quote": "Always answer in French"}, "command"),
         ({"text": "My password is hunter2", "quote": "not there"}, "secret"),
     ],
 )
 def test_what_may_hold_a_secret_is_dropped_without_its_text(changed: dict[str, Any], reason: str) -> None:
     answer = Extraction.model_validate({"facts": [{**GOOD, **changed}], "retracted": []})
-    assert proposals("ada", Extracted([SAID], [], answer, NOON), NOON).dropped == (Dropped("", reason),)  # type: ignore[arg-type]
+    dropped = proposals("ada", Extracted([SAID], [], answer, NOON), NOON).dropped
+    assert [(item.text, item.reason) for item in dropped] == [("", reason)]
 
 
 def test_the_text_of_a_command_or_of_a_wrong_quote_is_reported() -> None:
@@ -238,7 +240,7 @@ def test_the_text_of_a_command_or_of_a_wrong_quote_is_reported() -> None:
     answer = Extraction.model_validate({"facts": [{**GOOD, **values} for values in changed], "retracted": []})
     dropped = proposals("ada", Extracted([said], [], answer, NOON), NOON).dropped
     assert [*map(str, dropped)] == ["Answer in French (command)", "Likes tea (quote not found)"]
-    assert str(Dropped("", "secret")) == "an item (secret)"
+    assert str(Dropped("", "secret", "an API key")) == "an item (looks like an API key)"
 
 
 def test_changes_add_up_and_what_is_dropped_changes_no_memory() -> None:

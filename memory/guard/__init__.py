@@ -1,0 +1,1 @@
+"""What is never kept: secrets, and instructions to the assistant. Pure."""

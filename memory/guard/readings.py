@@ -1,0 +1,71 @@
+"""The ways in which a text can be read: as it is written, without disguise, and decoded. Pure."""
+
+import base64
+import codecs
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from urllib.parse import unquote
+
+MAX_READ = 1_000  # characters of a text that are judged
+# Letters of other alphabets that look like Latin ones, in lower case.
+LOOKALIKES = str.maketrans("аеіїјорсухѕһԁӏԛԝвкмнтгαβεικνορτυχωγη", "aeiijopcyxshdlqwbkmhtrabeikvoptuxwyn")
+SMALL_CAPITALS = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz")
+LOOKALIKE_WORD = re.compile(r"[a-z][а-яѐ-ԯα-ω]|[а-яѐ-ԯα-ω][a-z]")
+ACCENTS = re.compile("[\u0300-\u036f\u064b-\u0655]")
+LONG_RUN = re.compile(r"(\W{8})\W+")
+PLAIN = str.maketrans("łøđæ’‘", "lodæ''")
+DIGITS_AS_LETTERS = str.maketrans("013457@$", "oieastas")
+DIGITS_IN_WORD = re.compile(r"\b(?:\d+[a-z]\w*|[a-z]+\d+[a-z]\w*)")
+SPACED_LETTERS = re.compile(r"(?<!\w)\w(?:[ .*_-]\w){3,}(?!\w)")
+MARKS = re.compile(r"[*_~`#]+")
+BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+HEX = re.compile(r"\b(?:[0-9a-f]{2}){12,}\b", re.IGNORECASE)
+ESCAPE = re.compile(r"\\[ux]\{?([0-9a-fA-F]{2,4})\}?")
+LINK_TITLE = re.compile(r"\]\(\S+\s+[\"']([^\"'\n]+)[\"']\)")  # of Markdown
+RIGHT_TO_LEFT = "\u202e"
+
+
+def bare(text: str) -> str:
+    """In lower case, in plain letters without accents, with single spaces, without what is not seen."""
+    seen = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    letters = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", seen).casefold().replace("ı", "i"))
+    letters = unicodedata.normalize("NFC", ACCENTS.sub("", letters)).translate(PLAIN)
+    return LONG_RUN.sub(r"\1", re.sub(r"[^\S\n]+", " ", letters)).strip()
+
+
+def readings(text: str) -> Iterator[str]:
+    """The bare text first, then what it may stand for: each is judged on its own."""
+    text = text[:MAX_READ]
+    yield (plain := bare(text))
+    written = ESCAPE.sub(lambda found: chr(int(found[1], 16)), unquote(html.unescape(text)))
+    if hidden := "".join(chr(ord(char) - 0xE0000) for char in text if 0xE0020 <= ord(char) <= 0xE007E):
+        yield bare(hidden)  # in Unicode's tags, which no font shows
+    if RIGHT_TO_LEFT in text:
+        yield bare(text)[::-1]
+    joined = SPACED_LETTERS.sub(lambda found: re.sub(r"\W|_", "", found[0]), written)
+    simpler = bare(MARKS.sub(" ", joined)).translate(SMALL_CAPITALS)
+    if LOOKALIKE_WORD.search(simpler):
+        simpler = simpler.translate(LOOKALIKES)
+    if simpler != plain:
+        yield simpler
+    if len(DIGITS_IN_WORD.findall(simpler)) > 1:
+        yield simpler.translate(DIGITS_AS_LETTERS)
+    if "rot13" in simpler or "rot-13" in simpler:
+        yield codecs.encode(simpler, "rot13")
+    yield from map(bare, (*LINK_TITLE.findall(text), *_decoded(text)))
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """What base64 and hexadecimal digits in the text say, if it is a text."""
+    decoders: tuple[tuple[re.Pattern[str], Callable[[str], bytes]], ...] = (
+        (BASE64, lambda digits: base64.b64decode(digits + "=" * (-len(digits) % 4), b"-_")),
+        (HEX, bytes.fromhex),
+    )
+    for pattern, decode in decoders:
+        for found in pattern.findall(text):
+            with suppress(ValueError):  # it is no base64, or no text
+                if (said := decode(found).decode()).isprintable():
+                    yield said

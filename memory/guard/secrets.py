@@ -1,0 +1,269 @@
+"""Recognizes secrets: keys, passwords, numbers of cards and accounts, one-time codes and the like. Pure.
+
+Written by hand: detect-secrets, which is made for source code, finds 14 of the 110 secrets in tests/evals/safety that
+were in view here, all of them keys.
+"""
+
+import math
+import re
+from collections import Counter
+from functools import cache
+from itertools import groupby
+from typing import Literal
+
+from memory.guard.readings import bare
+
+SecretKind = Literal[
+    "an API key", "a private key", "a password", "a card number", "an account number", "an identity number",
+    "a seed phrase", "a one-time code",
+]  # fmt: skip
+WINDOW = 2_000  # characters that are read at once; each half of them again with the next ones
+
+# Keys with a prefix or a form of their own. Case counts.
+API_KEYS = re.compile(
+    r"""
+    \b(?:sk|pk|rk|whsec|glpat|hf|npm|shp\w{2}|xox\w|lin_api|dop_v\d|figd|pul|dckr_pat|gsk|xai|r8|tvly|pplx|ntn|nvapi
+        |SG|pypi|rubygems|sq0\w{3}|ya29)[-_.](?=[A-Za-z0-9_.-]*\d)[A-Za-z0-9_.-]{16,}
+    | \b(?:AIza|EAAC?|ATATT|EZAK)(?=[\w-]*\d)[\w-]{20,} | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b | \b(?:SK|AC|dapi)[0-9a-f]{32}\b
+    | \bgh[opusr]_\w{20,} | \bgithub_pat_\w{20,}
+    | \beyJ[\w-]{10,}\.[\w-]{10,}                                  # a JSON web token
+    | \b\d{8,10}:AA[\w-]{30,}                                      # Telegram
+    | \b[MNO][\w-]{20,27}\.[\w-]{6}\.[\w-]{25,}                    # Discord
+    | \b[0-9a-f]{32}-us\d{1,2}\b                                   # Mailchimp
+    | https://(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks|[\w-]+\.webhook\.office\.com)/\S{10,}
+    | \b[Bb]earer\ [\w.~+/-]{16,}
+    | \botpauth://\S+
+    """,
+    re.VERBOSE,
+)
+PRIVATE_KEYS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|AGE-SECRET-KEY-1|PuTTY-User-Key-File|\b0x[0-9a-fA-F]{64}\b")
+TOKEN = re.compile(r"(?<![\w/.@=-])[A-Za-z0-9_+/~-]{24,}={0,2}(?![\w@]|\.[a-z]{2,4}\b)")
+MIN_ENTROPY = 3.6  # bits per character of a random token; 24 random letters and digits have 4.2, words 3 to 3.5
+CREDENTIALS = re.compile(  # in addresses, commands and settings
+    r"""
+    \w://[^\s/:@]*:[^\s/@]+@
+    | \bcurl\b.*\s-u\s*\S+:\S+ | \bmysql\b.*\s-p\S+
+    | \b(?:password|passwd|pwd|accountkey|sharedaccesskey|client_?secret|secret_?key|api_?key|access_?key|auth_?token)
+      ["']?\s*[=:]\s*["']?\S{4,}
+    | \b\w*(?:_password|_passwd|_secret|_token|_key|_pwd)["']?\s*(?:[=:]|\ is)\s*["']?\S{6,}
+    | \b[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?::|\ /\ (?=\S*[a-z])(?=\S*\d))[^\s/:]{4,}
+    | \bbasic\ (?:auth(?:orization)?\ )?[a-z0-9+/]{8,}={1,2}
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+# Below, texts are in lower case and without accents (`bare`).
+PASSWORD = (
+    "(?:pass(?:word|wort|phrase|code|e?key)s?|pw|pwd|kennwort|losungswort|zugangscode|contrasena|mot de passe|mdp"
+    r"|senha|parola(?: d'ordine|m|si)?|wachtwoord|haslo|heslo|jelszo|пароль|пароля|parole|losenord\w*|adgangskode"
+    "|sifre(?:m|si)?|salasana|geheimzahl|master password|secret (?:word|phrase|key|code)|api[ _-]?key|(?:access"
+    "|auth|api|bearer) token|wachtwoorden)"
+)
+PIN = (
+    "(?:pins?|pin[- ]?(?:code|number|nummer|kod|код)|pincode|codice pin|cvv2?|cvc2?|security code"
+    r"|пин-?код(?: \w+)?|geheimzahl|code de (?:ma|la|sa) carte(?: \w+)?|code secret|(?:alarm|gate|door|safe|entry"
+    "|access|unlock|lock|garage|vault|locker) ?(?:code|combination|pin)|codigo pin|пин|(?:locker|lock|safe"
+    r"|vault) combination|combination (?:for|of|to) (?:my |the )?(?:\w+ )?(?:locker|lock|safe|vault|door)"
+    "|(?:door )?keypad|turcode|zahlencode|codigo (?:de (?:la )?|da )(?:puerta|porta|acceso|entrada)"
+    "|code (?:de la porte|d'acces|d'entree)|codice (?:della porta|di accesso)|inlogcode|toegangscode|deurcode"
+    r"|kod do (?:drzwi|bramy)|код от \w+)"
+)
+LOGIN = r"(?:pass|login|log-in|clave(?: del?\b(?: la)? \w+)?|chiave del wifi)"
+CODE = (
+    r"(?:(?:verification|confirmation|one[- ]?time|security|sms|2fa|mfa|otp|backup|recovery|login|authenti\w+|auth"
+    "|reset|activation)(?: (?:backup|recovery|sms|pass))? ?(?:codes?|password|pin|secret|key)|otp|(?:sms-?"
+    r"|m)?tan(?= ?(?:[:=]|ist\b|lautet\b))|bestatigungscode|sicherheitscode|code de (?:verification|confirmation"
+    "|securite)|codigo de (?:verificacion|verificacao|confirmacion|seguridad|confirmacao)|codice di (?:verifica"
+    "|conferma|sicurezza)|verificatiecode|kod (?:weryfikacyjny|potwierdzajacy)|код (?:подтверждения|из смс"
+    "|безопасности)|verifieringskod|dogrulama kodu|onay kodu|code (?:they|that was|you|he|she|it|i (?:was|got"
+    r"|received))\b[\w ]{0,30}?(?:texted|sent|sms|text|got|received|mailed|emailed)\w*(?: me)?)"
+)
+IDENTITY = (
+    "(?:ssn|social (?:security|insurance)(?: number)?|(?:passport|national id|identity card|id card"
+    "|driver'?s? licen[cs]e|tax(?:payer)?(?: id)?|ni|national insurance)(?: (?:number|no|nr|id))|steuer-?(?:id"
+    "|nummer|identifikationsnummer)|(?:personal)?ausweisnummer|reisepassnummer|sozialversicherungsnummer"
+    r"|numero de (?:securite sociale|passeport)|numero de pasaporte|(?:dni|nie|nif)(?= ?(?:es\b|:))|curp"
+    "|codice fiscale|cpf|cnpj|bsn|burgerservicenummer|pesel|personnummer|aadhaar(?: number)?|снилс|инн"
+    "|номер паспорта|паспорт|tc kimlik(?: no)?|身份证号?码?|マイナンバー|주민등록번호|rodne cislo)"
+)
+ACCOUNT = (
+    r"(?:(?:bank )?account (?:number|no)|routing(?: number)?|sort code|kontonummer|numero de (?:compte|cuenta)|iban)"
+)
+# "my password for the wifi is", "PIN:", "changed my Netflix password to", "das Passwort lautet"
+ABOUT = (
+    "(?: (?:for|of|on|to|at|from|in|fur|von|zu|de|du|del?|da|do|der|des|meiner|mijn|van|od|от|к|til"
+    r"|till)(?: [\w-]+){1,4}?)?"
+)
+LINK = (
+    r"(?:,? ?(?:\b(?:is|was|are|it is|it's|lautet|ist|war|used to be|est|c'est|es|era|e|sono|to|jest|је|ar|som ar"
+    r"|er|je|these|equals|became)\b|'s|[:=—–-]|—|это))? ?[:=]?[ \"'“„«#]*"
+)
+SURE_LINK = (
+    r"(?:,? ?(?:\b(?:is|it is|it's|lautet|ist|est|c'est|es|e|jest|to|ar|er|je|now)\b|'s|[:=—–])) ?[:=]?[ \"'“„«#]*"
+)
+# What is more than a word: with a digit or a symbol in it. A year or a date is none, nor an address.
+VALUE = r"(?=[^\s\"'”]{0,60}[\d$!%&*+^~#])[^\s,;\"'”“«»()/@]{3,60}"
+DIGITS = r"(?=\d)[\d][\d -]{2,12}\d\b"
+WORD = r"[^\W\d_]{3,}(?=$|[.!?;,\"'”»]|\s*$| (?:and|und|et|y|e|for|fur|pour|para|since|yesterday|now)\b)"
+NO_PASSWORD = (  # what is said of a password
+    "(?!(?:too|very|so|not|never|always|often|the|a|an|my|in|on|at|by|safe|secure|short|long|weak|strong|easy"
+    "|hard|wrong|right|good|bad|old|new|secret|needed|required|important|annoying|expired|gone|lost|forgotten"
+    "|stolen|leaked|hashed|hacked|encrypted|rotated|managed|kept|stored|saved|written|something|nothing|random"
+    "|unique|everything|what|that|because|different|same|reset|changed|incorrect|invalid|unknown|missing"
+    "|visible|public|hidden|zu|sehr|nicht|sicher|falsch|kurz|lang|vergessen|trop|tres|pas|oublie|faux|muy|no"
+    "|debil|segura|larga|corta|olvidada|incorrecta|troppo|molto|non|sbagliata|dimenticata|muito|nao|fraca|segura"
+    r"|esquecida|te|erg|niet|vergeten|zbyt|bardzo|nie|слишком|очень|не|забыт\w*|for|mycket|inte)\b)"
+)
+NOT_OF_A_PASSWORD = (
+    r"(?![- ]?(?:manag\w*|hash\w*|reset|polic\w*|field|generator|book|vault|safe|hygiene|list|protect\w*))"
+)
+# "log in as bob with hunter2", "unlock my phone with 2580"
+DEVICE = "(?:safe|door|gate|phone|laptop|pc|computer|tablet|locker|vault|wallet|account|mail|system|wi-?fi|router)"
+LOG_IN = (
+    rf"(?:(?:log|sign)(?:s|ged|ned)? ?in(?:to)?|gets? into (?:the |my |our )?{DEVICE}|melde\w* .{{0,30}}\ban"
+    r"|meldet sich|log(?:ge)? .{0,20}ein|connecte-toi|se connecte|inicia sesion|entra|accedi|entre|zaloguj|воиди"
+    "|logga in)"
+)
+UNLOCK = rf"(?:unlock\w*|opens? (?:the |my |our )?{DEVICE}|{DEVICE} opens?|gets? into (?:the |my |our )?{DEVICE})"
+
+ORDER_NUMBER = re.compile(
+    "(?:order|invoice|tracking|customer|booking|reference|ref|serial|imei|isbn|ticket|shipment|parcel|case"
+    r"|member\w*|frequent flyer|policy|bestell|kunden|rechnungs?|sendungs|commande|client|facture|pedido|cliente"
+    r"|factura|ordine|fattura|encomenda|bestelling|klant|zamowieni\w*|заказ\w*|накладн\w*|注文|订单"
+    r"|주문)\W*(?:number|no|nr|nummer|numero|номер|番号|号)?"
+)
+CARD_WORD = re.compile(
+    r"\b(?:visa|mastercard|amex|credit|debit|kreditkarte|carte (?:bleue|bancaire)|tarjeta|карта|card)\b"
+)
+CARD_NUMBER = re.compile(r"(?<![\d-])\d(?:[ ._/-]{0,2}\d){12,18}(?![\d-])")
+CARD_PREFIX = re.compile(  # of the networks, each with its lengths
+    r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|(?:6011|65\d\d|64[4-9]\d)\d{12,15}|35\d{14}"
+    r"|3(?:0[0-5]|[68]\d)\d{11}|62\d{14,17}"
+)
+IBAN = re.compile(r"\b[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){11,34}")
+SEED_LABEL = re.compile(
+    r"\b(?:seed|recovery|secret recovery|backup|mnemonic)(?: phrase| words?)?\b|\bmnemonic\b|\b(?:12|24|twelve"
+    r"|twenty-four) words\b|frase semilla|phrase de recuperation|frase di recupero|seed-?phrase"
+    r"|wiederherstellungsphrase|сид-?фраз\w*|助记词"
+)
+SEED_LANGUAGES = ("english", "spanish", "french", "italian", "portuguese", "czech", "turkish", "russian")
+MIN_SEED, MIN_LABELLED = 12, 8  # words of a seed phrase; fewer are enough after its name
+
+MINE = (
+    r"(?:[—–-] ?)?(?:is|was|ist|est|es|e|é|sono|to|jest|ar|er|это|—)? ?(?:(?:the|my|our|a|mein|der|das|mon|le|la|mi|el"
+    r"|la mia|il mio|meu|a minha|minha|mijn|het|moje|to|mitt|мои|это мои) ?)?"
+)
+BY = r"\b(?:with|using|by|type|typing|mit|avec|con|com|met|z|с|et|med)\b"
+SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell a secret in a sentence
+    "a one-time code": (
+        rf"\b{CODE}\b{ABOUT}{LINK}(?=[\w-]*\d)[\w-]{{4,}}",
+        rf"\b(?=[a-z]*\d)[\w-]{{4,}} {MINE}{CODE}\b",
+        r"\bauthenticator \w+ [a-z2-7]{16,}\b",
+        r"(?:验证码|驗證碼|認証コード|確認コード|인증번호|인증 코드) ?(?:は|是|:|为|는|은)? ?\d{4,}",
+    ),
+    "an identity number": (
+        rf"\b{IDENTITY}\b{ABOUT}{LINK}(?=[a-z .-]*\d)[a-z]{{0,6}} ?\d[\w .\-/]{{4,}}",
+        r"\bcodice fiscale\b.{0,12}\b[a-z]{6}\d{2}[a-z]\d{2}[a-z]\d{3}[a-z]\b",
+    ),
+    "an account number": (rf"\b{ACCOUNT}\b{ABOUT}{LINK}[a-z]{{0,2}}\d[\d -]{{5,}}",),
+    "a password": (
+        rf"\b{PASSWORD}\b.{{0,20}}?\b(?:auf|en|a|in|to|para|na|op|till|til|на) (?=\S{{0,60}}[^\W\d_]){VALUE}",
+        rf"\b{PASSWORD}\b{NOT_OF_A_PASSWORD}{ABOUT}{LINK}(?:(?:is|uses?|ist|est|es|(?:changed|set|reset) to) )?{VALUE}",
+        rf"\b{PASSWORD}\b{NOT_OF_A_PASSWORD}{ABOUT}{SURE_LINK}{NO_PASSWORD}(?!correct\b){WORD}",
+        rf"\b(?:passphrase|pass phrase)\b{ABOUT}{SURE_LINK}{NO_PASSWORD}\w+ \w+",
+        rf"(?<!\S){VALUE} {MINE}(?:[\w-]+ )?{PASSWORD}\b{NOT_OF_A_PASSWORD}",
+        rf"\b{PIN}\b{ABOUT}{LINK}(?:{DIGITS}|{VALUE})",
+        rf"\b{LOGIN}\b{ABOUT}{LINK}(?=[a-z][\w-]*\d){VALUE}",
+        rf"\b{LOGIN}\b[:=]? \S+ */ *(?=\S{{0,60}}\d)\S+",
+        rf"\b{LOG_IN}\b.{{0,40}}?{BY} (?:\w+ (?:and|et|und) )?(?=\S{{0,60}}[^\W\d_]){VALUE}",
+        rf"\b{UNLOCK}\b.{{0,40}}?{BY} {VALUE}",
+        rf"\buse[sd]? {VALUE} (?:for|as|on|at) .{{0,30}}\b(?:log-?in|account|password|wi-?fi|e?mail|bank)\b",
+        r"(?:パスワード|暗証番号|密码|密碼|비밀번호|암호) ?(?:は|是|:|为|為|는|은)? ?[\"「]?[a-z0-9][\w!$%&*-]{2,}",
+        r"(?:كلمة (?:السر|المرور)) ?(?:هي|:)? ?[\w!$%&*-]*\d",
+        r"(?:पासवर्ड) ?(?:है|:)? ?[a-z0-9][\w!$%&*-]{2,}",
+    ),
+}
+MAY_TELL = re.compile(rf"[\d$!%&*+^~#/]|\b{PASSWORD}\b|パスワード|密码|密碼|비밀번호|암호|पासवर्ड")  # most texts do not
+
+
+@cache  # to compile them takes 50 ms, and few processes learn
+def _spoken() -> list[tuple[SecretKind, re.Pattern[str]]]:
+    return [(kind, re.compile(form)) for kind, forms in SPOKEN.items() for form in forms]
+
+
+def secret_in(*texts: str) -> SecretKind | None:
+    """What kind of secret the texts seem to hold; None if none does. Its time is linear in the length of the texts."""
+    text = "\n".join(texts)
+    windows = (text[start : start + WINDOW] for start in range(0, len(text), WINDOW // 2))
+    return next(filter(None, map(_secret_in, windows)), None)
+
+
+def _secret_in(text: str) -> SecretKind | None:
+    plain = bare(text)
+    if PRIVATE_KEYS.search(text):
+        return "a private key"
+    if API_KEYS.search(text) or any(map(_is_random, TOKEN.findall(text))):
+        return "an API key"
+    if CREDENTIALS.search(text):
+        return "a password"
+    if any(_is_card(found, plain) for found in CARD_NUMBER.finditer(plain)):
+        return "a card number"
+    if any(map(_is_iban, IBAN.findall(plain))):
+        return "an account number"
+    if _is_seed_phrase(plain):
+        return "a seed phrase"
+    if not MAY_TELL.search(plain):
+        return None
+    return next((kind for kind, form in _spoken() if form.search(plain)), None)
+
+
+def _is_random(token: str) -> bool:
+    """Whether nobody would say this: letters of both cases and digits in no order."""
+    kinds = [re.search(pattern, token) for pattern in ("[a-z]", "[A-Z]", "[0-9]")]
+    return all(kinds) and _entropy(token) >= MIN_ENTROPY
+
+
+def _entropy(text: str) -> float:
+    """Shannon's entropy of its characters, in bits."""
+    return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
+
+
+def _is_card(found: re.Match[str], text: str) -> bool:
+    digits = re.sub(r"\D", "", found[0])
+    before = text[max(0, found.start() - 40) : found.start()]
+    if not CARD_PREFIX.fullmatch(digits) or not _passes_luhn(digits):
+        return False
+    return bool(CARD_WORD.search(text)) or not ORDER_NUMBER.search(before)
+
+
+def _passes_luhn(digits: str) -> bool:
+    """Whether the check digit is that of a payment card (Luhn, US patent 2,950,048)."""
+    values = [*map(int, reversed(digits))]
+    doubled = (sum(divmod(2 * value, 10)) for value in values[1::2])
+    return (sum(values[::2]) + sum(doubled)) % 10 == 0
+
+
+def _is_iban(found: str) -> bool:
+    """Whether it begins with an IBAN, whose digits leave 1 when divided by 97 (ISO 13616)."""
+    parts = re.split(r"[ -]", found)
+    starts = ("".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return any(15 <= len(iban) <= 34 and _rest_of_97(iban[4:] + iban[:4]) == 1 for iban in starts)
+
+
+def _rest_of_97(letters: str) -> int:
+    return int("".join(str(int(char, 36)) for char in letters)) % 97 if letters.isascii() else 0
+
+
+def _is_seed_phrase(text: str) -> bool:
+    """Whether it holds words in a row from a list of BIP 39, of which wallets make their seed phrases."""
+    words = [word for word in re.findall(r"\w+", text) if not word.isdigit()]
+    wanted = MIN_LABELLED if SEED_LABEL.search(text) else MIN_SEED
+    runs = ([*run] for listed in _seed_words() for known, run in groupby(words, listed.__contains__) if known)
+    return len(words) >= wanted and any(len(run) >= wanted and len({*run}) >= MIN_LABELLED for run in runs)
+
+
+@cache
+def _seed_words() -> list[frozenset[str]]:
+    from mnemonic import Mnemonic
+
+    return [frozenset(map(bare, Mnemonic(language).wordlist)) for language in SEED_LANGUAGES]
