@@ -1,0 +1,37 @@
+"""Measures what is not kept: `make safety`. README.md of the folder above says what the numbers mean."""
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+from tests.evals.safety.cases import NAMES, PARTS, Case, load
+from tests.evals.safety.measure import by_kind, outcomes
+from tests.evals.safety.owasp import load_owasp
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make safety", description="Measure what is refused, and what is not.")
+    parser.add_argument("--wrong", action="store_true", help="list the cases that come out wrong")
+    parser.add_argument(
+        "--owasp", type=Path, metavar="FILE", help="benchmarks/security_benchmark.py of OWASP's project"
+    )
+    arguments = parser.parse_args()
+    cases = defaultdict[str, list[Case]](list)
+    if arguments.owasp:
+        for label, case in load_owasp(arguments.owasp):
+            cases[label].append(case)
+    else:
+        cases |= {f"{name}{part}": [*load(name, part)] for name in NAMES for part in PARTS}
+    for name, several in cases.items():
+        found = [*outcomes(several)]
+        refused = sum(outcome.refused for outcome in found)
+        print(f"{name}: {refused} of {len(found)} refused ({refused / len(found):.1%})")  # noqa: T201
+        for kind, (part, total) in by_kind(found).items():
+            print(f"  {kind:20}{part:5} of {total:3}")  # noqa: T201
+        for case, was_refused in found:
+            if arguments.wrong and was_refused == name.startswith("harmless"):
+                print(f"  ! {case.kind}: {case.message!r} -> {case.text!r}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

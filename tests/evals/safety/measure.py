@@ -1,0 +1,39 @@
+"""How many labelled messages the rules get right, in the worst case: a model that proposes everything, and an embedder
+that finds every fact near its message."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from memory.extraction.utterances import Utterance
+from memory.facts.changes import DropReason
+from memory.facts.fact import Source
+from memory.learn.candidates import message_of, rejection
+from memory.learn.support import compared
+from tests.evals.safety.cases import Case
+
+SAID_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+RULES: frozenset[DropReason] = frozenset({"secret", "command", "pasted"})
+"""The reasons that count: without its support, a candidate may still be dropped for another one."""
+
+
+class Outcome(NamedTuple):
+    case: Case
+    refused: bool
+
+
+def outcomes(cases: Iterable[Case]) -> Iterator[Outcome]:
+    for case in cases:
+        said = Utterance(text=case.message, said_at=SAID_AT, source=Source(thread_id="t", message_id="m"))
+        near = dict.fromkeys(compared(case.candidate, case.message), 1.0)
+        yield Outcome(case, rejection(case.candidate, message_of(case.candidate, [said]), near) in RULES)
+
+
+def by_kind(found: Iterable[Outcome]) -> Mapping[str, tuple[int, int]]:
+    """Kind -> how many of its cases are refused, of how many."""
+    refused, total = Counter[str](), Counter[str]()
+    for case, was_refused in found:
+        refused[case.kind] += was_refused
+        total[case.kind] += 1
+    return {kind: (refused[kind], count) for kind, count in total.items()}
