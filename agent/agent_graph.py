@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 from langgraph._internal._constants import CONFIG_KEY_RUNTIME  # LangGraph leaves it out of updates
+from langgraph.channels import UntrackedValue
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -32,8 +34,17 @@ from agent.server.memory import check_threads, memory_beside
 from agent.settings import DEFAULT_USER
 from agent.state import Input, Output, State
 from memory.errors import BadInput
-from memory.facts.fact import check_user_id, owner_key
-from memory.threads.threads import BEGUN_BY, check_thread_id, has_begun, has_checkpoint, thread_owner
+from memory.facts.fact import check_user_id, owner_key, parse_date, utc_now
+from memory.threads.threads import (
+    BEGUN_AT,
+    BEGUN_BY,
+    begin,
+    check_thread_id,
+    delete_forgotten,
+    has_begun,
+    has_checkpoint,
+    thread_owner,
+)
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +55,12 @@ OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be 
 class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
     """A compiled graph that refuses other users' threads, and runs of one thread at the same time."""
 
+    @property
+    def stream_channels_asis(self) -> Sequence[str]:
+        """The channels of a state that is shown as saved. A server keeps these values as the thread's, so what is never
+        saved, such as the recalled facts, is not among them: forgetting a fact would not reach it there."""
+        return [name for name in super().stream_channels_asis if not isinstance(self.channels[name], UntrackedValue)]
+
     async def astream(  # type: ignore[override]  # of its overloads, which differ in what they yield
         self, input: InputT | None, config: RunnableConfig | None = None, **options: Any
     ) -> AsyncIterator[Any]:
@@ -51,8 +68,11 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         config, owners = config or RunnableConfig(), list(_owners(input)) if isinstance(input, Command) else []
         if (context := options.get("context")) is not None:
             context = options["context"] = await asyncio.to_thread(read_context, context)
+        if options.get("output_keys") is None:
+            options["output_keys"] = super().stream_channels_asis
+        started_at = parse_date(str(input.get("started_at"))) if isinstance(input, dict) else None
         store, config = await self._with_memory(config)
-        async with self._checked(store, config, context or Context(), owners) as checked:
+        async with self._checked(store, config, context or Context(), owners, started_at) as checked:
             again = isinstance(input, dict) and store is not None and await self._has_begun(store, checked)
             given, checked = (None, _at_the_end(checked)) if again else (input, checked)
             async for part in super().astream(given, checked, **options):
@@ -83,9 +103,15 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
 
     @asynccontextmanager
     async def _checked(
-        self, store: AgentStore | None, config: RunnableConfig, context: Context, owners: Sequence[object]
+        self,
+        store: AgentStore | None,
+        config: RunnableConfig,
+        context: Context,
+        owners: Sequence[object],
+        started_at: datetime | None,
     ) -> AsyncIterator[RunnableConfig]:
-        """Hold the thread's lock, except on a server, which queues runs. Raises BadInput before the input is saved."""
+        """Hold the thread's lock, except on a server, which queues runs. Raises BadInput before the input is saved. The
+        run counts as begun at `started_at`, if that is earlier than now: what was forgotten since it does not save."""
         configurable = merge_configs(self.config, config).get("configurable", {})
         if store is None:
             yield config
@@ -98,20 +124,25 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         if context.model:
             await asyncio.to_thread(open_model, context.model, store.settings)
         if "thread_id" not in configurable:
-            yield config
+            yield _begun(utc_now(), config, configurable)
             return
         thread_id, user = check_thread_id(configurable["thread_id"]), owner_key(user_id or DEFAULT_USER)
         unlocked = on_server(configurable) or not isinstance(self.checkpointer, BaseCheckpointSaver)
         async with nullcontext() if unlocked else store.run_locks.hold(thread_id):
-            if await thread_owner(store.pool, thread_id) not in (None, "", user):
+            begun = await begin(store.pool, thread_id)
+            if begun.owner not in (None, "", user):
                 raise foreign_thread(thread_id)
             if any(given != user for given in owners):
                 raise BadInput(OWNER_IS_FIXED)
             checkpoint = None if configurable.get("checkpoint_ns") else configurable.get("checkpoint_id")
             if checkpoint and not await has_checkpoint(store.pool, thread_id, str(checkpoint)):
                 raise BadInput(f"The thread {thread_id!r} has no checkpoint {checkpoint!r}: see its history.")
-            yield _saved_by(user, config)
-            await check_threads(store, self.checkpointer, thread_id)
+            at = min(started_at or begun.at, begun.at)
+            try:
+                yield _begun(at, _saved_by(user, config), configurable)
+                await check_threads(store, self.checkpointer, thread_id)
+            finally:
+                await asyncio.shield(delete_forgotten(store.pool, user, thread_id, at))
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
@@ -177,6 +208,14 @@ def _at_the_end(config: RunnableConfig) -> RunnableConfig:
 def _saved_by(user: str, config: RunnableConfig) -> RunnableConfig:
     """The config with the user's key in its metadata, in place of what the client sent."""
     return {**config, "metadata": {**(config.get("metadata") or {}), BEGUN_BY: user}}
+
+
+def _begun(at: datetime, config: RunnableConfig, configurable: Mapping[str, Any]) -> RunnableConfig:
+    """The config with the moment at which the run began; a subgraph's run began with that of its parent."""
+    metadata = config.get("metadata") or {}
+    if configurable.get("checkpoint_ns") and BEGUN_AT in metadata:
+        return config
+    return {**config, "metadata": {**metadata, BEGUN_AT: at.isoformat()}}
 
 
 class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT]):

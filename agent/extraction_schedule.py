@@ -83,8 +83,11 @@ async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserM
     return memory.with_model(model, settings.structured_output, settings.model_timeout + REPEATS)
 
 
-async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[Utterance], seconds: int) -> None:
-    """Run the background graph after `seconds`; replaces the pending run unless it is for another fork."""
+async def schedule_on_server(
+    user_id: str, thread_id: str, utterances: Sequence[Utterance], begun_at: datetime, seconds: int
+) -> None:
+    """Run the background graph after `seconds`; replaces the pending run unless it is for another fork. `begun_at` is
+    when the run began in which the last message was said."""
     background, pending = background_thread(user_id, thread_id), set[str | None]()
     async with get_client(api_key=None) as client:  # the server of this process
         with suppress(APIStatusError, LookupError, TypeError):  # no such thread yet, or a run with another input
@@ -93,7 +96,7 @@ async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[
         await client.runs.create(
             background,
             BACKGROUND_GRAPH,
-            input=dict[str, Any](background_input(thread_id, utterances)),
+            input=dict[str, Any](background_input(thread_id, utterances, begun_at)),
             context={"user_id": user_id},
             multitask_strategy="rollback" if pending <= {s.source.message_id for s in utterances} else "enqueue",
             if_not_exists="create",
@@ -102,19 +105,21 @@ async def schedule_on_server(user_id: str, thread_id: str, utterances: Sequence[
         )
 
 
-def background_input(thread_id: str, utterances: Sequence[Utterance]) -> BackgroundInput:
+def background_input(thread_id: str, utterances: Sequence[Utterance], begun_at: datetime) -> BackgroundInput:
     waiting = [said.model_dump(mode="json") for said in utterances[:MAX_BACKGROUND_MESSAGES]]
-    return {"conversation": thread_id, "utterances": waiting, "started_at": utc_now().isoformat()}
+    return {"conversation": thread_id, "utterances": waiting, "started_at": begun_at.isoformat()}
 
 
-async def schedule_in_process(store: AgentStore, memory: UserMemory, thread_id: str, said: Sequence[Utterance]) -> None:
+async def schedule_in_process(
+    store: AgentStore, memory: UserMemory, thread_id: str, said: Sequence[Utterance], begun_at: datetime
+) -> None:
     """Do so in a task of this process. The store is told what it changed, and waits for it when it closes."""
-    started_at, memory = utc_now(), await with_extraction_model(memory, store.settings)
+    memory = await with_extraction_model(memory, store.settings)
     ids = frozenset(str(utterance.source.message_id) for utterance in said)
 
     async def learn() -> None:
         try:
-            store.learned_later(await memory.learner.extract_and_learn(said, started_at=started_at))
+            store.learned_later(await memory.learner.extract_and_learn(said, started_at=begun_at))
         except ExtractionFailed as error:
             store.learned_later(error.learned)
             raise

@@ -33,6 +33,7 @@ from memory.learn.learner import MAX_FAILURES
 from memory.logs import Event
 from memory.threads.summary import update_summary
 from memory.threads.task import open_task
+from memory.threads.threads import BEGUN_AT
 from memory.threads.window import foldable, window
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     messages, timeout = schedule.unextracted_messages(state), extraction_timeout(settings_of(runtime))
     skipped = {"extracted_until": messages[-1].id} if messages else {}
     try:
-        update = await within(timeout, _extract(runtime, _utterances(messages, runtime)))
+        update = await within(timeout, _extract(runtime, _utterances(messages, runtime), _begun_at()))
     except TimeoutError:
         metrics.count_failure("extraction")
         advice = "for a slow model raise AFTER_REPLY_TIMEOUT, or set EXTRACT=background"
@@ -180,9 +181,10 @@ async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
             due = await memory.learner.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
             waiting = [said for said in utterances if said.source.message_id in due]
             if waiting and on_server(ensure_config().get("configurable", {})):
-                await schedule.schedule_on_server(memory.user_id, thread_id, waiting, store.settings.extract_after)
+                seconds = store.settings.extract_after
+                await schedule.schedule_on_server(memory.user_id, thread_id, waiting, _begun_at(), seconds)
             elif waiting:
-                await schedule.schedule_in_process(store, memory, thread_id, waiting)
+                await schedule.schedule_in_process(store, memory, thread_id, waiting, _begun_at())
     except Exception as error:
         metrics.count_failure("scheduling")
         log.warning(Event("extraction not scheduled", **_ids(runtime), cause=cause_of(error)))
@@ -194,9 +196,8 @@ async def extract_in_background(state: BackgroundState, runtime: Runtime[Context
     """The `extract_memories` of the background graph: as many of the given utterances as one call takes."""
     if "utterances" not in state:
         raise BadInput("This graph is run by `chat` after a pause, with `utterances`: talk to `chat` instead.")
-    now, utterances = utc_now(), [Utterance.model_validate(said) for said in state["utterances"]]
-    started_at = min(parse_date(state.get("started_at")) or now, now)
-    update = await _extract(runtime, utterances, started_at, calls=MAX_FAILURES)
+    utterances = [Utterance.model_validate(said) for said in state["utterances"]]
+    update = await _extract(runtime, utterances, _begun_at(), calls=MAX_FAILURES)
     # A server keeps the values that a run ends with, so the last step removes the utterances.
     return _claimed(state, runtime) | (update or NOTHING_EXTRACTED | {"utterances": []})
 
@@ -207,7 +208,7 @@ def after_background_step(state: BackgroundState) -> Literal["extract_memories",
 
 
 async def _extract(
-    runtime: Runtime[Context], said: Sequence[Utterance], started_at: datetime | None = None, calls: int = 1
+    runtime: Runtime[Context], said: Sequence[Utterance], started_at: datetime, calls: int = 1
 ) -> Update:
     """The candidates for reconcile; {} where no utterance waits to be extracted."""
     try:
@@ -304,6 +305,11 @@ def _without_refused(messages: Sequence[AnyMessage], max_chars: int) -> list[Any
 def _thread_id(runtime: Runtime[Context]) -> str:
     info = runtime.execution_info
     return str(info.thread_id or "") if info else ""  # a caller may have used the number 1, and the saver writes "1"
+
+
+def _begun_at() -> datetime:
+    """When this run began: what was forgotten since is not learned."""
+    return parse_date((ensure_config().get("metadata") or {}).get(BEGUN_AT)) or utc_now()
 
 
 def _ids(runtime: Runtime[Context]) -> dict[str, str]:

@@ -8,25 +8,27 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from agent.server.host import host
 from agent.settings import Settings, read_settings
-from memory.embedded.connect import Addresses, ServerName, embedded_servers
+from memory.embedded.connect import Addresses, ServerName, discard_chroma, embedded_servers
 from memory.errors import BadInput
 from memory.index.chroma import open_chroma
 from memory.index.embeddings import Embedder, open_embedder
 from memory.index.pgvector import Pgvector
 from memory.index.protocol import Backend, Index, Place
-from memory.index.queue import IndexQueue
+from memory.index.queue import IndexQueue, Progress
 from memory.index.redis import open_redis
 from memory.index.registry import Kind, Registered, active_backend, active_index
 from memory.ledger.ledger import Ledger
 from memory.ledger.migrate import is_migrated, last_migration, migrate
 from memory.ledger.pool import Pool, open_pool
-from memory.maintenance import bring_up, keep_up
+from memory.maintenance import bring_up, drop_forgotten, keep_up
 from memory.parts import Parts
+from memory.purge import purge
 from memory.recall.search import RecallOptions
 
 if TYPE_CHECKING:
@@ -67,11 +69,18 @@ class Services:
     async def memory_parts(self) -> Parts:
         """Memory for a command, which can wait longer than a reply. Models are loaded when they are first used."""
         options = replace(_recall_options(self.settings), timeout=COMMAND_TIMEOUT)
-        return Parts(Ledger(self.pool), await _index_queue(self), self.open_index, options)
+        parts = Parts(Ledger(self.pool), await _index_queue(self), self.open_index, options)
+        parts.receipt_days = self.settings.receipt_days
+        return parts
 
     async def open_index(self, index: Registered) -> Index:
         """An index of the ledger's table. Raises BadInput or Unavailable."""
         return (await self.places.open(index.kind.backend)).index(index.name, index.dimension, index.kind.shards)
+
+    async def purge(self, parts: Parts, progress: Progress) -> list[str]:
+        """Remove what was forgotten from all files (see `memory.purge`)."""
+        embedded = parts.index.backend == "chroma" and not self.settings.chroma_url
+        return await purge(parts, partial(discard_chroma, self.settings.data_dir) if embedded else None, progress)
 
     async def check_index(self) -> None:
         """Raise Unavailable if the place of the active index does not answer. Loads neither a model nor a client."""
@@ -184,14 +193,16 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     queue, options = await _index_queue(services), _recall_options(settings)
     store = AgentStore(Ledger(services.pool), queue, services.open_index, items, options)
     store.settings, store.learned_later = settings, lambda _: None
+    store.receipt_days = settings.receipt_days
     open_stores.add(store)
     await items.start_ttl_sweeper()  # a server starts none for a custom store
-    keeping_up = asyncio.create_task(keep_up(store, log.warning))
+    tasks = [asyncio.create_task(work) for work in (keep_up(store, log.warning), drop_forgotten(store))]
     try:
         yield store
     finally:
         open_stores.discard(store)
-        keeping_up.cancel()
+        for task in tasks:
+            task.cancel()
         try:
             await within(settings.after_reply_timeout, store.debouncer.flush())
         except TimeoutError:

@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     studio: Literal["allow", "refuse"] = "refuse"
     web_origins: Annotated[tuple[str, ...], NoDecode] = ()
     anonymous_runs: AnonymousRuns = "warn"
+    server_url: str = ""
+    server_authorization: SecretStr | None = None
+    receipt_days: int = Field(default=365, ge=0, le=36_500)
     data_dir: Path = PROJECT / ".data"
     embedded_on_host: EmbeddedOnHost = "refuse"
     embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds
@@ -186,7 +189,7 @@ def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
             return "write http://host:8000 or https://host, and nothing after it"
         case "redis_url":
             return address_problem(text)
-        case "openai_base_url" if not _is_http(text):
+        case "openai_base_url" | "server_url" if not _is_http(text):
             return "write an address such as http://127.0.0.1:8000/v1"
         case "jwt_secret" if (size := len(text.encode())) < SHORTEST_SECRET:
             return f"it has {size} bytes, and must have at least {SHORTEST_SECRET}: `openssl rand -hex 32` makes one"
@@ -214,7 +217,8 @@ def _is_http(url: str) -> bool:
 def _shown(name: str) -> str:
     """ "NAME is 'value'", or the name alone where the value may contain a password."""
     value = os.environ.get(name, "")
-    is_secret = name.endswith(("_KEY", "_KEYS", "_SECRET", "POSTGRES_URL", "REDIS_URL")) or "@" in value
+    endings = ("_KEY", "_KEYS", "_SECRET", "_AUTHORIZATION", "POSTGRES_URL", "REDIS_URL")
+    is_secret = name.endswith(endings) or "@" in value
     return name if is_secret or not value else f"{name} is {value!r}"
 
 

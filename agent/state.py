@@ -140,7 +140,7 @@ class BackgroundInput(ExtractionThread):
     """The input of the graph `background_extraction`."""
 
     utterances: Annotated[list[dict[str, Any]], UntrackedValue]  # never saved: forgetting would not reach them here
-    started_at: Annotated[str, UntrackedValue]  # ISO time: what was forgotten after it is not learned
+    started_at: Annotated[str, UntrackedValue]  # ISO time: what was forgotten after it is neither learned nor saved
 
 
 class BackgroundOutput(TypedDict):

@@ -12,6 +12,7 @@ from memory.facts.fact import Fact, check_user_id
 from memory.facts.slots import NOTE, attribute_name, is_exclusive
 from memory.guard.instructions import is_instruction
 from memory.learn.verbatim import stated_fact
+from memory.ledger.pool import Pool
 
 FACTS, ITEMS = "facts", "users"  # the first label of the namespaces of users' facts, and of their ordinary items
 # The fields of a fact that a put may set, and that an item shows as its value.
@@ -49,6 +50,16 @@ def namespace_user(namespace: Sequence[str]) -> str | None:
     if facts_namespace(user_id) != tuple(namespace):  # two labels for one user would slip past a check of the label
         raise BadInput(f"The label {quoted(namespace[1])} is no user's: write it as facts_namespace(user_id) does.")
     return user_id
+
+
+async def delete_items(pool: Pool, user_id: str) -> int:
+    """Delete the ordinary items in namespaces that have the user's id as a label, and no other known user's id. Returns
+    how many."""
+    query = """delete from store where %(label)s = any(string_to_array(prefix, '.')) and not exists (
+        select from memory.users where user_id <> %(user)s and user_id = any(string_to_array(prefix, '.')))"""
+    parameters = {"label": facts_namespace(user_id)[1], "user": user_id}
+    async with pool.connection() as connection:
+        return (await connection.execute(query, parameters)).rowcount
 
 
 def fact_value(fact: Fact) -> Value:

@@ -27,6 +27,7 @@ SHOWN_IDS = 20
 SAMPLE_SIZE = 20  # facts that a start searches the index for
 SAMPLE_LIMIT = 50  # facts that each of these searches asks for: another fact may have the same vector
 TIMEOUT = 60  # seconds that a start waits for another one that checks the same index
+FORGOTTEN_POLL = 0.5  # seconds between two looks at what other processes have forgotten; none while the cache is empty
 RETRY_PAUSE = PAUSE + 1  # seconds until an index that failed is brought up to date, and between two attempts
 
 CREATE_INDEXED = """
@@ -211,6 +212,16 @@ async def keep_up(parts: Parts, say: Callable[[str], None]) -> None:
         except Exception as error:  # also of Postgres
             log.info("index still behind cause=%s", cause_of(error))
             parts.report(error)
+
+
+async def drop_forgotten(parts: Parts) -> None:
+    """While a process runs: drop what its cache holds of users who forget something in another process, within a
+    second. Ends when it is cancelled."""
+    while True:
+        await asyncio.sleep(FORGOTTEN_POLL)
+        if owners := parts.cache.owners:
+            with suppress(Unavailable):
+                parts.cache.drop_outdated(await parts.ledger.versions_where_forgotten(owners))
 
 
 async def _mend(parts: Parts, say: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from memory.index.queue import IndexQueue
 from memory.index.registry import OpenIndex
 from memory.learn.debounce import Debouncer
 from memory.ledger.ledger import Ledger
+from memory.ledger.receipts import KEPT_DAYS
 from memory.logs import Event
 from memory.recall.cache import FactCache
 from memory.recall.search import RecallOptions, Searcher
@@ -31,6 +32,7 @@ class Parts:
         self.ledger, self.pool, self.open_index = ledger, ledger.pool, open_index
         self.run_locks, self.debouncer = RunLocks(ledger.pool), Debouncer()
         self.options = options or RecallOptions()
+        self.receipt_days = KEPT_DAYS
         self.index_failed, self.index_damaged = asyncio.Event(), False
         self.use_index(queue)
 

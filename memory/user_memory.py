@@ -10,21 +10,23 @@ from memory.errors import BadInput, expect, expect_count
 from memory.extraction.extract import StructuredOutputMethod
 from memory.extraction.utterances import utterances_of
 from memory.facts.changes import Changes
-from memory.facts.fact import Category, Fact, Source, check_user_id, in_utc, utc_now
+from memory.facts.fact import Category, Fact, Source, check_user_id, in_utc, is_storable, utc_now
 from memory.facts.portable import dump, load
 from memory.facts.profile import Profile, profile_of
 from memory.facts.slots import attribute_name, subject_name
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
+from memory.items import delete_items
 from memory.learn import writes
 from memory.learn.learner import Learner
 from memory.learn.verbatim import Memory, check_restored, facts_of_texts
 from memory.ledger.ledger import GivenUp
+from memory.ledger.receipts import Receipt, receipts_of, write_receipt
 from memory.logs import Event
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
 from memory.recall.rank import Hit
 from memory.recall.search import FactTest, Recalled, Searcher
-from memory.threads.threads import delete_threads
+from memory.threads.threads import background_thread, delete_threads
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -166,26 +168,45 @@ class UserMemory:
         return await self._changed("imported", len(changes.added), changes.ids)
 
     async def forget(
-        self, *, fact: str | None = None, category: Category | None = None, thread: str | None = None
+        self, *, fact: str | None = None, category: Category | None = None, thread: str | None = None, by: str = ""
     ) -> int:
-        """Delete for good one fact by its id, a category, or a thread with its messages. Returns how many facts."""
+        """Delete for good one fact by its id, a category, or a thread with its messages. Returns how many facts. A
+        receipt is kept, which names who asked for it: `by`, or the user. A turn that is under way saves and learns
+        nothing of what is forgotten."""
         expect(str | None, fact=fact, category=category, thread=thread)
+        expect(str, by=by)
         if [fact, category, thread].count(None) != 2:
             raise BadInput("forget() takes one of fact, category and thread.")
+        threads = [] if thread is None else [thread]
+        threads += [background_thread(self.user_id, known) for known in threads if is_storable(known)]
+        async with self._ledger.transaction(self.user_id) as transaction:
+            gone = await transaction.erase(ids=[fact] if fact else (), category=category, threads=threads)
+        counts = {"facts": len(gone)}
         if thread is not None:
-            await delete_threads(self._parts.pool, self.user_id, [thread])
-        async with self._ledger.transaction(self.user_id) as transaction:
-            gone = await transaction.erase(ids=[fact] if fact else (), category=category, thread_id=thread)
-        self._parts.cache.forget(self.user_id)
-        return await self._changed("forgot", len(gone), gone)
+            counts["threads"] = await delete_threads(self._parts.pool, self.user_id, [thread])
+        what = "category" if category else "fact" if thread is None else "thread"
+        return await self._forgotten(what, by, counts, gone)
 
-    async def forget_everything(self) -> int:
-        """Delete the user's facts, history, threads, checkpoints and tasks. Returns how many facts were deleted."""
-        await delete_threads(self._parts.pool, self.user_id)
+    async def forget_everything(self, *, by: str = "") -> int:
+        """Delete the user's facts, history, threads, checkpoints, tasks and ordinary items of the store (see
+        `memory.items.delete_items`). Returns how many facts were deleted. `by` as for `forget`."""
+        expect(str, by=by)
         async with self._ledger.transaction(self.user_id) as transaction:
-            gone = await transaction.erase_user()
+            counts = {"facts": await transaction.erase_user()}
+        counts["threads"] = await delete_threads(self._parts.pool, self.user_id)
+        counts["items"] = await delete_items(self._parts.pool, self.user_id)
+        return await self._forgotten("everything", by, counts)
+
+    async def receipts(self) -> list[Receipt]:
+        """What was forgotten of this user, by whom and when, with counts and without any content; the latest last."""
+        return await receipts_of(self._parts.pool, self.user_id)
+
+    async def _forgotten(self, what: str, by: str, counts: dict[str, int], ids: Sequence[str] | None = None) -> int:
         self._parts.cache.forget(self.user_id)
-        return await self._changed("forgot everything", gone)
+        await self._changed(f"forgot {what}", counts["facts"], ids)
+        if any(counts.values()):
+            await write_receipt(self._parts.pool, self.user_id, what, by, counts, self._parts.receipt_days)
+        return counts["facts"]
 
     async def _changed(self, what: str, facts: int, ids: Sequence[str] | None = None) -> int:
         log.info(Event(what, user=self.user_id, facts=facts))

@@ -1,17 +1,29 @@
 """The commands that change what is known: observe, catch-up, import and forget."""
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from agent.terminal import files, output
-from agent.terminal.app import FAILED, JsonOption, UserOption, command, explained, opened, opened_memory, start
+from agent.terminal.app import (
+    FAILED,
+    JsonOption,
+    UserOption,
+    command,
+    explained,
+    opened,
+    opened_memory,
+    repaired_parts,
+    start,
+)
 from agent.terminal.output import counted
 from agent.terminal.show import WHEN, fact_json, fact_of, time_of
 from memory.errors import AgentMemoryError, BadInput, quoted
 
 if TYPE_CHECKING:
+    from agent.persistence import Services
     from memory.facts.changes import Changes
 
 MAX_UNANSWERED = 2  # threads for which the model may fail before `catch-up` leaves the others to its next run
@@ -74,6 +86,7 @@ async def catch_up(
         from agent.state import changed_facts, memory_changes
         from memory.extraction.extract import ExtractionFailed
         from memory.facts.changes import Changes
+        from memory.facts.fact import utc_now
         from memory.threads.threads import list_threads
         from memory.user_memory import UserMemory
 
@@ -96,9 +109,10 @@ async def catch_up(
                         total, unanswered = total + error.learned, unanswered + error.transient
                 progress(number, len(threads))
         given_up = given_up and unanswered < MAX_UNANSWERED
+        started_at = utc_now()
         for entry, said in (await given_up_utterances(parts.ledger, saver, user) if given_up else {}).items():
             try:
-                total += await memory.learner.retry(said) if said else Changes()
+                total += await memory.learner.retry(said, started_at) if said else Changes()
             except AgentMemoryError as error:
                 output.error(f"message {entry.message_id} of thread {entry.thread_id}: {explained(error)}")
         left = len(await memory.given_up())
@@ -134,12 +148,19 @@ async def forget(
     category: Annotated[str, typer.Option(help="Delete the facts of this category.")] = "",
     thread: Annotated[str, typer.Option(help="Delete this thread, its messages, and the facts said in it.")] = "",
     everything: Annotated[bool, typer.Option("--everything", help="Delete all facts and all threads.")] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also rewrite the files of all users, which still have what was deleted.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     user: UserOption = "default",
 ) -> int:
     """Delete facts permanently, including their history."""
-    if [bool(fact_id), bool(category), bool(thread), everything].count(True) != 1:
-        raise BadInput("Name one of: a fact's id, --category, --thread, --everything.")
+    named = [bool(fact_id), bool(category), bool(thread), everything].count(True)
+    if named > 1 or (not named and not purge):
+        raise BadInput("Name one of: a fact's id, --category, --thread, --everything; or --purge alone.")
+    if not named:
+        async with opened() as services:
+            return await purged(services)
     from memory.facts.fact import Category
 
     known: Category | None = next((name for name in get_args(Category) if name == category), None)
@@ -147,18 +168,79 @@ async def forget(
         raise BadInput(f"Unknown category {quoted(category)}: one of {', '.join(get_args(Category))}.")
     if not yes and not sys.stdin.isatty():
         raise BadInput("Nothing was deleted: this is not a terminal, so confirm it with --yes.")
-    async with opened_memory(user, writes=True) as memory:
+    async with opened() as services:
+        from memory.user_memory import UserMemory
+
+        memory = UserMemory(await repaired_parts(services), user)
         fact = await fact_of(memory, fact_id) if fact_id else None
-        named = f"the category {category}" if category else f"the thread {quoted(thread)}"
-        if not yes and not await confirmed("everything" if everything else repr(fact.text) if fact else named):
+        what = f"the category {category}" if category else f"the thread {quoted(thread)}"
+        if not yes and not await confirmed("everything" if everything else repr(fact.text) if fact else what):
             output.note("nothing was deleted")
             return FAILED
+        threads = await server_threads(services, user, thread) if everything or thread else []
         if everything:
-            deleted = await memory.forget_everything()
+            deleted = await memory.forget_everything(by=account())
         else:
-            deleted = await memory.forget(fact=fact.id if fact else None, category=known, thread=thread or None)
-    output.line(f"{counted(deleted, 'fact')} deleted")
-    return 0
+            fact_named = fact.id if fact else None
+            deleted = await memory.forget(fact=fact_named, category=known, thread=thread or None, by=account())
+        output.line(f"{counted(deleted, 'fact')} deleted")
+        if threads or everything:
+            await delete_from_server(services, user, threads, everything=everything)
+        return await purged(services) if purge else 0
+
+
+async def server_threads(services: "Services", user: str, thread: str) -> list[str]:
+    """The user's threads, or this one if it is the user's, with those in which a server extracts facts from them."""
+    from memory.threads.threads import background_thread, list_threads
+
+    own = [known.id for known in await list_threads(services.pool, user, None) if thread in ("", known.id)]
+    return [*own, *(background_thread(user, known) for known in own)]
+
+
+async def delete_from_server(services: "Services", user: str, threads: list[str], *, everything: bool) -> None:
+    """Delete what the server of SERVER_URL has of these threads, or of all. Raises Unavailable."""
+    settings = services.settings
+    if settings.server_url:
+        from agent.terminal.records import delete_records
+        from memory.ledger.receipts import write_receipt
+
+        url, authorization = settings.server_url, settings.server_authorization
+        count = await delete_records(url, authorization, user, threads, everything=everything)
+        await write_receipt(services.pool, user, "server", account(), {"threads": count}, settings.receipt_days)
+        output.line(f"{counted(count, 'thread')} deleted from the server")
+
+
+async def purged(services: "Services") -> int:
+    """Rewrite the files, and say what is left. Returns the exit code."""
+    await services.check_index()
+    with output.bar("indexing") as progress:
+        left = await services.purge(await services.memory_parts(), progress)
+    for problem in left:
+        output.note(problem)
+    output.note("the files were rewritten" + (", except for the above" if left else ""))
+    return FAILED if left else 0
+
+
+def account() -> str:
+    """Who runs this command, for the receipt."""
+    from memory.embedded.directory import account_name
+
+    return account_name(os.geteuid()) or f"user {os.geteuid()}"
+
+
+@command
+async def receipts(as_json: JsonOption = False, user: UserOption = "default") -> None:
+    """List what was forgotten, with counts and without any content."""
+    async with opened() as services:
+        from memory.ledger.receipts import receipts_of
+
+        found = await receipts_of(services.pool, user)
+    rows = [
+        [output.minute_of(r.at), r.what, r.by, ", ".join(f"{n} {place}" for place, n in r.counts.items())]
+        for r in found
+    ]
+    documents = [{**receipt._asdict(), "at": receipt.at.isoformat()} for receipt in found]
+    output.listing(["at", "what", "by", "deleted"], rows, "nothing was forgotten", documents, as_json=as_json)
 
 
 async def confirmed(what: str) -> bool:

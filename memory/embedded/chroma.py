@@ -1,5 +1,6 @@
 """Chroma as an embedded server, on a port of the loopback interface, which other users of the machine can reach."""
 
+import shutil
 import signal
 import socket
 import sqlite3
@@ -20,6 +21,10 @@ class Chroma(Server):
     stop_signal = signal.SIGTERM
 
     def prepare(self) -> tuple[str, list[str]]:
+        if self.discard_request.exists():
+            for data in self.path.glob("data*"):  # with those that were moved away
+                shutil.rmtree(data)
+            self.discard_request.unlink()
         damage = f"they made it crash: {self.crash}" if self.crash else chroma_damage(self.data)
         if damage and self.data.exists():
             self.crash = ""

@@ -75,6 +75,13 @@ async def stop_servers(data_dir: Path) -> list[str]:
     return [use.title for use in uses if await asyncio.to_thread(use.stop)]
 
 
+async def discard_chroma(data_dir: Path) -> None:
+    """Start the embedded Chroma of `data_dir` anew, at the same address and without its files. Raises Unavailable."""
+    use = _Use(await asyncio.to_thread(data_dir.resolve) / "chroma")
+    await use.call(use.discard_request.touch)
+    await use.poll(use.discarded)
+
+
 class _Use(ServerDirectory):
     """One use of a server, from joining its users to leaving them. Its plain methods block: call them in a thread."""
 
@@ -135,6 +142,9 @@ class _Use(ServerDirectory):
         if state.error:
             raise self.failure(state.error)
         return state if state.ready and not is_free(self.server_lock) else None  # its lock is free if it has died
+
+    def discarded(self) -> State | None:
+        return None if self.discard_request.exists() else self.ready_state()
 
     def stop(self) -> bool:
         if not self.users_lock.exists() or is_free(self.supervisor_lock):

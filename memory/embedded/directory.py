@@ -50,6 +50,7 @@ class ServerDirectory:
         self.supervisor_lock = path / "supervisor.lock"  # held by the supervisor as long as it lives
         self.server_lock = path / "server.lock"  # inherited by the server and its children: free once all have ended
         self.stop_request = path / "stop"  # tells the supervisor to end the server now if it has no users
+        self.discard_request = path / "discard"  # tells the supervisor to start the server anew, without its data
         self.state_file, self.log_file = path / "state.json", path / "server.log"
 
     def create(self) -> None:

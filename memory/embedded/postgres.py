@@ -20,6 +20,7 @@ MAX_SOCKET_PATH = 103  # bytes that the path of a unix socket may have: 103 on m
 NOBODY = 65534  # user and group that run Postgres for root: "nobody" on every Linux, if it has such an account
 # No statements and no rows in the log: what users said has to be erasable.
 LOG_OPTIONS = ("--log_min_error_statement=panic", "--log_error_verbosity=terse", "--log_checkpoints=off")
+WAL_OPTIONS = ("--wal_recycle=off",)  # nor in old files of the write-ahead log, which would wait to be overwritten
 
 
 class Postgres(Server):
@@ -54,7 +55,7 @@ class Postgres(Server):
         self._give_to_account(sockets)
         quoted = str(sockets).replace('"', '""')  # quotes protect spaces and commas
         listen = ["--listen_addresses=", f'--unix_socket_directories="{quoted}"', "--unix_socket_permissions=0700"]
-        command = [self._program("postgres"), "-D", str(self.data), "-p", PORT, *listen, *LOG_OPTIONS]
+        command = [self._program("postgres"), "-D", str(self.data), "-p", PORT, *listen, *LOG_OPTIONS, *WAL_OPTIONS]
         return socket_url(sockets), command
 
     def answers(self, pid: int, url: str) -> bool:  # noqa: ARG002 - read where pg_ctl reads it

@@ -71,6 +71,8 @@ class Server(ServerDirectory, ABC):
                 reason = str(error)
             if self.should_end():
                 break
+            if self.discard_request.exists():
+                continue
             failures = failures + 1 if time.monotonic() - started < STABLE else 1
             if reason or failures > QUIET_FAILURES:
                 reason = reason or f"it died {failures} times in a row"
@@ -103,7 +105,7 @@ class Server(ServerDirectory, ABC):
             os.close(self.lock_fd)  # from now on only the server holds it
         try:
             self.publish(url=url, server_pid=child.pid)
-            while child.poll() is None and not self.should_end():
+            while child.poll() is None and not self.should_end() and not self.discard_request.exists():
                 if not self.state.ready and self.answers(child.pid, url):
                     self.publish(ready=True, error=None)
                 time.sleep(POLL if self.state.ready else POLL / 5)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from psycopg import Rollback
+
 from memory.errors import BadInput
 from memory.extraction.extract import Extracted, ExtractionFailed, extract
 from memory.extraction.utterances import Utterance, next_batch
@@ -18,6 +20,7 @@ from memory.learn.candidates import needs_meaning, proposals, to_compare
 from memory.learn.reconcile import reconcile
 from memory.learn.support import Cosines, Pair
 from memory.ledger.ledger import Failures, Ledger
+from memory.ledger.rows import EVERYTHING, forgotten_category, forgotten_digest, forgotten_thread, text_digest
 from memory.logs import Event
 
 if TYPE_CHECKING:
@@ -42,9 +45,12 @@ class Learner:
     method: "StructuredOutputMethod"
     timeout: float | None = None  # seconds for one extraction, with the retries of the model's package
 
-    async def unextracted(self, thread_id: str, message_ids: Sequence[str]) -> dict[str, Failures]:
-        """Those of the messages that wait to be extracted, in order, with the useless answers about each."""
-        return await self.ledger.unextracted(self.user_id, thread_id, message_ids)
+    async def unextracted(
+        self, thread_id: str, message_ids: Sequence[str], since: datetime | None = None
+    ) -> dict[str, Failures]:
+        """Those of the messages that wait to be extracted, in order, with the useless answers about each; none if the
+        thread was forgotten `since`."""
+        return await self.ledger.unextracted(self.user_id, thread_id, message_ids, since)
 
     async def extract(
         self, utterances: Sequence[Utterance], started_at: datetime | None = None, *, calls: int = 1
@@ -57,7 +63,7 @@ class Learner:
         model, started_at = self._required_model, started_at or utc_now()
         now, failure, failed = utc_now(), None, list[Utterance]()
         utterances = [said.model_copy(update={"said_at": min(said.said_at, now)}) for said in utterances]
-        while batch := await self._next_batch([said for said in utterances if said not in failed]):
+        while batch := await self._next_batch([said for said in utterances if said not in failed], started_at):
             try:
                 return await self._ask(model, batch, started_at)
             except ExtractionFailed as error:
@@ -69,9 +75,9 @@ class Learner:
             raise failure
         return None
 
-    async def _next_batch(self, utterances: Sequence[Utterance]) -> list[Utterance]:
+    async def _next_batch(self, utterances: Sequence[Utterance], since: datetime) -> list[Utterance]:
         thread_id = utterances[0].source.thread_id if utterances else ""
-        waiting = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances])
+        waiting = await self.unextracted(thread_id or "", [str(said.source.message_id) for said in utterances], since)
         return next_batch(utterances, waiting)
 
     @property
@@ -91,9 +97,13 @@ class Learner:
         except ExtractionFailed as error:
             if not error.transient:
                 cause = type(error.__cause__ or error).__name__
-                sources = [said.source for said in batch]
+                sources, given_up = [said.source for said in batch], list[str | None]()
                 async with self.ledger.transaction(self.user_id) as transaction:
-                    given_up = await transaction.count_failures(sources, cause, started_at, limit=MAX_FAILURES)
+                    forgotten = await transaction.forgotten_since(started_at)
+                    if EVERYTHING in forgotten:
+                        raise Rollback from error  # which leaves the transaction
+                    kept = [source for source in sources if forgotten_thread(source.thread_id) not in forgotten]
+                    given_up = await transaction.count_failures(kept, cause, limit=MAX_FAILURES)
                 for message_id in given_up:
                     ids = {"user": self.user_id, "thread": sources[0].thread_id, "message": message_id}
                     log.warning(Event("given up", **ids))
@@ -103,8 +113,8 @@ class Learner:
     async def learn(self, found: Extracted) -> Changes:
         """Reconcile what the model found with what is known, write the outcome, and update the index if it answers.
 
-        Messages that were extracted before, or forgotten since the extraction started, are not learned from. Raises
-        ExtractionFailed if the embedder has to judge a candidate and does not answer.
+        Messages that were extracted before, and what was forgotten since the extraction started, are not learned.
+        Raises ExtractionFailed if the embedder has to judge a candidate and does not answer.
         """
         now = utc_now()
         # Before the lock, since an embedder may take seconds; in a thread, since a long message takes many comparisons.
@@ -115,10 +125,17 @@ class Learner:
                 "the embedder did not answer, to compare the facts with the messages", transient=True
             )
         proposed, retracted, dropped = await asyncio.to_thread(proposals, self.user_id, found, now, cosines)
+        changes = Changes()
         async with self.ledger.transaction(self.user_id) as transaction:
+            forgotten = await transaction.forgotten_since(found.started_at)
+            if EVERYTHING in forgotten:
+                raise Rollback  # which leaves the transaction: no row of the user remains
             await transaction.model_answered()
-            fresh = await transaction.mark_extracted([said.source for said in found.utterances], found.started_at)
-            new = [proposal for proposal in proposed if proposal.fact.source in fresh]
+            sources = [said.source for said in found.utterances]
+            fresh = await transaction.mark_extracted(
+                [source for source in sources if forgotten_thread(source.thread_id) not in forgotten]
+            )
+            new = [p for p in proposed if p.fact.source in fresh and forgotten.isdisjoint(_names_of(p.fact))]
             retracted, dropped = (retracted, dropped) if fresh else ({}, ())
             facts = [proposal.fact for proposal in new]
             known = await transaction.known(
@@ -143,7 +160,7 @@ class Learner:
         Raises ExtractionFailed after MAX_FAILURES useless answers in a row, or when nothing else is left than messages
         that failed. What was learned until then stays; the error has it, too.
         """
-        total = Changes()
+        total, started_at = Changes(), started_at or utc_now()
         try:
             while found := await self.extract(utterances, started_at, calls=MAX_FAILURES):
                 total += await self.learn(found)
@@ -152,6 +169,11 @@ class Learner:
             raise
         return total
 
-    async def retry(self, given_up: Utterance) -> Changes:
+    async def retry(self, given_up: Utterance, started_at: datetime) -> Changes:
         """Learn from a message that was given up. Raises ExtractionFailed; it then stays given up."""
-        return await self.learn(await self._ask(self._required_model, [given_up], utc_now()))
+        return await self.learn(await self._ask(self._required_model, [given_up], started_at))
+
+
+def _names_of(fact: Fact) -> set[str]:
+    """How memory.forgotten would name the fact."""
+    return {forgotten_category(fact.category), forgotten_digest(text_digest(fact.text))}

@@ -13,7 +13,7 @@ from memory.facts.timeline import current_at
 from memory.ledger.keyed_locks import KeyedLocks
 from memory.ledger.locks import busy_message, locked_transaction
 from memory.ledger.pool import Pool
-from memory.ledger.rows import ROWS_PER_SLICE, SAID_AGAIN_AT, SELECT, facts_of, stored_id
+from memory.ledger.rows import ROWS_PER_SLICE, SAID_AGAIN_AT, SELECT, facts_of, forgotten_thread, stored_id
 from memory.ledger.transaction import Transaction
 
 MAX_PAST = 2_000  # past facts to look at, the newest first, when the index has not narrowed them down
@@ -68,7 +68,7 @@ class Stems(NamedTuple):
 
 
 class Ledger:
-    """Facts in Postgres. Every method but `users` is about one user, and touches no other user's rows."""
+    """Facts in Postgres. Every method but the last two is about one user, and touches no other user's rows."""
 
     def __init__(self, pool: Pool, *, lock_timeout: float = 10) -> None:
         self.pool = pool
@@ -165,16 +165,21 @@ class Ledger:
         current = {fact.id for fact in current_at([fact for fact in facts if not fact.retired_at], now)}
         return [f for f in facts if (f.was_true if f.retired_at else f.id not in current)], stored
 
-    async def unextracted(self, user_id: str, thread_id: str, message_ids: Sequence[str]) -> dict[str, Failures]:
-        """Those of the messages that wait to be extracted, in order, with their failures."""
+    async def unextracted(
+        self, user_id: str, thread_id: str, message_ids: Sequence[str], since: datetime | None = None
+    ) -> dict[str, Failures]:
+        """Those of the messages that wait to be extracted, in order, with their failures; none if the thread was
+        forgotten `since`."""
         stored = {message_id: stored_id(message_id) for message_id in message_ids}
         query = """select id, coalesce(failures, 0) as useless, failed_at as last_at,
                 coalesce(extracted_at > failed_at, false) as works_since
             from unnest(%(ids)s::text[]) as id left join memory.users u on u.owner = %(owner)s
             left join memory.failed_extractions f on f.owner = %(owner)s and thread_id = %(thread)s and message_id = id
-            where given_up_at is null and not exists (select from memory.extracted_messages
-                where owner = %(owner)s and thread_id = %(thread)s and message_id = id)"""
-        rows = await self._rows(query, user_id, thread=stored_id(thread_id), ids=[*stored.values()])
+            where given_up_at is null and not memory.is_forgotten(%(owner)s, %(name)s, %(since)s)
+                and not exists (select from memory.extracted_messages
+                    where owner = %(owner)s and thread_id = %(thread)s and message_id = id)"""
+        of_thread = {"thread": stored_id(thread_id), "name": forgotten_thread(thread_id), "since": since}
+        rows = await self._rows(query, user_id, ids=[*stored.values()], **of_thread)
         failures = {row.pop("id"): Failures(**row) for row in rows}
         return {message_id: failures[known] for message_id, known in stored.items() if known in failures}
 
@@ -205,6 +210,14 @@ class Ledger:
             ) order by user_id"""
         async with self.pool.connection() as connection:
             return [row["user_id"] async for row in await connection.execute(query)]
+
+    async def versions_where_forgotten(self, owners: Sequence[str]) -> dict[str, int]:
+        """Those of these users, by `owner_key`, who forgot something in the last minute -> their memory's version."""
+        query = """select u.owner, coalesce(version, 0) as version from unnest(%s::text[]) as u (owner)
+            left join memory.users v on v.owner = u.owner where exists (select from memory.forgotten f
+                where f.owner = u.owner and forgotten_at > now() - interval '1 minute')"""
+        async with self.pool.connection() as connection:
+            return {row["owner"]: row["version"] async for row in await connection.execute(query, ([*owners],))}
 
     async def _facts(self, user_id: str, condition: str, **parameters: object) -> list[Fact]:
         return await facts_of(await self._rows(f"{SELECT} and {condition} order by number", user_id, **parameters))

@@ -36,6 +36,21 @@ def stored_id(identifier: str | None) -> str | None:
     return hashlib.sha256(identifier.encode(errors="surrogatepass")).hexdigest()
 
 
+EVERYTHING = "everything"  # in memory.forgotten, as what the next three functions return
+
+
+def forgotten_thread(thread_id: str | None) -> str:
+    return "thread:" + hashlib.sha256((thread_id or "").encode(errors="surrogatepass")).hexdigest()
+
+
+def forgotten_category(category: str) -> str:
+    return f"category:{category}"
+
+
+def forgotten_digest(digest: str) -> str:
+    return f"text:{digest}"  # of a fact: see `text_digest`
+
+
 def row_of_fact(fact: Fact) -> dict[str, object]:
     """The fact's COLUMNS, its digest, and the hashes of its stems."""
     source, columns = fact.source, fact.model_dump(exclude={"source"})

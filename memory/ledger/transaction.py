@@ -9,9 +9,20 @@ from psycopg.rows import DictRow
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, Source, is_storable
 from memory.ledger.pool import Connection
-from memory.ledger.rows import INSERT, SELECT, facts_of, row_of_fact, stored_id, text_digest
+from memory.ledger.rows import (
+    EVERYTHING,
+    INSERT,
+    SELECT,
+    facts_of,
+    forgotten_category,
+    forgotten_digest,
+    forgotten_thread,
+    row_of_fact,
+    stored_id,
+    text_digest,
+)
 
-ALL_THREADS = ""  # stands for every thread in memory.forgotten
+KEEP_FORGOTTEN = "2 days"  # how long memory.forgotten names what was forgotten: longer than any run takes
 
 
 class Transaction:
@@ -65,17 +76,20 @@ class Transaction:
             successor = %(successor)s, ended_at = %(ended_at)s where owner = %(owner)s and id = %(id)s"""
         await self._execute_each(query, [row_of_fact(fact) for fact in facts])
 
-    async def mark_extracted(self, sources: Sequence[Source], started_at: datetime | None = None) -> set[Source]:
-        """Mark messages as extracted. Returns the new ones whose thread was not forgotten after `started_at`."""
+    async def forgotten_since(self, moment: datetime) -> set[str]:
+        """What was forgotten since, as `memory.ledger.rows` names it."""
+        query = "select what from memory.forgotten where owner = %(owner)s and forgotten_at >= %(moment)s"
+        return {row["what"] async for row in await self._execute(query, moment=moment)}
+
+    async def mark_extracted(self, sources: Sequence[Source]) -> set[Source]:
+        """Mark messages as extracted. Returns the new ones."""
         query = """with
             messages as (select * from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)),
             cleared as (delete from memory.failed_extractions f using messages m
-                where f.owner = %(owner)s and (f.thread_id, f.message_id) = (m.thread_id, m.id)),
-            new as (insert into memory.extracted_messages select %(owner)s, thread_id, id from messages
-                on conflict do nothing returning thread_id, message_id)
-            select thread_id, message_id from new where not exists (select from memory.forgotten f where
-                f.owner = %(owner)s and f.thread_id in (%(all)s, new.thread_id) and forgotten_at >= %(started_at)s)"""
-        cursor = await self._execute(query, **_columns_of(sources), all=ALL_THREADS, started_at=started_at)
+                where f.owner = %(owner)s and (f.thread_id, f.message_id) = (m.thread_id, m.id))
+            insert into memory.extracted_messages select %(owner)s, thread_id, id from messages
+            on conflict do nothing returning thread_id, message_id"""
+        cursor = await self._execute(query, **_columns_of(sources))
         fresh = {(row["thread_id"], row["message_id"]) async for row in cursor}
         return {s for s in sources if (stored_id(s.thread_id), stored_id(s.message_id)) in fresh}
 
@@ -83,42 +97,40 @@ class Transaction:
         """Note that a model has just given a usable answer: it does not fail for everything."""
         await self._execute("update memory.users set extracted_at = clock_timestamp() where owner = %(owner)s")
 
-    async def count_failures(
-        self, sources: Sequence[Source], cause: str, started_at: datetime, *, limit: int
-    ) -> list[str | None]:
-        """Count a useless answer about messages, whose thread was not forgotten after `started_at`. Returns the ids of
-        those that are given up, as they have `limit`. Until the model has given a usable answer about another message
-        since the first, they count once: a model that fails for everything says nothing of a message."""
+    async def count_failures(self, sources: Sequence[Source], cause: str, *, limit: int) -> list[str | None]:
+        """Count a useless answer about messages. Returns the ids of those that are given up, as they have `limit`.
+        Until the model has given a usable answer about another message since the first, they count once: a model that
+        fails for everything says nothing of a message."""
         query = """insert into memory.failed_extractions as f
             select %(owner)s, m.*, 1, %(cause)s, clock_timestamp(), clock_timestamp()
             from unnest(%(threads)s::text[], %(messages)s::text[]) as m (thread_id, id)
-            where not exists (select from memory.forgotten g where g.owner = %(owner)s
-                and g.thread_id in (%(all)s, m.thread_id) and forgotten_at >= %(started_at)s)
             on conflict (owner, thread_id, message_id) do update set
                 failures = f.failures + (select coalesce(u.extracted_at > f.first_failed_at, false)::int
                     from memory.users u where u.owner = f.owner),
                 cause = excluded.cause, failed_at = clock_timestamp()"""
-        await self._execute(query, **_columns_of(sources), cause=cause, all=ALL_THREADS, started_at=started_at)
+        await self._execute(query, **_columns_of(sources), cause=cause)
         query = """update memory.failed_extractions set given_up_at = clock_timestamp()
             where owner = %(owner)s and failures >= %(limit)s and given_up_at is null returning message_id"""
         return [row["message_id"] async for row in await self._execute(query, limit=limit)]
 
     async def erase(
-        self, *, ids: Sequence[str] = (), category: str | None = None, thread_id: str | None = None
+        self, *, ids: Sequence[str] = (), category: str | None = None, threads: Sequence[str] = ()
     ) -> list[str]:
-        """Delete facts and their history: by id, by category, or by the thread they were said in. Returns their ids."""
-        thread, ids = stored_id(thread_id), [fact_id for fact_id in ids if is_storable(fact_id)]
+        """Delete facts and their history: by id, by category, or by the threads they were said in, with what else is
+        known of these. Returns their ids. What is under way does not bring them back (see `forgotten_since`)."""
+        stored, ids = [stored_id(thread) for thread in threads], [fact_id for fact_id in ids if is_storable(fact_id)]
         query = """delete from memory.facts where owner = %(owner)s
-            and (id = any(%(ids)s) or category = %(category)s or thread_id = %(thread)s) returning id"""
-        cursor = await self._execute(query, ids=ids, category=category, thread=thread)
-        erased = [row["id"] async for row in cursor]
+            and (id = any(%(ids)s) or category = %(category)s or thread_id = any(%(threads)s)) returning id, digest"""
+        rows = await (await self._execute(query, ids=ids, category=category, threads=stored)).fetchall()
+        erased = [row["id"] for row in rows]
         of_erased = "where owner = %(owner)s and successor = any(%(erased)s)"
         await self._execute(f"update memory.facts set successor = null {of_erased}", erased=erased)
-        if thread is not None:
-            in_thread = "where owner = %(owner)s and thread_id = %(thread)s"
-            for table in ("reinforcements", "failed_extractions"):
-                await self._execute(f"delete from memory.{table} {in_thread}", thread=thread)
-            await self._mark_forgotten(thread)
+        in_threads = "where owner = %(owner)s and thread_id = any(%(threads)s)"
+        for table in ("reinforcements", "extracted_messages", "failed_extractions"):
+            await self._execute(f"delete from memory.{table} {in_threads}", threads=stored)
+        names = [forgotten_digest(row["digest"]) for row in rows] if ids else []
+        names += [forgotten_category(category)] if category else []
+        await self._mark_forgotten([*names, *map(forgotten_thread, threads)])
         return erased
 
     async def erase_user(self) -> int:
@@ -126,14 +138,17 @@ class Transaction:
         erased = await self._execute("delete from memory.facts where owner = %(owner)s")
         for table in ("extracted_messages", "failed_extractions", "run_counts", "users"):
             await self._execute(f"delete from memory.{table} where owner = %(owner)s")
-        await self._mark_forgotten(ALL_THREADS)
+        await self._execute("delete from memory.forgotten where owner = %(owner)s")
+        await self._mark_forgotten([EVERYTHING])
         return erased.rowcount
 
-    async def _mark_forgotten(self, thread_id: str) -> None:
-        """Keep extractions that are running from bringing back what is deleted."""
-        query = """insert into memory.forgotten values (%(owner)s, %(thread)s, clock_timestamp())
-            on conflict (owner, thread_id) do update set forgotten_at = excluded.forgotten_at"""
-        await self._execute(query, thread=thread_id)
+    async def _mark_forgotten(self, names: Sequence[str]) -> None:
+        """Keep runs and extractions that are under way from bringing back what is deleted."""
+        query = """insert into memory.forgotten select distinct %(owner)s, unnest(%(names)s::text[])
+            on conflict (owner, what) do update set forgotten_at = excluded.forgotten_at"""
+        await self._execute(query, names=names)
+        query = "delete from memory.forgotten where owner = %(owner)s and forgotten_at < now() - %(age)s::interval"
+        await self._execute(query, age=KEEP_FORGOTTEN)
 
     async def _execute(self, query: str, **parameters: object) -> AsyncCursor[DictRow]:
         return await self._connection.execute(query, {"owner": self._owner, **parameters})

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -70,6 +71,18 @@ class FactCache:
         """All of the user's facts, with the vectors that there are. The cache does not hold them."""
         facts, stored = await self._ledger.newest(user_id, ALL_FACTS, self._embedder)
         return await extend(Table(), facts, stored)
+
+    @property
+    def owners(self) -> list[str]:
+        """The users whose facts are held, by `owner_key`."""
+        return [*self._held]
+
+    def drop_outdated(self, versions: Mapping[str, int]) -> None:
+        """Drop the facts of these users, by `owner_key`, unless they are held at this version."""
+        for owner, version in versions.items():
+            if owner in self._held and self._held[owner].version != version:
+                self._forgotten += 1
+                self._drop(owner)
 
     def forget(self, user_id: str) -> None:
         self._forgotten += 1

@@ -20,7 +20,9 @@ from pydantic import SecretStr
 from memory.errors import BadInput, Unavailable
 from memory.ledger.locks import ANSWER_TIMEOUT, NO_ANSWER
 from memory.ledger.pool import Pool
-from memory.threads.group_commit import GroupCommitter
+from memory.ledger.rows import forgotten_thread
+from memory.threads.group_commit import GroupCommitter, Run
+from memory.threads.threads import BEGUN_AT, BEGUN_BY
 
 RESERVED_CONNECTIONS = 2  # of the pool, which the saver leaves to the run locks and the ledger
 SET_KEY = "set the key that it was saved with."
@@ -82,8 +84,9 @@ class ThreadSaver(AsyncPostgresSaver):
         saved = {**checkpoint, "channel_values": plain | snapshots}
         row = (*ids, saved, base.get_serializable_checkpoint_metadata(config, metadata))
         blob_rows = self._dump_blobs(thread_id, namespace, blobs, changed)
+        run = _run_of(config)
         async with _in_time():
-            if not await self._committer.commit(checkpoints=[row], blobs=blob_rows):
+            if not await self._committer.commit(run, checkpoints=[row], blobs=blob_rows) and not await self._gone(run):
                 return await super().aput(config, checkpoint, metadata, new_versions)
         return {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint["id"]}}
 
@@ -94,9 +97,20 @@ class ThreadSaver(AsyncPostgresSaver):
         configurable = config["configurable"]
         ids = configurable["thread_id"], configurable["checkpoint_ns"], configurable["checkpoint_id"]
         replaces = all(channel in base.WRITES_IDX_MAP for channel, _ in writes)
+        run = _run_of(config)
         async with _in_time():
-            if replaces or not await self._committer.commit(writes=self._dump_writes(*ids, task_id, task_path, writes)):
+            if not replaces and await self._committer.commit(
+                run, writes=self._dump_writes(*ids, task_id, task_path, writes)
+            ):
+                return
+            if not await self._gone(run):
                 await super().aput_writes(config, writes, task_id, task_path)
+
+    async def _gone(self, run: Run) -> bool:
+        """Whether the run's thread was forgotten since it began."""
+        async with self.pool.connection() as connection:
+            cursor = await connection.execute("select memory.is_forgotten(%s, %s, %s::timestamptz) as gone", run)
+            return bool((await cursor.fetchall())[0]["gone"])
 
     async def adelete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Delete what these runs saved, as a server's `rollback` does: each thread is as it was before them."""
@@ -110,6 +124,11 @@ class ThreadSaver(AsyncPostgresSaver):
             for table in ("checkpoint_blobs", "checkpoint_writes", "checkpoints"):
                 copies = f"select copy.* from {table} t, jsonb_populate_record(t, %s) copy where t.thread_id = %s"
                 await connection.execute(f"insert into {table} {copies}", (changed, source_thread_id))
+
+
+def _run_of(config: RunnableConfig) -> Run:
+    begun = config.get("metadata") or {}
+    return begun.get(BEGUN_BY), forgotten_thread(str(config["configurable"]["thread_id"])), begun.get(BEGUN_AT)
 
 
 @asynccontextmanager

@@ -9,11 +9,11 @@ from psycopg.rows import DictRow
 
 from memory.errors import BadInput
 from memory.facts.fact import check_text, check_user_id, is_storable, owner_key
-from memory.ledger.locks import lock_key, take_locks
-from memory.ledger.pool import Pool
-from memory.threads.run_lock import RUN_TIMEOUT
+from memory.ledger.pool import Connection, Pool
+from memory.ledger.rows import forgotten_thread
 
-BEGUN_BY = "begun_by"  # key in a checkpoint's metadata: `owner_key` of the user whose run saved it
+# Keys in a checkpoint's metadata, about the run that saved it: `owner_key` of its user, and when it began, in ISO form.
+BEGUN_BY, BEGUN_AT = "begun_by", "begun_at"
 # The expression that is indexed. The state has no owner until the first step of a thread's first run is saved.
 OWNER = f"coalesce(checkpoint->'channel_values'->>'owner', metadata->>'{BEGUN_BY}')"
 OWNED = f"{OWNER} = %(owner)s and checkpoint_ns = ''"
@@ -93,14 +93,28 @@ def check_thread_id(thread_id: object) -> str:
     return check_text("thread id", str(thread_id), MAX_THREAD_ID)
 
 
+class Begin(NamedTuple):
+    """What a run finds when it begins."""
+
+    owner: str | None  # see `thread_owner`
+    at: datetime  # now, by the clock of the database, which also dates what is forgotten
+
+
+async def begin(pool: Pool, thread_id: object) -> Begin:
+    """Raises BadInput for an id that no thread can have."""
+    query = f"""
+        select clock_timestamp() as at, (
+            select coalesce({OWNER}, '') from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
+            order by checkpoint_id desc limit 1
+        ) as owner
+    """
+    (row,) = await fetch(pool, query, id=check_thread_id(thread_id))
+    return Begin(**row)
+
+
 async def thread_owner(pool: Pool, thread_id: object) -> str | None:
     """`owner_key` of the thread's owner; None for an unknown thread, "" for one that was never run. Raises BadInput."""
-    query = f"""
-        select coalesce({OWNER}, '') as owner from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
-        order by checkpoint_id desc limit 1
-    """
-    rows = await fetch(pool, query, id=check_thread_id(thread_id))
-    return rows[0]["owner"] if rows else None
+    return (await begin(pool, thread_id)).owner
 
 
 async def has_begun(pool: Pool, thread_id: str, run_id: str) -> bool:
@@ -132,7 +146,8 @@ async def leaf_checkpoints(pool: Pool, thread_id: str) -> list[str]:
 
 
 async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:
-    """Delete the user's threads, or those among `ids`, with their background extraction; return how many there were."""
+    """Delete the user's threads, or those among `ids`, with their background extraction; return how many there were.
+    The ledger has to name them as forgotten before, so that a run that is under way does not save them again."""
     owner = owner_key(check_user_id(user_id))
     named = [thread_id for thread_id in ids or () if is_storable(thread_id)]
     named += [background_thread(user_id, thread_id) for thread_id in named]
@@ -140,9 +155,21 @@ async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = N
     parameters = {"owner": owner, "all": ids is None, "ids": named}
     async with pool.connection() as connection, connection.transaction():
         own = [row["thread_id"] for row in await (await connection.execute(query, parameters)).fetchall()]
-        # A run that is under way would write again what is deleted here.
-        busy = f"A run has been under way in one of the threads for {RUN_TIMEOUT:g} s: nothing was deleted, try again."
-        await take_locks(connection, [lock_key("thread", own_id) for own_id in own], timeout=RUN_TIMEOUT, busy=busy)
-        for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints"):
-            await connection.execute(f"delete from {table} where thread_id = any(%s)", (own,))
+        await _delete(connection, own)
         return len(own)
+
+
+async def delete_forgotten(pool: Pool, owner: str, thread_id: str, since: datetime) -> None:
+    """Delete a thread again if it was forgotten since. A run calls it at its end: the saver refuses what it would save,
+    but not what was being saved while the thread was deleted."""
+    query = "select memory.is_forgotten(%s, %s, %s) as forgotten"
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query, (owner, forgotten_thread(thread_id), since))
+        if (await cursor.fetchall())[0]["forgotten"]:
+            async with connection.transaction():
+                await _delete(connection, [thread_id])
+
+
+async def _delete(connection: Connection, thread_ids: Sequence[str]) -> None:
+    for table in ("checkpoint_writes", "checkpoint_blobs", "checkpoints"):
+        await connection.execute(f"delete from {table} where thread_id = any(%s)", ([*thread_ids],))

@@ -23,7 +23,7 @@ ROOMS = (
     {"index", "threads"},
     {"recall"},
     {"parts", "items"},
-    {"user_memory", "store", "maintenance"},
+    {"user_memory", "store", "maintenance", "purge"},
 )
 """The folders and modules of memory/, lowest first. Those in the same row do not import each other."""
 

@@ -31,7 +31,7 @@ async def test_the_background_graph_learns_from_all_its_utterances(
     thread, names = str(uuid.uuid4()), [f"stamps{number:02}" for number in range(23)]
     utterances = utterances_of([HumanMessage(items(name), id=name) for name in names], utc_now(), thread)
     config, pool = config_of(background_thread(user, thread)), store.pool
-    given: Any = background_input(thread, utterances)
+    given: Any = background_input(thread, utterances, utc_now())
     await graph.ainvoke(given, config, context=Context(user_id=user))
     assert [len(part) for part in asked(openai)] == [EXTRACTION_MESSAGES, EXTRACTION_MESSAGES, 3]
     assert await known(store, user) == collects(*names)
@@ -53,7 +53,7 @@ async def test_background_threads_save_no_messages_and_can_be_forgotten(
     graph = background_builder.compile(checkpointer=saver, store=store)
     thread = str(uuid.uuid4())
     config = config_of(background_thread(user, thread))
-    given: Any = background_input(thread, utterances_of("Zanzibar it is.", utc_now(), thread))
+    given: Any = background_input(thread, utterances_of("Zanzibar it is.", utc_now(), thread), utc_now())
     await graph.ainvoke(given, config, context=Context(user_id=user), durability="exit")
     saved = [saved async for saved in saver.alist(config)]
     assert len(saved) == 1
@@ -68,7 +68,9 @@ async def test_the_background_graph_accepts_no_times_in_the_future(
     openai.defaults["extraction"] = script.extraction
     graph = background_builder.compile(checkpointer=saver, store=store)
     thread = str(uuid.uuid4())
-    given: Any = background_input(thread, utterances_of([HumanMessage(items("stamps"), id="1")], utc_now(), thread))
+    given: Any = background_input(
+        thread, utterances_of([HumanMessage(items("stamps"), id="1")], utc_now(), thread), utc_now()
+    )
     given["utterances"][0]["said_at"] = given["started_at"] = "2999-01-01T00:00:00Z"
     await graph.ainvoke(given, config_of(background_thread(user, thread)), context=Context(user_id=user))
     (fact,) = await UserMemory(store, user).current()

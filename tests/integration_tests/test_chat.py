@@ -24,7 +24,6 @@ from memory.facts.fact import owner_key
 from memory.ledger.locks import wait_for_lock
 from memory.ledger.pool import open_pool
 from memory.store import FactStore
-from memory.threads import threads
 from memory.threads.run_lock import RunLocks
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import BEGUN_BY, check_thread_is_own, list_threads
@@ -219,20 +218,6 @@ async def test_an_unknown_checkpoint_is_refused_and_changes_nothing(
         with pytest.raises(BadInput, match="has no checkpoint"):
             await graph.ainvoke(sent, pruned, context=Context(user_id=user))  # type: ignore[arg-type]
     assert (await graph.aget_state(config_of(thread))).values == before
-
-
-async def test_a_thread_with_a_run_in_progress_is_not_deleted(
-    saver: ThreadSaver, store: FactStore, user: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    thread, graph = str(uuid.uuid4()), builder.compile(checkpointer=saver, store=store)
-    await run(graph, user, thread, "Hello")
-    monkeypatch.setattr(threads, "RUN_TIMEOUT", 0.2)
-    async with store.run_locks.hold(thread):
-        with pytest.raises(Unavailable, match=r"run has been under way .* nothing was deleted, try again"):
-            await UserMemory(store, user).forget(thread=thread)
-    assert len((await graph.aget_state(config_of(thread))).values["messages"]) == 2
-    await UserMemory(store, user).forget(thread=thread)
-    assert (await graph.aget_state(config_of(thread))).values == {}
 
 
 @pytest.mark.parametrize("parent", [StateGraph, AgentGraph])

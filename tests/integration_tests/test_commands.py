@@ -99,6 +99,9 @@ def test_forget_deletes_a_fact_a_category_or_everything(ada: Run) -> None:
     assert ada("forget", "--everything", "--yes").out == "2 facts deleted\n"
     assert ada("memories", "--all").out == ""
     assert ada("forget", "--everything", "--yes").code == 0
+    shown = [(receipt["what"], receipt["counts"]["facts"]) for receipt in ada("receipts", "--json").json]
+    assert shown == [("fact", 1), ("category", 1), ("everything", 2)]
+    assert ada("receipts").out.count("\teverything\t") == 1
 
 
 def test_forget_deletes_a_thread_and_the_facts_learned_in_it(offline: dict[str, str], run: Run, user: str) -> None:

@@ -248,12 +248,15 @@ async def test_forgetting_everything_leaves_no_trace_and_allows_a_new_start(
     await say(graph, user, "I live in Rome.", f"{user}/2")
     await say(graph, other.user_id, "I live in Lima.", f"{user}/3")
     assert await count_run(store.pool, user, utc_now()) == 1  # as a server does
+    for who in (user, other.user_id):
+        await store.aput((who, "notes"), "a", {"text": city})
 
     assert await memory.forget_everything() == 3
     pool = store.pool
-    assert [await places(pool, word) for word in (city, f"{user}/1", f"{user}/2")] == [set(), set(), set()]
+    assert [await places(pool, word) for word in (f"{user}/1", f"{user}/2")] == [set(), set()]
+    assert await places(pool, city) == {"public.store"}  # the other user's
     # Extractions that are still running have to see when it was forgotten.
-    assert await places(pool, owner_key(user)) == {"memory.forgotten"}
+    assert await places(pool, owner_key(user)) == {"memory.forgotten", "memory.receipts"}
     assert await indexed(store, user) == set()
     assert await memory.search(city) == []
     assert await list_threads(pool, user) == []
@@ -261,6 +264,9 @@ async def test_forgetting_everything_leaves_no_trace_and_allows_a_new_start(
     assert len(await list_threads(pool, other.user_id)) == 1
 
     assert await memory.forget_everything() == 0
+    (receipt,) = await memory.receipts()
+    assert receipt[1:] == ("everything", "", {"facts": 3, "threads": 2, "items": 1})
+    assert await store.aget((other.user_id, "notes"), "a")
     openai.extraction(found(home("Oslo")))
     await say(graph, user, "I live in Oslo.", f"{user}/1")
     assert texts(await memory.all()) == ["Lives in Oslo"]

@@ -10,6 +10,7 @@ import time
 from ast import literal_eval
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from langgraph_sdk.client import LangGraphClient
 from memory.embedded.connect import Addresses
 from memory.items import facts_namespace
 from tests.collecting import wait_until
+from tests.commands import Run
 from tests.conftest import variables_for
 from tests.conversation import HOME, candidate, found
 from tests.documents import ROOT, blocks
@@ -196,6 +198,39 @@ async def test_mcp_offers_the_chat_and_refuses_the_internal_graph(server: Server
     assert said["changes"]["added"] == ["Lives in San Francisco"]
     answer = await ask("tools/call", name=internal, arguments={"conversation": "x"}, context=context)
     assert answer["isError"]
+
+
+async def test_forget_deletes_the_servers_own_records_as_well(
+    server: Server, environment: dict[str, str], run: Run, user: str
+) -> None:
+    """Also of a run under way, and of threads that are forgotten here already; not those of other users."""
+    client, answered = get_client(url=server.url), threading.Event()
+    ids = [(await client.threads.create())["thread_id"] for _ in range(4)]
+    for thread, who in zip(ids[:3], (user, user, f"{user}-other"), strict=True):
+        await reply(client, thread, who, "Hello")
+    forget = partial(asyncio.to_thread, run, "forget", "--yes", SERVER_URL=server.url)
+    assert (await forget("--thread", ids[2])).out == "0 facts deleted\n"
+    assert (await forget("--thread", ids[0])).out == "0 facts deleted\n1 thread deleted from the server\n"
+    server.openai.reply(After(answered, Text("OK.")))
+    asked = server.openai.calls("reply")
+    turn = asyncio.ensure_future(reply(client, ids[3], user, "Hello"))
+    await wait_until(lambda: server.openai.calls("reply") > asked)
+    await asyncio.to_thread(run, "forget", "--thread", ids[1], "--yes")  # not on the server, which knows its owner
+    done = await forget("--everything")
+    answered.set()
+    await asyncio.wait([turn])
+    turn.exception()
+    assert (done.out, done.err) == ("0 facts deleted\n2 threads deleted from the server\n", "")
+    left = {thread["thread_id"] for thread in await client.threads.search(ids=ids)}
+    assert left == {ids[2]}
+    assert {receipt["what"] for receipt in (await asyncio.to_thread(run, "receipts", "--json")).json} == {
+        "thread", "server", "everything",
+    }  # fmt: skip
+    refused = await asyncio.to_thread(
+        run, "forget", "--everything", "--yes", SERVER_URL=f"http://127.0.0.1:{free_port()}"
+    )
+    assert refused.code == 1
+    assert "its own records of threads and runs are left" in refused.err
 
 
 async def test_terminals_and_a_server_share_one_data_directory(

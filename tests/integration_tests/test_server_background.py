@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from memory.facts.fact import utc_now
 from memory.store import FactStore
 from memory.threads.threads import background_thread
 from memory.user_memory import UserMemory
+from tests.collecting import wait_until
 from tests.conftest import variables_for
-from tests.openai_server import ScriptedOpenAI
+from tests.leftovers import rows_of
+from tests.openai_server import After, ScriptedOpenAI, Text
 from tests.processes import langgraph_dev
 from tests.torture import script
 from tests.torture.script import items
@@ -114,7 +117,9 @@ async def test_the_background_graph_gives_no_access_to_other_users(server: Serve
     thread = (await hers.threads.create())["thread_id"]
     await tell(hers, thread, items("stamps"))
     await wait_for(["Collects stamps"], lambda: facts(store, alice))
-    given: Any = background_input(thread, utterances_of([HumanMessage(items("lies"), id="lie")], utc_now(), thread))
+    given: Any = background_input(
+        thread, utterances_of([HumanMessage(items("lies"), id="lie")], utc_now(), thread), utc_now()
+    )
 
     client = server.client(mallory)
     own = (await client.threads.create())["thread_id"]
@@ -129,3 +134,21 @@ async def test_the_background_graph_gives_no_access_to_other_users(server: Serve
         )
     await wait_for(["Collects coins", "Collects cups", "Collects lies"], lambda: facts(store, mallory))
     assert await facts(store, alice) == ["Collects stamps"]
+
+
+async def test_a_run_under_way_does_not_undo_a_forget(server: Server, store: FactStore, user: str) -> None:
+    client, answered = server.client(user), threading.Event()
+    threads = [(await client.threads.create())["thread_id"] for _ in range(2)]
+    await tell(client, threads[0], items("stamps"))  # waits to be extracted
+    server.openai.reply(After(answered, Text("OK.")))
+    asked_before = server.openai.calls("reply")
+    turn = asyncio.ensure_future(tell(client, threads[1], items("coins")))
+    await wait_until(lambda: server.openai.calls("reply") > asked_before)
+    await UserMemory(store, user).forget_everything()
+    answered.set()
+    await turn
+    background = [background_thread(user, thread) for thread in threads]
+    for thread in background:  # the pending runs end without a call of the model
+        for run in await client.runs.list(thread):
+            await client.runs.join(thread, run["run_id"])
+    assert await rows_of(store.pool, user, *threads, *background) == {}

@@ -167,7 +167,7 @@ class Round:
         thread, graph = self.thread("b"), self.background_graph
         state = (await self.graph.aget_state(config_of(thread))).values
         said = unextracted_messages(state)
-        given: Any = background_input(thread, utterances_of(said, utc_now(), thread))
+        given: Any = background_input(thread, utterances_of(said, utc_now(), thread), utc_now())
         config, context = config_of(background_thread(self.user, thread)), Context(user_id=self.user)
         await graph.ainvoke(given, config, context=context)
         if not await self.memory.learner.unextracted(thread, [str(message.id) for message in said]):

@@ -110,7 +110,7 @@ def test_failed_messages_come_alone_and_last_until_the_model_has_worked(names: s
 def test_an_extraction_and_a_background_run_are_bounded() -> None:
     many = said(*map(str, range(300)))
     assert len(next_batch(many, {str(number): Failures() for number in range(300)})) == EXTRACTION_MESSAGES
-    assert len(background_input("t", many)["utterances"]) == MAX_BACKGROUND_MESSAGES
+    assert len(background_input("t", many, many[0].said_at)["utterances"]) == MAX_BACKGROUND_MESSAGES
     long = [utterance.model_copy(update={"text": "I am " + "x" * (EXTRACTION_CHARS - 20)}) for utterance in many[:3]]
     assert len(next_batch(long, {str(number): Failures() for number in range(3)})) == 1
 

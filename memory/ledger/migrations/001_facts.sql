@@ -123,14 +123,31 @@ create table memory.vectors (
 );
 alter table memory.vectors alter vector set storage external;  -- floats do not compress
 
--- When a user's thread was forgotten ('' if everything was forgotten). Extractions that were running at that time write
--- nothing.
+-- What a user forgot lately, and when. Runs and extractions that began before save and learn nothing of it.
 create table memory.forgotten (
     owner text not null,
-    thread_id text not null,
-    forgotten_at timestamptz not null,
-    primary key (owner, thread_id)
+    what text not null,                -- 'everything', 'thread:<hash of its id>', 'category:<name>', 'text:<digest>'
+    forgotten_at timestamptz not null default clock_timestamp(),
+    primary key (owner, what)
 );
+
+-- Whether a user's thread was forgotten since a moment.
+create function memory.is_forgotten(user_key text, thread text, since timestamptz) returns boolean
+    language sql stable parallel safe as $$
+    select exists (select from memory.forgotten
+        where owner = user_key and what in ('everything', thread) and forgotten_at >= since)
+$$;
+
+-- What was forgotten, with counts and without any content.
+create table memory.receipts (
+    number bigint generated always as identity primary key,
+    owner text not null,
+    at timestamptz not null default clock_timestamp(),
+    what text not null,                -- 'fact', 'category', 'thread', 'everything', or 'server'
+    requested_by text not null,        -- '' for the user
+    counts jsonb not null              -- place -> how much was deleted there
+);
+create index receipts_by_owner on memory.receipts (owner, number);
 
 -- Facts to update in an index. They may no longer exist in memory.facts. `change` distinguishes an entry that was
 -- read from a later one.
@@ -161,3 +178,13 @@ create index checkpoints_by_run on checkpoints ((metadata->>'run_id')) where met
 create index checkpoints_by_owner on checkpoints
     (coalesce(checkpoint->'channel_values'->>'owner', metadata->>'begun_by'), thread_id, checkpoint_id desc)
     where checkpoint_ns = '';
+
+-- `analyze` copies values of columns into Postgres's statistics, where they would stay after they are deleted here: not
+-- those of columns that hold what was said.
+alter table memory.facts alter text set statistics 0, alter quote set statistics 0, alter previous set statistics 0,
+    alter stems set statistics 0;
+alter table memory.vectors alter vector set statistics 0;
+alter table checkpoints alter checkpoint set statistics 0, alter metadata set statistics 0;
+alter table checkpoint_blobs alter blob set statistics 0;
+alter table checkpoint_writes alter blob set statistics 0;
+alter table if exists store alter value set statistics 0;
