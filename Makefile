@@ -18,7 +18,7 @@ KILLS ?= 60
 export LANGGRAPH_CLI_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat dev token test unit test-aegra fresh torture bench evals safety lint format add lock upgrade clean
+.PHONY: help setup chat dev token test unit test-aegra fresh torture bench erase-scan evals safety lint format add lock upgrade clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ torture: setup  ## kill processes at every step of a turn, and check that nothin
 
 bench: setup  ## measure recall, writes, freshness, bytes, start-up, tasks, threads and load (make bench ARGS=--quick)
 	@$(BIN) -m tests.benchmarks $(ARGS)
+
+erase-scan: setup  ## look in all files and tables for what was forgotten (make erase-scan ARGS=--json)
+	@$(BIN) -m tests.erasure $(ARGS)
 
 safety: setup  ## measure what is not kept: attacks, secrets and harmless messages (make safety ARGS=--wrong lists errors)
 	@$(BIN) -m tests.evals.safety $(ARGS)

@@ -1,0 +1,62 @@
+"""What was forgotten is in no file after a purge, and in no process after a second; what was not is still there."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from agent.identity import AgentStore
+from agent.persistence import open_store
+from memory.maintenance import FORGOTTEN_POLL
+from memory.user_memory import UserMemory
+from tests.collecting import wait_until
+from tests.commands import Run
+from tests.erasure.measure import measure
+
+
+async def test_no_canary_of_what_was_forgotten_is_left_in_any_file(tmp_path: Path) -> None:
+    """A sample of `make erase-scan`."""
+    rows = await measure(tmp_path, ["everything", "nothing"], sample=True)
+    assert [row for row in rows if not row.as_promised] == []
+    assert all(row.before for row in rows if not row.channel.startswith("vector"))
+    assert sum(row.goes for row in rows) == len(rows) / 2
+
+
+async def test_other_processes_drop_what_was_forgotten(store: AgentStore, user: str) -> None:
+    memory = UserMemory(store, user)
+    await memory.remember("Likes tea")
+    async with open_store() as other:  # as another process has it
+        await UserMemory(other, user).recall("tea")
+        assert other.cache.owners
+        await memory.forget_everything()
+        await wait_until(lambda: not other.cache.owners)
+    assert FORGOTTEN_POLL <= 0.5
+
+
+@pytest.fixture
+def limited(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """POSTGRES_URL names a database whose owner may do nothing else, as on a managed server."""
+    name, url = f"limited_{uuid.uuid4().hex}", environment["POSTGRES_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SQL("create role {} login").format(Identifier(name)))
+        connection.execute(SQL("create database {0} owner {0}").format(Identifier(name)))
+        monkeypatch.setenv("POSTGRES_URL", make_conninfo(url, user=name, dbname=name))
+        yield name
+        connection.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+        connection.execute(SQL("drop role {}").format(Identifier(name)))
+
+
+def test_a_purge_says_what_only_an_administrator_can_do(limited: str, offline: dict[str, str], run: Run) -> None:
+    run("observe", "I live in Lima. I'm allergic to nuts.")
+    done = run("forget", "--category", "location", "--purge", "--yes")
+    assert (done.code, done.out) == (1, "1 fact deleted\n")
+    assert done.err.splitlines()[-3:] == [
+        "The log was not moved on: an administrator has to run `select pg_switch_wal()`.",
+        "No checkpoint was made: an administrator has to run `checkpoint`, or it happens in time.",
+        "the files were rewritten, except for the above",
+    ]
+    assert [row[-1] for row in run("memories", "--query", "food").rows] == ["Is allergic to nuts"]
