@@ -25,8 +25,8 @@ from tests.processes import environment
 CHANGES_FILES = ("README.md", "customising.md")
 """Pages whose shell blocks other tests run: tests/fresh."""
 
-NEEDS_SERVER = ("deploying.md",)
-"""Pages whose blocks run in test_server.py."""
+NEEDS_SERVER = ("deploying.md", "operating.md")
+"""Pages whose commands need servers of their own: test_server.py and test_backup.py try them."""
 
 USERS = ("default", "ada", "ben", "bob")
 """The users of the pages."""

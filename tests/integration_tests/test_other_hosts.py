@@ -117,9 +117,9 @@ async def test_a_placeholder_for_everybody_is_no_identity(hosted: Graph, openai:
     await hosted.ainvoke(says("I live in San Francisco."), run_of(mine, thread))
     with pytest.raises(BadInput, match="belongs to another user"):
         await hosted.ainvoke(says("What did she say?"), run_of(hers, thread))
-    (memory,) = host_memory.opened.values()
-    assert [fact.text for fact in await UserMemory(memory.store.result(), user).all()] == ["Lives in San Francisco"]
-    assert await UserMemory(memory.store.result(), "anonymous").all() == []
+    (opened,) = host_memory.opened.values()
+    assert [fact.text for fact in await UserMemory(opened.store.result(), user).all()] == ["Lives in San Francisco"]
+    assert await UserMemory(opened.store.result(), "anonymous").all() == []
 
 
 async def test_a_run_that_a_killed_server_begins_again_says_nothing_twice(
