@@ -10,9 +10,9 @@ COPY pyproject.toml requirements.lock ./
 RUN uv pip install --system --no-cache --constraint requirements.lock --requirement pyproject.toml "aegra-api>=0.11,<0.12"
 
 COPY aegra.json LICENSE ./
-COPY memory memory
-COPY agent agent
-COPY graphs graphs
+COPY memory/ memory/
+COPY agent/ agent/
+COPY graphs/ graphs/
 
 RUN useradd --create-home --uid 10001 agent
 USER 10001
