@@ -65,6 +65,8 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         self, input: InputT | None, config: RunnableConfig | None = None, **options: Any
     ) -> AsyncIterator[Any]:
         """LangGraph's own `astream`, on which `ainvoke` and `astream_events` are built."""
+        if isinstance(input, str | list | int | float):  # what JSON has besides; LangGraph would quote it in a log
+            raise BadInput(f"The input is of the type {type(input).__name__}: send an object with `messages`.")
         config, owners = config or RunnableConfig(), list(_owners(input)) if isinstance(input, Command) else []
         if (context := options.get("context")) is not None:
             context = options["context"] = await asyncio.to_thread(read_context, context)

@@ -27,7 +27,7 @@ from agent.state import BackgroundState, RecallReason, State, memory_changes, st
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
 from memory.extraction.extract import Extracted
-from memory.extraction.utterances import Utterance, said_at_of, utterances_of
+from memory.extraction.utterances import Utterance, read_utterances, said_at_of, utterances_of
 from memory.facts.fact import owner_key, parse_date, utc_now
 from memory.learn.learner import MAX_FAILURES
 from memory.logs import Event
@@ -196,8 +196,7 @@ async def extract_in_background(state: BackgroundState, runtime: Runtime[Context
     """The `extract_memories` of the background graph: as many of the given utterances as one call takes."""
     if "utterances" not in state:
         raise BadInput("This graph is run by `chat` after a pause, with `utterances`: talk to `chat` instead.")
-    utterances = [Utterance.model_validate(said) for said in state["utterances"]]
-    update = await _extract(runtime, utterances, _begun_at(), calls=MAX_FAILURES)
+    update = await _extract(runtime, read_utterances(state["utterances"]), _begun_at(), calls=MAX_FAILURES)
     # A server keeps the values that a run ends with, so the last step removes the utterances.
     return _claimed(state, runtime) | (update or NOTHING_EXTRACTED | {"utterances": []})
 

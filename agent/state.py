@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
 from langchain_core.messages import MessageLikeRepresentation as MessageLike
 from langgraph.channels import UntrackedValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read the one of `typing`
 
 from memory.extraction.extract import Extracted
-from memory.extraction.utterances import SAID_AT, said_at_of
+from memory.extraction.utterances import SAID_AT, messages_of, said_at_of
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, is_storable, replace_surrogates, utc_now
 from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
@@ -21,10 +21,11 @@ REWRITES = "rewrites"  # key in a human message's `additional_kwargs`: the id of
 
 
 def merge_messages(current: list[BaseMessage], update: Sequence[MessageLike] | MessageLike) -> list[BaseMessage]:
-    """`add_messages` that dates human messages, and gives rewritten ones a new id, so that they are extracted again."""
+    """`add_messages` that dates human messages, and gives rewritten ones a new id, so that they are extracted again.
+    Raises BadInput."""
     before = {message.id: message for message in current if isinstance(message, HumanMessage)}
     new_ids = {m.additional_kwargs[REWRITES]: m.id for m in before.values() if REWRITES in m.additional_kwargs}
-    sent = convert_to_messages(update if isinstance(update, list) else [cast(MessageLike, update)])
+    sent = messages_of(update if isinstance(update, list) else [cast(MessageLike, update)])
     cleaned = [_cleaned(message, new_ids.get(message.id, message.id)) for message in sent]
     merged = add_messages(cast(list[MessageLike], current), cast(list[MessageLike], cleaned))
     return [

@@ -56,8 +56,10 @@ class BadInput(AgentMemoryError, ValueError):
     """A value from outside cannot be used; nothing was written."""
 
 
-class Unavailable(AgentMemoryError):
-    """A part (Postgres, Chroma, a model) does not answer; nothing was lost, and the work can be repeated."""
+class Unavailable(AgentMemoryError, RuntimeError):
+    """A part (Postgres, Chroma, a model) does not answer; nothing was lost, and the work can be repeated.
+
+    A RuntimeError, since LangGraph's server hides the texts of most errors from clients."""
 
 
 def cause_of(error: BaseException) -> str:

@@ -40,8 +40,8 @@ PROVIDERS = {
 }  # those that can be checked without an import; others that `init_chat_model` knows are checked by opening the model
 
 
-class NoReply(Unavailable, RuntimeError):
-    """The chat model failed. A RuntimeError, since LangGraph's server hides the texts of most errors from clients."""
+class NoReply(Unavailable):
+    """The chat model failed."""
 
 
 def split_name(name: str) -> tuple[str, str]:

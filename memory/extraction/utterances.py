@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from memory.errors import BadInput
+from memory.errors import BadInput, listed, problems_of
 from memory.extraction.small_talk import is_small_talk
 from memory.facts.fact import Source, in_utc, iso_moment, replace_surrogates
 
@@ -21,7 +21,7 @@ SAID_AT = "said_at"
 EXTRACTION_CHARS, EXTRACTION_MESSAGES = 16_000, 10  # characters and messages that one extraction reads
 
 
-class Utterance(BaseModel):
+class Utterance(BaseModel, hide_input_in_errors=True):
     text: str  # of a message of the user
     said_at: AwareDatetime
     source: Source
@@ -30,7 +30,7 @@ class Utterance(BaseModel):
 def utterances_of(said: "str | Sequence[MessageLikeRepresentation]", at: datetime, thread_id: str) -> list[Utterance]:
     """What a human said in a text or in messages; a message without an id gets one derived from its words and time.
     Raises BadInput."""
-    from langchain_core.messages import HumanMessage, convert_to_messages
+    from langchain_core.messages import HumanMessage
 
     def utterance(message: HumanMessage) -> Utterance:
         text = replace_surrogates(str(message.text))
@@ -39,12 +39,27 @@ def utterances_of(said: "str | Sequence[MessageLikeRepresentation]", at: datetim
         identifier = message.id or hashlib.sha256(words_and_time.encode()).hexdigest()[:32]
         return Utterance(text=text, said_at=said_at, source=Source(thread_id=thread_id, message_id=identifier))
 
+    messages = messages_of([HumanMessage(said)] if isinstance(said, str) else said)
+    return [utterance(message) for message in messages if isinstance(message, HumanMessage)]
+
+
+def read_utterances(dumped: Sequence[Mapping[str, Any]]) -> list[Utterance]:
+    """The utterances whose `model_dump` these are. Raises BadInput."""
     try:
-        messages = convert_to_messages([HumanMessage(said)] if isinstance(said, str) else said)
-    except (TypeError, ValueError, KeyError, NotImplementedError) as error:  # without its cause, which quotes them
+        return [Utterance.model_validate(said) for said in dumped]
+    except ValidationError as error:
+        raise BadInput(f"An utterance cannot be read: {listed(problems_of(error.errors()))}.") from None
+
+
+def messages_of(said: "Sequence[MessageLikeRepresentation]") -> "list[BaseMessage]":
+    """LangChain's messages. Raises BadInput without its cause, which quotes them."""
+    from langchain_core.messages import convert_to_messages
+
+    try:
+        return convert_to_messages(said)
+    except (TypeError, ValueError, KeyError, AttributeError, NotImplementedError) as error:
         what = "give a text, or messages of LangChain or with `role` and `content`"
         raise BadInput(f"The messages cannot be read ({type(error).__name__}): {what}.") from None
-    return [utterance(message) for message in messages if isinstance(message, HumanMessage)]
 
 
 def said_at_of(message: "BaseMessage", default: datetime) -> datetime:

@@ -56,7 +56,7 @@ Named = Field(min_length=1, max_length=MAX_SLOT_NAME)
 Hints = Annotated[tuple[str, ...], AfterValidator(lambda said: tuple(text[:MAX_HINT] for text in said[-MAX_PREVIOUS:]))]
 
 
-class Source(BaseModel, frozen=True):
+class Source(BaseModel, frozen=True, hide_input_in_errors=True):
     """The message a fact was said in; both ids are None for a fact that was stored by hand."""
 
     thread_id: str | None = None
@@ -65,7 +65,7 @@ class Source(BaseModel, frozen=True):
     """The messages just before, the latest last: they help to find an answer ("Since May.") and are never shown."""
 
 
-class Fact(BaseModel, frozen=True):
+class Fact(BaseModel, frozen=True, hide_input_in_errors=True):
     """One thing known about a user, which held from `valid_from` until `valid_until` as far as that was said."""
 
     id: str
@@ -158,7 +158,7 @@ class Fact(BaseModel, frozen=True):
         return f"{self.searchable} ({' '.join(self.source.previous)})" if self.source.previous else self.searchable
 
 
-class Repeat(BaseModel, frozen=True):
+class Repeat(BaseModel, frozen=True, hide_input_in_errors=True):
     """One time that a known fact was said again."""
 
     thread_id: str

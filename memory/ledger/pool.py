@@ -93,8 +93,19 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
             await pool.drain()
             raise
 
+    # A pool doubles the pause after each attempt to connect. It gives up after `timeout`, and the next question begins
+    # anew: otherwise it would wait for as long again as the server was away.
     options = {"autocommit": True, "prepare_threshold": None if through_pooler else 0, "row_factory": dict_row}
-    pool = Pool(url, open=False, min_size=1, max_size=max_size, timeout=timeout, check=check, kwargs=options)
+    pool = Pool(
+        url,
+        open=False,
+        min_size=1,
+        max_size=max_size,
+        timeout=timeout,
+        reconnect_timeout=timeout,
+        check=check,
+        kwargs=options,
+    )
     pool.through_pooler = through_pooler
     async with pool:
         try:

@@ -17,7 +17,9 @@ from agent.terminal import chat as terminal
 from agent.terminal.chat import Chat
 from graphs.chat import builder
 from memory.embedded.connect import Addresses
+from memory.errors import Unavailable
 from memory.ledger import locks
+from memory.ledger.pool import Pool, open_pool
 from memory.threads import run_lock, saver
 from memory.user_memory import UserMemory
 from tests.collecting import collects, known
@@ -105,3 +107,18 @@ async def test_leaving_the_chat_names_the_database_and_how_to_go_on(chat: Chat, 
     await chat.finish()
     assert time.monotonic() - started < SOON
     assert errors(chat) == [f"{NO_ANSWER} `python -m agent catch-up` learns from what waits."]
+
+
+async def test_a_database_that_was_away_is_reached_as_soon_as_it_is_back(database: Gate) -> None:
+    async with open_pool(database.url, timeout=2) as pool:
+        await database.set("refuses")
+        for _ in range(3):  # the pool pauses for 1 s, then 2 s, then 4 s
+            with pytest.raises(Unavailable):
+                await ask(pool)
+        await database.set("open")
+        await ask(pool)
+
+
+async def ask(pool: Pool) -> None:
+    async with pool.connection() as connection:
+        await connection.execute("select 1")

@@ -1,5 +1,6 @@
 """Facts as items of a LangGraph store: namespaces, values, filters."""
 
+import traceback
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -108,3 +109,10 @@ def test_filters_compare_as_langgraphs_stores_do(wanted: dict[str, Any], expecte
 def test_an_unknown_filter_operator_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(BadInput, match=r"\$regex.*\$eq"):
         matches({"a": 1}, {"a": {"$regex": "x"}})
+
+
+def test_a_value_that_cannot_be_kept_is_not_quoted() -> None:
+    for value in ({"text": "sesame " * 1_000}, {"text": "Likes tea", "tense": "sesame"}, {"text": ["sesame"]}):
+        with pytest.raises(BadInput) as raised:
+            fact_from_value("key", value, NOW)
+        assert "sesame" not in "".join(traceback.format_exception(raised.value))

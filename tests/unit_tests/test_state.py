@@ -1,10 +1,14 @@
 """The reducer of a thread's messages."""
 
+import traceback
 from datetime import datetime
+from typing import Any
 
+import pytest
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage
 
 from agent.state import merge_messages
+from memory.errors import BadInput
 from memory.extraction.utterances import SAID_AT
 from memory.facts.fact import utc_now
 
@@ -64,3 +68,21 @@ def test_surrogates_are_joined_or_replaced_in_every_part_of_a_message() -> None:
     assert human.content == ["\ufffd", {"type": "text", "text": "😀", "of": ["\ufffd", 1]}]
     assert isinstance(reply, AIMessage)
     assert (reply.content, reply.tool_calls[0]["args"]) == ("a\ufffdb", {"\ufffd": "x"})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": {"text": "sesame"}},
+        {"role": "user", "content": "Hi", "name": ["sesame"]},
+        {"role": "sesame", "content": "Hi"},
+        {"content": "sesame"},
+        ["user", "Hi", "sesame"],
+        {"role": "assistant", "content": "Hi", "tool_calls": "sesame"},
+        7,
+    ],
+)
+def test_a_message_that_cannot_be_read_is_not_quoted(message: Any) -> None:
+    with pytest.raises(BadInput) as raised:
+        merge_messages([], [message])
+    assert "sesame" not in "".join(traceback.format_exception(raised.value))
