@@ -48,7 +48,7 @@ async def test_the_owner_is_written_into_the_metadata_that_was_sent(resource: st
     sent = {"owner": "bob", "created_by": "system", "title": "x"}
     value: dict[str, Any] = {"metadata": sent}
     await asked(resource, action, value)
-    created_by = "ana" if resource == "assistants" else "system"
+    created_by = "user" if resource == "assistants" else "system"
     assert sent == {"owner": "ana", "created_by": created_by, "title": "x"}
     without: list[dict[str, Any]] = [{}, {"metadata": None}]
     for value in without:
