@@ -72,7 +72,7 @@ class KeySet:
     async def _text(self) -> str:
         if "://" not in self._place:
             return await asyncio.to_thread(_read_file, self._place)
-        async with httpx.AsyncClient(timeout=ANSWER) as client:
+        async with asyncio.timeout(ANSWER), httpx.AsyncClient() as client:
             return (await client.get(self._place)).raise_for_status().text
 
 

@@ -188,6 +188,8 @@ async def facts(client: LangGraphClient, user: str) -> list[str]:
         ("POST", "/internal/truncate", {}, 403),
         ("GET", "/internal/debug/thread/{thread}", None, 403),
         ("GET", "/deploy", None, 403),
+        ("GET", "/ui/chat", None, 404),
+        ("POST", "/runs/wait", {"assistant_id": "chat", "input": HELLO, "webhook": "https://10.0.0.1/"}, 422),
     ],
 )
 async def test_no_other_route_does(

@@ -4,11 +4,13 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from agent.server import tokens
 from agent.server.tokens import PAUSE, REREAD, KeySet, Unauthorized
 from memory.errors import Unavailable
 from tests.users import jwk
@@ -66,3 +68,24 @@ async def test_an_issuer_that_never_answered_well_makes_the_server_unavailable(i
     issuer.answer = (200, "<html>")
     with pytest.raises(Unavailable):
         await KeySet(f"http://127.0.0.1:{issuer.server_port}/").key("1")
+
+
+async def test_an_issuer_that_sends_one_byte_after_another_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "ANSWER", 0.5)
+    sent = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(ConnectionError):
+            while not sent.is_set():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(10):
+            with pytest.raises(Unavailable):
+                await KeySet(f"http://127.0.0.1:{port}/").key("1")
+        sent.set()

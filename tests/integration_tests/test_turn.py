@@ -87,6 +87,12 @@ async def test_a_model_that_cannot_be_opened_stops_the_run_and_nothing_is_saved(
     assert openai.requests == []
 
 
+async def test_an_input_that_is_no_object_is_refused_and_not_quoted(graph: Graph, user: str) -> None:
+    for said in ("sesame", ["sesame"]):
+        with pytest.raises(BadInput, match=r"send an object with `messages`\.$"):
+            await graph.ainvoke(said, config_of(str(uuid.uuid4())), context=Context(user_id=user))  # type: ignore[call-overload]
+
+
 @pytest.mark.parametrize("trick", ["replace", "remove", "remove all", "hello"])
 async def test_another_user_can_neither_replace_nor_remove_messages(
     graph: Graph, openai: ScriptedOpenAI, user: str, trick: str

@@ -1,14 +1,16 @@
 """Checks of the model's answer: items of the wrong shape are mended or counted; rejected candidates have a reason."""
 
+import traceback
 from typing import Any
 
 import pytest
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr, ValidationError
 
+from memory.errors import BadInput
 from memory.extraction.answer import Candidate, Extraction, Relation, answer_schema
 from memory.extraction.extract import Extracted
-from memory.extraction.utterances import Utterance
+from memory.extraction.utterances import Utterance, read_utterances
 from memory.facts.changes import Changes, Dropped
 from memory.facts.fact import Source
 from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection, to_compare
@@ -317,3 +319,11 @@ def test_words_of_another_thread_take_back_only_what_they_name() -> None:
     said = SAID.model_copy(update={"text": "Scratch that.", "source": Source(thread_id="t2", message_id="m9")})
     answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": "Scratch"}]})
     assert proposals("ada", Extracted([said], [known], answer, NOON), NOON).retracted == {}
+
+
+def test_an_utterance_that_cannot_be_read_is_named_and_not_quoted() -> None:
+    assert read_utterances([SAID.model_dump(mode="json")]) == [SAID]
+    wrong = [{"text": "sesame", "said_at": "sesame"}]
+    with pytest.raises(BadInput, match=r"said_at: must be .*; source: is missing") as raised:
+        read_utterances(wrong)
+    assert "sesame" not in "".join(traceback.format_exception(raised.value))
