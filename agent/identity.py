@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 
 # What servers call a caller whom they have not authenticated: `langgraph dev` calls Studio so, and Aegra everybody.
-NOBODY = {"", "langgraph-studio-user", "anonymous"}
+ANONYMOUS = "anonymous"
+NOBODY = {"", "langgraph-studio-user", ANONYMOUS}
 
 
 class AgentStore(FactStore):
@@ -46,9 +47,14 @@ def user_of(run: Run) -> str:
 
 
 def authenticated_user(user: Any, auth: Auth) -> str | None:
-    """The user id that a server has authenticated, or None. Without AUTH, a name for nobody is none."""
+    """The user id that a server has authenticated, or None. Without AUTH, a name for nobody is none. Raises BadInput if
+    AUTH is set and the server calls its caller anonymous, as Aegra does without the `auth` of aegra.json."""
     user_id = getattr(user, "identity", None)
-    return None if user_id is None or is_nobody(user_id, auth) else check_user_id(user_id)
+    if user_id is None or is_nobody(user_id, auth):
+        return None
+    if user_id == ANONYMOUS:
+        raise BadInput(f"AUTH={auth} is set, and the server authenticates nobody: set its `auth` as aegra.json does.")
+    return check_user_id(user_id)
 
 
 def is_nobody(user_id: object, auth: Auth) -> bool:

@@ -7,6 +7,7 @@ from langgraph_sdk import Auth
 from langgraph_sdk.auth.types import AuthContext, HandlerResult
 from starlette.exceptions import HTTPException
 
+from agent.identity import ANONYMOUS
 from agent.server.access import allowed
 from agent.server.host import Host
 from agent.server.quotas import check_rate
@@ -24,7 +25,7 @@ def authentication(settings: Settings, server: Host | None) -> Auth:
         raise BadInput("AUTH=api_key needs API_KEYS: .env.example explains it.")
     if not settings.auth and server not in (None, "langgraph dev"):
         fix = "set AUTH=jwt or AUTH=api_key (docs/deploying.md), or AUTH=none to trust all who can reach this server."
-        raise BadInput(f"AUTH is not set, and this is no development server but the {server}: {fix}")
+        raise BadInput(f"AUTH is not set, and {server} is no development server: {fix}")
     auth = Auth()
     if settings.auth in ("", "none"):
         auth.authenticate(_nobody)
@@ -62,7 +63,7 @@ async def _caller(sent: Mapping[str, str], tokens: Tokens | None, api_keys: tupl
 
 
 async def _nobody(headers: Headers) -> dict[str, Any]:  # noqa: ARG001 - Aegra gives it to each authentication
-    return {"identity": "", "is_authenticated": False}
+    return {"identity": ANONYMOUS, "is_authenticated": False}
 
 
 async def _everything(ctx: AuthContext, value: dict[str, Any]) -> HandlerResult:  # noqa: ARG001 - servers name both

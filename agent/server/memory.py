@@ -12,7 +12,7 @@ from langgraph.store.base import BaseStore
 
 from agent.identity import AgentStore
 from agent.persistence import open_store
-from memory.errors import BadInput
+from memory.errors import AgentMemoryError, BadInput
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import thread_owner
 
@@ -38,10 +38,15 @@ async def memory_beside(items: BaseStore | None, saver: object) -> AgentStore:
         store = loop.create_future()
         opened[loop] = Opened(store, loop.create_task(_keep_open(store)))
     memory = await asyncio.shield(opened[loop].store)
-    if memory.settings.langgraph_aes_key and is_foreign(saver):
-        fix = "unset it, or serve the graph where checkpointer.path in langgraph.json is used."
-        raise BadInput(f"LANGGRAPH_AES_KEY is set, and {type(saver).__name__} would save threads unencrypted: {fix}")
+    if is_foreign(saver):
+        _check_encryption(memory, type(saver).__name__)
     return memory if items is None else memory.beside(items)
+
+
+def _check_encryption(memory: AgentStore, saver: str) -> None:
+    if memory.settings.langgraph_aes_key:
+        fix = "unset it, or serve the graph where checkpointer.path in langgraph.json is used."
+        raise BadInput(f"LANGGRAPH_AES_KEY is set, and {saver} would save threads unencrypted: {fix}")
 
 
 async def close() -> None:
@@ -53,8 +58,12 @@ async def close() -> None:
 
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[None]:
-    """Open memory when such a host starts, so that wrong settings end the start, and close it when the host ends."""
-    await memory_beside(None, None)
+    """Open memory when Aegra starts, so that wrong settings end the start, and close it when Aegra ends."""
+    try:
+        _check_encryption(await memory_beside(None, None), "Aegra")
+    except AgentMemoryError as error:
+        log.error("the server does not start: %s", error)  # the host itself only logs a traceback
+        raise
     try:
         yield
     finally:

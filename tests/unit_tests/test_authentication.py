@@ -6,6 +6,7 @@ import pytest
 from langgraph_sdk import Auth
 from starlette.exceptions import HTTPException
 
+from agent.identity import ANONYMOUS
 from agent.server.authentication import authentication
 from agent.server.host import Host
 from agent.settings import Settings
@@ -27,7 +28,7 @@ async def identity(auth: Auth, headers: dict[Any, Any]) -> str:
 
 @pytest.mark.parametrize("server", ["LangGraph server", "Aegra"])
 def test_a_server_that_others_can_reach_does_not_start_without_auth(server: Host) -> None:
-    with pytest.raises(BadInput, match=f"AUTH is not set, and this is no development server but the {server}"):
+    with pytest.raises(BadInput, match=f"AUTH is not set, and {server} is no development server"):
         opened(server)
     told: list[dict[str, Any]] = [{"auth": "none"}, JWT, {"auth": "api_key", "api_keys": JWT["api_keys"]}]
     for settings in told:
@@ -43,7 +44,7 @@ def test_authentication_without_what_it_needs_does_not_start(settings: dict[str,
 async def test_without_auth_callers_are_nobody_and_may_do_everything() -> None:
     for auth in (opened(), opened(None), opened("LangGraph server", auth="none")):
         for headers in ({}, bearer("ana"), {b"x-api-key": b"any"}):
-            assert await identity(auth, headers) == ""
+            assert await identity(auth, headers) == ANONYMOUS
         [handler] = auth._global_handlers
         context: Any = None
         assert await handler(ctx=context, value={}) is True

@@ -43,7 +43,8 @@ def test_a_name_for_nobody_is_an_identity_only_where_users_are_authenticated() -
         assert authenticated_user(SimpleNamespace(identity="bob"), mode) == "bob"
         assert authenticated_user(None, mode) is None
     for mode in modes[2:]:
-        assert authenticated_user(SimpleNamespace(identity="anonymous"), mode) == "anonymous"
+        with pytest.raises(BadInput, match=f"AUTH={mode} is set, and the server authenticates nobody"):
+            authenticated_user(SimpleNamespace(identity="anonymous"), mode)
         with pytest.raises(BadInput, match="is empty"):
             authenticated_user(SimpleNamespace(identity=""), mode)
 
