@@ -30,7 +30,7 @@ from agent.identity import (
 )
 from agent.models import open_model
 from agent.server.host import host
-from agent.server.memory import check_threads, memory_beside
+from agent.server.memory import check_threads, has_saved, memory_beside, owner_elsewhere
 from agent.settings import DEFAULT_USER
 from agent.state import Input, Output, State
 from memory.errors import BadInput
@@ -42,8 +42,6 @@ from memory.threads.threads import (
     check_thread_id,
     delete_forgotten,
     has_begun,
-    has_checkpoint,
-    thread_owner,
 )
 
 log = logging.getLogger(__name__)
@@ -132,12 +130,13 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         unlocked = on_server(configurable) or not isinstance(self.checkpointer, BaseCheckpointSaver)
         async with nullcontext() if unlocked else store.run_locks.hold(thread_id):
             begun = await begin(store.pool, thread_id)
-            if begun.owner not in (None, "", user):
+            owner = await owner_elsewhere(self.checkpointer, thread_id) if begun.owner is None else begun.owner
+            if owner not in (None, "", user):
                 raise foreign_thread(thread_id)
             if any(given != user for given in owners):
                 raise BadInput(OWNER_IS_FIXED)
             checkpoint = None if configurable.get("checkpoint_ns") else configurable.get("checkpoint_id")
-            if checkpoint and not await has_checkpoint(store.pool, thread_id, str(checkpoint)):
+            if checkpoint and not await has_saved(store, self.checkpointer, thread_id, str(checkpoint)):
                 raise BadInput(f"The thread {thread_id!r} has no checkpoint {checkpoint!r}: see its history.")
             at = min(started_at or begun.at, begun.at)
             try:
@@ -155,7 +154,8 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         configurable, owner = merge_configs(self.config, config).get("configurable", {}), None
         if store is not None:
             thread_id, caller = str(configurable.get("thread_id")), cast(str | None, configurable.get("user_id"))
-            owner = await thread_owner(store.pool, thread_id)
+            owner = (await begin(store.pool, thread_id)).owner
+            owner = await owner_elsewhere(self.checkpointer, thread_id) if owner is None else owner
             is_nobodys = owner in (None, "") or caller is None or is_nobody(caller, store.settings.auth)
             if not is_nobodys and owner != owner_key(check_user_id(str(caller))):
                 raise foreign_thread(thread_id)

@@ -138,6 +138,8 @@ class Settings(BaseSettings):
     @classmethod
     def _text(cls, value: object, info: ValidationInfo) -> object:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else ""
+        if info.field_name == "redis_url" and info.data.get("index") != "redis":
+            return value  # Aegra, whose setting it is as well, takes more kinds of addresses
         if text and (problem := _problem_of(str(info.field_name), text, info.data.get("openai_api_key") is not None)):
             raise ValueError(problem)
         return value

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.store.base import BaseStore
 
 from agent.identity import AgentStore
 from agent.persistence import open_store
 from memory.errors import AgentMemoryError, BadInput
 from memory.threads.saver import ThreadSaver
-from memory.threads.threads import thread_owner
+from memory.threads.threads import BEGUN_BY, has_checkpoint, thread_owner
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,27 @@ async def _keep_open(ready: asyncio.Future[AgentStore]) -> None:
 def is_foreign(saver: object) -> bool:
     """Whether the threads are kept by a checkpointer that `agent.persistence` did not open."""
     return isinstance(saver, BaseCheckpointSaver) and not isinstance(saver, ThreadSaver)
+
+
+async def owner_elsewhere(saver: object, thread_id: str) -> str | None:
+    """`memory.threads.threads.thread_owner` of a thread that the host's checkpointer keeps in another place."""
+    if not (saved := await _saved_elsewhere(saver, thread_id)):
+        return None
+    return str(saved.checkpoint["channel_values"].get("owner") or saved.metadata.get(BEGUN_BY, ""))
+
+
+async def has_saved(store: AgentStore, saver: object, thread_id: str, checkpoint_id: str) -> bool:
+    """Whether the thread has this checkpoint, in the database of the settings or in the host's checkpointer."""
+    if await has_checkpoint(store.pool, thread_id, checkpoint_id):
+        return True
+    return await _saved_elsewhere(saver, thread_id, checkpoint_id=checkpoint_id) is not None
+
+
+async def _saved_elsewhere(saver: object, thread_id: str, **checkpoint: str) -> CheckpointTuple | None:
+    """A checkpoint of a host's checkpointer, by default the thread's last one."""
+    if not isinstance(saver, BaseCheckpointSaver) or not is_foreign(saver):
+        return None
+    return await saver.aget_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": "", **checkpoint}})
 
 
 async def check_threads(store: AgentStore, saver: object, thread_id: str) -> None:

@@ -99,12 +99,19 @@ def test_an_invalid_postgres_url_is_refused_and_not_shown(problems: Problems, ur
 )
 def test_an_invalid_redis_url_is_refused_and_not_shown(problems: Problems, url: str) -> None:
     form = "write redis://user:password@host:6379, or rediss:// for TLS, with %40 for an @ in the password"
-    assert problems(REDIS_URL=url) == [f"REDIS_URL: {form}."]
+    assert problems(INDEX="redis", REDIS_URL=url) == [f"REDIS_URL: {form}."]
 
 
 def test_another_database_of_redis_is_refused(problems: Problems) -> None:
-    (problem,) = problems(REDIS_URL="redis://:sesame@h:6379/1")
+    (problem,) = problems(INDEX="redis", REDIS_URL="redis://:sesame@h:6379/1")
     assert problem == "REDIS_URL: Redis searches only its database 0: write nothing after the port."
+
+
+@pytest.mark.parametrize("index", ["chroma", "pgvector"])
+def test_aegras_queue_may_use_any_database_of_redis(monkeypatch: pytest.MonkeyPatch, index: str) -> None:
+    monkeypatch.setenv("INDEX", index)
+    monkeypatch.setenv("REDIS_URL", "rediss://h:6379/1?ssl_cert_reqs=none")
+    assert read_settings().index == index
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "99999", "5432,k:99999", "9" * 5_000])
