@@ -4,7 +4,7 @@ it."""
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
@@ -59,15 +59,14 @@ async def close() -> None:
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[None]:
     """Open memory when Aegra starts, so that wrong settings end the start, and close it when Aegra ends."""
-    try:
-        _check_encryption(await memory_beside(None, None), "Aegra")
-    except AgentMemoryError as error:
-        log.error("the server does not start: %s", error)  # the host itself only logs a traceback
-        raise
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(close)
+        try:
+            _check_encryption(await memory_beside(None, None), "Aegra")
+        except AgentMemoryError as error:
+            log.error("the server does not start: %s", error)  # the host itself only logs a traceback
+            raise
         yield
-    finally:
-        await close()
 
 
 async def _keep_open(ready: asyncio.Future[AgentStore]) -> None:

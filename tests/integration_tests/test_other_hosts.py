@@ -107,6 +107,26 @@ async def test_what_nodes_put_is_in_the_hosts_store_and_facts_are_beside_it(
     await host_memory.close()
 
 
+async def test_threads_that_the_host_keeps_elsewhere_belong_to_their_users(
+    environment: dict[str, str], openai: ScriptedOpenAI, user: str
+) -> None:
+    hosted = builder.compile(checkpointer=InMemorySaver(), store=InMemoryStore())
+    mine, hers, thread = SimpleNamespace(identity=user), SimpleNamespace(identity=f"{user}-2"), str(uuid.uuid4())
+    await hosted.ainvoke(says("Hello"), run_of(mine, thread))
+    before = (await hosted.aget_state(run_of(mine, thread))).config["configurable"]["checkpoint_id"]
+    with pytest.raises(BadInput, match="belongs to another user"):
+        await hosted.ainvoke(says("What did she say?"), run_of(hers, thread))
+    with pytest.raises(BadInput, match="belongs to another user"):
+        await hosted.aupdate_state(run_of(hers, thread), says("Hi"), as_node="respond")
+    assert (await hosted.aget_state(run_of(mine, thread))).config["configurable"]["checkpoint_id"] == before
+    await hosted.ainvoke(says("Hello again"), run_of(mine, thread))
+    result = await hosted.ainvoke(says("Another branch"), run_of(mine, thread, checkpoint_id=before))
+    assert [message.content for message in result["messages"] if message.type == "human"] == ["Hello", "Another branch"]
+    with pytest.raises(BadInput, match="has no checkpoint 'unknown'"):
+        await hosted.ainvoke(says("Hello"), run_of(mine, thread, checkpoint_id="unknown"))
+    await host_memory.close()
+
+
 async def test_a_placeholder_for_everybody_is_no_identity(hosted: Graph, openai: ScriptedOpenAI, user: str) -> None:
     with pytest.raises(BadInput, match=r"names no user: .*ANONYMOUS_RUNS=allow"):
         await hosted.ainvoke(says("I live in Lima."), run_of(ANONYMOUS))
@@ -149,6 +169,18 @@ async def test_a_key_that_the_hosts_checkpointer_would_not_use_is_refused(
     monkeypatch.setenv("LANGGRAPH_AES_KEY", "0123456789abcdef")
     with pytest.raises(BadInput, match="LANGGRAPH_AES_KEY is set, and AsyncPostgresSaver would save threads unencrypt"):
         await say(hosted, user, "Hello")
+
+
+async def test_aegra_does_not_start_with_a_key_that_it_would_not_use(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LANGGRAPH_AES_KEY", "0123456789abcdef")
+    with pytest.raises(BadInput):
+        async with host_memory.lifespan(None):
+            pass
+    assert not host_memory.opened
+    wrong = "the server does not start: LANGGRAPH_AES_KEY is set, and Aegra would save threads unencrypted: "
+    assert [line.startswith(wrong) for line in caplog.messages] == [True]
 
 
 async def test_an_error_of_the_settings_is_raised_by_each_run_until_it_is_mended(
