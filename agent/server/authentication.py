@@ -1,5 +1,6 @@
 """Which authentication the settings ask for."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from agent.settings import Settings
 from memory.errors import BadInput, Unavailable
 
 WHO = "Who calls? Send the header `Authorization: Bearer <token>`, or a service's key as `x-api-key`."
+LANGGRAPH = ("langgraph dev", "LangGraph server")  # these set LANGGRAPH_AUTH to the `auth` of langgraph.json
 Headers = Mapping[bytes, bytes] | Mapping[str, str]
 
 
@@ -49,6 +51,13 @@ def authentication(settings: Settings, server: Host | None) -> Auth:
     auth.authenticate(authenticate)
     auth.on(authorize)
     return auth
+
+
+def check_is_used(settings: Settings, server: Host | None, environment: Mapping[str, str] = os.environ) -> None:
+    """Raises BadInput if AUTH is set and the LangGraph server's configuration names no `auth`, so that it asks nobody."""
+    if settings.auth in ("jwt", "api_key") and server in LANGGRAPH and not environment.get("LANGGRAPH_AUTH"):
+        fix = 'add "auth": {"path": "agent.server.auth:auth"} to it.'
+        raise BadInput(f"AUTH={settings.auth} is set, and langgraph.json names no `auth`, so nobody is asked: {fix}")
 
 
 async def _caller(sent: Mapping[str, str], tokens: Tokens | None, api_keys: tuple[str, ...]) -> str:

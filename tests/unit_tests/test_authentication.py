@@ -7,7 +7,7 @@ from langgraph_sdk import Auth
 from starlette.exceptions import HTTPException
 
 from agent.identity import ANONYMOUS
-from agent.server.authentication import authentication
+from agent.server.authentication import authentication, check_is_used
 from agent.server.host import Host
 from agent.settings import Settings
 from memory.errors import BadInput
@@ -33,6 +33,17 @@ def test_a_server_that_others_can_reach_does_not_start_without_auth(server: Host
     told: list[dict[str, Any]] = [{"auth": "none"}, JWT, {"auth": "api_key", "api_keys": JWT["api_keys"]}]
     for settings in told:
         opened(server, **settings)
+
+
+@pytest.mark.parametrize("server", ["langgraph dev", "LangGraph server"])
+def test_a_langgraph_server_whose_configuration_names_no_auth_does_not_start_with_auth(server: Host) -> None:
+    settings = Settings.model_validate(JWT)
+    with pytest.raises(BadInput, match=r"AUTH=jwt is set, and langgraph.json names no `auth`"):
+        check_is_used(settings, server, {})
+    check_is_used(settings, server, {"LANGGRAPH_AUTH": '{"path": "agent.server.auth:auth"}'})
+    check_is_used(settings.model_copy(update={"auth": "none"}), server, {})
+    check_is_used(settings, "Aegra", {})  # it calls its callers anonymous, whose runs are refused
+    check_is_used(settings, None, {})
 
 
 @pytest.mark.parametrize("settings", [{"auth": "api_key"}, {"auth": "jwt"}])
