@@ -42,6 +42,7 @@ from memory.threads.threads import (
     check_thread_id,
     delete_forgotten,
     has_begun,
+    thread_owner,
 )
 
 log = logging.getLogger(__name__)
@@ -154,7 +155,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         configurable, owner = merge_configs(self.config, config).get("configurable", {}), None
         if store is not None:
             thread_id, caller = str(configurable.get("thread_id")), cast(str | None, configurable.get("user_id"))
-            owner = (await begin(store.pool, thread_id)).owner
+            owner = await thread_owner(store.pool, thread_id)
             owner = await owner_elsewhere(self.checkpointer, thread_id) if owner is None else owner
             is_nobodys = owner in (None, "") or caller is None or is_nobody(caller, store.settings.auth)
             if not is_nobodys and owner != owner_key(check_user_id(str(caller))):

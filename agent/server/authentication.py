@@ -54,7 +54,7 @@ def authentication(settings: Settings, server: Host | None) -> Auth:
 
 
 def check_is_used(settings: Settings, server: Host | None, environment: Mapping[str, str] = os.environ) -> None:
-    """Raises BadInput if AUTH is set and the LangGraph server's configuration names no `auth`, so that it asks nobody."""
+    """Raises BadInput if AUTH is set and the configuration of a LangGraph server names no `auth`: it asks nobody."""
     if settings.auth in ("jwt", "api_key") and server in LANGGRAPH and not environment.get("LANGGRAPH_AUTH"):
         fix = 'add "auth": {"path": "agent.server.auth:auth"} to it.'
         raise BadInput(f"AUTH={settings.auth} is set, and langgraph.json names no `auth`, so nobody is asked: {fix}")

@@ -36,7 +36,7 @@ def test_a_server_that_others_can_reach_does_not_start_without_auth(server: Host
 
 
 @pytest.mark.parametrize("server", ["langgraph dev", "LangGraph server"])
-def test_a_langgraph_server_whose_configuration_names_no_auth_does_not_start_with_auth(server: Host) -> None:
+def test_a_langgraph_server_without_auth_in_its_configuration_does_not_start(server: Host) -> None:
     settings = Settings.model_validate(JWT)
     with pytest.raises(BadInput, match=r"AUTH=jwt is set, and langgraph.json names no `auth`"):
         check_is_used(settings, server, {})
