@@ -1,1 +1,1 @@
-"""What a server adds to the graphs: who calls, what a caller may do, and which web pages may call."""
+"""What a server adds to the graphs: who calls, what a caller may do, which web pages may call, and health."""

@@ -41,7 +41,7 @@ def authentication(settings: Settings, server: Host | None) -> Auth:
         except Unauthorized as error:
             raise Auth.exceptions.HTTPException(401, str(error)) from None
         except Unavailable as error:
-            raise HTTPException(503, str(error)) from None  # a server logs its own kind, with a traceback
+            raise HTTPException(503, str(error)) from None  # servers log Auth's own kind with a traceback
 
     async def authorize(ctx: AuthContext, value: dict[str, Any]) -> HandlerResult:
         if (ctx.resource, ctx.action) == ("threads", "create_run"):

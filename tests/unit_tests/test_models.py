@@ -16,7 +16,7 @@ from agent.chat_models.providers import EXAMPLES, PROVIDERS, Provider, model_fai
 from agent.models import open_model
 from agent.settings import Settings
 from agent.terminal.chat import turn_failure
-from memory.errors import BadInput, code_of
+from memory.errors import BadInput, Unavailable, code_of
 
 REQUEST = httpx.Request("POST", "http://127.0.0.1/v1")
 
@@ -202,3 +202,7 @@ def test_other_errors_of_a_turn_are_not_reported_as_model_errors(error: Exceptio
     shown = turn_failure(error)
     assert type(error).__name__ in shown
     assert "model" not in shown
+
+
+def test_the_server_shows_clients_why_a_part_is_unavailable() -> None:
+    assert issubclass(Unavailable, RuntimeError)  # it hides the texts of most other errors
