@@ -46,7 +46,7 @@ async def allowed(ctx: AuthContext, value: Value, *, studio: bool) -> HandlerRes
 
 
 def _sign(value: Value, user: str) -> dict[str, Any]:
-    """Name the owner in the metadata, whatever the client sent. Servers read this very dictionary: change it in place."""
+    """Name the owner in the metadata, whatever the client sent. A server reads this dictionary: change it in place."""
     if value.get("metadata") is None:
         value["metadata"] = {}
     metadata: dict[str, Any] = value["metadata"]
