@@ -18,6 +18,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, StateUpdate
 from langgraph.typing import ContextT, InputT, OutputT, StateT
 
+from agent.chat_models.providers import NoReply
 from agent.context import Context, read_context
 from agent.identity import (
     AgentStore,
@@ -33,7 +34,7 @@ from agent.server.host import host
 from agent.server.memory import check_threads, has_saved, memory_beside, owner_elsewhere
 from agent.settings import DEFAULT_USER
 from agent.state import Input, Output, State
-from memory.errors import BadInput
+from memory.errors import BadInput, Unavailable
 from memory.facts.fact import check_user_id, owner_key, parse_date, utc_now
 from memory.threads.threads import (
     BEGUN_AT,
@@ -140,11 +141,16 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             if checkpoint and not await has_saved(store, self.checkpointer, thread_id, str(checkpoint)):
                 raise BadInput(f"The thread {thread_id!r} has no checkpoint {checkpoint!r}: see its history.")
             at = min(started_at or begun.at, begun.at)
+            database_answers = True
             try:
                 yield _begun(at, _saved_by(user, config), configurable)
                 await check_threads(store, self.checkpointer, thread_id)
+            except Unavailable as error:
+                database_answers = isinstance(error, NoReply)
+                raise
             finally:
-                await asyncio.shield(delete_forgotten(store.pool, user, thread_id, at))
+                if database_answers:  # otherwise this would wait in vain, and hide why the run failed
+                    await asyncio.shield(delete_forgotten(store.pool, user, thread_id, at))
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
