@@ -15,6 +15,8 @@ from memory.errors import BadInput, Unavailable
 
 Connection = AsyncConnection[DictRow]
 
+NO_CONNECTION = "The database does not answer, or has no connection free: try again."
+
 
 class Pool(AsyncConnectionPool[Connection]):
     """A pool of connections in autocommit mode, whose rows are dictionaries."""
@@ -40,7 +42,7 @@ class Pool(AsyncConnectionPool[Connection]):
             fix = "name a server in POSTGRES_URL that accepts writes, not a standby."
             raise Unavailable(f"The database is read-only: {fix}") from error
         except PoolTimeout as error:
-            raise Unavailable("The database does not answer, or has no connection free: try again.") from error
+            raise Unavailable(NO_CONNECTION) from error
         except (OperationalError, InterfaceError) as error:
             reason = type(error).__name__
             raise Unavailable(f"The connection to the database was lost, or refused ({reason}): try again.") from error

@@ -10,8 +10,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import Unavailable
 from memory.ledger.keyed_locks import KeyedLocks
-from memory.ledger.locks import ANSWER_TIMEOUT, PIN, answers, lock_key, unlock, wait_for_lock
-from memory.ledger.pool import Connection, Pool
+from memory.ledger.locks import ANSWER_TIMEOUT, NO_ANSWER, PIN, answers, lock_key, unlock, wait_for_lock
+from memory.ledger.pool import NO_CONNECTION, Connection, Pool
 
 RUN_TIMEOUT = 30.0  # seconds to wait for another run of the same thread
 UNLOCK_TIMEOUT = 5.0  # seconds
@@ -58,7 +58,7 @@ class RunLocks:
                 connection = self._connection = self._connection or await self._open()
                 self._users[connection] += 1
         except (TimeoutError, PoolTimeout, OperationalError) as error:
-            raise Unavailable("The database does not answer, or has no connection free: try again.") from error
+            raise Unavailable(NO_CONNECTION if self._all_in_use() else NO_ANSWER) from error
         try:
             yield connection
         finally:
@@ -66,6 +66,11 @@ class RunLocks:
             if connection not in self._users:
                 self._connection = None if self._connection is connection else self._connection
                 await asyncio.shield(self._close(connection))
+
+    def _all_in_use(self) -> bool:
+        """Whether the pool may open no further connection."""
+        pool = self._pool.get_stats()
+        return pool["pool_size"] >= pool["pool_max"]
 
     async def _open(self) -> Connection:
         connection = await self._pool.getconn()
