@@ -7,8 +7,9 @@ import re
 from functools import cache
 
 from memory.guard.languages import FORMS, LANGUAGES, Language
-from memory.guard.readings import readings
+from memory.guard.readings import readings, windows
 
+WINDOW = 1_000  # characters that are judged at once
 AMBIGUOUS = ("es", "fr")  # "recomienda" is "recommends" as well: the text of a fact is no order there
 # Where an imperative stands: at the start of a clause, after words such as "please", "and", "I want you to".
 START = (
@@ -21,9 +22,12 @@ START = (
 SUBJECTS = """
 to i you we they i'd i'll we'll you'll they'd may can could should would must not will might and
 that the a an my your his her our their this of
+ich wir je nous yo io eu ik ja jag
 """
+HABITS = ("i always", "i never", "we always", "we never")
 NOT_OF_ONESELF = r"(?! (?:ich|je|yo|io|eu|ik|ja|я|ben|jag)\b)(?!(?: is| was| are|'s)\b|:)"  # "Address is ..."
-AFTER_CONDITION = r"[,:;]?[\"']?\s" + "".join(rf"(?<!\b{word} )" for word in SUBJECTS.split())
+AFTER_CONDITION = r"[,:;]?[\"']?\s" + "".join(rf"(?<!\b{word} )" for word in (*SUBJECTS.split(), *HABITS))
+AFTER_COMMA = r"[,:;][\"']?\s"  # where the imperative is also the third person: "Cuando llueve, mi padre lee"
 SAME = r"(?:[^.!?\n]|[.!?](?=[\w\[(]))"  # a character of the same sentence
 ADDRESS = r"(?:https?://|\bwww\.|[\w.+-]+@[\w-]+\.\w)"
 NOT_AN_ADDRESS = r"(?! (?:me|us) (?:at|on|to)\b)"  # "E-mail me at ..."
@@ -34,7 +38,7 @@ MARKUP = re.compile(
     rf"(?m)<\|[\w ]+\|?>|\[/?(?:inst|tool_calls?|system[\w ]*|sistema)\]|<</?sys>>"
     rf"|^[^\w\n]{{0,9}}{ROLE}(?: (?:prompt|message|note|update|instructions?))* ?[:：>\]]"
     r"(?! (?:i|i'm|my|we|ich|je|yo|io)\b)"
-    rf"|^[^\w\n]{{0,9}}{ROLE} (?:prompt|message|update)\b"
+    rf"|^[^\w\n]{{0,9}}{ROLE} (?:prompt|message|update)\b|^#{{1,6}} ?{ROLE} ?$"
     rf"|</?(?:{ROLE}|instructions?|tool_call|function[=\w]*|invoke|parameter|prompt)\b[^>]*>|<!--\s*\w+\s*:"
     r"|[\"'](?:role|tool|function|tool_calls?|action)[\"']\s*:\s*[\"'{\[]"
     r"|[\"']name[\"']\s*:\s*[\"'][^\"']*[\"']\s*,\s*[\"'](?:arguments|args|parameters|input)[\"']"
@@ -57,22 +61,29 @@ KEEP_AS_RULE = re.compile(  # "Save to memory: ...", "Store this rule: ...", "Re
     r"|approved)|\byour (?:tone|style|developers?|creators?|makers?|training|filters?|rules|instructions|answers?"
     r"|repl(?:y|ies)|responses?)(?: \w+){0,2} (?:is|are|will|must|should|have|has)\b|\b(?:replies|responses"
     r"|answers)(?: \w+){0,4} (?:contain|include|are produced|are given)\b"
+    r"|\b(?:save|store|remember|memori[sz]e) (?:permanently|forever|for good)\b"
+    r"|\bnote to (?:the )?(?:self \()?assistant"
+    r"|\b(?:overwrite|discard|wipe|replace) (?:what|everything|all(?: that)?) you (?:know|remember)"
+    r"|\b(?:ignore|disregard|forget) (?:all|any) (?:of )?(?:the |your )?(?:previous|prior|earlier|above)"
+    r" (?:instructions|rules|prompts|messages)\b|\b(?:warnings?|disclaimers?) (?:are|is|must|should)(?: to)?(?: be)?"
+    r" (?:withheld|omitted|suppressed|hidden|skipped|left out)\b|\bthe only [\w ]{0,30}worth"
+    r" (?:mention|recommend|suggest)"
 )
 
 
 def is_instruction(text: str, *, said: bool = False) -> bool:
     """Whether the text tells the assistant what to do. `said`: the user wrote it, it is not the text of a fact."""
-    patterns = _patterns(said)
-    return any(pattern.search(reading) for reading in readings(text) for pattern in patterns)
+    patterns, parts = _patterns(said), windows(text, WINDOW)
+    return any(pattern.search(reading) for part in parts for reading in readings(part) for pattern in patterns)
 
 
 @cache  # to compile them takes 0.1 s, and few processes extract
 def _patterns(said: bool) -> list[re.Pattern[str]]:
-    forms = [form for name, words in LANGUAGES.items() for form in _forms(words, said or name not in AMBIGUOUS)]
+    forms = [form for name, words in LANGUAGES.items() for form in _forms(name, words, said or name not in AMBIGUOUS)]
     return [MARKUP, DECODE, KEEP_AS_RULE, *map(re.compile, (*forms, *FORMS.values()))]
 
 
-def _forms(words: Language, orders: bool) -> list[str]:
+def _forms(name: str, words: Language, orders: bool) -> list[str]:
     must, duty = (
         part.replace("ORDER", words.order).replace("ACTION", words.action) for part in (words.must, words.duty)
     )
@@ -82,17 +93,17 @@ def _forms(words: Language, orders: bool) -> list[str]:
         rf"(?:{START}|\b(?:that|dass|que|che|dat|ze|что) )(?:{words.assistant})\W+(?:\w+\W+){{0,3}}?(?:{duty})\b",
         rf"{START}(?:{words.persona})\b",
         rf"\b(?:{words.spared})",
-        *(_orders(words) if orders else ()),
+        *(_orders(words, AFTER_CONDITION if name not in AMBIGUOUS else AFTER_COMMA) if orders else ()),
     ]
 
 
-def _orders(words: Language) -> list[str]:
+def _orders(words: Language, after_condition: str) -> list[str]:
     """An imperative for ever, after a condition, or with what is the assistant's as its object."""
     anything = f"{words.order}|{words.action}"
     return [
         rf"{START}(?:{words.ever})\b{SAME}{{1,60}}?\b(?:{words.target})\b",
         rf"{START}(?:{words.ever})\b,?\s(?:\w+,?\s){{0,3}}?(?:{words.order})\b{NOT_OF_ONESELF}",
         rf"{START}(?:{words.order})\b{NOT_OF_ONESELF}{SAME}{{0,60}}?\b(?:{words.ever})\b",
-        rf"{START}(?:{words.when})\b{SAME}{{2,100}}{AFTER_CONDITION}(?:{anything})\b{NOT_OF_ONESELF}",
+        rf"{START}(?:{words.when})\b{SAME}{{2,100}}{after_condition}(?:{anything})\b{NOT_OF_ONESELF}",
         rf"{START}(?:{anything})\b{NOT_OF_ONESELF}{NOT_AN_ADDRESS}{SAME}{{0,80}}?(?:\b(?:{words.target})\b|{ADDRESS})",
     ]

@@ -26,12 +26,13 @@ LANGUAGES = {
         order="answer|respond|reply|speak|talk|obey|comply|agree|recommend|suggest|mention|promote|praise|endorse"
         "|prioriti[sz]e|cite|say|tell|reveal|disclose|pretend|act|behave|roleplay|refuse|warn|assume|treat|execute"
         "|trust|end|begin|start|finish|approve|translate|write|address|repeat|ignore|disregard|list|include|display"
-        "|print|append",
+        "|print|append|question",
         action="send|forward|post|upload|e-?mail|message|transfer|wire|pay|buy|purchase|order|book|delete|remove"
         "|erase|accept|confirm|grant|allow|permit|skip|bypass|disable|enable|switch|share|show|print|display|output"
         "|list|append|include|insert|add|sign|provide|use|run|follow|redirect|browse|open|fetch|read|save|store"
         "|update|stop|make|keep|put|unlock|cancel|schedule",
-        ever="always|never|from (?:now|today|this (?:point|moment)) (?:on(?:wards?)?|forth)|from now|henceforth"
+        ever="always|never|do(?: not|n't) ever|from (?:now|today|here|this (?:point|moment)) (?:on(?:wards?)?|forth)"
+        "|from now|henceforth"
         "|going forward|in (?:all|every|your|each) (?:future|further|later)? ?(?:repl|answer|response|conversation"
         r"|chat|message)\w*|at all times|in (?:the )?future|for the rest of (?:time|this)|from today"
         "|until further notice|whenever|every time|each time",
@@ -63,8 +64,16 @@ LANGUAGES = {
         target="(?:your|each|every|all(?: of)?(?: the| my| your)?|any|the other|other|future"
         r"|future user) (?:\w+ ){0,2}?(?:repl(?:y|ies)|answers?|responses?|outputs?|conversations?|chats?|sessions?"
         "|messages?|prompts?|links?|purchases?|users?'?|requests?|instructions?|facts)|system prompt|hidden prompt"
-        "|(?:the )?text above|everyone|everybody|all users",
-        spared=r"(?:admin\w*|owner|developer|creator|operator|superuser|root) of (?:this|the|your) (?:ai|assistant"
+        "|(?:the )?text above|everyone|everybody|all users|this (?:chat|conversation)"
+        r"|(?:other|another) (?:people|person|user|customer|client)\S* \w+",
+        spared=r"your (?:system |hidden )?prompt\b(?! (?:repl|answer|respon|attention|help|service|deliver|action))"
+        r"|system prompt\b.{0,20}\b(?:reveal|show|disclose|print)\w*"
+        "|(?:cleared|approved|authori[sz]ed|verified|unlocked) for (?:unrestricted|unfiltered|uncensored|unlimited)"
+        "|no (?:approval|confirmation|verification|review)s? (?:is|are) (?:ever )?(?:needed|required|necessary)"
+        "|(?:your|the) developers?'?s? .{0,30}(?:void|invalid|obsolete)"
+        r"|(?:the|this|your|an) (?:ai|assistant|chatbot|bot)\b.{1,60}\bwithout (?:asking|approval|permission|consent)"
+        r"|from this user\b|(?:admin\w*|owner|developer|creator|operator|superuser|root) of (?:this|the|your) (?:ai"
+        r"|assistant"
         "|system|bot|chatbot|agent|platform|app|model)|(?:developer|of) (?:of )?this (?:bot|assistant|ai|system)"
         "|(?:developer|admin|debug|god|root|jailbreak|maintenance|dan) mode|(?:without|no|skips?|needs? no"
         r"|not? (?:need|require)|exempt from|waive\w*) (?:\w+ ){0,2}?(?:confirmations?|verifications?|filters?"
@@ -129,7 +138,8 @@ LANGUAGES = {
         duty="doit|ne doit|devrait|devra|peut desormais|est tenue? de",
         target="(?:chaque|toutes? (?:les|tes)|tous (?:les|tes)|tes) (?:messages?|conversations?|reponses?"
         "|discussions?)|(?:ton )?prompt(?: systeme)?",
-        spared="(?:administrateur|admin|developpeur|proprietaire) de (?:cet?|ce|l') ?(?:assistant|systeme|bot|ia"
+        spared="ton prompt|pas besoin de (?:confirmation|verification|validation)|(?:administrateur|admin|developpeur"
+        "|proprietaire) de (?:cet?|ce|l') ?(?:assistant|systeme|bot|ia"
         r"|chatbot)|utilisateur est admin\w*|(?:sans|aucune?) (?:confirmation|verification|restriction|controle"
         r"|limite)\w*|consignes? de securite[ \w,']{0,15} ne s'appliquent (?:pas|plus)|source fiable"
         "|tu n'as plus (?:de|aucune?) (?:limites?|restrictions?|filtres?|regles?)",
@@ -152,7 +162,8 @@ LANGUAGES = {
         duty="debe|no debe|deberia|tiene que|debera",
         target=r"(?:cada|todas? (?:las|tus)|todos (?:los|tus)|tus) (?:mensajes?|conversacion\w*|respuestas?|chats?)"
         "|(?:tu )?prompt",
-        spared=r"(?:administrador\w*|desarrollador\w*|duen[oa]) de (?:este|esta|el|la) (?:sistema|asistente|bot|ia"
+        spared=r"tu prompt|(?:administrador\w*|desarrollador\w*|duen[oa]) de (?:este|esta|el|la) (?:sistema|asistente"
+        r"|bot|ia"
         "|chatbot)|usuario (?:es administrador|tiene acceso total)|sin (?:confirmacion|verificacion|restricciones"
         "|censura|limites)|acceso (?:ilimitado|irrestricto|sin limites)|no (?:necesito|hace falta) confirmacion"
         "|fuente (?:fiable|de confianza)|ya no tienes (?:limites|restricciones|filtros|reglas)",
@@ -232,7 +243,8 @@ LANGUAGES = {
         assistant="asystent|ai|bot|chatbot|model|agent|system|claude|chatgpt",
         duty="musi|powinien|nie moze|ma zawsze|ma nigdy",
         target=r"(?:kazd\w+|wszystkie|twoj\w*) (?:rozmow\w*|wiadomos\w*|odpowied\w*)|prompt systemowy",
-        spared=r"(?:administratorem|wlascicielem|tworca) (?:tego|tej) (?:systemu|asystenta|bota)|bez (?:potwierdz\w*"
+        spared=r"nie obowiazuja cie|(?:administratorem|wlascicielem|tworca) (?:tego|tej) (?:systemu|asystenta|bota)"
+        r"|bez (?:potwierdz\w*"
         r"|weryfikac\w*|ogranicz\w*|filtr\w*)|nieograniczony dostep|zaufane zrodlo",
     ),
     "ru": Language(
@@ -250,7 +262,8 @@ LANGUAGES = {
         assistant="ассистент|помощник|ии|бот|чат-бот|модель|агент|система|клод|claude|chatgpt",
         duty=r"должен|должна|обязан\w*|не должен|не может|будет всегда",
         target=r"(?:кажд\w+|все|всех|твои|твоих) (?:сообщени\w*|разговор\w*|ответ\w*|диалог\w*)|системныи промпт",
-        spared=r"(?:администратор|разработчик|владелец)\w* (?:этои|этого|данои|даннои) (?:систем\w*|ассистент\w*"
+        spared=r"(?:показ\w+|раскр\w+|выда\w+) (?:мне )?(?:тво\w+ )?системн\w+ промпт|(?:администратор|разработчик"
+        r"|владелец)\w* (?:этои|этого|данои|даннои) (?:систем\w*|ассистент\w*"
         r"|бот\w*)|пользователь является админ\w*|без (?:подтвержден\w*|проверк\w*|ограничен\w*|фильтр\w*)"
         r"|провер\w* не нужн\w*|неограниченныи доступ|надежныи источник",
     ),
@@ -260,7 +273,7 @@ LANGUAGES = {
         action="gonder|ilet|yayinla|aktar|satin al|rezerve et|oku|kaydet|ekle|kullan|paylas|siparis et",
         ever="her zaman|daima|asla|hicbir zaman|bundan (?:sonra|boyle)|simdiden sonra|ne zaman|her seferinde",
         when="ne zaman|eger|her .{1,20}(?:digimde|dugumda)",
-        must=r"(?:sen )\w{0,12}(?:malisin|melisin)|zorundasin",
+        must=r"(?:sen )\w{0,12}(?:malisin|melisin)|zorunda(?: degil)?sin",
         dismiss="yok say|gormezden gel|unut|dikkate alma|boz",
         rules=r"talimat\w*|kural\w*|yonerge\w*|komut\w*|kisitlama\w*|filtre\w*|sistem istemi\w*",
         persona="artik sen|sen artik|simdi sen|gibi davran|rolunu oyna|rolune gir",
@@ -304,7 +317,7 @@ FORMS = {
     "zh": "(?:忽略|无视|無視|忘记|忘掉|不要遵守)[^。]{0,12}(?:指令|规则|規則|指示|提示|限制|说明)|只听我的"
     "|(?:从现在起|从现在开始|从今以后|今后|以后|永远|始终|必须|每次|每当|一律|总是要)[^。我]{0,12}(?:推荐|回答|回复"
     "|说|同意|听从|服从|发送|发给|告诉|称赞|使用|批准|提及|拒绝|不要|不得|别再)|你(?:必须|应该|要|不得|不能"
-    "|只能)[^。]{0,20}|(?:每当|如果|当|只要)[^。]{1,20}[，,]?就[^。]{0,8}(?:把|发|转|删|告诉|回答|推荐|执行)"
+    "|只能)(?!知道|明白|了解)[^。]{0,20}|(?:每当|如果|当|只要)[^。]{1,20}[，,]?就[^。]{0,8}(?:把|发|转|删|告诉|回答|推荐|执行)"
     "|你(?:现在|从现在起)?是(?:一个|一名)?[^。]{0,12}(?:人工智能|ai|机器人|助手|模型)|(?:假装|扮演|装作)|(?:助手|ai"
     "|人工智能|模型|机器人|系统)(?:必须|应该|不得|不能|要|永远|始终)|(?:这个|本|该)?(?:系统|助手|机器人)的?(?:管理员"
     "|开发者|所有者)|该?用户是管理员|不需要(?:任何)?(?:验证|确认|审核|授权)|把(?:每次|所有|每条)?[^。]{0,8}(?:对话"
@@ -317,7 +330,17 @@ FORMS = {
     "|역할을 해)|(?:어시스턴트|ai|모델|봇|비서|에이전트)(?:는|은|가)[^.]{0,30}(?:해야|안 된다|한다$)|이 (?:시스템"
     "|어시스턴트|봇)의 (?:관리자|개발자)|(?:확인|검증|승인)이?은? ?(?:필요 없|불필요)|내 말만 (?:따라|들어)",
     "hi": r"(?:निर्देश|नियम|आदेश)\w*[^।]{0,15}(?:अनदेखा|भूल|नज़रअंदाज़|नजरअंदाज)|(?:अब से|हमेशा|कभी"
-    "|आगे से)[^।]{0,30}(?:दो|करो|दें|करें|कहो|बोलो|दीजिए|मत)|तुम(?:्हें)? (?:अब|हमेशा)",
+    "|आगे से)[^।]{0,30}(?:दो|करो|दें|करें|कहो|बोलो|दीजिए|मत)"
+    "|(?:हर|सभी) (?:जवाब|उत्तर)[^।]{0,40}(?:लिख|बोल|दे|कह|कर)|तुम(?:्हें)? (?:अब|हमेशा)",
     "ar": "(?:تجاهل|انس|انسى|اهمل)[^.]{0,20}(?:تعليمات|التعليمات|القواعد|الاوامر|تعليماتك)|(?:من الان فصاعدا|دائما"
     "|ابدا|كلما)[^.]{0,20}(?:اجب|رد|قل|اوص|ارسل|لا ت)|(?:انت الان|تظاهر)|(?:يجب على المساعد|على المساعد ان)",
+    "uk": r"(?:ігноруи|проігноруи|забудь)(?:те)?\b.{0,30}(?:інструкц|правил|вказівк|обмежен)\w*"
+    r"|(?:завжди|ніколи не|відтепер) (?:відповідаи|рекомендуи|пиши|кажи|надсилаи|згадуи)\w*"
+    r"|(?:надсилаи|пересилаи|відправляи)(?:те)?\b.{0,60}(?:повідомлен|розмов|відповід|@|http)"
+    r"|ти (?:повинен|повинна|мусиш)(?! знати)",
+    "vi": r"(?:bo qua|phot lo)\b.{0,30}(?:huong dan|quy tac|chi thi|canh bao|lenh)|ban (?:phai|khong duoc|luon)"
+    r"(?! (?:biet|hieu))\b|(?:tu gio|tu nay|luon luon),? (?:hay |ban )(?:tra loi|goi y|gui|noi|viet)",
+    "id": r"(?:abaikan|lupakan|langgar)\b.{0,30}(?:instruksi|aturan|perintah|petunjuk|batasan)|(?<!saya )(?<!aku )(?:selalu|jangan pernah"
+    r"|mulai sekarang,?) (?:jawab|rekomendasikan|sarankan|kirim|balas|sebut|tulis)\w*|(?:kamu|anda) (?:harus|wajib"
+    r"|tidak boleh)(?! (?:tahu|mengerti))",
 }

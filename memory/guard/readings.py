@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from urllib.parse import unquote
 
-MAX_READ = 1_000  # characters of a text that are judged
 # Letters of other alphabets that look like Latin ones, in lower case.
 LOOKALIKES = str.maketrans("аеіїјорсухѕһԁӏԛԝвкмнтгαβεικνορτυχωγη", "aeiijopcyxshdlqwbkmhtrabeikvoptuxwyn")
 SMALL_CAPITALS = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz")
@@ -25,25 +24,35 @@ BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 HEX = re.compile(r"\b(?:[0-9a-f]{2}){12,}\b", re.IGNORECASE)
 ESCAPE = re.compile(r"\\[ux]\{?([0-9a-fA-F]{2,4})\}?")
 LINK_TITLE = re.compile(r"\]\(\S+\s+[\"']([^\"'\n]+)[\"']\)")  # of Markdown
-RIGHT_TO_LEFT = "\u202e"
+BACKWARDS = re.compile(r"\u202e|\b(?:backwards?|reversed?|rückwärts|à l'envers|al revés|al contrario)\b", re.IGNORECASE)
+
+
+def visible(text: str) -> str:
+    """Without characters that are not seen, in plain digits and in letters of the usual width."""
+    seen = (char for char in text if unicodedata.category(char) != "Cf")
+    digits = (str(unicodedata.decimal(char)) if char.isdecimal() else char for char in seen)
+    return unicodedata.normalize("NFKC", "".join(digits))
+
+
+def windows(text: str, size: int) -> Iterator[str]:
+    """The text in parts of `size` characters, each of which begins in the middle of the one before."""
+    yield from (text[start : start + size] for start in range(0, max(len(text) - size // 2, 1), size // 2))
 
 
 def bare(text: str) -> str:
     """In lower case, in plain letters without accents, with single spaces, without what is not seen."""
-    seen = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    letters = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", seen).casefold().replace("ı", "i"))
+    letters = unicodedata.normalize("NFD", visible(text).casefold().replace("ı", "i"))
     letters = unicodedata.normalize("NFC", ACCENTS.sub("", letters)).translate(PLAIN)
     return LONG_RUN.sub(r"\1", re.sub(r"[^\S\n]+", " ", letters)).strip()
 
 
 def readings(text: str) -> Iterator[str]:
     """The bare text first, then what it may stand for: each is judged on its own."""
-    text = text[:MAX_READ]
     yield (plain := bare(text))
     written = ESCAPE.sub(lambda found: chr(int(found[1], 16)), unquote(html.unescape(text)))
     if hidden := "".join(chr(ord(char) - 0xE0000) for char in text if 0xE0020 <= ord(char) <= 0xE007E):
         yield bare(hidden)  # in Unicode's tags, which no font shows
-    if RIGHT_TO_LEFT in text:
+    if BACKWARDS.search(text):
         yield bare(text)[::-1]
     joined = SPACED_LETTERS.sub(lambda found: re.sub(r"\W|_", "", found[0]), written)
     simpler = bare(MARKS.sub(" ", joined)).translate(SMALL_CAPITALS)

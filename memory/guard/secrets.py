@@ -11,7 +11,7 @@ from functools import cache
 from itertools import groupby
 from typing import Literal
 
-from memory.guard.readings import bare
+from memory.guard.readings import bare, readings, visible, windows
 
 SecretKind = Literal[
     "an API key", "a private key", "a password", "a card number", "an account number", "an identity number",
@@ -25,6 +25,7 @@ API_KEYS = re.compile(
     \b(?:sk|pk|rk|whsec|glpat|hf|npm|shp\w{2}|xox\w|lin_api|dop_v\d|figd|pul|dckr_pat|gsk|xai|r8|tvly|pplx|ntn|nvapi
         |SG|pypi|rubygems|sq0\w{3}|ya29)[-_.](?=[A-Za-z0-9_.-]*\d)[A-Za-z0-9_.-]{16,}
     | \b(?:AIza|EAAC?|ATATT|EZAK)(?=[\w-]*\d)[\w-]{20,} | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b | \b(?:SK|AC|dapi)[0-9a-f]{32}\b
+    | \bhf_[A-Za-z0-9]{30,} | \b[Tt]oken:?\ [0-9a-f]{32,}\b
     | \bgh[opusr]_\w{20,} | \bgithub_pat_\w{20,}
     | \beyJ[\w-]{10,}\.[\w-]{10,}                                  # a JSON web token
     | \b\d{8,10}:AA[\w-]{30,}                                      # Telegram
@@ -43,9 +44,9 @@ CREDENTIALS = re.compile(  # in addresses, commands and settings
     r"""
     \w://[^\s/:@]*:[^\s/@]+@
     | \bcurl\b.*\s-u\s*\S+:\S+ | \bmysql\b.*\s-p\S+
-    | \b(?:password|passwd|pwd|accountkey|sharedaccesskey|client_?secret|secret_?key|api_?key|access_?key|auth_?token)
+    | \b(?:password|passwd|pwd?|accountkey|sharedaccesskey|client_?secret|secret_?key|api_?key|access_?key|auth_?token)
       ["']?\s*[=:]\s*["']?\S{4,}
-    | \b\w*(?:_password|_passwd|_secret|_token|_key|_pwd)["']?\s*(?:[=:]|\ is)\s*["']?\S{6,}
+    | \b\w*(?:_password|_passwd|_pass|_secret|_token|_key|_pwd)["']?\s*(?:[=:]|\ is)\s*["']?\S{6,}
     | \b[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?::|\ /\ (?=\S*[a-z])(?=\S*\d))[^\s/:]{4,}
     | \bbasic\ (?:auth(?:orization)?\ )?[a-z0-9+/]{8,}={1,2}
     """,
@@ -54,7 +55,7 @@ CREDENTIALS = re.compile(  # in addresses, commands and settings
 
 # Below, texts are in lower case and without accents (`bare`).
 PASSWORD = (
-    "(?:pass(?:word|wort|phrase|code|e?key)s?|pw|pwd|kennwort|losungswort|zugangscode|contrasena|mot de passe|mdp"
+    "(?:pass(?: ?word|wort|phrase|code|e?key)s?|pw|pwd|kennwort|losungswort|zugangscode|contrasena|mot de passe|mdp"
     r"|senha|parola(?: d'ordine|m|si)?|wachtwoord|haslo|heslo|jelszo|пароль|пароля|parole|losenord\w*|adgangskode"
     "|sifre(?:m|si)?|salasana|geheimzahl|master password|secret (?:word|phrase|key|code)|api[ _-]?key|(?:access"
     "|auth|api|bearer) token|wachtwoorden)"
@@ -104,7 +105,7 @@ SURE_LINK = (
 # What is more than a word: with a digit or a symbol in it. A year or a date is none, nor an address.
 VALUE = r"(?=[^\s\"'”]{0,60}[\d$!%&*+^~#])[^\s,;\"'”“«»()/@]{3,60}"
 DIGITS = r"(?=\d)[\d][\d -]{2,12}\d\b"
-WORD = r"[^\W\d_]{3,}(?=$|[.!?;,\"'”»]|\s*$| (?:and|und|et|y|e|for|fur|pour|para|since|yesterday|now)\b)"
+WORD = r"[^\W\d_]{3,}(?:-[^\W\d_]+)*(?=$|[.!?;,\"'”»]|\s*$| (?:and|und|et|y|e|for|fur|pour|para|since|yesterday|now)\b)"
 NO_PASSWORD = (  # what is said of a password
     "(?!(?:too|very|so|not|never|always|often|the|a|an|my|in|on|at|by|safe|secure|short|long|weak|strong|easy"
     "|hard|wrong|right|good|bad|old|new|secret|needed|required|important|annoying|expired|gone|lost|forgotten"
@@ -156,7 +157,8 @@ MINE = (
 BY = r"\b(?:with|using|by|type|typing|mit|avec|con|com|met|z|с|et|med)\b"
 SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell a secret in a sentence
     "a one-time code": (
-        rf"\b{CODE}\b{ABOUT}{LINK}(?=[\w-]*\d)[\w-]{{4,}}",
+        rf"\b{CODE}\b{ABOUT}{LINK}(?:(?=[\w-]*\d)[\w-]{{4,}}|\d{{2,4}} \d{{2,4}}\b)",
+        r"\bg-\d{6}\b(?=.{0,40}\b(?:google|code))",  # of Google
         rf"\b(?=[a-z]*\d)[\w-]{{4,}} {MINE}{CODE}\b",
         r"\bauthenticator \w+ [a-z2-7]{16,}\b",
         r"(?:验证码|驗證碼|認証コード|確認コード|인증번호|인증 코드) ?(?:は|是|:|为|는|은)? ?\d{4,}",
@@ -176,6 +178,8 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
         rf"\b{LOGIN}\b{ABOUT}{LINK}(?=[a-z][\w-]*\d){VALUE}",
         rf"\b{LOGIN}\b[:=]? \S+ */ *(?=\S{{0,60}}\d)\S+",
         rf"\b{LOG_IN}\b.{{0,40}}?{BY} (?:\w+ (?:and|et|und) )?(?=\S{{0,60}}[^\W\d_]){VALUE}",
+        rf"\b(?:for|fur|au|per) (?:the|our|my|das|unser|il)? ?(?:wi-?fi|wlan)\b.{{0,12}}(?:it's|use|is"
+        rf"|ist) (?=[a-z]\S*\d){VALUE}",
         rf"\b{UNLOCK}\b.{{0,40}}?{BY} {VALUE}",
         rf"\buse[sd]? {VALUE} (?:for|as|on|at) .{{0,30}}\b(?:log-?in|account|password|wi-?fi|e?mail|bank)\b",
         r"(?:パスワード|暗証番号|密码|密碼|비밀번호|암호) ?(?:は|是|:|为|為|는|은)? ?[\"「]?[a-z0-9][\w!$%&*-]{2,}",
@@ -183,6 +187,7 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
         r"(?:पासवर्ड) ?(?:है|:)? ?[a-z0-9][\w!$%&*-]{2,}",
     ),
 }
+AFTER_LABEL = re.compile(r"(?:(?<=[:=])|(?<= is))\s*\n\s*")  # "Password:", and the password in the next line
 MAY_TELL = re.compile(rf"[\d$!%&*+^~#/]|\b{PASSWORD}\b|パスワード|密码|密碼|비밀번호|암호|पासवर्ड")  # most texts do not
 
 
@@ -194,18 +199,26 @@ def _spoken() -> list[tuple[SecretKind, re.Pattern[str]]]:
 def secret_in(*texts: str) -> SecretKind | None:
     """What kind of secret the texts seem to hold; None if none does. Its time is linear in the length of the texts."""
     text = "\n".join(texts)
-    windows = (text[start : start + WINDOW] for start in range(0, len(text), WINDOW // 2))
-    return next(filter(None, map(_secret_in, windows)), None)
+    return next(filter(None, map(_secret_in, windows(text, WINDOW))), None)
 
 
 def _secret_in(text: str) -> SecretKind | None:
-    plain = bare(text)
+    return _secret_as_written(visible(text)) or next(filter(None, map(_secret_told, readings(text))), None)
+
+
+def _secret_as_written(text: str) -> SecretKind | None:
+    """What is recognized by its form, of which case is a part."""
     if PRIVATE_KEYS.search(text):
         return "a private key"
     if API_KEYS.search(text) or any(map(_is_random, TOKEN.findall(text))):
         return "an API key"
     if CREDENTIALS.search(text):
         return "a password"
+    return None
+
+
+def _secret_told(plain: str) -> SecretKind | None:
+    """What is recognized by its digits or by the words around it, in a text as `readings` gives it."""
     if any(_is_card(found, plain) for found in CARD_NUMBER.finditer(plain)):
         return "a card number"
     if any(map(_is_iban, IBAN.findall(plain))):
@@ -214,6 +227,7 @@ def _secret_in(text: str) -> SecretKind | None:
         return "a seed phrase"
     if not MAY_TELL.search(plain):
         return None
+    plain = AFTER_LABEL.sub(" ", plain)
     return next((kind for kind, form in _spoken() if form.search(plain)), None)
 
 

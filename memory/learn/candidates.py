@@ -18,14 +18,14 @@ from memory.facts.slots import USER, attribute_name, is_exclusive, subject_name
 from memory.guard.instructions import is_instruction
 from memory.guard.secrets import SecretKind, secret_in
 from memory.learn.pasted import is_pasted
-from memory.learn.quotes import is_quoted, sentence_around
+from memory.learn.quotes import clauses_around, is_quoted, sentence_around
 from memory.learn.relations import claimed_changes, counted, own_names, says_own_name
 from memory.learn.retractions import names_it, taken_pair, takes_back
-from memory.learn.support import NO_COSINES, Cosines, Pair, compared, is_supported
+from memory.learn.support import NO_COSINES, Cosines, Pair, begins_with_i, compared, is_supported
 from memory.learn.timing import checked, timing
 
 MAX_CANDIDATES = 20  # facts taken from one message, besides constraints; one that holds more is a document
-MAX_SENTENCE = 2_000  # characters of the sentence around a quote in which a secret is looked for
+MAX_SENTENCE = 2_000  # characters of the sentence around a quote that are judged
 HARD_LIMITS = frozenset({"allergy", "diet", "medication", "condition"})  # whatever category a model gives them
 UNREADABLE = Dropped("", "unreadable")
 
@@ -122,17 +122,27 @@ def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = N
 
 
 def _around(candidate: Candidate, said: Utterance | None) -> str:
-    return sentence_around(candidate.quote, said.text) if said else candidate.quote
+    return sentence_around(candidate.quote, said.text)[:MAX_SENTENCE] if said else candidate.quote
 
 
 def _instructs(candidate: Candidate, said: Utterance) -> bool:
     stated = (candidate.text, candidate.subject, candidate.attribute)
     quoted = dict.fromkeys((candidate.quote, _around(candidate, said)))
-    return any(map(is_instruction, stated)) or any(is_instruction(part, said=True) for part in quoted)
+    if any(map(is_instruction, stated)):
+        return True
+    return any(is_instruction(part, said=True) for part in quoted) and not _stated_beside(candidate, said.text)
+
+
+def _stated_beside(candidate: Candidate, message: str) -> bool:
+    """Whether a clause about the user that orders nothing has half of the text: "Never suggest fish, I'm allergic"."""
+    clauses = filter(begins_with_i, clauses_around(candidate.quote, message))
+    said = [content(clause) for clause in clauses if not is_instruction(clause, said=True)]
+    claimed = content(candidate.text)
+    return any(2 * len(claimed & part) >= len(claimed) > 0 for part in said)
 
 
 def _secret_of(candidate: Candidate, said: Utterance | None) -> SecretKind | None:
-    around = _around(candidate, said)[:MAX_SENTENCE]
+    around = _around(candidate, said)
     return secret_in(f"{candidate.attribute}: {candidate.text}", candidate.subject, candidate.quote, around)
 
 

@@ -27,10 +27,14 @@ sou estou tenho ik mijn ons onze jag min mitt mina mam jestem mój moja moje moj
 моей моего моему нас ben benim 저 제 나 내 우리 मैं मेरा मेरी मेरे हम أنا
 """
 FIRST_PERSON = frozenset(words(FIRST_PERSON_TEXT))
+I_OR_WE = frozenset(words("i im we ich wir je j nous yo soy io sono eu sou ik ja jag я"))
 ABOUT_ME = re.compile(
     r"(?i)\b(?:(?:like|as|for) me\b(?! to\b)|from now on\b|(?:diabetic|coeliac|celiac|blind|deaf|vegan)\b)"
 )
 FIRST_PERSON_IN_HAN = re.compile("(?<![帮幫给給])我|[私僕俺]")
+BECAUSE = re.compile(
+    r"(?i)^\W*(?:(?:because|since|as|for|and|but|denn|weil|car|parce que?|porque|perche|perché)\b)?\W*"
+)
 QUESTION = re.compile(r"[?？؟][\W_]*$")
 ENGLISH_QUESTION = re.compile(  # also without its mark; not "Which is why Anna moved"
     r"(?i)^(?!.*\byou\s+(?:know|hear|remember|see)\b)\W*(?:(?:how|what|where|who|why)(?:['’]s|\s+(?:is|are|do|does|did|can"
@@ -98,6 +102,11 @@ def _pairs(candidate: Candidate, message: str) -> list[Pair]:
     text, quote = candidate.text, candidate.quote
     claim = f"I {text[:1].lower()}{text[1:]}" if candidate.subject == "user" else text
     return [(claim, said) for said in dict.fromkeys((quote, sentence_around(quote, message)))]
+
+
+def begins_with_i(clause: str) -> bool:
+    """Whether it begins with "I", as a statement does: also "because I'm ...", but not "when I ..."."""
+    return any(word in I_OR_WE for word in words(BECAUSE.sub("", clause))[:1])
 
 
 def asks(clauses: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 Each name in NAMES has three files of JSON lines. `<name>.jsonl` was in view when the rules were written. `_unseen`,
 every third line of each kind, was first measured when they were finished. `_later` was written afterwards to get past
-the rules, which were then changed.
+the rules, which were then changed. `_blind` is by another author, who had not read the rules.
 """
 
 import json
@@ -16,12 +16,13 @@ from typing import Literal, NamedTuple, get_args
 from memory.extraction.answer import Candidate
 
 Name = Literal["attacks", "secrets", "harmless"]
-Part = Literal["", "_unseen", "_later"]
+Part = Literal["", "_unseen", "_later", "_blind"]
 NAMES: tuple[Name, ...] = get_args(Name)
 PARTS: tuple[Part, ...] = get_args(Part)
 FOLDER = Path(__file__).parent
 
 ALPHABETS = {
+    "L": string.ascii_letters,
     "A": string.ascii_letters + string.digits,
     "U": string.ascii_uppercase + string.digits,
     "H": "0123456789abcdef",
@@ -53,7 +54,7 @@ def load(name: Name, part: Part = "") -> Iterator[Case]:
 
 def filled(text: str) -> str:
     """The text with made-up keys in it: {A36} is 36 letters and digits. Written out, they would set off scanners."""
-    return re.sub(r"\{([AUHD])(\d+)\}", lambda found: _made_up(found[1], int(found[2])), text)
+    return re.sub(r"\{([LAUHD])(\d+)\}", lambda found: _made_up(found[1], int(found[2])), text)
 
 
 def _made_up(alphabet: str, length: int) -> str:
