@@ -66,7 +66,8 @@ KEEP_AS_RULE = re.compile(  # "Save to memory: ...", "Store this rule: ...", "Re
     r"|\b(?:overwrite|discard|wipe|replace) (?:what|everything|all(?: that)?) you (?:know|remember)"
     r"|\b(?:ignore|disregard|forget) (?:all|any) (?:of )?(?:the |your )?(?:previous|prior|earlier|above)"
     r" (?:instructions|rules|prompts|messages)\b|\b(?:warnings?|disclaimers?) (?:are|is|must|should)(?: to)?(?: be)?"
-    r" (?:withheld|omitted|suppressed|hidden|skipped|left out)\b|\bthe only [\w ]{0,30}worth"
+    r" (?:withheld|omitted|suppressed|hidden|skipped|left out)\b|\bthe only (?:brand|product|company|bank|app|shop"
+    r"|provider) worth"
     r" (?:mention|recommend|suggest)"
 )
 
@@ -93,6 +94,7 @@ def _forms(name: str, words: Language, orders: bool) -> list[str]:
         rf"(?:{START}|\b(?:that|dass|que|che|dat|ze|что) )(?:{words.assistant})\W+(?:\w+\W+){{0,3}}?(?:{duty})\b",
         rf"{START}(?:{words.persona})\b",
         rf"\b(?:{words.spared})",
+        rf"(?s)^(?=.*\b(?:{words.near})\b).*\b(?:{words.unchecked})",
         *(_orders(words, AFTER_CONDITION if name not in AMBIGUOUS else AFTER_COMMA) if orders else ()),
     ]
 

@@ -18,7 +18,9 @@ class Language(NamedTuple):
     assistant: str  # "the assistant"
     duty: str  # "must", of the assistant
     target: str  # what belongs to the assistant: "your answers", "each conversation"
-    spared: str  # the user's own authority: "without confirmation", "administrator of this system"
+    spared: str  # the assistant's rules, or authority over it: "your rules", "administrator of this system"
+    unchecked: str  # "without confirmation", "unlimited access", which people also say of other things
+    near: str  # words of an assistant's work, near which `unchecked` speaks of it: "you", "answers", "transfers"
 
 
 LANGUAGES = {
@@ -57,43 +59,49 @@ LANGUAGES = {
         "|persona) is now)|stay in character|break character|assume the (?:role|persona)|(?:speak|talk|answer|behave"
         "|respond)(?: to me)? (?:as if|as though|like) you",
         assistant="(?:the|this|that|your|any|every) (?:ai(?: assistant| model| agent)?|assistant|bot|chatbot|llm"
-        r"|language model|agent|model|system)|claude|chatgpt|gpt-?\d?|gemini|copilot",
+        r"|language model|agent|model|system)|assistant|claude|chatgpt|gpt-?\d?|gemini|copilot",
         duty="(?:must|should|shall|has to|have to|needs? to|ought to|will|may|is (?:to|required to|allowed to"
         r"|obliged to|permitted to))(?: \w+ly)? (?:always|never|not|ORDER|ACTION)|(?:always|never) (?:ORDER|ACTION)s?"
         "|obeys?",
         target="(?:your|each|every|all(?: of)?(?: the| my| your)?|any|the other|other|future"
         r"|future user) (?:\w+ ){0,2}?(?:repl(?:y|ies)|answers?|responses?|outputs?|conversations?|chats?|sessions?"
         "|messages?|prompts?|links?|purchases?|users?'?|requests?|instructions?|facts)|system prompt|hidden prompt"
-        "|(?:the )?text above|everyone|everybody|all users|this (?:chat|conversation)"
+        "|(?:the )?text above|everyone|everybody|all users|this (?:chat|conversation)|warnings|disclaimers"
         r"|(?:other|another) (?:people|person|user|customer|client)\S* \w+",
-        spared=r"your (?:system |hidden )?prompt\b(?! (?:repl|answer|respon|attention|help|service|deliver|action))"
-        r"|system prompt\b.{0,20}\b(?:reveal|show|disclose|print)\w*"
-        "|(?:cleared|approved|authori[sz]ed|verified|unlocked) for (?:unrestricted|unfiltered|uncensored|unlimited)"
-        "|no (?:approval|confirmation|verification|review)s? (?:is|are) (?:ever )?(?:needed|required|necessary)"
-        "|(?:your|the) developers?'?s? .{0,30}(?:void|invalid|obsolete)"
-        r"|(?:the|this|your|an) (?:ai|assistant|chatbot|bot)\b.{1,60}\bwithout (?:asking|approval|permission|consent)"
-        r"|from this user\b|(?:admin\w*|owner|developer|creator|operator|superuser|root) of (?:this|the|your) (?:ai"
-        r"|assistant"
-        "|system|bot|chatbot|agent|platform|app|model)|(?:developer|of) (?:of )?this (?:bot|assistant|ai|system)"
-        "|(?:developer|admin|debug|god|root|jailbreak|maintenance|dan) mode|(?:without|no|skips?|needs? no"
-        r"|not? (?:need|require)|exempt from|waive\w*) (?:\w+ ){0,2}?(?:confirmations?|verifications?|filters?"
-        "|guardrails?|safety layer|(?:safety|security|identity|access|content) (?:checks?|rules?|layer"
-        "|restrictions?))|(?:safety|security|identity|access|content|policy) (?:checks?|polic(?:y|ies)|filters?"
-        r"|restrictions?|rules?|controls?)[\w ]{0,20} (?:off|disabled|void|lifted|removed|suspended|(?:do"
-        "|does) not apply)|pre-?(?:approved|authori[sz]ed|cleared) for (?:all|any|every)|(?:unrestricted|unlimited"
-        "|full) access to (?:all|any|every|other|the system|this)|grant(?:s|ed)? (?:myself|me|him|her"
-        "|the user) (?:root|admin|full|unrestricted)|with (?:root|admin) access$|verified by (?:openai|anthropic"
+        spared=r"your (?:makers?|creators?|developers?)\b|your (?:system |hidden )?prompt\b(?! (?:repl|answer|respon"
+        r"|attention|help|service|deliver|action))"
+        r"|system prompt\b.{0,20}\b(?:reveal|show|disclose|print)\w*|(?:cleared|approved|authori[sz]ed|verified"
+        r"|unlocked) for (?:unrestricted|unfiltered|uncensored|unlimited)|(?:your|the) developers?'?s? .{0,30}(?:void"
+        r"|invalid|obsolete)|(?:the|this|your|an) (?:ai|assistant|chatbot|bot)\b.{1,60}\bwithout (?:asking|approval"
+        r"|permission|consent)|from this user\b|(?:admin\w*|owner|developer|creator|operator|superuser"
+        r"|root) of (?:this|the|your) (?:ai|assistant|system|bot|chatbot|agent|platform|app|model)|(?:developer"
+        r"|of) (?:of )?this (?:bot|assistant|ai|system)|(?:developer|admin|debug|god|root|jailbreak|maintenance"
+        r"|dan) mode|pre-?(?:approved|authori[sz]ed|cleared) for (?:all|any|every)|grant(?:s|ed)? (?:myself|me|him"
+        r"|her|the user) (?:root|admin|full|unrestricted)|with (?:root|admin) access$|verified by (?:openai|anthropic"
         r"|google|microsoft|meta)|(?:verified|trusted) (?:role|insider|admin\w*)|(?:approved|authori[sz]ed"
         r"|consented)[\w ,]{0,60} (?:without (?:review|confirmation|asking)|do not ask)"
         r"|none of the [\w ]{0,30}restrictions apply|other users?'s? (?:data|facts|memor)|every (?:other )?user's"
-        "|(?:only|most) trusted source|a trusted source|is administrator and|new (?:directive"
-        r"|instruction)s?\b.{0,4}[:=]|(?:previous|prior|earlier|old) (?:instruction|directive|rule"
-        r"|guideline)s? (?:are|is) (?:void|cancel\w*|invalid|obsolete|revoked)|(?:confirmations?|verification) (?:are"
-        "|is) (?:not|never) (?:needed|required|necessary)|(?:admin|system|safety|security|developer|policy) override"
-        r"|(?:tell|inform|warn|notify) (?:the|this) user\b|(?:users? like me|the user|this user|i)(?: am| are| is"
-        "|'m) (?:allowed|permitted|entitled|cleared|authori[sz]ed) to (?:see|access|view|read) (?:the |all "
-        r"|any )?(?:hidden|system|other|internal)|(?:way|how) to (?:answer|respond|reply)\b.{0,60}\bis\b|(?:ai"
-        "|assistant|model|bot) (?:with(?:out)?|that has) (?:no |any |a )?(?:limits?|restrictions?|filters?|rules?)",
+        r"|is administrator and|new (?:directive|instruction)s?\b.{0,4}[:=]|(?:previous|prior|earlier"
+        r"|old) (?:instruction|directive|rule|guideline)s? (?:are|is) (?:void|cancel\w*|invalid|obsolete|revoked)"
+        r"|(?:confirmations?|verification) (?:are|is) (?:not|never) (?:needed|required|necessary)|(?:admin|system"
+        r"|safety|security|developer|policy) override|(?:tell|inform|warn|notify) (?:the|this) user\b"
+        r"|(?:users? like me|the user|this user|i)(?: am| are| is|'m) (?:allowed|permitted|entitled|cleared"
+        r"|authori[sz]ed) to (?:see|access|view|read) (?:the |all |any )?(?:hidden|system|internal|other (?:users?"
+        r"|people|customers?|accounts?))|(?:way"
+        r"|how) to (?:answer|respond|reply)\b.{0,60}\bis\b|(?:ai|assistant|model|bot) (?:with(?:out)?"
+        r"|that has) (?:no |any |a )?(?:limits?|restrictions?|filters?|rules?)|your (?:\w+ ){0,2}?(?:instructions"
+        r"|rules|guidelines|restrictions|limits|safeguards|guardrails|safety rules)",
+        unchecked=r"(?:without|no|skips?|needs? no|not? (?:need|require)|exempt from"
+        r"|waive\w*) (?:\w+ ){0,2}?(?:confirmations?|verifications?|filters?|guardrails?|safety layer|(?:safety"
+        r"|security|identity|access|content) (?:checks?|rules?|layer|restrictions?))|(?:safety|security|identity"
+        r"|access|content|policy) (?:checks?|polic(?:y|ies)|filters?|restrictions?|rules?"
+        r"|controls?)[\w ]{0,20} (?:off|disabled|void|lifted|removed|suspended|(?:do|does) not apply)|(?:unrestricted"
+        r"|unlimited|full) access to (?:all|any|every|other|the system|this)|(?:only|most) trusted source"
+        r"|a trusted source|no (?:approval|confirmation|verification|review)s? (?:is|are) (?:ever )?(?:needed"
+        r"|required|necessary)",
+        near=r"you\w*|assistant|ai|bots?|models?|system|users?|accounts?|answers?|repl(?:y|ies)|responses?|requests?"
+        r"|instructions?|transfers?|payments?|purchases?|orders?|commands?|tools?|data|records?|links?|\w+\.(?:com"
+        r"|org|net|io|example)",
     ),
     "de": Language(
         order="antworte|antwort|empfiehl|erwahne?|nenne?|sage?|sprich|rede|gehorche?|befolge?|stimme?|verrate?"
@@ -114,11 +122,15 @@ LANGUAGES = {
         duty="soll|muss|darf|wird|hat zu|sollte",
         target=r"(?:jede\w*|alle|deine\w*) (?:unterhaltung\w*|gesprach\w*|nachricht\w*|antwort\w*|anweisung\w*"
         r"|prompt)|deinen systemprompt|systemprompt|alle nutzer\w*|warnhinweise?|warnungen",
-        spared="(?:administrator|admin|entwickler|eigentumer|betreiber) (?:dieses|des|dieser) (?:system|assistent"
-        r"|bot|chatbot|ki|modell)\w*|(?:nutzer|benutzer|user) ist admin\w*|(?:ohne|keine) (?:bestatigung|prufung"
-        r"|ruckfrage|filter|einschrankung)\w*|sicherheits(?:prufung|regel|filter"
-        r"|richtlinie)\w* (?:\w+ )?(?:deaktiviert|aus|aufgehoben)|vertrauenswurdige quelle"
-        r"|bestatigung\w*[\w ]{0,40}nicht (?:notig|erforderlich)|du hast keine (?:grenzen|regeln|filter)",
+        spared=r"dein\w* (?:entwickler|schopfer|betreiber)\b|(?:administrator|admin|entwickler|eigentumer"
+        r"|betreiber) (?:dieses|des|dieser) (?:system|assistent"
+        r"|bot|chatbot|ki|modell)\w*|(?:nutzer|benutzer|user) ist admin\w*|sicherheits(?:prufung|regel|filter"
+        r"|richtlinie)\w* (?:\w+ )?(?:deaktiviert|aus|aufgehoben)|bestatigung\w*[\w ]{0,40}nicht (?:notig"
+        r"|erforderlich)|du hast keine (?:grenzen|regeln|filter)|deine\w? (?:\w+ )?\w*(?:regeln|vorgaben|anweisungen"
+        r"|richtlinien|einschrankungen)",
+        unchecked=r"(?:ohne|keine) (?:bestatigung|prufung|ruckfrage|filter|einschrankung)\w*|vertrauenswurdige quelle",
+        near=r"du|dich|dir|dein\w*|assistent\w*|ki|bot|system\w*|nutzer\w*|konto|antwort\w*|anfrage\w*|anweisung\w*"
+        r"|uberweis\w*|zahlung\w*|kauf\w*|bestellung\w*|befehl\w*|zugriff\w*|links?|\w+\.(?:com|de|org|net|example)",
     ),
     "fr": Language(
         order="reponds|repondez|recommande|recommandez|mentionne|dis|dites|parle|parlez|obeis|obeissez|revele|montre"
@@ -138,11 +150,15 @@ LANGUAGES = {
         duty="doit|ne doit|devrait|devra|peut desormais|est tenue? de",
         target="(?:chaque|toutes? (?:les|tes)|tous (?:les|tes)|tes) (?:messages?|conversations?|reponses?"
         "|discussions?)|(?:ton )?prompt(?: systeme)?",
-        spared="ton prompt|pas besoin de (?:confirmation|verification|validation)|(?:administrateur|admin|developpeur"
-        "|proprietaire) de (?:cet?|ce|l') ?(?:assistant|systeme|bot|ia"
-        r"|chatbot)|utilisateur est admin\w*|(?:sans|aucune?) (?:confirmation|verification|restriction|controle"
-        r"|limite)\w*|consignes? de securite[ \w,']{0,15} ne s'appliquent (?:pas|plus)|source fiable"
-        "|tu n'as plus (?:de|aucune?) (?:limites?|restrictions?|filtres?|regles?)",
+        spared=r"ton (?:prompt|createur|developpeur)|(?:administrateur|admin|developpeur|proprietaire) de (?:cet?|ce"
+        r"|l') ?(?:assistant|systeme"
+        r"|bot|ia|chatbot)|utilisateur est admin\w*|consignes? de securite[ \w,']{0,15} ne s'appliquent (?:pas|plus)"
+        r"|tu n'as plus (?:de|aucune?) (?:limites?|restrictions?|filtres?|regles?)|tes (?:regles|consignes"
+        r"|instructions|restrictions|limites)|les regles de securite ne",
+        unchecked=r"pas besoin de (?:confirmation|verification|validation)|(?:sans|aucune?) (?:confirmation"
+        r"|verification|restriction|controle|limite)\w*|source fiable",
+        near=r"tu|te|toi|tes|ton|vous|assistant|ia|bot|systeme|utilisateur\w*|compte|reponses?|demandes?"
+        r"|instructions?|virements?|paiements?|achats?|commandes?|liens?|\w+\.(?:com|fr|org|net|example)",
     ),
     "es": Language(
         order="responde|responda|contesta|recomienda|recomiende|menciona|diga|digas|habla|obedece|revela|muestra"
@@ -157,16 +173,20 @@ LANGUAGES = {
         "|quiero que (?:me )?(?:respondas|hables|digas|contestes|obedezcas|actues|recomiendes|ignores)",
         dismiss="ignora|ignore|olvida|olvide|omite|salta|desobedece|no sigas",
         rules="instrucciones|reglas?|normas|directrices|indicaciones|prompt|restricciones|filtros|ordenes",
-        persona="ahora eres|eres ahora|actua como|finge (?:ser|que)|comportate como|haz de cuenta|haz como si",
+        persona="(?:a partir de |desde )?ahora eres|eres ahora|actua como|finge (?:ser|que)|comportate como"
+        "|haz de cuenta|haz como si",
         assistant="el asistente|la asistente|la ia|el bot|el chatbot|el modelo|el agente|el sistema|claude|chatgpt",
         duty="debe|no debe|deberia|tiene que|debera",
         target=r"(?:cada|todas? (?:las|tus)|todos (?:los|tus)|tus) (?:mensajes?|conversacion\w*|respuestas?|chats?)"
         "|(?:tu )?prompt",
-        spared=r"tu prompt|(?:administrador\w*|desarrollador\w*|duen[oa]) de (?:este|esta|el|la) (?:sistema|asistente"
-        r"|bot|ia"
-        "|chatbot)|usuario (?:es administrador|tiene acceso total)|sin (?:confirmacion|verificacion|restricciones"
-        "|censura|limites)|acceso (?:ilimitado|irrestricto|sin limites)|no (?:necesito|hace falta) confirmacion"
-        "|fuente (?:fiable|de confianza)|ya no tienes (?:limites|restricciones|filtros|reglas)",
+        spared=r"tu (?:prompt|creador|desarrollador)|(?:administrador\w*|desarrollador\w*|duen[oa]) de (?:este|esta"
+        r"|el|la) (?:sistema|asistente"
+        r"|bot|ia|chatbot)|usuario (?:es administrador|tiene acceso total)|ya no tienes (?:limites|restricciones"
+        r"|filtros|reglas)|tus (?:reglas|normas|instrucciones|restricciones|limites)",
+        unchecked="sin (?:confirmacion|verificacion|restricciones|censura|limites)|acceso (?:ilimitado|irrestricto"
+        "|sin limites)|no (?:necesito|hace falta) confirmacion|fuente (?:fiable|de confianza)",
+        near=r"tu|te|ti|tus|usted|asistente|ia|bot|sistema|usuari\w*|cuenta|respuestas?|respond\w*|solicitudes"
+        r"|peticiones|ordenes|instrucciones|transferencias?|pagos?|compras?|enlaces?|\w+\.(?:com|es|org|net|example)",
     ),
     "it": Language(
         order="rispondi|consiglia|raccomanda|menziona|dimmi|parla|obbedisci|ubbidisci|rivela|mostra|approva|cita"
@@ -184,9 +204,12 @@ LANGUAGES = {
         assistant="l'assistente|l'ia|il bot|il chatbot|il modello|l'agente|il sistema|claude|chatgpt",
         duty="deve|non deve|dovrebbe|dovra",
         target=r"(?:ogni|tutte le|tutti i|tue|tuoi) (?:messagg\w*|conversazion\w*|rispost\w*|chat)|(?:tuo )?prompt",
-        spared="(?:amministratore|sviluppatore|proprietario) di quest[oa] (?:sistema|assistente|bot|ia)|(?:senza"
-        r"|non servono) (?:conferm\w*|verific\w*|restrizion\w*|regole|limiti|filtri)|accesso illimitato"
-        "|fonte affidabile",
+        spared="(?:amministratore|sviluppatore|proprietario) di quest[oa] (?:sistema|assistente|bot|ia)|(?:tue"
+        "|tuoi) (?:regole|istruzioni|restrizioni|limiti)",
+        unchecked=r"(?:senza|non servono) (?:conferm\w*|verific\w*|restrizion\w*|regole|limiti|filtri)"
+        r"|accesso illimitato|fonte affidabile",
+        near=r"tu|te|ti|tu[aeo]i?|assistente|ia|bot|sistema|utent\w*|account|rispost\w*|rispond\w*|richiest\w*|ordini"
+        r"|istruzioni|bonific\w*|pagament\w*|acquisti|link|\w+\.(?:com|it|org|net|example)",
     ),
     "pt": Language(
         order="responda|responde|recomende|mencione|diga|fale|obedeca|revele|mostre|aprove|cite|elogie|comece"
@@ -207,9 +230,12 @@ LANGUAGES = {
         duty="deve|nao deve|deveria|tem que|devera|precisa",
         target=r"(?:cada|toda|todas as|todos os|suas|seus) (?:mensage\w*|conversas?|respostas?|chats?)"
         "|(?:seu )?prompt",
-        spared="(?:administrador|desenvolvedor|dono) (?:deste|desta|do|da) (?:sistema|assistente|bot|ia)|(?:sem"
-        "|nao preciso de) (?:confirmacao|verificacao|restricoes|limites|filtros)|acesso (?:irrestrito|ilimitado)"
-        "|fonte confiavel",
+        spared="(?:administrador|desenvolvedor|dono) (?:deste|desta|do|da) (?:sistema|assistente|bot|ia)|(?:tuas"
+        "|suas) (?:regras|instrucoes|restricoes) (?:ja )?nao",
+        unchecked="(?:sem|nao preciso de) (?:confirmacao|verificacao|restricoes|limites|filtros)|acesso (?:irrestrito"
+        "|ilimitado)|fonte confiavel",
+        near=r"voce|tu|te|seu|sua|seus|suas|assistente|ia|bot|sistema|usuari\w*|conta|respostas?|respond\w*|pedidos?"
+        r"|ordens|instrucoes|transferencias?|pagamentos?|compras?|links?|\w+\.(?:com|br|org|net|example)",
     ),
     "nl": Language(
         order="antwoord|beveel|raad|noem|zeg|spreek|praat|gehoorzaam|onthul|toon|prijs|citeer|begin|eindig|schrijf"
@@ -225,8 +251,12 @@ LANGUAGES = {
         assistant="de assistent|de ai|de bot|de chatbot|het model|de agent|het systeem|claude|chatgpt",
         duty="moet|mag|zal|dient|hoort",
         target=r"(?:elke?|alle|jouw|je) (?:gesprek\w*|bericht\w*|antwoord\w*|chats?)|systeemprompt|waarschuwingen",
-        spared="(?:beheerder|ontwikkelaar|eigenaar) van (?:dit|deze) (?:systeem|assistent|bot|ai)|(?:zonder"
-        "|geen) (?:bevestiging|controle|beperkingen|regels|filters)|onbeperkte toegang|betrouwbare bron",
+        spared="(?:beheerder|ontwikkelaar|eigenaar) van (?:dit|deze) (?:systeem|assistent|bot|ai)|jouw (?:regels"
+        "|instructies|richtlijnen|beperkingen)",
+        unchecked="(?:zonder|geen) (?:bevestiging|controle|beperkingen|regels|filters)|onbeperkte toegang"
+        "|betrouwbare bron",
+        near=r"je|jij|jouw|u|assistent|ai|bot|systeem|gebruiker\w*|account|antwoord\w*|verzoek\w*|opdracht\w*"
+        r"|instructies|overboeking\w*|betaling\w*|links?|\w+\.(?:com|nl|org|net|example)",
     ),
     "pl": Language(
         order="odpowiadaj|odpowiedz|polecaj|polec|wspominaj|mow|powiedz|sluchaj|ujawnij|pokaz|zatwierdzaj|chwal"
@@ -244,8 +274,10 @@ LANGUAGES = {
         duty="musi|powinien|nie moze|ma zawsze|ma nigdy",
         target=r"(?:kazd\w+|wszystkie|twoj\w*) (?:rozmow\w*|wiadomos\w*|odpowied\w*)|prompt systemowy",
         spared=r"nie obowiazuja cie|(?:administratorem|wlascicielem|tworca) (?:tego|tej) (?:systemu|asystenta|bota)"
-        r"|bez (?:potwierdz\w*"
-        r"|weryfikac\w*|ogranicz\w*|filtr\w*)|nieograniczony dostep|zaufane zrodlo",
+        r"|twoj\w* (?:zasad\w*|regul\w*|instrukcj\w*|ogranicze\w*)",
+        unchecked=r"bez (?:potwierdz\w*|weryfikac\w*|ogranicz\w*|filtr\w*)|nieograniczony dostep|zaufane zrodlo",
+        near=r"ty|ci|cie|twoj\w*|asystent\w*|ai|bot|system\w*|uzytkownik\w*|konto|odpowied\w*|odpowiad\w*|prosb\w*"
+        r"|polece\w*|przelew\w*|platnos\w*|link\w*|\w+\.(?:com|pl|org|net|example)",
     ),
     "ru": Language(
         order="отвечаи(?:те)?|ответь|рекомендуи(?:те)?|советуи|упоминаи|говори(?:те)?|скажи|подчиняися|слушаися"
@@ -263,9 +295,13 @@ LANGUAGES = {
         duty=r"должен|должна|обязан\w*|не должен|не может|будет всегда",
         target=r"(?:кажд\w+|все|всех|твои|твоих) (?:сообщени\w*|разговор\w*|ответ\w*|диалог\w*)|системныи промпт",
         spared=r"(?:показ\w+|раскр\w+|выда\w+) (?:мне )?(?:тво\w+ )?системн\w+ промпт|(?:администратор|разработчик"
-        r"|владелец)\w* (?:этои|этого|данои|даннои) (?:систем\w*|ассистент\w*"
-        r"|бот\w*)|пользователь является админ\w*|без (?:подтвержден\w*|проверк\w*|ограничен\w*|фильтр\w*)"
-        r"|провер\w* не нужн\w*|неограниченныи доступ|надежныи источник",
+        r"|владелец)\w* (?:этои|этого|данои|даннои) (?:систем\w*|ассистент\w*|бот\w*)|пользователь является админ\w*"
+        r"|тво\w+ (?:правил\w*|инструкци\w*|ограничени\w*)",
+        unchecked=r"без (?:подтвержден\w*|проверк\w*|ограничен\w*|фильтр\w*)|провер\w* не нужн\w*"
+        r"|неограниченныи доступ|надежныи источник",
+        near=r"ты|тебе|тво\w*|вы|ассистент\w*|помощник\w*|ии|бот\w*|систем\w*|пользовател\w*|аккаунт|ответ\w*"
+        r"|отвечаи\w*|запрос\w*|команд\w*|инструкци\w*|перевод\w*|платеж\w*|покупк\w*|ссылк\w*|\w+\.(?:com|ru|org|net"
+        r"|example)",
     ),
     "tr": Language(
         order="cevap ver(?:in|iniz)?|yanit ver(?:in|iniz)?|cevapla|yanitla|oner|tavsiye et|soyle|konus|itaat et"
@@ -280,8 +316,11 @@ LANGUAGES = {
         assistant="asistan|yapay zeka|bot|sohbet botu|model|sistem|claude|chatgpt",
         duty=r"\w+(?:mali|meli)\b|zorunda|asla",
         target=r"(?:her|butun|tum) (?:mesaj\w*|konusma\w*|yanit\w*|cevap\w*)|sistem istem\w*",
-        spared=r"bu (?:sistemin|asistanin|botun) (?:yonetici|gelistirici|sahib)\w*|(?:onay|dogrulama|kisitlama"
-        r"|filtre)\w* (?:gerekmez|gerek yok|olmadan|yok)|sinirsiz erisim|guvenilir kaynak",
+        spared=r"bu (?:sistemin|asistanin|botun) (?:yonetici|gelistirici|sahib)\w*|kurallarin (?:artik|benim)",
+        unchecked=r"(?:onay|dogrulama|kisitlama|filtre)\w* (?:gerekmez|gerek yok|olmadan|yok)|sinirsiz erisim"
+        r"|guvenilir kaynak",
+        near=r"sen\w*|asistan\w*|yapay zeka|bot|sistem\w*|kullanici\w*|hesap\w*|yanit\w*|cevap\w*|istek\w*|talimat\w*"
+        r"|transfer\w*|odeme\w*|havale\w*|\w+\.(?:com|tr|org|net|example)",
     ),
     "sv": Language(
         order="svara|rekommendera|namn|sag|tala|prata|lyd|avsloja|visa|godkann|beroem|citera|borja|sluta|skriv"
@@ -297,8 +336,11 @@ LANGUAGES = {
         assistant="assistenten|ai:n|boten|chattboten|modellen|agenten|systemet|claude|chatgpt",
         duty="maste|ska|skall|bor|far inte|ska alltid",
         target=r"(?:varje|alla|dina) (?:meddelande\w*|samtal\w*|svar\w*|konversation\w*)|systemprompt",
-        spared=r"administrator\w* (?:for|av) (?:detta|den har|det har) (?:system|assistent|bot)\w*"
-        "|utan (?:bekraftelse|kontroll|begransningar|filter)|obegransad atkomst|palitlig kalla",
+        spared=r"administrator\w* (?:for|av) (?:detta|den har|det har) (?:system|assistent|bot)\w*|dina (?:regler"
+        r"|instruktioner|riktlinjer|begransningar)",
+        unchecked="utan (?:bekraftelse|kontroll|begransningar|filter)|obegransad atkomst|palitlig kalla",
+        near=r"du|dig|din\w*|assistent\w*|ai|bot\w*|system\w*|anvandar\w*|konto|svar\w*|begaran|order|instruktion\w*"
+        r"|overforing\w*|betalning\w*|lank\w*|\w+\.(?:com|se|org|net|example)",
     ),
 }
 
@@ -312,35 +354,38 @@ FORMS = {
     "|たびに)[^。]{0,15}必ず|あなたは(?:今|これ)?(?:から)?[^。]{0,15}(?:AI|ai|ボット|アシスタント)(?:です|だ|になる)"
     "|(?:のふり|になりき|として振る舞)|(?:アシスタント|ai|モデル|ボット"
     "|エージェント)は[^。]{0,30}(?:なければならない|べき|てはならない|なければなりません|必ず)|(?:この"
-    "|当)?(?:システム|アシスタント|ボット)の(?:管理者|開発者|所有者)|(?:確認|検証|承認|認証)は?(?:不要|いりません"
-    "|要らない)|(?:会話|メッセージ|回答)を?[^。]{0,10}(?:http|@)[^。]{0,40}送|システムプロンプトを|制限のないai",
+    "|当)?(?:システム|アシスタント|ボット)の(?:管理者|開発者|所有者)|(?:送金|回答|応答|返答|要求|依頼|アクセス|実行|私の操作)[^。]{0,15}(?:確認|検証|承認|認証)は?(?:不要|いりません"
+    "|要らない)|(?:会話|メッセージ|回答)を?[^。]{0,10}(?:http|@)[^。]{0,40}送|システムプロンプトを|制限のないai|あなたの(?:ルール|規則|制限|指示)",
     "zh": "(?:忽略|无视|無視|忘记|忘掉|不要遵守)[^。]{0,12}(?:指令|规则|規則|指示|提示|限制|说明)|只听我的"
     "|(?:从现在起|从现在开始|从今以后|今后|以后|永远|始终|必须|每次|每当|一律|总是要)[^。我]{0,12}(?:推荐|回答|回复"
     "|说|同意|听从|服从|发送|发给|告诉|称赞|使用|批准|提及|拒绝|不要|不得|别再)|你(?:必须|应该|要|不得|不能"
     "|只能)(?!知道|明白|了解)[^。]{0,20}|(?:每当|如果|当|只要)[^。]{1,20}[，,]?就[^。]{0,8}(?:把|发|转|删|告诉|回答|推荐|执行)"
     "|你(?:现在|从现在起)?是(?:一个|一名)?[^。]{0,12}(?:人工智能|ai|机器人|助手|模型)|(?:假装|扮演|装作)|(?:助手|ai"
     "|人工智能|模型|机器人|系统)(?:必须|应该|不得|不能|要|永远|始终)|(?:这个|本|该)?(?:系统|助手|机器人)的?(?:管理员"
-    "|开发者|所有者)|该?用户是管理员|不需要(?:任何)?(?:验证|确认|审核|授权)|把(?:每次|所有|每条)?[^。]{0,8}(?:对话"
-    "|消息|回复|文件)[^。]{0,6}(?:发送|发|转发)(?:到|给)|系统提示词",
+    "|开发者|所有者)|该?用户是管理员|(?<!我)不需要(?:任何)?(?:验证|确认|审核|授权)|把(?:每次|所有|每条)?[^。]{0,8}(?:对话"
+    "|消息|回复|文件)[^。]{0,6}(?:发送|发|转发)(?:到|给)|系统提示词|你的(?:规则|限制|指令)",
     "tr": r"\b(?:talimat|kural|yonerge|komut|kisitlama|filtre)\w*[^.!?]{0,25}\b(?:yok say|gormezden gel|unut"
     "|dikkate alma)",
     "ko": "(?:지시|명령|규칙|지침|제한)[^.]{0,10}(?:무시|잊|따르지)|(?:앞으로|지금부터|이제부터|항상|언제나|절대"
     "|반드시|매번)[^.]{0,30}(?:해라|하라|하세요|해줘|해 줘|답해|대답해|추천해|말해|따라|마라|보내|동의해|하지 마)"
     "|(?:때마다|하면)[^.]{0,20}(?:보내|삭제|추천해|말해|해라|해 줘)|너는 (?:이제|지금부터)|(?:인 척|처럼 행동"
     "|역할을 해)|(?:어시스턴트|ai|모델|봇|비서|에이전트)(?:는|은|가)[^.]{0,30}(?:해야|안 된다|한다$)|이 (?:시스템"
-    "|어시스턴트|봇)의 (?:관리자|개발자)|(?:확인|검증|승인)이?은? ?(?:필요 없|불필요)|내 말만 (?:따라|들어)",
+    "|어시스턴트|봇)의 (?:관리자|개발자)|(?:송금|이체|답변|요청|명령|실행|사용자|접근)[^.]{0,15}(?:확인|검증|승인)이?"
+    "은? ?(?:필요 없|불필요)|(?:너의|네|당신의) (?:규칙|지침|제한)|내 말만 (?:따라|들어)",
     "hi": r"(?:निर्देश|नियम|आदेश)\w*[^।]{0,15}(?:अनदेखा|भूल|नज़रअंदाज़|नजरअंदाज)|(?:अब से|हमेशा|कभी"
     "|आगे से)[^।]{0,30}(?:दो|करो|दें|करें|कहो|बोलो|दीजिए|मत)"
-    "|(?:हर|सभी) (?:जवाब|उत्तर)[^।]{0,40}(?:लिख|बोल|दे|कह|कर)|तुम(?:्हें)? (?:अब|हमेशा)",
+    "|अब से[^।]{0,10}(?:हर|सभी) (?:जवाब|उत्तर)|तुम(?:्हें)? (?:अब|हमेशा)|तुम्हारे (?:नियम|निर्देश)",
     "ar": "(?:تجاهل|انس|انسى|اهمل)[^.]{0,20}(?:تعليمات|التعليمات|القواعد|الاوامر|تعليماتك)|(?:من الان فصاعدا|دائما"
-    "|ابدا|كلما)[^.]{0,20}(?:اجب|رد|قل|اوص|ارسل|لا ت)|(?:انت الان|تظاهر)|(?:يجب على المساعد|على المساعد ان)",
+    "|ابدا|كلما)[^.]{0,20}(?:اجب|رد|قل|اوص|ارسل|لا ت)|(?:انت الان|تظاهر)|(?:يجب على المساعد|على المساعد ان)|قواعدك"
+    "|تعليماتك",
     "uk": r"(?:ігноруи|проігноруи|забудь)(?:те)?\b.{0,30}(?:інструкц|правил|вказівк|обмежен)\w*"
     r"|(?:завжди|ніколи не|відтепер) (?:відповідаи|рекомендуи|пиши|кажи|надсилаи|згадуи)\w*"
     r"|(?:надсилаи|пересилаи|відправляи)(?:те)?\b.{0,60}(?:повідомлен|розмов|відповід|@|http)"
     r"|ти (?:повинен|повинна|мусиш)(?! знати)",
     "vi": r"(?:bo qua|phot lo)\b.{0,30}(?:huong dan|quy tac|chi thi|canh bao|lenh)|ban (?:phai|khong duoc|luon)"
     r"(?! (?:biet|hieu))\b|(?:tu gio|tu nay|luon luon),? (?:hay |ban )(?:tra loi|goi y|gui|noi|viet)",
-    "id": r"(?:abaikan|lupakan|langgar)\b.{0,30}(?:instruksi|aturan|perintah|petunjuk|batasan)|(?<!saya )(?<!aku )(?:selalu|jangan pernah"
+    "id": r"(?:abaikan|lupakan|langgar)\b.{0,30}(?:instruksi|aturan|perintah|petunjuk|batasan)"
+    "|(?<!saya )(?<!aku )(?:selalu|jangan pernah"
     r"|mulai sekarang,?) (?:jawab|rekomendasikan|sarankan|kirim|balas|sebut|tulis)\w*|(?:kamu|anda) (?:harus|wajib"
     r"|tidak boleh)(?! (?:tahu|mengerti))",
 }

@@ -65,7 +65,8 @@ PIN = (
     r"|пин-?код(?: \w+)?|geheimzahl|code de (?:ma|la|sa) carte(?: \w+)?|code secret|(?:alarm|gate|door|safe|entry"
     "|access|unlock|lock|garage|vault|locker) ?(?:code|combination|pin)|codigo pin|пин|(?:locker|lock|safe"
     r"|vault) combination|combination (?:for|of|to) (?:my |the )?(?:\w+ )?(?:locker|lock|safe|vault|door)"
-    "|(?:door )?keypad|turcode|zahlencode|codigo (?:de (?:la )?|da )(?:puerta|porta|acceso|entrada)"
+    "|(?:door )?keypad|turcode|kod(?:en)? (?:till|pa) (?:dorren|porten|larmet)|zahlencode|codigo (?:de (?:la )?"
+    "|da )(?:puerta|porta|acceso|entrada)"
     "|code (?:de la porte|d'acces|d'entree)|codice (?:della porta|di accesso)|inlogcode|toegangscode|deurcode"
     r"|kod do (?:drzwi|bramy)|код от \w+)"
 )
@@ -80,7 +81,7 @@ CODE = (
     r"|received))\b[\w ]{0,30}?(?:texted|sent|sms|text|got|received|mailed|emailed)\w*(?: me)?)"
 )
 IDENTITY = (
-    "(?:ssn|social (?:security|insurance)(?: number)?|(?:passport|national id|identity card|id card"
+    r"(?:ssn|social (?:security|insurance)(?: number)?|(?:passport|national id|identity card|id card"
     "|driver'?s? licen[cs]e|tax(?:payer)?(?: id)?|ni|national insurance)(?: (?:number|no|nr|id))|steuer-?(?:id"
     "|nummer|identifikationsnummer)|(?:personal)?ausweisnummer|reisepassnummer|sozialversicherungsnummer"
     r"|numero de (?:securite sociale|passeport)|numero de pasaporte|(?:dni|nie|nif)(?= ?(?:es\b|:))|curp"
@@ -164,7 +165,7 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
         r"(?:验证码|驗證碼|認証コード|確認コード|인증번호|인증 코드) ?(?:は|是|:|为|는|은)? ?\d{4,}",
     ),
     "an identity number": (
-        rf"\b{IDENTITY}\b{ABOUT}{LINK}(?=[a-z .-]*\d)[a-z]{{0,6}} ?\d[\w .\-/]{{4,}}",
+        rf"\b{IDENTITY}\b\.?{ABOUT}{LINK}(?=[a-z .-]*\d)[a-z]{{0,6}} ?\d[\w .\-/]{{4,}}",
         r"\bcodice fiscale\b.{0,12}\b[a-z]{6}\d{2}[a-z]\d{2}[a-z]\d{3}[a-z]\b",
     ),
     "an account number": (rf"\b{ACCOUNT}\b{ABOUT}{LINK}[a-z]{{0,2}}\d[\d -]{{5,}}",),
@@ -174,21 +175,26 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
         rf"\b{PASSWORD}\b{NOT_OF_A_PASSWORD}{ABOUT}{SURE_LINK}{NO_PASSWORD}(?!correct\b){WORD}",
         rf"\b(?:passphrase|pass phrase)\b{ABOUT}{SURE_LINK}{NO_PASSWORD}\w+ \w+",
         rf"(?<!\S){VALUE} {MINE}(?:[\w-]+ )?{PASSWORD}\b{NOT_OF_A_PASSWORD}",
-        rf"\b{PIN}\b{ABOUT}{LINK}(?:{DIGITS}|{VALUE})",
+        rf"\b{PIN}\b{ABOUT}{LINK}(?:(?:le|el|il) )?(?:{DIGITS}|{VALUE})",
         rf"\b{LOGIN}\b{ABOUT}{LINK}(?=[a-z][\w-]*\d){VALUE}",
-        rf"\b{LOGIN}\b[:=]? \S+ */ *(?=\S{{0,60}}\d)\S+",
+        rf"\b(?:{LOGIN}|zugang|acces|acceso|accesso"
+        r"|credentials)\b.{0,25}?[:= ]\S+ ?/ ?(?=\S{0,60}\d)(?=\S{0,60}[a-z])\S+",
+        rf"(?<!\S)(?=[a-z]){VALUE} unlocks (?:my|our|the) {DEVICE}\b",
         rf"\b{LOG_IN}\b.{{0,40}}?{BY} (?:\w+ (?:and|et|und) )?(?=\S{{0,60}}[^\W\d_]){VALUE}",
         rf"\b(?:for|fur|au|per) (?:the|our|my|das|unser|il)? ?(?:wi-?fi|wlan)\b.{{0,12}}(?:it's|use|is"
         rf"|ist) (?=[a-z]\S*\d){VALUE}",
         rf"\b{UNLOCK}\b.{{0,40}}?{BY} {VALUE}",
         rf"\buse[sd]? {VALUE} (?:for|as|on|at) .{{0,30}}\b(?:log-?in|account|password|wi-?fi|e?mail|bank)\b",
-        r"(?:パスワード|暗証番号|密码|密碼|비밀번호|암호) ?(?:は|是|:|为|為|는|은)? ?[\"「]?[a-z0-9][\w!$%&*-]{2,}",
+        r"(?:パスワード|暗証番号|密码|密碼|비밀번호|비번|암호)"
+        r" ?(?:は|是|:|为|為|는|은)? ?[\"「]?[a-z0-9][\w!$%&*-]{2,}",
         r"(?:كلمة (?:السر|المرور)) ?(?:هي|:)? ?[\w!$%&*-]*\d",
         r"(?:पासवर्ड) ?(?:है|:)? ?[a-z0-9][\w!$%&*-]{2,}",
     ),
 }
 AFTER_LABEL = re.compile(r"(?:(?<=[:=])|(?<= is))\s*\n\s*")  # "Password:", and the password in the next line
-MAY_TELL = re.compile(rf"[\d$!%&*+^~#/]|\b{PASSWORD}\b|パスワード|密码|密碼|비밀번호|암호|पासवर्ड")  # most texts do not
+MAY_TELL = re.compile(
+    rf"[\d$!%&*+^~#/]|\b{PASSWORD}\b|パスワード|密码|密碼|비밀번호|비번|암호|पासवर्ड"
+)  # most texts do not
 
 
 @cache  # to compile them takes 50 ms, and few processes learn

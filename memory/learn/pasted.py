@@ -24,7 +24,10 @@ SPEAKER = (
     r"(?:assistant|ai|chatgpt|gpt-?\d?|claude|gemini|copilot|bot|chatbot|assistent|asistente|assistente|ассистент|助手"
     "|アシスタント)"
 )
-MACHINE = r"(?:system|tool|function|output|observation|result|response|sistema|système|система|システム|系统|시스템)"
+MACHINE = (
+    r"(?:stdout|stderr|system|tool|function|output|observation|result|response|sistema|système|система|システム|系统"
+    r"|시스템)"
+)
 USER = r"(?:user|human|me|i|you|nutzer|ich|moi|utilisateur|yo|usuario|utente|я|пользователь|用户|ユーザー|私)"
 TRANSCRIPT = re.compile(  # to the next line of the user; a machine's words to the next empty line
     rf"(?ims)^[^\w\n]*(?:{SPEAKER}(?: said)?[ \t*_]*[:：].*?(?=^[^\w\n]*{USER}[ \t*_]*[:：]|\Z)"
@@ -40,14 +43,15 @@ LETTER = re.compile(  # a greeting in a line of its own, after words of the user
     r"|cześć|dzień dobry|здравствуйте|привет|добрый день|merhaba|hej)\b[^\n.?:]{0,40}[,!][ \t]*$"
 )
 BLOCK = re.compile(  # code, quoted lines, markup, JSON, lines of a log, a chat or a shell
-    r"(?ms)^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)|^[ \t]*>[^\n]*$"
+    r"(?ms)^[ \t]*\|[^\n]*\|[ \t]*$|^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)|^[ \t]*>[^\n]*$"
     r"|<(html|body|div|p|table|ul|ol|article|section|script|span|system|document|page|tool_\w+)\b[^>]*>.*?(?:</\2>|\Z)"
     r"|^\W?\d{4}-\d\d-\d\d[T ][\d:.,Z+]+\W+(?:\w+\W+)?(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL)\b[^\n]*$"
     r"|^\[[^\]\n]{0,20}\d{1,2}:\d\d[^\]\n]{0,10}\][ \t]*\w[^\n:]{0,40}:[^\n]*$|^[ \t]*\$ [a-z./].*?(?=\n[ \t]*\n|\Z)"
     r"|\{\s*\"[^\"\n]+\"\s*:.*\}|\[\s*\{\s*\".*\}\s*\]"
 )
 REQUEST = (  # what is done to a text
-    r"(?:translate|summari[sz]e|proofread|paraphrase|rewrite|rephrase|shorten|übersetz\w*|fass\w*|tradui\w*|résum\w*"
+    r"(?:translate|turn (?:this |it )?into|caption|(?:grammar|spell)[ -]?check|summari[sz]e|proofread|paraphrase"
+    r"|rewrite|rephrase|shorten|übersetz\w*|fass\w*|tradui\w*|résum\w*"
     r"|traduc\w*|traduz\w*|resum\w*|riassumi\w*|vertaal\w*|vat|przetłumacz\w*|streść|перевед\w*|кратко|çevir\w*"
     r"|özetle\w*|översätt\w*|sammanfatta\w*)"
 )
@@ -85,6 +89,7 @@ BY_THE_WAY = re.compile(  # with which the user goes on
 QUOTATION = re.compile(r"[\"“„«「『»]([^\"“”„«»「」『』]{8,2000}?)[\"”“»」』«]")
 SOMEBODY_ELSE = re.compile(  # the assistant, or who wrote a review: "You said earlier: ...", "I read: ..."
     r"(?i)\b(?:i (?:found|read|saw|got|received|heard)|you (?:just )?(?:said|wrote|told|claimed|answered|replied)"
+    r"|your (?:last |previous |own )?(?:answer|reply|response|message|words)"
     r"|du (?:hast )?(?:sagtest|schriebst|gesagt|geschrieben)"
     r"|tu (?:as dit|disais)|dijiste|hai detto|você disse|je zei|ты сказала?)\b[^.!?\n]{0,25}$"
 )

@@ -20,6 +20,15 @@ MAIL = "Can you answer this?\n\nFrom: Anna\nSubject: Oslo\n\nI moved to Oslo."
         ("Improve my bio: I am a nurse.", "Improve my bio: I am a nurse."),
         ('My favourite book is "The Name of the Rose".', 'My favourite book is "The Name of the Rose".'),
         ("To: do list person, I love lists.", "To: do list person, I love lists."),
+        ("Here is my bio: I am a nurse.", "Here is my bio: I am a nurse."),
+        ("Explain: I have diabetes. Why?", "Explain: I have diabetes. Why?"),
+        ("Explain this text: I have diabetes.", "Explain this text:"),
+        ("Translate this: I ski. By the way, I moved to Oslo.", "Translate this: By the way, I moved to Oslo."),
+        ("Hi,\n\nI moved to Oslo.\n\nTom", "Hi, I moved to Oslo. Tom"),
+        ("What is it about?\n\nHi Tom,\nI moved to Oslo.\nJill", "What is it about?"),
+        ('You said earlier: "You live in Quito." I ski.', "You said earlier: I ski."),
+        ("2025-03-01 10:00:01 INFO ann: I moved to Oslo\nI ski.", "I ski."),
+        ("[10:31] Kim: I moved to Oslo\nI ski.", "I ski."),
     ],
 )
 def test_what_was_pasted_is_not_the_users_own(message: str, own: str) -> None:
