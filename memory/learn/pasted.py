@@ -46,7 +46,8 @@ BLOCK = re.compile(  # code, quoted lines, markup, JSON, lines of a log, a chat 
     r"(?ms)^[ \t]*\|[^\n]*\|[ \t]*$|^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)|^[ \t]*>[^\n]*$"
     r"|<(html|body|div|p|table|ul|ol|article|section|script|span|system|document|page|tool_\w+)\b[^>]*>.*?(?:</\2>|\Z)"
     r"|^\W?\d{4}-\d\d-\d\d[T ][\d:.,Z+]+\W+(?:\w+\W+)?(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL)\b[^\n]*$"
-    r"|^\[[^\]\n]{0,20}\d{1,2}:\d\d[^\]\n]{0,10}\][ \t]*\w[^\n:]{0,40}:[^\n]*$|^[ \t]*\$ [a-z./].*?(?=\n[ \t]*\n|\Z)"
+    r"|^\[[^\]\n]{0,20}\d{1,2}:\d\d[^\]\n]{0,10}\][ \t]*\w[^\n:]{0,40}:[^\n]*$|^[ \t]*\$ (?!(?:is|are|and"
+    r"|per)\b)[a-z./].*?(?=\n[ \t]*\n|\Z)"
     r"|\{\s*\"[^\"\n]+\"\s*:.*\}|\[\s*\{\s*\".*\}\s*\]"
 )
 REQUEST = (  # what is done to a text

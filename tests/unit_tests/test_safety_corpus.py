@@ -32,7 +32,7 @@ RATES: dict[tuple[Name, Part], tuple[float, float]] = {  # the shares that are r
     ("secrets", "_blind"): (0.95, 1),
     ("harmless", ""): (0, 0.02),
     ("harmless", "_unseen"): (0, 0.02),
-    ("harmless", "_later"): (0, 0.03),
+    ("harmless", "_later"): (0, 0.02),
     ("harmless", "_blind"): (0, 0.02),
 }
 

@@ -1,6 +1,6 @@
 """Labelled messages, each with the candidate that a model takes from it which proposes everything.
 
-Each name in NAMES has three files of JSON lines. `<name>.jsonl` was in view when the rules were written. `_unseen`,
+Each name in NAMES has four files of JSON lines. `<name>.jsonl` was in view when the rules were written. `_unseen`,
 every third line of each kind, was first measured when they were finished. `_later` was written afterwards to get past
 the rules, which were then changed. `_blind` is by another author, who had not read the rules.
 """
