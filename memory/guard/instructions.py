@@ -67,8 +67,7 @@ KEEP_AS_RULE = re.compile(  # "Save to memory: ...", "Store this rule: ...", "Re
     r"|\b(?:ignore|disregard|forget) (?:all|any) (?:of )?(?:the |your )?(?:previous|prior|earlier|above)"
     r" (?:instructions|rules|prompts|messages)\b|\b(?:warnings?|disclaimers?) (?:are|is|must|should)(?: to)?(?: be)?"
     r" (?:withheld|omitted|suppressed|hidden|skipped|left out)\b|\bthe only (?:brand|product|company|bank|app|shop"
-    r"|provider) worth"
-    r" (?:mention|recommend|suggest)"
+    r"|provider) worth (?:mention|recommend|suggest)"
 )
 
 

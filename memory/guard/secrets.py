@@ -177,12 +177,12 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
         rf"(?<!\S){VALUE} {MINE}(?:[\w-]+ )?{PASSWORD}\b{NOT_OF_A_PASSWORD}",
         rf"\b{PIN}\b{ABOUT}{LINK}(?:(?:le|el|il) )?(?:{DIGITS}|{VALUE})",
         rf"\b{LOGIN}\b{ABOUT}{LINK}(?=[a-z][\w-]*\d){VALUE}",
-        rf"\b(?:{LOGIN}|zugang|acces|acceso|accesso"
-        r"|credentials)\b.{0,25}?[:= ]\S+ ?/ ?(?=\S{0,60}\d)(?=\S{0,60}[a-z])\S+",
+        rf"\b(?:{LOGIN}|zugang|acces|acceso|accesso|credentials)"
+        r"\b.{0,25}?[:= ]\S+ ?/ ?(?=\S{0,60}\d)(?=\S{0,60}[a-z])\S+",
         rf"(?<!\S)(?=[a-z]){VALUE} unlocks (?:my|our|the) {DEVICE}\b",
         rf"\b{LOG_IN}\b.{{0,40}}?{BY} (?:\w+ (?:and|et|und) )?(?=\S{{0,60}}[^\W\d_]){VALUE}",
-        rf"\b(?:for|fur|au|per) (?:the|our|my|das|unser|il)? ?(?:wi-?fi|wlan)\b.{{0,12}}(?:it's|use|is"
-        rf"|ist) (?=[a-z]\S*\d){VALUE}",
+        rf"\b(?:for|fur|au|per) (?:the|our|my|das|unser|il)? ?(?:wi-?fi|wlan)\b.{{0,12}}(?:it's|use|is|ist) "
+        rf"(?=[a-z]\S*\d){VALUE}",
         rf"\b{UNLOCK}\b.{{0,40}}?{BY} {VALUE}",
         rf"\buse[sd]? {VALUE} (?:for|as|on|at) .{{0,30}}\b(?:log-?in|account|password|wi-?fi|e?mail|bank)\b",
         r"(?:パスワード|暗証番号|密码|密碼|비밀번호|비번|암호)"
@@ -192,9 +192,9 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
     ),
 }
 AFTER_LABEL = re.compile(r"(?:(?<=[:=])|(?<= is))\s*\n\s*")  # "Password:", and the password in the next line
-MAY_TELL = re.compile(
+MAY_TELL = re.compile(  # most texts do not
     rf"[\d$!%&*+^~#/]|\b{PASSWORD}\b|パスワード|密码|密碼|비밀번호|비번|암호|पासवर्ड"
-)  # most texts do not
+)
 
 
 @cache  # to compile them takes 50 ms, and few processes learn

@@ -37,24 +37,21 @@ TRANSCRIPT = re.compile(  # to the next line of the user; a machine's words to t
 )
 LETTER = re.compile(  # a greeting in a line of its own, after words of the user's own
     r"(?im)(?<=\n)[ \t]*\n[ \t]*(?:hi|hello|hey|dear|hallo|liebe[rs]?|sehr geehrte\w*|guten (?:tag|morgen)|bonjour"
-    r"|bonsoir"
-    r"|salut|chère?|hola|estimad[oa]s?|querid[oa]s?|buenos días|ciao|car[oa]|gentile|buongiorno|olá|prezad[oa]|beste"
-    r"|geachte"
-    r"|cześć|dzień dobry|здравствуйте|привет|добрый день|merhaba|hej)\b[^\n.?:]{0,40}[,!][ \t]*$"
+    r"|bonsoir|salut|chère?|hola|estimad[oa]s?|querid[oa]s?|buenos días|ciao|car[oa]|gentile|buongiorno|olá|prezad[oa]"
+    r"|beste|geachte|cześć|dzień dobry|здравствуйте|привет|добрый день|merhaba|hej)\b[^\n.?:]{0,40}[,!][ \t]*$"
 )
 BLOCK = re.compile(  # code, quoted lines, markup, JSON, lines of a log, a chat or a shell
     r"(?ms)^[ \t]*\|[^\n]*\|[ \t]*$|^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)|^[ \t]*>[^\n]*$"
     r"|<(html|body|div|p|table|ul|ol|article|section|script|span|system|document|page|tool_\w+)\b[^>]*>.*?(?:</\2>|\Z)"
     r"|^\W?\d{4}-\d\d-\d\d[T ][\d:.,Z+]+\W+(?:\w+\W+)?(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL)\b[^\n]*$"
-    r"|^\[[^\]\n]{0,20}\d{1,2}:\d\d[^\]\n]{0,10}\][ \t]*\w[^\n:]{0,40}:[^\n]*$|^[ \t]*\$ (?!(?:is|are|and"
-    r"|per)\b)[a-z./].*?(?=\n[ \t]*\n|\Z)"
+    r"|^\[[^\]\n]{0,20}\d{1,2}:\d\d[^\]\n]{0,10}\][ \t]*\w[^\n:]{0,40}:[^\n]*$|^[ \t]*"
+    r"\$ (?!(?:is|are|and|per)\b)[a-z./].*?(?=\n[ \t]*\n|\Z)"
     r"|\{\s*\"[^\"\n]+\"\s*:.*\}|\[\s*\{\s*\".*\}\s*\]"
 )
 REQUEST = (  # what is done to a text
     r"(?:translate|turn (?:this |it )?into|caption|(?:grammar|spell)[ -]?check|summari[sz]e|proofread|paraphrase"
-    r"|rewrite|rephrase|shorten|übersetz\w*|fass\w*|tradui\w*|résum\w*"
-    r"|traduc\w*|traduz\w*|resum\w*|riassumi\w*|vertaal\w*|vat|przetłumacz\w*|streść|перевед\w*|кратко|çevir\w*"
-    r"|özetle\w*|översätt\w*|sammanfatta\w*)"
+    r"|rewrite|rephrase|shorten|übersetz\w*|fass\w*|tradui\w*|résum\w*|traduc\w*|traduz\w*"
+    r"|resum\w*|riassumi\w*|vertaal\w*|vat|przetłumacz\w*|streść|перевед\w*|кратко|çevir\w*|özetle\w*|översätt\w*|sammanfatta\w*)"
 )
 REQUEST_ABOUT = (  # what is done to a text, if one is named: "Explain: I have diabetes, ..." is the user's own
     r"(?:correct|explain|analy[sz]e|review|fix|improve|(?:reply|respond) to|answer|extract|korrigier\w*|erklär\w*"
