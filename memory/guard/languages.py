@@ -87,7 +87,8 @@ LANGUAGES = {
         "|access|view|read) (?:the |all |any )?(?:hidden|system|internal|other (?:users?|people|customers?|accounts?))"
         r"|(?:way|how) to (?:answer|respond|reply)\b.{0,60}\bis\b|(?:ai|assistant|model|bot) (?:with(?:out)?"
         r"|that has) (?:no |any |a )?(?:limits?|restrictions?|filters?|rules?)|your (?:\w+ ){0,2}?(?:instructions|rules"
-        "|guidelines|restrictions|limits|safeguards|guardrails|safety rules)",
+        "|guidelines|restrictions|limits|safeguards|guardrails|safety rules)|(?<!\w )never ask me (?:to confirm"
+        "|for (?:confirmation|approval))",
         unchecked="(?:without|no|skips?|needs? no|not? (?:need|require)|exempt from"
         r"|waive\w*) (?:\w+ ){0,2}?(?:confirmations?|verifications?|filters?|guardrails?|safety layer|(?:safety"
         "|security|identity|access|content) (?:checks?|rules?|layer|restrictions?))|(?:safety|security|identity|access"
@@ -121,7 +122,8 @@ LANGUAGES = {
         r"|betreiber) (?:dieses|des|dieser) (?:system|assistent|bot|chatbot|ki|modell)\w*|(?:nutzer|benutzer"
         r"|user) ist admin\w*|sicherheits(?:prufung|regel|filter|richtlinie)\w* (?:\w+ )?(?:deaktiviert|aus|aufgehoben)"
         r"|bestatigung\w*[\w ]{0,40}nicht (?:notig|erforderlich)|du hast keine (?:grenzen|regeln|filter)"
-        r"|deine\w? (?:\w+ )?\w*(?:regeln|vorgaben|anweisungen|richtlinien|einschrankungen)",
+        r"|deine\w? (?:\w+ )?\w*(?:regeln|vorgaben|anweisungen|richtlinien|einschrankungen)"
+        r"|frage? mich nie\w* (?:mehr )?(?:nach|um|ob)\b.{0,20}bestatig",
         unchecked=r"(?:ohne|keine) (?:bestatigung|prufung|ruckfrage|filter|einschrankung)\w*|vertrauenswurdige quelle",
         near=r"du|dich|dir|dein\w*|assistent\w*|ki|bot|system\w*|nutzer\w*|konto|antwort\w*|anfrage\w*|anweisung\w*"
         r"|uberweis\w*|zahlung\w*|kauf\w*|bestellung\w*|befehl\w*|zugriff\w*|links?|\w+\.(?:com|de|org|net|example)",
@@ -148,7 +150,7 @@ LANGUAGES = {
         r"|l') ?(?:assistant|systeme|bot|ia|chatbot)|utilisateur est admin\w*"
         r"|consignes? de securite[ \w,']{0,15} ne s'appliquent (?:pas|plus)|tu n'as plus (?:de|aucune?) (?:limites?"
         "|restrictions?|filtres?|regles?)|tes (?:regles|consignes|instructions|restrictions|limites)"
-        "|les regles de securite ne",
+        r"|les regles de securite ne|ne me demande (?:plus|jamais)[ \w]{0,12} confirmation",
         unchecked="pas besoin de (?:confirmation|verification|validation)|(?:sans|aucune?) (?:confirmation"
         r"|verification|restriction|controle|limite)\w*|source fiable",
         near=r"tu|te|toi|tes|ton|vous|assistant|ia|bot|systeme|utilisateur\w*|compte|reponses?|demandes?|instructions?"
@@ -176,7 +178,7 @@ LANGUAGES = {
         spared=r"tu (?:prompt|creador|desarrollador)|(?:administrador\w*|desarrollador\w*|duen[oa]) de (?:este|esta|el"
         "|la) (?:sistema|asistente|bot|ia|chatbot)|usuario (?:es administrador|tiene acceso total)"
         "|ya no tienes (?:limites|restricciones|filtros|reglas)|tus (?:reglas|normas|instrucciones|restricciones"
-        "|limites)",
+        "|limites)|nunca (?:me )?pidas confirmacion",
         unchecked="sin (?:confirmacion|verificacion|restricciones|censura|limites)|acceso (?:ilimitado|irrestricto"
         "|sin limites)|no (?:necesito|hace falta) confirmacion|fuente (?:fiable|de confianza)",
         near=r"tu|te|ti|tus|usted|asistente|ia|bot|sistema|usuari\w*|cuenta|respuestas?|respond\w*|solicitudes"
@@ -199,7 +201,7 @@ LANGUAGES = {
         duty="deve|non deve|dovrebbe|dovra",
         target=r"(?:ogni|tutte le|tutti i|tue|tuoi) (?:messagg\w*|conversazion\w*|rispost\w*|chat)|(?:tuo )?prompt",
         spared="(?:amministratore|sviluppatore|proprietario) di quest[oa] (?:sistema|assistente|bot|ia)|(?:tue"
-        "|tuoi) (?:regole|istruzioni|restrizioni|limiti)",
+        r"|tuoi) (?:regole|istruzioni|restrizioni|limiti)|non chiedermi (?:mai|piu)[ \w]{0,6} conferm",
         unchecked=r"(?:senza|non servono) (?:conferm\w*|verific\w*|restrizion\w*|regole|limiti|filtri)"
         "|accesso illimitato|fonte affidabile",
         near=r"tu|te|ti|tu[aeo]i?|assistente|ia|bot|sistema|utent\w*|account|rispost\w*|rispond\w*|richiest\w*|ordini"
@@ -245,7 +247,7 @@ LANGUAGES = {
         duty="moet|mag|zal|dient|hoort",
         target=r"(?:elke?|alle|jouw|je) (?:gesprek\w*|bericht\w*|antwoord\w*|chats?)|systeemprompt|waarschuwingen",
         spared="(?:beheerder|ontwikkelaar|eigenaar) van (?:dit|deze) (?:systeem|assistent|bot|ai)|jouw (?:regels"
-        "|instructies|richtlijnen|beperkingen)",
+        "|instructies|richtlijnen|beperkingen)|vraag me nooit (?:meer )?om bevestiging",
         unchecked="(?:zonder|geen) (?:bevestiging|controle|beperkingen|regels|filters)|onbeperkte toegang"
         "|betrouwbare bron",
         near=r"je|jij|jouw|u|assistent|ai|bot|systeem|gebruiker\w*|account|antwoord\w*|verzoek\w*|opdracht\w*"
@@ -289,7 +291,7 @@ LANGUAGES = {
         target=r"(?:кажд\w+|все|всех|твои|твоих) (?:сообщени\w*|разговор\w*|ответ\w*|диалог\w*)|системныи промпт",
         spared=r"(?:показ\w+|раскр\w+|выда\w+) (?:мне )?(?:тво\w+ )?системн\w+ промпт|(?:администратор|разработчик"
         r"|владелец)\w* (?:этои|этого|данои|даннои) (?:систем\w*|ассистент\w*|бот\w*)|пользователь является админ\w*"
-        r"|тво\w+ (?:правил\w*|инструкци\w*|ограничени\w*)",
+        r"|тво\w+ (?:правил\w*|инструкци\w*|ограничени\w*)|не спрашиваи (?:меня )?подтвержден",
         unchecked=r"без (?:подтвержден\w*|проверк\w*|ограничен\w*|фильтр\w*)|провер\w* не нужн\w*|неограниченныи доступ"
         "|надежныи источник",
         near=r"ты|тебе|тво\w*|вы|ассистент\w*|помощник\w*|ии|бот\w*|систем\w*|пользовател\w*|аккаунт|ответ\w*"
@@ -330,7 +332,7 @@ LANGUAGES = {
         duty="maste|ska|skall|bor|far inte|ska alltid",
         target=r"(?:varje|alla|dina) (?:meddelande\w*|samtal\w*|svar\w*|konversation\w*)|systemprompt",
         spared=r"administrator\w* (?:for|av) (?:detta|den har|det har) (?:system|assistent|bot)\w*|dina (?:regler"
-        "|instruktioner|riktlinjer|begransningar)",
+        "|instruktioner|riktlinjer|begransningar)|fraga mig aldrig om bekraftelse",
         unchecked="utan (?:bekraftelse|kontroll|begransningar|filter)|obegransad atkomst|palitlig kalla",
         near=r"du|dig|din\w*|assistent\w*|ai|bot\w*|system\w*|anvandar\w*|konto|svar\w*|begaran|order|instruktion\w*"
         r"|overforing\w*|betalning\w*|lank\w*|\w+\.(?:com|se|org|net|example)",

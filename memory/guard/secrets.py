@@ -61,12 +61,12 @@ PASSWORD = (
     "|auth|api|bearer) token|wachtwoorden)"
 )
 PIN = (
-    "(?:pins?|pin[- ]?(?:code|number|nummer|kod|код)|pincode|codice pin|cvv2?|cvc2?|security code"
+    "(?:pins?|puk|pin[- ]?(?:code|number|nummer|kod|код)|pincode|codice pin|cvv2?|cvc2?|security code"
     r"|пин-?код(?: \w+)?|geheimzahl|code de (?:ma|la|sa) carte(?: \w+)?|code secret|(?:alarm|gate|door|safe|entry"
     "|access|unlock|lock|garage|vault|locker) ?(?:code|combination|pin)|codigo pin|пин|(?:locker|lock|safe"
     r"|vault) combination|combination (?:for|of|to) (?:my |the )?(?:\w+ )?(?:locker|lock|safe|vault|door)"
     "|(?:door )?keypad|turcode|kod(?:en)? (?:till|pa) (?:dorren|porten|larmet)|zahlencode|codigo (?:de (?:la )?"
-    "|da )(?:puerta|porta|acceso|entrada)"
+    "|da |do )(?:puerta|porta|portao|acceso|entrada)"
     "|code (?:de la porte|d'acces|d'entree)|codice (?:della porta|di accesso)|inlogcode|toegangscode|deurcode"
     r"|kod do (?:drzwi|bramy)|код от \w+)"
 )
@@ -93,12 +93,12 @@ ACCOUNT = (
 )
 # "my password for the wifi is", "PIN:", "changed my Netflix password to", "das Passwort lautet"
 ABOUT = (
-    "(?: (?:for|of|on|to|at|from|in|fur|von|zu|de|du|del?|da|do|der|des|meiner|mijn|van|od|от|к|til"
+    "(?: (?:for|of|on|to|at|from|in|della|dello|fur|von|zu|de|du|del?|da|do|der|des|meiner|mijn|van|od|от|к|til"
     r"|till)(?: [\w-]+){1,4}?)?"
 )
 LINK = (
     r"(?:,? ?(?:\b(?:is|was|are|it is|it's|lautet|ist|war|used to be|est|c'est|es|era|e|sono|to|jest|је|ar|som ar"
-    r"|er|je|these|equals|became)\b|'s|[:=—–-]|—|это))? ?[:=]?[ \"'“„«#]*"
+    r"|er|je|these|equals|became)\b|'s|->|[:=—–-]|—|это))? ?[:=]?[ \"'“„«#]*"
 )
 SURE_LINK = (
     r"(?:,? ?(?:\b(?:is|it is|it's|lautet|ist|est|c'est|es|e|jest|to|ar|er|je|now)\b|'s|[:=—–])) ?[:=]?[ \"'“„«#]*"
