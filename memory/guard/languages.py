@@ -87,7 +87,7 @@ LANGUAGES = {
         "|access|view|read) (?:the |all |any )?(?:hidden|system|internal|other (?:users?|people|customers?|accounts?))"
         r"|(?:way|how) to (?:answer|respond|reply)\b.{0,60}\bis\b|(?:ai|assistant|model|bot) (?:with(?:out)?"
         r"|that has) (?:no |any |a )?(?:limits?|restrictions?|filters?|rules?)|your (?:\w+ ){0,2}?(?:instructions|rules"
-        "|guidelines|restrictions|limits|safeguards|guardrails|safety rules)|(?<!\w )never ask me (?:to confirm"
+        r"|guidelines|restrictions|limits|safeguards|guardrails|safety rules)|(?<!\w )never ask me (?:to confirm"
         "|for (?:confirmation|approval))",
         unchecked="(?:without|no|skips?|needs? no|not? (?:need|require)|exempt from"
         r"|waive\w*) (?:\w+ ){0,2}?(?:confirmations?|verifications?|filters?|guardrails?|safety layer|(?:safety"
