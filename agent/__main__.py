@@ -10,7 +10,7 @@ import io
 import sys
 
 # Each module adds its commands to the app.
-from agent.terminal import change, maintenance, show, talk, threads  # noqa: F401
+from agent.terminal import change, maintenance, roll_back, show, talk, threads  # noqa: F401
 from agent.terminal.app import app as app
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ T = TypeVar("T")
 RECALL_TIMEOUT = 4.0  # for the database, too: vectors and the index have less (RecallOptions.timeout)
 TOOL_TIMEOUT = 4.0  # a search by the model
 SCHEDULE_TIMEOUT = 5.0
+NOTICE_TIMEOUT = 1.0  # to note that the user was told of something
 RECONCILE_TIMEOUT = 7.0
 CHECKPOINTS = 1.0  # of the nodes that follow the reply
 READY_TIMEOUT = 3.0  # for each part that `/ready` asks; probes wait little longer

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Container, Sequence
 from datetime import datetime
 from itertools import dropwhile, takewhile
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall, tool_call
@@ -19,22 +19,24 @@ from agent.chat_models.ask import ask, missing_reply, notice_about
 from agent.chat_models.providers import NoReply, model_failure
 from agent.context import Context, zone
 from agent.identity import foreign_thread, memory_of, memory_tokens, on_server, settings_of, store_of, user_of
-from agent.limits import RECALL_TIMEOUT, RECONCILE_TIMEOUT, SCHEDULE_TIMEOUT, extraction_timeout, within
+from agent.limits import NOTICE_TIMEOUT, RECALL_TIMEOUT, RECONCILE_TIMEOUT, SCHEDULE_TIMEOUT, extraction_timeout, within
 from agent.models import open_model
 from agent.prompts import system_message
 from agent.server import metrics
-from agent.state import BackgroundState, RecallReason, State, memory_changes, stamped
+from agent.state import BackgroundState, RecallReason, State, memory_changes, retired_limits, stamped
 from agent.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance, read_utterances, said_at_of, utterances_of
-from memory.facts.fact import owner_key, parse_date, utc_now
+from memory.facts.fact import Fact, owner_key, parse_date, utc_now
 from memory.learn.learner import MAX_FAILURES
 from memory.logs import Event
+from memory.recall.search import Recalled
 from memory.threads.summary import update_summary
 from memory.threads.task import open_task
 from memory.threads.threads import BEGUN_AT
 from memory.threads.window import foldable, window
+from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,20 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     complete = _with_valid_calls(reply)
     if not complete.tool_calls:
         metrics.count_turn("replied")
+        untold = (update or state).get("untold", [])
+        notice = await _with_retired_limits(notice, untold, runtime)
     return update | {"messages": [*update.get("messages", []), complete], "notice": notice}
+
+
+async def _with_retired_limits(notice: str | None, facts: Sequence[Fact], runtime: Runtime[Context]) -> str | None:
+    """The notice, with hard limits that messages have retired. If memory fails, the next reply tells of them again."""
+    if not facts:
+        return notice
+    try:
+        await within(NOTICE_TIMEOUT, memory_of(runtime).has_told_of(facts))
+    except Exception as error:
+        log.warning(Event("retired limits told again", **_ids(runtime), cause=cause_of(error)))
+    return "\n".join(filter(None, (notice, retired_limits(facts))))
 
 
 def _with_valid_calls(reply: AIMessage) -> AIMessage:
@@ -116,12 +131,12 @@ def _with_valid_calls(reply: AIMessage) -> AIMessage:
 
 async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     """The facts that matter for the user's last message; none if recall fails or the message is refused."""
-    question, nothing = _question(state), {"recalled": "", "recall_reasons": []}
+    question, nothing = _question(state), {"recalled": "", "recall_reasons": [], "untold": []}
     try:
         if question is None or schedule.problem_of(question, settings_of(runtime).max_message_chars):
             return nothing
         with metrics.RECALL_SECONDS.time():
-            recalled = await within(RECALL_TIMEOUT, memory_of(runtime).recall(str(question.text), explain=True))
+            recalled, untold = await within(RECALL_TIMEOUT, _asked(memory_of(runtime), str(question.text)))
     except Exception as error:
         metrics.count_failure("recall")
         log.warning(Event("recall failed", **_ids(runtime), cause=cause_of(error)))
@@ -132,9 +147,15 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
         parts = {signal.name: f"{signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight}
         reasons.append(RecallReason(fact=hit.fact.text, score=round(hit.score, 3), contributions=parts))
     said_at = _local_time(question, runtime)
-    update = {"recalled": recalled.block(memory_tokens(runtime), said_at.tzinfo), "recall_reasons": reasons}
+    block = recalled.block(memory_tokens(runtime), said_at.tzinfo)
+    update = {"recalled": block, "recall_reasons": reasons, "untold": untold}
     marked = question and stamped(question, said_at)
     return update if marked is question else update | {"messages": [marked]}
+
+
+async def _asked(memory: UserMemory, question: str) -> tuple[Recalled, list[Fact]]:
+    """What is recalled, and the hard limits that the user is to be told of."""
+    return await asyncio.gather(memory.recall(question, explain=True), memory.untold_limits())
 
 
 def _local_time(message: HumanMessage | None, runtime: Runtime[Context]) -> datetime:
@@ -235,7 +256,11 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
 async def _learned(extracted: Extracted, state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
     changes = await memory_of(runtime).learner.learn(extracted)
     metrics.count_learned(changes, [said.said_at for said in extracted.utterances], utc_now())
-    return await _watermark(state, runtime) | {"extracted": None, "changes": memory_changes(changes)}
+    update = await _watermark(state, runtime) | {"extracted": None, "changes": memory_changes(changes)}
+    gone = [fact for fact in changes.retired if fact.is_hard_limit]
+    if "messages" not in state or not gone:
+        return update  # in the background there is no reply: the next one tells
+    return update | {"notice": await _with_retired_limits(cast(State, state).get("notice"), gone, runtime)}
 
 
 async def _watermark(state: State | BackgroundState, runtime: Runtime[Context]) -> Update:

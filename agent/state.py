@@ -107,6 +107,12 @@ def memory_changes(changes: Changes) -> MemoryChanges:
     return cast(MemoryChanges, texts | {"dropped": [*map(str, changes.dropped)]})
 
 
+def retired_limits(facts: Sequence[Fact]) -> str:
+    """What a notice says of hard limits that messages have retired; "" for none."""
+    gone = "; ".join(fact.text for fact in facts)
+    return f"No longer kept in mind as a hard limit: {gone}. If that is wrong, say it again." if gone else ""
+
+
 class RecallReason(TypedDict):
     """Why a fact was recalled."""
 
@@ -122,8 +128,11 @@ class State(Input, ConversationState):
     """The block of recalled facts for this reply; never saved, since the facts may change."""
     recall_reasons: Annotated[list[RecallReason], UntrackedValue]
     """Why these facts were recalled, to be seen in Studio."""
+    untold: Annotated[list[Fact], UntrackedValue]
+    """Hard limits that messages have retired, of which this reply tells the user."""
     notice: Annotated[str | None, UntrackedValue]
-    """What the user should know about the reply, such as that it was cut off; never part of its text."""
+    """What the user should know with the reply: that it was cut off, or that a hard limit no longer counts; never part
+    of its text."""
     extracted: Annotated[Extracted | None, UntrackedValue]
     """What extract_memories hands to reconcile."""
     changes: Annotated[MemoryChanges | None, UntrackedValue]

@@ -13,6 +13,8 @@ from memory.facts.changes import Changes
 from memory.facts.fact import Category, Fact, Source, check_user_id, in_utc, is_storable, utc_now
 from memory.facts.portable import dump, load
 from memory.facts.profile import Profile, profile_of
+from memory.facts.roll_back import Event as FactEvent
+from memory.facts.roll_back import RollBack, Taught, provenance, roll_back
 from memory.facts.slots import attribute_name, subject_name
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
 from memory.items import delete_items
@@ -21,6 +23,7 @@ from memory.learn.learner import Learner
 from memory.learn.verbatim import Memory, check_restored, facts_of_texts
 from memory.ledger.ledger import GivenUp
 from memory.ledger.receipts import Receipt, receipts_of, write_receipt
+from memory.ledger.rows import stored_id
 from memory.logs import Event
 from memory.parts import Parts
 from memory.recall.cache import yield_to_loop
@@ -110,6 +113,14 @@ class UserMemory:
         slot = (subject_name(subject), attribute_name(attribute))
         return versions(fact for fact in facts if fact.slot == slot)
 
+    async def provenance(self, fact_id: str) -> list[FactEvent]:
+        """The messages that a fact was said in, again and again, and that retired it, oldest first; [] if it is
+        unknown."""
+        expect(str, fact_id=fact_id)
+        facts = await self.all()
+        fact = next((fact for fact in facts if fact.id == fact_id), None)
+        return provenance(facts, await self._ledger.reinforcements(self.user_id), fact) if fact else []
+
     async def as_of(self, when: datetime) -> AsOf:
         """What held at `when`, and what was believed then. Raises BadInput if `when` has no time zone."""
         return as_of(await self.all(), _checked(when))
@@ -166,6 +177,31 @@ class UserMemory:
         await asyncio.to_thread(check_restored, facts)
         changes = await writes.restore(self._ledger, self.user_id, facts, repeats, extracted, utc_now())
         return await self._changed("imported", len(changes.added), changes.ids)
+
+    async def roll_back(
+        self, *, thread: str | None = None, since: datetime | None = None, dry_run: bool = False
+    ) -> RollBack:
+        """Undo what the messages of a thread have taught, or everything that was learned since a moment: facts, repeats
+        and retirements (see `memory.facts.roll_back`). Nothing is deleted, and no message is learned from again. With
+        `dry_run` nothing is written. Returns what is undone and restored. Raises BadInput."""
+        expect(str | None, thread=thread)
+        if (thread is None) == (since is None):
+            raise BadInput("roll_back() takes one of thread and since.")
+        taught = Taught(stored_id(thread), in_utc(_checked(since)) if since else None)
+        if dry_run:
+            return roll_back(await self.all(), await self._ledger.reinforcements(self.user_id), taught, utc_now())
+        change = await writes.roll_back(self._ledger, self.user_id, taught, utc_now())
+        facts = (*change.undone, *change.replaced, *change.restored)
+        await self._changed("rolled back", len(change.undone), [fact.id for fact in facts])
+        return change
+
+    async def untold_limits(self) -> list[Fact]:
+        """The facts about hard limits, such as an allergy, that messages have retired without the user being told."""
+        return await self._ledger.untold_limits(self.user_id)
+
+    async def has_told_of(self, facts: Iterable[Fact]) -> None:
+        """Note that the user was told that these facts were retired."""
+        await self._ledger.delete_untold(self.user_id, [fact.id for fact in facts])
 
     async def forget(
         self, *, fact: str | None = None, category: Category | None = None, thread: str | None = None, by: str = ""

@@ -184,8 +184,13 @@ def fact_rows(facts: "Sequence[Fact]") -> list[list[str]]:
 
 
 def state_of(fact: "Fact", now: datetime) -> str:
-    """Whether and until when a fact holds. "before" a date means that it ended at an unknown one, "retracted" and
-    "cancelled" that it never held, and "refined" that a more exact fact has replaced it."""
+    """Whether and until when a fact holds, and when it was rolled back. "before" a date means that it ended at an
+    unknown one, "retracted" and "cancelled" that it never held, "refined" that a more exact fact has replaced it."""
+    if fact.rolled_back_at:
+        rolled_back = f"rolled back {output.day_of(fact.rolled_back_at)}"
+        alone = fact.retired_at == fact.rolled_back_at
+        before = fact.model_copy(update={"rolled_back_at": None})
+        return rolled_back if alone else f"{state_of(before, now)}, {rolled_back}"
     withdrawn = fact.ended_at or fact.retired_at or now
     end = min((end for end in (fact.valid_until, fact.ended_at) if end), default=withdrawn)
     match fact.retired_reason:

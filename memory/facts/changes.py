@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from memory.facts.fact import Fact, Repeat, RetiredReason
+from memory.facts.fact import Fact, Repeat, RetiredReason, Source
 
 RelationKind = Literal["unrelated", "duplicate", "refines", "replaces", "beside"]  # beside: both hold in one slot
 DropReason = Literal[
@@ -23,6 +23,13 @@ class Proposal:
 class Reinforcement(NamedTuple):
     fact: Fact  # a known one, which was said again
     repeat: Repeat
+
+
+class TakenBack(NamedTuple):
+    """That the user took a known fact back."""
+
+    said_at: datetime
+    source: Source = Source()
 
 
 class Dropped(NamedTuple):
@@ -60,6 +67,11 @@ class Changes:
         return Changes(added, reinforced, self.retired + other.retired, self.dropped + other.dropped)
 
 
-def retired(fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None = None) -> Fact:
-    """The fact with the reason for its retirement, when it stopped holding, and the id of what took its place."""
-    return fact.model_copy(update={"retired_reason": reason, "ended_at": ended_at, "successor": successor})
+def retired(
+    fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None = None, by: Source | None = None
+) -> Fact:
+    """The fact with the reason for its retirement, when it stopped holding, the id of what took its place, and the
+    message that says so."""
+    by = by and Source(thread_id=by.thread_id, message_id=by.message_id)  # without what was said before it
+    gone = {"retired_reason": reason, "ended_at": ended_at, "successor": successor, "retired_by": by}
+    return fact.model_copy(update=gone)

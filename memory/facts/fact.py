@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from memory.errors import BadInput, quoted
-from memory.facts.slots import MAX_SLOT_NAME, NOTE, USER, attribute_name, subject_name
+from memory.facts.slots import HARD_LIMITS, MAX_SLOT_NAME, NOTE, USER, attribute_name, subject_name
 from memory.facts.text import normalize, same_words
 
 MAX_USER_ID = MAX_FACT_TEXT = 1_000  # characters, as the limits below
@@ -92,6 +92,12 @@ class Fact(BaseModel, frozen=True, hide_input_in_errors=True):
     retired_reason: RetiredReason | None = None
     successor: str | None = None  # the id of the fact that replaced it
     ended_at: Instant | None = None  # when it stopped holding in the world, as far as is known since it was retired
+    retired_by: Source | None = Field(default=None, exclude_if=lambda source: source is None)
+    """The message that retired it; None if that was done by hand, or on its own date."""
+    rolled_back_at: Instant | None = Field(default=None, exclude_if=lambda moment: moment is None)
+    """Since when it counts neither now nor in the past: what had taught or retired it was rolled back."""
+    restores: str | None = Field(default=None, exclude_if=lambda fact_id: fact_id is None)
+    """The id of the fact in whose place it was written, when the retirement of that one was rolled back."""
     said_again_at: Instant | None = Field(default=None, exclude=True)
 
     @property
@@ -130,9 +136,14 @@ class Fact(BaseModel, frozen=True, hide_input_in_errors=True):
 
     @property
     def was_true(self) -> bool:
-        """Whether it is retired and once held: it was not taken back, refined, or a plan that was given up."""
+        """Whether it is retired and once held: not taken back, refined, rolled back, or a plan that was given up."""
         given_up = self.is_planned and self.ended_at is not None and self.ended_at <= self.starts_at
-        return self.retired_reason in ("superseded", "expired") and not given_up
+        return self.retired_reason in ("superseded", "expired") and not given_up and not self.rolled_back_at
+
+    @property
+    def is_hard_limit(self) -> bool:
+        """Whether it must never be overlooked: an allergy, a diet, a disability."""
+        return self.category == "constraint" or self.attribute in HARD_LIMITS
 
     @property
     def speaker(self) -> str:
@@ -164,6 +175,8 @@ class Repeat(BaseModel, frozen=True, hide_input_in_errors=True):
     thread_id: str
     message_id: str
     observed_at: Instant
+    recorded_at: Instant | None = Field(default=None, exclude=True)  # None for one of which it was not yet kept
+    rolled_back_at: Instant | None = Field(default=None, exclude_if=lambda moment: moment is None)
 
 
 def check_user_id(user_id: str) -> str:

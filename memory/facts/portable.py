@@ -50,11 +50,12 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
             elif "fact" in record:
                 fact = Fact.model_validate(record["fact"])
                 _check(fact)
-                for claim in _claims(fact):
+                for claim in claims(fact):
                     if number_of.setdefault(claim, number) != number:
                         raise BadInput(f"line {number_of[claim]} has the same {claim[0]}")
                 repeats[fact.id] = [Repeat.model_validate(repeat) for repeat in record["said_again"]]
-                last = max((repeat.observed_at for repeat in repeats[fact.id]), default=None)
+                counted = (repeat.observed_at for repeat in repeats[fact.id] if not repeat.rolled_back_at)
+                last = max(counted, default=None)
                 facts.append(fact.model_copy(update={"said_again_at": last}))
             else:
                 source = Source.model_validate(record["extracted"])
@@ -79,7 +80,7 @@ def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Repeats) -> Cha
     here = {fact.id: fact for fact in known}
     holders: defaultdict[Claim, list[Fact]] = defaultdict(list)
     for fact in (fact for fact in here.values() if fact.retired_at is None):
-        for claim in (*_claims(fact), ("words", *fact.words)):
+        for claim in (*claims(fact), ("words", *fact.words)):
             holders[claim].append(fact)
     added, gone = list[Fact](), dict[str, Fact]()
     for fact in facts:
@@ -90,8 +91,8 @@ def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Repeats) -> Cha
                 gone[mine.id] = retired(mine, fact.retired_reason, ended_at, fact.successor)
             continue
         if fact.retired_at is None:
-            claims = (*_claims(fact), ("words", *fact.words))
-            rivals = [rival for claim in claims for rival in holders[claim] if rival.id not in gone]
+            claimed = (*claims(fact), ("words", *fact.words))
+            rivals = [rival for claim in claimed for rival in holders[claim] if rival.id not in gone]
             latest = max(rivals, key=lambda rival: (rival.last_said_at, rival.id), default=None)
             if latest and latest.last_said_at >= fact.last_said_at:
                 fact = retired(fact, _reason(fact, latest), latest.starts_at, latest.id)
@@ -102,7 +103,8 @@ def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Repeats) -> Cha
     return Changes(tuple(added), tuple(reinforced), tuple(gone.values()))
 
 
-def _claims(fact: Fact) -> Iterator[Claim]:
+def claims(fact: Fact) -> Iterator[Claim]:
+    """What no other current fact may have beside this one."""
     yield "id", fact.id
     if fact.retired_at is None:
         yield "key", fact.key
@@ -122,6 +124,8 @@ def _check(fact: Fact) -> None:
         raise BadInput("fact.id: not 32 hexadecimal digits")
     if not 0 < len(fact.key) <= MAX_KEY:
         raise BadInput(f"fact.key: not 1 to {MAX_KEY} characters")
+    if fact.rolled_back_at and not fact.retired_at:
+        raise BadInput("fact.rolled_back_at: there without fact.retired_at")
     if (fact.retired_at is None) != (fact.retired_reason is None):
         raise BadInput("fact.retired_at: there without fact.retired_reason, or the other way round")
     for name, value in fact:

@@ -12,6 +12,7 @@ USER = "user"  # the subject of a fact about the user
 SINGLE_VALUED = frozenset({  # attributes that hold one value at a time, whatever a model says
     "name", "home city", "home country", "age", "birthday", "origin", "native language", "marital status", "time zone",
 })  # fmt: skip
+HARD_LIMITS = frozenset({"allergy", "diet", "medication", "condition"})  # whatever category a model gives them
 USUALLY_ONE = frozenset({"employer", "occupation", "email", "phone"})  # attributes of one value, unless a model says no
 MANY_VALUED = frozenset({  # attributes that hold many values side by side, whatever a model says
     "likes", "dislikes", "preference", "allergy", "diet", "spoken language", "language", "tool", "skill", "project",

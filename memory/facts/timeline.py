@@ -28,7 +28,7 @@ def current_at(unretired: Iterable[Fact], now: datetime) -> list[Fact]:
 
 def as_of(facts: Sequence[Fact], when: datetime) -> AsOf:
     """The user's facts at `when`. `facts` are all there ever were, in the order in which they were recorded."""
-    begun = (fact for fact in facts if _has_begun(fact, when))
+    begun = (fact for fact in facts if _has_begun(fact, when) and not fact.rolled_back_at)
     lasting = [fact for fact in begun if all(when < end for end in (fact.valid_until, fact.ended_at) if end)]
     known = (fact for fact in facts if fact.recorded_at <= when and (not fact.retired_at or when < fact.retired_at))
     return AsOf(held=_without_overtaken(lasting, when), believed=current_at(known, when))
@@ -52,13 +52,14 @@ def versions(facts: Iterable[Fact]) -> list[Version]:
 
 
 def chain(facts: Sequence[Fact], fact_id: str) -> list[Fact]:
-    """The fact with this id, those it replaced and those that replaced it; of a slot with one value, the whole slot."""
+    """The fact with this id, those it replaced or restores, and those that replaced or restore it; of a slot with one
+    value, the whole slot."""
     start = next((fact for fact in facts if fact.id == fact_id), None)
     if start is None:
         return []
     if start.exclusive:
         return [fact for fact in facts if fact.slot == start.slot]
-    links = [(fact.id, fact.successor) for fact in facts if fact.successor]
+    links = [(fact.id, other) for fact in facts for other in (fact.successor, fact.restores) if other]
     linked = {fact_id}
     while more := {end for link in links if not linked.isdisjoint(link) for end in link} - linked:
         linked |= more

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from memory.extraction.answer import Candidate, Retraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
-from memory.facts.changes import MAX_DROPPED_TEXT, Dropped, DropReason, Proposal, RelationKind
+from memory.facts.changes import MAX_DROPPED_TEXT, Dropped, DropReason, Proposal, RelationKind, TakenBack
 from memory.facts.content import content
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
-from memory.facts.slots import USER, attribute_name, is_exclusive, subject_name
+from memory.facts.slots import HARD_LIMITS, USER, attribute_name, is_exclusive, subject_name
 from memory.guard.instructions import is_instruction
 from memory.guard.secrets import SecretKind, secret_in
 from memory.learn.pasted import is_pasted
@@ -26,7 +26,6 @@ from memory.learn.timing import checked, timing
 
 MAX_CANDIDATES = 20  # facts taken from one message, besides constraints; one that holds more is a document
 MAX_SENTENCE = 2_000  # characters of the sentence around a quote that are judged
-HARD_LIMITS = frozenset({"allergy", "diet", "medication", "condition"})  # whatever category a model gives them
 UNREADABLE = Dropped("", "unreadable")
 
 
@@ -34,7 +33,7 @@ class Proposed(NamedTuple):
     """What becomes of an extraction."""
 
     kept: list[Proposal]  # candidates that may become facts
-    retracted: dict[str, datetime]  # the ids of the known facts that were taken back, each with when
+    retracted: dict[str, TakenBack]  # by the ids of the known facts
     dropped: tuple[Dropped, ...]  # the rest
 
 
@@ -61,7 +60,7 @@ def needs_meaning(found: Extracted) -> bool:
 def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = NO_COSINES) -> Proposed:
     """Sort the candidates into those that may become facts and those that are dropped, with the reason."""
     kept, kept_of = list[Proposal](), Counter[Source]()
-    retracted, dropped = dict[str, datetime](), list[Dropped]()
+    retracted, dropped = dict[str, TakenBack](), list[Dropped]()
     names, holds = _names(found), cache(secret_in)  # each message is searched once
     for candidate in found.extraction.facts:
         said = message_of(candidate, found.utterances)
@@ -87,7 +86,7 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
         elif not said:
             dropped.append(Dropped(f"taking back: {known.text}", "quote not found"))
         elif takes_back(known, sentence_around(quote, said.text), said.source.thread_id, cosines):
-            retracted[known.id] = said.said_at
+            retracted[known.id] = TakenBack(said.said_at, said.source)
         else:
             dropped.append(Dropped(f"taking back: {known.text}", "not supported"))
     return Proposed(kept, retracted, (*dropped, *[UNREADABLE] * found.extraction.unreadable))

@@ -145,7 +145,8 @@ class Learner:
                 ended_after=min((fact.observed_at for fact in facts), default=None),
             )
             # What a clock that was ahead has dated later than now was said before all of this nevertheless.
-            start = min([*(fact.observed_at for fact in facts), *retracted.values()], default=now)
+            said_at = [*(fact.observed_at for fact in facts), *(taken.said_at for taken in retracted.values())]
+            start = min(said_at, default=now)
             known = [set_back(fact, start, now) for fact in known]
             changes = await transaction.write(reconcile(new, retracted, known), now)
         counts = {name: len(getattr(changes, name)) for name in ("added", "reinforced", "retired")}

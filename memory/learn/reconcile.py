@@ -8,32 +8,32 @@ kept. What is temporary is kept beside what lasts.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from memory.facts.changes import Changes, Proposal, Reinforcement, retired
-from memory.facts.fact import Fact, Repeat, RetiredReason
+from memory.facts.changes import Changes, Proposal, Reinforcement, TakenBack, retired
+from memory.facts.fact import Fact, Repeat, RetiredReason, Source
 from memory.facts.timeline import current_at
 from memory.learn.relations import says_end, takes_slot
 from memory.learn.timing import OPEN_END
 
 
-def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], known: Iterable[Fact]) -> Changes:
+def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, TakenBack], known: Iterable[Fact]) -> Changes:
     """Decide on each proposal, in order; each sees the outcome of those before it.
 
-    `retracted` maps ids of facts that the user took back to when. `known` holds the facts that these and the proposals
+    `retracted` has the ids of facts that the user took back. `known` holds the facts that these and the proposals
     name by id, text, slot or relation. What was said later wins, in whatever order it arrives.
     """
     by_id = {fact.id: fact for fact in known}
     current = {fact.id: fact for fact in by_id.values() if fact.retired_at is None}
-    history = [fact for fact in by_id.values() if fact.retired_at is not None]
+    history = [fact for fact in by_id.values() if fact.retired_at is not None and fact.rolled_back_at is None]
     added, reinforced, gone = dict[str, Fact](), list[Reinforcement](), dict[str, Fact]()
 
-    def retire(fact: Fact, reason: RetiredReason, ended_at: datetime, successor: str | None = None) -> None:
+    def retire(fact: Fact, reason: RetiredReason, ended_at: datetime, by: Source, successor: str | None = None) -> None:
         del current[fact.id]
         outcome = added if fact.id in added else gone
-        outcome[fact.id] = retired(fact, reason, ended_at, successor)
+        outcome[fact.id] = retired(fact, reason, ended_at, successor, by)
 
-    for fact_id, said_at in retracted.items():
+    for fact_id, (said_at, source) in retracted.items():
         if (taken := current.get(fact_id)) and taken.last_said_at <= said_at:
-            retire(taken, "retracted", said_at)
+            retire(taken, "retracted", said_at, source)
 
     for proposal in proposals:
         fact = proposal.fact
@@ -55,14 +55,14 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
                 current[repeated.id] = repeated.model_copy(update={"said_again_at": said_again_at})
                 for other in related:
                     if other.id != repeated.id and proposal.relations[other.id] == "replaces":
-                        retire(other, "superseded", fact.starts_at, repeated.id)
+                        retire(other, "superseded", fact.starts_at, fact.source, repeated.id)
         elif ended := _ended_before_it_arrived(fact, history):
             added[fact.id] = ended
         elif fact.is_past:
             ended_at = fact.valid_until or fact.observed_at
             for other in slot_and_related:
                 if _tells_end_of(proposal, other):
-                    retire(other, "expired", ended_at, fact.id)
+                    retire(other, "expired", ended_at, fact.source, fact.id)
             added[fact.id] = retired(fact, "expired", ended_at)
         else:
             rivals = [(other, reason) for other in slot_and_related if (reason := _reason_to_retire(proposal, other))]
@@ -72,7 +72,7 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, datetime], 
                 continue
             for other, reason in rivals:  # a plan that gives way to another one was given up when that was said
                 ended_at = min(fact.observed_at, fact.starts_at) if other.is_planned else fact.starts_at
-                retire(other, reason, ended_at, fact.id)
+                retire(other, reason, ended_at, fact.source, fact.id)
             added[fact.id] = current[fact.id] = fact
     return Changes(tuple(added.values()), tuple(reinforced), tuple(gone.values()))
 
@@ -81,7 +81,7 @@ def put(fact: Fact, known: Iterable[Fact]) -> Changes:
     """Write a fact in place of the one with its key and, if it holds one value, of an earlier one in its slot."""
     current = [other for other in known if other.retired_at is None]
     same_key = [other for other in current if other.key == fact.key]
-    metadata = {"id", "observed_at", "recorded_at", "said_again_at"}
+    metadata = {"id", "observed_at", "recorded_at", "said_again_at", "restores"}
     if same_key and same_key[0].model_dump(exclude=metadata) == fact.model_dump(exclude=metadata):
         return Changes()
     in_slot = [f for f in current if f.exclusive and fact.exclusive and f.slot == fact.slot and f not in same_key]

@@ -6,6 +6,8 @@ from datetime import datetime
 from memory.facts.changes import Changes, retired
 from memory.facts.fact import Fact, Source, key_forms
 from memory.facts.portable import Repeats, merge
+from memory.facts.roll_back import RollBack, Taught
+from memory.facts.roll_back import roll_back as decided
 from memory.learn import reconcile
 from memory.ledger.ledger import Ledger
 from memory.ledger.transaction import Transaction
@@ -47,3 +49,11 @@ async def restore(
             ids={f.id for f in facts}, keys={f.key for f in facts}, texts={f.text for f in facts}, slots=slots
         )
         return await transaction.write(merge(facts, known, repeats), now)
+
+
+async def roll_back(ledger: Ledger, user_id: str, taught: Taught, now: datetime) -> RollBack:
+    """Undo what was taught (see `memory.facts.roll_back`), all or nothing."""
+    async with ledger.transaction(user_id) as transaction:
+        change = decided(*await transaction.everything(), taught, now)
+        await transaction.roll_back(change, now)
+    return change

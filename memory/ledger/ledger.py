@@ -13,7 +13,16 @@ from memory.facts.timeline import current_at
 from memory.ledger.keyed_locks import KeyedLocks
 from memory.ledger.locks import busy_message, locked_transaction
 from memory.ledger.pool import Pool
-from memory.ledger.rows import ROWS_PER_SLICE, SAID_AGAIN_AT, SELECT, facts_of, forgotten_thread, stored_id
+from memory.ledger.rows import (
+    REPEATS,
+    ROWS_PER_SLICE,
+    SAID_AGAIN_AT,
+    SELECT,
+    facts_of,
+    forgotten_thread,
+    repeats_of,
+    stored_id,
+)
 from memory.ledger.transaction import Transaction
 
 MAX_PAST = 2_000  # past facts to look at, the newest first, when the index has not narrowed them down
@@ -191,12 +200,16 @@ class Ledger:
 
     async def reinforcements(self, user_id: str) -> dict[str, list[Repeat]]:
         """Fact id -> each time the fact was said again, oldest first."""
-        columns = "fact_id, observed_at, thread_id, message_id"
-        query = f"select {columns} from memory.reinforcements where owner = %(owner)s order by {columns}"
-        repeats: dict[str, list[Repeat]] = {}
-        for row in await self._rows(query, user_id):
-            repeats.setdefault(row["fact_id"], []).append(Repeat.model_validate(row))
-        return repeats
+        return repeats_of(await self._rows(REPEATS, user_id))
+
+    async def untold_limits(self, user_id: str) -> list[Fact]:
+        """The facts about hard limits that messages have retired, and that the user was not told of."""
+        untold = "select fact_id from memory.untold_limits where owner = %(owner)s"
+        return await self._facts(user_id, f"rolled_back_at is null and id in ({untold})")
+
+    async def delete_untold(self, user_id: str, ids: Sequence[str]) -> None:
+        query = "delete from memory.untold_limits where owner = %(owner)s and fact_id = any(%(ids)s) returning fact_id"
+        await self._rows(query, user_id, ids=[*ids])
 
     async def extracted_messages(self, user_id: str) -> list[Source]:
         query = "select thread_id, message_id from memory.extracted_messages where owner = %(owner)s order by 1, 2"

@@ -6,20 +6,23 @@ from collections.abc import Mapping, Sequence
 
 from psycopg.rows import DictRow
 
-from memory.facts.fact import Fact, is_storable
+from memory.facts.fact import Fact, Repeat, Source, is_storable
 from memory.facts.text import hashes, same_words
 from memory.stems import stems
 
 COLUMNS = (
     "id", "key", "text", "subject", "attribute", "exclusive", "category", "importance", "quote",
     "thread_id", "message_id", "previous", "tense", "valid_from", "valid_until", "observed_at", "recorded_at",
-    "retired_at", "retired_reason", "successor", "ended_at",
+    "retired_at", "retired_reason", "successor", "ended_at", "retired_thread_id", "retired_message_id",
+    "rolled_back_at", "restores",
 )  # fmt: skip
 SAID_AGAIN_AT = """(select max(r.observed_at) from memory.reinforcements r
-    where r.owner = facts.owner and r.fact_id = facts.id) as said_again_at"""
+    where r.owner = facts.owner and r.fact_id = facts.id and r.rolled_back_at is null) as said_again_at"""
 SELECT = f"select {', '.join(COLUMNS)}, {SAID_AGAIN_AT} from memory.facts where owner = %(owner)s"
 INSERT = f"""insert into memory.facts (owner, digest, stems, {", ".join(COLUMNS)})
     values (%(owner)s, %(digest)s, %(stems)s, {", ".join(f"%({column})s" for column in COLUMNS)})"""
+REPEATS = """select fact_id, observed_at, thread_id, message_id, recorded_at, rolled_back_at
+    from memory.reinforcements where owner = %(owner)s order by fact_id, observed_at, thread_id, message_id"""
 ROWS_PER_SLICE = 25  # rows to work on before other tasks get a turn: about a millisecond's worth
 MAX_ID = 255  # characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash
 
@@ -53,14 +56,18 @@ def forgotten_digest(digest: str) -> str:
 
 def row_of_fact(fact: Fact) -> dict[str, object]:
     """The fact's COLUMNS, its digest, and the hashes of its stems."""
-    source, columns = fact.source, fact.model_dump(exclude={"source"})
+    source, by = fact.source, fact.retired_by or Source()
+    columns = {"rolled_back_at": None, "restores": None, **fact.model_dump(exclude={"source", "retired_by"})}
     columns |= {"thread_id": stored_id(source.thread_id), "message_id": stored_id(source.message_id)}
+    columns |= {"retired_thread_id": stored_id(by.thread_id), "retired_message_id": stored_id(by.message_id)}
     columns |= {"digest": text_digest(fact.text), "stems": hashes(stems(fact.matched_text)).tobytes()}
     return columns | {"previous": list(source.previous)}
 
 
 def fact_of_row(row: Mapping[str, object]) -> Fact:
-    return Fact.model_validate({**row, "source": row})
+    thread_id, message_id = row["retired_thread_id"], row["retired_message_id"]
+    by = {"thread_id": thread_id, "message_id": message_id} if message_id is not None else None
+    return Fact.model_validate({**row, "source": row, "retired_by": by})
 
 
 async def facts_of(rows: Sequence[DictRow]) -> list[Fact]:
@@ -70,3 +77,11 @@ async def facts_of(rows: Sequence[DictRow]) -> list[Fact]:
         facts += map(fact_of_row, rows[start : start + ROWS_PER_SLICE])
         await asyncio.sleep(0)
     return facts
+
+
+def repeats_of(rows: Sequence[DictRow]) -> dict[str, list[Repeat]]:
+    """Fact id -> each time the fact was said again, oldest first."""
+    repeats: dict[str, list[Repeat]] = {}
+    for row in rows:
+        repeats.setdefault(row["fact_id"], []).append(Repeat.model_validate(row))
+    return repeats

@@ -7,21 +7,31 @@ from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
 from memory.facts.changes import Changes
-from memory.facts.fact import Fact, Source, is_storable
+from memory.facts.fact import Fact, Repeat, Source, is_storable
+from memory.facts.roll_back import RollBack
 from memory.ledger.pool import Connection
 from memory.ledger.rows import (
     EVERYTHING,
     INSERT,
+    REPEATS,
     SELECT,
     facts_of,
     forgotten_category,
     forgotten_digest,
     forgotten_thread,
+    repeats_of,
     row_of_fact,
     stored_id,
     text_digest,
 )
 
+ADD_REPEAT = """insert into memory.reinforcements
+    (owner, fact_id, thread_id, message_id, observed_at, rolled_back_at)
+    values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s, %(rolled_back_at)s) on conflict do nothing"""
+COPIED = {  # from a fact to the one that restores it: table -> columns, besides the owner and the fact's id
+    "vectors": "embedder, vector",
+    "reinforcements": "thread_id, message_id, observed_at, recorded_at, rolled_back_at",
+}
 KEEP_FORGOTTEN = "2 days"  # how long memory.forgotten names what was forgotten: longer than any run takes
 
 
@@ -60,12 +70,13 @@ class Transaction:
         await self.retire(retired)  # first: a slot and a key have room for one current fact
         await self.add(added)
         repeats = [
-            {"fact": fact.id, "observed_at": repeat.observed_at}
+            {"fact": fact.id, "observed_at": repeat.observed_at, "rolled_back_at": repeat.rolled_back_at}
             | {"thread": stored_id(repeat.thread_id), "message": stored_id(repeat.message_id)}
             for fact, repeat in changes.reinforced
         ]
-        row = "%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s"
-        await self._execute_each(f"insert into memory.reinforcements values ({row}) on conflict do nothing", repeats)
+        await self._execute_each(ADD_REPEAT, repeats)
+        limits = [{"fact": fact.id} for fact in retired if fact.is_hard_limit and fact.retired_by]
+        await self._execute_each("insert into memory.untold_limits values (%(owner)s, %(fact)s)", limits)
         return Changes(added, changes.reinforced, retired)
 
     async def add(self, facts: Sequence[Fact]) -> None:
@@ -73,8 +84,30 @@ class Transaction:
 
     async def retire(self, facts: Sequence[Fact]) -> None:
         query = """update memory.facts set retired_at = %(retired_at)s, retired_reason = %(retired_reason)s,
-            successor = %(successor)s, ended_at = %(ended_at)s where owner = %(owner)s and id = %(id)s"""
+            successor = %(successor)s, ended_at = %(ended_at)s, rolled_back_at = %(rolled_back_at)s,
+            retired_thread_id = %(retired_thread_id)s, retired_message_id = %(retired_message_id)s
+            where owner = %(owner)s and id = %(id)s"""
         await self._execute_each(query, [row_of_fact(fact) for fact in facts])
+
+    async def everything(self) -> tuple[list[Fact], dict[str, list[Repeat]]]:
+        """Every fact there ever was, oldest first, and the times that each was said again."""
+        facts = await facts_of(await (await self._execute(f"{SELECT} order by number")).fetchall())
+        return facts, repeats_of(await (await self._execute(REPEATS)).fetchall())
+
+    async def roll_back(self, change: RollBack, now: datetime) -> None:
+        """Write what a roll-back at `now` does. What restores a fact has its vectors, and was said again as often."""
+        await self.retire((*change.undone, *change.replaced))
+        query = """update memory.reinforcements set rolled_back_at = %(now)s where owner = %(owner)s
+            and (fact_id, thread_id, message_id) = (%(fact)s, %(thread)s, %(message)s)"""
+        repeats = [{"fact": f.id, "thread": said.thread_id, "message": said.message_id} for f, said in change.repeats]
+        await self._execute_each(query, [{"now": now, **repeat} for repeat in repeats])
+        await self.add(change.restored)
+        pairs = zip(change.replaced, change.restored, strict=True)
+        copies = [{"old": old.id, "new": new.id} for old, new in pairs]
+        for table, others in COPIED.items():
+            query = f"""insert into memory.{table} (owner, fact_id, {others}) select owner, %(new)s, {others}
+                from memory.{table} where owner = %(owner)s and fact_id = %(old)s"""
+            await self._execute_each(query, copies)
 
     async def forgotten_since(self, moment: datetime) -> set[str]:
         """What was forgotten since, as `memory.ledger.rows` names it."""
@@ -117,10 +150,13 @@ class Transaction:
         self, *, ids: Sequence[str] = (), category: str | None = None, threads: Sequence[str] = ()
     ) -> list[str]:
         """Delete facts and their history: by id, by category, or by the threads they were said in, with what else is
-        known of these. Returns their ids. What is under way does not bring them back (see `forgotten_since`)."""
+        known of these. Returns their ids. A fact goes with those that restore it. What is under way does not bring them
+        back (see `forgotten_since`)."""
         stored, ids = [stored_id(thread) for thread in threads], [fact_id for fact_id in ids if is_storable(fact_id)]
         query = """delete from memory.facts where owner = %(owner)s
-            and (id = any(%(ids)s) or category = %(category)s or thread_id = any(%(threads)s)) returning id, digest"""
+            and (category = %(category)s or thread_id = any(%(threads)s) or coalesce(restores, id) in
+                (select coalesce(restores, id) from memory.facts where owner = %(owner)s and id = any(%(ids)s)))
+            returning id, digest"""
         rows = await (await self._execute(query, ids=ids, category=category, threads=stored)).fetchall()
         erased = [row["id"] for row in rows]
         of_erased = "where owner = %(owner)s and successor = any(%(erased)s)"
@@ -128,6 +164,9 @@ class Transaction:
         in_threads = "where owner = %(owner)s and thread_id = any(%(threads)s)"
         for table in ("reinforcements", "extracted_messages", "failed_extractions"):
             await self._execute(f"delete from memory.{table} {in_threads}", threads=stored)
+        query = """update memory.facts set retired_thread_id = null, retired_message_id = null
+            where owner = %(owner)s and retired_thread_id = any(%(threads)s)"""
+        await self._execute(query, threads=stored)
         names = [forgotten_digest(row["digest"]) for row in rows] if ids else []
         names += [forgotten_category(category)] if category else []
         await self._mark_forgotten([*names, *map(forgotten_thread, threads)])

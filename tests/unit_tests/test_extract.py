@@ -11,7 +11,7 @@ from memory.errors import BadInput
 from memory.extraction.answer import Candidate, Extraction, Relation, answer_schema
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance, read_utterances
-from memory.facts.changes import Changes, Dropped
+from memory.facts.changes import Changes, Dropped, TakenBack
 from memory.facts.fact import Source
 from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection, to_compare
 from memory.learn.retractions import takes_back
@@ -204,7 +204,7 @@ def test_retractions_of_numbers_that_were_not_shown_are_reported() -> None:
     answer = Extraction.model_validate({"facts": [{**GOOD, "relations": relations}], "retracted": retracted})
     kept, taken_back, dropped = proposals("ada", Extracted([said], [known], answer, NOON), NOON)
     assert len(kept) == 1
-    assert taken_back == {known.id: NOON}
+    assert taken_back == {known.id: TakenBack(NOON, said.source)}
     assert dropped == (Dropped("", "unreadable"),) * 2
 
 
@@ -308,7 +308,7 @@ def test_a_fact_is_taken_back_only_by_words_that_refer_to_it(
     known, said = make_fact(text, attribute), SAID.model_copy(update={"text": message})
     answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": message}]})
     outcome = proposals("ada", Extracted([said], [known], answer, NOON), NOON)
-    assert outcome.retracted == ({known.id: NOON} if taken else {})
+    assert outcome.retracted == ({known.id: TakenBack(NOON, said.source)} if taken else {})
     assert outcome.dropped == (() if taken else (Dropped(f"taking back: {text}", "not supported"),))
 
 

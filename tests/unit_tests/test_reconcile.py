@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from memory.facts.changes import Changes, Proposal, RelationKind
+from memory.facts.changes import Changes, Proposal, RelationKind, TakenBack
 from memory.facts.fact import Fact
 from memory.facts.slots import is_exclusive
 from memory.learn.reconcile import put, reconcile
@@ -22,7 +22,7 @@ PYTHON_API = make_fact("Uses Python for the API layer", "tool")
 
 
 def decide(*proposals: Proposal, known: tuple[Fact, ...] = (), retracted: tuple[str, ...] = ()) -> Changes:
-    return reconcile(proposals, dict.fromkeys(retracted, NOON), known)
+    return reconcile(proposals, dict.fromkeys(retracted, TakenBack(NOON)), known)
 
 
 def texts(changes: Changes) -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
