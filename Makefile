@@ -36,7 +36,7 @@ token: setup  ## print a token that names a user, for a server with AUTH=jwt (ma
 	@$(BIN) -m agent.terminal.token "$$USER"
 
 test: setup  ## run the unit tests, the integration tests and a few set-up tests
-	@$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: setup  ## run the tests that open no socket
 	@$(BIN) -m pytest tests/unit_tests $(ARGS)

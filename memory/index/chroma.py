@@ -10,8 +10,9 @@ import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from http.client import HTTPException
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -20,7 +21,7 @@ from memory.environment import LOOPBACK
 from memory.errors import BadInput, Unavailable, quoted
 from memory.facts.fact import Fact
 from memory.index.breaker import Breaker
-from memory.index.protocol import Backend, Damaged, Entry, FactKey, Period, Vectors, period_of
+from memory.index.protocol import Backend, Damaged, Entry, FactKey, Period, Vectors, is_current, period_of
 from memory.ledger.pool import Connection
 
 if TYPE_CHECKING:
@@ -111,10 +112,7 @@ class ChromaIndex:
                 offset += len(page["ids"])
                 labels = ((metadata or {}).get("live") for metadata in page["metadatas"] or [])
                 yield [
-                    Entry(
-                        key,
-                        {label(key.owner, period): period == "current" for period in get_args(Period)}.get(str(live)),
-                    )
+                    Entry(key, is_current(live, partial(label, key.owner)))
                     for key, live in zip(map(fact_key, page["ids"]), labels, strict=True)
                 ]
 

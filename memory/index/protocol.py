@@ -1,8 +1,8 @@
 """The protocols of an index, which finds facts by their vectors and can be rebuilt from the ledger at any time, and of
 the place where indexes are kept."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,11 @@ def unit(vectors: NDArray[np.float32]) -> Vectors:
 
 def period_of(fact: Fact) -> Period:
     return "current" if fact.retired_at is None else "past" if fact.was_true else "gone"
+
+
+def is_current(label: object, of_period: Callable[[Period], str]) -> bool | None:
+    """Whether an entry with this label is marked as current; None if it is none of the labels that a fact can have."""
+    return {of_period(period): period == "current" for period in get_args(Period)}.get(str(label))
 
 
 def bytes_of(vector: Vectors) -> bytes:

@@ -9,14 +9,15 @@ import importlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from memory.errors import BadInput, Unavailable
 from memory.facts.fact import Fact
 from memory.index.breaker import Breaker
-from memory.index.protocol import Backend, Damaged, Entry, FactKey, Period, Vectors, bytes_of, period_of
+from memory.index.protocol import Backend, Damaged, Entry, FactKey, Period, Vectors, bytes_of, is_current, period_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -89,8 +90,7 @@ class RedisIndex:
                     continue
                 if length != 4 * self._dimension:
                     raise Damaged(f"The Redis index {self.name!r} has a vector of {length} bytes.")
-                lives = {label(fact.owner, period): period == "current" for period in get_args(Period)}
-                entries.append(Entry(fact, lives.get(tag)))
+                entries.append(Entry(fact, is_current(tag, partial(label, fact.owner))))
             yield entries
 
     async def start_over(self) -> None:
