@@ -180,7 +180,7 @@ async def test_aegra_does_not_start_with_a_key_that_it_would_not_use(
             pass
     assert not host_memory.opened
     wrong = "the server does not start: LANGGRAPH_AES_KEY is set, and Aegra would save threads unencrypted: "
-    assert [line.startswith(wrong) for line in caplog.messages] == [True]
+    assert [record.getMessage().startswith(wrong) for record in caplog.records if record.levelname == "ERROR"] == [True]
 
 
 async def test_an_error_of_the_settings_is_raised_by_each_run_until_it_is_mended(
