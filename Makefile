@@ -39,7 +39,7 @@ test: setup  ## run the unit tests, the integration tests and a few set-up tests
 	@$(BIN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: setup  ## run the tests that open no socket
-	@$(BIN) -m pytest tests/unit_tests $(ARGS)
+	@$(BIN) -m pytest tests/unit_tests -n 2 $(ARGS)
 
 test-aegra: setup  ## test two Aegra servers, installed in .venv/aegra (needs a Python 3.12 or newer)
 	@$(BIN) -m pytest tests/aegra -v $(ARGS)
