@@ -59,7 +59,7 @@ def says(text: str) -> Input:
 async def test_memory_opens_itself_once_and_remembers_across_threads(
     hosted: Graph, openai: ScriptedOpenAI, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="agent")
     openai.reply(Text("Hello."), Text("Safe travels."), Text("In Austin."))
     openai.extraction(found(HOME), found(AUSTIN))
     first, second = await asyncio.gather(

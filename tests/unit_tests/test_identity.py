@@ -87,7 +87,7 @@ def test_an_empty_user_id_names_nobody_and_is_refused(user_id: str) -> None:
 
 
 def test_an_anonymous_run_is_allowed_warned_about_or_refused(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="agent")
     check_anonymous("allow", "t1")
     assert caplog.messages == []
     check_anonymous("warn", "t1")
