@@ -57,7 +57,7 @@ class FactKey(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What an index has of a fact, besides its text and vector."""
+    """What an index has of a fact, besides its vector."""
 
     key: FactKey
     live: bool | None
