@@ -22,9 +22,9 @@ from memory.user_memory import UserMemory
 log = logging.getLogger(__name__)
 
 
-# What servers call a caller whom they have not authenticated: `langgraph dev` calls Studio so, and Aegra everybody.
-ANONYMOUS = "anonymous"
-NOBODY = {"", "langgraph-studio-user", ANONYMOUS}
+ANONYMOUS = "anonymous"  # the identity that Aegra gives to every caller if it has no authentication
+PLACEHOLDERS = {"", "langgraph-studio-user", ANONYMOUS}
+"""Identities that servers give to callers whom they have not authenticated."""
 
 
 class AgentStore(FactStore):
@@ -47,8 +47,8 @@ def user_of(run: Run) -> str:
 
 
 def authenticated_user(user: Any, auth: Auth) -> str | None:
-    """The user id that a server has authenticated, or None. Without AUTH, a name for nobody is none. Raises BadInput if
-    AUTH is set and the server calls its caller anonymous, as Aegra does without the `auth` of aegra.json."""
+    """The user id that a server has authenticated, or None. Without AUTH, a placeholder does not count. Raises BadInput
+    if AUTH is set and the identity is "anonymous": then Aegra runs without the `auth` of aegra.json."""
     user_id = getattr(user, "identity", None)
     if user_id is None or is_nobody(user_id, auth):
         return None
@@ -58,15 +58,15 @@ def authenticated_user(user: Any, auth: Auth) -> str | None:
 
 
 def is_nobody(user_id: object, auth: Auth) -> bool:
-    return auth in ("", "none") and user_id in NOBODY
+    return auth in ("", "none") and user_id in PLACEHOLDERS
 
 
 def identify(authenticated: str | None, context: Context, configurable: Mapping[str, Any]) -> str | None:
     """The identity that a server has authenticated; otherwise, in development, the `user_id` that the caller gave, in
     the context or in `configurable`; None if there is none. Raises BadInput if the two differ.
 
-    A server has copied the caller's `configurable` into the context, and puts a user id of the thread into it; Aegra
-    puts in its name for the caller, which may stand for nobody."""
+    A server has copied the caller's `configurable` into the context. Afterwards it sets `user_id` in `configurable`:
+    LangGraph's to a user id of the thread, and Aegra to the caller's identity, which may be a placeholder."""
     if authenticated is not None:
         return authenticated
     for key in configurable:

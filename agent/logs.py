@@ -14,7 +14,8 @@ from agent.settings import Settings
 from memory.logs import IDS, Event
 
 HIDDEN = {*IDS, "user_id", "thread_id", "path_params", "query_string"}  # fields of this project and of servers
-KEPT = {"run_id", "request_id", "assistant_id", "timestamp", "req_header", "res_header"}  # fields that name nobody
+KEPT = {"run_id", "request_id", "assistant_id", "timestamp", "req_header", "res_header"}
+"""Fields that identify no user and no thread."""
 IN_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # the ids that servers give threads
 
 Fields = dict[str, Any]

@@ -46,7 +46,7 @@ async def allowed(ctx: AuthContext, value: Value, *, studio: bool) -> HandlerRes
 
 
 def _sign(value: Value, user: str) -> dict[str, Any]:
-    """Name the owner in the metadata, whatever the client sent. A server reads this dictionary: change it in place."""
+    """Set the owner in the metadata, which the client may have forged. Changes `value`, since the server reads it."""
     if value.get("metadata") is None:
         value["metadata"] = {}
     metadata: dict[str, Any] = value["metadata"]
