@@ -70,7 +70,7 @@ class Services:
         """Memory for a command, which can wait longer than a reply. Models are loaded when they are first used."""
         options = replace(_recall_options(self.settings), timeout=COMMAND_TIMEOUT)
         parts = Parts(Ledger(self.pool), await _index_queue(self), self.open_index, options)
-        parts.receipt_days = self.settings.receipt_days
+        parts.receipt_days, parts.held_days = self.settings.receipt_days, self.settings.held_days
         return parts
 
     async def open_index(self, index: Registered) -> Index:
@@ -193,7 +193,7 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     queue, options = await _index_queue(services), _recall_options(settings)
     store = AgentStore(Ledger(services.pool), queue, services.open_index, items, options)
     store.settings, store.learned_later = settings, lambda _: None
-    store.receipt_days = settings.receipt_days
+    store.receipt_days, store.held_days = settings.receipt_days, settings.held_days
     open_stores.add(store)
     await items.start_ttl_sweeper()  # a server starts none for a custom store
     tasks = [asyncio.create_task(work) for work in (keep_up(store, log.warning), drop_forgotten(store))]

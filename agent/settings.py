@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     server_url: str = ""
     server_authorization: SecretStr | None = None
     receipt_days: int = Field(default=365, ge=0, le=36_500)
+    held_days: int = Field(default=30, ge=1, le=36_500)
     data_dir: Path = PROJECT / ".data"
     embedded_on_host: EmbeddedOnHost = "refuse"
     embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds

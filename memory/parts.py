@@ -19,6 +19,7 @@ from memory.threads.run_lock import RunLocks
 
 log = logging.getLogger(__name__)
 
+HELD_DAYS = 30  # by default, that what is doubtful waits for the user
 UPDATE_SHARE = 2  # how much longer than a search an update of the index may take after an extraction
 
 
@@ -32,7 +33,7 @@ class Parts:
         self.ledger, self.pool, self.open_index = ledger, ledger.pool, open_index
         self.run_locks, self.debouncer = RunLocks(ledger.pool), Debouncer()
         self.options = options or RecallOptions()
-        self.receipt_days = KEPT_DAYS
+        self.receipt_days, self.held_days = KEPT_DAYS, HELD_DAYS
         self.index_failed, self.index_damaged = asyncio.Event(), False
         self.use_index(queue)
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from memory.errors import BadInput, expect, expect_count
 from memory.extraction.extract import StructuredOutputMethod
 from memory.extraction.utterances import utterances_of
-from memory.facts.changes import Changes
+from memory.facts.changes import Changes, Held
 from memory.facts.fact import Category, Fact, Source, check_user_id, in_utc, is_storable, utc_now
 from memory.facts.portable import dump, load
 from memory.facts.profile import Profile, profile_of
@@ -57,6 +57,7 @@ class UserMemory:
             parts.update_index_in_time,
             model,
             method,
+            parts.held_days,
             timeout,
         )
 
@@ -164,18 +165,43 @@ class UserMemory:
         """The messages that no facts could be taken from, the latest last."""
         return await self._ledger.given_up(self.user_id)
 
+    async def held(self) -> list[Held]:
+        """What is doubtful and waits for the user, the oldest first. It is neither known nor recalled meanwhile."""
+        return await self._ledger.held(self.user_id)
+
+    async def keep_held(self, ids: Collection[str]) -> Changes:
+        """Believe what is held back under these ids, as if it had not been doubtful: all of it, or nothing. Raises
+        BadInput for an id that is not there."""
+        expect(list | tuple | set, ids=ids)
+        changes = await writes.keep_held(self._ledger, self.user_id, ids, utc_now())
+        await self.has_told_of(changes.retired)
+        await self._changed("kept held", len(changes.added), changes.ids)
+        return changes
+
+    async def drop_held(self, ids: Collection[str]) -> int:
+        """Delete what is held back under these ids, all or nothing. Returns how many. Raises BadInput for an id that is
+        not there."""
+        expect(list | tuple | set, ids=ids)
+        async with self._ledger.transaction(self.user_id) as transaction:
+            dropped = len(await transaction.take_held(ids))
+        log.info(Event("dropped held", user=self.user_id, items=dropped))
+        return dropped
+
     async def export(self) -> AsyncIterator[str]:
-        """All that is known, with history and provenance, as JSON lines (see `memory.facts.portable`)."""
+        """All that is known or held back, with history and provenance, as JSON lines (see `memory.facts.portable`)."""
         repeats = await self._ledger.reinforcements(self.user_id)
-        for line in dump(await self.all(), repeats, await self._ledger.extracted_messages(self.user_id)):
+        extracted = await self._ledger.extracted_messages(self.user_id)
+        for line in dump(await self.all(), repeats, extracted, await self.held()):
             yield line
 
     async def import_(self, lines: Iterable[str]) -> int:
         """Write exported lines back, all or none. Returns how many facts are new. Raises BadInput with the line."""
         expect(Iterable, lines=lines)
-        facts, repeats, extracted = load(lines)
-        await asyncio.to_thread(check_restored, facts)
-        changes = await writes.restore(self._ledger, self.user_id, facts, repeats, extracted, utc_now())
+        facts, repeats, extracted, held = load(lines)
+        await asyncio.to_thread(check_restored, [*facts, *(item.with_all_quotes for item in held)])
+        changes = await writes.restore(
+            self._ledger, self.user_id, facts, repeats, extracted, utc_now(), held, self._parts.held_days
+        )
         return await self._changed("imported", len(changes.added), changes.ids)
 
     async def roll_back(
@@ -189,7 +215,8 @@ class UserMemory:
             raise BadInput("roll_back() takes one of thread and since.")
         taught = Taught(stored_id(thread), in_utc(_checked(since)) if since else None)
         if dry_run:
-            return roll_back(await self.all(), await self._ledger.reinforcements(self.user_id), taught, utc_now())
+            repeats = await self._ledger.reinforcements(self.user_id)
+            return roll_back(await self.all(), repeats, taught, utc_now(), await self.held())
         change = await writes.roll_back(self._ledger, self.user_id, taught, utc_now())
         facts = (*change.undone, *change.replaced, *change.restored)
         await self._changed("rolled back", len(change.undone), [fact.id for fact in facts])
@@ -216,8 +243,8 @@ class UserMemory:
         threads = [] if thread is None else [thread]
         threads += [background_thread(self.user_id, known) for known in threads if is_storable(known)]
         async with self._ledger.transaction(self.user_id) as transaction:
-            gone = await transaction.erase(ids=[fact] if fact else (), category=category, threads=threads)
-        counts = {"facts": len(gone)}
+            gone, held = await transaction.erase(ids=[fact] if fact else (), category=category, threads=threads)
+        counts = {"facts": len(gone), **({"held": held} if held else {})}
         if thread is not None:
             counts["threads"] = await delete_threads(self._parts.pool, self.user_id, [thread])
         what = "category" if category else "fact" if thread is None else "thread"
@@ -228,7 +255,8 @@ class UserMemory:
         `memory.items.delete_items`). Returns how many facts were deleted. `by` as for `forget`."""
         expect(str, by=by)
         async with self._ledger.transaction(self.user_id) as transaction:
-            counts = {"facts": await transaction.erase_user()}
+            facts, held = await transaction.erase_user()
+        counts = {"facts": facts, **({"held": held} if held else {})}
         counts["threads"] = await delete_threads(self._parts.pool, self.user_id)
         counts["items"] = await delete_items(self._parts.pool, self.user_id)
         return await self._forgotten("everything", by, counts)

@@ -1,16 +1,19 @@
 """What one write does to a user's memory, and what it is decided from. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from memory.facts.fact import Fact, Repeat, RetiredReason, Source
+from pydantic import BaseModel
+
+from memory.facts.fact import Fact, Instant, Repeat, RetiredReason, Source
 
 RelationKind = Literal["unrelated", "duplicate", "refines", "replaces", "beside"]  # beside: both hold in one slot
 DropReason = Literal[
     "quote not found", "not supported", "secret", "command", "pasted", "over the limit", "unreadable"
 ]  # fmt: skip
+HeldReason = Literal["reads like an instruction", "would end a hard limit", "not certain"]
 MAX_DROPPED_TEXT = 200  # characters that are reported of what was dropped
 
 
@@ -18,6 +21,9 @@ MAX_DROPPED_TEXT = 200  # characters that are reported of what was dropped
 class Proposal:
     fact: Fact  # may be added
     relations: Mapping[str, RelationKind] = field(default_factory=dict)  # id of a known fact -> how this one relates
+    doubtful: Set[str] = (
+        frozenset()
+    )  # ids of known facts that may be over since this one: both are kept, and it is asked
 
 
 class Reinforcement(NamedTuple):
@@ -44,6 +50,47 @@ class Dropped(NamedTuple):
         return f"{self.text or 'an item'} ({f'looks like {self.looks_like}' if self.looks_like else self.reason})"
 
 
+class Held(BaseModel, frozen=True, hide_input_in_errors=True):
+    """Something doubtful that a message says. It changes nothing until the user keeps it."""
+
+    fact: Fact
+    """A new fact, which may be added; or, with a `retired_reason`, a known one as it would be when it is retired."""
+    reason: HeldReason
+    quote: str
+    """The words of the message."""
+    relations: Mapping[str, RelationKind] = {}
+    """Of a new fact to known ones (see `Proposal`)."""
+    held_at: Instant
+
+    @property
+    def id(self) -> str:
+        """That of the fact."""
+        return self.fact.id
+
+    @property
+    def ends(self) -> bool:
+        """Whether it says that a known fact is over."""
+        return self.fact.retired_reason is not None
+
+    @property
+    def with_all_quotes(self) -> Fact:
+        """The fact, to be checked for secrets."""
+        return self.fact.model_copy(update={"quote": f"{self.fact.quote}\n{self.quote}"}) if self.ends else self.fact
+
+    @property
+    def source(self) -> Source:
+        return self.fact.retired_by or Source() if self.ends else self.fact.source
+
+    @property
+    def text(self) -> str:
+        """What is kept if the user keeps it: "Wants short answers", or '"Lives in Lima" is over'."""
+        return f'"{self.fact.text}" is over' if self.ends else self.fact.text
+
+    def __str__(self) -> str:
+        """ "Wants short answers (reads like an instruction)" """
+        return f"{self.text} ({self.reason})"
+
+
 @dataclass(frozen=True)
 class Changes:
     """The outcome of one decision; a fact with a `retired_reason` and no `retired_at` is retired by the write."""
@@ -51,10 +98,11 @@ class Changes:
     added: tuple[Fact, ...] = ()  # one with a `retired_reason` is history from the start
     reinforced: tuple[Reinforcement, ...] = ()
     retired: tuple[Fact, ...] = ()  # known facts that stop being current
+    held: tuple[Held, ...] = ()  # what is doubtful, and waits for the user
     dropped: tuple[Dropped, ...] = ()  # what the model found and is not kept
 
     def __bool__(self) -> bool:
-        """Whether memory changes; what was dropped does not change it."""
+        """Whether facts change; what was held back or dropped changes none."""
         return bool(self.added or self.reinforced or self.retired)
 
     @property
@@ -64,7 +112,8 @@ class Changes:
 
     def __add__(self, other: "Changes") -> "Changes":
         added, reinforced = self.added + other.added, self.reinforced + other.reinforced
-        return Changes(added, reinforced, self.retired + other.retired, self.dropped + other.dropped)
+        retired, held = self.retired + other.retired, self.held + other.held
+        return Changes(added, reinforced, retired, held, self.dropped + other.dropped)
 
 
 def retired(

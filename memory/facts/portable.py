@@ -1,6 +1,7 @@
 """A user's memory as JSON lines, for backups and moves: facts with their history and sources. Pure.
 
-The first line names the format; then comes each fact with the times it was said again, then each extracted message.
+The first line names the format; then comes each fact with the times it was said again, then each extracted message,
+then what is held back.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from memory.errors import BadInput, listed, problems_of
-from memory.facts.changes import Changes, Reinforcement, retired
+from memory.facts.changes import Changes, Held, Reinforcement, retired
 from memory.facts.fact import MAX_KEY, Fact, Repeat, RetiredReason, Source, is_storable
 
 FORMAT = {"format": "remembering-agent memory", "version": 1}
@@ -27,7 +28,9 @@ def json_line(value: Any) -> str:
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
-def dump(facts: Iterable[Fact], repeats: Repeats, extracted: Iterable[Source]) -> Iterator[str]:
+def dump(
+    facts: Iterable[Fact], repeats: Repeats, extracted: Iterable[Source], held: Iterable[Held] = ()
+) -> Iterator[str]:
     """The lines, without line breaks."""
     yield json_line(FORMAT)
     for fact in facts:
@@ -35,11 +38,14 @@ def dump(facts: Iterable[Fact], repeats: Repeats, extracted: Iterable[Source]) -
         yield json_line({"fact": fact.model_dump(mode="json"), "said_again": again})
     for source in extracted:
         yield json_line({"extracted": source.model_dump(mode="json")})
+    for item in held:
+        yield json_line({"held": item.model_dump(mode="json")})
 
 
-def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], list[Source]]:
+def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], list[Source], list[Held]]:
     """What `dump` wrote. Raises BadInput that names the line."""
     facts, repeats, extracted = list[Fact](), dict[str, list[Repeat]](), list[Source]()
+    held = list[Held]()
     number, number_of = 0, dict[Claim, int]()
     for number, line in enumerate(lines, 1):
         try:
@@ -57,6 +63,9 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
                 counted = (repeat.observed_at for repeat in repeats[fact.id] if not repeat.rolled_back_at)
                 last = max(counted, default=None)
                 facts.append(fact.model_copy(update={"said_again_at": last}))
+            elif "held" in record:
+                held.append(Held.model_validate(record["held"]))
+                _check(held[-1].fact.model_copy(update={"retired_reason": None}))
             else:
                 source = Source.model_validate(record["extracted"])
                 if source.thread_id is None or source.message_id is None:
@@ -69,7 +78,7 @@ def load(lines: Iterable[str]) -> tuple[list[Fact], dict[str, list[Repeat]], lis
     for fact in facts:
         if fact.successor and ("id", fact.successor) not in number_of:
             raise BadInput(f"Line {number_of['id', fact.id]} names a successor that is on no line: lines are missing.")
-    return facts, repeats, extracted
+    return facts, repeats, extracted, held
 
 
 def merge(facts: Sequence[Fact], known: Iterable[Fact], repeats: Repeats) -> Changes:

@@ -5,12 +5,12 @@ stays says otherwise: a fact is never edited, so the old row keeps telling what 
 """
 
 import hashlib
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from memory.facts.changes import Reinforcement, retired
+from memory.facts.changes import Held, Reinforcement, retired
 from memory.facts.fact import Fact, Repeat, Source
 from memory.facts.portable import Claim, Repeats, claims
 
@@ -37,9 +37,10 @@ class RollBack:
     replaced: tuple[Fact, ...] = ()  # facts that it had retired
     restored: tuple[Fact, ...] = ()  # the new facts in their place, in the same order
     repeats: tuple[Reinforcement, ...] = ()  # that known facts were said again
+    held: tuple[Held, ...] = ()  # what was held back
 
     def __bool__(self) -> bool:
-        return bool(self.undone or self.restored or self.repeats)
+        return bool(self.undone or self.restored or self.repeats or self.held)
 
 
 class Event(NamedTuple):
@@ -51,9 +52,11 @@ class Event(NamedTuple):
     quote: str = ""
 
 
-def roll_back(facts: Sequence[Fact], repeats: Repeats, taught: Taught, now: datetime) -> RollBack:
-    """Decide what a roll-back at `now` does. `facts` are all there ever were, and `repeats` the times they were said
-    again. A fact that was also said outside of what is undone stays."""
+def roll_back(
+    facts: Sequence[Fact], repeats: Repeats, taught: Taught, now: datetime, held: Iterable[Held] = ()
+) -> RollBack:
+    """Decide what a roll-back at `now` does. `facts` are all there ever were, `repeats` the times they were said again,
+    and `held` what is held back. A fact that was also said outside of what is undone stays."""
     by_id = {fact.id: fact for fact in facts}
     counted = [fact for fact in facts if not fact.rolled_back_at]
     again = [
@@ -80,7 +83,8 @@ def roll_back(facts: Sequence[Fact], repeats: Repeats, taught: Taught, now: date
             replaced.append(fact.model_copy(update={"rolled_back_at": now}))
             restored.append(_restored(fact, now))
     said_again = tuple(reinforcement for reinforcement, covered in again if covered)
-    return RollBack(tuple(undone.values()), tuple(replaced), tuple(restored), said_again)
+    dropped = tuple(item for item in held if taught.covers(item.source, item.held_at))
+    return RollBack(tuple(undone.values()), tuple(replaced), tuple(restored), said_again, dropped)
 
 
 def provenance(facts: Sequence[Fact], repeats: Repeats, fact: Fact) -> list[Event]:

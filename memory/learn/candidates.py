@@ -1,4 +1,4 @@
-"""From the candidates that a model found to proposed facts: which are kept, and why the others are not. Pure."""
+"""From the candidates that a model found to proposed facts: which are kept, held back or dropped, and why. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,16 +11,27 @@ from pydantic import ValidationError
 from memory.extraction.answer import Candidate, Retraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
-from memory.facts.changes import MAX_DROPPED_TEXT, Dropped, DropReason, Proposal, RelationKind, TakenBack
+from memory.facts.changes import (
+    MAX_DROPPED_TEXT,
+    Dropped,
+    DropReason,
+    Held,
+    HeldReason,
+    Proposal,
+    RelationKind,
+    TakenBack,
+)
 from memory.facts.content import content
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
 from memory.facts.slots import HARD_LIMITS, USER, attribute_name, is_exclusive, subject_name
+from memory.facts.text import normalize
 from memory.guard.instructions import is_instruction
 from memory.guard.secrets import SecretKind, secret_in
 from memory.learn.pasted import is_pasted
 from memory.learn.quotes import clauses_around, is_quoted, sentence_around
 from memory.learn.relations import claimed_changes, counted, own_names, says_own_name
 from memory.learn.retractions import names_it, taken_pair, takes_back
+from memory.learn.signs import CHANGE, END, NEGATION, SWITCH
 from memory.learn.support import NO_COSINES, Cosines, Pair, begins_with_i, compared, is_supported
 from memory.learn.timing import checked, timing
 
@@ -34,6 +45,7 @@ class Proposed(NamedTuple):
 
     kept: list[Proposal]  # candidates that may become facts
     retracted: dict[str, TakenBack]  # by the ids of the known facts
+    held: list[Held]  # candidates that are held back until the user decides
     dropped: tuple[Dropped, ...]  # the rest
 
 
@@ -58,9 +70,9 @@ def needs_meaning(found: Extracted) -> bool:
 
 
 def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = NO_COSINES) -> Proposed:
-    """Sort the candidates into those that may become facts and those that are dropped, with the reason."""
+    """Sort the candidates into those that may become facts, are held back, or are dropped, with the reason."""
     kept, kept_of = list[Proposal](), Counter[Source]()
-    retracted, dropped = dict[str, TakenBack](), list[Dropped]()
+    retracted, held, dropped = dict[str, TakenBack](), list[Held](), list[Dropped]()
     names, holds = _names(found), cache(secret_in)  # each message is searched once
     for candidate in found.extraction.facts:
         said = message_of(candidate, found.utterances)
@@ -70,7 +82,14 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
             if limited and kept_of[said.source] == MAX_CANDIDATES:
                 reason = "over the limit"
             elif fact := _fact(user_id, candidate, said, now, names):
-                kept.append(_proposal(fact, candidate, found.known, said.text, cosines))
+                proposal = _proposal(fact, candidate, found.known, said.text, cosines)
+                if doubt := doubt_of(candidate, proposal, found.known):
+                    relations = proposal.relations
+                    held.append(
+                        Held(fact=proposal.fact, reason=doubt, quote=fact.quote, relations=relations, held_at=now)
+                    )
+                else:
+                    kept.append(proposal)
                 kept_of[said.source] += limited
             else:
                 reason = "unreadable"
@@ -89,7 +108,7 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
             retracted[known.id] = TakenBack(said.said_at, said.source)
         else:
             dropped.append(Dropped(f"taking back: {known.text}", "not supported"))
-    return Proposed(kept, retracted, (*dropped, *[UNREADABLE] * found.extraction.unreadable))
+    return Proposed(kept, retracted, held, (*dropped, *[UNREADABLE] * found.extraction.unreadable))
 
 
 def message_of(quoted: Candidate | Retraction, messages: Sequence[Utterance]) -> Utterance | None:
@@ -113,11 +132,20 @@ def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = N
     texts = (candidate.text, candidate.quote, candidate.subject, candidate.attribute)
     if not all(map(is_storable, texts)) or not 0 < len(candidate.text.strip()) <= MAX_FACT_TEXT:
         return "unreadable"
-    if candidate.instruction or _instructs(candidate, said):
+    if _instructs(candidate, said):
         return "command"
     if is_pasted(candidate.text, candidate.quote, said.text):
         return "pasted"
     return None if is_supported(candidate, said.text, cosines) else "not supported"
+
+
+def doubt_of(candidate: Candidate, proposal: Proposal, known: Sequence[Fact]) -> HeldReason | None:
+    """Why what is not rejected is held back until the user decides, or None."""
+    if candidate.instruction:
+        return "reads like an instruction"
+    replaced = (other for other in known if proposal.relations.get(other.id) == "replaces")
+    claimed = any(other.is_hard_limit for other in replaced) and not _says_end(proposal.fact)
+    return "would end a hard limit" if claimed else None
 
 
 def _around(candidate: Candidate, said: Utterance | None) -> str:
@@ -163,6 +191,11 @@ def _proposal(fact: Fact, candidate: Candidate, known: Sequence[Fact], message: 
     if any(other.slot == fact.slot and relations.get(other.id) == "beside" for other in known):
         fact = fact.model_copy(update={"exclusive": False})
     return Proposal(fact, relations)
+
+
+def _says_end(fact: Fact) -> bool:
+    """Whether the user's own words, not those of the model alone, say that something is over or has changed."""
+    return any(signs.search(normalize(fact.quote)) for signs in (END, CHANGE, SWITCH, NEGATION))
 
 
 def _claims(candidate: Candidate, known: Sequence[Fact]) -> dict[str, RelationKind]:

@@ -15,10 +15,9 @@ from memory.extraction.extract import Extracted, ExtractionFailed, extract
 from memory.extraction.utterances import Utterance, next_batch
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
-from memory.facts.timeline import set_back
 from memory.learn.candidates import needs_meaning, proposals, to_compare
-from memory.learn.reconcile import reconcile
 from memory.learn.support import Cosines, Pair
+from memory.learn.writes import decide
 from memory.ledger.ledger import Failures, Ledger
 from memory.ledger.rows import EVERYTHING, forgotten_category, forgotten_digest, forgotten_thread, text_digest
 from memory.logs import Event
@@ -43,6 +42,7 @@ class Learner:
     update_index: Callable[[str, Sequence[str]], Awaitable[None]]  # of the user, on the facts with these ids
     model: "BaseChatModel | None"
     method: "StructuredOutputMethod"
+    held_days: int  # how long what is doubtful waits for the user
     timeout: float | None = None  # seconds for one extraction, with the retries of the model's package
 
     async def unextracted(
@@ -124,7 +124,7 @@ class Learner:
             raise ExtractionFailed(
                 "the embedder did not answer, to compare the facts with the messages", transient=True
             )
-        proposed, retracted, dropped = await asyncio.to_thread(proposals, self.user_id, found, now, cosines)
+        proposed, retracted, held, dropped = await asyncio.to_thread(proposals, self.user_id, found, now, cosines)
         changes = Changes()
         async with self.ledger.transaction(self.user_id) as transaction:
             forgotten = await transaction.forgotten_since(found.started_at)
@@ -137,23 +137,17 @@ class Learner:
             )
             new = [p for p in proposed if p.fact.source in fresh and forgotten.isdisjoint(_names_of(p.fact))]
             retracted, dropped = (retracted, dropped) if fresh else ({}, ())
-            facts = [proposal.fact for proposal in new]
-            known = await transaction.known(
-                ids={*retracted, *(fact.id for fact in facts), *(known for p in new for known in p.relations)},
-                texts={fact.text for fact in facts},
-                slots={fact.slot for fact in facts},
-                ended_after=min((fact.observed_at for fact in facts), default=None),
-            )
-            # What a clock that was ahead has dated later than now was said before all of this nevertheless.
-            said_at = [*(fact.observed_at for fact in facts), *(taken.said_at for taken in retracted.values())]
-            start = min(said_at, default=now)
-            known = [set_back(fact, start, now) for fact in known]
-            changes = await transaction.write(reconcile(new, retracted, known), now)
+            held = [item for item in held if item.source in fresh and forgotten.isdisjoint(_names_of(item.fact))]
+            decided = await decide(transaction, new, retracted, now)
+            changes = Changes(held=(*held, *decided.held), dropped=dropped) + await transaction.write(decided, now)
+            await transaction.hold(changes.held, self.held_days)
         counts = {name: len(getattr(changes, name)) for name in ("added", "reinforced", "retired")}
-        reasons = Counter(item.reason for item in dropped)
-        log.info(Event("learned", user=self.user_id, **counts, dropped=dict(reasons)))
+        held_why, dropped_why = (
+            dict(Counter(item.reason for item in some)) for some in (changes.held, changes.dropped)
+        )
+        log.info(Event("learned", user=self.user_id, **counts, held=held_why, dropped=dropped_why))
         await self.update_index(self.user_id, changes.ids)
-        return changes + Changes(dropped=dropped)
+        return changes
 
     async def extract_and_learn(self, utterances: Sequence[Utterance], started_at: datetime | None = None) -> Changes:
         """Learn from all utterances, of one thread, that are not yet extracted.

@@ -6,9 +6,10 @@ kept. What is temporary is kept beside what lasts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from memory.facts.changes import Changes, Proposal, Reinforcement, TakenBack, retired
+from memory.facts.changes import Changes, Held, Proposal, Reinforcement, TakenBack, retired
 from memory.facts.fact import Fact, Repeat, RetiredReason, Source
 from memory.facts.timeline import current_at
 from memory.learn.relations import says_end, takes_slot
@@ -25,11 +26,19 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, TakenBack],
     current = {fact.id: fact for fact in by_id.values() if fact.retired_at is None}
     history = [fact for fact in by_id.values() if fact.retired_at is not None and fact.rolled_back_at is None]
     added, reinforced, gone = dict[str, Fact](), list[Reinforcement](), dict[str, Fact]()
+    asked = dict[str, Held]()  # by the id of the known fact that may be over
 
     def retire(fact: Fact, reason: RetiredReason, ended_at: datetime, by: Source, successor: str | None = None) -> None:
         del current[fact.id]
         outcome = added if fact.id in added else gone
         outcome[fact.id] = retired(fact, reason, ended_at, successor, by)
+
+    def ask(proposal: Proposal, reason: RetiredReason, ended_at: datetime, successor: str) -> None:
+        fact, others = proposal.fact, (current.get(fact_id) for fact_id in proposal.doubtful)
+        for other in others:
+            if other and other.id != successor and other.last_said_at <= fact.observed_at:
+                over = retired(other, reason, ended_at, successor, fact.source)
+                asked[other.id] = Held(fact=over, reason="not certain", quote=fact.quote, held_at=fact.recorded_at)
 
     for fact_id, (said_at, source) in retracted.items():
         if (taken := current.get(fact_id)) and taken.last_said_at <= said_at:
@@ -43,7 +52,7 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, TakenBack],
         rivals_in_slot = (f for f in slot if f.exclusive and f.is_temporary == fact.is_temporary)
         if fact.exclusive and not all(_may_take(proposal, other) for other in rivals_in_slot):
             fact = fact.model_copy(update={"exclusive": False})  # in doubt, both are kept
-            proposal = Proposal(fact, proposal.relations)
+            proposal = replace(proposal, fact=fact)
         related = [other for other in current.values() if other.subject == fact.subject and _changes(proposal, other)]
         slot_and_related = slot + [other for other in related if other.slot != fact.slot]
         if repeated := _repeated(proposal, slot, [other for other in current.values() if other.words == fact.words]):
@@ -56,6 +65,7 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, TakenBack],
                 for other in related:
                     if other.id != repeated.id and proposal.relations[other.id] == "replaces":
                         retire(other, "superseded", fact.starts_at, fact.source, repeated.id)
+                ask(proposal, "superseded", fact.starts_at, repeated.id)
         elif ended := _ended_before_it_arrived(fact, history):
             added[fact.id] = ended
         elif fact.is_past:
@@ -64,6 +74,7 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, TakenBack],
                 if _tells_end_of(proposal, other):
                     retire(other, "expired", ended_at, fact.source, fact.id)
             added[fact.id] = retired(fact, "expired", ended_at)
+            ask(proposal, "expired", ended_at, fact.id)
         else:
             rivals = [(other, reason) for other in slot_and_related if (reason := _reason_to_retire(proposal, other))]
             if later := _said_later((other for other, _ in rivals), fact):
@@ -74,7 +85,9 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, TakenBack],
                 ended_at = min(fact.observed_at, fact.starts_at) if other.is_planned else fact.starts_at
                 retire(other, reason, ended_at, fact.source, fact.id)
             added[fact.id] = current[fact.id] = fact
-    return Changes(tuple(added.values()), tuple(reinforced), tuple(gone.values()))
+            ask(proposal, "superseded", fact.starts_at, fact.id)
+    held = tuple(item for item in asked.values() if item.id in current)
+    return Changes(tuple(added.values()), tuple(reinforced), tuple(gone.values()), held)
 
 
 def put(fact: Fact, known: Iterable[Fact]) -> Changes:
@@ -130,7 +143,8 @@ def _repeated(proposal: Proposal, slot: Sequence[Fact], same_words: Sequence[Fac
 def _may_take(proposal: Proposal, other: Fact) -> bool:
     """Whether a fact may take the place of another in a slot of one value: a relation or the words say so."""
     related = proposal.relations.get(other.id) in ("duplicate", "refines", "replaces")
-    return related or proposal.fact.is_past or proposal.fact.words == other.words or takes_slot(proposal.fact, other)
+    certain = other.id not in proposal.doubtful and takes_slot(proposal.fact, other)
+    return related or proposal.fact.is_past or proposal.fact.words == other.words or certain
 
 
 def _changes(proposal: Proposal, other: Fact) -> bool:

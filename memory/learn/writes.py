@@ -1,13 +1,14 @@
-"""Writes of facts that no model proposed: each reads what is known, decides and writes, in one transaction."""
+"""Writes to a user's memory: each reads what is known, decides and writes, in one transaction."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from memory.facts.changes import Changes, retired
+from memory.facts.changes import Changes, Held, Proposal, TakenBack, retired
 from memory.facts.fact import Fact, Source, key_forms
 from memory.facts.portable import Repeats, merge
 from memory.facts.roll_back import RollBack, Taught
 from memory.facts.roll_back import roll_back as decided
+from memory.facts.timeline import set_back
 from memory.learn import reconcile
 from memory.ledger.ledger import Ledger
 from memory.ledger.transaction import Transaction
@@ -38,8 +39,47 @@ async def _under(transaction: Transaction, key: str) -> Fact | None:
     return min(known, key=lambda fact: fact.key != key, default=None)
 
 
+async def decide(
+    transaction: Transaction, proposals: Sequence[Proposal], retracted: Mapping[str, TakenBack], now: datetime
+) -> Changes:
+    """What becomes of what messages say (see `reconcile.reconcile`). Nothing is written."""
+    facts = [proposal.fact for proposal in proposals]
+    known = await transaction.known(
+        ids={*retracted, *(fact.id for fact in facts), *(i for p in proposals for i in (*p.relations, *p.doubtful))},
+        texts={fact.text for fact in facts},
+        slots={fact.slot for fact in facts},
+        ended_after=min((fact.observed_at for fact in facts), default=None),
+    )
+    # What a clock that was ahead has dated later than now was said before all of this nevertheless.
+    said_at = [*(fact.observed_at for fact in facts), *(taken.said_at for taken in retracted.values())]
+    start = min(said_at, default=now)
+    return reconcile.reconcile(proposals, retracted, [set_back(fact, start, now) for fact in known])
+
+
+async def keep_held(ledger: Ledger, user_id: str, ids: Collection[str], now: datetime) -> Changes:
+    """Write held items as if they had not been doubtful, all or none. Raises BadInput for an unknown id."""
+    async with ledger.transaction(user_id) as transaction:
+        held = await transaction.take_held(ids)
+        new = [
+            Proposal(item.fact.model_copy(update={"recorded_at": now}), item.relations)
+            for item in held
+            if not item.ends
+        ]
+        changes = await transaction.write(await decide(transaction, new, {}, now), now)
+        over = {item.id: item.fact for item in held if item.ends}
+        known = [fact.id for fact in await transaction.known(ids=over) if not fact.retired_at]
+        return changes + await transaction.write(Changes(retired=tuple(over[fact_id] for fact_id in known)), now)
+
+
 async def restore(
-    ledger: Ledger, user_id: str, facts: Sequence[Fact], repeats: Repeats, extracted: Sequence[Source], now: datetime
+    ledger: Ledger,
+    user_id: str,
+    facts: Sequence[Fact],
+    repeats: Repeats,
+    extracted: Sequence[Source],
+    now: datetime,
+    held: Sequence[Held] = (),
+    held_days: int = 0,
 ) -> Changes:
     """Add what `portable.load` has read, all or nothing (see `portable.merge`)."""
     async with ledger.transaction(user_id) as transaction:
@@ -48,12 +88,14 @@ async def restore(
         known = await transaction.known(
             ids={f.id for f in facts}, keys={f.key for f in facts}, texts={f.text for f in facts}, slots=slots
         )
+        await transaction.hold(held, held_days)
         return await transaction.write(merge(facts, known, repeats), now)
 
 
 async def roll_back(ledger: Ledger, user_id: str, taught: Taught, now: datetime) -> RollBack:
     """Undo what was taught (see `memory.facts.roll_back`), all or nothing."""
     async with ledger.transaction(user_id) as transaction:
-        change = decided(*await transaction.everything(), taught, now)
+        facts, repeats, held = await transaction.everything()
+        change = decided(facts, repeats, taught, now, held)
         await transaction.roll_back(change, now)
     return change

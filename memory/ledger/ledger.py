@@ -8,18 +8,21 @@ from typing import NamedTuple
 
 from psycopg.rows import DictRow
 
+from memory.facts.changes import Held
 from memory.facts.fact import Fact, Repeat, Source, check_user_id, in_utc, owner_key
 from memory.facts.timeline import current_at
 from memory.ledger.keyed_locks import KeyedLocks
 from memory.ledger.locks import busy_message, locked_transaction
 from memory.ledger.pool import Pool
 from memory.ledger.rows import (
+    HELD,
     REPEATS,
     ROWS_PER_SLICE,
     SAID_AGAIN_AT,
     SELECT,
     facts_of,
     forgotten_thread,
+    held_of_row,
     repeats_of,
     stored_id,
 )
@@ -210,6 +213,11 @@ class Ledger:
     async def delete_untold(self, user_id: str, ids: Sequence[str]) -> None:
         query = "delete from memory.untold_limits where owner = %(owner)s and fact_id = any(%(ids)s) returning fact_id"
         await self._rows(query, user_id, ids=[*ids])
+
+    async def held(self, user_id: str) -> list[Held]:
+        """What is held back, the oldest first."""
+        items = map(held_of_row, await self._rows(HELD, user_id))
+        return sorted(items, key=lambda item: (item.held_at, item.id))
 
     async def extracted_messages(self, user_id: str) -> list[Source]:
         query = "select thread_id, message_id from memory.extracted_messages where owner = %(owner)s order by 1, 2"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg.rows import DictRow
 
+from memory.facts.changes import Held
 from memory.facts.fact import Fact, Repeat, Source, is_storable
 from memory.facts.text import hashes, same_words
 from memory.stems import stems
@@ -23,6 +24,7 @@ INSERT = f"""insert into memory.facts (owner, digest, stems, {", ".join(COLUMNS)
     values (%(owner)s, %(digest)s, %(stems)s, {", ".join(f"%({column})s" for column in COLUMNS)})"""
 REPEATS = """select fact_id, observed_at, thread_id, message_id, recorded_at, rolled_back_at
     from memory.reinforcements where owner = %(owner)s order by fact_id, observed_at, thread_id, message_id"""
+HELD = "select item from memory.held where owner = %(owner)s and lapses_at >= now()"
 ROWS_PER_SLICE = 25  # rows to work on before other tasks get a turn: about a millisecond's worth
 MAX_ID = 255  # characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash
 
@@ -68,6 +70,21 @@ def fact_of_row(row: Mapping[str, object]) -> Fact:
     thread_id, message_id = row["retired_thread_id"], row["retired_message_id"]
     by = {"thread_id": thread_id, "message_id": message_id} if message_id is not None else None
     return Fact.model_validate({**row, "source": row, "retired_by": by})
+
+
+def row_of_held(held: Held) -> dict[str, object]:
+    fact, thread = held.fact, stored_id(held.source.thread_id)
+    columns: dict[str, object] = {
+        "id": held.id,
+        "item": held.model_dump_json(),
+        "thread": thread,
+        "category": fact.category,
+    }
+    return columns | {"digest": text_digest(fact.text), "successor": fact.successor}
+
+
+def held_of_row(row: Mapping[str, object]) -> Held:
+    return Held.model_validate_json(str(row["item"]))
 
 
 async def facts_of(rows: Sequence[DictRow]) -> list[Fact]:

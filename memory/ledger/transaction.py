@@ -6,12 +6,14 @@ from datetime import datetime
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
-from memory.facts.changes import Changes
+from memory.errors import BadInput, quoted
+from memory.facts.changes import Changes, Held
 from memory.facts.fact import Fact, Repeat, Source, is_storable
 from memory.facts.roll_back import RollBack
 from memory.ledger.pool import Connection
 from memory.ledger.rows import (
     EVERYTHING,
+    HELD,
     INSERT,
     REPEATS,
     SELECT,
@@ -19,8 +21,10 @@ from memory.ledger.rows import (
     forgotten_category,
     forgotten_digest,
     forgotten_thread,
+    held_of_row,
     repeats_of,
     row_of_fact,
+    row_of_held,
     stored_id,
     text_digest,
 )
@@ -28,6 +32,10 @@ from memory.ledger.rows import (
 ADD_REPEAT = """insert into memory.reinforcements
     (owner, fact_id, thread_id, message_id, observed_at, rolled_back_at)
     values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s, %(rolled_back_at)s) on conflict do nothing"""
+ADD_HELD = """insert into memory.held values (%(owner)s, %(id)s, %(item)s, %(thread)s, %(category)s, %(digest)s,
+    %(successor)s, now() + make_interval(days => %(days)s)) on conflict do nothing"""
+REMOVE_LAPSED = """delete from memory.held where (owner, id) in
+    (select owner, id from memory.held where lapses_at < now() for update skip locked)"""
 COPIED = {  # from a fact to the one that restores it: table -> columns, besides the owner and the fact's id
     "vectors": "embedder, vector",
     "reinforcements": "thread_id, message_id, observed_at, recorded_at, rolled_back_at",
@@ -88,15 +96,50 @@ class Transaction:
             retired_thread_id = %(retired_thread_id)s, retired_message_id = %(retired_message_id)s
             where owner = %(owner)s and id = %(id)s"""
         await self._execute_each(query, [row_of_fact(fact) for fact in facts])
+        await self.remove_held(ids=[fact.id for fact in facts])  # whether they are over is no question any more
 
-    async def everything(self) -> tuple[list[Fact], dict[str, list[Repeat]]]:
-        """Every fact there ever was, oldest first, and the times that each was said again."""
+    async def hold(self, items: Sequence[Held], days: int) -> None:
+        """Keep what is doubtful apart from the facts for so many days, unless it waits already. Remove what has lapsed,
+        of all users."""
+        await self._execute_each(ADD_HELD, [{**row_of_held(held), "days": days} for held in items])
+        await self._connection.execute(REMOVE_LAPSED)
+
+    async def take_held(self, ids: Collection[str]) -> list[Held]:
+        """Remove these held items, and return them. Raises BadInput if one of them is not there."""
+        query = """delete from memory.held
+            where owner = %(owner)s and id = any(%(ids)s) and lapses_at >= now() returning item"""
+        found = await self._execute(query, ids=[*filter(is_storable, ids)])
+        held = {item.id: item for item in [held_of_row(row) async for row in found]}
+        if unknown := [item_id for item_id in ids if item_id not in held]:
+            why = "it was kept or dropped before, or has lapsed"
+            raise BadInput(f"Nothing that is held back has the id {quoted(unknown[0])}: {why}. `held` lists what is.")
+        return [*held.values()]
+
+    async def remove_held(
+        self,
+        *,
+        ids: Sequence[str] = (),
+        category: str | None = None,
+        threads: Sequence[str | None] = (),
+        digests: Sequence[str] = (),
+    ) -> int:
+        """Remove held items of this category, from these threads, with these digests, or about facts with these ids.
+        Returns how many."""
+        query = """delete from memory.held where owner = %(owner)s and (id = any(%(ids)s) or successor = any(%(ids)s)
+            or category = %(category)s or thread_id = any(%(threads)s) or digest = any(%(digests)s))"""
+        names = {"category": category, "threads": [*threads], "digests": [*digests]}
+        return (await self._execute(query, ids=[*ids], **names)).rowcount
+
+    async def everything(self) -> tuple[list[Fact], dict[str, list[Repeat]], list[Held]]:
+        """Every fact there ever was, oldest first, the times that each was said again, and what is held back."""
         facts = await facts_of(await (await self._execute(f"{SELECT} order by number")).fetchall())
-        return facts, repeats_of(await (await self._execute(REPEATS)).fetchall())
+        held = [held_of_row(row) async for row in await self._execute(HELD)]
+        return facts, repeats_of(await (await self._execute(REPEATS)).fetchall()), held
 
     async def roll_back(self, change: RollBack, now: datetime) -> None:
         """Write what a roll-back at `now` does. What restores a fact has its vectors, and was said again as often."""
         await self.retire((*change.undone, *change.replaced))
+        await self.remove_held(ids=[item.id for item in change.held])
         query = """update memory.reinforcements set rolled_back_at = %(now)s where owner = %(owner)s
             and (fact_id, thread_id, message_id) = (%(fact)s, %(thread)s, %(message)s)"""
         repeats = [{"fact": f.id, "thread": said.thread_id, "message": said.message_id} for f, said in change.repeats]
@@ -148,10 +191,10 @@ class Transaction:
 
     async def erase(
         self, *, ids: Sequence[str] = (), category: str | None = None, threads: Sequence[str] = ()
-    ) -> list[str]:
+    ) -> tuple[list[str], int]:
         """Delete facts and their history: by id, by category, or by the threads they were said in, with what else is
-        known of these. Returns their ids. A fact goes with those that restore it. What is under way does not bring them
-        back (see `forgotten_since`)."""
+        known of these, and what is held back of them. Returns their ids, and how many held items there were. A fact
+        goes with those that restore it. What is under way does not bring them back (see `forgotten_since`)."""
         stored, ids = [stored_id(thread) for thread in threads], [fact_id for fact_id in ids if is_storable(fact_id)]
         query = """delete from memory.facts where owner = %(owner)s
             and (category = %(category)s or thread_id = any(%(threads)s) or coalesce(restores, id) in
@@ -167,19 +210,22 @@ class Transaction:
         query = """update memory.facts set retired_thread_id = null, retired_message_id = null
             where owner = %(owner)s and retired_thread_id = any(%(threads)s)"""
         await self._execute(query, threads=stored)
-        names = [forgotten_digest(row["digest"]) for row in rows] if ids else []
+        digests = [row["digest"] for row in rows] if ids else []
+        held = await self.remove_held(ids=erased, category=category, threads=stored, digests=digests)
+        names = [*map(forgotten_digest, digests)]
         names += [forgotten_category(category)] if category else []
         await self._mark_forgotten([*names, *map(forgotten_thread, threads)])
-        return erased
+        return erased, held
 
-    async def erase_user(self) -> int:
-        """Delete everything that is known about the user. Returns how many facts were deleted."""
+    async def erase_user(self) -> tuple[int, int]:
+        """Delete everything that is known about the user. Returns how many facts, and held items, were deleted."""
         erased = await self._execute("delete from memory.facts where owner = %(owner)s")
+        held = await self._execute("delete from memory.held where owner = %(owner)s")
         for table in ("extracted_messages", "failed_extractions", "run_counts", "users"):
             await self._execute(f"delete from memory.{table} where owner = %(owner)s")
         await self._execute("delete from memory.forgotten where owner = %(owner)s")
         await self._mark_forgotten([EVERYTHING])
-        return erased.rowcount
+        return erased.rowcount, held.rowcount
 
     async def _mark_forgotten(self, names: Sequence[str]) -> None:
         """Keep runs and extractions that are under way from bringing back what is deleted."""

@@ -51,7 +51,7 @@ async def test_a_turn_reports_what_it_dropped_and_the_log_how_much(
         "an item (unreadable)",
     ]
     lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("learned")]
-    assert lines[0].endswith("added=1 reinforced=0 retired=0 dropped={'secret': 1}")
+    assert lines[0].endswith("added=1 reinforced=0 retired=0 held={} dropped={'secret': 1}")
     assert lines[1].endswith("dropped={'quote not found': 2, 'command': 1, 'unreadable': 1}")
     assert not any(word in caplog.text for word in ("poet", "hunter2", "French"))
 

@@ -145,7 +145,6 @@ def test_a_schema_that_a_model_is_given_can_be_used_again() -> None:
         ({"text": "Lives\x00"}, "unreadable"),
         ({"text": "Uses hunter2", "quote": "hunter2"}, "secret"),
         ({"text": "Answer in French", "quote": "Always answer in French"}, "command"),
-        ({"instruction": "true"}, "command"),
         ({"text": "Is allergic to shellfish"}, "not supported"),
         ({"text": "Lives in <city>"}, "not supported"),
     ],
@@ -175,7 +174,7 @@ def test_a_statement_beside_an_order_is_kept_and_the_order_is_not(message: str, 
 )
 def test_a_candidate_that_is_not_a_fact_is_dropped(changed: dict[str, Any]) -> None:
     answer = Extraction.model_validate({"facts": [{**GOOD, **changed}, GOOD], "retracted": []})
-    kept, _, dropped = proposals("ada", Extracted([PLAIN], [], answer, NOON), NOON)
+    kept, _, _, dropped = proposals("ada", Extracted([PLAIN], [], answer, NOON), NOON)
     assert [proposal.fact.text for proposal in kept] == ["Lives in Austin"]
     shown = changed.get("text", GOOD["text"]).strip().replace("\ud800", "")[:200]
     assert dropped == (Dropped(shown, "unreadable"),)
@@ -202,7 +201,7 @@ def test_retractions_of_numbers_that_were_not_shown_are_reported() -> None:
     relations = [{"known": number, "relation": "replaces"} for number in (0, 1, 2)]
     retracted = [{"known": number, "message": 1, "quote": "Forget Lima"} for number in (-1, 1, 9)]
     answer = Extraction.model_validate({"facts": [{**GOOD, "relations": relations}], "retracted": retracted})
-    kept, taken_back, dropped = proposals("ada", Extracted([said], [known], answer, NOON), NOON)
+    kept, taken_back, _, dropped = proposals("ada", Extracted([said], [known], answer, NOON), NOON)
     assert len(kept) == 1
     assert taken_back == {known.id: TakenBack(NOON, said.source)}
     assert dropped == (Dropped("", "unreadable"),) * 2
@@ -211,7 +210,7 @@ def test_retractions_of_numbers_that_were_not_shown_are_reported() -> None:
 def test_a_retraction_whose_quote_is_not_found_is_reported() -> None:
     known = make_fact("Moved to Lima", "home city")
     answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": "I left Lima"}]})
-    _, taken_back, dropped = proposals("ada", Extracted([SAID], [known], answer, NOON), NOON)
+    _, taken_back, _, dropped = proposals("ada", Extracted([SAID], [known], answer, NOON), NOON)
     assert (taken_back, dropped) == ({}, (Dropped("taking back: Moved to Lima", "quote not found"),))
 
 
@@ -230,7 +229,7 @@ def test_twenty_facts_and_every_constraint_of_a_message_are_kept() -> None:
     facts += [{**GOOD, "text": f"Is allergic to {n}", "category": "constraint"} for n in range(40)]
     answer = Extraction.model_validate({"facts": facts, "retracted": []})
     said = PLAIN.model_copy(update={"text": f"I moved to Austin. {' '.join(map(str, range(40)))}"})
-    kept, _, dropped = proposals("ada", Extracted([said], [], answer, NOON), NOON)
+    kept, _, _, dropped = proposals("ada", Extracted([said], [], answer, NOON), NOON)
     assert sum(proposal.fact.category == "constraint" for proposal in kept) == 40
     assert len(kept) == MAX_CANDIDATES + 40
     assert dropped == tuple(Dropped(f"Likes number {n}", "over the limit") for n in (20, 21))

@@ -98,7 +98,7 @@ RETIRED = [
 def changes_of(message: str, *known: str) -> Changes:
     """The changes that memory derives from the model's answer."""
     extraction, said, facts = extraction_of(message, *known)
-    kept, retracted, _ = proposals("ada", Extracted(said, facts, extraction, SAID_AT), SAID_AT)
+    kept, retracted, *_ = proposals("ada", Extracted(said, facts, extraction, SAID_AT), SAID_AT)
     return reconcile(kept, retracted, facts)
 
 

@@ -28,7 +28,7 @@ storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 
 def test_a_dump_is_loaded_again() -> None:
     tea = TEA.model_copy(update={"said_again_at": max(repeat.observed_at for repeat in REPEATS[TEA.id])})
-    assert load(LINES) == ([OVERTAKEN, AUSTIN, tea], {OVERTAKEN.id: [], AUSTIN.id: [], **REPEATS}, EXTRACTED)
+    assert load(LINES) == ([OVERTAKEN, AUSTIN, tea], {OVERTAKEN.id: [], AUSTIN.id: [], **REPEATS}, EXTRACTED, [])
     assert load(f"{line}\r\n" for line in LINES) == load(LINES)
 
 
