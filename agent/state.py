@@ -85,17 +85,18 @@ class Input(TypedDict):
 
 
 class MemoryChanges(TypedDict):
-    """What a turn changed in long-term memory, as the texts of facts, and what it did not keep; clients show it."""
+    """What a turn changed in long-term memory, and what it held back or did not keep, as texts; clients show it."""
 
     added: list[str]
     history: list[str]  # new facts that no longer held when they were recorded
     reinforced: list[str]
     retired: list[str]
+    held: list[str]  # what is doubtful, until the user keeps it: "Wants short answers (reads like an instruction)"
     dropped: list[str]  # what the model found and is not kept: "Lives in Lima (quote not found)"
 
 
 def changed_facts(changes: Changes) -> dict[str, list[Fact]]:
-    """The facts that were changed, under the keys of MemoryChanges but `dropped`."""
+    """The facts that were changed, under the keys of MemoryChanges but `held` and `dropped`."""
     history = [fact for fact in changes.added if fact.retired_reason]
     added = [fact for fact in changes.added if not fact.retired_reason]
     reinforced = [reinforcement.fact for reinforcement in changes.reinforced]
@@ -104,7 +105,7 @@ def changed_facts(changes: Changes) -> dict[str, list[Fact]]:
 
 def memory_changes(changes: Changes) -> MemoryChanges:
     texts = {key: [fact.text for fact in facts] for key, facts in changed_facts(changes).items()}
-    return cast(MemoryChanges, texts | {"dropped": [*map(str, changes.dropped)]})
+    return cast(MemoryChanges, texts | {"held": [*map(str, changes.held)], "dropped": [*map(str, changes.dropped)]})
 
 
 def retired_limits(facts: Sequence[Fact]) -> str:

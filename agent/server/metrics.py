@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from agent.identity import open_stores
 from agent.persistence import open_pools
-from memory.facts.changes import Changes, DropReason
+from memory.facts.changes import Changes, DropReason, HeldReason
 from memory.facts.fact import RetiredReason
 
 Turn: TypeAlias = Literal["replied", "no reply", "refused"]
@@ -31,6 +31,7 @@ ADDED = Counter("memory_facts_added", "Facts that were learned from messages.")
 REINFORCED = Counter("memory_facts_reinforced", "Known facts that were said again.")
 RETIRED = Counter("memory_facts_retired", "Facts that stopped holding because of a message, by reason.", ["reason"])
 DROPPED = Counter("memory_facts_dropped", "What extraction found and was not kept, by reason.", ["reason"])
+HELD = Counter("memory_held", "What is doubtful and was held back until the user decides, by reason.", ["reason"])
 EXTRACTION_LAG = Histogram(
     "memory_extraction_lag_seconds",
     "Seconds from when a message was said until its facts were in the ledger.",
@@ -38,7 +39,13 @@ EXTRACTION_LAG = Histogram(
 )
 
 # A series that is there from the start has the value 0, from which Prometheus can compute a rate.
-for counter, values in ((TURNS, Turn), (FAILURES, Step), (RETIRED, RetiredReason), (DROPPED, DropReason)):
+for counter, values in (
+    (TURNS, Turn),
+    (FAILURES, Step),
+    (RETIRED, RetiredReason),
+    (DROPPED, DropReason),
+    (HELD, HeldReason),
+):
     for value in get_args(values):
         counter.labels(value)
 
@@ -57,6 +64,8 @@ def count_learned(changes: Changes, said_at: Sequence[datetime], now: datetime) 
     REINFORCED.inc(len(changes.reinforced))
     for fact in changes.retired:
         RETIRED.labels(fact.retired_reason).inc()
+    for held in changes.held:
+        HELD.labels(held.reason).inc()
     for dropped in changes.dropped:
         DROPPED.labels(dropped.reason).inc()
     for moment in said_at:

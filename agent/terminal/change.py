@@ -1,8 +1,10 @@
-"""The commands that change what is known: observe, catch-up, import and forget."""
+"""The commands that change what is known: observe, catch-up, held, import and forget."""
 
+import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, get_args
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -11,6 +13,7 @@ from agent.terminal.app import (
     FAILED,
     JsonOption,
     UserOption,
+    app,
     command,
     explained,
     opened,
@@ -19,12 +22,13 @@ from agent.terminal.app import (
     start,
 )
 from agent.terminal.output import counted
-from agent.terminal.show import WHEN, fact_json, fact_of, time_of
+from agent.terminal.show import ID_NEEDED, ID_SHOWN, WHEN, fact_json, fact_of, time_of
 from memory.errors import AgentMemoryError, BadInput, quoted
 
 if TYPE_CHECKING:
     from agent.persistence import Services
     from memory.facts.changes import Changes
+    from memory.user_memory import UserMemory
 
 MAX_UNANSWERED = 2  # threads for which the model may fail before `catch-up` leaves the others to its next run
 
@@ -45,7 +49,7 @@ async def observe(
     from langchain_core.messages import HumanMessage
 
     from agent.extraction_schedule import message_problem, with_extraction_model
-    from agent.state import changed_facts, memory_changes
+    from agent.state import changed_facts
     from memory.extraction.extract import ExtractionFailed
 
     for number, line in enumerate(said, 1):
@@ -60,16 +64,27 @@ async def observe(
             changes, failure = error.learned, error
     if as_json:
         facts = {key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()}
-        output.print_json({**facts, "dropped": dropped_json(changes)})
+        output.print_json({**facts, **unknown_json(changes)})
     else:
-        output.line_or_note(output.changes_line(memory_changes(changes)), "" if failure else "no new facts")
-        output.line_or_note("", output.dropped_line(memory_changes(changes)))
+        show_changes(changes, "" if failure else "no new facts")
     if failure:
         raise failure
 
 
-def dropped_json(changes: "Changes") -> list[dict[str, str]]:
-    return [dropped._asdict() for dropped in changes.dropped]
+def show_changes(changes: "Changes", empty: str) -> None:
+    """What was learned, on standard output, and what was not, on standard error."""
+    from agent.state import memory_changes
+
+    shown = memory_changes(changes)
+    output.line_or_note(output.changes_line(shown), empty)
+    output.line_or_note("", output.held_line(shown, "see `python -m agent held`"))
+    output.line_or_note("", output.dropped_line(shown))
+
+
+def unknown_json(changes: "Changes") -> dict[str, list[Any]]:
+    """What was held back or dropped."""
+    held = [{"id": item.id, "text": item.text, "reason": item.reason} for item in changes.held]
+    return {"held": held, "dropped": [dropped._asdict() for dropped in changes.dropped]}
 
 
 @command
@@ -83,7 +98,7 @@ async def catch_up(
     """Extract facts from messages that are still waiting. The exit code is 1 if some could not be extracted."""
     async with opened() as services:
         from agent.extraction_schedule import catch_up_thread, given_up_utterances, with_extraction_model
-        from agent.state import changed_facts, memory_changes
+        from agent.state import changed_facts
         from memory.extraction.extract import ExtractionFailed
         from memory.facts.changes import Changes
         from memory.facts.fact import utc_now
@@ -119,15 +134,69 @@ async def catch_up(
     if as_json:
         counts = {key: len(facts) for key, facts in changed_facts(total).items()}
         numbers = {"threads": len(threads), "failed": failed, "given_up": left}
-        output.print_json({**numbers, **counts, "dropped": dropped_json(total)})
+        output.print_json({**numbers, **counts, **unknown_json(total)})
     else:
-        output.line_or_note(output.changes_line(memory_changes(total)), "" if failed else "no new facts")
-        output.line_or_note("", output.dropped_line(memory_changes(total)))
+        show_changes(total, "" if failed else "no new facts")
         waiting = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
         output.note(waiting if failed else "no messages are waiting")
         if left:
             output.note(f"no facts could be taken from {counted(left, 'message')}: see `python -m agent given-up`")
     return FAILED if failed or (given_up and left) else 0
+
+
+group = typer.Typer(rich_markup_mode=None)
+app.add_typer(group, name="held")
+Ids = Annotated[list[str], typer.Argument(help="Ids that `held` shows, or their first characters.")]
+
+
+@group.callback(invoke_without_command=True)
+def held(context: typer.Context, as_json: JsonOption = False, user: UserOption = "default") -> None:
+    """List what is doubtful and held back, or decide on it. Until then it is neither known nor recalled."""
+    if context.invoked_subcommand is None:
+        asyncio.run(list_held(user, as_json))
+    elif as_json or user != "default":
+        raise BadInput(f"Options go after the command: python -m agent held {context.invoked_subcommand} --user ...")
+
+
+async def list_held(user: str, as_json: bool) -> None:
+    async with opened_memory(user) as memory:
+        found = await memory.held()
+    rows = [[item.id[:ID_SHOWN], output.day_of(item.held_at), item.reason, item.text, item.quote] for item in found]
+    documents = [{"id": item.id, "text": item.text, **item.model_dump(mode="json")} for item in found]
+    columns = ["id", "since", "reason", "text", "what was said"]
+    output.listing(columns, rows, "nothing is held back", documents, as_json=as_json, texts=2)
+
+
+@partial(command, group=group)
+async def keep(ids: Ids, user: UserOption = "default") -> None:
+    """Believe what is held back: a fact becomes known, and one that is over becomes history."""
+    async with opened_memory(user, writes=True) as memory:
+        changes = await memory.keep_held(await held_ids(memory, ids))
+    output.line(kept_line(changes))
+
+
+@partial(command, group=group)
+async def drop(ids: Ids, user: UserOption = "default") -> None:
+    """Delete what is held back; what is known stays as it is."""
+    async with opened_memory(user) as memory:
+        output.line(f"{await memory.drop_held(await held_ids(memory, ids))} dropped")
+
+
+async def held_ids(memory: "UserMemory", prefixes: list[str]) -> list[str]:
+    """The ids of held items that begin so. Raises BadInput unless there is one for each."""
+    known, ids = [item.id for item in await memory.held()], list[str]()
+    for prefix in prefixes:
+        found = [item_id for item_id in known if len(prefix) >= ID_NEEDED and item_id.startswith(prefix.lower())]
+        if len(found) != 1:
+            raise BadInput(f"No single item that is held back has an id that begins with {quoted(prefix)}: see `held`.")
+        ids += found
+    return ids
+
+
+def kept_line(changes: "Changes") -> str:
+    from agent.state import memory_changes
+
+    return output.changes_line(memory_changes(changes)) or "nothing has changed: it was over already"
 
 
 @command

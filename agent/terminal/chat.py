@@ -20,12 +20,23 @@ from agent.identity import AgentStore
 from agent.limits import within
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
-from agent.terminal.output import cell, changes_line, counted, day_of, dropped_line, local_zone, minute_of, printable
+from agent.terminal.change import kept_line
+from agent.terminal.output import (
+    cell,
+    changes_line,
+    counted,
+    day_of,
+    dropped_line,
+    held_line,
+    local_zone,
+    minute_of,
+    printable,
+)
 from agent.terminal.threads import task_row, titled_threads
 from memory.errors import AgentMemoryError, BadInput, Unavailable, cause_of, quoted
 from memory.extraction.extract import ExtractionFailed
 from memory.extraction.utterances import SAID_AT
-from memory.facts.changes import Changes
+from memory.facts.changes import Changes, Held
 from memory.ledger.locks import ANSWER_TIMEOUT, NO_ANSWER
 from memory.ledger.rows import stored_id
 from memory.logs import Event
@@ -43,6 +54,7 @@ HELP = """\
 /resume ID    continue one of them; the first characters of its id are enough
 /tasks        list the open tasks of your threads
 /memories     show what is known about you
+/held         show what is held back as doubtful; /held keep N and /held drop N decide
 /help         show this list
 /quit         leave, as Ctrl-D does; Ctrl-C stops a reply\
 """
@@ -62,6 +74,7 @@ class Chat:
     _used: dict[str, None] = field(default_factory=dict)  # the threads in which something was said, in order
     _busy: bool = False  # with a line: what is learned in the background meanwhile is printed after it
     _learned: list[Changes] = field(default_factory=list)  # by extractions in the background; not printed yet
+    _held: list[Held] = field(default_factory=list)  # the last list of it, by whose numbers it is kept or dropped
 
     def __post_init__(self) -> None:
         self.store.learned_later = self._note_later
@@ -124,6 +137,8 @@ class Chat:
             case "/memories":
                 facts, empty = await self.memory.current(), "no facts yet"
                 lines = [f"- {printable(f.text)}  ({f.category}, {day_of(f.observed_at)})" for f in facts]
+            case "/held":
+                lines, empty = await self._decided(argument.split()), "nothing is held back"
             case "/help":
                 lines = [HELP]
             case "/quit":
@@ -135,6 +150,21 @@ class Chat:
         if empty and not lines:
             self.note(empty)
         return True
+
+    async def _decided(self, arguments: list[str]) -> list[str]:
+        """Keep or drop what has these numbers in the last list of what is held back; without arguments, a new list."""
+        if not arguments or not self._held:
+            self._held = await self.memory.held()
+        if not arguments:
+            return [f"{n}  {cell(str(item))}  {cell(item.quote)!r}" for n, item in enumerate(self._held, 1)]
+        what, *numbers = arguments
+        by_number = {str(n): item.id for n, item in enumerate(self._held, 1)}
+        if what not in ("keep", "drop") or not numbers or not by_number.keys() >= {*numbers}:
+            raise BadInput("Write /held keep N or /held drop N, with numbers that /held shows.")
+        ids = [by_number[number] for number in numbers]
+        if what == "keep":
+            return [printable(kept_line(await self.memory.keep_held(ids)))]
+        return [f"{await self.memory.drop_held(ids)} dropped"]
 
     async def _resume_prefix(self, prefix: str) -> None:
         if not prefix:
@@ -176,8 +206,9 @@ class Chat:
                     self._note_changes(update.get("changes"))
 
     def _note_changes(self, changes: MemoryChanges | None) -> None:
-        for line in filter(None, (changes_line(changes), dropped_line(changes)) if changes else ()):
-            self.note(line)
+        if changes:
+            for line in filter(None, (changes_line(changes), held_line(changes, "/held"), dropped_line(changes))):
+                self.note(line)
 
     def _note_later(self, changes: Changes) -> None:
         """Print what an extraction in the background has changed, but not into a reply."""

@@ -98,6 +98,11 @@ def dropped_line(changes: "MemoryChanges") -> str:
     return f"not kept: {', '.join(changes['dropped'])}" if changes["dropped"] else ""
 
 
+def held_line(changes: "MemoryChanges", how: str) -> str:
+    """ "? held back: Wants short answers (reads like an instruction): /held"; "" when nothing was."""
+    return f"? held back: {', '.join(changes['held'])}: {how}" if changes["held"] else ""
+
+
 def lower_first(text: str) -> str:
     """The text with a small first letter, unless its first word is in capitals."""
     return text[:1].lower() + text[1:] if text[1:2].islower() else text

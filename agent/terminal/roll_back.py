@@ -76,11 +76,16 @@ def show(change: "RollBack", *, as_json: bool) -> None:
         for what, some in facts.items()
         for fact in some
     ]
+    rows += [
+        ["drop held", item.id[:ID_SHOWN], output.day_of(item.held_at), item.fact.category, item.text]
+        for item in change.held
+    ]
     repeats = [{"fact": fact_json(fact), "repeat": said.model_dump(mode="json")} for fact, said in change.repeats]
     lists = {name: [*map(fact_json, some)] for name, some in (("undone", change.undone), ("restored", change.restored))}
+    held = [{"id": item.id, "text": item.text} for item in change.held]
     empty = "nothing was learned from it that still counts"
     columns = ["what", "id", "said", "category", "text"]
-    output.listing(columns, rows, empty, {**lists, "repeats": repeats}, as_json=as_json)
+    output.listing(columns, rows, empty, {**lists, "repeats": repeats, "held": held}, as_json=as_json)
 
 
 async def confirmed() -> bool:

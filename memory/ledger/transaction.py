@@ -105,7 +105,7 @@ class Transaction:
         await self._connection.execute(REMOVE_LAPSED)
 
     async def take_held(self, ids: Collection[str]) -> list[Held]:
-        """Remove these held items, and return them. Raises BadInput if one of them is not there."""
+        """Remove these held items, and return them in this order. Raises BadInput if one of them is not there."""
         query = """delete from memory.held
             where owner = %(owner)s and id = any(%(ids)s) and lapses_at >= now() returning item"""
         found = await self._execute(query, ids=[*filter(is_storable, ids)])
@@ -113,7 +113,7 @@ class Transaction:
         if unknown := [item_id for item_id in ids if item_id not in held]:
             why = "it was kept or dropped before, or has lapsed"
             raise BadInput(f"Nothing that is held back has the id {quoted(unknown[0])}: {why}. `held` lists what is.")
-        return [*held.values()]
+        return [held[item_id] for item_id in dict.fromkeys(ids)]
 
     async def remove_held(
         self,

@@ -78,7 +78,7 @@ def test_the_chat_catches_up_at_its_end_and_the_command_does_the_rest(
     unreachable.clear()
     rest = run("catch-up", "--json")
     counts = {"added": 3, "history": 0, "reinforced": 0, "retired": 0}
-    assert rest.json == {"threads": 5, "failed": 0, "given_up": 0, **counts, "dropped": []}
+    assert rest.json == {"threads": 5, "failed": 0, "given_up": 0, **counts, "held": [], "dropped": []}
     assert rest.code == 0
 
 

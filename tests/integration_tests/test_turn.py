@@ -44,6 +44,7 @@ async def test_a_fact_told_in_one_thread_is_known_and_updated_in_the_next(
         "history": [],
         "reinforced": [],
         "retired": ["Lives in San Francisco"],
+        "held": [],
         "dropped": [],
     }
     await say(graph, user, "Where do I live?")

@@ -33,7 +33,7 @@ async def answer(state: State) -> dict[str, Any]:
 
 
 def learn(state: State) -> dict[str, Any]:
-    return {"changes": {"added": ["Is Ada"], "history": [], "reinforced": [], "retired": [], "dropped": []}}
+    return {"changes": {"added": ["Is Ada"], "history": [], "reinforced": [], "retired": [], "held": [], "dropped": []}}
 
 
 async def test_the_nodes_of_the_graph_may_have_any_name() -> None:
