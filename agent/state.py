@@ -13,7 +13,7 @@ from typing_extensions import TypedDict  # on Python 3.11, pydantic cannot read 
 
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import SAID_AT, messages_of, said_at_of
-from memory.facts.changes import Changes
+from memory.facts.changes import Changes, Held
 from memory.facts.fact import Fact, is_storable, replace_surrogates, utc_now
 from memory.threads.state import ConversationState, ExtractionThread, OwnedThread
 
@@ -106,6 +106,11 @@ def changed_facts(changes: Changes) -> dict[str, list[Fact]]:
 def memory_changes(changes: Changes) -> MemoryChanges:
     texts = {key: [fact.text for fact in facts] for key, facts in changed_facts(changes).items()}
     return cast(MemoryChanges, texts | {"held": [*map(str, changes.held)], "dropped": [*map(str, changes.dropped)]})
+
+
+def held_document(item: Held) -> dict[str, Any]:
+    """What is held back, as JSON: with the text that is kept if the user keeps it."""
+    return {"id": item.id, "text": item.text, **item.model_dump(mode="json")}
 
 
 def retired_limits(facts: Sequence[Fact]) -> str:

@@ -11,7 +11,7 @@ prepare()  # before any other module of this package is imported
 if TYPE_CHECKING:
     from memory.errors import AgentMemoryError, BadInput, Unavailable
     from memory.extraction.extract import ExtractionFailed
-    from memory.facts.changes import Changes
+    from memory.facts.changes import Changes, Held
     from memory.facts.fact import Category, Fact, Source
     from memory.facts.profile import Profile
     from memory.facts.timeline import AsOf, Version
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from memory.user_memory import UserMemory
 
 __all__ = [
-    "AgentMemoryError", "AsOf", "BadInput", "Category", "Changes", "ExtractionFailed", "Fact", "FactStore", "Hit",
-    "Memory", "Parts", "Profile", "RecallOptions", "Recalled", "Source", "Unavailable", "UserMemory", "Version",
+    "AgentMemoryError", "AsOf", "BadInput", "Category", "Changes", "ExtractionFailed", "Fact", "FactStore", "Held",
+    "Hit", "Memory", "Parts", "Profile", "RecallOptions", "Recalled", "Source", "Unavailable", "UserMemory", "Version",
     "facts_namespace",
 ]  # fmt: skip
 
 _MODULES = {
     "AgentMemoryError": "errors", "AsOf": "facts.timeline", "BadInput": "errors", "Category": "facts.fact",
     "Changes": "facts.changes", "ExtractionFailed": "extraction.extract", "Fact": "facts.fact", "FactStore": "store",
-    "Hit": "recall.rank", "Memory": "learn.verbatim", "Parts": "parts", "Profile": "facts.profile",
-    "RecallOptions": "recall.search", "Recalled": "recall.search", "Source": "facts.fact", "Unavailable": "errors",
-    "UserMemory": "user_memory", "Version": "facts.timeline", "facts_namespace": "items",
+    "Held": "facts.changes", "Hit": "recall.rank", "Memory": "learn.verbatim", "Parts": "parts",
+    "Profile": "facts.profile", "RecallOptions": "recall.search", "Recalled": "recall.search", "Source": "facts.fact",
+    "Unavailable": "errors", "UserMemory": "user_memory", "Version": "facts.timeline", "facts_namespace": "items",
 }  # fmt: skip
 
 

@@ -208,8 +208,9 @@ class UserMemory:
         self, *, thread: str | None = None, since: datetime | None = None, dry_run: bool = False
     ) -> RollBack:
         """Undo what the messages of a thread have taught, or everything that was learned since a moment: facts, repeats
-        and retirements (see `memory.facts.roll_back`). Nothing is deleted, and no message is learned from again. With
-        `dry_run` nothing is written. Returns what is undone and restored. Raises BadInput."""
+        and retirements (see `memory.facts.roll_back`), and delete what is held back of them. No fact is deleted, and no
+        message is learned from again. With `dry_run` nothing is written. Returns what is undone and
+        restored. Raises BadInput."""
         expect(str | None, thread=thread)
         if (thread is None) == (since is None):
             raise BadInput("roll_back() takes one of thread and since.")

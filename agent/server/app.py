@@ -1,5 +1,5 @@
 """`app`, which langgraph.json names under `http`: what happens to a request before a server's own routes get it, and
-routes for whoever operates the server."""
+routes for users and for whoever operates the server."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -14,6 +14,7 @@ from agent.logs import write_json
 from agent.server import (
     auth,  # noqa: F401 - ends the start of a server that others can reach and that asks nobody
     health,
+    held,
     memory,
 )
 from agent.server.host import development_server, host
@@ -52,11 +53,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 def open_app(settings: Settings) -> Starlette:
     if settings.log_json:
         write_json(logging.getLogger(), settings)
+    routes = [*health.ROUTES, *held.routes(settings)]
     if host() == "Aegra":
         from fastapi import FastAPI  # Aegra, which brings it, takes no other kind
 
-        return cast(Starlette, FastAPI(routes=health.ROUTES, middleware=middleware(settings), lifespan=lifespan))
-    return Starlette(routes=health.ROUTES, middleware=middleware(settings), lifespan=lifespan)
+        return cast(Starlette, FastAPI(routes=routes, middleware=middleware(settings), lifespan=lifespan))
+    return Starlette(routes=routes, middleware=middleware(settings), lifespan=lifespan)
 
 
 app = open_app(read_settings())

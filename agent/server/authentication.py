@@ -37,7 +37,7 @@ def authentication(settings: Settings, server: Host | None) -> Auth:
 
     async def authenticate(headers: Headers) -> dict[str, Any]:
         try:
-            return {"identity": await _caller(text_headers(headers), tokens, settings.api_keys)}
+            return {"identity": await caller(text_headers(headers), tokens, settings.api_keys)}
         except Unauthorized as error:
             raise Auth.exceptions.HTTPException(401, str(error)) from None
         except Unavailable as error:
@@ -60,7 +60,7 @@ def check_is_used(settings: Settings, server: Host | None, environment: Mapping[
         raise BadInput(f"AUTH={settings.auth} is set, and langgraph.json names no `auth`, so nobody is asked: {fix}")
 
 
-async def _caller(sent: Mapping[str, str], tokens: Tokens | None, api_keys: tuple[str, ...]) -> str:
+async def caller(sent: Mapping[str, str], tokens: Tokens | None, api_keys: tuple[str, ...]) -> str:
     """The user or the service. Raises Unauthorized, or Unavailable if the issuer's keys cannot be read."""
     scheme, _, token = sent.get("authorization", "").partition(" ")
     key = sent.get("x-api-key", "")

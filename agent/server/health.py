@@ -1,4 +1,4 @@
-"""The routes that this project adds to a server: whether it runs, whether its parts answer, and its metrics.
+"""The routes that this project adds for operators: whether a server runs, whether its parts answer, and its metrics.
 
 They are open to everybody, and name neither users nor hosts."""
 

@@ -159,10 +159,12 @@ def held(context: typer.Context, as_json: JsonOption = False, user: UserOption =
 
 
 async def list_held(user: str, as_json: bool) -> None:
+    from agent.state import held_document
+
     async with opened_memory(user) as memory:
         found = await memory.held()
     rows = [[item.id[:ID_SHOWN], output.day_of(item.held_at), item.reason, item.text, item.quote] for item in found]
-    documents = [{"id": item.id, "text": item.text, **item.model_dump(mode="json")} for item in found]
+    documents = [*map(held_document, found)]
     columns = ["id", "since", "reason", "text", "what was said"]
     output.listing(columns, rows, "nothing is held back", documents, as_json=as_json, texts=2)
 

@@ -1,4 +1,4 @@
-"""Undoes what a thread has taught, or all that was learned since a moment, and deletes nothing. Pure.
+"""Undoes what a thread has taught, or all that was learned since a moment, and deletes no fact. Pure.
 
 What was learned stops counting. A fact that it had retired is written once more, as a new fact, unless something that
 stays says otherwise: a fact is never edited, so the old row keeps telling what was believed meanwhile.

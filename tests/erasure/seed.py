@@ -28,9 +28,10 @@ from tests.openai_server import Answer, Request, Text
 
 VECTOR_START = 6  # numbers of a vector that are looked for
 IN_THREAD = frozenset(
-    {"message", "reply", "summary", "task", "fact of thread", "quote of thread", "thread id", "message id", "metadata"}
+    {"message", "reply", "summary", "task", "fact of thread", "quote of thread", "held of thread", "thread id"}
+    | {"message id", "metadata"}
 )
-IN_MEMORY = frozenset({"fact", "quote", "home", "earlier home"})
+IN_MEMORY = frozenset({"fact", "quote", "home", "earlier home", "held"})
 EVERYWHERE = IN_THREAD | IN_MEMORY | {"old message", "old thread id", "old metadata", "item", "item's key", "user id"}
 EVERYWHERE |= {"message on server", "metadata on server"}
 GONE: Mapping[str, frozenset[str]] = {
@@ -67,6 +68,8 @@ def extraction(request: Request) -> Answer:
         text, message = said["text"], {"message": said["number"]}
         for quote, name in re.findall(r"(I collect (\S+) beside \S+)\.", text):
             facts.append(candidate(f"Collects {name}", quote, "collection", **message))
+        for quote, name in re.findall(r"(I want (\S+) answers)\.", text):
+            facts.append(candidate(f"Wants {name} answers", quote, "preference", instruction=True, **message))
         for quote, name in re.findall(r"(I moved to (\S+))\.", text):
             home = {"exclusive": True, "category": "location"}
             facts.append(candidate(f"Lives in {name}", quote, "home city", **home, **message))
@@ -85,10 +88,12 @@ async def seed(way: str, graph: Graph, store: AgentStore) -> Seeded:
     token, memory = seeded.tokens, UserMemory(store, seeded.user, open_model("openai:scripted", store.settings))
     await memory.observe(f"I moved to {token['earlier home']}.", at=datetime(2025, 1, 1, tzinfo=UTC))
     text = f"I moved to {token['home']}. I collect {token['fact']} beside {token['quote']}."
+    text = f"{text} I want {token['held']} answers."
     await memory.observe(text, at=datetime(2026, 1, 1, tzinfo=UTC))
     await store.aput((seeded.user, "notes"), token["item's key"], {"text": token["item"]})
 
     facts = f"I collect {token['fact of thread']} beside {token['quote of thread']}."
+    facts = f"{facts} I want {token['held of thread']} answers."
     text = f"{facts} I say {token['message']}, you say:{token['reply']}"
     config = await _say(graph, seeded, "thread id", "metadata", HumanMessage(text, id=token["message id"]))
     task = start_task(None, "trip", {"to": token["task"]}, utc_now())

@@ -19,12 +19,15 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from memory.embedded.connect import Addresses
-from memory.facts.fact import owner_key
+from memory.facts.changes import Held
+from memory.facts.fact import owner_key, utc_now
 from memory.items import facts_namespace
+from memory.ledger.ledger import Ledger
 from memory.ledger.pool import open_pool
 from memory.threads.saver import ThreadSaver
 from tests.attacks import ASKED, NEVER, WORD, Call, Own, Victim, attacks, claims
 from tests.conftest import variables_for
+from tests.facts import make_fact
 from tests.openai_server import ScriptedOpenAI
 from tests.processes import langgraph_dev
 from tests.torture import script
@@ -216,6 +219,30 @@ async def test_no_route_answers_without_a_token(server: Server) -> None:
             for method in {*paths[path]} & {"get", "post", "put", "patch", "delete"}:
                 refused = 403 if path.startswith(("/internal/", "/deploy")) else 401
                 assert (await client.request(method, url, json={})).status_code == refused, (method, path)
+
+
+async def test_what_is_held_back_is_shown_to_its_user_and_to_nobody_else(server: Server, servers: Addresses) -> None:
+    user, other = f"ada-{uuid.uuid4()}", bearer("mallory")
+    facts = [make_fact(f"Wants {answers} answers", message_id=answers) for answers in ("short", "long")]
+    items = [Held(fact=f, reason="reads like an instruction", quote=f.quote, held_at=utc_now()) for f in facts]
+    async with open_pool(servers.postgres or "") as pool, Ledger(pool).transaction(user) as transaction:
+        await transaction.hold(items, days=30)
+    assert (await request(server, "GET", f"/held?user_id={user}")).status_code == 401
+    assert (await request(server, "GET", f"/held?user_id={user}", headers=other)).json() == []
+    shown = (await request(server, "GET", "/held", headers=bearer(user))).json()
+    assert {item["text"] for item in shown} == {fact.text for fact in facts}
+    for headers, status in (({}, 401), (other, 400)):
+        for decision in ("keep", "drop"):
+            path = f"/held/{facts[0].id}/{decision}"
+            assert (await request(server, "POST", path, headers=headers)).status_code == status
+    kept = await request(server, "POST", f"/held/{facts[0].id}/keep", headers=bearer(user))
+    assert kept.json()["added"] == [facts[0].text]
+    assert (await request(server, "POST", f"/held/{facts[1].id}/drop", headers=bearer(user))).status_code == 200
+    assert (await request(server, "GET", "/held", headers=bearer(user))).json() == []
+    found = await client_of(server.url, user).store.search_items(facts_namespace(user))
+    assert [item["value"]["text"] for item in found["items"]] == [facts[0].text]
+    again = await request(server, "POST", f"/held/{facts[0].id}/keep", headers=bearer(user))
+    assert (again.status_code, "kept or dropped before" in again.text) == (400, True)
 
 
 async def test_wrong_tokens_are_refused_at_once_and_not_logged(server: Server) -> None:
