@@ -321,12 +321,12 @@ def test_it_needs_no_key_and_imports_no_provider(monkeypatch: pytest.MonkeyPatch
 
 async def test_its_summary_quotes_the_user_and_drops_the_oldest_messages() -> None:
     summary: Summary | None = None
-    for number in range(200):
+    for number in range(20):
         said: list[AnyMessage] = [HumanMessage(f"I like tea number {number}. {'Really. ' * 100}"), AIMessage("Noted.")]
         summary = await update_summary(OfflineChatModel(), summary, said)
     assert summary
     assert len(summary["text"]) <= SUMMARY_CHARS
-    assert "The user said: I like tea number 199." in summary["text"]
+    assert "The user said: I like tea number 19." in summary["text"]
     assert "number 0." not in summary["text"]
     assert "Noted" not in summary["text"]
     assert summary["begins_with"].startswith("I like tea number 0.")
