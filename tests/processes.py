@@ -132,12 +132,7 @@ def serving(
 
 
 def dev_server(
-    directory: Path,
-    variables: Mapping[str, str],
-    config: Path = ROOT / "langgraph.json",
-    *,
-    reload: bool = False,
-    prefix: Sequence[str] = (),
+    directory: Path, variables: Mapping[str, str], *, reload: bool = False, prefix: Sequence[str] = ()
 ) -> AbstractContextManager[Server]:
     """A `langgraph dev` with its data in `directory`.
 
@@ -145,21 +140,14 @@ def dev_server(
     """
     port = free_port()
     command = [*prefix, sys.executable, "-m", "agent.terminal.dev", "--no-browser", "--n-jobs-per-worker", "10"]
-    command += [] if reload else ["--no-reload"]
-    return serving([*command, "--port", str(port), "--config", str(config)], directory, variables, port, "/ok")
+    command += [*([] if reload else ["--no-reload"]), "--port", str(port), "--config", str(ROOT / "langgraph.json")]
+    return serving(command, directory, variables, port, "/ok")
 
 
 @contextmanager
-def langgraph_dev(
-    directory: Path,
-    variables: Mapping[str, str],
-    config: Path = ROOT / "langgraph.json",
-    *,
-    reload: bool = False,
-    prefix: Sequence[str] = (),
-) -> Iterator[str]:
-    """The same, ready: yields its URL."""
-    with dev_server(directory, variables, config, reload=reload, prefix=prefix) as server:
+def ready(starting: AbstractContextManager[Server]) -> Iterator[str]:
+    """The URL of a server, once it answers."""
+    with starting as server:
         yield server.ready().url
 
 

@@ -20,7 +20,7 @@ from memory.user_memory import UserMemory
 from tests.erasure.scan import Find, in_files, in_tables
 from tests.erasure.seed import Seeded, extraction, forget, forget_on_server, reply, seed, seed_server
 from tests.openai_server import ScriptedOpenAI
-from tests.processes import langgraph_dev
+from tests.processes import dev_server, ready
 
 IndexIn = Literal["chroma", "external", "pgvector"]
 """Where the index is: the embedded Chroma, a Chroma that is not the project's own, or Postgres."""
@@ -71,7 +71,7 @@ async def measure(root: Path, ways: Sequence[str], *, index: IndexIn = "chroma",
         if not sample:
             variables = {name.upper(): str(value or "") for name, value in settings if name != "openai_api_key"}
             variables |= {"OPENAI_API_KEY": "test", "RANKING": "default", "EMBEDDED_IDLE_TIMEOUT": "0"}
-            server = await asyncio.to_thread(stack.enter_context, langgraph_dev(root, variables))
+            server = await asyncio.to_thread(stack.enter_context, ready(dev_server(root, variables)))
             for user in seeded:
                 await seed_server(user, server)
             await asyncio.sleep(FLUSHED)

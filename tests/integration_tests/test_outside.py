@@ -12,7 +12,7 @@ import pytest
 from langgraph_sdk import get_client
 
 from agent.settings import Settings
-from tests.processes import READY_TIMEOUT, environment, langgraph_dev
+from tests.processes import READY_TIMEOUT, dev_server, environment, ready
 from tests.strace import outbound, strace
 
 COMMANDS = """
@@ -56,7 +56,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         "XDG_CONFIG_HOME": "",
         "PYTHON": sys.executable,
     }
-    with langgraph_dev(directory, variables, reload=True, prefix=strace(traces[0])) as url:
+    with ready(dev_server(directory, variables, reload=True, prefix=strace(traces[0]))) as url:
         asyncio.run(talk(url))
         commands = subprocess.run(
             [*strace(traces[1]), "sh", "-c", COMMANDS],

@@ -26,7 +26,7 @@ from memory.threads.summary import SUMMARY_PROMPT
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.openai_server import Answer, Hang, Request, ScriptedOpenAI, Text, ToolCalls
-from tests.processes import langgraph_dev
+from tests.processes import dev_server, ready
 
 KEY = "0123456789abcdef0123456789abcdef"
 OTHER_KEY = "fedcba9876543210"
@@ -241,7 +241,7 @@ async def test_a_server_can_roll_back_a_run_and_copy_a_thread(
         return Hang() if "badmark" in str(request.messages[-1]["content"]) else Text("Fine.")
 
     openai.defaults["reply"] = answer
-    with langgraph_dev(tmp_path, {**environment, "MODEL_TIMEOUT": "60"}) as url:
+    with ready(dev_server(tmp_path, {**environment, "MODEL_TIMEOUT": "60"})) as url:
         client = get_client(url=url)
         thread = (await client.threads.create())["thread_id"]
 

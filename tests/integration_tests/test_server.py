@@ -28,7 +28,7 @@ from tests.conversation import HOME, candidate, found
 from tests.documents import ROOT, blocks
 from tests.openai_server import After, ScriptedOpenAI, Status, Text
 from tests.processes import chat as talk
-from tests.processes import free_port, langgraph_dev
+from tests.processes import dev_server, free_port, ready
 
 
 @dataclass
@@ -74,7 +74,7 @@ async def test_replies_are_streamed_and_memory_outlives_the_server(
     stopped = threading.Event()
     openai.reply(Text("Hello, Ada of San Francisco.", delay=0.01), Text("Safe travels."))
     openai.extraction(found(HOME), found(AUSTIN), After(stopped, found()))
-    with langgraph_dev(tmp_path, environment) as url:
+    with ready(dev_server(tmp_path, environment)) as url:
         client = get_client(url=url)
         first = (await client.threads.create())["thread_id"]
         assert await reply(client, first, user, "I live in San Francisco.") == "Hello, Ada of San Francisco."
@@ -92,7 +92,7 @@ async def test_replies_are_streamed_and_memory_outlives_the_server(
         await wait_until(lambda: openai.calls("extraction") == 3)
     stopped.set()
     dead = f"http://127.0.0.1:{free_port()}"  # a proxy that is down, in front of everything but loopback
-    with langgraph_dev(tmp_path, {**environment, "HTTP_PROXY": dead, "ALL_PROXY": dead}) as url:
+    with ready(dev_server(tmp_path, {**environment, "HTTP_PROXY": dead, "ALL_PROXY": dead})) as url:
         client = get_client(url=url)
         await client.runs.join(second, run["run_id"])
         values = (await client.threads.get_state(second))["values"]
@@ -115,7 +115,7 @@ def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iter
     directory = tmp_path_factory.mktemp("server")
     with (
         ScriptedOpenAI() as openai,
-        langgraph_dev(directory, variables_for(servers, openai, directory) | JSON_LOGS) as url,
+        ready(dev_server(directory, variables_for(servers, openai, directory) | JSON_LOGS)) as url,
     ):
         yield Server(url, openai, directory / "server.log")
 
@@ -240,7 +240,7 @@ async def test_terminals_and_a_server_share_one_data_directory(
     data = tmp_path / "it's 100% my data"
     fresh = {**environment, "POSTGRES_URL": "", "CHROMA_URL": "", "OPENAI_API_KEY": "", "CHAT_MODEL": ""}
     fresh |= {"OPENAI_BASE_URL": "", "DATA_DIR": str(data)}
-    with langgraph_dev(tmp_path, fresh) as url:
+    with ready(dev_server(tmp_path, fresh)) as url:
         client = get_client(url=url)
         first, second = await asyncio.gather(
             asyncio.to_thread(talk, "I live in Lima.\n", fresh, tmp_path, "--user", "ada"),

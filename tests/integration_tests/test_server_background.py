@@ -24,7 +24,7 @@ from tests.collecting import wait_until
 from tests.conftest import variables_for
 from tests.leftovers import rows_of
 from tests.openai_server import After, ScriptedOpenAI, Text
-from tests.processes import langgraph_dev
+from tests.processes import dev_server, ready
 from tests.torture import script
 from tests.torture.script import items
 from tests.users import SIGNED, client_of
@@ -48,7 +48,7 @@ def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with ScriptedOpenAI() as openai:
         openai.defaults |= {"extraction": script.extraction}
         background = {"EXTRACT": "background", "EXTRACT_AFTER": "5"}
-        with langgraph_dev(directory, variables_for(servers, openai, directory) | SIGNED | background) as url:
+        with ready(dev_server(directory, variables_for(servers, openai, directory) | SIGNED | background)) as url:
             yield Server(url, openai)
 
 

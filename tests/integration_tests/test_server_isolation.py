@@ -29,7 +29,7 @@ from tests.attacks import ASKED, NEVER, WORD, Call, Own, Victim, attacks, claims
 from tests.conftest import variables_for
 from tests.facts import make_fact
 from tests.openai_server import ScriptedOpenAI
-from tests.processes import langgraph_dev
+from tests.processes import dev_server, ready
 from tests.torture import script
 from tests.users import SERVICE_KEY, SIGNED, bearer, client_of, refused
 
@@ -51,7 +51,7 @@ def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iter
     directory = tmp_path_factory.mktemp("server")
     with ScriptedOpenAI() as openai:
         openai.defaults |= {"extraction": script.extraction}
-        with langgraph_dev(directory, variables_for(servers, openai, directory) | SIGNED) as url:
+        with ready(dev_server(directory, variables_for(servers, openai, directory) | SIGNED)) as url:
             yield Server(url, openai, directory / "server.log")
 
 

@@ -18,7 +18,7 @@ from memory.store import FactStore
 from tests.collecting import known
 from tests.conftest import variables_for
 from tests.openai_server import After, Answer, Request, ScriptedOpenAI
-from tests.processes import langgraph_dev
+from tests.processes import dev_server, ready
 from tests.torture import script
 from tests.torture.script import items
 
@@ -61,7 +61,7 @@ def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iter
     directory = tmp_path_factory.mktemp("server")
     with ScriptedOpenAI() as openai:
         variables = variables_for(servers, openai, directory) | {"MODEL_TIMEOUT": "60"}
-        with langgraph_dev(directory, variables) as url:
+        with ready(dev_server(directory, variables)) as url:
             server = Server(url, openai)
             openai.defaults["extraction"] = server.extraction
             yield server

@@ -21,7 +21,7 @@ from tests.collecting import collects, known
 from tests.conftest import Setting
 from tests.conversation import config_of
 from tests.openai_server import ScriptedOpenAI, Text, ToolCalls
-from tests.processes import langgraph_dev
+from tests.processes import dev_server, ready
 from tests.torture import script
 from tests.torture.script import items
 
@@ -141,7 +141,7 @@ async def test_a_server_without_authentication_refuses_runs_that_name_no_user(
 ) -> None:
     openai.defaults["extraction"] = script.extraction
     given: Any = {"messages": [AS_JSON]}
-    with langgraph_dev(tmp_path, environment | {"ANONYMOUS_RUNS": "refuse"}) as url:
+    with ready(dev_server(tmp_path, environment | {"ANONYMOUS_RUNS": "refuse"})) as url:
         client = get_client(url=url)
         thread = (await client.threads.create())["thread_id"]
         refused: list[tuple[Any, str | None, str]] = [
