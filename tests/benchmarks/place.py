@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from langchain_core.embeddings import Embeddings
 
 from agent.persistence import open_store
@@ -65,6 +66,13 @@ def figure(value: float | None) -> str:
         return "-"
     short = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
     return f"{value:.4g}" if short == "1" else short
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process and its children, including those that have ended."""
+    process = psutil.Process(pid)
+    running = sum(sum(child.cpu_times()[:2]) for child in process.children())
+    return sum(process.cpu_times()[:4]) + running
 
 
 @dataclass

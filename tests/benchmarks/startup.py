@@ -1,16 +1,14 @@
-"""What each command of the terminal program costs while the embedded servers run, and what its imports cost."""
+"""What each command of the terminal program costs while the embedded servers run."""
 
 import asyncio
 import os
 import pty
-import re
 import resource
 import select
 import statistics
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -33,7 +31,6 @@ COMMANDS = {
 PROMPT = "\x1b[?2004h"
 """What prompt-toolkit writes when it is ready for input."""
 MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ARGS")
-SHOWN_PACKAGES = 12
 
 
 class Cost(NamedTuple):
@@ -62,8 +59,6 @@ def measure(bench: Bench) -> None:
             table.rows[name] = [*cost, cost.wall / reference.wall]
         table.rows["make chat, until its first prompt"] = [None, chat, chat / reference.wall]
         bench.tables.append(table)
-        for name in ("memories", "threads"):
-            bench.tables.append(imports(name, COMMANDS[name]))
     finally:
         subprocess.run([*AGENT, "stop"], cwd=ROOT, check=True, capture_output=True)
 
@@ -110,21 +105,3 @@ def seconds_to_prompt() -> float:
         if chat.poll() is None:
             chat.kill()
         os.close(ours)
-
-
-def imports(name: str, command: Sequence[str]) -> Table:
-    """The packages that a command imports, with the time that their own modules take, slowest first.
-
-    Tracing adds about half to each time, so only the shares are meaningful.
-    """
-    traced = [command[0], "-X", "importtime", *command[1:]]
-    shown = subprocess.run(traced, cwd=ROOT, check=True, capture_output=True, text=True).stderr
-    own: defaultdict[str, float] = defaultdict(float)
-    for microseconds, module in re.findall(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", shown, re.MULTILINE):
-        own[module.partition(".")[0]] += int(microseconds) / 1e3
-    total = sum(own.values())
-    table = Table(f"Imports of `{name}`", ["ms", "share"])
-    table.rows["all"] = [total, 1.0]
-    for package in sorted(own, key=lambda package: -own[package])[:SHOWN_PACKAGES]:
-        table.rows[package] = [own[package], own[package] / total]
-    return table

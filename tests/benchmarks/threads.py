@@ -2,16 +2,11 @@
 
 import asyncio
 import os
-import signal
 import statistics
 import time
 import uuid
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -32,7 +27,7 @@ from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
 from tests.benchmarks.distance import far_away
-from tests.benchmarks.place import WORDS, Bench
+from tests.benchmarks.place import WORDS, Bench, cpu_seconds
 from tests.conversation import config_of, say
 from tests.openai_server import Answer, Request, ScriptedOpenAI, Text
 from tests.processes import server_pid
@@ -52,7 +47,7 @@ class Cost:
     bytes: float
     """Bytes saved in these rows."""
     cpu: float
-    """CPU milliseconds of this process, which includes the scripted model, and, on Linux, of Postgres."""
+    """CPU milliseconds of this process, which includes the scripted model, and of Postgres."""
     prompt: float
     """Tokens in the prompt for the reply, by the approximate counter."""
 
@@ -75,16 +70,11 @@ async def long_thread(bench: Bench, model: ScriptedOpenAI, store: FactStore, pos
     graph: Graph = builder.compile(checkpointer=ThreadSaver(store.pool), store=store)
     thread, costs = str(uuid.uuid4()), list[Cost]()
     rows = size = 0
-    samples, spent = Counter[str](), Counter[str]()
     for number in range(turns):
         model.requests.clear()
-        if number == EARLY.start:  # the first turns import packages
-            samples.clear()
-            spent.clear()
-        started = time.process_time() + cpu_of(postgres)
-        with sampling(model, samples, spent):
-            await say(graph, "ada", sentence(number, 50), thread)
-        cpu = time.process_time() + cpu_of(postgres) - started
+        started = time.process_time() + cpu_seconds(postgres)
+        await say(graph, "ada", sentence(number, 50), thread)
+        cpu = time.process_time() + cpu_seconds(postgres) - started
         prompt = next(request for request in model.requests if request.kind == "reply")
         tokens = count_tokens_approximately(convert_to_messages(dict(m) for m in prompt.messages))
         before, (rows, size) = (rows, size), await saved(store.pool, thread)
@@ -94,9 +84,6 @@ async def long_thread(bench: Bench, model: ScriptedOpenAI, store: FactStore, pos
         first, last = (statistics.mean(getattr(cost, what.name) for cost in some) for some in (early, late))
         remark = f"{last / first:.2f} x; means of turns 15-34 and {turns - 19:,}-{turns:,}"
         bench.add(f"cost of a turn: {UNITS[what.name]}, at turn 20 / {turns:,}", f"{first:,.0f} / {last:,.0f}", remark)
-    for part, seconds in by_part(samples, spent).items():
-        each = seconds / (turns - EARLY.start)
-        bench.add(f"CPU of a turn: {part}", f"{each * 1e3:,.1f} ms", f"mean of turns {EARLY.start + 1}-{turns:,}")
     bench.note(f"threads: {await asyncio.to_thread(draw, costs)} shows each turn")
 
 
@@ -106,70 +93,6 @@ UNITS = {
     "cpu": "CPU, ms",
     "prompt": "prompt, tokens",
 }
-
-
-def cpu_of(server: int) -> float:
-    """CPU seconds of a server process and its children, including children that have ended."""
-    try:
-        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split() for pid in (server, *children)]
-    except OSError:  # not Linux
-        return 0
-    ticks = sum(int(field) for fields in stats for field in fields[11:13]) + sum(map(int, stats[0][13:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-OURS, LANGGRAPH, CLIENT = "this project", "LangGraph and the saver", "the provider's client"
-LOOP, SERVER, THREADS = "the event loop itself", "the scripted server", "other threads, with the embedder"
-PARTS = {
-    CLIENT: ("/langchain_openai/", "/openai/", "/httpx/", "/httpcore/"),
-    LANGGRAPH: ("/langgraph/", "/langchain_core/", "/memory/threads/saver.py", "/memory/threads/group_commit.py"),
-    OURS: ("/agent/", "/memory/", "/graphs/"),
-}
-"""Part -> pieces of the paths of its files. What they call in other packages, such as pydantic, counts as theirs."""
-SAMPLE = 0.001  # seconds of CPU time between two samples
-
-
-@contextmanager
-def sampling(model: ScriptedOpenAI, samples: Counter[str], spent: Counter[str]) -> Iterator[None]:
-    """Count in which part the event loop's thread is, time and again, and add what each thread spends, in seconds."""
-
-    def sample(_: int, frame: FrameType | None) -> None:
-        if frame and not frame.f_code.co_filename.endswith("selectors.py"):  # there it waits, and others work
-            samples[part_of(frame)] += 1
-
-    before, started = signal.signal(signal.SIGPROF, sample), clocks(model)
-    signal.setitimer(signal.ITIMER_PROF, SAMPLE, SAMPLE)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
-        spent.update({thread: seconds - started[thread] for thread, seconds in clocks(model).items()})
-
-
-def part_of(frame: FrameType | None) -> str:
-    """The part of the innermost frame that belongs to one."""
-    while frame:
-        for part, pieces in PARTS.items():
-            if any(piece in frame.f_code.co_filename for piece in pieces):
-                return part
-        frame = frame.f_back
-    return LOOP
-
-
-def clocks(model: ScriptedOpenAI) -> dict[str, float]:
-    """CPU seconds of the event loop's thread, of the scripted server's, and of all others."""
-    loop, server, thread = time.thread_time(), 0.0, model._thread.ident
-    if hasattr(time, "pthread_getcpuclockid") and thread:  # not on macOS
-        server = time.clock_gettime(time.pthread_getcpuclockid(thread))
-    return {LOOP: loop, SERVER: server, THREADS: time.process_time() - loop - server}
-
-
-def by_part(samples: Counter[str], spent: Counter[str]) -> dict[str, float]:
-    """CPU seconds of each part: those of the event loop's thread are divided as the samples are."""
-    divided = {part: spent[LOOP] * samples[part] / samples.total() for part in (*reversed(PARTS), LOOP)}
-    return divided | {thread: spent[thread] for thread in (SERVER, THREADS)}
 
 
 def sentence(number: int, tokens: int) -> str:
