@@ -79,34 +79,25 @@ async def test_only_the_wanted_servers_run(data_dir: Path) -> None:
         assert chroma_listens(addresses.chroma)
 
 
-async def test_progress_is_only_reported_when_a_server_is_started(data_dir: Path) -> None:
+async def test_a_start_is_reported_once_and_never_blocks_the_event_loop(data_dir: Path) -> None:
     reported: list[str] = []
-    async with (
-        embedded_servers(data_dir, POSTGRES, progress=reported.append),
-        embedded_servers(data_dir, POSTGRES, progress=reported.append),
-    ):
-        assert reported == [f"Starting Postgres in {data_dir / 'postgres'} ..."]
-
-
-async def test_the_event_loop_is_never_blocked(data_dir: Path) -> None:
     with blockbuster_ctx():
-        async with embedded_servers(data_dir, BOTH) as addresses:
+        async with (
+            embedded_servers(data_dir, BOTH, progress=reported.append),
+            embedded_servers(data_dir, BOTH, progress=reported.append),
+        ):
             pass
-    assert addresses.postgres
+    assert reported == [f"Starting {name} in {data_dir / name.lower()} ..." for name in ("Chroma", "Postgres")]
 
 
-async def test_only_the_user_can_enter_the_directories(data_dir: Path) -> None:
-    async with embedded_servers(data_dir, POSTGRES):
-        for directory in (data_dir, data_dir / "postgres", data_dir / "postgres" / "data"):
-            assert mode(directory) == 0o700
-
-
-async def test_the_modes_of_parent_directories_are_not_changed(tmp_path: Path, data_dir: Path) -> None:
-    """If root starts it, Postgres runs as a user who may not enter them."""
+async def test_only_the_user_can_enter_the_directories_and_parents_keep_modes(tmp_path: Path, data_dir: Path) -> None:
+    """If root starts it, Postgres runs as a user who may not enter the parents."""
     before = [mode(parent) for parent in data_dir.parents]
     assert mode(tmp_path) == 0o700
     async with embedded_servers(data_dir, POSTGRES) as addresses:
         assert postgres_query(addresses.postgres, "select 1") == 1
+        for directory in (data_dir, data_dir / "postgres", data_dir / "postgres" / "data"):
+            assert mode(directory) == 0o700
     assert [mode(parent) for parent in data_dir.parents] == before
 
 
@@ -122,23 +113,30 @@ async def test_concurrent_short_uses_always_get_a_server_that_answers(data_dir: 
     await asyncio.gather(*(come_and_go(pause) for pause in (0, 0.02, 0.05)))
 
 
-def test_two_processes_share_one_pair_of_servers_until_the_last_one_ends(
+def both_pids(data_dir: Path) -> set[int]:
+    return {server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")}
+
+
+def test_three_processes_share_one_pair_of_servers_until_the_last_one_ends(
     data_dir: Path, start_client: StartClient
 ) -> None:
     first = start_client(data_dir)
-    addresses = first.addresses()
-    pids = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
-    second = start_client(data_dir)
-    assert second.addresses() == addresses
-    assert (server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")) == pids
+    addresses, pids = first.addresses(), both_pids(data_dir)
+    interrupted, last = start_client(data_dir), start_client(data_dir)
+    assert interrupted.addresses() == last.addresses() == addresses
     first.end()
+    os.killpg(interrupted.process.pid, signal.SIGINT)  # Ctrl-C in its terminal
+    interrupted.process.wait(30)
     assert postgres_query(addresses.postgres, "select 1") == 1
     assert chroma_listens(addresses.chroma)
-    second.end()
+    assert both_pids(data_dir) == pids
+    last.end()
     assert not processes(data_dir)
 
 
-def test_five_concurrent_starts_share_one_pair_of_servers(data_dir: Path, start_client: StartClient) -> None:
+def test_concurrent_starts_share_one_pair_which_ends_when_all_are_killed(
+    data_dir: Path, start_client: StartClient
+) -> None:
     clients = [start_client(data_dir) for _ in range(5)]
     assert len({client.addresses() for client in clients}) == 1
     kinds = (
@@ -148,22 +146,6 @@ def test_five_concurrent_starts_share_one_pair_of_servers(data_dir: Path, start_
         "chromadb_rust_bindings",
     )
     eventually(lambda: [len(processes(data_dir, kind)) for kind in kinds] == [1, 1, 1, 1], "one process of each kind")
-
-
-def test_ctrl_c_in_one_terminal_leaves_the_servers_to_the_other(data_dir: Path, start_client: StartClient) -> None:
-    interrupted, other = start_client(data_dir), start_client(data_dir)
-    interrupted.addresses()
-    addresses = other.addresses()
-    os.killpg(interrupted.process.pid, signal.SIGINT)
-    interrupted.process.wait(30)
-    assert postgres_query(addresses.postgres, "select 1") == 1
-    assert chroma_listens(addresses.chroma)
-
-
-def test_the_servers_end_when_their_users_are_killed(data_dir: Path, start_client: StartClient) -> None:
-    clients = [start_client(data_dir), start_client(data_dir)]
-    for client in clients:
-        client.addresses()
     for client in clients:
         client.process.kill()
     eventually(lambda: not processes(data_dir), "supervisors and servers are gone", seconds=10)
@@ -189,44 +171,25 @@ def test_a_process_killed_while_it_starts_the_servers_leaves_nothing(data_dir: P
     assert postgres_query(start_client(data_dir, POSTGRES).addresses().postgres, "select 1") == 1
 
 
-async def test_connections_work_again_after_the_supervisors_are_killed(data_dir: Path) -> None:
+async def test_killed_servers_and_supervisors_come_back_at_the_same_address(data_dir: Path) -> None:
     async with embedded_servers(data_dir, BOTH) as addresses:
         postgres_query(addresses.postgres, "create table facts as select 'Austin' as city")
         assert await count_in_chroma(addresses.chroma, "a", "b") == 2
-        servers = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
-        for pid in processes(data_dir, "memory.embedded.supervisor"):
-            os.kill(pid, signal.SIGKILL)
+        for kill_supervisors in (False, True):  # which end their servers
+            before = both_pids(data_dir)
 
-        def is_back() -> bool:
-            now = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
-            return (
-                not set(now) & set(servers)
-                and postgres_query(addresses.postgres, "select city from facts") == "Austin"
-                and chroma_listens(addresses.chroma)
-            )
+            def is_back(before: set[int] = before) -> bool:
+                return (
+                    not both_pids(data_dir) & before
+                    and postgres_query(addresses.postgres, "select city from facts") == "Austin"
+                    and chroma_listens(addresses.chroma)
+                )
 
-        await asyncio.to_thread(eventually, is_back, "both servers answer at their old addresses")
-        assert await count_in_chroma(addresses.chroma) == 2
+            for pid in processes(data_dir, "memory.embedded.supervisor") if kill_supervisors else before:
+                os.kill(pid, signal.SIGKILL)
+            await asyncio.to_thread(eventually, is_back, "both servers answer at their old addresses")
+            assert await count_in_chroma(addresses.chroma) == 2
         assert len(processes(data_dir, "memory.embedded.supervisor")) == 2
-
-
-async def test_killed_servers_come_back_at_the_same_address(data_dir: Path) -> None:
-    async with embedded_servers(data_dir, BOTH) as addresses:
-        postgres_query(addresses.postgres, "create table facts as select 'Austin' as city")
-        assert await count_in_chroma(addresses.chroma, "a") == 1
-        servers = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
-        for pid in servers:
-            os.kill(pid, signal.SIGKILL)
-
-        def is_back() -> bool:
-            return (
-                postgres_query(addresses.postgres, "select city from facts") == "Austin"
-                and chroma_listens(addresses.chroma)
-                and server_pid(data_dir, "chroma") not in servers
-            )
-
-        await asyncio.to_thread(eventually, is_back, "both servers answer at their old addresses")
-        assert await count_in_chroma(addresses.chroma) == 1
 
 
 def test_the_next_supervisor_stops_a_server_that_outlived_its_own(
@@ -265,9 +228,7 @@ def test_a_postmaster_pid_of_another_program_does_not_block_a_start(data_dir: Pa
         stranger.kill()
 
 
-@pytest.mark.parametrize(
-    "name", ["a b", "50%20", 'O\'Brien "the" tester', "Größe-日本", "a,b", "x" * 200], ids=lambda name: name[:10]
-)
+@pytest.mark.parametrize("name", ['50%20 O\'Brien "the" Größe-日本', "a,b", "x" * 200], ids=["quoted", "comma", "long"])
 async def test_the_data_directory_may_have_any_name(data_dir: Path, name: str) -> None:
     async with embedded_servers(data_dir / name, BOTH) as addresses:
         async with AsyncConnectionPool(addresses.postgres or "", open=False) as pool, pool.connection() as connection:

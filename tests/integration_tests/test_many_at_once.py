@@ -222,11 +222,11 @@ async def test_processes_that_start_at_once_set_up_an_empty_database_once(
         connection.execute(f'create database "{name}"'.encode())
     variables = {**environment, "POSTGRES_URL": url}
     monkeypatch.setenv("POSTGRES_URL", url)
-    arguments = (variables, open_everything.__name__, "3")
+    arguments = (variables, open_everything.__name__, "2")
     with child(*arguments) as first, child(*arguments) as second:
         go(first, second)
-        assert await open_everything("3") == 6
-        assert [await result(first), await result(second)] == [6, 6]
+        assert await open_everything("2") == 4
+        assert [await result(first), await result(second)] == [4, 4]
     with psycopg.connect(url) as connection:
         numbers = connection.execute("select number from memory.migrations order by number").fetchall()
         assert numbers == [(number,) for number in range(1, len(await migrations()) + 1)]
