@@ -31,12 +31,10 @@ from memory.extraction.utterances import Utterance, read_utterances, said_at_of,
 from memory.facts.fact import Fact, owner_key, parse_date, utc_now
 from memory.learn.learner import MAX_FAILURES
 from memory.logs import Event
-from memory.recall.search import Recalled
 from memory.threads.summary import update_summary
 from memory.threads.task import open_task
 from memory.threads.threads import BEGUN_AT
 from memory.threads.window import foldable, window
-from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +134,7 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
         if question is None or schedule.problem_of(question, settings_of(runtime).max_message_chars):
             return nothing
         with metrics.RECALL_SECONDS.time():
-            recalled, untold = await within(RECALL_TIMEOUT, _asked(memory_of(runtime), str(question.text)))
+            recalled = await within(RECALL_TIMEOUT, memory_of(runtime).recall(str(question.text), explain=True))
     except Exception as error:
         metrics.count_failure("recall")
         log.warning(Event("recall failed", **_ids(runtime), cause=cause_of(error)))
@@ -148,14 +146,9 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
         reasons.append(RecallReason(fact=hit.fact.text, score=round(hit.score, 3), contributions=parts))
     said_at = _local_time(question, runtime)
     block = recalled.block(memory_tokens(runtime), said_at.tzinfo)
-    update = {"recalled": block, "recall_reasons": reasons, "untold": untold}
+    update = {"recalled": block, "recall_reasons": reasons, "untold": [*recalled.untold]}
     marked = question and stamped(question, said_at)
     return update if marked is question else update | {"messages": [marked]}
-
-
-async def _asked(memory: UserMemory, question: str) -> tuple[Recalled, list[Fact]]:
-    """What is recalled, and the hard limits that the user is to be told of."""
-    return await asyncio.gather(memory.recall(question, explain=True), memory.untold_limits())
 
 
 def _local_time(message: HumanMessage | None, runtime: Runtime[Context]) -> datetime:

@@ -223,12 +223,8 @@ class UserMemory:
         await self._changed("rolled back", len(change.undone), [fact.id for fact in facts])
         return change
 
-    async def untold_limits(self) -> list[Fact]:
-        """The facts about hard limits, such as an allergy, that messages have retired without the user being told."""
-        return await self._ledger.untold_limits(self.user_id)
-
     async def has_told_of(self, facts: Iterable[Fact]) -> None:
-        """Note that the user was told that these facts were retired."""
+        """Note that the user was told that these facts, which are among `Recalled.untold`, were retired."""
         await self._ledger.delete_untold(self.user_id, [fact.id for fact in facts])
 
     async def forget(

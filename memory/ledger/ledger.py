@@ -211,7 +211,9 @@ class Ledger:
         return await self._facts(user_id, f"rolled_back_at is null and id in ({untold})")
 
     async def delete_untold(self, user_id: str, ids: Sequence[str]) -> None:
-        query = "delete from memory.untold_limits where owner = %(owner)s and fact_id = any(%(ids)s) returning fact_id"
+        query = """with told as (
+                delete from memory.untold_limits where owner = %(owner)s and fact_id = any(%(ids)s)
+            ) update memory.users set version = default where owner = %(owner)s returning version"""
         await self._rows(query, user_id, ids=[*ids])
 
     async def held(self, user_id: str) -> list[Held]:

@@ -35,14 +35,15 @@ class FactCache:
         owner = owner_key(user_id)
         if earlier := self._loading.get(owner):  # it may have begun before a write that this caller has to see
             await asyncio.wait([earlier])
+        version = await self._ledger.version(user_id)  # before the facts, so that it is never newer than they are
         held = self._held.get(owner)
-        if held is not None and not held.lacking and held.version == await self._ledger.version(user_id):
+        if held is not None and not held.lacking and held.version == version:
             self.hits += 1
         else:
             self.misses += 1
             load = self._loading.get(owner)
             if load is None:
-                load = self._loading[owner] = asyncio.create_task(self._refresh(user_id, owner))
+                load = self._loading[owner] = asyncio.create_task(self._refresh(user_id, owner, version))
                 load.add_done_callback(partial(self._loaded, owner))
             held = await asyncio.shield(load)
         if owner in self._held:  # a table that is larger than the cache is not
@@ -54,9 +55,8 @@ class FactCache:
         if not load.cancelled():
             load.exception()  # marks it as retrieved: if all callers were cancelled, nobody else does
 
-    async def _refresh(self, user_id: str, owner: str) -> Table:
+    async def _refresh(self, user_id: str, owner: str, version: int) -> Table:
         held, forgotten = self._held.get(owner), self._forgotten
-        version = await self._ledger.version(user_id)  # before the facts, so that it is never newer than they are
         if held is None or held.lacking or held.version != version:
             held = await self._load(user_id, version, held)
             self._drop(owner)
@@ -70,7 +70,7 @@ class FactCache:
     async def whole(self, user_id: str) -> Table:
         """All of the user's facts, with the vectors that there are. The cache does not hold them."""
         facts, stored = await self._ledger.newest(user_id, ALL_FACTS, self._embedder)
-        return await extend(Table(), facts, stored)
+        return await extend(Table(untold=await self._ledger.untold_limits(user_id)), facts, stored)
 
     @property
     def owners(self) -> list[str]:
@@ -110,7 +110,8 @@ class FactCache:
             if not set(new).isdisjoint(kept.ids):  # an older fact took the place of one that was retired
                 return await self._load(user_id, version, None)
             facts, stored = await self._ledger.newest(user_id, len(new), self._embedder, new)
-        kept = replace(kept, version=version, complete=complete)
+        untold = await self._ledger.untold_limits(user_id)
+        kept = replace(kept, version=version, complete=complete, untold=untold)
         del facts[self.max_facts :]
         return await extend(kept, facts, stored)
 

@@ -51,6 +51,8 @@ class Recalled:
     profile: tuple[Fact, ...] = ()
     hits: tuple[Hit, ...] = ()
     past: tuple[Hit, ...] = ()
+    untold: tuple[Fact, ...] = ()
+    """Hard limits, such as an allergy, that messages have retired without the user being told."""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -104,7 +106,7 @@ class Searcher:
         others = [part._replace(mask=part.mask & ~part.table.in_profile) for part in found]
         hits = await self._best(asked, others, limit, explain)
         shown = tuple(await self._best(asked, past, PAST_SHOWN, explain))
-        return Recalled(tuple(profile), tuple(hits), shown)
+        return Recalled(tuple(profile), tuple(hits), shown, tuple(asked.held.untold))
 
     async def search(
         self, query: str, limit: int, *, past: bool = False, only: FactTest | None = None, explain: bool = False

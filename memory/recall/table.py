@@ -70,6 +70,7 @@ class Table:
     subject_numbers: dict[frozenset[str], int] = field(default_factory=dict)
     version: int = 0  # of the user's memory in the ledger
     complete: bool = True  # whether these are all unretired facts of the user; otherwise they are the newest
+    untold: Sequence[Fact] = ()  # the user's hard limits that messages have retired without the user being told
 
     def __len__(self) -> int:
         return len(self.rows)
