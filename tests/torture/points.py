@@ -133,11 +133,11 @@ INDEX = "memory.store:FactStore.update_index"
 PUT = "memory.index.queue:IndexQueue._write"
 
 CHECKPOINTS = ("the input", "the message", "recall", "respond", "extraction", "reconcile")
-"""What each checkpoint of a turn saves, in order."""
+"""What each checkpoint of a turn saves, in order. Nothing more is saved between one and the next point below, so a kill
+right after a checkpoint would leave the same."""
 
 PROCESS_POINTS: tuple[Moment, ...] = (
     *(Point(f"before the checkpoint of {what}", SAVE, "before", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
-    *(Point(f"after the checkpoint of {what}", SAVE, "after", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
     Point("after a group commit, before any call returns", COMMIT, "after", nth=4),
     Point("before recall", RECALL, "before"),
     Point("in the middle of the reply", TOKEN, "before", nth=2),
