@@ -86,7 +86,7 @@ async def test_what_is_kept_is_a_fact_like_any_other_in_every_process(memory: Us
         assert await shown(other) == HELD
         changes = await other.keep_held(kept)
         assert {*texts(changes.retired)} == {*KNOWN}
-        assert await other.untold_limits() == []  # the user has decided
+        assert (await other.recall("shellfish")).untold == ()  # the user has decided
     assert texts(await memory.current()) == ["Prefers short answers", "Is not allergic to shellfish"]
     assert (await memory.search("Which answers do I prefer?", 1))[0].fact.text == "Prefers short answers"
     (short,) = [fact for fact in await memory.current() if "short" in fact.text]
