@@ -96,7 +96,8 @@ class Transaction:
             retired_thread_id = %(retired_thread_id)s, retired_message_id = %(retired_message_id)s
             where owner = %(owner)s and id = %(id)s"""
         await self._execute_each(query, [row_of_fact(fact) for fact in facts])
-        await self.remove_held(ids=[fact.id for fact in facts])  # whether they are over is no question any more
+        if facts:  # whether they are over is no question any more
+            await self.remove_held(ids=[fact.id for fact in facts])
 
     async def hold(self, items: Sequence[Held], days: int) -> None:
         """Keep what is doubtful apart from the facts for so many days, unless it waits already. Remove what has lapsed,

@@ -43,11 +43,15 @@ async def memory(store: FactStore, user: str, openai: ScriptedOpenAI) -> UserMem
     changes = await memory.observe(SAID, at=day("2020-02-01"), thread_id="second")
     assert sorted(map(str, changes.held)) == HELD[:2]
     (tea,) = changes.added
-    over = retired(tea, "retracted", day("2020-03-01"), by=TEA_IS_OVER)
-    asked = Held(fact=over, reason="not certain", quote="No more tea for me", held_at=utc_now())
-    async with store.ledger.transaction(user) as transaction:
-        await transaction.hold([asked], days=30)
+    (limit,) = [fact for fact in await memory.current() if fact.is_hard_limit]
+    over = retired(tea, "superseded", day("2020-03-01"), limit.id, TEA_IS_OVER)
+    await hold(memory, Held(fact=over, reason="not certain", quote="No more tea for me", held_at=utc_now()))
     return memory
+
+
+async def hold(memory: UserMemory, item: Held) -> None:
+    async with memory._parts.ledger.transaction(memory.user_id) as transaction:
+        await transaction.hold([item], days=30)
 
 
 async def shown(memory: UserMemory) -> list[str]:
@@ -94,7 +98,7 @@ async def test_what_is_kept_is_a_fact_like_any_other_in_every_process(memory: Us
         (event.what, event.at, event.source and event.source.thread_id) for event in await memory.provenance(short.id)
     ] == [("said", day("2020-02-01"), "second")]
     (tea,) = [fact for fact in await memory.all() if fact.text == "Likes tea"]
-    assert (tea.retired_reason, tea.retired_by, tea.ended_at) == ("retracted", TEA_IS_OVER, day("2020-03-01"))
+    assert (tea.retired_reason, tea.retired_by, tea.ended_at) == ("superseded", TEA_IS_OVER, day("2020-03-01"))
     (limit,) = [fact for fact in await memory.all() if fact.text == "Is allergic to shellfish"]
     assert limit.successor == next(fact.id for fact in await memory.current() if "not" in fact.text)
     assert (await memory.held(), await rows(memory)) == ([], 0)
@@ -152,16 +156,20 @@ async def test_forgetting_and_rolling_back_reach_what_is_held_back(memory: UserM
         assert await shown(other) == HELD
 
     await restored()
-    (tea,) = [fact for fact in await other.all() if fact.text == "Likes tea"]
     assert load([line async for line in other.export()])[3] == load(lines)[3]
+    (tea,) = [fact for fact in await other.all() if fact.text == "Likes tea"]
+    same_words = tea.model_copy(update={"id": "0" * 32, "attribute": "drink"})
+    await hold(other, Held(fact=same_words, reason="not certain", quote="tea", held_at=utc_now()))
     await other.forget(fact=tea.id)
     assert await shown(other) == HELD[:2]
-    await other.forget(category="constraint")
-    assert await shown(other) == [HELD[1]]
     assert (await other.roll_back(thread="second", dry_run=True)).held
-    assert await shown(other) == [HELD[1]]
+    assert await shown(other) == HELD[:2]
     await other.roll_back(thread="second")
     assert await rows(other) == 0
+    await other.forget_everything()
+    await restored()
+    await other.forget(category="constraint")
+    assert await shown(other) == [HELD[1]]
     await other.forget_everything()
     await restored()
     await other.forget(thread="third")
@@ -173,7 +181,7 @@ async def test_forgetting_and_rolling_back_reach_what_is_held_back(memory: UserM
     await other.forget_everything()
     assert await rows(other) == 0
     counts = [receipt.counts.get("held", 0) for receipt in await other.receipts()]
-    assert counts == [1, 1, 1, 2, 0, 3]
+    assert counts == [2, 0, 2, 1, 1, 2, 0, 3]
     assert await shown(memory) == HELD
 
 
@@ -187,8 +195,10 @@ async def test_what_nobody_decides_on_lapses(store: FactStore, user: str, openai
     openai.extraction(found(TEA, SHORT), found())
     store.held_days = 0
     memory = remembering(store, user)
-    await memory.observe(SAID)
+    (lapsed,) = (await memory.observe(SAID)).held
     assert (await memory.held(), await rows(memory)) == ([], 1)
+    with pytest.raises(BadInput, match="has lapsed"):
+        await memory.keep_held([lapsed.id])
     await memory.observe("I like plums.")
     assert await rows(memory) == 0
 
