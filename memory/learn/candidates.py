@@ -83,7 +83,7 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
                 reason = "over the limit"
             elif fact := _fact(user_id, candidate, said, now, names):
                 proposal = _proposal(fact, candidate, found.known, said.text, cosines)
-                if doubt := doubt_of(candidate, proposal, found.known):
+                if doubt := doubt_of(candidate, said, proposal, found.known):
                     relations = proposal.relations
                     held.append(
                         Held(fact=proposal.fact, reason=doubt, quote=fact.quote, relations=relations, held_at=now)
@@ -139,12 +139,12 @@ def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = N
     return None if is_supported(candidate, said.text, cosines) else "not supported"
 
 
-def doubt_of(candidate: Candidate, proposal: Proposal, known: Sequence[Fact]) -> HeldReason | None:
+def doubt_of(candidate: Candidate, said: Utterance, proposal: Proposal, known: Sequence[Fact]) -> HeldReason | None:
     """Why what is not rejected is held back until the user decides, or None."""
     if candidate.instruction:
         return "reads like an instruction"
     replaced = (other for other in known if proposal.relations.get(other.id) == "replaces")
-    claimed = any(other.is_hard_limit for other in replaced) and not _says_end(proposal.fact)
+    claimed = any(other.is_hard_limit for other in replaced) and not _says_end(_around(candidate, said))
     return "would end a hard limit" if claimed else None
 
 
@@ -193,9 +193,9 @@ def _proposal(fact: Fact, candidate: Candidate, known: Sequence[Fact], message: 
     return Proposal(fact, relations)
 
 
-def _says_end(fact: Fact) -> bool:
-    """Whether the user's own words, not those of the model alone, say that something is over or has changed."""
-    return any(signs.search(normalize(fact.quote)) for signs in (END, CHANGE, SWITCH, NEGATION))
+def _says_end(said: str) -> bool:
+    """Whether the user's words, and not those of the model alone, say that something is over or has changed."""
+    return any(signs.search(normalize(said)) for signs in (END, CHANGE, SWITCH, NEGATION))
 
 
 def _claims(candidate: Candidate, known: Sequence[Fact]) -> dict[str, RelationKind]:
