@@ -93,7 +93,6 @@ def _forms(name: str, words: Language, orders: bool) -> list[str]:
         rf"(?:{START}|\b(?:that|dass|que|che|dat|ze|что) )(?:{words.assistant})\W+(?:\w+\W+){{0,3}}?(?:{duty})\b",
         rf"{START}(?:{words.persona})\b",
         rf"\b(?:{words.spared})",
-        rf"(?s)^(?=.*\b(?:{words.near})\b).*\b(?:{words.unchecked})",
         *(_orders(words, AFTER_CONDITION if name not in AMBIGUOUS else AFTER_COMMA) if orders else ()),
     ]
 

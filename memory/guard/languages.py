@@ -19,8 +19,6 @@ class Language(NamedTuple):
     duty: str  # "must", of the assistant
     target: str  # what belongs to the assistant: "your answers", "each conversation"
     spared: str  # the assistant's rules, or authority over it: "your rules", "administrator of this system"
-    unchecked: str  # "without confirmation", "unlimited access", which people also say of other things
-    near: str  # words of an assistant's work, near which `unchecked` speaks of it: "you", "answers", "transfers"
 
 
 LANGUAGES = {
@@ -89,16 +87,6 @@ LANGUAGES = {
         r"|that has) (?:no |any |a )?(?:limits?|restrictions?|filters?|rules?)|your (?:\w+ ){0,2}?(?:instructions|rules"
         r"|guidelines|restrictions|limits|safeguards|guardrails|safety rules)|(?<!\w )never ask me (?:to confirm"
         "|for (?:confirmation|approval))",
-        unchecked="(?:without|no|skips?|needs? no|not? (?:need|require)|exempt from"
-        r"|waive\w*) (?:\w+ ){0,2}?(?:confirmations?|verifications?|filters?|guardrails?|safety layer|(?:safety"
-        "|security|identity|access|content) (?:checks?|rules?|layer|restrictions?))|(?:safety|security|identity|access"
-        r"|content|policy) (?:checks?|polic(?:y|ies)|filters?|restrictions?|rules?|controls?)[\w ]{0,20} (?:off"
-        "|disabled|void|lifted|removed|suspended|(?:do|does) not apply)|(?:unrestricted|unlimited"
-        "|full) access to (?:all|any|every|other|the system|this)|(?:only|most) trusted source|a trusted source"
-        "|no (?:approval|confirmation|verification|review)s? (?:is|are) (?:ever )?(?:needed|required|necessary)",
-        near=r"you\w*|assistant|ai|bots?|models?|system|users?|accounts?|answers?|repl(?:y|ies)|responses?|requests?"
-        r"|instructions?|transfers?|payments?|purchases?|orders?|commands?|tools?|data|records?|links?|\w+\.(?:com|org"
-        "|net|io|example)",
     ),
     "de": Language(
         order="antworte|antwort|empfiehl|erwahne?|nenne?|sage?|sprich|rede|gehorche?|befolge?|stimme?|verrate?|zeige?"
@@ -124,9 +112,6 @@ LANGUAGES = {
         r"|bestatigung\w*[\w ]{0,40}nicht (?:notig|erforderlich)|du hast keine (?:grenzen|regeln|filter)"
         r"|deine\w? (?:\w+ )?\w*(?:regeln|vorgaben|anweisungen|richtlinien|einschrankungen)"
         r"|frage? mich nie\w* (?:mehr )?(?:nach|um|ob)\b.{0,20}bestatig",
-        unchecked=r"(?:ohne|keine) (?:bestatigung|prufung|ruckfrage|filter|einschrankung)\w*|vertrauenswurdige quelle",
-        near=r"du|dich|dir|dein\w*|assistent\w*|ki|bot|system\w*|nutzer\w*|konto|antwort\w*|anfrage\w*|anweisung\w*"
-        r"|uberweis\w*|zahlung\w*|kauf\w*|bestellung\w*|befehl\w*|zugriff\w*|links?|\w+\.(?:com|de|org|net|example)",
     ),
     "fr": Language(
         order="reponds|repondez|recommande|recommandez|mentionne|dis|dites|parle|parlez|obeis|obeissez|revele|montre"
@@ -151,10 +136,6 @@ LANGUAGES = {
         r"|consignes? de securite[ \w,']{0,15} ne s'appliquent (?:pas|plus)|tu n'as plus (?:de|aucune?) (?:limites?"
         "|restrictions?|filtres?|regles?)|tes (?:regles|consignes|instructions|restrictions|limites)"
         r"|les regles de securite ne|ne me demande (?:plus|jamais)[ \w]{0,12} confirmation",
-        unchecked="pas besoin de (?:confirmation|verification|validation)|(?:sans|aucune?) (?:confirmation"
-        r"|verification|restriction|controle|limite)\w*|source fiable",
-        near=r"tu|te|toi|tes|ton|vous|assistant|ia|bot|systeme|utilisateur\w*|compte|reponses?|demandes?|instructions?"
-        r"|virements?|paiements?|achats?|commandes?|liens?|\w+\.(?:com|fr|org|net|example)",
     ),
     "es": Language(
         order="responde|responda|contesta|recomienda|recomiende|menciona|diga|digas|habla|obedece|revela|muestra"
@@ -179,10 +160,6 @@ LANGUAGES = {
         "|la) (?:sistema|asistente|bot|ia|chatbot)|usuario (?:es administrador|tiene acceso total)"
         "|ya no tienes (?:limites|restricciones|filtros|reglas)|tus (?:reglas|normas|instrucciones|restricciones"
         "|limites)|nunca (?:me )?pidas confirmacion",
-        unchecked="sin (?:confirmacion|verificacion|restricciones|censura|limites)|acceso (?:ilimitado|irrestricto"
-        "|sin limites)|no (?:necesito|hace falta) confirmacion|fuente (?:fiable|de confianza)",
-        near=r"tu|te|ti|tus|usted|asistente|ia|bot|sistema|usuari\w*|cuenta|respuestas?|respond\w*|solicitudes"
-        r"|peticiones|ordenes|instrucciones|transferencias?|pagos?|compras?|enlaces?|\w+\.(?:com|es|org|net|example)",
     ),
     "it": Language(
         order="rispondi|consiglia|raccomanda|menziona|dimmi|parla|obbedisci|ubbidisci|rivela|mostra|approva|cita|loda"
@@ -202,10 +179,6 @@ LANGUAGES = {
         target=r"(?:ogni|tutte le|tutti i|tue|tuoi) (?:messagg\w*|conversazion\w*|rispost\w*|chat)|(?:tuo )?prompt",
         spared="(?:amministratore|sviluppatore|proprietario) di quest[oa] (?:sistema|assistente|bot|ia)|(?:tue"
         r"|tuoi) (?:regole|istruzioni|restrizioni|limiti)|non chiedermi (?:mai|piu)[ \w]{0,6} conferm",
-        unchecked=r"(?:senza|non servono) (?:conferm\w*|verific\w*|restrizion\w*|regole|limiti|filtri)"
-        "|accesso illimitato|fonte affidabile",
-        near=r"tu|te|ti|tu[aeo]i?|assistente|ia|bot|sistema|utent\w*|account|rispost\w*|rispond\w*|richiest\w*|ordini"
-        r"|istruzioni|bonific\w*|pagament\w*|acquisti|link|\w+\.(?:com|it|org|net|example)",
     ),
     "pt": Language(
         order="responda|responde|recomende|mencione|diga|fale|obedeca|revele|mostre|aprove|cite|elogie|comece|termine"
@@ -227,10 +200,6 @@ LANGUAGES = {
         target=r"(?:cada|toda|todas as|todos os|suas|seus) (?:mensage\w*|conversas?|respostas?|chats?)|(?:seu )?prompt",
         spared="(?:administrador|desenvolvedor|dono) (?:deste|desta|do|da) (?:sistema|assistente|bot|ia)|(?:tuas"
         "|suas) (?:regras|instrucoes|restricoes) (?:ja )?nao",
-        unchecked="(?:sem|nao preciso de) (?:confirmacao|verificacao|restricoes|limites|filtros)|acesso (?:irrestrito"
-        "|ilimitado)|fonte confiavel",
-        near=r"voce|tu|te|seu|sua|seus|suas|assistente|ia|bot|sistema|usuari\w*|conta|respostas?|respond\w*|pedidos?"
-        r"|ordens|instrucoes|transferencias?|pagamentos?|compras?|links?|\w+\.(?:com|br|org|net|example)",
     ),
     "nl": Language(
         order="antwoord|beveel|raad|noem|zeg|spreek|praat|gehoorzaam|onthul|toon|prijs|citeer|begin|eindig|schrijf"
@@ -248,10 +217,6 @@ LANGUAGES = {
         target=r"(?:elke?|alle|jouw|je) (?:gesprek\w*|bericht\w*|antwoord\w*|chats?)|systeemprompt|waarschuwingen",
         spared="(?:beheerder|ontwikkelaar|eigenaar) van (?:dit|deze) (?:systeem|assistent|bot|ai)|jouw (?:regels"
         "|instructies|richtlijnen|beperkingen)|vraag me nooit (?:meer )?om bevestiging",
-        unchecked="(?:zonder|geen) (?:bevestiging|controle|beperkingen|regels|filters)|onbeperkte toegang"
-        "|betrouwbare bron",
-        near=r"je|jij|jouw|u|assistent|ai|bot|systeem|gebruiker\w*|account|antwoord\w*|verzoek\w*|opdracht\w*"
-        r"|instructies|overboeking\w*|betaling\w*|links?|\w+\.(?:com|nl|org|net|example)",
     ),
     "pl": Language(
         order="odpowiadaj|odpowiedz|polecaj|polec|wspominaj|mow|powiedz|sluchaj|ujawnij|pokaz|zatwierdzaj|chwal|cytuj"
@@ -270,9 +235,6 @@ LANGUAGES = {
         target=r"(?:kazd\w+|wszystkie|twoj\w*) (?:rozmow\w*|wiadomos\w*|odpowied\w*)|prompt systemowy",
         spared="nie obowiazuja cie|(?:administratorem|wlascicielem|tworca) (?:tego|tej) (?:systemu|asystenta|bota)"
         r"|twoj\w* (?:zasad\w*|regul\w*|instrukcj\w*|ogranicze\w*)",
-        unchecked=r"bez (?:potwierdz\w*|weryfikac\w*|ogranicz\w*|filtr\w*)|nieograniczony dostep|zaufane zrodlo",
-        near=r"ty|ci|cie|twoj\w*|asystent\w*|ai|bot|system\w*|uzytkownik\w*|konto|odpowied\w*|odpowiad\w*|prosb\w*"
-        r"|polece\w*|przelew\w*|platnos\w*|link\w*|\w+\.(?:com|pl|org|net|example)",
     ),
     "ru": Language(
         order="отвечаи(?:те)?|ответь|рекомендуи(?:те)?|советуи|упоминаи|говори(?:те)?|скажи|подчиняися|слушаися"
@@ -292,11 +254,6 @@ LANGUAGES = {
         spared=r"(?:показ\w+|раскр\w+|выда\w+) (?:мне )?(?:тво\w+ )?системн\w+ промпт|(?:администратор|разработчик"
         r"|владелец)\w* (?:этои|этого|данои|даннои) (?:систем\w*|ассистент\w*|бот\w*)|пользователь является админ\w*"
         r"|тво\w+ (?:правил\w*|инструкци\w*|ограничени\w*)|не спрашиваи (?:меня )?подтвержден",
-        unchecked=r"без (?:подтвержден\w*|проверк\w*|ограничен\w*|фильтр\w*)|провер\w* не нужн\w*|неограниченныи доступ"
-        "|надежныи источник",
-        near=r"ты|тебе|тво\w*|вы|ассистент\w*|помощник\w*|ии|бот\w*|систем\w*|пользовател\w*|аккаунт|ответ\w*"
-        r"|отвечаи\w*|запрос\w*|команд\w*|инструкци\w*|перевод\w*|платеж\w*|покупк\w*|ссылк\w*|\w+\.(?:com|ru|org|net"
-        "|example)",
     ),
     "tr": Language(
         order="cevap ver(?:in|iniz)?|yanit ver(?:in|iniz)?|cevapla|yanitla|oner|tavsiye et|soyle|konus|itaat et|goster"
@@ -312,10 +269,6 @@ LANGUAGES = {
         duty=r"\w+(?:mali|meli)\b|zorunda|asla",
         target=r"(?:her|butun|tum) (?:mesaj\w*|konusma\w*|yanit\w*|cevap\w*)|sistem istem\w*",
         spared=r"bu (?:sistemin|asistanin|botun) (?:yonetici|gelistirici|sahib)\w*|kurallarin (?:artik|benim)",
-        unchecked=r"(?:onay|dogrulama|kisitlama|filtre)\w* (?:gerekmez|gerek yok|olmadan|yok)|sinirsiz erisim"
-        "|guvenilir kaynak",
-        near=r"sen\w*|asistan\w*|yapay zeka|bot|sistem\w*|kullanici\w*|hesap\w*|yanit\w*|cevap\w*|istek\w*|talimat\w*"
-        r"|transfer\w*|odeme\w*|havale\w*|\w+\.(?:com|tr|org|net|example)",
     ),
     "sv": Language(
         order="svara|rekommendera|namn|sag|tala|prata|lyd|avsloja|visa|godkann|beroem|citera|borja|sluta|skriv"
@@ -333,9 +286,6 @@ LANGUAGES = {
         target=r"(?:varje|alla|dina) (?:meddelande\w*|samtal\w*|svar\w*|konversation\w*)|systemprompt",
         spared=r"administrator\w* (?:for|av) (?:detta|den har|det har) (?:system|assistent|bot)\w*|dina (?:regler"
         "|instruktioner|riktlinjer|begransningar)|fraga mig aldrig om bekraftelse",
-        unchecked="utan (?:bekraftelse|kontroll|begransningar|filter)|obegransad atkomst|palitlig kalla",
-        near=r"du|dig|din\w*|assistent\w*|ai|bot\w*|system\w*|anvandar\w*|konto|svar\w*|begaran|order|instruktion\w*"
-        r"|overforing\w*|betalning\w*|lank\w*|\w+\.(?:com|se|org|net|example)",
     ),
 }
 

@@ -64,10 +64,10 @@ def readings(text: str) -> Iterator[str]:
         yield simpler.translate(DIGITS_AS_LETTERS)
     if "rot13" in simpler or "rot-13" in simpler:
         yield codecs.encode(simpler, "rot13")
-    yield from map(bare, (*LINK_TITLE.findall(text), *_decoded(text)))
+    yield from map(bare, (*LINK_TITLE.findall(text), *decoded(text)))
 
 
-def _decoded(text: str) -> Iterator[str]:
+def decoded(text: str) -> Iterator[str]:
     """What base64 and hexadecimal digits in the text say, if it is a text."""
     decoders: tuple[tuple[re.Pattern[str], Callable[[str], bytes]], ...] = (
         (BASE64, lambda digits: base64.b64decode(digits + "=" * (-len(digits) % 4), b"-_")),

@@ -29,6 +29,7 @@ ROOMS = (
 
 PURE = (
     "facts/*.py",
+    "guard/doubts.py",
     "guard/instructions.py",
     "learn/pasted.py",
     "learn/reconcile.py",

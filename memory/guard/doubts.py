@@ -1,0 +1,154 @@
+"""Recognizes what may be meant for the assistant, though its form does not say so for certain. Pure.
+
+A fact describes the user, or somebody or something in their life. What speaks of several of the assistant's things at
+once, or orders something where the user does not speak of themselves, may still be a fact: the user decides.
+"""
+
+import re
+from functools import cache
+from typing import NamedTuple
+
+from memory.guard.languages import LANGUAGES
+from memory.guard.readings import decoded, readings, windows
+
+WINDOW = 1_000  # characters that are judged at once
+MANY, ENOUGH = 3, 2  # of the things below: in any text, and where the user does not speak of themselves
+
+I_OR_WE = r"(?:\b(?:i|i'(?:m|ve|d|ll)|we|ich|wir|je|j'\w+|nous|yo|io|eu|ik|wij|ja|я|мы|jag|vi)\b|我|私|나는|저는|मैं|انا)"
+ME = (
+    rf"(?:{I_OR_WE}|\b(?:me(?! (?:the|what|all|every\w*|any\w*)\b)|my|our|mein\w*|mir|unser\w*|mon|mes|notre|nos|mi"
+    r"|mis|soy|estoy|tengo|nuestr\w+|mi[oae]i?|sono|ho|meu|minha|meus|minhas|sou|estou|tenho|mijn|ons|onze|jestem|mam|moj\w*|мо[яеи]\w*|нас|ben|benim|mitt"
+    r"|mina)\b|僕|俺|내|제|मेर)"
+)
+ASKS = (
+    r"(?:ask\w*|look\w* for|search\w*|mention\w*|sa(?:y|ys|id|ying)|typ(?:e|es|ed|ing)|writ(?:e|es|ing)|greet\w*"
+    r"|bring\w* up|comes? up|frag\w*|sag\w*|schreib\w*|demand\w*|dis|dit|parl\w*|pregunt\w*|dig[ao]\w*|chied\w*"
+    r"|dic[ao]\w*|pergunt\w*|disser\w*|vraag\w*|zeg\w*|pyta\w*|zapyta\w*|powie\w*|спрос\w*|спраш\w*|скаж\w*|говор\w*"
+    r"|sor\w*|soyle\w*|sager)"
+)
+WORK = re.compile(  # what people do with such things: "Writes system prompts", "I'm an admin at a bank"
+    r"^\W*(?:i'?m |i |we |ich |je |ik |я )?(?:(?:am|is|are|bin|suis) )?(?:an? (?:\w+ ){1,3}(?:at|of|for|in)\b"
+    r"|work(?:s|ing)?\b|writ(?:es?|ing)|buil(?:ds?|ding)|teach\w*|develop\w*|stud(?:y|ies|ying)|research\w*|leads?"
+    r"|manag\w+|train\w*|maintains?|us(?:es?|ed|ing)\b|read(?:s|ing)?\b)"
+)
+
+# The assistant's things, each in all languages at once, without accents and in lower case.
+THINGS = {
+    "you": r"\b(?:you(?:'\w+|rs?|rself)?|dein\w*|dich|dir|tu|tes|vous|tus|contigo|voce|jij|jouw|twoj\w*|ты|тебя|тебе"
+    r"|тво\w+|senin|dina)\b|你|あなた|너|당신|तुम|अपनी|\bانت",
+    "assistant": r"\b(?:assistan\w*|assistent\w*|asistent\w*|asystent\w*|asistan\w*|ai|ki|ia|llm|(?:chat)?bots?"
+    r"|agents?|модел\w*|ассистент\w*|бот\w*|ии|the model|chatgpt|claude|gpt)\b|助手|アシスタント|人工智能|어시스턴트"
+    r"|सहायक|المساعد",
+    "answer": r"\b(?:answer\w*|repl(?:y|ies)|respon(?:se|ses|ds?)|outputs?|antwort\w*|repon(?:ses?|ds|dre)"
+    r"|respuestas?|rispost\w*|rispond\w*|respostas?|antwoord\w*|odpow\w*|ответ\w*|отвеч\w*|yanit\w*|cevap\w*"
+    r"|svar\w*)\b|返信|返事|回答|返答|回复|答复|답변|대답|जवाब|उत्तर|ردك|اجابت",
+    "conversation": r"\b(?:conversation\w*|sessions?|chats?|dialog\w*|gesprach\w*|unterhaltung\w*|sitzung\w*"
+    r"|sesion\w*|conversa\w*|gesprek\w*|rozmow\w*|разговор\w*|диалог\w*|сесси\w*|konusma\w*|samtal\w*)\b|会话|对话"
+    r"|会話|セッション|대화|세션|सत्र|बातचीत|محادث|جلس",
+    "memory": r"\b(?:memor(?:y|ies|ize\w*|i[ae]\w*)|gedachtnis\w*|memoire\w*|geheugen\w*|pamiec\w*|памят\w*|hafiza\w*"
+    r"|remember\w*|stored?(?= ?(?:this|in|that|:|permanent\w*|$))|saved? (?:this|to|that|in)|persist\w*|pinned)\b"
+    r"|记忆|記憶|保存|기억|저장|स्मृति|सहेज|ذاكرت|احفظ",
+    "instruction": r"\b(?:instruction\w*|instruk\w*|anweisung\w*|consignes?|instruc\w*|istruzion\w*|инструкци\w*"
+    r"|prompts?|промпт\w*|talimat\w*|directives?|commands?)\b|指令|指示|提示|지시|निर्देश|تعليمات",
+    "rule": r"\b(?:rules?|guidelines?|polic(?:y|ies)|regel\w*|vorgabe\w*|regles?|reglas?|normas?|regole|regras?"
+    r"|zasad\w*|правил\w*|kural\w*|limits?|restric\w*|einschrankung\w*|beschrankung\w*|filter\w*|filtr\w*"
+    r"|ограничен\w*|unrestricted|guardrails?|censor\w*)\b|规则|規則|限制|制限|规定|규칙|제한|नियम|القواعد|قيود",
+    "safety": r"\b(?:safety|security|compliance|sicherheit\w*|securite|seguridad|sicurezza|seguranca|veiligheid\w*"
+    r"|bezpiecze\w*|безопасн\w*|guvenlik\w*|sakerhet\w*|warning\w*|disclaimer\w*|refus\w*|warnung\w*|avertiss\w*"
+    r"|advertenc\w*|avvert\w*)\b|安全|セキュリティ|안전|सुरक्षा|الامان",
+    "check": r"\b(?:verif\w*|confirm\w*|approv\w*|authori[sz]\w*|consent\w*|scrutiny|review\w*|checks|bestatig\w*"
+    r"|genehmig\w*|valid\w*|approuv\w*|aprob\w*|aprov\w*|подтвержд\w*|провер\w*|одобр\w*|onay\w*|dogrula\w*)\b|验证"
+    r"|验証|確認|检查|承認|확인|검증|승인|पुष्टि|सत्यापित|تاكيد|موثق",
+    "rights": r"\b(?:admin\w*|privileges?|permissions?|access|root|superuser|superadmin|developers?|operators?"
+    r"|trusted|rights|entwickler\w*|zugriff\w*|acces|acceso|accesso|acesso|администрат\w*|разработчик\w*|доступ\w*"
+    r"|yonetici\w*|clearance|credentials?|rank|outrank\w*|allow-?list)\b|管理员|管理者|权限|관리자|प्रशासक|مسؤول",
+    "user": r"\b(?:users?|usuari\w*|utilisateur\w*|nutzer\w*|benutzer\w*|utent[ei]|gebruiker\w*|uzytkownik\w*"
+    r"|пользовател\w*|kullanici\w*|anvandar\w*|customers?|callers?|requests?|anfrage\w*|profiles?|account)\b|用户"
+    r"|ユーザー|사용자|उपयोगकर्ता|المستخدم",
+    "system": r"\b(?:system\w*|sistem\w*|config\w*|конфигурац\w*|систем\w*|deployment|platform\w*|json|base64|html"
+    r"|history)\b|系统|システム|시스템|सिस्टम|النظام",
+    "address": r"\b(?:webhooks?|urls?|links?|query string)\b|https?:|\w@\w|\b[\w-]+\.(?:example|com|org|net|io)\b",
+    "override": r"\b(?:ignor\w*|overrid\w*|disregard\w*|skip\w*|disabl\w*|omit\w*|waive\w*|lifted|exempt|void"
+    r"|suppress\w*|never appears?|obe(?:y|ys|yed)|compl(?:y|ies)|agree\w*|игнор\w*|пропуск\w*|omite|contourn\w*"
+    r"|umgeh\w*|zignoruj|negeer|vergiss|olvida|oublie)\b|忽略|无视|無視|跳过|省略|무시|건너|अनदेखा|छोड़|تجاوز|تجاهل",
+    "act": r"\b(?:transfers?|payments?|purchases?|refunds?|virements?|paiements?|zahlung\w*|uberweisung\w*|pagos?"
+    r"|pagament\w*|transferencias?|bonific\w*|betaling\w*|przelew\w*|платеж\w*|перевод(?:ы|ов)|odeme\w*|havale\w*)\b"
+    r"|送金|转账|송금",
+    "trigger": r"\b(?:trigger\w*|backdoors?|code ?words?|magic words?|(?:trigger|secret|watermark) phrase"
+    r"|jailbreak\w*|unlocks?|activat\w*|bypass\w*|(?:developer|debug|god|hidden|unrestricted|admin) mode)\b",
+    "unasked": r"\b(?:no|without|ohne|keine|sans|aucune|sin|senza|sem|zonder|bez|без|utan) (?:any )?(?:asking"
+    r"|confirm\w*|approv\w*|verif\w*|bestatig\w*|pruf\w*|conferm\w*|potwierdz\w*|подтвержд\w*|провер\w*|bekraft\w*)"
+    r"|(?:not|never|no longer) (?:\w+ )?(?:need|require|ask|appl)\w*",
+    "each": r"\b(?:every(?! (?:other |single )?(?:\w*day|morning|evening|night|week\w*|month|year))|each|all|any"
+    r"|from now on|henceforth|whenever|permanent\w*|long-term|jede\w*|desormais|отныне|все|всех|voortaan"
+    r"|bundan sonra)\b|从现在起|今后|每|今後|すべて|앞으로|모든|अब से|हर|كل",
+    "recommendation": r"\b(?:recommend\w*|suggest\w*|promot\w*|advert\w*|advised?|mention\w*|prais\w*|cit(?:e|es|ed)"
+    r"|empf\w*hl\w*|empfiehl|erwahn\w*|recommand\w*|recomiend\w*|consigli\w*|recomend\w*|aanbeve\w*|polec\w*"
+    r"|рекоменд\w*|совет\w*|oner\w*|tavsiye|rekommend\w*|(?:sent|referred) to|(?:comes?|named|mentioned) first"
+    r"|right answer)\b|推荐|推薦|勧め|추천|सिफारिश",
+    "somebody": r"\b(?:any(?:one|body)|some(?:one|body)|people|whoever|questions|jemand|quelqu'un|alguien|qualcuno"
+    r"|alguem|iemand|ktos|кто-?(?:то|нибудь)?|biri|nagon)\b",
+    "must": r"\b(?:must|should|shall|(?:is|are) (?:\w+ )?to be|may (?:not|never|be)|soll|muss|darf|doit|debe|deve"
+    r"|moet|musi|powinien|должен|нельзя|maste)\b|必须|必ず|반드시|يجب",
+}
+USER = (  # as nobody calls themselves
+    r"(?:\b(?:the|this) user\b(?! (?:interface|guide|manual|experience))|^\W*user(?:'s)? \w+s\b|\bde[rnms] nutzer\w*"
+    r"|l'utilisateur|el usuario|l'utente|o usuario|de gebruiker|uzytkownik\w*|пользовател\w*|kullanici\w*|anvandaren"
+    r"|用户|ユーザー|사용자)"
+)
+# At the start of a sentence these are nouns as well.
+NOUN = r"(?:order|address|book|post|transfer|cancel|message|e-?mail|share|list|put|switch|use|show|name)\b"
+ORDER_IN_EAST = (
+    r"(?:てください|しろ|なさい|せよ)[。!]?$|必须|一律|永远|始终|每次|今后|(?:해라|하세요|해 ?줘|줘)[.!]?$"
+    r"|(?:दो|करो|दें|करें|मत|देना)[।.]?$"
+)
+NEAR = r"[^.!?\n]{0,40}"
+
+
+class Patterns(NamedTuple):
+    things: list[re.Pattern[str]]
+    trigger: re.Pattern[str]  # "When I say ..., send ..."
+    meant: re.Pattern[str]  # for the assistant, where the user does not speak of themselves
+    ordered: re.Pattern[str]  # there, in the user's own words
+
+
+@cache  # to compile them takes 0.1 s
+def _patterns() -> Patterns:
+    each = LANGUAGES.values()
+    when, target = ("|".join(getattr(words, name) for words in each) for name in ("when", "target"))
+    orders = "|".join(f"{words.order}|{words.action}" for words in each)
+    for_ever = "|".join(rf"(?:{words.ever})\b{NEAR}\b(?:{words.order}|{words.action})" for words in each)
+    at_a_word = rf"\b(?:{when})\b{NEAR}\b{ASKS}\b|\b(?:the (?:code ?)?word|the phrase|saying|typing|writing) [\"'“]\w"
+    please = "(?:please|bitte|por favor|per favore|alsjeblieft|пожалуиста|and|und|y|e|et)"
+    meant = rf"{THINGS['you']}|{at_a_word}|\b(?!every(?:one|body)|prompts? ?(?:inj|eng))(?:{target})\b"
+    ordered = [
+        rf"(?:^|[.!?\n] ?)(?:{please},? )?(?!{NOUN})(?:{orders})(?:me|te|nos|lo|la|le|mi)?\b",
+        rf"\b(?:{for_ever})\b",
+        USER,
+        ORDER_IN_EAST,
+    ]
+    return Patterns(
+        [*map(re.compile, THINGS.values())],
+        re.compile(rf"\b(?:{when})\b{NEAR}\b{ASKS}\b{NEAR}[,:](?! ?{I_OR_WE})"),
+        re.compile(meant),
+        re.compile("|".join(ordered)),
+    )
+
+
+def is_doubtful(text: str, *, said: bool = False) -> bool:
+    """Whether the text may be meant for the assistant. `said`: the user wrote it, it is not the text of a fact."""
+    if any(" " in hidden for hidden in decoded(text)):
+        return True
+    return any(_is_doubtful(plain, said) for part in windows(text, WINDOW) for plain in readings(part))
+
+
+def _is_doubtful(plain: str, said: bool) -> bool:
+    patterns = _patterns()
+    things = sum(bool(thing.search(plain)) for thing in patterns.things)
+    if things >= MANY or patterns.trigger.search(plain):
+        return True
+    if re.search(ME, plain):
+        return False
+    if (things >= ENOUGH and not WORK.search(plain)) or patterns.meant.search(plain):
+        return True
+    return said and bool(patterns.ordered.search(plain))
