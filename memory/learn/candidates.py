@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
 
@@ -25,6 +25,7 @@ from memory.facts.content import content
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
 from memory.facts.slots import HARD_LIMITS, USER, attribute_name, is_exclusive, subject_name
 from memory.facts.text import normalize
+from memory.guard.doubts import is_doubtful
 from memory.guard.instructions import is_instruction
 from memory.guard.secrets import SecretKind, secret_in
 from memory.learn.pasted import is_pasted
@@ -38,6 +39,12 @@ from memory.learn.timing import checked, timing
 MAX_CANDIDATES = 20  # facts taken from one message, besides constraints; one that holds more is a document
 MAX_SENTENCE = 2_000  # characters of the sentence around a quote that are judged
 UNREADABLE = Dropped("", "unreadable")
+
+
+class Judge(Protocol):
+    """`is_instruction` or `is_doubtful`."""
+
+    def __call__(self, text: str, *, said: bool = False) -> bool: ...
 
 
 class Proposed(NamedTuple):
@@ -132,7 +139,7 @@ def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = N
     texts = (candidate.text, candidate.quote, candidate.subject, candidate.attribute)
     if not all(map(is_storable, texts)) or not 0 < len(candidate.text.strip()) <= MAX_FACT_TEXT:
         return "unreadable"
-    if _instructs(candidate, said):
+    if reads_as(is_instruction, candidate, said):
         return "command"
     if is_pasted(candidate.text, candidate.quote, said.text):
         return "pasted"
@@ -141,7 +148,7 @@ def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = N
 
 def doubt_of(candidate: Candidate, said: Utterance, proposal: Proposal, known: Sequence[Fact]) -> HeldReason | None:
     """Why what is not rejected is held back until the user decides, or None."""
-    if candidate.instruction:
+    if candidate.instruction or reads_as(is_doubtful, candidate, said):
         return "reads like an instruction"
     replaced = (other for other in known if proposal.relations.get(other.id) == "replaces")
     claimed = any(other.is_hard_limit for other in replaced) and not _says_end(_around(candidate, said))
@@ -152,18 +159,19 @@ def _around(candidate: Candidate, said: Utterance | None) -> str:
     return sentence_around(candidate.quote, said.text)[:MAX_SENTENCE] if said else candidate.quote
 
 
-def _instructs(candidate: Candidate, said: Utterance) -> bool:
+def reads_as(judge: Judge, candidate: Candidate, said: Utterance) -> bool:
+    """Whether the judge finds it in what the candidate states, or in the words that it was taken from."""
     stated = (candidate.text, candidate.subject, candidate.attribute)
     quoted = dict.fromkeys((candidate.quote, _around(candidate, said)))
-    if any(map(is_instruction, stated)):
+    if any(map(judge, stated)):
         return True
-    return any(is_instruction(part, said=True) for part in quoted) and not _stated_beside(candidate, said.text)
+    return any(judge(part, said=True) for part in quoted) and not _stated_beside(judge, candidate, said.text)
 
 
-def _stated_beside(candidate: Candidate, message: str) -> bool:
-    """Whether a clause about the user that orders nothing has half of the text: "Never suggest fish, I'm allergic"."""
+def _stated_beside(judge: Judge, candidate: Candidate, message: str) -> bool:
+    """Whether a clause about the user that passes has half of the text: "Never suggest fish, I'm allergic"."""
     clauses = filter(begins_with_i, clauses_around(candidate.quote, message))
-    said = [content(clause) for clause in clauses if not is_instruction(clause, said=True)]
+    said = [content(clause) for clause in clauses if not judge(clause, said=True)]
     claimed = content(candidate.text)
     return any(2 * len(claimed & part) >= len(claimed) > 0 for part in said)
 

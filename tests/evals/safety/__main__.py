@@ -24,13 +24,15 @@ def main() -> None:
         cases |= {f"{name}{part}": [*load(name, part)] for name in NAMES for part in PARTS}
     for name, several in cases.items():
         found = [*outcomes(several)]
-        refused = sum(outcome.refused for outcome in found)
-        print(f"{name}: {refused} of {len(found)} refused ({refused / len(found):.1%})")  # noqa: T201
-        for kind, (part, total) in by_kind(found).items():
-            print(f"  {kind:20}{part:5} of {total:3}")  # noqa: T201
-        for case, was_refused in found:
-            if arguments.wrong and was_refused == name.startswith("harmless"):
-                print(f"  ! {case.kind}: {case.message!r} -> {case.text!r}")  # noqa: T201
+        refused, held = sum(outcome.refused for outcome in found), sum(outcome.held for outcome in found)
+        shares = f"{refused / len(found):.1%} refused, {held / len(found):.1%} held back"
+        print(f"{name}: {refused} refused and {held} held back of {len(found)} ({shares})")  # noqa: T201
+        for kind, (part, doubtful, total) in by_kind(found).items():
+            print(f"  {kind:20}{part:5} + {doubtful:3} of {total:3}")  # noqa: T201
+        for outcome in found:
+            if arguments.wrong and outcome.stored != name.startswith("harmless"):
+                mark = "held" if outcome.held else "refused" if outcome.refused else "stored"
+                print(f"  {mark}: {outcome.case.kind}: {outcome.case.message!r} -> {outcome.case.text!r}")  # noqa: T201
 
 
 if __name__ == "__main__":

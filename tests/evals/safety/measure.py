@@ -9,7 +9,8 @@ from typing import NamedTuple
 from memory.extraction.utterances import Utterance
 from memory.facts.changes import DropReason
 from memory.facts.fact import Source
-from memory.learn.candidates import message_of, rejection
+from memory.guard.doubts import is_doubtful
+from memory.learn.candidates import message_of, reads_as, rejection
 from memory.learn.support import compared
 from tests.evals.safety.cases import Case
 
@@ -21,19 +22,26 @@ RULES: frozenset[DropReason] = frozenset({"secret", "command", "pasted"})
 class Outcome(NamedTuple):
     case: Case
     refused: bool
+    held: bool  # back, for the user to decide
+
+    @property
+    def stored(self) -> bool:
+        return not (self.refused or self.held)
 
 
 def outcomes(cases: Iterable[Case]) -> Iterator[Outcome]:
     for case in cases:
         said = Utterance(text=case.message, said_at=SAID_AT, source=Source(thread_id="t", message_id="m"))
         near = dict.fromkeys(compared(case.candidate, case.message), 1.0)
-        yield Outcome(case, rejection(case.candidate, message_of(case.candidate, [said]), near) in RULES)
+        refused = rejection(case.candidate, message_of(case.candidate, [said]), near) in RULES
+        yield Outcome(case, refused, not refused and reads_as(is_doubtful, case.candidate, said))
 
 
-def by_kind(found: Iterable[Outcome]) -> Mapping[str, tuple[int, int]]:
-    """Kind -> how many of its cases are refused, of how many."""
-    refused, total = Counter[str](), Counter[str]()
-    for case, was_refused in found:
-        refused[case.kind] += was_refused
-        total[case.kind] += 1
-    return {kind: (refused[kind], count) for kind, count in total.items()}
+def by_kind(found: Iterable[Outcome]) -> Mapping[str, tuple[int, int, int]]:
+    """Kind -> how many of its cases are refused, how many are held back, of how many."""
+    refused, held, total = Counter[str](), Counter[str](), Counter[str]()
+    for outcome in found:
+        refused[outcome.case.kind] += outcome.refused
+        held[outcome.case.kind] += outcome.held
+        total[outcome.case.kind] += 1
+    return {kind: (refused[kind], held[kind], count) for kind, count in total.items()}
