@@ -10,7 +10,6 @@ from typing import Any
 from memory.errors import BadInput, expect, quoted
 from memory.facts.fact import Fact, check_user_id
 from memory.facts.slots import NOTE, attribute_name, is_exclusive
-from memory.guard.instructions import is_instruction
 from memory.learn.verbatim import stated_fact
 from memory.ledger.pool import Pool
 
@@ -93,10 +92,7 @@ def fact_from_value(
         exclusive = values.get("exclusive", False)
         if isinstance(attribute, str) and isinstance(exclusive, bool):
             values["exclusive"] = is_exclusive(attribute_name(attribute), exclusive)
-        fact = stated_fact(key, {"id": uuid.uuid4().hex, **values}, now)
-        if any(map(is_instruction, (fact.text, fact.subject, fact.attribute))):  # tools of a model put facts as well
-            raise BadInput("It tells the assistant what to do, and is no fact: write it into the prompt.")
-        return fact
+        return stated_fact(key, {"id": uuid.uuid4().hex, **values}, now)
     except (ValueError, OverflowError) as error:
         problem = error if isinstance(error, BadInput) else "It holds a time that is out of range."
         raise BadInput(f"The value under {quoted(key)} cannot be kept: {problem}") from error

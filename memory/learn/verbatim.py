@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from memory.errors import BadInput, expect, listed, problems_of
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, check_text, fact_id
 from memory.facts.slots import NOTE
+from memory.guard.instructions import is_instruction
 from memory.guard.secrets import secret_in
 
 
@@ -50,20 +51,26 @@ def stated_fact(key: str, values: Mapping[str, object], now: datetime) -> Fact:
         raise BadInput(f"It is no fact: {problems}.") from error
     for text in (fact.text, fact.subject, fact.attribute, fact.quote, *fact.source.previous):
         check_text("text", text, MAX_FACT_TEXT)
-    refuse_secrets(fact, *(str(values.get(name, "")) for name in ("subject", "attribute")))  # as they were written, too
+    check_may_be_kept(fact, *(str(values.get(name, "")) for name in ("subject", "attribute")))  # as written, too
     return fact
 
 
-def refuse_secrets(fact: Fact, *texts: str) -> None:
-    """Raises BadInput if the fact or one of the texts seems to hold a secret, and names its kind."""
-    if kind := secret_in(f"{fact.attribute}: {fact.text}", fact.subject, fact.quote, *fact.source.previous, *texts):
+def check_may_be_kept(fact: Fact, *texts: str) -> None:
+    """Raises BadInput if the fact or one of the texts holds a secret, whose kind it names, or an instruction.
+
+    What is only doubtful may be kept: whoever states a fact themselves has decided. The quote may hold a request, too.
+    """
+    stated = (fact.subject, *fact.source.previous, *texts)
+    if kind := secret_in(f"{fact.attribute}: {fact.text}", fact.quote, *stated):
         raise BadInput(f"It holds what looks like {kind}, which is not kept: leave it out.")
+    if any(map(is_instruction, (fact.text, fact.attribute, *stated))):
+        raise BadInput("It tells the assistant what to do, and is no fact: leave it out, or write it into the prompt.")
 
 
 def check_restored(facts: Iterable[Fact]) -> None:
     """Raises BadInput for a fact of an exported memory that may not be kept, and names it by its id."""
     for fact in facts:
         try:
-            refuse_secrets(fact)
+            check_may_be_kept(fact)
         except BadInput as error:
             raise BadInput(f"The fact {fact.id}: {error}") from error
