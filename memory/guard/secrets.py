@@ -43,11 +43,11 @@ MIN_ENTROPY = 3.6  # bits per character of a random token; 24 random letters and
 CREDENTIALS = re.compile(  # in addresses, commands and settings
     r"""
     \w://[^\s/:@]*:[^\s/@]+@
-    | \bcurl\b.*\s-u\s*\S+:\S+ | \bmysql\b.*\s-p\S+
+    | \bcurl\b.*\s-u\s*\S+:\S+ | \bmysql\b.*\s-p\S+ | \b(?:redis-cli|ldap\w+|sshpass|docker\ login)\b.*\s-[apw]\s*\S{4,}
     | \b(?:password|passwd|pwd?|accountkey|sharedaccesskey|client_?secret|secret_?key|api_?key|access_?key|auth_?token)
       ["']?\s*[=:]\s*["']?\S{4,}
     | \b\w*(?:_password|_passwd|_pass|_secret|_token|_key|_pwd)["']?\s*(?:[=:]|\ is)\s*["']?\S{6,}
-    | \b[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?::|\ /\ (?=\S*[a-z])(?=\S*\d))[^\s/:]{4,}
+    | \b[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?::|(?:\ /|,|\ and|\ with)\ (?=\S*[a-z]{3})(?=\S*\d))[^\s/:]{4,}
     | \bbasic\ (?:auth(?:orization)?\ )?[a-z0-9+/]{8,}={1,2}
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -56,9 +56,9 @@ CREDENTIALS = re.compile(  # in addresses, commands and settings
 # Below, texts are in lower case and without accents (`bare`).
 PASSWORD = (
     "(?:pass(?: ?word|wort|phrase|code|e?key)s?|pw|pwd|kennwort|losungswort|zugangscode|contrasena|mot de passe|mdp"
-    r"|senha|parola(?: d'ordine|m|si)?|wachtwoord|haslo|heslo|jelszo|пароль|пароля|parole|losenord\w*|adgangskode"
-    "|sifre(?:m|si)?|salasana|geheimzahl|master password|secret (?:word|phrase|key|code)|api[ _-]?key|(?:access"
-    "|auth|api|bearer) token|wachtwoorden)"
+    r"|senha|parola(?: d'ordine| chiave|m|si)?|wachtwoord|haslo|heslo|jelszo|парол[ья]|parole|losenord\w*|adgangskode"
+    "|sifre(?:m|si)?|salasana|geheimzahl|master password|safe ?word|secret (?:word|phrase|key|code)|api[ _-]?key"
+    "|(?:access|auth|api|bearer) token|wachtwoorden)"
 )
 PIN = (
     "(?:pins?|puk|pin[- ]?(?:code|number|nummer|kod|код)|pincode|codice pin|cvv2?|cvc2?|security code"
@@ -73,15 +73,16 @@ PIN = (
 LOGIN = r"(?:pass|login|log-in|clave(?: del?\b(?: la)? \w+)?|chiave del wifi)"
 CODE = (
     r"(?:(?:verification|confirmation|one[- ]?time|security|sms|2fa|mfa|otp|backup|recovery|login|authenti\w+|auth"
-    "|reset|activation)(?: (?:backup|recovery|sms|pass))? ?(?:codes?|password|pin|secret|key)|otp|(?:sms-?"
-    r"|m)?tan(?= ?(?:[:=]|ist\b|lautet\b))|bestatigungscode|sicherheitscode|code de (?:verification|confirmation"
-    "|securite)|codigo de (?:verificacion|verificacao|confirmacion|seguridad|confirmacao)|codice di (?:verifica"
+    "|reset|activation)(?: (?:backup|recovery|sms|pass))? ?(?:codes?|password|pin|secret|key)|otp"
+    r"|two[- ]factor(?= ?:)|(?:sms-?|m)?tan(?= ?(?:[:=]|ist\b|lautet\b))|bestatigungscode|sicherheitscode"
+    "|code de (?:verification|confirmation|securite)|codigo de (?:verificacion|verificacao|confirmacion|seguridad|confirmacao)|codice di (?:verifica"
     "|conferma|sicurezza)|verificatiecode|kod (?:weryfikacyjny|potwierdzajacy)|код (?:подтверждения|из смс"
     "|безопасности)|verifieringskod|dogrulama kodu|onay kodu|code (?:they|that was|you|he|she|it|i (?:was|got"
     r"|received))\b[\w ]{0,30}?(?:texted|sent|sms|text|got|received|mailed|emailed)\w*(?: me)?)"
 )
 IDENTITY = (
-    r"(?:ssn|social (?:security|insurance)(?: number)?|(?:passport|national id|identity card|id card"
+    r"(?:ssn|social (?:security|insurance)(?: number)?|(?:passport|medicare|nhs|health insurance|national id|id card"
+    "|identity card"
     "|driver'?s? licen[cs]e|tax(?:payer)?(?: id)?|ni|national insurance)(?: (?:number|no|nr|id))|steuer-?(?:id"
     "|nummer|identifikationsnummer)|(?:personal)?ausweisnummer|reisepassnummer|sozialversicherungsnummer"
     r"|numero de (?:securite sociale|passeport)|numero de pasaporte|(?:dni|nie|nif)(?= ?(?:es\b|:))|curp"
@@ -93,8 +94,8 @@ ACCOUNT = (
 )
 # "my password for the wifi is", "PIN:", "changed my Netflix password to", "das Passwort lautet"
 ABOUT = (
-    "(?: (?:for|of|on|to|at|from|in|della|dello|fur|von|zu|de|du|del?|da|do|der|des|meiner|mijn|van|od|от|к|til"
-    r"|till)(?: [\w-]+){1,4}?)?"
+    "(?: (?:for|per|para|pour|of|on|to|at|from|in|della|dello|fur|von|zu|de|du|del?|da|do|der|des|meiner|mijn|van|od"
+    r"|от|к|till?)(?: [\w-]+){1,4}?)?"
 )
 LINK = (
     r"(?:,? ?(?:\b(?:is|was|are|it is|it's|lautet|ist|war|used to be|est|c'est|es|era|e|sono|to|jest|је|ar|som ar"
@@ -127,6 +128,35 @@ LOG_IN = (
     "|logga in)"
 )
 UNLOCK = rf"(?:unlock\w*|opens? (?:the |my |our )?{DEVICE}|{DEVICE} opens?|gets? into (?:the |my |our )?{DEVICE})"
+
+# A code of which nobody says what it is for, unless it is one of these.
+OTHER_CODES = "".join(
+    rf"(?<!\b{word}[ -])"
+    for word in (
+        "area", "zip", "post", "postal", "country", "dial", "dialing", "error", "exit", "status", "source", "promo",
+        "discount", "voucher", "coupon", "bar", "qr", "product", "course", "flight", "booking", "colour", "color",
+        "order", "tracking", "airport", "morse", "hs", "tax",
+    )
+)  # fmt: skip
+ANY_CODE = (
+    rf"{OTHER_CODES}\b(?:code|codigo|codice|kode?|koden|код|kilidi|lock|safe|keypad|alarm(?= (?:takes|wants|needs)))\b"
+)
+DIGIT_WORDS = (
+    "(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|null|eins|zwei|drei|vier|funf|sechs|sieben|acht|neun|uno"
+    "|un|deux|trois|quatre|cinq|sept|huit|neuf|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|due|tre|quattro|cinque|sei"
+    "|sette|otto|nove)[ ,-]*){4}"
+)
+# Where people log in, and a word with digits behind it, or words joined to one, as few things but passwords are.
+ACCESS = (
+    r"(?:wi-?fi|wlan|network|netz|router|vpn|nas|log-?in(?! name)|sign-?in|netflix|icloud|e-?banking|shopping sites"
+    r"|forums?|everything|everywhere|all (?:my )?(?:accounts|sites)|panel|reuse|type|enter|gibst?|tippe?|ein(?:geben)?"
+    r"|tapez?|escribe|digita|wpisz)"
+)
+MADE_UP = (
+    r"(?:[a-z]{4,}\d{2,}|[a-z]{2,}\d+[a-z]{3,}|(?=\S{0,40}\d)(?:[a-z\d]+(?:-[a-z\d]+){2,}"
+    r"|[a-z]\w*[!#$%&*+_][\w!#$%&*+]+))(?![\w-])"
+)
+SAME = r"(?:[^.!?\n]|[.!?](?=\S))"  # a character of the same sentence
 
 ORDER_NUMBER = re.compile(
     "(?:order|invoice|tracking|customer|booking|reference|ref|serial|imei|isbn|ticket|shipment|parcel|case"
@@ -161,10 +191,14 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
         rf"\b{CODE}\b{ABOUT}{LINK}(?:(?=[\w-]*\d)[\w-]{{4,}}|\d{{2,4}} \d{{2,4}}\b)",
         r"\bg-\d{6}\b(?=.{0,40}\b(?:google|code))",  # of Google
         rf"\b(?=[a-z]*\d)[\w-]{{4,}} {MINE}{CODE}\b",
+        r"\b(?:texted|sms|sent|got|received)\b.{0,30}\b\d{2,4}([ -]?)\d{2,4}(?:\1\d{2,4})?\b"
+        r".{0,30}\b(?:confirm|log-? ?in|sign-? ?in|verif\w*|transfer)",
+        r"(?:رمز (?:التحقق|التأكيد|التاكيد)) ?(?:هو|:)? ?\d{4,}",
         r"\bauthenticator \w+ [a-z2-7]{16,}\b",
         r"(?:验证码|驗證碼|認証コード|確認コード|인증번호|인증 코드) ?(?:は|是|:|为|는|은)? ?\d{4,}",
     ),
     "an identity number": (
+        r"(?<![\d-])(?!000|666)\d{3}-\d\d-\d{4}(?![\d-])",
         rf"\b{IDENTITY}\b\.?{ABOUT}{LINK}(?=[a-z .-]*\d)[a-z]{{0,6}} ?\d[\w .\-/]{{4,}}",
         r"\bcodice fiscale\b.{0,12}\b[a-z]{6}\d{2}[a-z]\d{2}[a-z]\d{3}[a-z]\b",
     ),
@@ -175,16 +209,20 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
         rf"\b{PASSWORD}\b{NOT_OF_A_PASSWORD}{ABOUT}{SURE_LINK}{NO_PASSWORD}(?!correct\b){WORD}",
         rf"\b(?:passphrase|pass phrase)\b{ABOUT}{SURE_LINK}{NO_PASSWORD}\w+ \w+",
         rf"(?<!\S){VALUE} {MINE}(?:[\w-]+ )?{PASSWORD}\b{NOT_OF_A_PASSWORD}",
-        rf"\b{PIN}\b{ABOUT}{LINK}(?:(?:le|el|il) )?(?:{DIGITS}|{VALUE})",
+        rf"\b{PIN}\b{ABOUT}{LINK}(?:(?:le|el|il) )?(?:{DIGITS}|{VALUE}|{DIGIT_WORDS})",
+        rf"{ANY_CODE}(?:{ABOUT}{SURE_LINK}| (?:(?:takes|wants|needs) )?)(?!(?:19|20)\d\d\b)"
+        rf"(?:\d{{4,8}}\b(?![ -]?\d| lines)|\d(?:[ -]\d){{3,}}\b|\d\d(?:-\d\d){{1,3}}\b|\d{{1,4}}[a-z]\d{{1,4}}\b"
+        rf"|{DIGIT_WORDS})",
+        r"\b(?:type|enter|press|tippe?|tapez?) \d(?:[ ,]{0,2}\d){3,7}\b",
+        rf"\b{PASSWORD}\b{NOT_OF_A_PASSWORD}.{{0,40}}? {MADE_UP}",
+        rf"\b{ACCESS}\b{SAME}{{0,40}}?[ '\"(:]{MADE_UP}|(?<!\S){MADE_UP}{SAME}{{1,20}}?\b{ACCESS}\b",
+        rf"\b(?:security question|secret answer|maiden name (?:for|at) )\b{SAME}{{0,40}}?(?:\bis\b|:) ?{NO_PASSWORD}\w",
         rf"\b{LOGIN}\b{ABOUT}{LINK}(?=[a-z][\w-]*\d){VALUE}",
         rf"\b(?:{LOGIN}|zugang|acces|acceso|accesso|credentials)"
         r"\b.{0,25}?[:= ]\S+ ?/ ?(?=\S{0,60}\d)(?=\S{0,60}[a-z])\S+",
         rf"(?<!\S)(?=[a-z]){VALUE} unlocks (?:my|our|the) {DEVICE}\b",
         rf"\b{LOG_IN}\b.{{0,40}}?{BY} (?:\w+ (?:and|et|und) )?(?=\S{{0,60}}[^\W\d_]){VALUE}",
-        rf"\b(?:for|fur|au|per) (?:the|our|my|das|unser|il)? ?(?:wi-?fi|wlan)\b.{{0,12}}(?:it's|use|is|ist) "
-        rf"(?=[a-z]\S*\d){VALUE}",
         rf"\b{UNLOCK}\b.{{0,40}}?{BY} {VALUE}",
-        rf"\buse[sd]? {VALUE} (?:for|as|on|at) .{{0,30}}\b(?:log-?in|account|password|wi-?fi|e?mail|bank)\b",
         r"(?:パスワード|暗証番号|密码|密碼|비밀번호|비번|암호)"
         r" ?(?:は|是|:|为|為|는|은)? ?[\"「]?[a-z0-9][\w!$%&*-]{2,}",
         r"(?:كلمة (?:السر|المرور)) ?(?:هي|:)? ?[\w!$%&*-]*\d",
@@ -193,7 +231,7 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
 }
 AFTER_LABEL = re.compile(r"(?:(?<=[:=])|(?<= is))\s*\n\s*")  # "Password:", and the password in the next line
 MAY_TELL = re.compile(  # most texts do not
-    rf"[\d$!%&*+^~#/]|\b{PASSWORD}\b|パスワード|密码|密碼|비밀번호|비번|암호|पासवर्ड"
+    rf"[\d$!%&*+^~#/]|\b{PASSWORD}\b|パスワード|密码|密碼|비밀번호|비번|암호|पासवर्ड|{DIGIT_WORDS}|maiden|secret|security"
 )
 
 
