@@ -16,6 +16,7 @@ from agent.server.host import host
 from agent.settings import Settings, read_settings
 from memory.embedded.connect import Addresses, ServerName, discard_chroma, embedded_servers
 from memory.errors import BadInput
+from memory.guard.secrets import look_for_identity_numbers_of
 from memory.index.chroma import open_chroma
 from memory.index.embeddings import Embedder, open_embedder
 from memory.index.pgvector import Pgvector
@@ -71,6 +72,7 @@ class Services:
         options = replace(_recall_options(self.settings), timeout=COMMAND_TIMEOUT)
         parts = Parts(Ledger(self.pool), await _index_queue(self), self.open_index, options)
         parts.receipt_days, parts.held_days = self.settings.receipt_days, self.settings.held_days
+        look_for_identity_numbers_of(self.settings.identity_numbers)
         return parts
 
     async def open_index(self, index: Registered) -> Index:
@@ -194,6 +196,7 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     store = AgentStore(Ledger(services.pool), queue, services.open_index, items, options)
     store.settings, store.learned_later = settings, lambda _: None
     store.receipt_days, store.held_days = settings.receipt_days, settings.held_days
+    look_for_identity_numbers_of(settings.identity_numbers)
     open_stores.add(store)
     await items.start_ttl_sweeper()  # a server starts none for a custom store
     tasks = [asyncio.create_task(work) for work in (keep_up(store, log.warning), drop_forgotten(store))]

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from agent.chat_models.providers import PROVIDERS, model_problem
 from memory.errors import BadInput, problems_of
 from memory.extraction.extract import StructuredOutputMethod
+from memory.guard.identity import COUNTRIES, countries_of
 from memory.index.embeddings import embedder_problem
 from memory.index.protocol import Backend
 from memory.index.redis import address_problem
@@ -47,7 +48,9 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(part for part in (part.strip() for part in text.split(",")) if part)
 
 
-CONVERSIONS: dict[str, Callable[[str], object]] = {"log_level": str.upper, "ranking": weights_of}
+CONVERSIONS: dict[str, Callable[[str], object]] = {
+    "log_level": str.upper, "ranking": weights_of, "identity_numbers": countries_of,
+}  # fmt: skip
 
 
 class Settings(BaseSettings):
@@ -96,6 +99,7 @@ class Settings(BaseSettings):
     server_authorization: SecretStr | None = None
     receipt_days: int = Field(default=365, ge=0, le=36_500)
     held_days: int = Field(default=30, ge=1, le=36_500)
+    identity_numbers: Annotated[frozenset[str], NoDecode] = COUNTRIES  # whose numbers are not kept
     data_dir: Path = PROJECT / ".data"
     embedded_on_host: EmbeddedOnHost = "refuse"
     embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds
@@ -114,8 +118,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "structured_output", "model_tools", "extract", "auth", "studio", "anonymous_runs", "embedded_on_host", "index",
-        "ranking",
-        "log_level", mode="before",
+        "ranking", "log_level", "identity_numbers", mode="before",
     )  # fmt: skip
     @classmethod
     def _any_case(cls, value: object, info: ValidationInfo) -> object:

@@ -7,10 +7,12 @@ were in view here, all of them keys.
 import math
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable
 from functools import cache
 from itertools import groupby
 from typing import Literal
 
+from memory.guard.identity import COUNTRIES, identity_forms
 from memory.guard.readings import bare, readings, visible, windows
 
 SecretKind = Literal[
@@ -75,19 +77,10 @@ CODE = (
     r"(?:(?:verification|confirmation|one[- ]?time|security|sms|2fa|mfa|otp|backup|recovery|login|authenti\w+|auth"
     "|reset|activation)(?: (?:backup|recovery|sms|pass))? ?(?:codes?|password|pin|secret|key)|otp"
     r"|two[- ]factor(?= ?:)|(?:sms-?|m)?tan(?= ?(?:[:=]|ist\b|lautet\b))|bestatigungscode|sicherheitscode"
-    "|code de (?:verification|confirmation|securite)|codigo de (?:verificacion|verificacao|confirmacion|seguridad|confirmacao)|codice di (?:verifica"
-    "|conferma|sicurezza)|verificatiecode|kod (?:weryfikacyjny|potwierdzajacy)|код (?:подтверждения|из смс"
-    "|безопасности)|verifieringskod|dogrulama kodu|onay kodu|code (?:they|that was|you|he|she|it|i (?:was|got"
+    r"|code de (?:verification|confirmation|securite)|codigo de (?:verifica\w+|confirma\w+|seguridad)"
+    "|codice di (?:verifica|conferma|sicurezza)|verificatiecode|kod (?:weryfikacyjny|potwierdzajacy)"
+    "|код (?:подтверждения|из смс|безопасности)|verifieringskod|dogrulama kodu|onay kodu|code (?:they|that was|you|he|she|it|i (?:was|got"
     r"|received))\b[\w ]{0,30}?(?:texted|sent|sms|text|got|received|mailed|emailed)\w*(?: me)?)"
-)
-IDENTITY = (
-    r"(?:ssn|social (?:security|insurance)(?: number)?|(?:passport|medicare|nhs|health insurance|national id|id card"
-    "|identity card"
-    "|driver'?s? licen[cs]e|tax(?:payer)?(?: id)?|ni|national insurance)(?: (?:number|no|nr|id))|steuer-?(?:id"
-    "|nummer|identifikationsnummer)|(?:personal)?ausweisnummer|reisepassnummer|sozialversicherungsnummer"
-    r"|numero de (?:securite sociale|passeport)|numero de pasaporte|(?:dni|nie|nif)(?= ?(?:es\b|:))|curp"
-    "|codice fiscale|cpf|cnpj|bsn|burgerservicenummer|pesel|personnummer|aadhaar(?: number)?|снилс|инн"
-    "|номер паспорта|паспорт|tc kimlik(?: no)?|身份证号?码?|マイナンバー|주민등록번호|rodne cislo)"
 )
 ACCOUNT = (
     r"(?:(?:bank )?account (?:number|no)|routing(?: number)?|sort code|kontonummer|numero de (?:compte|cuenta)|iban)"
@@ -186,7 +179,7 @@ MINE = (
     r"|la mia|il mio|meu|a minha|minha|mijn|het|moje|to|mitt|мои|это мои) ?)?"
 )
 BY = r"\b(?:with|using|by|type|typing|mit|avec|con|com|met|z|с|et|med)\b"
-SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell a secret in a sentence
+SPOKEN: dict[SecretKind, Iterable[str]] = {  # the forms in which people tell a secret in a sentence
     "a one-time code": (
         rf"\b{CODE}\b{ABOUT}{LINK}(?:(?=[\w-]*\d)[\w-]{{4,}}|\d{{2,4}} \d{{2,4}}\b)",
         r"\bg-\d{6}\b(?=.{0,40}\b(?:google|code))",  # of Google
@@ -196,11 +189,6 @@ SPOKEN: dict[SecretKind, tuple[str, ...]] = {  # the forms in which people tell 
         r"(?:رمز (?:التحقق|التأكيد|التاكيد)) ?(?:هو|:)? ?\d{4,}",
         r"\bauthenticator \w+ [a-z2-7]{16,}\b",
         r"(?:验证码|驗證碼|認証コード|確認コード|인증번호|인증 코드) ?(?:は|是|:|为|는|은)? ?\d{4,}",
-    ),
-    "an identity number": (
-        r"(?<![\d-])(?!000|666)\d{3}-\d\d-\d{4}(?![\d-])",
-        rf"\b{IDENTITY}\b\.?{ABOUT}{LINK}(?=[a-z .-]*\d)[a-z]{{0,6}} ?\d[\w .\-/]{{4,}}",
-        r"\bcodice fiscale\b.{0,12}\b[a-z]{6}\d{2}[a-z]\d{2}[a-z]\d{3}[a-z]\b",
     ),
     "an account number": (rf"\b{ACCOUNT}\b{ABOUT}{LINK}[a-z]{{0,2}}\d[\d -]{{5,}}",),
     "a password": (
@@ -235,9 +223,21 @@ MAY_TELL = re.compile(  # most texts do not
 )
 
 
+_countries: Collection[str] = COUNTRIES
+
+
+def look_for_identity_numbers_of(countries: Collection[str]) -> None:
+    """Of which countries this process takes identity numbers for secrets; of all by default."""
+    global _countries
+    _countries = countries
+    _spoken.cache_clear()
+
+
 @cache  # to compile them takes 50 ms, and few processes learn
 def _spoken() -> list[tuple[SecretKind, re.Pattern[str]]]:
-    return [(kind, re.compile(form)) for kind, forms in SPOKEN.items() for form in forms]
+    number = rf"{ABOUT}{LINK}(?=[a-z .-]*\d)[a-z]{{0,6}} ?\d[\w .\-/]{{4,}}"
+    identity: dict[SecretKind, Iterable[str]] = {"an identity number": identity_forms(_countries, number)}
+    return [(kind, re.compile(form)) for kind, forms in (SPOKEN | identity).items() for form in forms]
 
 
 def secret_in(*texts: str) -> SecretKind | None:

@@ -3,8 +3,9 @@
 import pytest
 
 from memory.guard.doubts import is_doubtful
+from memory.guard.identity import COUNTRIES, countries_of
 from memory.guard.instructions import is_instruction
-from memory.guard.secrets import secret_in
+from memory.guard.secrets import look_for_identity_numbers_of, secret_in
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,11 @@ def test_secrets_are_recognised(text: str) -> None:
         "Works on the login page / signup flow",
         "Uses passkeys, 2FA and Bitwarden",
         "Commit is 3f1c2a9b7d0e4f5a6b7c8d9e0f1a2b3c4d5e6f70",
+        "Area code is 0471",
+        "Writes 2000 lines of code a week",
+        "Instagram handle is frogfan42",
+        "Wifi router is an AX3000",
+        "Mother's maiden name was Kowalski",
     ],
 )
 def test_ordinary_facts_are_not_secrets(text: str) -> None:
@@ -86,7 +92,7 @@ def test_a_text_taken_from_a_command_is_a_command() -> None:
 
 @pytest.mark.parametrize(
     ("text", "attribute", "context"),
-    [("Home wifi uses hunter22", "wifi password", ""), ("hunter2", "note", "mi contraseña es hunter2")],
+    [("Is still hunter22", "wifi password", ""), ("hunter2", "note", "mi contraseña es hunter2")],
 )
 def test_a_secret_is_recognised_by_its_attribute_or_sentence(text: str, attribute: str, context: str) -> None:
     assert secret_in(text, f"{attribute}: {text}", context)
@@ -125,10 +131,27 @@ def test_a_secret_is_named_by_its_kind(text: str, kind: str | None) -> None:
         "ｇｈｐ_abcdefghijklmnopqrstuvwxyz0123",
         "My password is\nhunter2",
         "pw: correct-horse-battery",
+        "voicemail pin one nine seven three",
+        "Fürs WLAN gibst du Sonnenblume1985 ein",
+        "I reuse Thunder_Cat_1 on every forum",
+        "le code de mon immeuble c'est 47B92",
+        "they texted me 448 120 to confirm the login",
     ],
 )
 def test_a_secret_in_disguise_is_recognised(text: str) -> None:
     assert secret_in(text)
+
+
+def test_a_setting_says_of_which_countries_identity_numbers_are_secrets() -> None:
+    american, brazilian, passport = "SSN is 536-90-4399", "CPF é 529.982.247-25", "My passport number is C01X00T47"
+    try:
+        for countries, kept in (("all", []), ("us", [brazilian]), ("none", [american, brazilian, passport])):
+            look_for_identity_numbers_of(countries_of(countries))
+            assert [text for text in (american, brazilian, passport) if not secret_in(text)] == kept
+    finally:
+        look_for_identity_numbers_of(COUNTRIES)
+    with pytest.raises(ValueError, match="usa, xx unknown: write all, none, or some of br, "):
+        countries_of("usa, de, xx")
 
 
 @pytest.mark.parametrize("before", [0, 900, 1_100, 1_900])
