@@ -79,8 +79,9 @@ CODE = (
     r"|two[- ]factor(?= ?:)|(?:sms-?|m)?tan(?= ?(?:[:=]|ist\b|lautet\b))|bestatigungscode|sicherheitscode"
     r"|code de (?:verification|confirmation|securite)|codigo de (?:verifica\w+|confirma\w+|seguridad)"
     "|codice di (?:verifica|conferma|sicurezza)|verificatiecode|kod (?:weryfikacyjny|potwierdzajacy)"
-    "|код (?:подтверждения|из смс|безопасности)|verifieringskod|dogrulama kodu|onay kodu|code (?:they|that was|you|he|she|it|i (?:was|got"
-    r"|received))\b[\w ]{0,30}?(?:texted|sent|sms|text|got|received|mailed|emailed)\w*(?: me)?)"
+    "|код (?:подтверждения|из смс|безопасности)|verifieringskod|dogrulama kodu|onay kodu"
+    r"|code (?:they|that was|you|he|she|it|i (?:was|got|received))\b[\w ]{0,30}?"
+    r"(?:texted|sent|sms|text|got|received|e?mailed)\w*(?: me)?)"
 )
 ACCOUNT = (
     r"(?:(?:bank )?account (?:number|no)|routing(?: number)?|sort code|kontonummer|numero de (?:compte|cuenta)|iban)"

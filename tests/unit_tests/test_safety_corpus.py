@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from memory.errors import BadInput
 from tests.evals.safety.cases import NAMES, PARTS, Name, Part, load
 from tests.evals.safety.measure import outcomes
 from tests.evals.safety.owasp import load_owasp
@@ -68,3 +69,14 @@ def test_owasps_corpus_is_read_without_running_it(tmp_path: Path) -> None:
         ("secrets", "Card 4111111111111111"),
         ("harmless", "Discussed the roadmap."),
     ]
+
+
+@pytest.mark.parametrize("content", [None, "not python (", "TestCase('benign')", b"\xff"])
+def test_a_file_that_is_not_owasps_corpus_is_refused_with_its_name_and_what_to_give(
+    tmp_path: Path, content: str | bytes | None
+) -> None:
+    path = tmp_path / "corpus.py"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(BadInput, match=r"corpus\.py .*\. Give benchmarks/security_benchmark\.py of"):
+        load_owasp(path)

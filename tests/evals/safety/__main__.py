@@ -4,6 +4,7 @@ import argparse
 from collections import defaultdict
 from pathlib import Path
 
+from memory.errors import BadInput
 from tests.evals.safety.cases import NAMES, PARTS, Case, load
 from tests.evals.safety.measure import by_kind, outcomes
 from tests.evals.safety.owasp import load_owasp
@@ -18,7 +19,11 @@ def main() -> None:
     arguments = parser.parse_args()
     cases = defaultdict[str, list[Case]](list)
     if arguments.owasp:
-        for label, case in load_owasp(arguments.owasp):
+        try:
+            found_there = load_owasp(arguments.owasp)
+        except BadInput as error:
+            parser.error(str(error))
+        for label, case in found_there:
             cases[label].append(case)
     else:
         cases |= {f"{name}{part}": [*load(name, part)] for name in NAMES for part in PARTS}
@@ -30,7 +35,11 @@ def main() -> None:
         for kind, (part, doubtful, total) in by_kind(found).items():
             print(f"  {kind:20}{part:5} + {doubtful:3} of {total:3}")  # noqa: T201
         for outcome in found:
-            if arguments.wrong and outcome.stored != name.startswith("harmless"):
+            harmless, stored = (
+                name.startswith("harmless"),
+                outcome.stored or (outcome.held and name.startswith("secrets")),
+            )
+            if arguments.wrong and stored != harmless:
                 mark = "held" if outcome.held else "refused" if outcome.refused else "stored"
                 print(f"  {mark}: {outcome.case.kind}: {outcome.case.message!r} -> {outcome.case.text!r}")  # noqa: T201
 
