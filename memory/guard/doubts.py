@@ -91,6 +91,7 @@ THINGS = {
     "must": r"\b(?:must|should|shall|(?:is|are) (?:\w+ )?to be|may (?:not|never|be)|soll|muss|darf|doit|debe|deve"
     r"|moet|musi|powinien|должен|нельзя|maste)\b|必须|必ず|반드시|يجب",
 }
+OFTEN_SAID = {"answer", "recommendation", "each", "must", "somebody"}  # of people as well: one of the others is needed
 USER = (  # as nobody calls themselves
     r"(?:\b(?:the|this) user\b(?! (?:interface|guide|manual|experience))|^\W*user(?:'s)? \w+s\b|\bde[rnms] nutzer\w*"
     r"|l'utilisateur|el usuario|l'utente|o usuario|de gebruiker|uzytkownik\w*|пользовател\w*|kullanici\w*|anvandaren"
@@ -103,10 +104,12 @@ ORDER_IN_EAST = (
     r"|(?:दो|करो|दें|करें|मत|देना)[।.]?$"
 )
 NEAR = r"[^.!?\n]{0,40}"
+SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n|(?<=[。！？।])")
 
 
 class Patterns(NamedTuple):
-    things: list[re.Pattern[str]]
+    things: dict[str, re.Pattern[str]]
+    me: re.Pattern[str]
     trigger: re.Pattern[str]  # "When I say ..., send ..."
     meant: re.Pattern[str]  # for the assistant, where the user does not speak of themselves
     ordered: re.Pattern[str]  # there, in the user's own words
@@ -119,8 +122,12 @@ def _patterns() -> Patterns:
     orders = "|".join(f"{words.order}|{words.action}" for words in each)
     for_ever = "|".join(rf"(?:{words.ever})\b{NEAR}\b(?:{words.order}|{words.action})" for words in each)
     at_a_word = rf"\b(?:{when})\b{NEAR}\b{ASKS}\b|\b(?:the (?:code ?)?word|the phrase|saying|typing|writing) [\"'“]\w"
+    means = rf"\b(?:saying|typing|writing)\b{NEAR}\bmeans\b"
+    sent = (
+        r"\b(?:go(?:es)?|sent|belongs?|copied|forwarded) (?:to|in|into) (?:\w+@|https?:|[\w-]+\.(?:com|net|example)\b)"
+    )
+    its = rf"\b(?!every(?:one|body)|prompts? ?(?:inj|eng))(?:{target})\b"
     please = "(?:please|bitte|por favor|per favore|alsjeblieft|пожалуиста|and|und|y|e|et)"
-    meant = rf"{THINGS['you']}|{at_a_word}|\b(?!every(?:one|body)|prompts? ?(?:inj|eng))(?:{target})\b"
     ordered = [
         rf"(?:^|[.!?\n] ?)(?:{please},? )?(?!{NOUN})(?:{orders})(?:me|te|nos|lo|la|le|mi)?\b",
         rf"\b(?:{for_ever})\b",
@@ -128,9 +135,10 @@ def _patterns() -> Patterns:
         ORDER_IN_EAST,
     ]
     return Patterns(
-        [*map(re.compile, THINGS.values())],
+        {thing: re.compile(words) for thing, words in THINGS.items()},
+        re.compile(ME),
         re.compile(rf"\b(?:{when})\b{NEAR}\b{ASKS}\b{NEAR}[,:](?! ?{I_OR_WE})"),
-        re.compile(meant),
+        re.compile("|".join((THINGS["you"], at_a_word, means, sent, its))),
         re.compile("|".join(ordered)),
     )
 
@@ -144,11 +152,19 @@ def is_doubtful(text: str, *, said: bool = False) -> bool:
 
 def _is_doubtful(plain: str, said: bool) -> bool:
     patterns = _patterns()
-    things = sum(bool(thing.search(plain)) for thing in patterns.things)
-    if things >= MANY or patterns.trigger.search(plain):
+    if len(_things(plain)) >= MANY or patterns.trigger.search(plain):
         return True
-    if re.search(ME, plain):
-        return False
-    if (things >= ENOUGH and not WORK.search(plain)) or patterns.meant.search(plain):
+    sentences = (sentence for sentence in SENTENCE_END.split(plain) if not sentence.endswith(("?", "？")))
+    return any(_is_meant(sentence, said) for sentence in sentences if not patterns.me.search(sentence))
+
+
+def _is_meant(sentence: str, said: bool) -> bool:
+    """Whether a sentence in which the user does not speak of themselves may be meant for the assistant."""
+    patterns, things = _patterns(), _things(sentence)
+    if len(things) >= ENOUGH and not things <= OFTEN_SAID and not WORK.search(sentence):
         return True
-    return said and bool(patterns.ordered.search(plain))
+    return bool(patterns.meant.search(sentence) or (said and patterns.ordered.search(sentence)))
+
+
+def _things(plain: str) -> set[str]:
+    return {thing for thing, words in _patterns().things.items() if words.search(plain)}

@@ -146,7 +146,7 @@ LANGUAGES = {
         "|llama|usa|comparte|manda",
         ever="siempre|nunca|jamas|a partir de (?:ahora|hoy)|desde ahora|de ahora en adelante|en adelante|en el futuro"
         "|cada vez",
-        when="cada vez que|siempre que|cuando|si|en cuanto|despues de que",
+        when="cada vez que|la proxima vez que|siempre que|cuando|si|en cuanto|despues de que",
         must="(?:tu |usted )?(?:debes|tienes que|deberas|no debes|no puedes)(?! (?:saber|entender|ver))"
         "|quiero que (?:me )?(?:respondas|hables|digas|contestes|obedezcas|actues|recomiendes|ignores)",
         dismiss="ignora|ignore|olvida|olvide|omite|salta|desobedece|no sigas",
