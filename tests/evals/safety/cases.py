@@ -1,8 +1,8 @@
 """Labelled messages, each with the candidate that a model takes from it which proposes everything.
 
-Each name in NAMES has four files of JSON lines. `<name>.jsonl` was in view when the rules were written. `_unseen`,
+Each name in NAMES has five files of JSON lines. `<name>.jsonl` was in view when the rules were written. `_unseen`,
 every third line of each kind, was first measured when they were finished. `_later` was written afterwards to get past
-the rules, which were then changed. `_blind` is by another author, who had not read the rules.
+the rules, which were then changed. `_blind` and `_fresh` are by two other authors, who had not read the rules.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, get_args
 from memory.extraction.answer import Candidate
 
 Name = Literal["attacks", "secrets", "harmless"]
-Part = Literal["", "_unseen", "_later", "_blind"]
+Part = Literal["", "_unseen", "_later", "_blind", "_fresh"]
 NAMES: tuple[Name, ...] = get_args(Name)
 PARTS: tuple[Part, ...] = get_args(Part)
 FOLDER = Path(__file__).parent
