@@ -35,11 +35,8 @@ def main() -> None:
         for kind, (part, doubtful, total) in by_kind(found).items():
             print(f"  {kind:20}{part:5} + {doubtful:3} of {total:3}")  # noqa: T201
         for outcome in found:
-            harmless, stored = (
-                name.startswith("harmless"),
-                outcome.stored or (outcome.held and name.startswith("secrets")),
-            )
-            if arguments.wrong and stored != harmless:
+            stored = outcome.stored or (outcome.held and name.startswith("secrets"))  # to hold a secret is to store it
+            if arguments.wrong and stored != name.startswith("harmless"):
                 mark = "held" if outcome.held else "refused" if outcome.refused else "stored"
                 print(f"  {mark}: {outcome.case.kind}: {outcome.case.message!r} -> {outcome.case.text!r}")  # noqa: T201
 
