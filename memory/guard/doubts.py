@@ -46,7 +46,8 @@ THINGS = {
     r"|sesion\w*|conversa\w*|gesprek\w*|rozmow\w*|разговор\w*|диалог\w*|сесси\w*|konusma\w*|samtal\w*)\b|会话|对话"
     r"|会話|セッション|대화|세션|सत्र|बातचीत|محادث|جلس",
     "memory": r"\b(?:memor(?:y|ies|ize\w*|i[ae]\w*)|gedachtnis\w*|memoire\w*|geheugen\w*|pamiec\w*|памят\w*|hafiza\w*"
-    r"|remember\w*|stored?(?= ?(?:this|in|that|:|permanent\w*|$))|saved? (?:this|to|that|in)|persist\w*|pinned)\b"
+    r"|remember\w*|stored?(?= ?(?:this|in|that|:|permanent\w*|$))|saved? (?:this|to|that|in)|persist\w*|pinned"
+    r"|(?:future|later) reference)\b"
     r"|记忆|記憶|保存|기억|저장|स्मृति|सहेज|ذاكرت|احفظ",
     "instruction": r"\b(?:instruction\w*|instruk\w*|anweisung\w*|consignes?|instruc\w*|istruzion\w*|инструкци\w*"
     r"|prompts?|промпт\w*|talimat\w*|directives?|commands?)\b|指令|指示|提示|지시|निर्देश|تعليمات",
@@ -129,7 +130,7 @@ def _patterns() -> Patterns:
     its = rf"\b(?!every(?:one|body)|prompts? ?(?:inj|eng))(?:{target})\b"
     please = "(?:please|bitte|por favor|per favore|alsjeblieft|пожалуиста|and|und|y|e|et)"
     ordered = [
-        rf"(?:^|[.!?\n] ?)(?:{please},? )?(?!{NOUN})(?:{orders})(?:me|te|nos|lo|la|le|mi)?\b",
+        rf"(?:^|[.!?\n] ?)(?:{please},? )?(?!{NOUN})(?:{orders}|remember|summari[sz]e|tag)(?:me|te|nos|lo|la|le|mi)?\b",
         rf"\b(?:{for_ever})\b",
         USER,
         ORDER_IN_EAST,
