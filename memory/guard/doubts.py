@@ -46,9 +46,9 @@ THINGS = {
     r"|sesion\w*|conversa\w*|gesprek\w*|rozmow\w*|разговор\w*|диалог\w*|сесси\w*|konusma\w*|samtal\w*)\b|会话|对话"
     r"|会話|セッション|대화|세션|सत्र|बातचीत|محادث|جلس",
     "memory": r"\b(?:memor(?:y|ies|ize\w*|i[ae]\w*)|gedachtnis\w*|memoire\w*|geheugen\w*|pamiec\w*|памят\w*|hafiza\w*"
-    r"|remember\w*|stored?(?= ?(?:this|in|that|:|permanent\w*|$))|saved? (?:this|to|that|in)|persist\w*|pinned"
-    r"|(?:future|later) reference)\b"
-    r"|记忆|記憶|保存|기억|저장|स्मृति|सहेज|ذاكرت|احفظ",
+    r"|remember\w*|recuerd[ae]\w*|guarda|ricordat\w*|lembr\w*|merke?|souvien\w*|onthoud|zapamietaj|запомни\w*"
+    r"|stored?(?= ?(?:this|in|that|:|permanent\w*|$))|saved? (?:this|to|that|in)|persist\w*|pinned|(?:future"
+    r"|later) reference)\b|记忆|記憶|保存|기억|저장|स्मृति|सहेज|ذاكرت|احفظ",
     "instruction": r"\b(?:instruction\w*|instruk\w*|anweisung\w*|consignes?|instruc\w*|istruzion\w*|инструкци\w*"
     r"|prompts?|промпт\w*|talimat\w*|directives?|commands?)\b|指令|指示|提示|지시|निर्देश|تعليمات",
     "rule": r"\b(?:rules?|guidelines?|polic(?:y|ies)|regel\w*|vorgabe\w*|regles?|reglas?|normas?|regole|regras?"
@@ -57,7 +57,7 @@ THINGS = {
     "safety": r"\b(?:safety|security|compliance|sicherheit\w*|securite|seguridad|sicurezza|seguranca|veiligheid\w*"
     r"|bezpiecze\w*|безопасн\w*|guvenlik\w*|sakerhet\w*|warning\w*|disclaimer\w*|refus\w*|warnung\w*|avertiss\w*"
     r"|advertenc\w*|avvert\w*)\b|安全|セキュリティ|안전|सुरक्षा|الامان",
-    "check": r"\b(?:verif\w*|confirm\w*|approv\w*|authori[sz]\w*|consent\w*|scrutiny|review\w*|checks|bestatig\w*"
+    "check": r"\b(?:verif\w*|confirm\w*|approv\w*|auth?ori[sz]\w*|consent\w*|scrutiny|review\w*|checks|bestatig\w*"
     r"|genehmig\w*|valid\w*|approuv\w*|aprob\w*|aprov\w*|подтвержд\w*|провер\w*|одобр\w*|onay\w*|dogrula\w*)\b|验证"
     r"|验証|確認|检查|承認|확인|검증|승인|पुष्टि|सत्यापित|تاكيد|موثق",
     "rights": r"\b(?:admin\w*|privileges?|permissions?|access|root|superuser|superadmin|developers?|operators?"
@@ -81,8 +81,9 @@ THINGS = {
     r"|confirm\w*|approv\w*|verif\w*|bestatig\w*|pruf\w*|conferm\w*|potwierdz\w*|подтвержд\w*|провер\w*|bekraft\w*)"
     r"|(?:not|never|no longer) (?:\w+ )?(?:need|require|ask|appl)\w*",
     "each": r"\b(?:every(?! (?:other |single )?(?:\w*day|morning|evening|night|week\w*|month|year))|each|all|any"
-    r"|from now on|henceforth|whenever|permanent\w*|long-term|jede\w*|desormais|отныне|все|всех|voortaan"
-    r"|bundan sonra)\b|从现在起|今后|每|今後|すべて|앞으로|모든|अब से|हर|كل",
+    r"|from now on|forever|para siempre|pour toujours|per sempre|fur immer|henceforth|whenever|permanent\w*|long-term"
+    r"|jede\w*|desormais|отныне|все|всех|voortaan|bundan sonra)\b|从现在起|今后|每|今後|すべて|앞으로|모든|अब से|हर"
+    r"|كل",
     "recommendation": r"\b(?:recommend\w*|suggest\w*|promot\w*|advert\w*|advised?|mention\w*|prais\w*|cit(?:e|es|ed)"
     r"|empf\w*hl\w*|empfiehl|erwahn\w*|recommand\w*|recomiend\w*|consigli\w*|recomend\w*|aanbeve\w*|polec\w*"
     r"|рекоменд\w*|совет\w*|oner\w*|tavsiye|rekommend\w*|(?:sent|referred) to|(?:comes?|named|mentioned) first"
@@ -92,6 +93,7 @@ THINGS = {
     "must": r"\b(?:must|should|shall|(?:is|are) (?:\w+ )?to be|may (?:not|never|be)|soll|muss|darf|doit|debe|deve"
     r"|moet|musi|powinien|должен|нельзя|maste)\b|必须|必ず|반드시|يجب",
 }
+TO_REMEMBER = {"you", "memory", "conversation", "each"}  # as in "Save to your memory for all chats that I am vegan"
 OFTEN_SAID = {"answer", "recommendation", "each", "must", "somebody"}  # of people as well: one of the others is needed
 USER = (  # as nobody calls themselves
     r"(?:\b(?:the|this) user\b(?! (?:interface|guide|manual|experience))|^\W*user(?:'s)? \w+s\b|\bde[rnms] nutzer\w*"
@@ -130,7 +132,7 @@ def _patterns() -> Patterns:
     its = rf"\b(?!every(?:one|body)|prompts? ?(?:inj|eng))(?:{target})\b"
     please = "(?:please|bitte|por favor|per favore|alsjeblieft|пожалуиста|and|und|y|e|et)"
     ordered = [
-        rf"(?:^|[.!?\n] ?)(?:{please},? )?(?!{NOUN})(?:{orders}|remember|summari[sz]e|tag)(?:me|te|nos|lo|la|le|mi)?\b",
+        rf"(?:^|[.!?\n] ?)(?:{please},? )?(?!{NOUN})(?:{orders}|summari[sz]e|tag)(?:me|te|nos|lo|la|le|mi)?\b",
         rf"\b(?:{for_ever})\b",
         USER,
         ORDER_IN_EAST,
@@ -153,7 +155,8 @@ def is_doubtful(text: str, *, said: bool = False) -> bool:
 
 def _is_doubtful(plain: str, said: bool) -> bool:
     patterns = _patterns()
-    if len(_things(plain)) >= MANY or patterns.trigger.search(plain):
+    things = _things(plain)
+    if (len(things) >= MANY and not things <= TO_REMEMBER) or patterns.trigger.search(plain):
         return True
     sentences = (sentence for sentence in SENTENCE_END.split(plain) if not sentence.endswith(("?", "？")))
     return any(_is_meant(sentence, said) for sentence in sentences if not patterns.me.search(sentence))
