@@ -36,6 +36,7 @@ from agent.settings import DEFAULT_USER
 from agent.state import Input, Output, State
 from memory.errors import BadInput, Unavailable
 from memory.facts.fact import check_user_id, owner_key, parse_date, utc_now
+from memory.threads.saver import AFTER_REPLY, AfterReply
 from memory.threads.threads import (
     BEGUN_AT,
     BEGUN_BY,
@@ -220,11 +221,12 @@ def _saved_by(user: str, config: RunnableConfig) -> RunnableConfig:
 
 
 def _begun(at: datetime, config: RunnableConfig, configurable: Mapping[str, Any]) -> RunnableConfig:
-    """The config with the moment at which the run began; a subgraph's run began with that of its parent."""
+    """The config with the moment at which the run began, and an AfterReply; a subgraph has those of its parent."""
     metadata = config.get("metadata") or {}
     if configurable.get("checkpoint_ns") and BEGUN_AT in metadata:
         return config
-    return {**config, "metadata": {**metadata, BEGUN_AT: at.isoformat()}}
+    configurable = {AFTER_REPLY: AfterReply()} | config.get("configurable", {})
+    return {**config, "configurable": configurable, "metadata": {**metadata, BEGUN_AT: at.isoformat()}}
 
 
 class AgentGraph(StateGraph[StateT, ContextT, InputT, OutputT]):

@@ -19,7 +19,14 @@ from agent.chat_models.ask import ask, missing_reply, notice_about
 from agent.chat_models.providers import NoReply, model_failure
 from agent.context import Context, zone
 from agent.identity import foreign_thread, memory_of, memory_tokens, on_server, settings_of, store_of, user_of
-from agent.limits import NOTICE_TIMEOUT, RECALL_TIMEOUT, RECONCILE_TIMEOUT, SCHEDULE_TIMEOUT, extraction_timeout, within
+from agent.limits import (
+    CHECKPOINTS,
+    NOTICE_TIMEOUT,
+    RECALL_TIMEOUT,
+    RECONCILE_TIMEOUT,
+    SCHEDULE_TIMEOUT,
+    extraction_timeout,
+)
 from agent.models import open_model
 from agent.prompts import system_message
 from agent.server import metrics
@@ -30,7 +37,9 @@ from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance, read_utterances, said_at_of, utterances_of
 from memory.facts.fact import Fact, owner_key, parse_date, utc_now
 from memory.learn.learner import MAX_FAILURES
+from memory.ledger.waiting import within
 from memory.logs import Event
+from memory.threads.saver import AFTER_REPLY, AfterReply
 from memory.threads.summary import update_summary
 from memory.threads.task import open_task
 from memory.threads.threads import BEGUN_AT
@@ -101,6 +110,8 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
         metrics.count_turn("replied")
         untold = (update or state).get("untold", [])
         notice = await _with_retired_limits(notice, untold, runtime)
+        if isinstance(after := ensure_config().get("configurable", {}).get(AFTER_REPLY), AfterReply):
+            after.ends_at = asyncio.get_running_loop().time() + settings.after_reply_timeout - CHECKPOINTS
     return update | {"messages": [*update.get("messages", []), complete], "notice": notice}
 
 

@@ -184,8 +184,8 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     from agent.identity import AgentStore, open_stores
-    from agent.limits import within
     from agent.models import open_model
+    from memory.ledger.waiting import within
 
     settings = services.settings
     for name in {settings.chat_model_name, settings.extraction_model_name}:

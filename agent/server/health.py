@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agent.limits import READY_TIMEOUT, within
+from agent.limits import READY_TIMEOUT
 from agent.persistence import open_services
 from agent.settings import read_settings
 from memory.errors import cause_of
 from memory.index.protocol import Place
 from memory.index.registry import active_backend
 from memory.ledger.pool import Pool
+from memory.ledger.waiting import within
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from agent.chat_models.providers import NoReply
 from agent.context import Context
 from agent.extraction_schedule import catch_up_thread, message_problem, waiting_utterances
 from agent.identity import AgentStore
-from agent.limits import within
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
 from agent.terminal.change import kept_line
@@ -37,8 +36,9 @@ from memory.errors import AgentMemoryError, BadInput, Unavailable, cause_of, quo
 from memory.extraction.extract import ExtractionFailed
 from memory.extraction.utterances import SAID_AT
 from memory.facts.changes import Changes, Held
-from memory.ledger.locks import ANSWER_TIMEOUT, NO_ANSWER
+from memory.ledger.locks import ANSWER_TIMEOUT, NoAnswer
 from memory.ledger.rows import stored_id
+from memory.ledger.waiting import within
 from memory.logs import Event
 from memory.threads.saver import ThreadSaver
 from memory.threads.tasks import active_tasks
@@ -292,7 +292,7 @@ async def _answered(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await within(ANSWER_TIMEOUT, work)
     except TimeoutError as error:
-        raise Unavailable(NO_ANSWER) from error
+        raise NoAnswer from error
 
 
 def turn_failure(error: Exception) -> str:

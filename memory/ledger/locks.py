@@ -13,11 +13,17 @@ from memory.ledger.pool import Connection, Pool
 
 LOCK_POLL = 0.05  # seconds between two attempts to take a lock
 ANSWER_TIMEOUT = 10.0  # seconds until a database that does not answer is given up
-NO_ANSWER = f"The database has not answered for {ANSWER_TIMEOUT:g} s: check that Postgres runs, and try again."
 # Begins a transaction that lasts while a lock is held, so that a pooler gives the session to no other client. Between
 # its statements it has no snapshot, by which it would block vacuum and `create index concurrently`.
 PIN = """begin isolation level read committed; select set_config(name, '0', true) from pg_settings
     where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')"""
+
+
+class NoAnswer(Unavailable):
+    """The database does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer: check that Postgres runs, and try again.")
 
 
 def lock_key(*parts: str) -> int:
@@ -74,7 +80,7 @@ async def wait_for_lock(connection: Connection, key: int, *, deadline: float, bu
         # In a task: cancelling the statement would abort a transaction in which other locks are held.
         attempt = asyncio.create_task(_call(connection, "pg_try_advisory_lock", key))
         if not await answers(attempt, connection, ANSWER_TIMEOUT):
-            raise Unavailable(NO_ANSWER)
+            raise NoAnswer
         try:
             if attempt.result():
                 return

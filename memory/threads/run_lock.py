@@ -10,11 +10,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import Unavailable
 from memory.ledger.keyed_locks import KeyedLocks
-from memory.ledger.locks import ANSWER_TIMEOUT, NO_ANSWER, PIN, answers, lock_key, unlock, wait_for_lock
+from memory.ledger.locks import ANSWER_TIMEOUT, PIN, NoAnswer, answers, lock_key, unlock, wait_for_lock
 from memory.ledger.pool import NO_CONNECTION, Connection, Pool
 
 RUN_TIMEOUT = 30.0  # seconds to wait for another run of the same thread
-UNLOCK_TIMEOUT = 5.0  # seconds
+UNLOCK_TIMEOUT, LAST_TRY = 5.0, 0.25  # seconds; the second where the database has not answered before
 
 
 class RunLocks:
@@ -38,11 +38,15 @@ class RunLocks:
         key, deadline = lock_key("thread", thread_id), asyncio.get_running_loop().time() + timeout
         busy = f"Another run has been under way in thread {thread_id!r} for {timeout:g} s: try again, or use another."
         async with self._locks.hold(thread_id, timeout=timeout, busy=busy), self._connected(deadline) as connection:
+            seconds = UNLOCK_TIMEOUT
             try:
                 await wait_for_lock(connection, key, deadline=deadline, busy=busy)
                 yield
+            except NoAnswer:
+                seconds = LAST_TRY
+                raise
             finally:  # also when the wait was cancelled right after the lock was taken
-                await asyncio.shield(_unlock(connection, key))
+                await asyncio.shield(_unlock(connection, key, seconds))
 
     @asynccontextmanager
     async def _connected(self, deadline: float) -> AsyncIterator[Connection]:
@@ -58,7 +62,7 @@ class RunLocks:
                 connection = self._connection = self._connection or await self._open()
                 self._users[connection] += 1
         except (TimeoutError, PoolTimeout, OperationalError) as error:
-            raise Unavailable(NO_CONNECTION if self._all_in_use() else NO_ANSWER) from error
+            raise (Unavailable(NO_CONNECTION) if self._all_in_use() else NoAnswer()) from error
         try:
             yield connection
         finally:
@@ -88,7 +92,7 @@ class RunLocks:
         await self._pool.putconn(connection)
 
 
-async def _unlock(connection: Connection, key: int) -> None:
+async def _unlock(connection: Connection, key: int, seconds: float) -> None:
     unlocking = asyncio.create_task(unlock(connection, key))
-    if await answers(unlocking, connection, UNLOCK_TIMEOUT) and unlocking.exception():
+    if await answers(unlocking, connection, seconds) and unlocking.exception():
         await connection.close()  # which releases the lock as well; a pooler ends the session of a broken transaction

@@ -4,9 +4,9 @@ It uses private parts of LangGraph's: pyproject.toml pins the minor version, and
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, NoReturn, cast
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint import base
@@ -17,13 +17,18 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
-from memory.errors import BadInput, Unavailable
-from memory.ledger.locks import ANSWER_TIMEOUT, NO_ANSWER
+from memory.errors import BadInput
+from memory.ledger.locks import ANSWER_TIMEOUT, NoAnswer
 from memory.ledger.pool import Pool
 from memory.ledger.rows import forgotten_thread
+from memory.ledger.waiting import within
 from memory.threads.group_commit import GroupCommitter, Run
 from memory.threads.threads import BEGUN_AT, BEGUN_BY
 
+T = TypeVar("T")
+
+AFTER_REPLY = "__pregel_after_reply"  # key in a run's `configurable`: its AfterReply; LangGraph shows no such key
+LAST_CALL = 0.5  # seconds that each call has, even after the end of what follows a reply
 RESERVED_CONNECTIONS = 2  # of the pool, which the saver leaves to the run locks and the ledger
 SET_KEY = "set the key that it was saved with."
 # A blob stays while a checkpoint that is not deleted refers to it: an earlier one, or a fork of it.
@@ -43,6 +48,13 @@ and not exists (
     and (metadata->>'run_id' = any(%(runs)s)) is not true
 )
 """
+
+
+@dataclass
+class AfterReply:
+    """When what follows the reply of a run is to end, by the event loop's clock; None as long as there is no reply."""
+
+    ends_at: float | None = None
 
 
 class ThreadSaver(AsyncPostgresSaver):
@@ -84,10 +96,13 @@ class ThreadSaver(AsyncPostgresSaver):
         saved = {**checkpoint, "channel_values": plain | snapshots}
         row = (*ids, saved, base.get_serializable_checkpoint_metadata(config, metadata))
         blob_rows = self._dump_blobs(thread_id, namespace, blobs, changed)
-        run = _run_of(config)
-        async with _in_time():
+        run, put = _run_of(config), super().aput
+
+        async def save() -> None:
             if not await self._committer.commit(run, checkpoints=[row], blobs=blob_rows) and not await self._gone(run):
-                return await super().aput(config, checkpoint, metadata, new_versions)
+                await put(config, checkpoint, metadata, new_versions)
+
+        await _in_time(config, save())
         return {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint["id"]}}
 
     async def aput_writes(
@@ -97,14 +112,14 @@ class ThreadSaver(AsyncPostgresSaver):
         configurable = config["configurable"]
         ids = configurable["thread_id"], configurable["checkpoint_ns"], configurable["checkpoint_id"]
         replaces = all(channel in base.WRITES_IDX_MAP for channel, _ in writes)
-        run = _run_of(config)
-        async with _in_time():
-            if not replaces and await self._committer.commit(
-                run, writes=self._dump_writes(*ids, task_id, task_path, writes)
-            ):
-                return
-            if not await self._gone(run):
-                await super().aput_writes(config, writes, task_id, task_path)
+        run, put = _run_of(config), super().aput_writes
+
+        async def save() -> None:
+            rows = [] if replaces else self._dump_writes(*ids, task_id, task_path, writes)
+            if (replaces or not await self._committer.commit(run, writes=rows)) and not await self._gone(run):
+                await put(config, writes, task_id, task_path)
+
+        await _in_time(config, save())
 
     async def _gone(self, run: Run) -> bool:
         """Whether the run's thread was forgotten since it began."""
@@ -131,14 +146,15 @@ def _run_of(config: RunnableConfig) -> Run:
     return begun.get(BEGUN_BY), forgotten_thread(str(config["configurable"]["thread_id"])), begun.get(BEGUN_AT)
 
 
-@asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
-    """Raises Unavailable if the database does not answer."""
+async def _in_time(config: RunnableConfig, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`. Raises NoAnswer if the database does not answer in time for the run."""
+    after, seconds = config["configurable"].get(AFTER_REPLY), ANSWER_TIMEOUT
+    if isinstance(after, AfterReply) and after.ends_at is not None:
+        seconds = max(min(seconds, after.ends_at - asyncio.get_running_loop().time()), LAST_CALL)
     try:
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            yield
+        return await within(seconds, work)
     except TimeoutError as error:
-        raise Unavailable(NO_ANSWER) from error
+        raise NoAnswer from error
 
 
 class ThreadSerializer(JsonPlusSerializer):

@@ -5,11 +5,16 @@ import io
 import time
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 
+from agent import limits, nodes
+from agent.context import Context
 from agent.extraction_schedule import with_extraction_model
 from agent.persistence import open_checkpointer, open_store
 from agent.settings import read_settings
@@ -19,18 +24,20 @@ from graphs.chat import builder
 from memory.embedded.connect import Addresses
 from memory.errors import Unavailable
 from memory.ledger import locks
+from memory.ledger.locks import NoAnswer
 from memory.ledger.pool import Pool, open_pool
 from memory.threads import run_lock, saver
 from memory.user_memory import UserMemory
 from tests.collecting import collects, known
+from tests.conversation import config_of
 from tests.gate import Gate
-from tests.openai_server import Answer, Request, ScriptedOpenAI, Text
+from tests.openai_server import Answer, Hang, Request, ScriptedOpenAI, Text
 from tests.torture import script
 from tests.torture.script import items
 
 ANSWER_TIMEOUT = 0.5  # seconds, in place of 10
 SOON = 10 * ANSWER_TIMEOUT
-NO_ANSWER = "error: The database has not answered for 10 s: check that Postgres runs, and try again."
+NO_ANSWER = "error: The database does not answer: check that Postgres runs, and try again."
 
 
 @pytest.fixture
@@ -97,6 +104,33 @@ async def test_a_database_that_stops_in_the_middle_of_a_turn_ends_it(
 
     openai.defaults[kind] = stop  # type: ignore[index]
     assert await told(chat, items("coins")) == [NO_ANSWER]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_what_follows_a_reply_ends_in_time_also_without_the_database(
+    chat: Chat, database: Gate, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    """Checkpoints are saved beside the next step here: extraction, reconcile, saving and unlocking may each wait."""
+    for module in (limits, nodes):
+        monkeypatch.setattr(module, "RECONCILE_TIMEOUT", 1.0)
+    monkeypatch.setattr(saver, "ANSWER_TIMEOUT", 60.0)
+    monkeypatch.setattr(run_lock, "UNLOCK_TIMEOUT", 60.0)
+    chat.store.settings = chat.store.settings.model_copy(update={"after_reply_timeout": 2.5})
+    loop, replied = asyncio.get_running_loop(), 0.0
+
+    def stop(request: Request) -> Answer:
+        asyncio.run_coroutine_threadsafe(database.set("stops"), loop).result()
+        return script.extraction(request) if answers else Hang()
+
+    openai.defaults["extraction"] = stop
+    given: Any = {"messages": [HumanMessage(items("coins"))]}
+    context = Context(user_id=chat.memory.user_id)
+    updates = chat.graph.astream(given, config_of(chat.thread_id), context=context, stream_mode="updates")
+    with suppress(NoAnswer):
+        async for update in updates:
+            replied = time.monotonic() if "respond" in update else replied
+    assert replied
+    assert time.monotonic() - replied < SOON
 
 
 async def test_leaving_the_chat_names_the_database_and_how_to_go_on(chat: Chat, database: Gate) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from agent.limits import within
+from memory.ledger.waiting import within
 
 
 async def test_what_ends_in_time_gives_its_result_or_its_error() -> None:
