@@ -140,7 +140,11 @@ def _with_valid_calls(reply: AIMessage) -> AIMessage:
 
 async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     """The facts that matter for the user's last message; none if recall fails or the message is refused."""
-    question, nothing = _question(state), {"recalled": "", "recall_reasons": [], "untold": []}
+    question = _question(state)
+    said_at = _local_time(question, runtime)
+    marked = question and stamped(question, said_at)
+    stamp: Update = {} if marked is question else {"messages": [marked]}
+    nothing = {"recalled": "", "recall_reasons": [], "untold": []} | stamp
     try:
         if question is None or schedule.problem_of(question, settings_of(runtime).max_message_chars):
             return nothing
@@ -155,11 +159,8 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     for hit in (*recalled.hits, *recalled.past):
         parts = {signal.name: f"{signal.contribution:.3f}, {signal.reason}" for signal in hit.why if signal.weight}
         reasons.append(RecallReason(fact=hit.fact.text, score=round(hit.score, 3), contributions=parts))
-    said_at = _local_time(question, runtime)
     block = recalled.block(memory_tokens(runtime), said_at.tzinfo)
-    update = {"recalled": block, "recall_reasons": reasons, "untold": [*recalled.untold]}
-    marked = question and stamped(question, said_at)
-    return update if marked is question else update | {"messages": [marked]}
+    return {"recalled": block, "recall_reasons": reasons, "untold": [*recalled.untold]} | stamp
 
 
 def _local_time(message: HumanMessage | None, runtime: Runtime[Context]) -> datetime:
@@ -174,6 +175,8 @@ def _question(state: State) -> HumanMessage | None:
 
 def after_respond(state: State, runtime: Runtime[Context]) -> list[str]:
     """The tools that the model called; otherwise extraction, now or later, and the summary of a long thread."""
+    if not state["messages"]:  # `update_state` in the name of `respond`
+        raise BadInput("The thread has no messages: add them with `messages` in the same update.")
     last, settings = state["messages"][-1], settings_of(runtime)
     if isinstance(last, AIMessage) and last.tool_calls:
         return ["tools"]

@@ -62,7 +62,8 @@ class Learner:
         """
         model, started_at = self._required_model, started_at or utc_now()
         now, failure, failed = utc_now(), None, list[Utterance]()
-        utterances = [said.model_copy(update={"said_at": min(said.said_at, now)}) for said in utterances]
+        latest = [min(said.said_at, now.astimezone(said.said_at.tzinfo)) for said in utterances]
+        utterances = [s.model_copy(update={"said_at": at}) for s, at in zip(utterances, latest, strict=True)]
         while batch := await self._next_batch([said for said in utterances if said not in failed], started_at):
             try:
                 return await self._ask(model, batch, started_at)

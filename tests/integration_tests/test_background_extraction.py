@@ -7,8 +7,11 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
+from agent import nodes
+from agent.agent_graph import Graph
 from agent.context import Context
 from agent.extraction_schedule import background_input
+from agent.identity import AgentStore
 from graphs.background_extraction import builder as background_builder
 from memory.errors import BadInput
 from memory.extraction.utterances import EXTRACTION_MESSAGES, utterances_of
@@ -17,6 +20,7 @@ from memory.store import FactStore
 from memory.threads.threads import background_thread, list_threads
 from memory.user_memory import UserMemory
 from tests.collecting import asked, collects, known
+from tests.conftest import Setting
 from tests.conversation import config_of
 from tests.openai_server import ScriptedOpenAI
 from tests.torture import script
@@ -71,7 +75,27 @@ async def test_the_background_graph_accepts_no_times_in_the_future(
     given: Any = background_input(
         thread, utterances_of([HumanMessage(items("stamps"), id="1")], utc_now(), thread), utc_now()
     )
-    given["utterances"][0]["said_at"] = given["started_at"] = "2999-01-01T00:00:00Z"
+    given["utterances"][0]["said_at"] = given["started_at"] = "2999-01-01T00:00:00-08:00"
     await graph.ainvoke(given, config_of(background_thread(user, thread)), context=Context(user_id=user))
     (fact,) = await UserMemory(store, user).current()
     assert fact.observed_at <= utc_now()
+    request = next(request for request in openai.requests if request.kind == "extraction")
+    assert " -08:00" in str(request.messages[-1]["content"])  # the day is that of the user's time zone
+
+
+async def test_the_users_day_reaches_the_background_also_if_recall_fails(
+    graph: Graph,
+    store: AgentStore,
+    openai: ScriptedOpenAI,
+    user: str,
+    setting: Setting,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting(extract="background", extract_after=0)
+    monkeypatch.setattr(nodes, "RECALL_TIMEOUT", 0.0)
+    given: Any = {"messages": [HumanMessage(items("stamps"))]}
+    context = Context(user_id=user, timezone="Asia/Tokyo")
+    await graph.ainvoke(given, config_of(str(uuid.uuid4())), context=context)
+    await store.debouncer.flush()
+    (request,) = (request for request in openai.requests if request.kind == "extraction")
+    assert "+09:00" in str(request.messages[-1]["content"])

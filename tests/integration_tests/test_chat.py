@@ -257,6 +257,9 @@ async def test_the_owner_of_a_thread_cannot_be_changed(
     for goto in ("respond", "reconcile"):
         with pytest.raises(BadInput, match="owner of a thread"):
             await graph.ainvoke(Command(update=update, goto=goto), config, context=Context(user_id=user))
+    if not run_before:
+        with pytest.raises(BadInput, match="The thread has no messages"):
+            await graph.aupdate_state(config, {"messages": []}, as_node="respond")
     if run_before:  # like a client that edits the state and sends all of it back
         await graph.aupdate_state(config, {"owner": owner_key(user), "messages": []})
     mark = {BEGUN_BY: owner_key(victim)}
