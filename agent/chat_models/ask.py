@@ -27,6 +27,7 @@ LEFT_OUT_MEDIA = "left_out_media"  # key in a reply's `response_metadata`: the m
 NO_CALLS: dict[str, list[Any]] = {"tool_calls": [], "invalid_tool_calls": []}
 REFUSALS_IN_A_ROW = 2  # after which a server is no longer asked with tools
 THINKERS = re.compile(r"\b(?:r1|qwq|think(?:ing)?|reason(?:er|ing))\b")  # in the names of models
+OWN_SERVERS = {"openai-chat", "chat-ollama"}  # kinds of models that people serve themselves, with any chat template
 
 Server: TypeAlias = tuple[str, str]  # of `server_of`
 
@@ -45,7 +46,7 @@ async def ask(
     refused them, and answered the same request without them, REFUSALS_IN_A_ROW times.
     """
     server = server_of(model)
-    begins_thinking = _begin_thinking.get(server, bool(THINKERS.search(server[0].lower())))
+    begins_thinking = _begin_thinking.get(server, may_begin_thinking(model))
     offering = ReplyModel(model=model, tools=tools, begins_thinking=begins_thinking)
     plain = offering.model_copy(update={"offers_tools": False})
     if not has_tools or _refusals[server] >= REFUSALS_IN_A_ROW:
@@ -71,6 +72,14 @@ async def ask(
             reply = _marked(reply, LEFT_OUT_MEDIA)
         return _cleaned(reply, server)
     raise refusal or AssertionError("there is at least one way to ask")
+
+
+def may_begin_thinking(model: BaseChatModel) -> bool:
+    """Whether a model that has not replied yet may think without an opening tag: its name says that it thinks, or its
+    server may put the tag into the prompt. A first reply without it is shown at once when it has ended."""
+    name, address = server_of(model)
+    is_own = model._llm_type in OWN_SERVERS and (address or model._llm_type == "chat-ollama")
+    return bool(THINKERS.search(name.lower()) or (is_own and "api.openai.com" not in address))
 
 
 def without_calls(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -157,8 +166,7 @@ def _text_of(reply: AIMessage) -> AIMessage:
 
 
 def _cleaned(reply: AIMessage, server: Server) -> AIMessage:
-    """The reply without calls that may have been cut off, and without thinking that has an end but no beginning, which
-    a stream shows once for the process if the model's name does not say that it thinks."""
+    """The reply without calls that may have been cut off, and without thinking that has an end but no beginning."""
     if _reason(reply) in {*CUT_OFF, CUT_SHORT}:
         reply = reply.model_copy(update=NO_CALLS)
     text = str(reply.text)
@@ -166,5 +174,6 @@ def _cleaned(reply: AIMessage, server: Server) -> AIMessage:
     was_shown = answer != text.strip()
     if (was_shown or began) and not _begin_thinking.get(server):
         log.warning("thinking without a beginning model=%r: replies are held back until it ends", server[0])
-    _begin_thinking[server] = was_shown or began or _begin_thinking.get(server, False)
+    if text.strip() or began:  # a call alone says nothing of it
+        _begin_thinking[server] = was_shown or began or _begin_thinking.get(server, False)
     return reply.model_copy(update={"content": answer}) if was_shown else reply

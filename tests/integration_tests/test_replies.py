@@ -53,12 +53,12 @@ async def test_thinking_is_neither_shown_nor_saved_nor_sent_back(
     assert "says hello" not in json.dumps([request.body for request in openai.requests])
 
 
-async def test_thinking_without_a_beginning_is_not_saved_and_streamed_once(
+async def test_thinking_without_a_beginning_is_neither_saved_nor_streamed(
     graph: Graph, openai: ScriptedOpenAI, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     thread = str(uuid.uuid4())
     openai.reply(*[Text("The user says hello.\n</think>\n\nHello, Ada.")] * 2, Text("Bye."))
-    await say(graph, user, "Hi", thread)
+    assert (await say(graph, user, "Hi", thread)).reply == "Hello, Ada."
     assert (await messages_of(graph, thread))[-1].content == "Hello, Ada."
     assert (await say(graph, user, "Hi", thread)).reply == "Hello, Ada."
     assert (await say(graph, user, "Bye", thread)).reply == "Bye."
