@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 AT_REST = timedelta(minutes=5)  # a thread saved more recently may be in the middle of a run on a server
 TITLE_WIDTH, DATA_WIDTH = 60, 80  # characters shown of a thread's first message, and of a task's data
+ANSWERS = {  # the class of the error that an answer of the model led to -> the answer, in words
+    "Prose": "without JSON",
+    "ValueError": "unreadable",
+    "LengthFinishReasonError": "cut off",
+    "ContentFilterFinishReasonError": "held back by a content filter",
+}
 
 group = typer.Typer(rich_markup_mode=None)
 app.add_typer(group, name="threads")
@@ -134,8 +140,11 @@ async def given_up(as_json: JsonOption = False, user: UserOption = "default") ->
 
         found = await given_up_utterances(Ledger(services.pool), services.saver, user)
     titled = [(entry, output.cell(said.text)[:TITLE_WIDTH] if said else "") for entry, said in found.items()]
-    rows = [[e.thread_id, e.message_id, f"{e.given_up_at:%Y-%m-%d %H:%M}", e.cause, title] for e, title in titled]
-    columns = ["thread", "message", "given up", "cause", "begins with"]
+    rows = [
+        [e.thread_id, e.message_id, f"{e.given_up_at:%Y-%m-%d %H:%M}", ANSWERS.get(e.cause, e.cause), title]
+        for e, title in titled
+    ]
+    columns = ["thread", "message", "given up", "the model's answers", "begins with"]
     documents = [{**e._asdict(), "given_up_at": e.given_up_at.isoformat(), "begins_with": title} for e, title in titled]
     output.listing(columns, rows, "no message was given up", documents, as_json=as_json)
 

@@ -43,6 +43,7 @@ CUT_OFF_ERRORS = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}  
 
 _accepted: dict[tuple[str, str], StructuredOutputMethod] = {}  # by `server_of`, where the default was refused
 _refusals = Counter[tuple[str, str]]()  # by `server_of`: internal errors in a row, after which another method succeeded
+_tried = set[tuple[str, str]]()  # servers whose methods are known: one has worked, or all have given prose
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ class ExtractionFailed(Unavailable):
         self.learned = Changes()  # from other messages, before it
 
 
+class Prose(ValueError):
+    """An answer without any JSON."""
+
+
 def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> str:
     """What the model is shown, as JSON: messages and known facts, each with a number from 1."""
     messages = [{"said_at": f"{said.said_at:%A %Y-%m-%d %H:%M %Z}", "text": said.text} for said in utterances]
@@ -80,6 +85,7 @@ async def extract(
 
     One model call. With the method "auto", a server that refuses a method of structured output is asked again with the
     next one. If that succeeds, it is kept for the process: at once, or after a second internal error (500) in a row.
+    A server may also ignore a method and answer in prose: it is asked again until a method has worked, or none has.
     """
     server, request = server_of(model), extraction_input(utterances, known)
     methods = FALLBACKS[FALLBACKS.index(_accepted.get(server, "auto")) :] if method == "auto" else (method,)
@@ -88,12 +94,13 @@ async def extract(
         try:
             extraction = await _ask(model, request, attempt)
         except Exception as error:  # each provider has its own errors
-            if attempt != methods[-1] and refuses_method(error):
+            ignored = isinstance(error, Prose) and (bool(refused) or server not in _tried)
+            if attempt != methods[-1] and (refuses_method(error) or ignored):
                 refused = refused or error
                 continue
-            if refused and attempt != methods[-1] and _is_unusable(error):  # a server may ignore a method, too
-                continue
             cause = refused or error
+            if isinstance(cause, Prose):
+                _tried.add(server)
             if method != "auto" and refuses_method(cause):
                 text = (
                     f"The extraction model's server answered {status_of(cause)} to STRUCTURED_OUTPUT={method}: try auto"
@@ -102,14 +109,16 @@ async def extract(
             if _is_unusable(cause):
                 raise ExtractionFailed("The extraction model gave no usable answer", transient=False) from cause
             raise ExtractionFailed(f"{type(cause).__name__} from the extraction model", transient=True) from cause
+        _tried.add(server)
         if not refused:
             _refusals.pop(server, None)
         elif _accepted.get(server) != attempt:
-            status, name = status_of(refused), server[0]
+            status = status_of(refused)
+            how = "ignored" if isinstance(refused, Prose) else f"refused with status {status}"
             _refusals[server] += REFUSALS_IN_A_ROW if status != 500 else 1
             if _refusals[server] >= REFUSALS_IN_A_ROW:
                 _accepted[server] = attempt
-                log.warning("structured output refused model=%r status=%d: %s from now on", name, status, attempt)
+                log.warning("structured output %s model=%r: %s from now on", how, server[0], attempt)
         return extraction
     raise AssertionError("there is at least one method")
 
@@ -134,7 +143,8 @@ def read_extraction(answer: "AIMessage") -> Extraction:
     from memory.thinking import without_thinking  # its regular expressions take a moment
 
     # Where a stream is cut off, the client completes the arguments of a call.
-    cut_off = str(answer.response_metadata.get("finish_reason")).lower() in CUT_OFF
+    reason = str(answer.response_metadata.get("finish_reason")).lower()
+    cut_off = reason in CUT_OFF
     values: list[object] = [] if cut_off else [call["args"] for call in answer.tool_calls]
     thought = next(filter(None, map(answer.additional_kwargs.get, REASONING)), "")  # where some write all they write
     text = without_thinking(str(answer.text)) or str(thought)
@@ -142,7 +152,9 @@ def read_extraction(answer: "AIMessage") -> Extraction:
         values += [*values_in(given), *literals_in(given)]
     if found := next(filter(None, map(_extraction, values)), None):
         return found
-    raise ValueError("The answer holds no object with the facts.")
+    is_prose = text and "{" not in text and not answer.tool_calls and not answer.invalid_tool_calls
+    failure = Prose if is_prose and not cut_off and reason not in OTHER_REFUSALS else ValueError
+    raise failure("The answer holds no object with the facts.")
 
 
 def _extraction(value: object, depth: int = 2) -> Extraction | None:

@@ -128,7 +128,7 @@ async def test_the_commands_list_what_was_given_up_and_try_it_again(
     async def command(*arguments: str) -> Outcome:
         return await asyncio.to_thread(run, *arguments)
 
-    assert (await command("given-up")).rows[0][3:] == ["ValueError", BAD]
+    assert (await command("given-up")).rows[0][3:] == ["unreadable", BAD]
     (entry,) = (await command("given-up", "--json")).json
     assert (entry["thread_id"], entry["failures"], entry["begins_with"]) == (thread, 3, BAD)
 

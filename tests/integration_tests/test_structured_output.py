@@ -69,7 +69,7 @@ async def test_a_server_that_refuses_json_schema_is_asked_again_once(
     before = openai.calls("extraction")
     await say(graph, user, "I live in San Francisco, as I said.")
     assert methods(openai)[before:] == ["function_calling"]
-    line = f"structured output refused model='scripted' status={status}: function_calling from now on"
+    line = f"structured output refused with status {status} model='scripted': function_calling from now on"
     assert caplog.text.count(line) == 1
     assert "zanzibar" not in caplog.text
 
@@ -107,6 +107,41 @@ async def test_a_server_that_ignores_function_calling_is_asked_in_json_mode(
     await say(graph, user, INTRODUCTION)
     assert methods(openai) == ORDER
     assert await known(store, user) == ["Lives in San Francisco"]
+
+
+@pytest.mark.parametrize("ignored", [ORDER[:1], ORDER[:2]])
+async def test_a_server_that_answers_in_prose_is_asked_another_way_once(
+    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore, caplog: pytest.LogCaptureFixture,
+    ignored: list[str],
+) -> None:  # fmt: skip
+    openai.defaults["extraction"] = lambda r: Text("Fine, zanzibar.") if method_of(r) in ignored else found(HOME)
+    await say(graph, user, INTRODUCTION)
+    assert await known(store, user) == ["Lives in San Francisco"]
+    works = ORDER[len(ignored)]
+    assert methods(openai) == [*ignored, works]
+    await say(graph, user, "I live in San Francisco, as I said.")
+    assert methods(openai) == [*ignored, works, works]
+    assert caplog.text.count(f"structured output ignored model='scripted': {works} from now on") == 1
+    assert "zanzibar" not in caplog.text
+
+
+async def test_prose_of_a_server_whose_method_has_worked_is_a_useless_answer(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.extraction(found(HOME), Text("Fine."))
+    for _ in range(2):
+        await say(graph, user, INTRODUCTION)
+    assert methods(openai) == ["json_schema"] * 2
+
+
+async def test_a_model_that_only_writes_prose_is_asked_in_every_way_once(
+    graph: Graph, openai: ScriptedOpenAI, user: str
+) -> None:
+    openai.defaults["extraction"] = Text("Fine.")
+    for _ in range(2):
+        await say(graph, user, INTRODUCTION)
+    assert methods(openai)[:4] == [*ORDER, "json_schema"]
+    assert {*methods(openai)[4:]} <= {"json_schema"}
 
 
 @pytest.mark.parametrize("status", [400, 500])
