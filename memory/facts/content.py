@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from memory.facts.text import fold
+from memory.facts.text import fold, without_accents
 
 # Words that any two sentences may share, in the languages of small_talk.py and in Arabic: articles, pronouns,
 # prepositions, auxiliaries. A word that is left out costs a false candidate; one too many costs a look at the meaning.
@@ -62,14 +62,13 @@ KOREAN_ENDING = re.compile(
     "(?<=[가-힣])(?:입니다|이에요|예요|에서|에게|으로|이다|은|는|이|가|을|를|에|의|도|와|과|로)$"
 )
 ARABIC_ARTICLE = re.compile("^[وبلكف]?ال(?=..)")
-ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]")  # and vowels of Hebrew and Arabic
 ALPHABETS = range(ord("a"), ord("\u0530"))  # Latin, Greek, Cyrillic: with letters for vowels, so that words are longer
 HANGUL = range(ord("가"), ord("힣") + 1)
 
 
 def words(text: str) -> list[str]:
     """The words and numbers of a text, in lower case and without accents: "Nüsse" -> "nusse"."""
-    plain = unicodedata.normalize("NFC", ACCENTS.sub("", unicodedata.normalize("NFD", fold(text))))
+    plain = without_accents(fold(text))
     return "".join(char if unicodedata.category(char)[0] in "LMN" else " " for char in plain).split()
 
 

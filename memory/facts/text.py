@@ -19,6 +19,7 @@ INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u20
 MARKS = str.maketrans(
     dict.fromkeys(APOSTROPHES + QUOTATION_MARKS, "'") | dict.fromkeys(DASHES, "-") | {"。": ".", "｡": "."}
 )
+ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]")  # and vowels of Hebrew and Arabic
 PADDED_GUILLEMETS = re.compile(r"(?<!\w)«\s+|\s+»(?!\w)")  # "« mot »", not "»Wort« und"
 
 
@@ -29,6 +30,10 @@ def fold(text: str) -> str:
     letters = unicodedata.normalize("NFKC", letters.replace("i\u0307", "i"))  # "İ" in lower case is "i" and a dot
     letters = re.sub(r"\s*-[\s-]*", "-", re.sub("'+", "'", letters))
     return re.sub(r"\s+(?=[.,;:!?])", "", re.sub(r"\s+", " ", letters)).strip()
+
+
+def without_accents(text: str) -> str:
+    return unicodedata.normalize("NFC", ACCENTS.sub("", unicodedata.normalize("NFD", text)))
 
 
 def normalize(text: str) -> str:

@@ -1,19 +1,25 @@
-"""Finds in a message the words that a model says it quotes from it; typography does not count. Pure."""
+"""Finds in a message the words that a model quotes from it; typography, emoji and accents do not count. Pure."""
 
 import re
+import unicodedata
 from bisect import bisect_right
 from itertools import accumulate
 
-from memory.facts.text import fold
+from memory.facts.text import INVISIBLE, fold, without_accents
 
+PICTURES = ("So", "Sk", "Me", "Cf")  # categories of emoji, their skin tones, keycaps, and what joins them
 MAX_QUOTE = 2_000  # characters of a quote; a longer one does not show where the fact comes from
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？।؟])\s*|\s*\n\s*")
 CLAUSE_END = re.compile(rf"{SENTENCE_END.pattern}|(?<=[,;:])\s+|(?<=[，、；：،])\s*|\s+[-–—]+\s+|\s*—\s*")
 
 
 def is_quoted(quote: str, text: str) -> bool:
-    """Whether `text` holds these words; case, typography, quotation marks and Markdown's marks may differ."""
-    return len(quote) <= MAX_QUOTE and bool(sought := _bare(quote)) and sought in _bare(text)
+    """Whether `text` holds these words; case, accents, typography, quotation marks and Markdown's marks may differ, and
+    emoji in or around them."""
+    if len(quote) > MAX_QUOTE:
+        return False
+    forms = ((_bare(part(quote)), part) for part in (str, _without_pictures))  # the first for a quote of emoji alone
+    return any(sought and sought in _bare(part(text)) for sought, part in forms)
 
 
 def sentence_around(quote: str, text: str) -> str:
@@ -38,10 +44,14 @@ def _around(quote: str, text: str, end: re.Pattern[str]) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    """The folded text without quotation marks, Markdown's marks, and punctuation at either end."""
-    return re.sub(r"\s+", " ", re.sub(r"['*_~]", "", fold(text))).strip(" .,;:!?-")
+    """The folded text without accents, quotation marks, Markdown's marks, and punctuation at either end."""
+    return re.sub(r"\s+", " ", re.sub(r"['*_~]", "", without_accents(fold(text)))).strip(" .,;:!?-")
+
+
+def _without_pictures(text: str) -> str:
+    return "".join(" " if unicodedata.category(char) in PICTURES else char for char in INVISIBLE.sub("", text))
 
 
 def _letters(text: str) -> str:
     """Letters and digits of the folded text, which do not depend on where a text is cut into sentences."""
-    return re.sub(r"[\W_]+", "", fold(text))
+    return re.sub(r"[\W_]+", "", without_accents(fold(text)))

@@ -27,6 +27,32 @@ def test_a_quote_is_found_whatever_its_typography(quote: str) -> None:
     assert is_quoted(quote, MESSAGE)
 
 
+@pytest.mark.parametrize(
+    ("quote", "message"),
+    [
+        ("I run a cafe", "I run a café"),
+        ("Llevo años en Málaga", "llevo anos en Malaga"),
+        ("e\u0301cole", "l'École"),
+        ("گربه دارم", "گُربه دارم"),
+        ("I love pizza!", "I love 🍕 pizza! 😍"),
+        ("my girls 👧🏽👧 sing", "my girls sing"),
+        ("the family", "the 👨‍👩‍👧 family"),
+        ("I ❤ tea", "I ❤️ tea"),
+        ("room 1 please", "room 1️⃣ please"),
+        ("from Wales", "from 🏴\U000e0067\U000e0062\U000e007f Wales"),
+        ("nut-free", "nut\u200d-\ufe0ffree 🥜"),
+        ("🍕", "🍕 forever"),
+    ],
+)
+def test_emoji_and_accents_do_not_count(quote: str, message: str) -> None:
+    assert is_quoted(quote, message)
+
+
+@pytest.mark.parametrize(("quote", "message"), [("🍕", "I like tea"), ("🍕 pizza", "I like 🍕"), ("がく", "かくれ")])
+def test_emoji_and_accents_make_no_quote(quote: str, message: str) -> None:
+    assert not is_quoted(quote, message)
+
+
 @pytest.mark.parametrize("quote", ["", " … ", "'*_", "I am allergic to nuts", "nuts badly", "hunter 2", "Austin Hi"])
 def test_words_that_were_not_written_are_no_quote(quote: str) -> None:
     assert not is_quoted(quote, MESSAGE)
@@ -64,3 +90,7 @@ def test_the_sentence_around_a_quote_is_found_by_its_letters(quote: str, sentenc
 )
 def test_a_clause_ends_at_a_comma_or_dash_too(quote: str, clauses: list[str]) -> None:
     assert clauses_around(quote, "can't do dairy, what can I eat? Perhaps — a stew") == clauses
+
+
+def test_the_sentence_around_a_quote_without_its_accents_and_emoji_is_found() -> None:
+    assert sentence_around("cafe downtown", "Hi! I run a café ☕ downtown. Bye!") == "I run a café ☕ downtown."
