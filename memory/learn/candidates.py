@@ -85,7 +85,7 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
         said = message_of(candidate, found.utterances)
         reason = rejection(candidate, said, cosines)
         if said and not reason:
-            limited = candidate.category != "constraint" and attribute_name(candidate.attribute) not in HARD_LIMITS
+            limited = not _is_hard_limit(candidate)
             if limited and kept_of[said.source] == MAX_CANDIDATES:
                 reason = "over the limit"
             elif fact := _fact(user_id, candidate, said, now, names):
@@ -155,6 +155,10 @@ def doubt_of(candidate: Candidate, said: Utterance, proposal: Proposal, known: S
     return "would end a hard limit" if claimed else None
 
 
+def _is_hard_limit(candidate: Candidate) -> bool:
+    return candidate.category == "constraint" or attribute_name(candidate.attribute) in HARD_LIMITS
+
+
 def _around(candidate: Candidate, said: Utterance | None) -> str:
     return sentence_around(candidate.quote, said.text)[:MAX_SENTENCE] if said else candidate.quote
 
@@ -216,7 +220,8 @@ def _fact(
     user_id: str, candidate: Candidate, said: Utterance, now: datetime, names: Sequence[frozenset[str]]
 ) -> Fact | None:
     """None for a text, subject or attribute that is empty or too long."""
-    when = timing(candidate.tense, (candidate.valid_from, candidate.valid_until), said.said_at)
+    dates, is_limit = (candidate.valid_from, candidate.valid_until), _is_hard_limit(candidate)
+    when = timing(candidate.tense, dates, said.said_at, candidate.quote, is_limit=is_limit)
     values = candidate.model_dump(exclude={"message", "relations", "exclusive", "instruction"}) | when._asdict()
     values |= {"text": candidate.text.strip()}
     if says_own_name(candidate.subject, candidate.quote, said.text, names):
@@ -228,7 +233,6 @@ def _fact(
     if exclusive := is_exclusive(fact.attribute, candidate.exclusive):
         when = checked(when, fact.attribute, fact.text, fact.quote, said.said_at)
         exclusive = when.certain
-    dates = str(candidate.valid_from), str(candidate.valid_until)
-    identifier = fact_id(user_id, said.source, candidate.text, *fact.slot, *dates)
+    identifier = fact_id(user_id, said.source, candidate.text, *fact.slot, *map(str, dates))
     changed = {"exclusive": exclusive, "tense": when.tense, "valid_until": when.valid_until}
     return fact.model_copy(update={"id": identifier, "key": identifier, **changed})

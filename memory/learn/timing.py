@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from memory.facts.content import content
 from memory.facts.fact import Tense
-from memory.facts.period import MAX_LENGTH, MONTH_NAME, WORDS, Period, is_range, period
+from memory.facts.period import LENGTH, MAX_LENGTH, MONTH_NAME, WORDS, Period, is_range, period
 from memory.facts.text import normalize
 from memory.learn.signs import END
 
@@ -17,12 +17,16 @@ OPEN_END = timedelta(days=90)  # after which what is temporary lapses, if its en
 
 NO_DATE = frozenset({  # what models write where there is no date to give
     "", "-", "null", "none", "nil", "n/a", "na", "false", "present", "now", "current", "currently", "ongoing", "still",
-    "always",
+    "always", "forever", "for ever", "lifelong", "for life", "permanent", "permanently", "indefinite", "indefinitely",
+    "open", "open-ended", "no end", "no end date", "never", "unknown", "undefined", "unspecified", "not specified",
+    "not mentioned", "not stated", "not given", "not applicable",
 })  # fmt: skip
 NO_START = NO_DATE | {"recently", "lately", "just now", "birth"}  # "until recently" says that it is over
 # A date with such a preposition belongs in the other field: "since 2020" is not the end of anything.
 OF_AN_END = re.compile(r"(?:since |from )?(?:until|till|through|before)\b", re.IGNORECASE)
 OF_A_START = re.compile(r"(?:since|from)\b", re.IGNORECASE)
+STATED_END = re.compile(r"\b(?:for|until|till|through) ")
+SO_FAR = re.compile(r"\b(?:have|has|had|been|was|were|lived|worked)\b|'(?:ve|d)\b")  # "I've been here for a year"
 
 TENSES: dict[str, Tense] = {  # what models write -> the tense
     **dict.fromkeys(("now", "present", "current", "holds now", "ongoing", "still"), "now"),
@@ -75,11 +79,14 @@ class Timing(NamedTuple):
     certain: bool = True
 
 
-def timing(tense: str, dates: tuple[str | None, str | None], said_at: datetime) -> Timing:
+def timing(
+    tense: str, dates: tuple[str | None, str | None], said_at: datetime, quote: str = "", *, is_limit: bool = False
+) -> Timing:
     """When a candidate holds that gives this tense, and these dates from and until which it does.
 
     Dates count in the time zone of `said_at`; "since 2020" is from its first second on, "until 2020" until its last.
-    What is temporary and has no end that can be read ends OPEN_END after it was said, or after its later start.
+    What is temporary ends when the quote says ("for a year"), otherwise OPEN_END after it was said, or after its later
+    start. What has an end that cannot be read is temporary, unless it `is_limit`: an allergy is never lost for a date.
     """
     given = TENSES.get(normalize(tense).replace("_", " "))
     since, until = (date.strip() if date else "" for date in dates)
@@ -92,17 +99,19 @@ def timing(tense: str, dates: tuple[str | None, str | None], said_at: datetime) 
     ends, end_known = _read(until, "end", said_at, ahead=given != "past", after=start)
     end = ends and ends.end
     certain = given is not None and start_known and end_known
+    if given == "now" and not end_known and not OF_A_START.match(until) and not is_limit:
+        given = "temporary"
     if given == "planned":
         return Timing("planned", start, end if end and end > said_at else None, certain)
     if start and end and end <= start:
-        return _with_end(Timing(given or "now", None, None, certain=False), said_at)
+        return _with_end(Timing(given or "now", None, None, certain=False), said_at, quote)
     if given == "past" and not (ends and ends.start > said_at):
         return Timing("past", start if start and start < said_at else None, min(end, said_at) if end else None)
     if given == "past":  # over, and yet to end
         return Timing("temporary", start, end, certain=False)
     if end and end <= said_at:
         return Timing("past", start, end)
-    return _with_end(Timing(given or "now", start, end, certain), said_at)
+    return _with_end(Timing(given or "now", start, end, certain), said_at, quote)
 
 
 def checked(timing: Timing, attribute: str, text: str, quote: str, said_at: datetime) -> Timing:
@@ -112,7 +121,7 @@ def checked(timing: Timing, attribute: str, text: str, quote: str, said_at: date
     if timing.tense != "now":
         return timing
     if any(map(TEMPORARY.search, said)) or (attribute == "home city" and SOMEWHERE.match(text)):
-        return _with_end(timing._replace(tense="temporary"), said_at)
+        return _with_end(timing._replace(tense="temporary"), said_at, quote)
     doubted = any(sign.search(part) for sign in (PAST, UNREAL, BESIDE) for part in said) or _ends_itself(text, quote)
     return timing._replace(certain=timing.certain and not doubted)
 
@@ -123,11 +132,26 @@ def _ends_itself(text: str, quote: str) -> bool:
     return not END.search(text) and any(word & content(text) for word in after)
 
 
-def _with_end(timing: Timing, said_at: datetime) -> Timing:
+def _with_end(timing: Timing, said_at: datetime, quote: str) -> Timing:
     """With an end, if it is temporary."""
     if timing.tense != "temporary" or timing.valid_until:
         return timing
-    return timing._replace(valid_until=max(timing.valid_from or said_at, said_at).astimezone(UTC) + OPEN_END)
+    start = max(timing.valid_from or said_at, said_at).astimezone(UTC)
+    end = _stated_end(normalize(quote), said_at, timing.valid_from)
+    return timing._replace(valid_until=end if end and end > start else start + OPEN_END)
+
+
+def _stated_end(quote: str, said_at: datetime, start: datetime | None) -> datetime | None:
+    """The end that words such as "for a year" or "until the end of May" name."""
+    for found in STATED_END.finditer(quote):
+        said = [word.strip(",;.") for word in quote[found.end() :].split()[:6] if word not in ("the", "of")]
+        for date in (" ".join(said[:count]) for count in range(len(said), 0, -1)):
+            is_length = LENGTH.fullmatch(date)
+            if SO_FAR.search(quote[: found.start()]) or (found[0] == "for " and not is_length):
+                continue
+            if span := period(date, said_at, ahead=True, after=start):
+                return span.end
+    return None
 
 
 def _read(

@@ -65,8 +65,12 @@ PRESENT = [
         ["Lives in Oslo", "Used to live in Rome"],
     ),
     (
-        [BOLT, Said("Acme, till the flood", "Works at Acme", "employer", values={"valid_until": "the flood"})],
+        [BOLT, Said("Acme, till the flood", "Works at Acme", "employer", LAST_WEEK, {"valid_until": "the flood"})],
         ["Works at Bolt", "Works at Acme"],
+    ),
+    (  # it lapses
+        [BOLT, Said("Acme, until the flood", "Works at Acme", "employer", "2026-02-01", {"valid_until": "the flood"})],
+        ["Works at Bolt"],
     ),
     (
         [BOLT, Said("Acme, since the flood", "Works at Acme", "employer", values={"valid_from": "the flood"})],

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory.facts.fact import Tense
-from memory.learn.timing import OPEN_END, Timing, checked, timing
+from memory.learn.timing import Timing, checked, timing
 
 SAID_AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -18,13 +18,15 @@ TIMINGS = [
     ("now", "2018-06", "2020-03", ("past", "2018-06-01", "2020-03-31", True)),
     ("now", None, "2099-03", ("now", None, "2099-03-31", True)),
     ("now", "2099", None, ("now", "2099-01-01", None, True)),
-    ("now", None, "the flood", ("now", None, None, False)),
-    ("now", None, "{'year': 2020}", ("now", None, None, False)),
-    ("now", None, "1/2/2020", ("now", None, None, False)),
-    ("now", None, "recently", ("now", None, None, False)),
+    ("now", None, "the flood", ("temporary", None, "2027-02-26", False)),
+    ("now", None, "{'year': 2020}", ("temporary", None, "2027-02-26", False)),
+    ("now", None, "1/2/2020", ("temporary", None, "2027-02-26", False)),
+    ("now", None, "recently", ("temporary", None, "2027-02-26", False)),
     ("now", "recently", "false", ("now", None, None, True)),
     ("now", "in May", None, ("now", "2026-05-01", None, True)),
     ("now", "since 2020", None, ("now", "2020-01-01", None, True)),
+    ("now", None, "unknown", ("now", None, None, True)),
+    ("now", None, "Not specified.", ("now", None, None, True)),
     ("now", None, "since 2020", ("now", None, None, False)),
     ("now", None, "from June 2020", ("now", None, None, False)),
     ("now", "until 2020", None, ("now", None, None, False)),
@@ -127,7 +129,32 @@ def test_tense_and_dates_of_a_candidate(
 def test_signs_that_a_fact_takes_no_place(attribute: str, text: str, quote: str, tense: Tense, certain: bool) -> None:
     found = checked(Timing("now", None, None), attribute, text, quote, SAID_AT)
     assert (found.tense, found.certain) == (tense, certain)
-    assert found.valid_until == (SAID_AT + OPEN_END if tense == "temporary" else None)
+    assert (found.valid_until is not None) == (tense == "temporary")
+
+
+@pytest.mark.parametrize(
+    ("quote", "end"),
+    [
+        ("I'm in Madrid for a year", "2027-11-28"),
+        ("I’m in Madrid for the next 18 months.", "2028-05-28"),
+        ("staying until the end of March, for work", "2027-03-31"),
+        ("in Rome till Friday", "2026-12-04"),
+        ("here for a couple of weeks", "2026-12-12"),
+        ("for my brother until June", "2027-06-30"),
+        ("I've been in Madrid for a year", "2027-02-26"),
+        ("I'm in Madrid for work", "2027-02-26"),
+        ("until further notice", "2027-02-26"),
+        ("until 2020", "2027-02-26"),
+    ],
+)
+@pytest.mark.parametrize(("tense", "until"), [("temporary", None), ("now", "who knows")])
+def test_what_is_temporary_ends_when_its_quote_says(quote: str, end: str, tense: str, until: str | None) -> None:
+    found = timing(tense, (None, until), SAID_AT, quote)
+    assert (found.tense, f"{found.valid_until:%Y-%m-%d}") == ("temporary", end)
+
+
+def test_no_hard_limit_lapses_for_a_date_that_cannot_be_read() -> None:
+    assert timing("now", (None, "the flood"), SAID_AT, is_limit=True) == Timing("now", None, None, certain=False)
 
 
 def test_what_words_show_to_be_temporary_keeps_a_known_end() -> None:
