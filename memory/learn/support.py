@@ -7,6 +7,7 @@ from memory.extraction.answer import EXTRACTION_PROMPT, Candidate
 from memory.extraction.small_talk import is_small_talk
 from memory.facts.content import alike, content, words
 from memory.facts.text import fold
+from memory.facts.translations import is_translated
 from memory.learn.quotes import clauses_around, sentence_around
 
 Pair = tuple[str, str]
@@ -73,7 +74,7 @@ def supported_by_words(candidate: Candidate, message: str) -> bool | None:
     text, clauses = candidate.text, clauses_around(candidate.quote, message)
     if asks_in_english(clauses) or any(fold(part) not in fold(message) for part in PLACEHOLDER.findall(text)):
         return False
-    if shares_words(text, message, near=candidate.quote):
+    if shares_words(text, message, near=candidate.quote) or is_translated(text, message[:MAX_COMPARED]):
         return True
     # Small models return the prompt's own examples, with a genuine quote.
     return False if asks(clauses) or content(text) in EXAMPLES else None

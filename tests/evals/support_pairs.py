@@ -1,4 +1,5 @@
-"""Labelled candidates: does a fact follow from the words that it is quoted from? The pairs are in support_pairs.jsonl.
+"""Labelled candidates: does a fact follow from the words that it is quoted from? The pairs are in support_pairs.jsonl;
+in support_pairs_in_english.jsonl the text is in English, and the message in another language.
 
 Each message, quote and text was written by hand, and labelled by reading alone, without running any check on it. Every
 second line is `test`, the others are `dev`: thresholds and lists of words are chosen on `dev` only, and both are
@@ -18,7 +19,7 @@ from tests.evals.dataset import Split
 
 SupportKind = Literal[
     "reworded", "shared word",
-    "request", "question", "small talk", "weather", "invented", "accident", "wrong detail",
+    "request", "question", "small talk", "weather", "invented", "accident", "wrong detail", "in English",
 ]  # fmt: skip
 
 
@@ -33,11 +34,11 @@ class SupportPair(NamedTuple):
     supported: bool
     kind: SupportKind
     language: str
-    """ISO 639-1: "en"; the text is in the language of the message."""
+    """Of the message, and of the text unless that is "in English"; ISO 639-1, such as "en"."""
     split: Split
 
 
-def load_support_pairs() -> list[SupportPair]:
+def load_support_pairs(file: str = "support_pairs") -> list[SupportPair]:
     """Every pair, in the order of the file."""
-    lines = (Path(__file__).parent / "support_pairs.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (Path(__file__).parent / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()
     return [SupportPair(**json.loads(line), split="test" if n % 2 else "dev") for n, line in enumerate(lines)]

@@ -41,6 +41,17 @@ SUPPORTED = [
 ]
 """A message, quoted whole, and a fact that shares a word with it."""
 
+IN_ENGLISH = [
+    ("Ich wohne in Wien", "Lives in Vienna"),
+    ("Moja córka ma pięć lat", "Has a daughter"),
+    ("Je suis infirmière", "Is a nurse"),
+    ("猫を二匹飼っています", "Has two cats"),
+    ("저는 계란 알레르기가 있어요", "Is allergic to eggs"),
+    ("أعمل في بنك", "Works at a bank"),
+    ("Живу в Петербурге", "Lives in Saint Petersburg"),
+]
+"""An English fact whose words are in the message in another language."""
+
 UNSUPPORTED = [
     ("What's the average rent in Lisbon?", "Lives in Lisbon"),
     ("Thanks! How do people with diabetes count carbs?", "Has diabetes"),
@@ -56,6 +67,10 @@ UNSUPPORTED = [
 ]
 
 OPEN = [
+    ("Ich wohne in Wien", "Likes chess"),
+    ("Mi jefe es de allí", "Is married"),
+    ("she lives in Wien and has a kind son", "Is a child of the sixties"),
+    ("the son of a doctor", "Lives here"),
     ("over the moon about our baby girl", "Has a newborn daughter"),
     ("I live for haiku", "Lives with a partner"),
     ("she likes what he prefers", "Likes hiking"),
@@ -68,7 +83,7 @@ OPEN = [
 """Words in common have no content: the meaning decides."""
 
 
-@pytest.mark.parametrize(("message", "text"), SUPPORTED)
+@pytest.mark.parametrize(("message", "text"), [*SUPPORTED, *IN_ENGLISH])
 def test_a_shared_word_name_or_number_supports_a_fact(message: str, text: str) -> None:
     assert is_supported(candidate(text, message), message, {})
     assert compared(candidate(text, message), message) == []
