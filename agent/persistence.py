@@ -5,9 +5,10 @@ LangGraph takes most of a second to import, so commands that only read the ledge
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -29,7 +30,7 @@ from memory.ledger.migrate import is_migrated, last_migration, migrate
 from memory.ledger.pool import Pool, open_pool
 from memory.maintenance import bring_up, drop_forgotten, keep_up
 from memory.parts import Parts
-from memory.purge import purge
+from memory.purge import purge, purge_on_schedule
 from memory.recall.search import RecallOptions
 
 if TYPE_CHECKING:
@@ -79,10 +80,14 @@ class Services:
         """An index of the ledger's table. Raises BadInput or Unavailable."""
         return (await self.places.open(index.kind.backend)).index(index.name, index.dimension, index.kind.shards)
 
-    async def purge(self, parts: Parts, progress: Progress) -> list[str]:
+    async def purge(self, parts: Parts, progress: Progress, by: str) -> list[str]:
         """Remove what was forgotten from all files (see `memory.purge`)."""
+        return await purge(parts, self.discard(parts), progress, by=by)
+
+    def discard(self, parts: Parts) -> Callable[[], Awaitable[None]] | None:
+        """What empties the directory of an embedded index; None for an index on a server of its own."""
         embedded = parts.index.backend == "chroma" and not self.settings.chroma_url
-        return await purge(parts, partial(discard_chroma, self.settings.data_dir) if embedded else None, progress)
+        return partial(discard_chroma, self.settings.data_dir) if embedded else None
 
     async def check_index(self) -> None:
         """Raise Unavailable if the place of the active index does not answer. Loads neither a model nor a client."""
@@ -199,7 +204,11 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     look_for_identity_numbers_of(settings.identity_numbers)
     open_stores.add(store)
     await items.start_ttl_sweeper()  # a server starts none for a custom store
-    tasks = [asyncio.create_task(work) for work in (keep_up(store, log.warning), drop_forgotten(store))]
+    work = [keep_up(store, log.warning), drop_forgotten(store)]
+    if settings.purge_every_days:
+        every = timedelta(days=settings.purge_every_days)
+        work.append(purge_on_schedule(store, services.discard(store), every))
+    tasks = [*map(asyncio.create_task, work)]
     try:
         yield store
     finally:

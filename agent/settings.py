@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     receipt_days: int = Field(default=365, ge=0, le=36_500)
     held_days: int = Field(default=30, ge=1, le=36_500)
     identity_numbers: Annotated[frozenset[str], NoDecode] = COUNTRIES  # whose numbers are not kept
+    purge_every_days: float = Field(default=0, ge=0, le=36_500, allow_inf_nan=False)
     data_dir: Path = PROJECT / ".data"
     embedded_on_host: EmbeddedOnHost = "refuse"
     embedded_idle_timeout: float = Field(default=60, ge=0, le=DAY, allow_inf_nan=False)  # seconds

@@ -1,20 +1,26 @@
 """Removes what was forgotten from the files of the servers. A deleted row stays in Postgres's files and in its log, and
 in an index's files, until something takes its place."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from psycopg import errors
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
 
+from memory.errors import cause_of
 from memory.index.queue import Progress, quiet
-from memory.ledger.locks import locked_transaction
+from memory.ledger.locks import lock_key, locked_transaction, setup_lock
 from memory.ledger.pool import Connection, Pool
 from memory.parts import Parts
 
 log = logging.getLogger(__name__)
 
-INDEX_TIMEOUT = 60  # seconds to wait for a process that checks the index
+CHECK = 600  # seconds between two looks at whether a purge is due
+BEGIN_AFTER = 30  # seconds from a start until the first one: a short chat does not begin what takes longer
+TIMEOUT = 60  # seconds to wait for a process that checks the index, or purges
 TABLE_TIMEOUT = 5  # seconds to wait for a table, for which all who come later wait as well
 # Memory's tables with those of indexes in Postgres, LangGraph's, and what `analyze` has sampled of them.
 TABLES = """
@@ -29,23 +35,76 @@ FILE = "select pg_relation_filenode(%s) as file"
 SAMPLED = "select schemaname, tablename, attname, inherited from pg_stats where (schemaname, tablename) = (%s, %s)"
 CLEAR_SAMPLE = "select pg_clear_attribute_stats(%s, %s, %s, %s)"  # since Postgres 18
 OLD_MARKS = "delete from memory.forgotten where forgotten_at < now() - interval '2 days'"
-DENIED = (errors.InsufficientPrivilege, errors.UndefinedFunction, errors.LockNotAvailable)
+# The receipt of the last purge, which belongs to no user. Until the purge is complete, it has no counts.
+BEGUN = """
+    with last as (delete from memory.receipts where owner = '')
+    insert into memory.receipts (owner, what, requested_by, counts) values ('', 'purge', %s, '{}')
+"""
+COMPLETE = "update memory.receipts set counts = %s where owner = ''"
+# `memory.forgotten` always has a user's latest mark, unless a purge that came later has deleted it.
+DUE = """
+    select from (select max(at) as at, bool_or(counts = '{}') as begun from memory.receipts where owner = '') as last
+    where begun or (at is null or at < now() - %s)
+        and exists (select from memory.forgotten where forgotten_at > coalesce(last.at, '-infinity'))
+"""
+# What only the operator of an index's server can do.
+LEFT_IN_INDEX = {
+    "chroma": "The Chroma server keeps vectors of deleted collections in its files until it starts with an empty "
+    "directory: docs/privacy.md says how.",
+    "redis": "Redis's files keep deleted vectors until it writes them anew: run `redis-cli bgrewriteaof`, or `bgsave` "
+    "where it has no append-only file.",
+}
+DENIED = (errors.InsufficientPrivilege, errors.UndefinedFunction)
 
 
-async def purge(parts: Parts, discard: Callable[[], Awaitable[None]] | None, progress: Progress = quiet) -> list[str]:
-    """Rewrite the index and every table, and begin a new log. `discard` empties the directory of an embedded index.
-    Returns what could not be done, in sentences. Raises Unavailable; called again, it begins anew."""
-    if parts.index.backend == "chroma":
-        await _rebuild_index(parts, discard, progress)
-    left = await _purge_postgres(parts.pool)
-    log.info("purged index=%s backend=%s left=%d", parts.index.name, parts.index.backend, len(left))
-    return left
+async def purge(
+    parts: Parts,
+    discard: Callable[[], Awaitable[None]] | None,
+    progress: Progress = quiet,
+    *,
+    by: str = "",
+    every: timedelta | None = None,
+) -> list[str]:
+    """Rewrite the index and every table, and begin a new log. `discard` empties the directory of an embedded index; the
+    receipt names who asked for it, `by`. With `every`, do so only if it is due. Returns what could not be done, in
+    sentences. Raises Unavailable; called again, it begins anew."""
+    pool, backend = parts.pool, parts.index.backend
+    busy = f"Another process has been purging for {TIMEOUT} s: try again later."
+    async with setup_lock(pool, lock_key("purge"), timeout=TIMEOUT, busy=busy):
+        async with pool.connection() as connection:
+            if every is not None and not (await connection.execute(DUE, (every,))).rowcount:
+                return []
+            await connection.execute(BEGUN, (by,))
+        if backend == "chroma":
+            await _rebuild_index(parts, discard, progress)
+        in_use, left = await _purge_postgres(pool)
+        if not discard and backend in LEFT_IN_INDEX:
+            left.append(LEFT_IN_INDEX[backend])
+        if not in_use:
+            async with pool.connection() as connection:
+                await connection.execute(COMPLETE, (Jsonb({"left": len(left)}),))
+    log.info("purged index=%s backend=%s left=%d", parts.index.name, backend, len(in_use) + len(left))
+    return in_use + left
+
+
+async def purge_on_schedule(
+    parts: Parts, discard: Callable[[], Awaitable[None]] | None, every: timedelta, check: float = CHECK
+) -> None:
+    """While a process runs: purge when the last one is `every` ago, if something was forgotten since then, and when one
+    was interrupted. Of several processes one does so. `check` is in seconds. Ends when it is cancelled."""
+    await asyncio.sleep(min(check, BEGIN_AFTER))
+    while True:
+        try:
+            await purge(parts, discard, by="schedule", every=every)
+        except Exception as error:
+            log.warning("not purged cause=%s", cause_of(error))
+        await asyncio.sleep(check)
 
 
 async def _rebuild_index(parts: Parts, discard: Callable[[], Awaitable[None]] | None, progress: Progress) -> None:
     """Create it anew, with the vectors that the ledger has. Until it is complete, recall searches the ledger."""
     queue = parts.queue
-    async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=INDEX_TIMEOUT):
+    async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
         await queue.waiting("")  # is it still the active one?
         if discard:
             await discard()
@@ -53,8 +112,9 @@ async def _rebuild_index(parts: Parts, discard: Callable[[], Awaitable[None]] | 
     await queue.drain(progress=progress)
 
 
-async def _purge_postgres(pool: Pool) -> list[str]:
-    left = list[str]()
+async def _purge_postgres(pool: Pool) -> tuple[list[str], list[str]]:
+    """Returns which tables are in use, and what else could not be done."""
+    in_use, left = list[str](), list[str]()
     async with pool.connection() as connection:
         await connection.execute(OLD_MARKS)
         tables = await (await connection.execute(TABLES)).fetchall()
@@ -63,9 +123,12 @@ async def _purge_postgres(pool: Pool) -> list[str]:
         try:
             for table in tables:
                 name = f"{table['schema']}.{table['name']}"
-                if not await _rewritten(connection, table["oid"], Identifier(table["schema"], table["name"])):
-                    fix = f"run it again, or as its owner `vacuum (full, analyze) {name}`"
-                    left.append(f"The table {name} was not rewritten, since it is in use or another role's: {fix}.")
+                try:
+                    if not await _rewritten(connection, table["oid"], Identifier(table["schema"], table["name"])):
+                        fix = f"its owner has to run `vacuum (full, analyze) {name}`"
+                        left.append(f"The table {name} was not rewritten, since it is another role's: {fix}.")
+                except errors.LockNotAvailable:
+                    in_use.append(f"The table {name} was not rewritten, since it is in use: run it again.")
                 await _clear_samples(connection, table["schema"], table["name"])
         finally:
             if not pool.through_pooler:
@@ -79,13 +142,13 @@ async def _purge_postgres(pool: Pool) -> list[str]:
             left.append(
                 "Old files of Postgres's log stay until it overwrites them: an administrator may set wal_recycle."
             )
-    return left
+    return in_use, left
 
 
 async def _rewritten(connection: Connection, oid: int, table: Identifier) -> bool:
     """Write a table without its dead rows, and sample it anew. A role that may not only gets a warning."""
     before = await (await connection.execute(FILE, (oid,))).fetchall()
-    await _done(connection, SQL("vacuum (full, analyze) {}").format(table))
+    await connection.execute(SQL("vacuum (full, analyze) {}").format(table), prepare=False)
     return before != await (await connection.execute(FILE, (oid,))).fetchall()
 
 
@@ -96,11 +159,11 @@ async def _clear_samples(connection: Connection, schema: str, name: str) -> None
     for row in await (await connection.execute(SAMPLED, (schema, name))).fetchall():
         try:
             await connection.execute(CLEAR_SAMPLE, tuple(row.values()))
-        except DENIED:
+        except (*DENIED, errors.LockNotAvailable):
             return
 
 
-async def _done(connection: Connection, statement: SQL | Composed) -> bool:
+async def _done(connection: Connection, statement: SQL) -> bool:
     try:
         await connection.execute(statement, prepare=False)
     except DENIED:

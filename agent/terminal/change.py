@@ -285,7 +285,7 @@ async def purged(services: "Services") -> int:
     """Rewrite the files, and say what is left. Returns the exit code."""
     await services.check_index()
     with output.bar("indexing") as progress:
-        left = await services.purge(await services.memory_parts(), progress)
+        left = await services.purge(await services.memory_parts(), progress, account())
     for problem in left:
         output.note(problem)
     output.note("the files were rewritten" + (", except for the above" if left else ""))
@@ -301,7 +301,7 @@ def account() -> str:
 
 @command
 async def receipts(as_json: JsonOption = False, user: UserOption = "default") -> None:
-    """List what was forgotten, with counts and without any content."""
+    """List what was forgotten, with counts and without any content, and the last purge."""
     async with opened() as services:
         from memory.ledger.receipts import receipts_of
 
@@ -311,7 +311,7 @@ async def receipts(as_json: JsonOption = False, user: UserOption = "default") ->
         for r in found
     ]
     documents = [{**receipt._asdict(), "at": receipt.at.isoformat()} for receipt in found]
-    output.listing(["at", "what", "by", "deleted"], rows, "nothing was forgotten", documents, as_json=as_json)
+    output.listing(["at", "what", "by", "counts"], rows, "nothing was forgotten", documents, as_json=as_json)
 
 
 async def confirmed(what: str) -> bool:

@@ -1,4 +1,4 @@
-"""Receipts: what was forgotten, by whom and when, with counts and without any content."""
+"""Receipts: what was forgotten, by whom and when, with counts and without any content, and when a purge began last."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ KEPT_DAYS = 365  # by default
 
 class Receipt(NamedTuple):
     at: datetime
-    what: str  # 'fact', 'category', 'thread', 'everything', or 'server' for its own records
+    what: str  # 'fact', 'category', 'thread', 'everything', 'server' for its own records, or 'purge', of all users
     by: str  # who asked for it; "" for the user
     counts: dict[str, int]  # place -> how much was deleted there
 
@@ -25,7 +25,7 @@ async def write_receipt(
     """Write one if `kept_days` is not 0, and delete those of all users that are older."""
     async with pool.connection() as connection, connection.transaction():
         await connection.execute(
-            "delete from memory.receipts where at < now() - make_interval(days => %s)", (kept_days,)
+            "delete from memory.receipts where owner <> '' and at < now() - make_interval(days => %s)", (kept_days,)
         )
         if kept_days:
             query = "insert into memory.receipts (owner, what, requested_by, counts) values (%s, %s, %s, %s)"
@@ -33,8 +33,8 @@ async def write_receipt(
 
 
 async def receipts_of(pool: Pool, user_id: str) -> list[Receipt]:
-    """The user's receipts, the latest last."""
-    query = "select at, what, requested_by as by, counts from memory.receipts where owner = %s order by number"
+    """The user's receipts, the latest last, with that of the last purge."""
+    query = "select at, what, requested_by as by, counts from memory.receipts where owner in (%s, '') order by number"
     async with pool.connection() as connection:
         found = await connection.execute(query, (owner_key(check_user_id(user_id)),))
         return [Receipt(**row) async for row in found]

@@ -229,7 +229,10 @@ class Transaction:
         return erased.rowcount, held.rowcount
 
     async def _mark_forgotten(self, names: Sequence[str]) -> None:
-        """Keep runs and extractions that are under way from bringing back what is deleted."""
+        """Keep runs and extractions that are under way from bringing back what is deleted. The user's latest mark stays
+        until a purge."""
+        if not names:
+            return
         query = """insert into memory.forgotten select distinct %(owner)s, unnest(%(names)s::text[])
             on conflict (owner, what) do update set forgotten_at = excluded.forgotten_at"""
         await self._execute(query, names=names)

@@ -21,9 +21,10 @@ from tests.erasure.scan import Find, in_files, in_tables
 from tests.erasure.seed import Seeded, extraction, forget, forget_on_server, reply, seed, seed_server
 from tests.openai_server import ScriptedOpenAI
 from tests.processes import dev_server, ready
+from tests.redis_server import RedisProcess
 
-IndexIn = Literal["chroma", "external", "pgvector"]
-"""Where the index is: the embedded Chroma, a Chroma that is not the project's own, or Postgres."""
+IndexIn = Literal["chroma", "external", "pgvector", "redis"]
+"""Where the index is: the embedded Chroma, a Chroma that is not the project's own, Postgres, or a Redis."""
 FLUSHED = 25  # seconds until `langgraph dev` has written its files: it does so every 10 s
 
 
@@ -53,13 +54,18 @@ async def measure(root: Path, ways: Sequence[str], *, index: IndexIn = "chroma",
         openai.defaults |= {"extraction": extraction, "reply": reply}
         needed: frozenset[ServerName] = frozenset({"chroma"} if index == "external" else ())
         other = await stack.enter_async_context(embedded_servers(root / "external", needed))
+        redis_url = ""
+        if index == "redis":
+            (root / "redis").mkdir()
+            redis_url = stack.enter_context(RedisProcess(root / "redis", "--appendonly", "yes")).url
         settings = Settings(
             data_dir=root / ".data",
             openai_api_key=SecretStr("test"),
             openai_base_url=openai.url,
             chat_model="openai:scripted",
-            index="pgvector" if index == "pgvector" else "chroma",
+            index="chroma" if index == "external" else index,
             chroma_url=other.chroma or "",
+            redis_url=redis_url,
             embedded_idle_timeout=0,
         )
         services = await stack.enter_async_context(open_services(settings))
@@ -81,7 +87,7 @@ async def measure(root: Path, ways: Sequence[str], *, index: IndexIn = "chroma",
             if server:
                 await forget_on_server(user, server)
         after = await _scan(root, url, seeded, files=not sample)
-        assert await services.purge(store, quiet) == []
+        assert await services.purge(store, quiet, "") == []
         if server:
             await asyncio.sleep(FLUSHED)
         purged = await _scan(root, url, seeded, files=True)

@@ -112,6 +112,8 @@ def place_of(path: Path, root: Path) -> str:
             return "Chroma's database"
         case [*_, "chroma", _, _, _]:
             return "Chroma's vectors"
+        case ["redis", *_]:
+            return "Redis's files"
         case [*_, ".langgraph_api", _]:
             return "the server's files"
     return "other files"

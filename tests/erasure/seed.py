@@ -31,13 +31,15 @@ IN_THREAD = frozenset(
     {"message", "reply", "summary", "task", "fact of thread", "quote of thread", "held of thread", "thread id"}
     | {"message id", "metadata"}
 )
-IN_MEMORY = frozenset({"fact", "quote", "home", "earlier home", "held"})
-EVERYWHERE = IN_THREAD | IN_MEMORY | {"old message", "old thread id", "old metadata", "item", "item's key", "user id"}
-EVERYWHERE |= {"message on server", "metadata on server"}
+UNDONE = frozenset({"home undone", "undone thread id", "undone message id"})
+LIMIT = frozenset({"allergy", "id of its end"})
+IN_MEMORY = frozenset({"fact", "quote", "home", "earlier home", "held"}) | LIMIT
+EVERYWHERE = IN_THREAD | IN_MEMORY | UNDONE | {"old message", "old thread id", "old metadata", "item", "item's key"}
+EVERYWHERE |= {"user id", "message on server", "metadata on server"}
 GONE: Mapping[str, frozenset[str]] = {
-    "fact": frozenset({"fact", "quote"}),
-    "category": frozenset({"home", "earlier home"}),
-    "thread": IN_THREAD,
+    "fact": frozenset({"fact", "quote", "allergy"}),
+    "category": frozenset({"home", "earlier home", "home undone"}),
+    "thread": IN_THREAD | UNDONE,
     "prune": frozenset({"old message", "old metadata"}),
     "everything": EVERYWHERE,
     "nothing": frozenset(),
@@ -63,8 +65,10 @@ class Seeded:
 
 def extraction(request: Request) -> Answer:
     """The scripted model's answer: the facts that the messages of `seed` give."""
-    facts = []
-    for said in json.loads(request.messages[-1]["content"])["messages"]:
+    facts, given = [], json.loads(request.messages[-1]["content"])
+    over = re.findall(r"no longer allergic to (\S+)\.", given["messages"][-1]["text"])
+    known = [number for number, fact in enumerate(given["known"], 1) if over and over[0] in fact["text"]]
+    for said in given["messages"]:
         text, message = said["text"], {"message": said["number"]}
         for quote, name in re.findall(r"(I collect (\S+) beside \S+)\.", text):
             facts.append(candidate(f"Collects {name}", quote, "collection", **message))
@@ -73,7 +77,9 @@ def extraction(request: Request) -> Answer:
         for quote, name in re.findall(r"(I moved to (\S+))\.", text):
             home = {"exclusive": True, "category": "location"}
             facts.append(candidate(f"Lives in {name}", quote, "home city", **home, **message))
-    return found(*facts)
+        for quote, name in re.findall(r"(I am allergic to (\S+))\.", text):
+            facts.append(candidate(f"Is allergic to {name}", quote, "allergy", category="constraint", **message))
+    return found(*facts, retracted=[(number, f"no longer allergic to {over[0]}") for number in known])
 
 
 def reply(request: Request) -> Answer:
@@ -88,8 +94,13 @@ async def seed(way: str, graph: Graph, store: AgentStore) -> Seeded:
     token, memory = seeded.tokens, UserMemory(store, seeded.user, open_model("openai:scripted", store.settings))
     await memory.observe(f"I moved to {token['earlier home']}.", at=datetime(2025, 1, 1, tzinfo=UTC))
     text = f"I moved to {token['home']}. I collect {token['fact']} beside {token['quote']}."
-    text = f"{text} I want {token['held']} answers."
+    text = f"{text} I want {token['held']} answers. I am allergic to {token['allergy']}."
     await memory.observe(text, at=datetime(2026, 1, 1, tzinfo=UTC))
+    text = f"I moved to {token['home undone']}. I collect {token['fact']} beside it."
+    undone = HumanMessage(text, id=token["undone message id"])
+    await memory.observe([undone], thread_id=token["undone thread id"])
+    change = await memory.roll_back(thread=token["undone thread id"])
+    assert (len(change.undone), len(change.restored), len(change.repeats)) == (1, 1, 1)
     await store.aput((seeded.user, "notes"), token["item's key"], {"text": token["item"]})
 
     facts = f"I collect {token['fact of thread']} beside {token['quote of thread']}."
@@ -104,6 +115,10 @@ async def seed(way: str, graph: Graph, store: AgentStore) -> Seeded:
     config = await _say(graph, seeded, "old thread id", "old metadata", old)
     first = (await graph.aget_state(config)).values["messages"][0]
     await graph.aupdate_state(config, {"messages": [RemoveMessage(id=first.id)]})
+
+    text = f"I am no longer allergic to {token['allergy']}."
+    await memory.observe([HumanMessage(text, id=token["id of its end"])])
+    assert len(await memory.untold_limits()) == 1
 
     for fact in await memory.all():
         (name,) = [word for word in fact.text.split() if word in token.values()]
@@ -137,13 +152,15 @@ async def forget(seeded: Seeded, memory: UserMemory, saver: ThreadSaver) -> None
     token = seeded.tokens
     match seeded.way:
         case "fact":
-            (fact,) = [fact for fact in await memory.all() if token["fact"] in fact.text]
-            assert await memory.forget(fact=fact.id) == 1
+            for fact in await memory.all():
+                if token["fact"] in fact.text or token["allergy"] in fact.text:
+                    assert await memory.forget(fact=fact.id) == 1
         case "category":
-            assert await memory.forget(category="location") == 2
+            assert await memory.forget(category="location") == 4
         case "thread":
             assert await memory.forget(thread=token["thread id"]) == 1
+            assert await memory.forget(thread=token["undone thread id"]) == 1
         case "prune":
             assert await pruned(saver, token["old thread id"])
         case "everything":
-            assert await memory.forget_everything() == 4
+            assert await memory.forget_everything() == 7

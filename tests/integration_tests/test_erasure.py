@@ -1,7 +1,12 @@
 """What was forgotten is in no file after a purge, and in no process after a second; what was not is still there."""
 
+import asyncio
+import os
+import sys
 import uuid
+from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -11,11 +16,16 @@ from psycopg.sql import SQL, Identifier
 
 from agent.identity import AgentStore
 from agent.persistence import open_store
+from agent.terminal.change import account
+from memory.ledger.receipts import receipts_of
 from memory.maintenance import FORGOTTEN_POLL
+from memory.purge import LEFT_IN_INDEX, purge
 from memory.user_memory import UserMemory
 from tests.collecting import wait_until
 from tests.commands import Run
 from tests.erasure.measure import measure
+from tests.processes import ROOT
+from tests.processes import environment as process_environment
 
 
 async def test_no_canary_of_what_was_forgotten_is_left_in_any_file(tmp_path: Path) -> None:
@@ -54,9 +64,59 @@ def test_a_purge_says_what_only_an_administrator_can_do(limited: str, offline: d
     run("observe", "I live in Lima. I'm allergic to nuts.")
     done = run("forget", "--category", "location", "--purge", "--yes")
     assert (done.code, done.out) == (1, "1 fact deleted\n")
-    assert done.err.splitlines()[-3:] == [
+    assert done.err.splitlines()[-4:] == [
         "The log was not moved on: an administrator has to run `select pg_switch_wal()`.",
         "No checkpoint was made: an administrator has to run `checkpoint`, or it happens in time.",
+        LEFT_IN_INDEX["chroma"],
         "the files were rewritten, except for the above",
     ]
     assert [row[-1] for row in run("memories", "--query", "food").rows] == ["Is allergic to nuts"]
+    assert [row[1:] for row in run("receipts").rows] == [
+        ["category", account(), "1 facts"],
+        ["purge", account(), "3 left"],
+    ]
+
+
+PURGES = """
+import asyncio, sys
+from datetime import timedelta
+from agent.persistence import open_store
+from memory.purge import purge
+
+async def main():
+    async with open_store() as store:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print(len(await purge(store, None, every=timedelta(days=1))))
+
+asyncio.run(main())
+"""
+
+
+async def test_of_two_processes_one_purges_when_it_is_due(
+    limited: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    monkeypatch.setenv("CHROMA_SHARDS", "1")
+    variables = process_environment({**environment, "POSTGRES_URL": os.environ["POSTGRES_URL"], "CHROMA_SHARDS": "1"})
+    other = await create_subprocess_exec(sys.executable, "-c", PURGES, cwd=ROOT, env=variables, stdin=PIPE, stdout=PIPE)
+    assert other.stdout
+    async with open_store() as store:
+        memory = UserMemory(store, user)
+        await memory.remember("Likes tea")
+        assert await purge(store, None, every=timedelta()) == []  # nothing was forgotten
+        await memory.forget_everything()
+        assert (await other.stdout.readline()) == b"ready\n"
+        (out, _), left = await asyncio.gather(
+            other.communicate(b"\n"), purge(store, None, by="schedule", every=timedelta(days=1))
+        )
+        assert sorted((int(out), len(left))) == [0, 3]
+        assert await purge(store, None, every=timedelta()) == []  # nothing was forgotten since
+        await memory.remember("Likes coffee")
+        await memory.forget_everything()
+        assert await purge(store, None, every=timedelta(days=1)) == []  # it is too early
+
+    monkeypatch.setenv("PURGE_EVERY_DAYS", "0.000001")
+    monkeypatch.setattr("memory.purge.BEGIN_AFTER", 0)
+    async with open_store() as store, asyncio.timeout(60):
+        while (await receipts_of(store.pool, user))[-1][1:] != ("purge", "schedule", {"left": 3}):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
