@@ -192,3 +192,14 @@ async def repaired_parts(services: "Services") -> "Parts":
     parts = await services.memory_parts()
     await bring_up(parts, output.note)
     return parts
+
+
+async def confirmed(question: str) -> bool:
+    """Ask a person, who has to type y or yes."""
+    from prompt_toolkit import PromptSession
+
+    try:
+        answer = await PromptSession[str]().prompt_async(f"{question} [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")

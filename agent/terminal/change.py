@@ -15,6 +15,7 @@ from agent.terminal.app import (
     UserOption,
     app,
     command,
+    confirmed,
     explained,
     opened,
     opened_memory,
@@ -245,7 +246,8 @@ async def forget(
         memory = UserMemory(await repaired_parts(services), user)
         fact = await fact_of(memory, fact_id) if fact_id else None
         what = f"the category {category}" if category else f"the thread {quoted(thread)}"
-        if not yes and not await confirmed("everything" if everything else repr(fact.text) if fact else what):
+        what = "everything" if everything else repr(fact.text) if fact else what
+        if not yes and not await confirmed(f"Delete {output.cell(what)} for good?"):
             output.note("nothing was deleted")
             return FAILED
         threads = await server_threads(services, user, thread) if everything or thread else []
@@ -312,13 +314,3 @@ async def receipts(as_json: JsonOption = False, user: UserOption = "default") ->
     ]
     documents = [{**receipt._asdict(), "at": receipt.at.isoformat()} for receipt in found]
     output.listing(["at", "what", "by", "counts"], rows, "nothing was forgotten", documents, as_json=as_json)
-
-
-async def confirmed(what: str) -> bool:
-    from prompt_toolkit import PromptSession
-
-    try:
-        answer = await PromptSession[str]().prompt_async(f"Delete {output.cell(what)} for good? [y/N] ")
-    except EOFError:
-        return False
-    return answer.strip().lower() in ("y", "yes")

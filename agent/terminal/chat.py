@@ -188,6 +188,7 @@ class Chat:
             stream_mode=["messages", "updates"],
             durability="sync",  # the message is in the database before it is answered
         )
+        shown = ""  # the notice; the one after extraction begins with that of the reply
         replying = ""  # the node that streams the reply: model calls tagged "nostream" are not among the messages
         async for mode, payload in cast(AsyncIterator[tuple[str, Any]], stream):  # as `stream_mode` says
             if mode == "messages":
@@ -202,7 +203,8 @@ class Chat:
             for update in payload.values():  # by node
                 if isinstance(update, dict):
                     if notice := update.get("notice"):
-                        self.note(notice)
+                        self.note(notice.removeprefix(shown).strip())
+                        shown = notice
                     self._note_changes(update.get("changes"))
 
     def _note_changes(self, changes: MemoryChanges | None) -> None:

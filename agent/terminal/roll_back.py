@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import FAILED, JsonOption, UserOption, command, opened_memory
+from agent.terminal.app import FAILED, JsonOption, UserOption, command, confirmed, opened_memory
 from agent.terminal.output import counted
 from agent.terminal.show import ID_SHOWN, WHEN, fact_json, fact_of, time_of
 from memory.errors import BadInput
@@ -57,7 +57,7 @@ async def rollback(
                 show(plan, as_json=as_json)
                 return 0
             show(plan, as_json=False)
-            if not await confirmed():
+            if not await confirmed("Undo this?"):
                 output.note("nothing was undone")
                 return FAILED
         done = await memory.roll_back(**scope)
@@ -86,13 +86,3 @@ def show(change: "RollBack", *, as_json: bool) -> None:
     empty = "nothing was learned from it that still counts"
     columns = ["what", "id", "said", "category", "text"]
     output.listing(columns, rows, empty, {**lists, "repeats": repeats, "held": held}, as_json=as_json)
-
-
-async def confirmed() -> bool:
-    from prompt_toolkit import PromptSession
-
-    try:
-        answer = await PromptSession[str]().prompt_async("Undo this? [y/N] ")
-    except EOFError:
-        return False
-    return answer.strip().lower() in ("y", "yes")

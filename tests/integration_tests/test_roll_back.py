@@ -1,5 +1,7 @@
 """A roll-back in the ledger, the index and the caches, its commands, and what a reply says of hard limits."""
 
+from pathlib import Path
+
 import pytest
 
 from agent.agent_graph import Graph
@@ -15,6 +17,7 @@ from tests.commands import Run
 from tests.conversation import INTRODUCTION, SHELLFISH, candidate, found, say
 from tests.memories import day, put, remembering, texts
 from tests.openai_server import ScriptedOpenAI
+from tests.screen import terminal
 
 LIMA = candidate("Lives in Lima", "I live in Lima", "home city", category="location")
 AUSTIN = candidate("Lives in Austin", "I moved to Austin", "home city", category="location")
@@ -139,6 +142,20 @@ def test_rollback_shows_what_it_does_and_asks(ada: Run) -> None:
     shown = ada("sources", done["restored"][0]["id"]).rows
     assert [[row[0], row[4]] for row in shown][:2] == [["said", "I live in Lima."], ["retired", ""]]
     assert [row["what"] for row in ada("sources", austin["id"], "--json").json] == ["said", "rolled back"]
+
+
+def test_rollback_undoes_only_what_a_person_confirms(
+    ada: Run, offline: dict[str, str], tmp_path: Path, user: str
+) -> None:
+    (austin,) = [fact for fact in ada("memories", "--json").json if fact["text"] == "Lives in Austin"]
+    rollback = ("rollback", "--since", austin["recorded_at"], "--user", user)
+    for typed, said, code, home in (("n", "nothing was undone", 1, "Austin"), ("y", "1 fact undone", 0, "Lima")):
+        with terminal(offline, tmp_path, *rollback) as screen:
+            screen.wait_for("Undo this? [y/N]")
+            screen.type(f"{typed}\r")
+            screen.wait_for(said)
+            assert screen.program.wait(60) == code
+        assert f"Lives in {home}" in ada("memories").out
 
 
 # --- hard limits ---------------------------------------------------------------------------------------------

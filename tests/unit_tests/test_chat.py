@@ -33,7 +33,8 @@ async def answer(state: State) -> dict[str, Any]:
 
 
 def learn(state: State) -> dict[str, Any]:
-    return {"changes": {"added": ["Is Ada"], "history": [], "reinforced": [], "retired": [], "held": [], "dropped": []}}
+    changes = {"added": ["Is Ada"], "history": [], "reinforced": [], "retired": [], "held": [], "dropped": []}
+    return {"changes": changes, "notice": f"{state['notice']}\nA limit is gone."}
 
 
 async def test_the_nodes_of_the_graph_may_have_any_name() -> None:
@@ -43,4 +44,4 @@ async def test_the_nodes_of_the_graph_may_have_any_name() -> None:
     out, memory = Console(file=printed, width=80), SimpleNamespace(user_id="ada")
     chat = Chat(cast(Graph, graph), cast(Any, None), cast(Any, memory), out, out, "1")
     assert await chat.handle("I am Ada.")
-    assert printed.getvalue() == "Hello, Ada.\nThe reply is not whole.\nlearned: is Ada\n"
+    assert printed.getvalue() == "Hello, Ada.\nThe reply is not whole.\nA limit is gone.\nlearned: is Ada\n"
