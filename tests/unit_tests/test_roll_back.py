@@ -49,6 +49,7 @@ def texts(change: RollBack) -> tuple[list[str], list[str], list[str]]:
 LIMA = said("Lives in Lima", "home city", "good", 1)
 AUSTIN = said("Lives in Austin", "home city", "bad", 2)
 ROME = said("Lives in Rome", "home city", "good", 3)
+OSLO = said("Lives in Oslo", "home city", "bad", 4)
 TEA = said("Likes tea", "likes", "good", 1)
 NUTS = said("Is allergic to nuts", "allergy", "good", 1, category="constraint")
 TAKEN_BACK = retired(NUTS, "retracted", on(2), by=Source(thread_id="bad", message_id="bad-9"))
@@ -87,10 +88,23 @@ def test_the_past_tells_what_was_believed_and_no_longer_what_was_undone() -> Non
         ([retired(TEA, "retracted", on(2)).model_copy(update={"retired_at": on(2)})], []),  # by hand
         ([replaced(LIMA, TEA, source=AUSTIN.source), TEA], ["Lives in Lima"]),  # tea was said again, and "replaces"
         ([replaced(LIMA, ROME), ROME, AUSTIN], []),  # another thread did that
+        ([replaced(LIMA, AUSTIN), replaced(AUSTIN, OSLO), replaced(OSLO, AUSTIN)], ["Lives in Lima"]),  # a made-up file
     ],
 )  # fmt: skip
 def test_a_retirement_is_undone_unless_something_later_says_otherwise(facts: list[Fact], restored: list[str]) -> None:
     assert texts(roll_back(facts, {}, BAD, NOW))[1] == restored
+
+
+def test_a_retirement_by_hand_is_undone_though_its_successor_was_known_before() -> None:
+    by_hand = retired(LIMA, "superseded", on(5), TEA.id).model_copy(update={"retired_at": on(5)})
+    assert texts(roll_back([by_hand, TEA], {}, Taught(since=on(4)), NOW))[1] == ["Lives in Lima"]
+
+
+def test_what_an_earlier_roll_back_has_undone_overtakes_nothing() -> None:
+    moved = said("Lives in Rome", "home city", "other", 3)
+    first = roll_back([replaced(LIMA, AUSTIN), replaced(AUSTIN, moved), moved], {}, Taught("other"), NOW)
+    facts = [replaced(LIMA, AUSTIN), *first.replaced, *first.undone, *first.restored]
+    assert texts(roll_back(facts, {}, BAD, NOW)) == (["Lives in Austin"], ["Lives in Lima"], [])
 
 
 def test_what_was_replaced_twice_stays_replaced_beside_other_values() -> None:
@@ -111,8 +125,7 @@ def test_what_was_undone_does_not_end_what_another_message_says() -> None:
 
 
 def test_of_a_slot_that_changed_twice_only_the_last_value_returns() -> None:
-    oslo = said("Lives in Oslo", "home city", "bad", 4)
-    facts = [replaced(LIMA, AUSTIN), replaced(AUSTIN, ROME), replaced(ROME, oslo), oslo]
+    facts = [replaced(LIMA, AUSTIN), replaced(AUSTIN, ROME), replaced(ROME, OSLO), OSLO]
     assert texts(roll_back(facts, {}, BAD, NOW)) == (["Lives in Austin", "Lives in Oslo"], ["Lives in Rome"], [])
 
 
