@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
+from agent.identity import AgentStore
 from agent.persistence import agent_store, open_services
 from agent.settings import Settings
 from graphs.chat import builder
-from memory.embedded.connect import ServerName, embedded_servers
+from memory.embedded.connect import ServerName, discard_chroma, embedded_servers
 from memory.index.queue import quiet
 from memory.maintenance import bring_up
+from memory.purge import LEFT_IN_INDEX
 from memory.user_memory import UserMemory
 from tests.erasure.scan import Find, in_files, in_tables
 from tests.erasure.seed import Seeded, extraction, forget, forget_on_server, reply, seed, seed_server
@@ -66,6 +69,7 @@ async def measure(root: Path, ways: Sequence[str], *, index: IndexIn = "chroma",
             index="chroma" if index == "external" else index,
             chroma_url=other.chroma or "",
             redis_url=redis_url,
+            after_reply_timeout=60,
             embedded_idle_timeout=0,
         )
         services = await stack.enter_async_context(open_services(settings))
@@ -87,11 +91,25 @@ async def measure(root: Path, ways: Sequence[str], *, index: IndexIn = "chroma",
             if server:
                 await forget_on_server(user, server)
         after = await _scan(root, url, seeded, files=not sample)
-        assert await services.purge(store, quiet, "") == []
+        left = LEFT_IN_INDEX["chroma" if index == "external" else index] if index in ("external", "redis") else ""
+        assert await services.purge(store, quiet, "") == [*filter(None, [left])]
+        await _as_operator(index, root, redis_url, store)
         if server:
             await asyncio.sleep(FLUSHED)
         purged = await _scan(root, url, seeded, files=True)
     return [row for user in seeded for row in _rows(user, before, after, purged, with_server=not sample)]
+
+
+async def _as_operator(index: IndexIn, root: Path, redis_url: str, store: AgentStore) -> None:
+    """Do what docs/privacy.md tells the operator of the index's server to do after a purge."""
+    if index == "external":
+        await discard_chroma(root / "external")
+        await bring_up(store, print)
+    elif index == "redis":
+        async with Redis.from_url(redis_url) as redis:
+            await redis.bgrewriteaof()
+            while (await redis.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
 
 async def _scan(root: Path, url: str, seeded: Sequence[Seeded], *, files: bool) -> Counter[Find]:

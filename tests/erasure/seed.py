@@ -26,6 +26,7 @@ from tests.conversation import candidate, found
 from tests.erasure.scan import new_token
 from tests.openai_server import Answer, Request, Text
 
+FACTS = 6  # that each user has: of canaries
 VECTOR_START = 6  # numbers of a vector that are looked for
 IN_THREAD = frozenset(
     {"message", "reply", "summary", "task", "fact of thread", "quote of thread", "held of thread", "thread id"}
@@ -124,6 +125,7 @@ async def seed(way: str, graph: Graph, store: AgentStore) -> Seeded:
         (name,) = [word for word in fact.text.split() if word in token.values()]
         stored = await store.ledger.vectors(seeded.user, [fact.id], store.embedder.name)
         seeded.vectors[name] = np.frombuffer(stored[fact.id], dtype="<f4")[:VECTOR_START]
+    assert len(seeded.vectors) == FACTS
     return seeded
 
 
