@@ -257,28 +257,29 @@ async def forget(
             fact_named = fact.id if fact else None
             deleted = await memory.forget(fact=fact_named, category=known, thread=thread or None, by=account())
         output.line(f"{counted(deleted, 'fact')} deleted")
-        if threads or everything:
-            await delete_from_server(services, user, threads, everything=everything)
+        if thread or everything:
+            await delete_from_server(services, user, threads, thread)
         return await purged(services) if purge else 0
 
 
 async def server_threads(services: "Services", user: str, thread: str) -> list[str]:
-    """The user's threads, or this one if it is the user's, with those in which a server extracts facts from them."""
+    """The user's threads, or this one if it is the user's, and those in which a server extracts facts from them."""
     from memory.threads.threads import background_thread, list_threads
 
     own = [known.id for known in await list_threads(services.pool, user, None) if thread in ("", known.id)]
-    return [*own, *(background_thread(user, known) for known in own)]
+    return [*own, *(background_thread(user, known) for known in {*own, thread})]
 
 
-async def delete_from_server(services: "Services", user: str, threads: list[str], *, everything: bool) -> None:
-    """Delete what the server of SERVER_URL has of these threads, or of all. Raises Unavailable."""
+async def delete_from_server(services: "Services", user: str, threads: list[str], named: str) -> None:
+    """Delete what the server of SERVER_URL has of these threads, and of the one `named`, or else of all. Raises
+    Unavailable."""
     settings = services.settings
     if settings.server_url:
         from agent.terminal.records import delete_records
         from memory.ledger.receipts import write_receipt
 
         url, authorization = settings.server_url, settings.server_authorization
-        count = await delete_records(url, authorization, user, threads, everything=everything)
+        count = await delete_records(url, authorization, user, threads, named)
         await write_receipt(services.pool, user, "server", account(), {"threads": count}, settings.receipt_days)
         output.line(f"{counted(count, 'thread')} deleted from the server")
 

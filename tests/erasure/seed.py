@@ -119,7 +119,7 @@ async def seed(way: str, graph: Graph, store: AgentStore) -> Seeded:
 
     text = f"I am no longer allergic to {token['allergy']}."
     await memory.observe([HumanMessage(text, id=token["id of its end"])])
-    assert len(await memory.untold_limits()) == 1
+    assert len(await store.ledger.untold_limits(seeded.user)) == 1
 
     for fact in await memory.all():
         (name,) = [word for word in fact.text.split() if word in token.values()]
@@ -147,7 +147,7 @@ async def seed_server(seeded: Seeded, url: str) -> None:
 
 async def forget_on_server(seeded: Seeded, url: str) -> None:
     if seeded.way == "everything":
-        assert await delete_records(url, None, seeded.user, [], everything=True) == 1
+        assert await delete_records(url, None, seeded.user, []) == 1
 
 
 async def forget(seeded: Seeded, memory: UserMemory, saver: ThreadSaver) -> None:

@@ -209,18 +209,19 @@ async def test_forget_deletes_the_servers_own_records_as_well(
     for thread, who in zip(ids[:3], (user, user, f"{user}-other"), strict=True):
         await reply(client, thread, who, "Hello")
     forget = partial(asyncio.to_thread, run, "forget", "--yes", SERVER_URL=server.url)
-    assert (await forget("--thread", ids[2])).out == "0 facts deleted\n"
+    assert (await forget("--thread", ids[2])).out == "0 facts deleted\n0 threads deleted from the server\n"
     assert (await forget("--thread", ids[0])).out == "0 facts deleted\n1 thread deleted from the server\n"
     server.openai.reply(After(answered, Text("OK.")))
     asked = server.openai.calls("reply")
     turn = asyncio.ensure_future(reply(client, ids[3], user, "Hello"))
     await wait_until(lambda: server.openai.calls("reply") > asked)
     await asyncio.to_thread(run, "forget", "--thread", ids[1], "--yes")  # not on the server, which knows its owner
+    assert (await forget("--thread", ids[1])).out == "0 facts deleted\n1 thread deleted from the server\n"
     done = await forget("--everything")
     answered.set()
     await asyncio.wait([turn])
     turn.exception()
-    assert (done.out, done.err) == ("0 facts deleted\n2 threads deleted from the server\n", "")
+    assert (done.out, done.err) == ("0 facts deleted\n1 thread deleted from the server\n", "")
     left = {thread["thread_id"] for thread in await client.threads.search(ids=ids)}
     assert left == {ids[2]}
     assert {receipt["what"] for receipt in (await asyncio.to_thread(run, "receipts", "--json")).json} == {
