@@ -172,7 +172,7 @@ async def list_held(user: str, as_json: bool) -> None:
 
 @partial(command, group=group)
 async def keep(ids: Ids, user: UserOption = "default") -> None:
-    """Believe what is held back: a fact becomes known, and one that is over becomes history."""
+    """Keep it: a fact becomes known, or one that is over becomes history."""
     async with opened_memory(user, writes=True) as memory:
         changes = await memory.keep_held(await held_ids(memory, ids))
     output.line(kept_line(changes))
@@ -304,7 +304,7 @@ def account() -> str:
 
 @command
 async def receipts(as_json: JsonOption = False, user: UserOption = "default") -> None:
-    """List what was forgotten, with counts and without any content, and the last purge."""
+    """List what was forgotten, without its content, and the last purge."""
     async with opened() as services:
         from memory.ledger.receipts import receipts_of
 

@@ -81,7 +81,7 @@ def test_a_bug_report_has_the_traceback_without_the_text_of_facts() -> None:
     assert "Lives in Lima" not in shown
 
 
-@pytest.mark.parametrize("arguments", [[], ["threads"]])
+@pytest.mark.parametrize("arguments", [[], ["threads"], ["held"]])
 def test_no_command_summary_in_the_help_is_truncated(arguments: list[str]) -> None:
     shown = CliRunner().invoke(app, [*arguments, "--help"], env={"COLUMNS": "80"}).stdout
     assert "Commands:" in shown
