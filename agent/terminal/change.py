@@ -172,7 +172,7 @@ async def list_held(user: str, as_json: bool) -> None:
 
 @partial(command, group=group)
 async def keep(ids: Ids, user: UserOption = "default") -> None:
-    """Keep it: a fact becomes known, or one that is over becomes history."""
+    """Believe what is held back, as if it had not been doubtful."""
     async with opened_memory(user, writes=True) as memory:
         changes = await memory.keep_held(await held_ids(memory, ids))
     output.line(kept_line(changes))

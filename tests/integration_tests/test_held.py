@@ -5,10 +5,14 @@ import logging
 import uuid
 from collections.abc import Sequence
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
 from agent.agent_graph import Graph
 from agent.persistence import open_store
+from agent.server.held import routes
+from agent.settings import Settings
 from memory.errors import BadInput
 from memory.facts.changes import Held, retired
 from memory.facts.fact import Source, owner_key, utc_now
@@ -218,6 +222,14 @@ async def test_a_turn_and_its_log_say_what_is_held_back(
     prompt = str([request for request in openai.requests if request.kind == "reply"][-1].messages[0]["content"])
     assert "Likes tea" in prompt
     assert "short answers" not in prompt
+
+
+async def test_without_auth_the_address_names_the_user(memory: UserMemory) -> None:
+    transport = httpx.ASGITransport(Starlette(routes=routes(Settings(auth=""))))
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+        assert len((await client.get("/held", params={"user_id": memory.user_id})).json()) == 3
+        nobody = await client.get("/held")
+        assert (nobody.status_code, "user id '' is empty" in nobody.text) == (400, True)
 
 
 def test_the_chat_and_the_commands_show_and_decide(openai: ScriptedOpenAI, run: Run) -> None:
