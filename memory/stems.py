@@ -24,7 +24,7 @@ stemmers = threading.local()  # one for each thread, since a stemmer has state
 
 def stems(text: str, without: frozenset[str] = frozenset()) -> list[str]:
     """The stems of the words in `text`, in order, except for stop words and `without`."""
-    return [_stem(word) for word in words(text) if word not in STOP_WORDS and word not in without]
+    return [stem(word) for word in words(text) if word not in STOP_WORDS and word not in without]
 
 
 def words(text: str) -> list[str]:
@@ -34,7 +34,7 @@ def words(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=65_536)
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     if not hasattr(stemmers, "english"):
         stemmers.english = Stemmer("english", 0)  # no cache of its own: there is one here
     return str(stemmers.english.stemWord(word))

@@ -101,10 +101,10 @@ def attribute_name(text: str) -> str:
 def _spelled(text: str) -> str:
     if len(text) > 10 * MAX_SLOT_NAME:
         return text  # too long for a name, with any spaces left out
-    return _cached(text) if len(text) <= MAX_SLOT_NAME else _cached.__wrapped__(text)  # caches no long text
+    return spelling(text) if len(text) <= MAX_SLOT_NAME else spelling.__wrapped__(text)  # caches no long text
 
 
 @lru_cache(maxsize=4_096)
-def _cached(text: str) -> str:
+def spelling(text: str) -> str:
     words = normalize(re.sub(r"[_\-\s]+", " ", fold(text))).split()
     return " ".join(SPELLINGS.get(word, word) for word in words)

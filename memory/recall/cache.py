@@ -8,9 +8,11 @@ from functools import partial
 from itertools import islice
 
 from memory.facts.fact import Fact, owner_key
+from memory.facts.slots import spelling
 from memory.ledger.ledger import Ledger
 from memory.recall.table import Table
 from memory.recall.words import document
+from memory.stems import stem
 
 SLICE = 25  # facts that are processed before other tasks get a turn: about a millisecond's worth
 ALL_FACTS = 2**31  # more facts than any user has
@@ -81,12 +83,16 @@ class FactCache:
         """Drop the facts of these users, by `owner_key`, unless they are held at this version."""
         for owner, version in versions.items():
             if owner in self._held and self._held[owner].version != version:
-                self._forgotten += 1
-                self._drop(owner)
+                self._forget(owner)
 
     def forget(self, user_id: str) -> None:
+        self._forget(owner_key(user_id))
+
+    def _forget(self, owner: str) -> None:
         self._forgotten += 1
-        self._drop(owner_key(user_id))
+        self._drop(owner)
+        stem.cache_clear()  # these two hold words and names of everybody's facts
+        spelling.cache_clear()
 
     def _drop(self, owner: str) -> None:
         if dropped := self._held.pop(owner, None):

@@ -17,9 +17,11 @@ from psycopg.sql import SQL, Identifier
 from agent.identity import AgentStore
 from agent.persistence import open_store
 from agent.terminal.change import account
+from memory.facts.slots import spelling
 from memory.ledger.receipts import receipts_of
 from memory.maintenance import FORGOTTEN_POLL
 from memory.purge import LEFT_IN_INDEX, purge
+from memory.stems import stem
 from memory.user_memory import UserMemory
 from tests.collecting import wait_until
 from tests.commands import Run
@@ -42,8 +44,10 @@ async def test_other_processes_drop_what_was_forgotten(store: AgentStore, user: 
     async with open_store() as other:  # as another process has it
         await UserMemory(other, user).recall("tea")
         assert other.cache.owners
-        await memory.forget_everything()
+        async with store.ledger.transaction(user) as transaction:
+            await transaction.erase_user()
         await wait_until(lambda: not other.cache.owners)
+        assert stem.cache_info().currsize == spelling.cache_info().currsize == 0
     assert FORGOTTEN_POLL <= 0.5
 
 

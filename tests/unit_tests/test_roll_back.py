@@ -95,7 +95,7 @@ def test_a_retirement_is_undone_unless_something_later_says_otherwise(facts: lis
     assert texts(roll_back(facts, {}, BAD, NOW))[1] == restored
 
 
-def test_a_retirement_by_hand_is_undone_with_a_known_successor() -> None:
+def test_a_retirement_by_hand_is_undone_though_its_successor_is_older() -> None:
     by_hand = retired(LIMA, "superseded", on(5), TEA.id).model_copy(update={"retired_at": on(5)})
     assert texts(roll_back([by_hand, TEA], {}, Taught(since=on(4)), NOW))[1] == ["Lives in Lima"]
 
