@@ -33,7 +33,8 @@ class Find(NamedTuple):
 
 
 def new_token() -> str:
-    return PREFIX + secrets.token_hex(DIGITS // 2)
+    """A letter comes first: with two digits, it could be the number of an account, which is not kept."""
+    return PREFIX + secrets.choice("abcdef") + secrets.token_hex(DIGITS // 2)[1:]
 
 
 def _pglz() -> list[re.Pattern[bytes]]:
