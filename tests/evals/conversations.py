@@ -48,10 +48,12 @@ class Talk:
     asked_at: datetime
 
 
-async def open_talks(embedder: Embedder, previous: int, folder: Path = FOLDER) -> list[Talk]:
-    """Load and embed every conversation of a folder, each turn with `previous` turns before it as context."""
+async def open_talks(
+    embedder: Embedder, previous: int, folder: Path = FOLDER, chosen: Sequence[str] = ()
+) -> list[Talk]:
+    """Load and embed these or all conversations of a folder, each turn with `previous` turns before it as context."""
     talks = []
-    for name in names(folder):
+    for name in chosen or names(folder):
         turns, questions = load(name, previous, folder)
         table = Table().extended([*map(document, turns.values())])
         talks.append(

@@ -11,6 +11,8 @@ from tests.evals.dataset import NOW, Split, load_facts, load_questions
 from tests.evals.measure import RANKINGS, Score, embed_questions, open_people, score
 
 SPLITS = get_args(Split)
+TALKS = ("dmitri-and-sam", "nadia-and-owen")
+"""One long talk of each split, since to embed one takes 6 s of CPU; `make evals` measures all six."""
 
 Scores = dict[tuple[str, str], Score]
 """(ranking, split) -> its score."""
@@ -56,11 +58,11 @@ def test_the_default_still_finds_as_much_as_when_it_was_chosen(scores: Scores, s
 
 @pytest.fixture(scope="module")
 def talks() -> Scores:
-    """The same for the long talks, and the default without previous turns as context."""
+    """The same for TALKS, and the default without previous turns as context."""
 
     async def measure() -> Scores:
         embedder = open_embedder("local")
-        hinted, unhinted = await open_talks(embedder, previous=2), await open_talks(embedder, previous=0)
+        hinted, unhinted = [await open_talks(embedder, previous, chosen=TALKS) for previous in (2, 0)]
         rankings = {(name, split): score_talks(hinted, w, split) for name, w in RANKINGS.items() for split in SPLITS}
         without = {("no turn before", split): score_talks(unhinted, RANKINGS["default"], split) for split in SPLITS}
         return rankings | without
@@ -84,8 +86,8 @@ def test_in_long_talks_the_default_finds_more_than_other_rankings(
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_in_long_talks_the_default_still_finds_as_much(talks: Scores, split: Split) -> None:
-    assert talks["default", split].recall_10 >= 0.83
-    assert talks["default", split].recall_5 >= 0.71
+    assert talks["default", split].recall_10 >= 0.85
+    assert talks["default", split].recall_5 >= 0.74
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -1,7 +1,5 @@
 """Messages from which the offline model extracts no fact: idioms, questions, guesses, other people, short trips etc."""
 
-import pytest
-
 from tests.unit_tests.test_offline_statements import FACTS, facts_of
 
 NOTHING = """
@@ -390,9 +388,8 @@ I like tea and live in Rome
 NOTHING = [line for line in NOTHING if not line.startswith("# ")] + ["", " ", "\n", "I like tea. " * 200]
 
 
-@pytest.mark.parametrize("message", NOTHING)
-def test_no_fact_is_extracted_without_a_clear_statement(message: str) -> None:
-    assert facts_of(message) == []
+def test_no_fact_is_extracted_without_a_clear_statement() -> None:
+    assert {message: facts for message in NOTHING if (facts := facts_of(message))} == {}
 
 
 def test_the_tables_hold_enough_sentences() -> None:

@@ -18,7 +18,6 @@ def shown(reply: ReplyFilter, text: str, size: int) -> list[str]:
     return [*(reply.feed(text[at : at + size]) for at in range(0, len(text), size)), reply.finish()]
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("text", "rest"),
     [
@@ -46,13 +45,13 @@ def shown(reply: ReplyFilter, text: str, size: int) -> list[str]:
         ("a\n<tool_c", "a\n<tool_c"),
     ],
 )
-def test_a_reply_is_shown_without_thinking(text: str, rest: str, size: int) -> None:
-    reply = ReplyFilter(TOOLS)
-    assert "".join(shown(reply, text, size)) == rest
-    assert (reply.calls, reply.hid_call) == ([], False)
+def test_a_reply_is_shown_without_thinking(text: str, rest: str) -> None:
+    for size in SIZES:
+        reply = ReplyFilter(TOOLS)
+        assert "".join(shown(reply, text, size)) == rest
+        assert (reply.calls, reply.hid_call) == ([], False)
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     "text",
     [
@@ -94,14 +93,14 @@ def test_a_reply_is_shown_without_thinking(text: str, rest: str, size: int) -> N
         f"[search_memory: {json.dumps(QUERY)}]",
     ],
 )
-def test_a_written_call_is_held_back_and_read(text: str, size: int) -> None:
-    reply = ReplyFilter(TOOLS)
-    assert "".join(shown(reply, text, size)) == ""
-    [call] = reply.calls
-    assert (call.name, call.arguments) == ("search_memory", QUERY)
+def test_a_written_call_is_held_back_and_read(text: str) -> None:
+    for size in SIZES:
+        reply = ReplyFilter(TOOLS)
+        assert "".join(shown(reply, text, size)) == ""
+        [call] = reply.calls
+        assert (call.name, call.arguments) == ("search_memory", QUERY)
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("text", "rest"),
     [
@@ -127,23 +126,24 @@ def test_a_written_call_is_held_back_and_read(text: str, size: int) -> None:
         (f"Let me see.\n<tool_call>{WEATHER}</tool_call>", "Let me see.\n"),
     ],
 )
-def test_a_call_that_cannot_be_carried_out_is_hidden(text: str, rest: str, size: int) -> None:
-    reply = ReplyFilter(TOOLS)
-    assert "".join(shown(reply, text, size)) == rest
-    assert reply.hid_call
+def test_a_call_that_cannot_be_carried_out_is_hidden(text: str, rest: str) -> None:
+    for size in SIZES:
+        reply = ReplyFilter(TOOLS)
+        assert "".join(shown(reply, text, size)) == rest
+        assert reply.hid_call
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_call_of_an_unknown_tool_is_shown_where_no_tool_is_offered(size: int) -> None:
-    assert "".join(shown(ReplyFilter(TOOLS, may_call=False), WEATHER, size)) == WEATHER
-    assert "".join(shown(ReplyFilter(TOOLS, may_call=False), SEARCH, size)) == ""
+def test_a_call_of_an_unknown_tool_is_shown_where_no_tool_is_offered() -> None:
+    for size in SIZES:
+        assert "".join(shown(ReplyFilter(TOOLS, may_call=False), WEATHER, size)) == WEATHER
+        assert "".join(shown(ReplyFilter(TOOLS, may_call=False), SEARCH, size)) == ""
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_call_in_thinking_without_a_beginning_is_not_carried_out(size: int) -> None:
-    reply = ReplyFilter(TOOLS)
-    assert "".join(shown(reply, f"I could call {SEARCH}\n</think>\nHello.", size)).endswith("</think>Hello.")
-    assert (reply.calls, reply.hid_call) == ([], False)
+def test_a_call_in_thinking_without_a_beginning_is_not_carried_out() -> None:
+    for size in SIZES:
+        reply = ReplyFilter(TOOLS)
+        assert "".join(shown(reply, f"I could call {SEARCH}\n</think>\nHello.", size)).endswith("</think>Hello.")
+        assert (reply.calls, reply.hid_call) == ([], False)
 
 
 def test_half_a_call_is_not_carried_out() -> None:
@@ -152,10 +152,10 @@ def test_half_a_call_is_not_carried_out() -> None:
     assert (reply.calls, reply.hid_call) == ([], True)
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("text", ["Hm, <hello>.\n</think>\n\nHello.", "<think>Hm.</think>Hello.", "Hello."])
-def test_a_reply_that_begins_with_thinking_is_held_back_until_that_ends(text: str, size: int) -> None:
-    assert "".join(shown(ReplyFilter(TOOLS, begins_thinking=True), text, size)) == "Hello."
+def test_a_reply_that_begins_with_thinking_is_held_back_until_that_ends(text: str) -> None:
+    for size in SIZES:
+        assert "".join(shown(ReplyFilter(TOOLS, begins_thinking=True), text, size)) == "Hello."
 
 
 def test_several_written_calls_are_read_in_order() -> None:

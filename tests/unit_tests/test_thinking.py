@@ -65,21 +65,26 @@ def test_thinking_is_taken_out_of_a_text(text: str, rest: str) -> None:
     assert without_thinking(text) == rest
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def given_out(text: str, size: int) -> list[str]:
+    """What the filter gives out for a text that comes in pieces of this size."""
+    reader = ThinkingFilter()
+    parts = [part for at in range(0, len(text), size) for part in reader.feed(text[at : at + size])]
+    return parts + reader.finish()
+
+
 @pytest.mark.parametrize(("text", "rest"), THOUGHTFUL)
-def test_it_is_taken_out_of_pieces_as_it_is_of_the_whole(text: str, rest: str, size: int) -> None:
-    reader = ThinkingFilter()
-    parts = [part for at in range(0, len(text), size) for part in reader.feed(text[at : at + size])] + reader.finish()
-    ends = [at for at, part in enumerate(parts, 1) if isinstance(part, UnopenedEnd)]
-    assert "".join(parts[max(ends, default=0) :]).strip() == rest
+def test_it_is_taken_out_of_pieces_as_it_is_of_the_whole(text: str, rest: str) -> None:
+    for size in (1, 2, 3, 7):
+        parts = given_out(text, size)
+        ends = [at for at, part in enumerate(parts, 1) if isinstance(part, UnopenedEnd)]
+        assert "".join(parts[max(ends, default=0) :]).strip() == rest
 
 
-@pytest.mark.parametrize("size", [1, 3, 100])
 @pytest.mark.parametrize("text", ["<think>a<think>X</think>X</think>b", "<think>a<think>b</think>\nX\n</think>\nb"])
-def test_thinking_in_thinking_is_not_given_out_meanwhile(text: str, size: int) -> None:
-    reader = ThinkingFilter()
-    parts = [part for at in range(0, len(text), size) for part in reader.feed(text[at : at + size])] + reader.finish()
-    assert "".join(parts).strip() == "b"
+def test_thinking_in_thinking_is_not_given_out_meanwhile(text: str) -> None:
+    for size in (1, 3, 100):
+        parts = given_out(text, size)
+        assert "".join(parts).strip() == "b"
 
 
 def test_ordinary_text_is_not_held_back() -> None:
