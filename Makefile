@@ -33,7 +33,7 @@ dev: setup  ## serve the graph for LangGraph Studio and the SDK on PORT (2024)
 	@$(BIN) -m agent.terminal.dev --no-browser --n-jobs-per-worker 10 --port $(PORT) $(ARGS)
 
 token: setup  ## print a token that names a user, for a server with AUTH=jwt (make token USER=ana)
-	@$(BIN) -m agent.terminal.token "$$USER"
+	@$(BIN) -m agent token "$$USER"
 
 test: setup  ## run the unit tests, the integration tests and a few set-up tests
 	@$(BIN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)

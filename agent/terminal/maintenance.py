@@ -1,4 +1,4 @@
-"""The commands that look after the tables, the search index and the embedded servers."""
+"""The commands for whoever operates it: tables, search index, embedded servers, and tokens for first steps."""
 
 from dataclasses import asdict
 from typing import Annotated, get_args
@@ -6,8 +6,10 @@ from typing import Annotated, get_args
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import FAILED, JsonOption, command, opened, start
+from agent.terminal.app import FAILED, JsonOption, app, command, opened, start
 from memory.errors import BadInput, quoted
+
+DAY = 86_400  # seconds for which a token is valid
 
 
 @command
@@ -77,3 +79,14 @@ async def stop() -> None:
 
     stopped = await stop_servers(start().data_dir)
     output.note(f"{' and '.join(stopped)} stopped" if stopped else "no server of this project is running")
+
+
+@app.command()
+def token(user: Annotated[str, typer.Argument(help="The user that the token names.")]) -> None:
+    """Print a token that names a user, signed with JWT_SECRET. It is for tests and first steps with a server."""
+    from agent.server.tokens import Tokens
+
+    settings = start()
+    if not (settings.jwt_secret or settings.jwt_jwks):
+        raise BadInput("JWT_SECRET is not set: `openssl rand -hex 32` makes one. Write it into .env, with AUTH=jwt.")
+    output.line(Tokens(settings).sign(user, DAY))

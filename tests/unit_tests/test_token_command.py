@@ -3,10 +3,11 @@
 import asyncio
 
 import pytest
+from typer.testing import CliRunner
 
+from agent.__main__ import app
 from agent.server.tokens import Tokens
 from agent.settings import Settings, read_settings
-from agent.terminal import token
 
 
 @pytest.fixture(autouse=True)
@@ -17,13 +18,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"JWT_AUDIENCE": "a, b", "JWT_ISSUER": "me", "JWT_ALGORITHMS": "HS512"}])
-def test_the_printed_token_names_the_user(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: dict[str, str]
-) -> None:
+def test_the_printed_token_names_the_user(monkeypatch: pytest.MonkeyPatch, more: dict[str, str]) -> None:
     for name, value in more.items():
         monkeypatch.setenv(name, value)
-    token.main("ana")
-    printed = capsys.readouterr().out
+    printed = CliRunner().invoke(app, ["token", "ana"]).stdout
     assert asyncio.run(Tokens(read_settings()).user(printed.removesuffix("\n"))) == "ana"
 
 
@@ -37,16 +35,10 @@ def test_the_printed_token_names_the_user(
     ],
 )
 def test_a_token_that_cannot_be_made_is_explained(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    user: str,
-    settings: dict[str, str],
-    problem: str,
+    monkeypatch: pytest.MonkeyPatch, user: str, settings: dict[str, str], problem: str
 ) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit) as ended:
-        token.main(user)
-    shown = capsys.readouterr()
-    assert (ended.value.code, shown.out) == (2, "")
-    assert shown.err.startswith(f"error: {problem}")
+    refused = CliRunner().invoke(app, ["token", user])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"error: {problem}")
