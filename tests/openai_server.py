@@ -80,7 +80,6 @@ class ScriptedOpenAI:
             "reply": Text("OK."),
             "extraction": Json({"facts": [], "retracted": []}),
             "embedding": Vectors(),
-            "models": Json({"object": "list", "data": [{"id": "scripted", "object": "model"}]}),
         }
         """The answers when a queue is empty. Replace one to change it from then on."""
         self._require_key = require_key

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-Kind = Literal["reply", "extraction", "embedding", "models", "unknown"]
+Kind = Literal["reply", "extraction", "embedding", "unknown"]
 """`extraction` is a chat completion with structured output, `reply` is any other one."""
 
 JsonObject: TypeAlias = Mapping[str, Any]  # its shape depends on the client
@@ -134,8 +134,6 @@ def kind_of(endpoint: str, body: JsonObject) -> Kind:
             return "extraction" if response_format(body) != "text" or forced_tool(body) else "reply"
         case "POST /v1/embeddings":
             return "embedding"
-        case "GET /v1/models":
-            return "models"
     return "unknown"
 
 
@@ -189,7 +187,7 @@ def wire(request: Request, answer: Final) -> Sequence[str]:
         case ToolCalls(calls, text, finish, strict):
             sent = [(name, given if isinstance(given, str) else json.dumps(given)) for name, given in calls]
             return completion(request, text, sent, finish=finish, strict=strict)
-        case Json(value) if request.kind in ("embedding", "models"):
+        case Json(value) if request.kind == "embedding":
             return [json.dumps(value)]
         case Json() | Malformed():
             output = answer.text if isinstance(answer, Malformed) else json.dumps(answer.value)
