@@ -108,10 +108,8 @@ async def doctor(parts: Parts, progress: Progress = quiet) -> Report:
     queued = counts.queued + counts.leaving
     async with queue.pool.connection() as connection:
         broken = await _finding(connection, f"select id as fact_id {BROKEN_CHAINS}")
-    report = Report(
-        queue.index.name, queue.index.backend, queue.embedder.name, counts.facts, queued, broken_chains=broken
-    )
-    report = replace(report, given_up=counts.given_up)
+    names = queue.index.name, queue.index.backend, queue.embedder.name
+    report = Report(*names, counts.facts, queued, broken_chains=broken, given_up=counts.given_up)
     try:
         await _finds_sample(queue, counts.facts)
         async with _differences(queue, progress) as connection:

@@ -194,7 +194,7 @@ class FactStore(Parts, BaseStore):
         current = await self.ledger.current(user_id, utc_now(), key=[*chain(*forms)])
         first = {fact.key: fact for fact in reversed(current)}
         facts = [next((first[form] for form in of_key if form in first), None) for of_key in forms]
-        items = iter(await self._items_of(user_id, [fact for fact in facts if fact], facts_namespace(user_id)))
+        items = iter(await self._items_of(user_id, [fact for fact in facts if fact]))
         return [Item(**next(items) | {"key": key}) if fact else None for key, fact in zip(keys, facts, strict=True)]
 
     async def _write_facts(self, user_id: str, together: list[writes.Write]) -> list[Changes]:
@@ -215,7 +215,7 @@ class FactStore(Parts, BaseStore):
                     scored.append((fact, None))
                 await yield_to_loop(number)
         shown = scored[op.offset : until]
-        items = await self._items_of(user_id, [fact for fact, _ in shown], facts_namespace(user_id))
+        items = await self._items_of(user_id, [fact for fact, _ in shown])
         return [SearchItem(**item, score=score) for item, (_, score) in zip(items, shown, strict=True)]
 
     async def _search_everybody(self, op: SearchOp, found: list[SearchItem]) -> list[SearchItem]:
@@ -228,11 +228,11 @@ class FactStore(Parts, BaseStore):
             del found[first.limit :]
         return found[op.offset :]
 
-    async def _items_of(self, user_id: str, facts: list[Fact], namespace: tuple[str, ...]) -> list[dict[str, Any]]:
+    async def _items_of(self, user_id: str, facts: list[Fact]) -> list[dict[str, Any]]:
         """The facts as the arguments of items."""
         put = [fact.key for fact in facts if fact.key != fact.id]  # others are the first under their key
         created = await self.ledger.first_written(user_id, put) if put else {}
-        items = list[dict[str, Any]]()
+        items, namespace = list[dict[str, Any]](), facts_namespace(user_id)
         for number, fact in enumerate(facts):
             written = {"created_at": created.get(fact.key, fact.recorded_at), "updated_at": fact.recorded_at}
             items.append({"namespace": namespace, "key": fact.key, "value": fact_value(fact), **written})

@@ -164,31 +164,29 @@ class ChromaIndex:
     async def _errors_named(self, shard: int, timeout: float = TIMEOUT) -> AsyncIterator[None]:
         """Raises Unavailable or Damaged, in time: Chroma's client has no timeout, and many kinds of errors."""
         with self._server.breaker.call():
-            async with self._in_time(shard, timeout):
-                yield
-
-    @asynccontextmanager
-    async def _in_time(self, shard: int, timeout: float) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(timeout):
-                yield
-        except Unavailable:
-            raise
-        except Exception as error:
-            from chromadb.errors import InternalError, NotFoundError
-
-            self._opened.pop(shard, None)  # it may have been created anew since
-            collection = f"The Chroma collection '{self.name}.{shard}'"
-            if isinstance(error, NotFoundError):
-                raise Missing(f"{collection} is gone.") from error
-            reason = f"{type(error).__name__} {error}".strip()[:200]
-            if isinstance(error, InternalError) and not any(words in str(error) for words in TEMPORARY):
-                raise Damaged(f"{collection} is broken ({reason}).") from error
-            raise Unavailable(f"Chroma did not answer: {reason}") from error
+            try:
+                async with asyncio.timeout(timeout):
+                    yield
+            except Unavailable:
+                raise
+            except Exception as error:
+                self._opened.pop(shard, None)  # it may have been created anew since
+                raise _named(error, f"The Chroma collection '{self.name}.{shard}'") from error
 
 
 class Missing(Damaged):
     """There is no such collection."""
+
+
+def _named(error: Exception, collection: str) -> Unavailable:
+    from chromadb.errors import InternalError, NotFoundError
+
+    if isinstance(error, NotFoundError):
+        return Missing(f"{collection} is gone.")
+    reason = f"{type(error).__name__} {error}".strip()[:200]
+    if isinstance(error, InternalError) and not any(words in str(error) for words in TEMPORARY):
+        return Damaged(f"{collection} is broken ({reason}).")
+    return Unavailable(f"Chroma did not answer: {reason}")
 
 
 def shard_of(owner: str, shards: int) -> int:

@@ -112,8 +112,7 @@ class Searcher:
         self, query: str, limit: int, *, past: bool = False, only: FactTest | None = None, explain: bool = False
     ) -> list[Hit]:
         asked, every = await self._ask(query), only is not None or limit > POOL
-        searching = self._past(asked) if past else self._current(asked, [asked.vector], every=every)
-        found = await searching
+        found = await (self._past(asked) if past else self._current(asked, [asked.vector], every=every))
         if only:
             for table, _, mask in found:
                 for number, position in enumerate(np.flatnonzero(mask).tolist()):
