@@ -15,8 +15,8 @@ from agent.settings import DEFAULT_USER, AnonymousRuns, Auth, Settings
 from memory.errors import BadInput, quoted
 from memory.facts.changes import Changes
 from memory.facts.fact import check_user_id
+from memory.items.store import FactStore
 from memory.logs import Event
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 
 log = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from memory.facts.fact import Category, Fact, Source
     from memory.facts.profile import Profile
     from memory.facts.timeline import AsOf, Version
-    from memory.items import facts_namespace
+    from memory.items.item import facts_namespace
+    from memory.items.store import FactStore
     from memory.learn.verbatim import Memory
     from memory.parts import Parts
     from memory.recall.rank import Hit
     from memory.recall.search import Recalled, RecallOptions
-    from memory.store import FactStore
     from memory.user_memory import UserMemory
 
 __all__ = [
@@ -31,10 +31,11 @@ __all__ = [
 
 _MODULES = {
     "AgentMemoryError": "errors", "AsOf": "facts.timeline", "BadInput": "errors", "Category": "facts.fact",
-    "Changes": "facts.changes", "ExtractionFailed": "extraction.extract", "Fact": "facts.fact", "FactStore": "store",
-    "Held": "facts.changes", "Hit": "recall.rank", "Memory": "learn.verbatim", "Parts": "parts",
-    "Profile": "facts.profile", "RecallOptions": "recall.search", "Recalled": "recall.search", "Source": "facts.fact",
-    "Unavailable": "errors", "UserMemory": "user_memory", "Version": "facts.timeline", "facts_namespace": "items",
+    "Changes": "facts.changes", "ExtractionFailed": "extraction.extract", "Fact": "facts.fact",
+    "FactStore": "items.store", "Held": "facts.changes", "Hit": "recall.rank", "Memory": "learn.verbatim",
+    "Parts": "parts", "Profile": "facts.profile", "RecallOptions": "recall.search", "Recalled": "recall.search",
+    "Source": "facts.fact", "Unavailable": "errors", "UserMemory": "user_memory", "Version": "facts.timeline",
+    "facts_namespace": "items.item",
 }  # fmt: skip
 
 

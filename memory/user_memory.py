@@ -17,7 +17,7 @@ from memory.facts.roll_back import Event as FactEvent
 from memory.facts.roll_back import RollBack, Taught, provenance, roll_back
 from memory.facts.slots import attribute_name, subject_name
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
-from memory.items import delete_items
+from memory.items.item import delete_items
 from memory.learn import writes
 from memory.learn.learner import Learner
 from memory.learn.verbatim import Memory, check_restored, facts_of_texts
@@ -249,7 +249,7 @@ class UserMemory:
 
     async def forget_everything(self, *, by: str = "") -> int:
         """Delete the user's facts, history, threads, checkpoints, tasks and ordinary items of the store (see
-        `memory.items.delete_items`). Returns how many facts were deleted. `by` as for `forget`."""
+        `memory.items.item.delete_items`). Returns how many facts were deleted. `by` as for `forget`."""
         expect(str, by=by)
         async with self._ledger.transaction(self.user_id) as transaction:
             facts, held = await transaction.erase_user()

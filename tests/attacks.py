@@ -7,7 +7,7 @@ from typing import Any
 from langgraph_sdk.client import LangGraphClient
 
 from memory.facts.fact import owner_key
-from memory.items import facts_namespace, items_namespace
+from memory.items.item import facts_namespace, items_namespace
 from memory.threads.threads import background_thread
 
 WORD = "zanzibar"

@@ -12,7 +12,7 @@ from langchain_core.messages import HumanMessage
 from agent.agent_graph import Graph
 from agent.context import Context
 from memory.facts.fact import Fact
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import config_of, say
 from tests.openai_server import ScriptedOpenAI

@@ -19,9 +19,9 @@ from memory.errors import Unavailable
 from memory.facts.fact import owner_key
 from memory.index.protocol import Entry, FactKey, Vectors
 from memory.index.queue import IndexQueue
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.maintenance import doctor
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.openai_server import ScriptedOpenAI
 

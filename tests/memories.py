@@ -12,8 +12,8 @@ from agent.models import open_model
 from agent.persistence import open_store
 from agent.settings import read_settings
 from memory.facts.fact import Fact
-from memory.items import facts_namespace
-from memory.store import FactStore
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.user_memory import UserMemory
 
 

@@ -7,7 +7,7 @@ from langgraph_sdk.auth.types import AuthContext, HandlerResult
 
 from agent.identity import open_stores
 from memory.facts.fact import owner_key
-from memory.items import facts_namespace, items_namespace
+from memory.items.item import facts_namespace, items_namespace
 from memory.threads.threads import background_thread, is_background_thread, thread_owner
 
 OWNER = "owner"  # key in the metadata of a thread, a cron or an assistant: the user whose it is

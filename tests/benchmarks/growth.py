@@ -5,7 +5,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from memory.store import FactStore
+from memory.items.store import FactStore
 from tests.benchmarks.place import Bench, fill, start, store_with_hashed_words
 
 

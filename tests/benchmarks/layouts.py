@@ -18,10 +18,10 @@ from memory.facts.fact import owner_key
 from memory.index.chroma import SYNC_THRESHOLD
 from memory.index.local_model import DIMENSION
 from memory.index.protocol import Index, bytes_of
+from memory.items.store import FactStore
 from memory.ledger.ledger import Ledger
 from memory.ledger.pool import Pool
 from memory.ledger.transaction import Transaction
-from memory.store import FactStore
 from tests.benchmarks.made_up import K, Person, Question, nearest
 
 PAGE = 5_000  # facts written at a time; Chroma takes at most 5,461

@@ -20,7 +20,7 @@ from memory.facts.portable import dump
 from memory.index.embeddings import Embedder
 from memory.index.local_model import DIMENSION
 from memory.index.queue import IndexQueue
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.user_memory import UserMemory
 from tests.openai_server import ScriptedOpenAI, hashed_words
 from tests.processes import ROOT

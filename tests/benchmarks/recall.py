@@ -24,9 +24,9 @@ from memory.index.local_model import DIMENSION
 from memory.index.protocol import Backend, Index
 from memory.index.queue import IndexQueue
 from memory.index.registry import Kind, Registered, index_name
+from memory.items.store import FactStore
 from memory.recall.rank import Weights
 from memory.recall.search import RecallOptions
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.layouts import (
     PAGE,

@@ -22,8 +22,8 @@ from agent.state import Input
 from agent.terminal.files import replacing
 from graphs.chat import builder
 from memory.embedded.connect import embedded_servers
+from memory.items.store import FactStore
 from memory.ledger.pool import Pool, open_pool
-from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
 from tests.benchmarks.distance import far_away

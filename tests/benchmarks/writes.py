@@ -16,8 +16,8 @@ from memory.extraction.answer import Extraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
+from memory.items.store import FactStore
 from memory.learn.verbatim import Memory
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import FACTS_PER_USER, Bench, fill, store_with_hashed_words
 from tests.evals.conversations import load, names

@@ -16,14 +16,15 @@ LAYERS = ("memory", "agent", "graphs")
 
 ROOMS = (
     {"errors", "environment", "logs", "model_text", "stems", "thinking"},
-    {"facts", "embedded", "batches"},
+    {"facts", "embedded"},
     {"ledger", "guard"},
     {"extraction"},
     {"learn"},
     {"index", "threads"},
     {"recall"},
-    {"parts", "items"},
-    {"user_memory", "store", "maintenance", "purge"},
+    {"parts"},
+    {"items", "maintenance"},
+    {"user_memory", "purge"},
 )
 """The folders and modules of memory/, lowest first. Those in the same row do not import each other."""
 

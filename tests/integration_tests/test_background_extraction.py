@@ -16,7 +16,7 @@ from graphs.background_extraction import builder as background_builder
 from memory.errors import BadInput
 from memory.extraction.utterances import EXTRACTION_MESSAGES, utterances_of
 from memory.facts.fact import utc_now
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.threads.threads import background_thread, list_threads
 from memory.user_memory import UserMemory
 from tests.collecting import asked, collects, known

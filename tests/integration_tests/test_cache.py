@@ -11,11 +11,11 @@ from psycopg.rows import DictRow
 from memory.facts.fact import Fact, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
 from memory.index.queue import IndexQueue
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.ledger.rows import facts_of
 from memory.recall.cache import FactCache
 from memory.recall.table import Table
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.index import refuse
 from tests.memories import put

@@ -21,9 +21,9 @@ from agent.terminal.chat import Chat
 from graphs.chat import builder
 from memory.errors import BadInput, Unavailable
 from memory.facts.fact import owner_key
+from memory.items.store import FactStore
 from memory.ledger.locks import wait_for_lock
 from memory.ledger.pool import open_pool
-from memory.store import FactStore
 from memory.threads.run_lock import RunLocks
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import BEGUN_BY, check_thread_is_own, list_threads

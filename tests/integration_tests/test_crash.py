@@ -12,7 +12,7 @@ from agent.persistence import open_store
 from agent.settings import read_settings
 from memory.embedded.connect import embedded_servers
 from memory.facts.fact import owner_key
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
 from memory.ledger.pool import open_pool
 from tests.processes import server_pid
 from tests.torture.points import POINTS

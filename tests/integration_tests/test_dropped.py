@@ -10,9 +10,9 @@ from memory.extraction.answer import Extraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
+from memory.items.store import FactStore
 from memory.learn.candidates import MAX_CANDIDATES
 from memory.recall.render import LEFT_OUT
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.commands import Run
 from tests.conversation import candidate, found, say

@@ -17,8 +17,8 @@ from agent.persistence import open_store
 from graphs.chat import builder
 from memory.extraction.extract import ExtractionFailed
 from memory.extraction.utterances import EXTRACTION_MESSAGES
+from memory.items.store import FactStore
 from memory.recall.render import count_tokens
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, collects, known, tell_in_forks, wait_until
 from tests.conftest import Setting

@@ -9,10 +9,10 @@ import pytest
 from agent.agent_graph import Graph
 from memory.errors import BadInput
 from memory.facts.fact import owner_key, utc_now
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.ledger.pool import Pool
 from memory.ledger.run_counts import count_run
-from memory.store import FactStore
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, config_of, found, say

@@ -11,9 +11,9 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from agent.agent_graph import Graph
 from agent.extraction_schedule import catch_up_thread, given_up_utterances
 from memory.extraction.extract import ExtractionFailed
+from memory.items.store import FactStore
 from memory.learn.learner import MAX_FAILURES
 from memory.maintenance import doctor
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.collecting import MAX_CHARS, asked, collects, known
 from tests.commands import Outcome, Run

@@ -17,8 +17,8 @@ from memory.errors import BadInput
 from memory.facts.changes import Held, retired
 from memory.facts.fact import Source, owner_key, utc_now
 from memory.facts.portable import load
-from memory.items import facts_namespace
-from memory.store import FactStore
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.user_memory import UserMemory
 from tests.commands import Run
 from tests.conversation import INTRODUCTION, SHELLFISH, candidate, found, say

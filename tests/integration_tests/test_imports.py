@@ -9,8 +9,8 @@ import pytest
 from memory.facts.fact import owner_key
 from memory.index.embeddings import Embedder
 from memory.index.queue import WITHOUT_LOCK, IndexQueue
+from memory.items.store import FactStore
 from memory.learn.verbatim import Memory
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import HashedWords
 

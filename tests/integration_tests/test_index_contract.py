@@ -23,11 +23,11 @@ from memory.facts.fact import Fact, owner_key
 from memory.index import breaker
 from memory.index.protocol import Backend, Damaged, Entry, FactKey, Index, Vectors, unit
 from memory.index.registry import Kind, Registered, index_name
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.learn.verbatim import Memory
 from memory.maintenance import Finding, doctor, reindex, repair
 from memory.recall.search import POOL
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.backends import BACKENDS, WITH_SERVER, Rig, open_own_server, open_rig
 from tests.facts import NOON, make_fact

@@ -18,8 +18,8 @@ from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, owner_key, utc_now
 from memory.facts.text import same_words
-from memory.items import facts_namespace
-from memory.store import FactStore
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate
 

@@ -16,7 +16,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from agent.agent_graph import Graph
 from agent.context import Context
 from agent.extraction_schedule import catch_up_thread
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory
 from tests.collecting import COLLECTED, MAX_CHARS, asked, assert_own_times, collects, known, tell_in_forks, wait_until

@@ -17,7 +17,7 @@ from agent.agent_graph import Graph
 from agent.context import Context
 from agent.terminal.threads import titled_threads
 from graphs.chat import builder
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.summary import SUMMARY_PROMPT, SUMMARY_TOKENS
 from memory.user_memory import UserMemory

@@ -21,10 +21,10 @@ from memory.facts.fact import Fact, owner_key
 from memory.index.chroma import ChromaIndex, entry_id
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Damaged, FactKey, Vectors
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.learn import writes
 from memory.maintenance import Finding, doctor, repair
-from memory.store import FactStore
 from tests.index import (
     CITIES,
     WordVectors,

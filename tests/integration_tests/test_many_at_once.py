@@ -22,11 +22,11 @@ from memory.extraction.answer import Extraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Fact, Source, owner_key, utc_now
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.ledger.ledger import Ledger
 from memory.ledger.locks import lock_key
 from memory.ledger.migrate import migrations
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, say
 from tests.openai_server import ScriptedOpenAI

@@ -21,7 +21,7 @@ from agent.server import memory as host_memory
 from agent.state import Input, State
 from graphs.chat import builder
 from memory.errors import BadInput
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
 from memory.ledger.pool import open_pool
 from memory.user_memory import UserMemory
 from tests.collecting import asked

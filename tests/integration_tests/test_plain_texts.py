@@ -8,9 +8,9 @@ from psycopg.rows import DictRow
 
 from memory.errors import BadInput
 from memory.facts.fact import Fact, Source, utc_now
+from memory.items.store import FactStore
 from memory.learn.verbatim import Memory
 from memory.ledger.rows import facts_of
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 
 

@@ -16,7 +16,7 @@ from agent.__main__ import app
 from agent.agent_graph import Graph
 from agent.context import Context
 from agent.terminal import threads
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import thread_size
 from tests.conversation import config_of, say

@@ -13,8 +13,8 @@ from memory.facts.portable import dump
 from memory.index.chroma import ChromaIndex
 from memory.index.embeddings import Embedder
 from memory.index.queue import IndexQueue
-from memory.items import facts_namespace
-from memory.store import FactStore
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import HashedWords, facts
 from tests.index import refuse

@@ -16,9 +16,9 @@ from memory.facts.fact import owner_key
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Damaged, Entry
 from memory.index.registry import activate
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.maintenance import doctor, reindex
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.commands import Run
 from tests.gate import Gate

@@ -9,9 +9,9 @@ from memory.errors import BadInput
 from memory.facts.fact import owner_key, utc_now
 from memory.facts.portable import load
 from memory.facts.roll_back import Taught
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 from memory.learn import writes
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.commands import Run
 from tests.conversation import INTRODUCTION, SHELLFISH, candidate, found, say

@@ -8,8 +8,8 @@ from langchain_core.messages import HumanMessage
 
 from memory.errors import BadInput
 from memory.facts.fact import Source
+from memory.items.store import FactStore
 from memory.learn.verbatim import Memory
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.evals.safety.cases import NAMES, PARTS, Case, load
 from tests.evals.safety.measure import RULES

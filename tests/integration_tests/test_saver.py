@@ -20,7 +20,7 @@ from agent.persistence import open_checkpointer
 from agent.terminal.threads import titled_threads
 from graphs.chat import builder
 from memory.errors import BadInput
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.summary import SUMMARY_PROMPT
 from tests.conftest import Setting

@@ -20,7 +20,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from memory.embedded.connect import Addresses
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
 from tests.collecting import wait_until
 from tests.commands import Run
 from tests.conftest import variables_for

@@ -17,7 +17,7 @@ from agent.extraction_schedule import background_input
 from memory.embedded.connect import Addresses
 from memory.extraction.utterances import utterances_of
 from memory.facts.fact import utc_now
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.threads.threads import background_thread
 from memory.user_memory import UserMemory
 from tests.collecting import wait_until

@@ -21,7 +21,7 @@ from langgraph_sdk.client import LangGraphClient
 from memory.embedded.connect import Addresses
 from memory.facts.changes import Held
 from memory.facts.fact import owner_key, utc_now
-from memory.items import facts_namespace
+from memory.items.item import facts_namespace
 from memory.ledger.ledger import Ledger
 from memory.ledger.pool import open_pool
 from memory.threads.saver import ThreadSaver

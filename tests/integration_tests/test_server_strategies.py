@@ -14,7 +14,7 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import MultitaskStrategy
 
 from memory.embedded.connect import Addresses
-from memory.store import FactStore
+from memory.items.store import FactStore
 from tests.collecting import known
 from tests.conftest import variables_for
 from tests.openai_server import After, Answer, Request, ScriptedOpenAI

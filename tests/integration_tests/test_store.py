@@ -14,8 +14,8 @@ from memory.extraction.answer import Extraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
-from memory.items import fact_value, facts_namespace
-from memory.store import FactStore
+from memory.items.item import fact_value, facts_namespace
+from memory.items.store import FactStore
 from memory.user_memory import UserMemory
 
 HOSTILE = [

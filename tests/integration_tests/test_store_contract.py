@@ -11,8 +11,8 @@ import pytest
 from langgraph.store.base import BaseStore, GetOp, InvalidNamespaceError, Item, Op, PutOp, SearchOp
 
 from memory.errors import BadInput
-from memory.items import facts_namespace
-from memory.store import FactStore
+from memory.items.item import facts_namespace
+from memory.items.store import FactStore
 
 Namespace = tuple[str, ...]
 Promise = Callable[[BaseStore, Namespace], Awaitable[None]]

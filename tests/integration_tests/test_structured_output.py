@@ -11,7 +11,7 @@ from agent.models import open_model
 from memory.extraction.extract import ExtractionFailed, StructuredOutputMethod, extract
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now
-from memory.store import FactStore
+from memory.items.store import FactStore
 from tests.collecting import known
 from tests.conftest import Setting
 from tests.conversation import HOME, INTRODUCTION, found, say

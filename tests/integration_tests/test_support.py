@@ -12,8 +12,8 @@ from memory.extraction.answer import Candidate
 from memory.extraction.extract import ExtractionFailed
 from memory.index.embeddings import Embedder, open_embedder
 from memory.index.queue import IndexQueue
+from memory.items.store import FactStore
 from memory.learn.support import compared, is_supported
-from memory.store import FactStore
 from tests.conversation import candidate, found
 from tests.evals.dataset import Split
 from tests.evals.support_pairs import SupportPair, load_support_pairs

@@ -18,7 +18,7 @@ from agent.__main__ import app
 from agent.agent_graph import Graph
 from agent.terminal.chat import Chat
 from graphs.chat import builder
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.task import Task
 from memory.threads.tasks import ThreadTask, active_tasks, latest_tasks

@@ -15,7 +15,7 @@ from agent.agent_graph import Graph
 from agent.context import Context
 from memory.errors import BadInput
 from memory.facts.fact import owner_key
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.threads.tasks import active_tasks
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory

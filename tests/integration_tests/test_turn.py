@@ -14,7 +14,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from agent.agent_graph import Graph
 from agent.context import Context
 from memory.errors import BadInput
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conftest import Setting
 from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, config_of, found, say

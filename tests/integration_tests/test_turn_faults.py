@@ -17,7 +17,7 @@ from agent.chat_models.providers import NoReply
 from agent.context import Context
 from agent.nodes import MAX_TOOL_ROUNDS
 from memory.errors import BadInput
-from memory.store import FactStore
+from memory.items.store import FactStore
 from tests.collecting import asked, known
 from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, config_of, found, say
 from tests.openai_server import Answer, Hang, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls

@@ -14,9 +14,9 @@ from langgraph.store.base import GetOp, ListNamespacesOp, MatchCondition, PutOp,
 
 from memory.errors import BadInput, Unavailable
 from memory.extraction.utterances import SAID_AT
-from memory.items import EDITABLE, facts_namespace
+from memory.items.item import EDITABLE, facts_namespace
+from memory.items.store import FactStore
 from memory.learn.verbatim import Memory
-from memory.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.user_memory import UserMemory
 from tests.memories import remembering, store_of_its_own

@@ -9,8 +9,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from memory.errors import BadInput
 from memory.extraction.utterances import EXTRACTION_MESSAGES, SAID_AT
+from memory.items.store import FactStore
 from memory.recall.render import count_tokens
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, found
 from tests.memories import day, remembering, store_of_its_own, texts

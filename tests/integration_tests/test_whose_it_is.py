@@ -15,7 +15,7 @@ from agent.identity import AgentStore
 from agent.state import Input
 from graphs.chat import builder
 from memory.errors import BadInput
-from memory.store import FactStore
+from memory.items.store import FactStore
 from memory.threads.saver import ThreadSaver
 from tests.collecting import collects, known
 from tests.conftest import Setting

@@ -129,7 +129,7 @@ RETIRE = "memory.ledger.transaction:Transaction.retire"
 INSERT = "memory.ledger.transaction:Transaction.add"
 WRITE = "memory.ledger.transaction:Transaction.write"
 RESTORE = "memory.learn.writes:restore"
-INDEX = "memory.store:FactStore.update_index"
+INDEX = "memory.items.store:FactStore.update_index"
 PUT = "memory.index.queue:IndexQueue._write"
 
 CHECKPOINTS = ("the input", "the message", "recall", "respond", "extraction", "reconcile")

@@ -9,7 +9,7 @@ from langgraph_sdk import Auth
 from langgraph_sdk.auth.types import AuthContext
 
 from agent.server.access import allowed
-from memory.items import facts_namespace, items_namespace
+from memory.items.item import facts_namespace, items_namespace
 from memory.threads.threads import background_thread, is_background_thread
 
 OWN = {"owner": "ana"}

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from memory import batches
-from memory.batches import Batches
 from memory.errors import BadInput, Unavailable
+from memory.items import batches
+from memory.items.batches import Batches
 
 
 class Doubles:

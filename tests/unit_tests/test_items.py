@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from memory.errors import BadInput
 from memory.facts.fact import Source, is_storable
-from memory.items import fact_from_value, fact_value, facts_namespace, matches, namespace_user
+from memory.items.item import fact_from_value, fact_value, facts_namespace, matches, namespace_user
 from tests.facts import make_fact
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

@@ -26,13 +26,13 @@ from langgraph.store.base import (
 )
 from langgraph.store.memory import InMemoryStore
 
-from memory.batches import Batches
 from memory.errors import MAX_COUNT, BadInput, expect, expect_count, quoted
 from memory.facts.changes import Changes
 from memory.facts.fact import MAX_KEY, Fact, check_text, key_forms, utc_now
 from memory.index.queue import IndexQueue
 from memory.index.registry import OpenIndex
-from memory.items import FACTS, all_fields, fact_from_value, fact_value, facts_namespace, matches, namespace_user
+from memory.items.batches import Batches
+from memory.items.item import FACTS, all_fields, fact_from_value, fact_value, facts_namespace, matches, namespace_user
 from memory.learn import writes
 from memory.ledger.ledger import Ledger
 from memory.parts import Parts
