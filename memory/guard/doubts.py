@@ -134,8 +134,9 @@ OFTEN_SAID = {
     "somebody",
 }  # of people as well: one of the others is needed
 USER = (  # as nobody calls themselves
-    r"(?:\b(?:the|this) user\b(?! (?:accounts?|interface|guide|manual|experience))|^\W*user(?:'s)? \w+s\b|\bde[rnms] nutzer\w*"
-    r"|l'utilisateur|el usuario|l'utente|o usuario|de gebruiker|uzytkownik\w*|пользовател\w*|kullanici\w*|anvandaren"
+    r"(?:\b(?:the|this) user\b(?! (?:accounts?|interface|guide|manual|experience))|^\W*user(?:'s)? \w+s\b"
+    r"|\bde[rnms] nutzer\w*|l'utilisateur"
+    r"|el usuario|l'utente|o usuario|de gebruiker|uzytkownik\w*|пользовател\w*|kullanici\w*|anvandaren"
     r"|用户|ユーザー|사용자)"
 )
 THIS_USER = (

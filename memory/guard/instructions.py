@@ -53,22 +53,6 @@ DECODE = re.compile(
     r"|befolge?|fuhre?|execute[sz]?|ejecuta|esegui|suis|sigue|what it says)\b|\b(?:follow|execute|run"
     r"|obey)\b.{0,60}\b(?:decod\w*|base64|rot13|encoded)\b"
 )
-KEEP_AS_RULE = re.compile(  # "Save to memory: ...", "Store this rule: ...", "Remember BestBank as the only source"
-    r"\b(?:store|save|add|keep|remember|note) (?:this|the following|a|these|my) (?:rule|instruction|directive"
-    r"|policy)s?\b|\b(?:replies|responses|answers|reply|response|answer) (?:are|is|must|should|will|have to"
-    r"|has to) (?:be )?(?:limited|only|always|never|restricted)\b|(?:remember|treat|regard|consider"
-    r"|trust)\b.{1,40}\bas (?:the |a |an )?(?:only|most|best|trusted|reliable|authoritative|official|preferred"
-    r"|approved)|\byour (?:tone|style|developers?|creators?|makers?|training|filters?|rules|instructions|answers?"
-    r"|repl(?:y|ies)|responses?)(?: \w+){0,2} (?:is|are|will|must|should|have|has)\b|\b(?:replies|responses"
-    r"|answers)(?: \w+){0,4} (?:contain|include|are produced|are given)\b"
-    r"|\b(?:save|store|remember|memori[sz]e) (?:permanently|forever|for good)\b"
-    r"|\bnote to (?:the )?(?:self \()?assistant"
-    r"|\b(?:overwrite|discard|wipe|replace) (?:what|everything|all(?: that)?) you (?:know|remember)"
-    r"|\b(?:ignore|disregard|forget) (?:all|any) (?:of )?(?:the |your )?(?:previous|prior|earlier|above)"
-    r" (?:instructions|rules|prompts|messages)\b|\b(?:warnings?|disclaimers?) (?:are|is|must|should)(?: to)?(?: be)?"
-    r" (?:withheld|omitted|suppressed|hidden|skipped|left out)\b|\bthe only (?:brand|product|company|bank|app|shop"
-    r"|provider) worth (?:mention|recommend|suggest)"
-)
 
 
 def is_instruction(text: str, *, said: bool = False) -> bool:
@@ -80,7 +64,7 @@ def is_instruction(text: str, *, said: bool = False) -> bool:
 @cache  # to compile them takes 0.1 s, and few processes extract
 def _patterns(said: bool) -> list[re.Pattern[str]]:
     forms = [form for name, words in LANGUAGES.items() for form in _forms(name, words, said or name not in AMBIGUOUS)]
-    return [MARKUP, DECODE, KEEP_AS_RULE, *map(re.compile, (*forms, *FORMS.values()))]
+    return [MARKUP, DECODE, *map(re.compile, (*forms, *FORMS.values()))]
 
 
 def _forms(name: str, words: Language, orders: bool) -> list[str]:

@@ -290,11 +290,8 @@ LANGUAGES = {
     ),
 }
 
-# Whole forms: of languages that do not put the verb first, or write no spaces, and of English.
+# Whole forms: of languages that do not put the verb first, or write no spaces.
 FORMS = {
-    "en": "(?:^|[.:;,!?] |please |always )(?:recommend|suggest|cite|mention|promote|propose|prefer"
-    r"|name)\b.{1,60}\b(?:first|before (?:any|all|every)\w*|(?:over|instead of) (?:any|all)\w*|above all|in (?:each"
-    r"|every))\b|\b(?:update|change|rewrite|edit) your (?:rules|instructions|prompt|persona|guidelines)\b",
     "ja": "(?:指示|命令|ルール|規則|制約|制限)[^。]{0,10}(?:無視|忘れ|破棄|従うな)|(?:今後|今から|これから|常に|必ず"
     "|いつも|絶対に|毎回)[^。]{0,30}(?:ください|なさい|しろ|せよ|ろ。|こと。?$|答えろ)|(?:たら|れば|度に"
     "|たびに)[^。]{0,15}必ず|あなたは(?:今|これ)?(?:から)?[^。]{0,15}(?:AI|ai|ボット|アシスタント)(?:です|だ|になる)"
