@@ -101,8 +101,8 @@ async def purge_on_schedule(parts: Parts, discard: Callable[[], Awaitable[None]]
 
 async def _rebuild_index(parts: Parts, discard: Callable[[], Awaitable[None]] | None, progress: Progress) -> None:
     """Create it anew, with the vectors that the ledger has. Until it is complete, recall searches the ledger."""
-    # In place of the old one, whose pages Chroma then fills: of 50 vectors that were forgotten among 900, none was left.
-    # After a new collection was built beside the old one, 46 were left in free pages.
+    # In place of the old one, whose pages Chroma then fills: of 50 forgotten vectors among 900, none was left. After a
+    # new collection was built beside the old one, 46 were left in free pages.
     queue = parts.queue
     async with locked_transaction(queue.pool, "bring up", queue.index.name, timeout=TIMEOUT):
         await queue.waiting("")  # is it still the active one?

@@ -74,9 +74,7 @@ def test_owasps_corpus_is_read_without_running_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "not python (", "TestCase('benign')", b"\xff"])
-def test_a_file_that_is_not_owasps_corpus_is_refused(
-    tmp_path: Path, content: str | bytes | None
-) -> None:
+def test_a_file_that_is_not_owasps_corpus_is_refused(tmp_path: Path, content: str | bytes | None) -> None:
     path = tmp_path / "corpus.py"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
