@@ -5,13 +5,15 @@ LangGraph takes most of a second to import, so commands that only read the ledge
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakSet
+
+from pydantic import SecretStr
 
 from agent.server.host import host
 from agent.settings import Settings, read_settings
@@ -25,6 +27,8 @@ from memory.index.protocol import Backend, Index, Place
 from memory.index.queue import IndexQueue, Progress
 from memory.index.redis import open_redis
 from memory.index.registry import Kind, Registered, active_backend, active_index
+from memory.ledger.cipher import Cipher
+from memory.ledger.encrypt import check_keys, encrypt_facts
 from memory.ledger.ledger import Ledger
 from memory.ledger.migrate import is_migrated, last_migration, migrate
 from memory.ledger.pool import Pool, open_pool
@@ -56,6 +60,7 @@ class Services:
     settings: Settings
     pool: Pool
     places: "Places"
+    old_keys: Sequence[SecretStr] = ()
 
     async def migrate(self) -> int:
         """Bring all tables up to date. Returns the number of memory's last migration."""
@@ -66,7 +71,7 @@ class Services:
     def saver(self) -> "ThreadSaver":
         from memory.threads.saver import ThreadSaver
 
-        return ThreadSaver(self.pool, self.settings.langgraph_aes_key)
+        return ThreadSaver(self.pool, self.settings.langgraph_aes_key, *self.old_keys)
 
     async def memory_parts(self) -> Parts:
         """Memory for a command, which can wait longer than a reply. Models are loaded when they are first used."""
@@ -88,6 +93,12 @@ class Services:
         """What empties the directory of an embedded index; None for an index on a server of its own."""
         embedded = parts.index.backend == "chroma" and not self.settings.chroma_url
         return partial(discard_chroma, self.settings.data_dir) if embedded else None
+
+    async def encrypt(self, progress: Progress) -> int:
+        """Encrypt threads, vectors and facts as LANGGRAPH_AES_KEY says. Returns how many rows were changed."""
+        from memory.threads.saver import encrypt_threads
+
+        return await encrypt_threads(self.saver, progress) + await encrypt_facts(self.pool, progress)
 
     async def check_index(self) -> None:
         """Raise Unavailable if the place of the active index does not answer. Loads neither a model nor a client."""
@@ -131,20 +142,24 @@ class Places:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings | None = None, say: Say = None) -> AsyncIterator[Services]:
-    """Postgres and the index's server, embedded where the settings name none. Raises BadInput or Unavailable."""
+async def open_services(
+    settings: Settings | None = None, say: Say = None, old_keys: Sequence[SecretStr] = ()
+) -> AsyncIterator[Services]:
+    """Postgres and the index's server, embedded where the settings name none. What is encrypted with `old_keys` can be
+    read as well. Raises BadInput or Unavailable."""
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
     async with AsyncExitStack() as stack:
         # Both at once: each takes seconds to start.
         names: set[ServerName] = {"postgres", "chroma"} if settings.index == "chroma" else {"postgres"}
         embedded = await stack.enter_async_context(_embedded(settings, names, say))
-        pool = await stack.enter_async_context(_pool(settings, embedded.postgres))
+        pool = await stack.enter_async_context(_pool(settings, embedded.postgres, old_keys))
         open_pools.add(pool)
         stack.callback(open_pools.discard, pool)
         if not await is_migrated(pool):
             await _migrate(pool)
-        yield Services(settings, pool, Places(settings, pool, embedded.chroma, stack, say))
+        await check_keys(pool)
+        yield Services(settings, pool, Places(settings, pool, embedded.chroma, stack, say), old_keys)
 
 
 def _embedded(settings: Settings, names: set[ServerName], say: Say) -> AbstractAsyncContextManager[Addresses]:
@@ -160,8 +175,9 @@ def _embedded(settings: Settings, names: set[ServerName], say: Say) -> AbstractA
     return embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=say)
 
 
-def _pool(settings: Settings, embedded: str | None) -> AbstractAsyncContextManager[Pool]:
-    return open_pool(settings.postgres_url or embedded or "", max_size=settings.postgres_connections)
+def _pool(settings: Settings, embedded: str | None, old_keys: Sequence[SecretStr]) -> AbstractAsyncContextManager[Pool]:
+    url, connections = settings.postgres_url or embedded or "", settings.postgres_connections
+    return open_pool(url, max_size=connections, cipher=Cipher(settings.langgraph_aes_key, *old_keys))
 
 
 @asynccontextmanager

@@ -37,6 +37,7 @@ OFFLINE = "offline"  # the chat model where no key is set
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 DAY = 86_400  # the longest timeout, in seconds
 MAX_TOKENS = 1_000_000  # the largest token budget
+MAKE_KEY = "`openssl rand -hex 16` makes one"
 SHORTEST_SECRET = 32  # bytes, as the standard of HS256 demands
 SIGNATURES = (
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
@@ -208,9 +209,15 @@ def _problem_of(field: str, text: str, has_openai_key: bool) -> str | None:
             return "write name:hash for each key, where hash is what `printf %s KEY | sha256sum` prints"
         case "web_origins" if not _is_http(text) or text != text.lower() or "/" in text.split("://", 1)[1]:
             return f"{text!r} is no origin: write one such as https://app.example.com, in lower case and without a path"
-        case "langgraph_aes_key" if (size := len(text.encode())) not in (16, 24, 32):
-            return f"it has {size} bytes, and must have 16, 24 or 32: `openssl rand -hex 16` makes one"
+        case "langgraph_aes_key":
+            return key_problem(text)
     return None
+
+
+def key_problem(key: str) -> str | None:
+    """What is wrong with a key for LANGGRAPH_AES_KEY; None if nothing is."""
+    size = len(key.encode())
+    return None if size in (16, 24, 32) else f"it has {size} bytes, and must have 16, 24 or 32: {MAKE_KEY}"
 
 
 def _is_http(url: str) -> bool:

@@ -17,8 +17,10 @@ from memory.index.embeddings import Embedder
 from memory.index.protocol import Backend, Damaged, vectors_of
 from memory.index.queue import PAGE, IndexQueue, Progress, queue_facts, quiet
 from memory.index.registry import Kind, activate, building_index, delete_dropped, dimension_of
+from memory.ledger.cipher import OVERHEAD
 from memory.ledger.locks import locked_transaction
 from memory.ledger.pool import Connection
+from memory.ledger.rows import vector_of_row
 from memory.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,8 @@ DIFFERENCES = """
     where not exists (select from memory.index_queue q where q.index_name = %(index)s
         and (q.owner, q.fact_id) = (difference.owner, difference.fact_id))
 """
-DELETE_OTHER_VECTORS = "delete from memory.vectors where embedder = %s and octet_length(vector) <> %s"
+DELETE_OTHER_VECTORS = """delete from memory.vectors where embedder = %s
+    and octet_length(vector) - case when key_id is null then 0 else %s end <> %s"""
 OF_KIND = "select fact_id from differences where kind = %s"
 BROKEN_CHAINS = (
     "from memory.facts f where successor is not null and not exists "
@@ -54,7 +57,7 @@ BROKEN_CHAINS = (
 )
 UNCHAIN = f"update memory.facts set successor = null where (owner, id) in (select owner, id {BROKEN_CHAINS})"
 SAMPLE = """
-    select f.owner, id, vector
+    select f.owner, id, vector, v.key_id as vector_key
     from memory.facts f join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (f.owner, %(embedder)s, f.id)
     where mod(number, %(step)s) = 0 and retired_at is null and not exists (select from memory.index_queue q
         where q.index_name = %(index)s and (q.owner, q.fact_id) = (f.owner, f.id)) limit %(limit)s
@@ -148,7 +151,7 @@ async def reindex(
     pool, kind = parts.pool, Kind(backend or parts.index.backend, embedder.name, shards or parts.index.shards)
     dimension = await dimension_of(embedder)
     async with pool.connection() as connection:  # the model behind its name may be another one now
-        await connection.execute(DELETE_OTHER_VECTORS, (embedder.name, 4 * dimension))
+        await connection.execute(DELETE_OTHER_VECTORS, (embedder.name, OVERHEAD, 4 * dimension))
     building = await building_index(pool, kind, dimension)
     queue = IndexQueue(pool, await parts.open_index(building), embedder)
     try:
@@ -248,7 +251,10 @@ async def _check(queue: IndexQueue, say: Callable[[str], None]) -> None:
 async def _finds_sample(queue: IndexQueue, facts: int) -> bool:
     """Whether searches find some of what should be in the index. Raises Damaged if one fails or finds nothing."""
     sample = await queue.rows(SAMPLE, step=max(facts // SAMPLE_SIZE, 1), limit=SAMPLE_SIZE)
-    searches = (queue.index.search(row["owner"], vectors_of([row["vector"]])[0], SAMPLE_LIMIT) for row in sample)
+    vectors = vectors_of([vector_of_row(row, queue.pool.cipher) for row in sample]) if sample else ()
+    searches = (
+        queue.index.search(row["owner"], vector, SAMPLE_LIMIT) for row, vector in zip(sample, vectors, strict=True)
+    )
     found = await asyncio.gather(*searches)
     if not all(found):  # as after a full disk
         raise Damaged(f"The index {queue.index.name!r} does not find what it holds.")

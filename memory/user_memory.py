@@ -62,6 +62,10 @@ class UserMemory:
         )
 
     @property
+    def _seed(self) -> str:
+        return self._parts.pool.cipher.seed(self.user_id)
+
+    @property
     def _searcher(self) -> Searcher:
         return self._parts.searcher(self.user_id)
 
@@ -142,7 +146,7 @@ class UserMemory:
         expect(str, thread_id=thread_id)
         now = utc_now()
         said_at = min(_checked(at), now) if at is not None else now.astimezone(zone)
-        return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id))
+        return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id, self._seed))
 
     async def remember(
         self, text: str, *, at: datetime | None = None, subject: str = "user", source: Source | None = None
@@ -155,7 +159,7 @@ class UserMemory:
         same words about one subject, said again, replace the earlier ones. Raises BadInput."""
         expect(Iterable, memories=memories)
         now, facts = utc_now(), dict[str, Fact]()
-        for number, fact in enumerate(facts_of_texts(self.user_id, memories, now)):
+        for number, fact in enumerate(facts_of_texts(self._seed, memories, now)):
             facts[fact.id] = fact
             await yield_to_loop(number)
         changes = await writes.restore(self._ledger, self.user_id, [*facts.values()], {}, [], now)

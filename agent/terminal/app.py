@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
@@ -20,6 +20,8 @@ from agent.terminal import output
 from memory.errors import AgentMemoryError, BadInput, quoted
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from agent.persistence import Services
     from agent.settings import Settings
     from memory.parts import Parts
@@ -163,13 +165,16 @@ def cancelled_by_ctrl_c() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def opened(settings: "Settings | None" = None) -> AsyncIterator["Services"]:
-    """The servers that the settings name. Raises BadInput before anything is started, or Unavailable."""
+async def opened(
+    settings: "Settings | None" = None, *, old_keys: "Sequence[SecretStr]" = ()
+) -> AsyncIterator["Services"]:
+    """The servers that the settings name; what is encrypted with `old_keys` can be read, too. Raises BadInput before
+    anything is started, or Unavailable."""
     settings = settings or start()
     from agent.persistence import open_services
 
     with cancelled_by_ctrl_c():
-        async with open_services(settings, output.note) as services:
+        async with open_services(settings, output.note, old_keys) as services:
             yield services
 
 

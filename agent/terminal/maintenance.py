@@ -1,5 +1,6 @@
 """The commands for whoever operates it: tables, search index, embedded servers, and tokens for first steps."""
 
+import os
 from dataclasses import asdict
 from typing import Annotated, get_args
 
@@ -7,6 +8,7 @@ import typer
 
 from agent.terminal import output
 from agent.terminal.app import FAILED, JsonOption, app, command, opened, start
+from agent.terminal.output import counted
 from memory.errors import BadInput, quoted
 
 DAY = 86_400  # seconds for which a token is valid
@@ -70,6 +72,31 @@ async def reindex(
     output.note(f"the index in {kind.backend} holds the vectors of {embedder.name}{shards}")
     if kind.backend != settings.index:
         output.note(f"now set INDEX={kind.backend}, and restart what runs: it searches the ledger until then")
+
+
+@command
+async def encrypt(
+    old_key_from: Annotated[
+        str, typer.Option(metavar="VARIABLE", help="The environment variable that holds the key that was set before.")
+    ] = "",
+) -> None:
+    """Encrypt facts and threads that are already saved with LANGGRAPH_AES_KEY; if it is empty, decrypt what is
+    encrypted with the old key. Stop the servers first. An interrupted run, called again, continues."""
+    from pydantic import SecretStr
+
+    from agent.settings import key_problem
+
+    settings, old = start(), os.environ.get(old_key_from, "").strip()
+    if old_key_from and (problem := key_problem(old)):
+        raise BadInput(f"{quoted(old_key_from)} holds no key: {problem}.")
+    if not settings.langgraph_aes_key and not old:
+        raise BadInput("LANGGRAPH_AES_KEY is empty: set it, or name the old key with --old-key-from to decrypt.")
+    async with opened(settings, old_keys=[SecretStr(old)] if old else []) as services:
+        with output.bar("encrypting") as progress:
+            changed = await services.encrypt(progress)
+    output.note(
+        f"{counted(changed, 'row')} changed: {'all is' if settings.langgraph_aes_key else 'nothing is'} encrypted"
+    )
 
 
 @command

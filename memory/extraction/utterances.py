@@ -27,15 +27,17 @@ class Utterance(BaseModel, hide_input_in_errors=True):
     source: Source
 
 
-def utterances_of(said: "str | Sequence[MessageLikeRepresentation]", at: datetime, thread_id: str) -> list[Utterance]:
-    """What a human said in a text or in messages; a message without an id gets one derived from its words and time.
-    Raises BadInput."""
+def utterances_of(
+    said: "str | Sequence[MessageLikeRepresentation]", at: datetime, thread_id: str, seed: str = ""
+) -> list[Utterance]:
+    """What a human said in a text or in messages; a message without an id gets one derived from its words and time, and
+    from the `seed`. Raises BadInput."""
     from langchain_core.messages import HumanMessage
 
     def utterance(message: HumanMessage) -> Utterance:
         text = replace_surrogates(str(message.text))
         said_at = said_at_of(message, at)
-        words_and_time = f"{said_at.astimezone(UTC).isoformat()} {text}"
+        words_and_time = f"{seed}{said_at.astimezone(UTC).isoformat()} {text}"
         identifier = message.id or hashlib.sha256(words_and_time.encode()).hexdigest()[:32]
         return Utterance(text=text, said_at=said_at, source=Source(thread_id=thread_id, message_id=identifier))
 

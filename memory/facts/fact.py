@@ -219,9 +219,10 @@ def owner_key(user_id: str) -> str:
     return hashlib.sha256(user_id.encode()).hexdigest()[:32]
 
 
-def fact_id(user_id: str, source: Source, text: str, *about: str) -> str:
-    """32 hex digits derived from the user, the message and what is said: SHA-256 of the length-prefixed parts."""
-    parts = (user_id, source.thread_id or "", source.message_id or "", *about, normalize(text))
+def fact_id(seed: str, source: Source, text: str, *about: str) -> str:
+    """32 hex digits derived from the user, the message and what is said: SHA-256 of the length-prefixed parts. `seed`
+    stands for the user: the user's id or, with a key, what `Cipher.seed` makes of it."""
+    parts = (seed, source.thread_id or "", source.message_id or "", *about, normalize(text))
     encoded = (part.encode(errors="surrogatepass") for part in parts)
     return hashlib.sha256(b"".join(len(data).to_bytes(8, "big") + data for data in encoded)).hexdigest()[:32]
 

@@ -13,7 +13,7 @@ from memory.index.embeddings import Embedder
 from memory.index.protocol import FactKey, Index, bytes_of, vectors_of
 from memory.ledger.locks import busy_message, lock_key, take_locks
 from memory.ledger.pool import Connection, Pool
-from memory.ledger.rows import COLUMNS, fact_of_row
+from memory.ledger.rows import COLUMNS, fact_of_row, vector_of_row
 
 PAGE = 300  # facts embedded and sent to the index at a time; the most that Chroma Cloud accepts
 AT_ONCE = {"embed": 2, "index": 4}  # pages in one process that hold a connection while embedder or index work
@@ -36,7 +36,8 @@ LACKING = (
     "(select from memory.vectors v where (v.owner, v.embedder, v.fact_id) = (f.owner, %(embedder)s, f.id))"
 )
 QUEUED = (
-    f"select q.owner, q.fact_id, q.change, v.vector, {', '.join(f'f.{column}' for column in COLUMNS)} "
+    "select q.owner, q.fact_id, q.change, v.vector, v.key_id as vector_key, "
+    f"{', '.join(f'f.{column}' for column in COLUMNS)} "
     "from unnest(%(owners)s::text[], %(ids)s::text[]) as page (owner, fact_id) "
     "join memory.index_queue q on q.index_name = %(index)s and (q.owner, q.fact_id) = (page.owner, page.fact_id) "
     "left join memory.facts f on (f.owner, f.id) = (q.owner, q.fact_id) "
@@ -44,7 +45,7 @@ QUEUED = (
 )
 # Rows that a writer has locked are being deleted or queued again: to wait for them could be a deadlock.
 STORE_VECTOR = (
-    "insert into memory.vectors select owner, %s, id, %s from memory.facts where (owner, id) = (%s, %s) "
+    "insert into memory.vectors select owner, %s, id, %s, %s from memory.facts where (owner, id) = (%s, %s) "
     "for key share skip locked on conflict do nothing"
 )
 INDEXED = (
@@ -126,11 +127,13 @@ class IndexQueue:
             async with self.pool.connection() as connection:
                 await connection.cursor().executemany(STORE_VECTOR, embedded)
 
-    async def _embedded(self, lacking: Sequence[DictRow]) -> list[tuple[str, bytes, str, str]]:
+    async def _embedded(self, lacking: Sequence[DictRow]) -> list[tuple[str | bytes | None, ...]]:
         """The parameters of STORE_VECTOR for each of these facts."""
-        vectors = await self.embedder.embed_facts([fact_of_row(row) for row in lacking])
-        rows = zip(lacking, map(bytes_of, vectors), strict=True)
-        return [(self.embedder.name, vector, row["owner"], row["id"]) for row, vector in rows]
+        cipher, name = self.pool.cipher, self.embedder.name
+        vectors = await self.embedder.embed_facts([fact_of_row(row, cipher) for row in lacking])
+        keys = [(row["owner"], row["id"]) for row in lacking]
+        encrypted = [cipher.encrypt(key[0], bytes_of(vector)) for key, vector in zip(keys, vectors, strict=True)]
+        return [(name, vector, cipher.key_id, *key) for key, vector in zip(keys, encrypted, strict=True)]
 
     async def _update(self, page: Sequence[FactKey]) -> None:
         """Bring the index up to date on these facts; those that are not in the ledger any more are removed."""
@@ -147,8 +150,9 @@ class IndexQueue:
 
     async def _write(self, index: Index, rows: Sequence[DictRow]) -> None:
         if known := [row for row in rows if row["id"]]:
-            vectors = vectors_of([row.pop("vector") for row in known])
-            await index.put([row["owner"] for row in known], [fact_of_row(row) for row in known], vectors)
+            cipher = self.pool.cipher
+            vectors = vectors_of([vector_of_row(row, cipher) for row in known])
+            await index.put([row["owner"] for row in known], [fact_of_row(row, cipher) for row in known], vectors)
         if gone := [FactKey(row["owner"], row["fact_id"]) for row in rows if not row["id"]]:
             await index.remove(gone)
 

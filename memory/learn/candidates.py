@@ -56,13 +56,13 @@ class Proposed(NamedTuple):
     dropped: tuple[Dropped, ...]  # the rest
 
 
-def to_compare(user_id: str, found: Extracted) -> list[Pair]:
-    """The pairs of texts whose cosines `proposals` needs, where words alone do not decide."""
+def to_compare(seed: str, found: Extracted) -> list[Pair]:
+    """The pairs of texts whose cosines `proposals` needs, where words alone do not decide. `seed` as for `fact_id`."""
     names, pairs = _names(found), dict[Pair, None]()
     for candidate in found.extraction.facts:
         if said := message_of(candidate, found.utterances):
             pairs |= dict.fromkeys(compared(candidate, said.text))
-            if fact := _fact(user_id, candidate, said, said.said_at, names):
+            if fact := _fact(seed, candidate, said, said.said_at, names):
                 pairs |= dict.fromkeys(claimed_changes(_claims(candidate, found.known), fact, found.known, said.text))
     for known, said, quote in _taken_back(found):
         if known and said and not names_it(known, around := sentence_around(quote, said.text)):
@@ -76,7 +76,7 @@ def needs_meaning(found: Extracted) -> bool:
     return any(message and compared(candidate, message.text) for candidate, message in said)
 
 
-def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = NO_COSINES) -> Proposed:
+def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_COSINES) -> Proposed:
     """Sort the candidates into those that may become facts, are held back, or are dropped, with the reason."""
     kept, kept_of = list[Proposal](), Counter[Source]()
     retracted, held, dropped = dict[str, TakenBack](), list[Held](), list[Dropped]()
@@ -88,7 +88,7 @@ def proposals(user_id: str, found: Extracted, now: datetime, cosines: Cosines = 
             limited = not _is_hard_limit(candidate)
             if limited and kept_of[said.source] == MAX_CANDIDATES:
                 reason = "over the limit"
-            elif fact := _fact(user_id, candidate, said, now, names):
+            elif fact := _fact(seed, candidate, said, now, names):
                 proposal = _proposal(fact, candidate, found.known, said.text, cosines)
                 if doubt := doubt_of(candidate, said, proposal, found.known):
                     relations = proposal.relations
@@ -217,7 +217,7 @@ def _claims(candidate: Candidate, known: Sequence[Fact]) -> dict[str, RelationKi
 
 
 def _fact(
-    user_id: str, candidate: Candidate, said: Utterance, now: datetime, names: Sequence[frozenset[str]]
+    seed: str, candidate: Candidate, said: Utterance, now: datetime, names: Sequence[frozenset[str]]
 ) -> Fact | None:
     """None for a text, subject or attribute that is empty or too long."""
     dates, is_limit = (candidate.valid_from, candidate.valid_until), _is_hard_limit(candidate)
@@ -233,6 +233,6 @@ def _fact(
     if exclusive := is_exclusive(fact.attribute, candidate.exclusive):
         when = checked(when, fact.attribute, fact.text, fact.quote, said.said_at)
         exclusive = when.certain
-    identifier = fact_id(user_id, said.source, candidate.text, *fact.slot, *map(str, dates))
+    identifier = fact_id(seed, said.source, candidate.text, *fact.slot, *map(str, dates))
     changed = {"exclusive": exclusive, "tense": when.tense, "valid_until": when.valid_until}
     return fact.model_copy(update={"id": identifier, "key": identifier, **changed})

@@ -19,7 +19,7 @@ from memory.learn.candidates import needs_meaning, proposals, to_compare
 from memory.learn.support import Cosines, Pair
 from memory.learn.writes import decide
 from memory.ledger.ledger import Failures, Ledger
-from memory.ledger.rows import EVERYTHING, forgotten_category, forgotten_digest, forgotten_thread, text_digest
+from memory.ledger.rows import EVERYTHING, forgotten_thread
 from memory.logs import Event
 
 if TYPE_CHECKING:
@@ -117,15 +117,15 @@ class Learner:
         Messages that were extracted before, and what was forgotten since the extraction started, are not learned.
         Raises ExtractionFailed if the embedder has to judge a candidate and does not answer.
         """
-        now = utc_now()
+        now, seed = utc_now(), self.ledger.pool.cipher.seed(self.user_id)
         # Before the lock, since an embedder may take seconds; in a thread, since a long message takes many comparisons.
-        pairs = await asyncio.to_thread(to_compare, self.user_id, found)
+        pairs = await asyncio.to_thread(to_compare, seed, found)
         cosines = await self.cosines(pairs) if pairs else {}
         if pairs and not cosines and needs_meaning(found):  # a true fact would be dropped for good
             raise ExtractionFailed(
                 "the embedder did not answer, to compare the facts with the messages", transient=True
             )
-        proposed, retracted, held, dropped = await asyncio.to_thread(proposals, self.user_id, found, now, cosines)
+        proposed, retracted, held, dropped = await asyncio.to_thread(proposals, seed, found, now, cosines)
         changes = Changes()
         async with self.ledger.transaction(self.user_id) as transaction:
             forgotten = await transaction.forgotten_since(found.started_at)
@@ -136,9 +136,9 @@ class Learner:
             fresh = await transaction.mark_extracted(
                 [source for source in sources if forgotten_thread(source.thread_id) not in forgotten]
             )
-            new = [p for p in proposed if p.fact.source in fresh and forgotten.isdisjoint(_names_of(p.fact))]
+            new = [p for p in proposed if p.fact.source in fresh and forgotten.isdisjoint(transaction.names_of(p.fact))]
             retracted, dropped = (retracted, dropped) if fresh else ({}, ())
-            held = [item for item in held if item.source in fresh and forgotten.isdisjoint(_names_of(item.fact))]
+            held = [item for item in held if item.source in fresh and forgotten.isdisjoint(transaction.names_of(item.fact))]
             decided = await decide(transaction, new, retracted, now)
             changes = Changes(held=(*held, *decided.held), dropped=dropped) + await transaction.write(decided, now)
             await transaction.hold(changes.held, self.held_days)
@@ -168,8 +168,3 @@ class Learner:
     async def retry(self, given_up: Utterance, started_at: datetime) -> Changes:
         """Learn from a message that was given up. Raises ExtractionFailed; it then stays given up."""
         return await self.learn(await self._ask(self._required_model, [given_up], started_at))
-
-
-def _names_of(fact: Fact) -> set[str]:
-    """How memory.forgotten would name the fact."""
-    return {forgotten_category(fact.category), forgotten_digest(text_digest(fact.text))}

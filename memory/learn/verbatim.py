@@ -22,22 +22,23 @@ class Memory(NamedTuple):
     source: Source | None = None
 
 
-def facts_of_texts(user_id: str, memories: Iterable[Memory], now: datetime) -> Iterator[Fact]:
-    """The texts as facts, one after the other. Raises BadInput that names the text by its number, from 1."""
+def facts_of_texts(seed: str, memories: Iterable[Memory], now: datetime) -> Iterator[Fact]:
+    """The texts as facts, one after the other; `seed` as for `fact_id`. Raises BadInput that names the text by its
+    number, from 1."""
     for number, memory in enumerate(memories, 1):
         try:
-            yield fact_of_text(user_id, memory, now)
+            yield fact_of_text(seed, memory, now)
         except BadInput as error:
             raise BadInput(f"Text {number}: {error}") from error
 
 
-def fact_of_text(user_id: str, memory: Memory, now: datetime) -> Fact:
+def fact_of_text(seed: str, memory: Memory, now: datetime) -> Fact:
     expect(Memory, memory=memory)
     text, at, subject, source = memory
     expect(str, text=text, subject=subject)
     expect(Source | None, source=source)
     source, text = source or Source(), check_text("text", text, MAX_FACT_TEXT)
-    identifier = fact_id(user_id, source, text, subject)
+    identifier = fact_id(seed, source, text, subject)
     values = {"id": identifier, "text": text, "subject": subject, "source": source, "observed_at": at or now}
     return stated_fact(identifier, values, now)
 

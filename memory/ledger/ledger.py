@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from struct import iter_unpack
 from typing import NamedTuple
 
 from psycopg.rows import DictRow
@@ -11,6 +12,7 @@ from psycopg.rows import DictRow
 from memory.facts.changes import Held
 from memory.facts.fact import Fact, Repeat, Source, check_user_id, in_utc, owner_key
 from memory.facts.timeline import current_at
+from memory.ledger.cipher import KEY_ID, OVERHEAD
 from memory.ledger.keyed_locks import KeyedLocks
 from memory.ledger.locks import busy_message, locked_transaction
 from memory.ledger.pool import Pool
@@ -25,6 +27,7 @@ from memory.ledger.rows import (
     held_of_row,
     repeats_of,
     stored_id,
+    vector_of_row,
 )
 from memory.ledger.transaction import Transaction
 
@@ -35,7 +38,7 @@ VECTORS_PAGE = 100  # facts with vectors to read at a time, since psycopg blocks
 IN_PLANNED_SLOT = """exclusive and (subject, attribute) in (
     select subject, attribute from memory.facts
     where owner = %(owner)s and retired_at is null and exclusive and (tense = 'planned' or valid_from > observed_at))"""
-WITH_VECTORS = f"""select facts.*, v.vector from (
+WITH_VECTORS = f"""select facts.*, v.vector, v.key_id as vector_key from (
         select number, {SELECT.removeprefix("select ")} and number < %(before)s and ({{condition}})
         order by number desc limit %(page)s
     ) as facts left join memory.vectors v on (v.owner, v.embedder, v.fact_id) = (%(owner)s, %(embedder)s, facts.id)
@@ -83,7 +86,7 @@ class Ledger:
     """Facts in Postgres. Every method but the last two is about one user, and touches no other user's rows."""
 
     def __init__(self, pool: Pool, *, lock_timeout: float = 10) -> None:
-        self.pool = pool
+        self.pool, self._cipher = pool, pool.cipher
         self._timeout = lock_timeout
         self._locks = KeyedLocks()
 
@@ -97,7 +100,7 @@ class Ledger:
         ):
             upsert = "insert into memory.users (owner, user_id) values (%s, %s) on conflict (owner) do update"
             await connection.execute(f"{upsert} set version = default", (owner, user_id))
-            yield Transaction(connection, owner)
+            yield Transaction(connection, owner, self._cipher)
 
     async def version(self, user_id: str) -> int:
         """A number that grows with every write to this user's memory; 0 before the first."""
@@ -150,18 +153,34 @@ class Ledger:
 
     async def stems(self, user_id: str) -> list[Stems]:
         """The stems of all unretired facts. Few large values, since many small ones take long to parse."""
-        query = """select subject, string_agg(convert_to(id, 'UTF8') || '\\000', '') as ids,
+        encrypted = f"case when key_id is null then 0 else {OVERHEAD} end"
+        query = f"""select subject, string_agg(convert_to(id, 'UTF8') || '\\000', '') as ids,
                 string_agg(int8send(hashtextextended(coalesce(nullif(thread_id, ''), id), 0)), '') as threads,
-                string_agg(int4send(octet_length(stems) / 4), '') as lengths, string_agg(stems, '') as hashes
+                string_agg(int4send((octet_length(stems) - {encrypted}) / 4), '') as lengths,
+                string_agg(stems, '') as hashes, string_agg(rpad(coalesce(key_id, ''), {KEY_ID}), '') as keys
             from memory.facts where owner = %(owner)s and retired_at is null group by subject order by subject"""
-        return [Stems(**row) for row in await self._rows(query, user_id)]
+        rows, owner = await self._rows(query, user_id), owner_key(user_id)
+        for row in rows:
+            if (keys := row.pop("keys")).strip():
+                row["hashes"] = await asyncio.to_thread(self._decrypted, owner, keys, row["lengths"], row["hashes"])
+        return [Stems(**row) for row in rows]
+
+    def _decrypted(self, owner: str, keys: str, lengths: bytes, stems: bytes) -> bytes:
+        """The hashes of stems, one fact after the other, of which some or all are encrypted."""
+        parts, start = list[bytes](), 0
+        for number, (length,) in enumerate(iter_unpack(">i", lengths)):
+            key_id = keys[number * KEY_ID : (number + 1) * KEY_ID].strip() or None
+            end = start + 4 * length + (OVERHEAD if key_id else 0)
+            parts.append(self._cipher.decrypt(owner, key_id, stems[start:end]))
+            start = end
+        return b"".join(parts)
 
     async def vectors(self, user_id: str, ids: Sequence[str], embedder: str) -> dict[str, bytes]:
         """Fact id -> vector, for those of these facts that have one."""
-        query = """select fact_id, vector from memory.vectors
+        query = """select owner, fact_id, vector, key_id as vector_key from memory.vectors
             where owner = %(owner)s and embedder = %(embedder)s and fact_id = any(%(ids)s)"""
         rows = await self._rows(query, user_id, embedder=embedder, ids=[*ids])
-        return {row["fact_id"]: row["vector"] for row in rows}
+        return {row["fact_id"]: vector_of_row(row, self._cipher) for row in rows}
 
     async def past(self, user_id: str, now: datetime, embedder: str, ids: Iterable[str] | None = None) -> WithVectors:
         """Facts that held once but no longer do, newest first.
@@ -243,15 +262,16 @@ class Ledger:
             return {row["owner"]: row["version"] async for row in await connection.execute(query, ([*owners],))}
 
     async def _facts(self, user_id: str, condition: str, **parameters: object) -> list[Fact]:
-        return await facts_of(await self._rows(f"{SELECT} and {condition} order by number", user_id, **parameters))
+        rows = await self._rows(f"{SELECT} and {condition} order by number", user_id, **parameters)
+        return await facts_of(rows, self._cipher)
 
     async def _with_vectors(self, user_id: str, condition: str, limit: int, page: int, **values: object) -> WithVectors:
         query = WITH_VECTORS.format(condition=condition)
         facts, stored, before, more = list[Fact](), dict[str, bytes](), 2**63 - 1, True
         while more and len(facts) < limit:
             rows = await self._rows(query, user_id, before=before, page=page, **values)
-            stored |= {row["id"]: row["vector"] for row in rows if row["vector"]}
-            facts += await facts_of(rows)
+            stored |= {row["id"]: vector_of_row(row, self._cipher) for row in rows if row["vector"]}
+            facts += await facts_of(rows, self._cipher)
             before, more = rows[-1]["number"] if rows else 0, len(rows) == page
         return facts[:limit], stored
 

@@ -12,6 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from memory.errors import BadInput, Unavailable
+from memory.ledger.cipher import Cipher
 
 Connection = AsyncConnection[DictRow]
 
@@ -21,6 +22,8 @@ NO_CONNECTION = "The database does not answer, or has no connection free: try ag
 class Pool(AsyncConnectionPool[Connection]):
     """A pool of connections in autocommit mode, whose rows are dictionaries."""
 
+    cipher = Cipher()
+    """Encrypts what facts say in this database."""
     through_pooler = False
     """Whether a pooler such as PgBouncer stands before Postgres. In its transaction mode each transaction may have
     another session: what lasts longer, such as a prepared statement or a lock of the session, is not found again."""
@@ -79,8 +82,11 @@ def url_problem(url: str) -> str | None:
 
 
 @asynccontextmanager
-async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> AsyncIterator[Pool]:
-    """A pool of connections as LangGraph needs them; `timeout` is in seconds. Raises Unavailable, or BadInput."""
+async def open_pool(
+    url: str, *, max_size: int = 10, timeout: float = 10, cipher: Cipher | None = None
+) -> AsyncIterator[Pool]:
+    """A pool of connections as LangGraph needs them; `timeout` is in seconds. Without `cipher` nothing is encrypted.
+    Raises Unavailable, or BadInput."""
     if problem := url_problem(url):
         raise BadInput(f"POSTGRES_URL: {problem}.")
     through_pooler = await _try_connection(url, timeout)
@@ -108,7 +114,7 @@ async def open_pool(url: str, *, max_size: int = 10, timeout: float = 10) -> Asy
         check=check,
         kwargs=options,
     )
-    pool.through_pooler = through_pooler
+    pool.through_pooler, pool.cipher = through_pooler, cipher or Cipher()
     async with pool:
         try:
             await pool.wait(timeout)

@@ -2,24 +2,27 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from psycopg.rows import DictRow
 
 from memory.facts.changes import Held
 from memory.facts.fact import Fact, Repeat, Source, is_storable
-from memory.facts.text import hashes, same_words
+from memory.facts.text import hashes
+from memory.ledger.cipher import Cipher
 from memory.stems import stems
 
 COLUMNS = (
     "id", "key", "text", "subject", "attribute", "exclusive", "category", "importance", "quote",
     "thread_id", "message_id", "previous", "tense", "valid_from", "valid_until", "observed_at", "recorded_at",
     "retired_at", "retired_reason", "successor", "ended_at", "retired_thread_id", "retired_message_id",
-    "rolled_back_at", "restores",
+    "rolled_back_at", "restores", "encrypted", "key_id",
 )  # fmt: skip
 SAID_AGAIN_AT = """(select max(r.observed_at) from memory.reinforcements r
     where r.owner = facts.owner and r.fact_id = facts.id and r.rolled_back_at is null) as said_again_at"""
-SELECT = f"select {', '.join(COLUMNS)}, {SAID_AGAIN_AT} from memory.facts where owner = %(owner)s"
+SELECT = f"select owner, {', '.join(COLUMNS)}, {SAID_AGAIN_AT} from memory.facts where owner = %(owner)s"
 INSERT = f"""insert into memory.facts (owner, digest, stems, {", ".join(COLUMNS)})
     values (%(owner)s, %(digest)s, %(stems)s, {", ".join(f"%({column})s" for column in COLUMNS)})"""
 REPEATS = """select fact_id, observed_at, thread_id, message_id, recorded_at, rolled_back_at
@@ -27,11 +30,6 @@ REPEATS = """select fact_id, observed_at, thread_id, message_id, recorded_at, ro
 HELD = "select item from memory.held where owner = %(owner)s and lapses_at >= now()"
 ROWS_PER_SLICE = 25  # rows to work on before other tasks get a turn: about a millisecond's worth
 MAX_ID = 255  # characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash
-
-
-def text_digest(text: str) -> str:
-    """32 hex digits that are the same for texts of the same words."""
-    return hashlib.sha256(" ".join(same_words(text)).encode()).hexdigest()[:32]
 
 
 def stored_id(identifier: str | None) -> str | None:
@@ -53,26 +51,52 @@ def forgotten_category(category: str) -> str:
 
 
 def forgotten_digest(digest: str) -> str:
-    return f"text:{digest}"  # of a fact: see `text_digest`
+    return f"text:{digest}"  # of a fact: see `Cipher.digests`
 
 
-def row_of_fact(fact: Fact) -> dict[str, object]:
-    """The fact's COLUMNS, its digest, and the hashes of its stems."""
+def row_of_fact(fact: Fact, owner: str, cipher: Cipher) -> dict[str, object]:
+    """The fact's COLUMNS, its owner, its digest, and the hashes of its stems."""
     source, by = fact.source, fact.retired_by or Source()
     columns = {"rolled_back_at": None, "restores": None, **fact.model_dump(exclude={"source", "retired_by"})}
     columns |= {"thread_id": stored_id(source.thread_id), "message_id": stored_id(source.message_id)}
     columns |= {"retired_thread_id": stored_id(by.thread_id), "retired_message_id": stored_id(by.message_id)}
-    columns |= {"digest": text_digest(fact.text), "stems": hashes(stems(fact.matched_text)).tobytes()}
-    return columns | {"previous": list(source.previous)}
+    said = [fact.text, fact.quote, *source.previous]
+    return columns | said_columns(owner, said, hashes(stems(fact.matched_text)).tobytes(), cipher)
 
 
-def fact_of_row(row: Mapping[str, object]) -> Fact:
+def said_columns(owner: str, said: Sequence[str], hashed: bytes, cipher: Cipher) -> dict[str, object]:
+    """The columns that depend on what a fact says: `said` is its text, its quote and the messages before it."""
+    text, quote, *previous = said
+    columns: dict[str, object]
+    columns = {"owner": owner, "digest": cipher.digests(owner, text)[0], "stems": cipher.encrypt(owner, hashed)}
+    if cipher.key_id is None:
+        return columns | {"text": text, "quote": quote, "previous": previous, "encrypted": None, "key_id": None}
+    encrypted = cipher.encrypt(owner, json.dumps(said, ensure_ascii=False).encode())
+    return columns | {"text": "", "quote": "", "previous": [], "encrypted": encrypted, "key_id": cipher.key_id}
+
+
+def said_of_row(row: Mapping[str, Any], cipher: Cipher) -> list[str]:
+    """The text, the quote and the messages before it. Raises BadInput if the key is missing."""
+    if row["key_id"] is None:
+        return [row["text"], row["quote"], *row["previous"]]
+    said: list[str] = json.loads(cipher.decrypt(row["owner"], row["key_id"], row["encrypted"]))
+    return said
+
+
+def vector_of_row(row: Mapping[str, Any], cipher: Cipher) -> bytes:
+    """The vector of a row with the columns owner, vector, and vector_key for its key. Raises BadInput."""
+    return cipher.decrypt(row["owner"], row["vector_key"], row["vector"])
+
+
+def fact_of_row(row: Mapping[str, Any], cipher: Cipher) -> Fact:
+    text, quote, *previous = said_of_row(row, cipher)
     thread_id, message_id = row["retired_thread_id"], row["retired_message_id"]
     by = {"thread_id": thread_id, "message_id": message_id} if message_id is not None else None
-    return Fact.model_validate({**row, "source": row, "retired_by": by})
+    source = {"thread_id": row["thread_id"], "message_id": row["message_id"], "previous": previous}
+    return Fact.model_validate({**row, "text": text, "quote": quote, "source": source, "retired_by": by})
 
 
-def row_of_held(held: Held) -> dict[str, object]:
+def row_of_held(held: Held, owner: str, cipher: Cipher) -> dict[str, object]:
     fact, thread = held.fact, stored_id(held.source.thread_id)
     columns: dict[str, object] = {
         "id": held.id,
@@ -80,18 +104,18 @@ def row_of_held(held: Held) -> dict[str, object]:
         "thread": thread,
         "category": fact.category,
     }
-    return columns | {"digest": text_digest(fact.text), "successor": fact.successor}
+    return columns | {"digest": cipher.digests(owner, fact.text)[0], "successor": fact.successor}
 
 
 def held_of_row(row: Mapping[str, object]) -> Held:
     return Held.model_validate_json(str(row["item"]))
 
 
-async def facts_of(rows: Sequence[DictRow]) -> list[Fact]:
+async def facts_of(rows: Sequence[DictRow], cipher: Cipher) -> list[Fact]:
     """The rows as facts, without blocking the event loop."""
     facts: list[Fact] = []
     for start in range(0, len(rows), ROWS_PER_SLICE):
-        facts += map(fact_of_row, rows[start : start + ROWS_PER_SLICE])
+        facts += [fact_of_row(row, cipher) for row in rows[start : start + ROWS_PER_SLICE]]
         await asyncio.sleep(0)
     return facts
 

@@ -10,6 +10,7 @@ from memory.errors import BadInput, quoted
 from memory.facts.changes import Changes, Held
 from memory.facts.fact import Fact, Repeat, Source, is_storable
 from memory.facts.roll_back import RollBack
+from memory.ledger.cipher import Cipher
 from memory.ledger.pool import Connection
 from memory.ledger.rows import (
     EVERYTHING,
@@ -26,7 +27,6 @@ from memory.ledger.rows import (
     row_of_fact,
     row_of_held,
     stored_id,
-    text_digest,
 )
 
 ADD_REPEAT = """insert into memory.reinforcements
@@ -37,7 +37,7 @@ ADD_HELD = """insert into memory.held values (%(owner)s, %(id)s, %(item)s, %(thr
 REMOVE_LAPSED = """delete from memory.held where (owner, id) in
     (select owner, id from memory.held where lapses_at < now() for update skip locked)"""
 COPIED = {  # from a fact to the one that restores it: table -> columns, besides the owner and the fact's id
-    "vectors": "embedder, vector",
+    "vectors": "embedder, vector, key_id",
     "reinforcements": "thread_id, message_id, observed_at, recorded_at, rolled_back_at",
 }
 KEEP_FORGOTTEN = "2 days"  # how long memory.forgotten names what was forgotten: longer than any run takes
@@ -46,9 +46,8 @@ KEEP_FORGOTTEN = "2 days"  # how long memory.forgotten names what was forgotten:
 class Transaction:
     """What a write may read and change, while it holds the user's lock. `Ledger.transaction` opens it."""
 
-    def __init__(self, connection: Connection, owner: str) -> None:
-        self._connection = connection
-        self._owner = owner
+    def __init__(self, connection: Connection, owner: str, cipher: Cipher) -> None:
+        self._connection, self._owner, self._cipher = connection, owner, cipher
 
     async def known(
         self,
@@ -60,13 +59,14 @@ class Transaction:
         ended_after: datetime | None = None,
     ) -> list[Fact]:
         """The facts with these ids, and with one of these keys, texts or slots: unretired, or ended `ended_after`."""
-        names = {"ids": [*ids], "keys": [*keys], "digests": [*map(text_digest, texts)]}
+        names = {"ids": [*ids], "keys": [*keys], "digests": self._digests(texts)}
         names |= {"subjects": [subject for subject, _ in slots], "attributes": [attribute for _, attribute in slots]}
         matches = """(key = any(%(keys)s) or digest = any(%(digests)s) or (subject, attribute) in
             (select * from unnest(%(subjects)s::text[], %(attributes)s::text[])))"""
         history = f"or ended_at > %(ended_after)s and {matches}" if ended_after else ""
         query = f"{SELECT} and (id = any(%(ids)s) or retired_at is null and {matches} {history})"
-        return await facts_of(await (await self._execute(query, ended_after=ended_after, **names)).fetchall())
+        rows = await (await self._execute(query, ended_after=ended_after, **names)).fetchall()
+        return await facts_of(rows, self._cipher)
 
     async def write(self, changes: Changes, now: datetime) -> Changes:
         """Write what was decided. Returns it as it now stands in the ledger."""
@@ -88,21 +88,22 @@ class Transaction:
         return Changes(added, changes.reinforced, retired)
 
     async def add(self, facts: Sequence[Fact]) -> None:
-        await self._execute_each(INSERT, [row_of_fact(fact) for fact in facts])
+        await self._execute_each(INSERT, [row_of_fact(fact, self._owner, self._cipher) for fact in facts])
 
     async def retire(self, facts: Sequence[Fact]) -> None:
         query = """update memory.facts set retired_at = %(retired_at)s, retired_reason = %(retired_reason)s,
             successor = %(successor)s, ended_at = %(ended_at)s, rolled_back_at = %(rolled_back_at)s,
             retired_thread_id = %(retired_thread_id)s, retired_message_id = %(retired_message_id)s
             where owner = %(owner)s and id = %(id)s"""
-        await self._execute_each(query, [row_of_fact(fact) for fact in facts])
+        await self._execute_each(query, [row_of_fact(fact, self._owner, self._cipher) for fact in facts])
         if facts:  # whether they are over is no question any more
             await self.remove_held(ids=[fact.id for fact in facts])
 
     async def hold(self, items: Sequence[Held], days: int) -> None:
         """Keep what is doubtful apart from the facts for so many days, unless it waits already. Remove what has lapsed,
         of all users."""
-        await self._execute_each(ADD_HELD, [{**row_of_held(held), "days": days} for held in items])
+        rows = [row_of_held(held, self._owner, self._cipher) for held in items]
+        await self._execute_each(ADD_HELD, [{**row, "days": days} for row in rows])
         await self._connection.execute(REMOVE_LAPSED)
 
     async def take_held(self, ids: Collection[str]) -> list[Held]:
@@ -133,7 +134,8 @@ class Transaction:
 
     async def everything(self) -> tuple[list[Fact], dict[str, list[Repeat]], list[Held]]:
         """Every fact there ever was, oldest first, the times that each was said again, and what is held back."""
-        facts = await facts_of(await (await self._execute(f"{SELECT} order by number")).fetchall())
+        rows = await (await self._execute(f"{SELECT} order by number")).fetchall()
+        facts = await facts_of(rows, self._cipher)
         held = [held_of_row(row) async for row in await self._execute(HELD)]
         return facts, repeats_of(await (await self._execute(REPEATS)).fetchall()), held
 
@@ -157,6 +159,13 @@ class Transaction:
         """What was forgotten since, as `memory.ledger.rows` names it."""
         query = "select what from memory.forgotten where owner = %(owner)s and forgotten_at >= %(moment)s"
         return {row["what"] async for row in await self._execute(query, moment=moment)}
+
+    def names_of(self, fact: Fact) -> set[str]:
+        """What `forgotten_since` names if the fact, or one of the same words, was forgotten."""
+        return {forgotten_category(fact.category), *map(forgotten_digest, self._digests([fact.text]))}
+
+    def _digests(self, texts: Iterable[str]) -> list[str]:
+        return [digest for text in texts for digest in self._cipher.digests(self._owner, text)]
 
     async def mark_extracted(self, sources: Sequence[Source]) -> set[Source]:
         """Mark messages as extracted. Returns the new ones."""
@@ -200,7 +209,7 @@ class Transaction:
         query = """delete from memory.facts where owner = %(owner)s
             and (category = %(category)s or thread_id = any(%(threads)s) or coalesce(restores, id) in
                 (select coalesce(restores, id) from memory.facts where owner = %(owner)s and id = any(%(ids)s)))
-            returning id, digest"""
+            returning id, digest, text, key_id"""
         rows = await (await self._execute(query, ids=ids, category=category, threads=stored)).fetchall()
         erased = [row["id"] for row in rows]
         of_erased = "where owner = %(owner)s and successor = any(%(erased)s)"
@@ -212,6 +221,7 @@ class Transaction:
             where owner = %(owner)s and retired_thread_id = any(%(threads)s)"""
         await self._execute(query, threads=stored)
         digests = [row["digest"] for row in rows] if ids else []
+        digests += self._digests(row["text"] for row in rows if ids and row["key_id"] is None)
         held = await self.remove_held(ids=erased, category=category, threads=stored, digests=digests)
         names = [*map(forgotten_digest, digests)]
         names += [forgotten_category(category)] if category else []

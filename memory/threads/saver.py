@@ -4,20 +4,24 @@ It uses private parts of LangGraph's: pyproject.toml pins the minor version, and
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint import base
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde.base import CipherProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from memory.errors import BadInput
+from memory.ledger.encrypt import Progress, rewrite
 from memory.ledger.locks import ANSWER_TIMEOUT, NoAnswer
 from memory.ledger.pool import Pool
 from memory.ledger.rows import forgotten_thread
@@ -31,6 +35,7 @@ AFTER_REPLY = "__pregel_after_reply"  # key in a run's `configurable`: its After
 LAST_CALL = 0.5  # seconds that each call has, even after the end of what follows a reply
 RESERVED_CONNECTIONS = 2  # of the pool, which the saver leaves to the run locks and the ledger
 SET_KEY = "set the key that it was saved with."
+ENCRYPTED = "aes"  # what LangGraph's cipher calls itself
 # A blob stays while a checkpoint that is not deleted refers to it: an earlier one, or a fork of it.
 DELETE_FOR_RUNS = """
 with deleted as (
@@ -64,8 +69,11 @@ class ThreadSaver(AsyncPostgresSaver):
     With a key, messages, summaries and tasks are encrypted (AES-EAX), but not ids, nor a run's context and config.
     """
 
-    def __init__(self, pool: Pool, key: SecretStr | None = None) -> None:
-        super().__init__(pool, serde=ThreadSerializer(key))
+    serde: "ThreadSerializer"
+
+    def __init__(self, pool: Pool, key: SecretStr | None = None, *old_keys: SecretStr) -> None:
+        """Saves with `key`; what was saved with an old one can be read."""
+        super().__init__(pool, serde=ThreadSerializer(key, *old_keys))
         self.pool = pool
         # In place of LangGraph's lock: each call has a connection of its own, and may wait for it without a time limit.
         slots = asyncio.Semaphore(max(pool.max_size - RESERVED_CONNECTIONS, 1))
@@ -158,26 +166,62 @@ async def _in_time(config: RunnableConfig, work: Coroutine[Any, Any, T]) -> T:
 
 
 class ThreadSerializer(JsonPlusSerializer):
-    """LangGraph's serializer, which encrypts with a key. Values that were saved before there was one can be read."""
+    """LangGraph's serializer, which encrypts with a key. Values that were saved before there was one can be read, and
+    those that were saved with an old one."""
 
-    def __init__(self, key: SecretStr | None) -> None:
+    def __init__(self, key: SecretStr | None, *old: SecretStr) -> None:
         super().__init__()
-        aes = key and EncryptedSerializer.from_pycryptodome_aes(key=key.get_secret_value().encode())
-        self._cipher = aes.cipher if aes else None
+        self._ciphers, self._encrypts = [_cipher(secret) for secret in (key, *old) if secret], key is not None
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
-        kind, data = super().dumps_typed(obj)
-        if self._cipher is None:
-            return kind, data
-        cipher, data = self._cipher.encrypt(data)
-        return f"{kind}+{cipher}", data
+        return self._encrypted(*super().dumps_typed(obj))
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        (kind, _, cipher), value = data[0].partition("+"), data[1]
-        if cipher and self._cipher is None:
-            raise BadInput(f"The thread was saved encrypted, and LANGGRAPH_AES_KEY is empty: {SET_KEY}")
+        return super().loads_typed(self._decrypted(*data))
+
+    def rewritten(self, row: DictRow) -> Mapping[str, object] | None:
+        """The type and the blob of a saved value as they would be saved now; None if they are."""
+        if row["blob"] is None or self._is_current(row["type"], row["blob"]):
+            return None
+        kind, blob = self._encrypted(*self._decrypted(row["type"], row["blob"]))
+        return {"type": kind, "blob": blob}
+
+    def _is_current(self, kind: str, value: bytes) -> bool:
+        if "+" not in kind or not self._encrypts:
+            return "+" not in kind and not self._encrypts
         try:
-            decrypted = self._cipher.decrypt(cipher, value) if cipher and self._cipher else value
-        except ValueError as error:
-            raise BadInput(f"The thread was saved with another key than LANGGRAPH_AES_KEY is now: {SET_KEY}") from error
-        return super().loads_typed((kind, decrypted))
+            self._ciphers[0].decrypt(ENCRYPTED, value)
+        except ValueError:
+            return False
+        return True
+
+    def _encrypted(self, kind: str, data: bytes) -> tuple[str, bytes]:
+        if not self._encrypts:
+            return kind, data
+        cipher, data = self._ciphers[0].encrypt(data)
+        return f"{kind}+{cipher}", data
+
+    def _decrypted(self, kind: str, value: bytes) -> tuple[str, bytes]:
+        kind, _, encrypted = kind.partition("+")
+        if not encrypted:
+            return kind, value
+        for cipher in self._ciphers:
+            with suppress(ValueError):
+                return kind, cipher.decrypt(encrypted, value)
+        problem = (
+            "another key than LANGGRAPH_AES_KEY is now" if self._ciphers else "a key, and LANGGRAPH_AES_KEY is empty"
+        )
+        raise BadInput(f"The thread was saved with {problem}: {SET_KEY}")
+
+
+def _cipher(key: SecretStr) -> CipherProtocol:
+    return EncryptedSerializer.from_pycryptodome_aes(key=key.get_secret_value().encode()).cipher
+
+
+async def encrypt_threads(saver: ThreadSaver, progress: Progress) -> int:
+    """Encrypt what is saved of threads with the saver's key or, if it has none, decrypt it. Returns how many rows."""
+    columns, change, place = ("type", "blob"), saver.serde.rewritten, ("thread_id", "checkpoint_ns")
+    writes = (*place, "checkpoint_id", "task_id", "idx")
+    changed = await rewrite(saver.pool, "checkpoint_writes", writes, columns, change, progress)
+    blobs = (*place, "channel", "version")
+    return changed + await rewrite(saver.pool, "checkpoint_blobs", blobs, columns, change, progress)

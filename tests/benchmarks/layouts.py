@@ -75,21 +75,22 @@ async def fill_ledger(store: FactStore, page: Sequence[Person]) -> None:
     """Write the facts and vectors of these users to the ledger, from which recall loads them."""
     async with store.pool.connection() as connection, connection.transaction():
         await connection.execute("set local session_replication_role = replica")  # no triggers: nothing is queued
-        cursor = connection.cursor()
+        cursor, cipher = connection.cursor(), store.pool.cipher
         await cursor.executemany(
             "insert into memory.users (owner, user_id) values (%s, %s)",
             [(owner_key(person.user_id), person.user_id) for person in page],
         )
         for person in page:
-            await Transaction(connection, owner_key(person.user_id)).add(person.facts)
+            await Transaction(connection, owner_key(person.user_id), cipher).add(person.facts)
         async with cursor.copy(
-            "copy memory.vectors (owner, embedder, fact_id, vector) from stdin (format binary)"
+            "copy memory.vectors (owner, embedder, fact_id, vector, key_id) from stdin (format binary)"
         ) as copy:
-            copy.set_types(["text", "text", "text", "bytea"])
+            copy.set_types(["text", "text", "text", "bytea", "text"])
             for person in page:
                 owner = owner_key(person.user_id)
                 for fact, vector in zip(person.facts, person.vectors, strict=True):
-                    await copy.write_row((owner, store.embedder.name, fact.id, bytes_of(vector)))
+                    encrypted = cipher.encrypt(owner, bytes_of(vector))
+                    await copy.write_row((owner, store.embedder.name, fact.id, encrypted, cipher.key_id))
 
 
 async def fill_index(index: Index, page: Sequence[Person]) -> None:

@@ -40,7 +40,7 @@ def run(environment: dict[str, str], user: str) -> Run:
     def invoke(
         *arguments: str, typed: str | bytes | None = None, as_user: str | None = None, **settings: str
     ) -> Outcome:
-        for_everybody = arguments[:1] in (("doctor",), ("migrate",), ("reindex",))
+        for_everybody = arguments[:1] in (("doctor",), ("encrypt",), ("migrate",), ("reindex",))
         who = () if for_everybody else ("--user", user if as_user is None else as_user)
         result = CliRunner().invoke(app, [*arguments, *who], input=typed, env=settings)
         if result.exception and not isinstance(result.exception, SystemExit):

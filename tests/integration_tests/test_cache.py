@@ -13,6 +13,7 @@ from memory.index.chroma import ChromaIndex
 from memory.index.queue import IndexQueue
 from memory.items.item import facts_namespace
 from memory.items.store import FactStore
+from memory.ledger.cipher import Cipher
 from memory.ledger.rows import facts_of
 from memory.recall.cache import FactCache
 from memory.recall.table import Table
@@ -102,9 +103,9 @@ async def test_only_new_facts_are_read_from_the_ledger(
 ) -> None:
     read: list[int] = []
 
-    async def count(rows: Sequence[DictRow]) -> list[Fact]:
+    async def count(rows: Sequence[DictRow], cipher: Cipher) -> list[Fact]:
         read.append(len(rows))
-        return await facts_of(rows)
+        return await facts_of(rows, cipher)
 
     monkeypatch.setattr("memory.ledger.ledger.facts_of", count)
     for number, city in enumerate(CITIES):

@@ -10,6 +10,7 @@ from memory.errors import BadInput
 from memory.facts.fact import Fact, Source, utc_now
 from memory.items.store import FactStore
 from memory.learn.verbatim import Memory
+from memory.ledger.cipher import Cipher
 from memory.ledger.rows import facts_of
 from memory.user_memory import UserMemory
 
@@ -47,9 +48,9 @@ async def test_remembering_one_text_reads_no_other(
     await memory.remember_all([Memory(f"Move {number} was good") for number in range(50)])
     read: list[int] = []
 
-    async def count(rows: Sequence[DictRow]) -> list[Fact]:
+    async def count(rows: Sequence[DictRow], cipher: Cipher) -> list[Fact]:
         read.append(len(rows))
-        return await facts_of(rows)
+        return await facts_of(rows, cipher)
 
     monkeypatch.setattr("memory.ledger.transaction.facts_of", count)
     assert await memory.remember("Move 50 was good") == 1

@@ -1,0 +1,75 @@
+"""Which keys the facts of a database are encrypted with, and encrypting them with another one."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from psycopg.rows import DictRow
+
+from memory.errors import BadInput
+from memory.ledger.cipher import wrong_key
+from memory.ledger.pool import Pool
+from memory.ledger.rows import said_columns, said_of_row, vector_of_row
+
+PAGE = 200  # rows that are read and written in one transaction
+# Each key once, with one look into the index for each.
+KEYS = """with recursive keys as (
+        select min(key_id) as key_id from memory.facts
+        union all select (select min(f.key_id) from memory.facts f where f.key_id > k.key_id) from keys k
+        where k.key_id is not null
+    ) select key_id from keys where key_id is not null"""
+
+Progress = Callable[[int, int], None]  # called with (done, total), in rows of a table
+Rewrite = Callable[[DictRow], Mapping[str, object] | None]  # from a row to its new values, or None if it stays
+
+
+async def check_keys(pool: Pool) -> None:
+    """Raises BadInput if facts are encrypted with a key that is not here."""
+    async with pool.connection() as connection:
+        used = {row["key_id"] async for row in await connection.execute(KEYS)}
+    if not used.issubset(pool.cipher.key_ids):
+        raise BadInput(wrong_key(pool.cipher.key_id))
+
+
+async def encrypt_facts(pool: Pool, progress: Progress) -> int:
+    """Encrypt facts and vectors with the pool's key or, if it has none, decrypt them. Returns how many rows were
+    changed. The facts come last, so that `check_keys` demands the old key until all is done."""
+    cipher = pool.cipher
+
+    def vector(row: DictRow) -> Mapping[str, object] | None:
+        if row["key_id"] == cipher.key_id:
+            return None
+        decrypted = vector_of_row({**row, "vector_key": row["key_id"]}, cipher)
+        return {"vector": cipher.encrypt(row["owner"], decrypted), "key_id": cipher.key_id}
+
+    def fact(row: DictRow) -> Mapping[str, object] | None:
+        if row["key_id"] == cipher.key_id:
+            return None
+        hashed = cipher.decrypt(row["owner"], row["key_id"], row["stems"])
+        return said_columns(row["owner"], said_of_row(row, cipher), hashed, cipher)
+
+    vectors = await rewrite(
+        pool, "memory.vectors", ("owner", "embedder", "fact_id"), ("vector", "key_id"), vector, progress
+    )
+    said = ("text", "quote", "previous", "digest", "stems", "encrypted", "key_id")
+    return vectors + await rewrite(pool, "memory.facts", ("owner", "id"), said, fact, progress)
+
+
+async def rewrite(
+    pool: Pool, table: str, keys: Sequence[str], columns: Sequence[str], change: Rewrite, progress: Progress
+) -> int:
+    """Change these columns of rows of a table with this primary key, page by page. Returns how many were changed."""
+    names, values = ", ".join(keys), ", ".join(f"%({key})s" for key in keys)
+    page_after = f"select {names}, {', '.join(columns)} from {table} {{where}} order by {names} limit {PAGE} for update"
+    store = f"update {table} set {', '.join(f'{c} = %({c})s' for c in columns)} where ({names}) = ({values})"
+    query, last, done, changed = page_after.format(where=""), DictRow(), 0, 0
+    async with pool.connection() as connection:
+        (count,) = await (await connection.execute(f"select count(*) as total from {table}")).fetchall()
+        while True:
+            async with connection.transaction():
+                rows = await (await connection.execute(query, last)).fetchall()
+                new = [{**row, **other} for row in rows if (other := change(row))]
+                await connection.cursor().executemany(store, new)
+            done, changed = done + len(rows), changed + len(new)
+            progress(done, max(done, count["total"]))
+            if len(rows) < PAGE:
+                return changed
+            query, last = page_after.format(where=f"where ({names}) > ({values})"), rows[-1]
