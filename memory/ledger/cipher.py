@@ -67,7 +67,7 @@ class Cipher:
 def wrong_key(key_id: str | None) -> str:
     """The message for facts that are encrypted with a key that is not here; `key_id` is of the one that is."""
     now = "another one" if key_id else "empty"
-    fix = "set the key that they were saved with. To change it, see `python -m agent encrypt --help`."
+    fix = "set the key that they were saved with, or name it in `python -m agent encrypt --old-key-from`."
     return f"Facts are encrypted with a key, and LANGGRAPH_AES_KEY is {now}: {fix}"
 
 
