@@ -9,7 +9,7 @@ from memory.ledger.cipher import wrong_key
 from memory.ledger.pool import Pool
 from memory.ledger.rows import said_columns, said_of_row, vector_of_row
 
-PAGE = 200  # rows that are read and written in one transaction
+PAGE = 50  # rows that are read and written in one transaction
 # Each key once, with one look into the index for each.
 KEYS = """with recursive keys as (
         select min(key_id) as key_id from memory.facts

@@ -108,6 +108,12 @@ async def test_search_finds_the_same_with_and_without_a_key(
         before = await rows(encrypted, "select vector from memory.vectors order by fact_id")
         await reindex(store, store.embedder)
         assert await rows(encrypted, "select vector from memory.vectors order by fact_id") == before  # none made anew
+        since = utc_now()
+        await put(store, user, "home", "Lives in Rome", attribute="home city", exclusive=True)
+        change = await memory.roll_back(since=since)
+        (austin,), (restored,) = change.replaced, change.restored
+        vectors = await store.ledger.vectors(user, [austin.id, restored.id], store.embedder.name)
+        assert vectors[austin.id] == vectors[restored.id]
 
 
 async def test_no_text_and_no_vector_is_in_the_tables_or_their_files(encrypted: Settings, user: str) -> None:
