@@ -80,8 +80,8 @@ async def encrypt(
         str, typer.Option(metavar="VARIABLE", help="The environment variable that holds the key that was set before.")
     ] = "",
 ) -> None:
-    """Encrypt facts and threads that are already saved with LANGGRAPH_AES_KEY; if it is empty, decrypt what is
-    encrypted with the old key. Stop the servers first. An interrupted run, called again, continues."""
+    """Encrypt what is already saved. Facts and threads are then encrypted with LANGGRAPH_AES_KEY or, if that is empty,
+    not at all. Stop the servers first. An interrupted run, called again, continues."""
     from pydantic import SecretStr
 
     from agent.settings import key_problem
