@@ -138,7 +138,9 @@ class Learner:
             )
             new = [p for p in proposed if p.fact.source in fresh and forgotten.isdisjoint(transaction.names_of(p.fact))]
             retracted, dropped = (retracted, dropped) if fresh else ({}, ())
-            held = [item for item in held if item.source in fresh and forgotten.isdisjoint(transaction.names_of(item.fact))]
+            held = [
+                item for item in held if item.source in fresh and forgotten.isdisjoint(transaction.names_of(item.fact))
+            ]
             decided = await decide(transaction, new, retracted, now)
             changes = Changes(held=(*held, *decided.held), dropped=dropped) + await transaction.write(decided, now)
             await transaction.hold(changes.held, self.held_days)

@@ -1,13 +1,14 @@
 """Which keys the facts of a database are encrypted with, and encrypting them with another one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from psycopg.rows import DictRow
 
 from memory.errors import BadInput
 from memory.ledger.cipher import wrong_key
 from memory.ledger.pool import Pool
-from memory.ledger.rows import said_columns, said_of_row, vector_of_row
+from memory.ledger.rows import held_of_row, row_of_held, said_columns, said_of_row, vector_of_row
 
 PAGE = 50  # rows that are read and written in one transaction
 # Each key once, with one look into the index for each.
@@ -30,27 +31,34 @@ async def check_keys(pool: Pool) -> None:
 
 
 async def encrypt_facts(pool: Pool, progress: Progress) -> int:
-    """Encrypt facts and vectors with the pool's key or, if it has none, decrypt them. Returns how many rows were
-    changed. The facts come last, so that `check_keys` demands the old key until all is done."""
+    """Encrypt vectors, held items and facts with the pool's key or, if it has none, decrypt them. Returns how many rows
+    were changed. The facts come last, so that `check_keys` demands the old key until all is done."""
     cipher = pool.cipher
 
-    def vector(row: DictRow) -> Mapping[str, object] | None:
-        if row["key_id"] == cipher.key_id:
-            return None
+    def vector(row: DictRow) -> Mapping[str, object]:
         decrypted = vector_of_row({**row, "vector_key": row["key_id"]}, cipher)
         return {"vector": cipher.encrypt(row["owner"], decrypted), "key_id": cipher.key_id}
 
-    def fact(row: DictRow) -> Mapping[str, object] | None:
-        if row["key_id"] == cipher.key_id:
-            return None
+    def held(row: DictRow) -> Mapping[str, object]:
+        return row_of_held(held_of_row(row, cipher), row["owner"], cipher)
+
+    def fact(row: DictRow) -> Mapping[str, object]:
         hashed = cipher.decrypt(row["owner"], row["key_id"], row["stems"])
         return said_columns(row["owner"], said_of_row(row, cipher), hashed, cipher)
 
-    vectors = await rewrite(
-        pool, "memory.vectors", ("owner", "embedder", "fact_id"), ("vector", "key_id"), vector, progress
-    )
-    said = ("text", "quote", "previous", "digest", "stems", "encrypted", "key_id")
-    return vectors + await rewrite(pool, "memory.facts", ("owner", "id"), said, fact, progress)
+    changed, said = 0, ("text", "quote", "previous", "digest", "stems", "encrypted")
+    for table, keys, columns, change in (
+        ("memory.vectors", ("owner", "embedder", "fact_id"), ("vector",), vector),
+        ("memory.held", ("owner", "id"), ("item", "digest"), held),
+        ("memory.facts", ("owner", "id"), said, fact),
+    ):
+        unless_current = partial(_unless_current, cipher.key_id, change)
+        changed += await rewrite(pool, table, keys, (*columns, "key_id"), unless_current, progress)
+    return changed
+
+
+def _unless_current(key_id: str | None, change: Rewrite, row: DictRow) -> Mapping[str, object] | None:
+    return None if row["key_id"] == key_id else change(row)
 
 
 async def rewrite(

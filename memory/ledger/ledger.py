@@ -240,7 +240,7 @@ class Ledger:
 
     async def held(self, user_id: str) -> list[Held]:
         """What is held back, the oldest first."""
-        items = map(held_of_row, await self._rows(HELD, user_id))
+        items = [held_of_row(row, self._cipher) for row in await self._rows(HELD, user_id)]
         return sorted(items, key=lambda item: (item.held_at, item.id))
 
     async def extracted_messages(self, user_id: str) -> list[Source]:

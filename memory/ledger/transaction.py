@@ -33,7 +33,7 @@ ADD_REPEAT = """insert into memory.reinforcements
     (owner, fact_id, thread_id, message_id, observed_at, rolled_back_at)
     values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s, %(rolled_back_at)s) on conflict do nothing"""
 ADD_HELD = """insert into memory.held values (%(owner)s, %(id)s, %(item)s, %(thread)s, %(category)s, %(digest)s,
-    %(successor)s, now() + make_interval(days => %(days)s)) on conflict do nothing"""
+    %(successor)s, now() + make_interval(days => %(days)s), %(key_id)s) on conflict do nothing"""
 REMOVE_LAPSED = """delete from memory.held where (owner, id) in
     (select owner, id from memory.held where lapses_at < now() for update skip locked)"""
 COPIED = {  # from a fact to the one that restores it: table -> columns, besides the owner and the fact's id
@@ -109,9 +109,9 @@ class Transaction:
     async def take_held(self, ids: Collection[str]) -> list[Held]:
         """Remove these held items, and return them in this order. Raises BadInput if one of them is not there."""
         query = """delete from memory.held
-            where owner = %(owner)s and id = any(%(ids)s) and lapses_at >= now() returning item"""
+            where owner = %(owner)s and id = any(%(ids)s) and lapses_at >= now() returning owner, item, key_id"""
         found = await self._execute(query, ids=[*filter(is_storable, ids)])
-        held = {item.id: item for item in [held_of_row(row) async for row in found]}
+        held = {item.id: item for item in [held_of_row(row, self._cipher) async for row in found]}
         if unknown := [item_id for item_id in ids if item_id not in held]:
             why = "it was kept or dropped before, or has lapsed"
             raise BadInput(f"Nothing that is held back has the id {quoted(unknown[0])}: {why}. `held` lists what is.")
@@ -136,7 +136,7 @@ class Transaction:
         """Every fact there ever was, oldest first, the times that each was said again, and what is held back."""
         rows = await (await self._execute(f"{SELECT} order by number")).fetchall()
         facts = await facts_of(rows, self._cipher)
-        held = [held_of_row(row) async for row in await self._execute(HELD)]
+        held = [held_of_row(row, self._cipher) async for row in await self._execute(HELD)]
         return facts, repeats_of(await (await self._execute(REPEATS)).fetchall()), held
 
     async def roll_back(self, change: RollBack, now: datetime) -> None:

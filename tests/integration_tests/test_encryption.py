@@ -15,6 +15,7 @@ from agent.settings import Settings
 from graphs.chat import builder
 from memory.embedded.connect import Addresses
 from memory.errors import BadInput
+from memory.facts.changes import Held
 from memory.facts.fact import Source, owner_key, utc_now
 from memory.facts.portable import dump
 from memory.facts.text import hashes
@@ -68,6 +69,13 @@ def use_hashed_words(store: FactStore) -> None:
     store.use_index(IndexQueue(store.pool, store.queue.index, Embedder("local", HashedWords)))
 
 
+async def hold(store: FactStore, user: str, text: str) -> None:
+    """Hold a fact back."""
+    fact = fact_of_text(user, Memory(text, source=Source(thread_id="t", message_id="h")), utc_now())
+    async with store.ledger.transaction(user) as transaction:
+        await transaction.hold([Held(fact=fact, reason="not certain", quote=text, held_at=utc_now())], days=1)
+
+
 async def answers(store: FactStore, user: str) -> list[object]:
     """What recall and search find, with scores: first of cached facts, then by stems in the ledger and the index."""
     memory, found = UserMemory(store, user), list[object]()
@@ -117,13 +125,14 @@ async def test_search_finds_the_same_with_and_without_a_key(
 
 
 async def test_no_text_and_no_vector_is_in_the_tables_or_their_files(encrypted: Settings, user: str) -> None:
-    text, quote, previous, item, forgotten = (new_token() for _ in range(5))
+    text, quote, previous, held, item, forgotten = (new_token() for _ in range(6))
     async with open_store(encrypted) as store:
         memory = UserMemory(store, user)
         source = Source(thread_id="t", message_id="m", previous=(f"Do you collect {previous}?",))
         await memory.remember_all([Memory(f"Likes {text}", None, "user", source), Memory(f"Likes {forgotten}")])
         await put(store, user, "home", "Lives there", quote=f"It is {quote}")
         await store.aput(("users", user), "note", {"text": item})
+        await hold(store, user, f"Likes {held}")
         first = next(fact for fact in await memory.all() if text in fact.text)
         for stems, digest, fact_id in await rows(encrypted, "select stems, digest, id from memory.facts"):
             assert hashes([text]).tobytes() not in stems
@@ -151,7 +160,10 @@ async def test_facts_in_the_clear_are_known_beside_encrypted_ones(plain: Setting
         assert texts(await memory.current()) == ["Likes plums", "likes green tea.", "Likes rye bread"]
         assert [hit.fact.text for hit in await memory.search("rye plums", 2)] == ["Likes plums", "Likes rye bread"]
         before = utc_now()
-        await memory.forget(fact=plums.id)
+        await hold(store, user, "Likes plums")
+        assert texts(item.fact for item in await memory.held()) == ["Likes plums"]
+        await memory.forget(fact=plums.id)  # and what is held back in the same words
+        assert await memory.held() == []
         async with store.ledger.transaction(user) as transaction:
             assert transaction.names_of(plums) & await transaction.forgotten_since(before)
 
@@ -211,17 +223,18 @@ async def test_an_interrupted_change_of_the_key_continues(
     new, shown = with_key(encrypted, NEW_KEY), list[int]()
     async with open_store(encrypted) as store:
         await UserMemory(store, user).remember_all([Memory(f"Likes tea number {n}") for n in range(5)])
+        await hold(store, user, "Likes plums")
         expected = [line async for line in UserMemory(store, user).export()]
 
     def interrupt(done: int, total: int) -> None:
         shown.append(done)
-        if len(shown) == 4:  # after all vectors and the first two facts
+        if len(shown) == 5:  # after all vectors, held items and the first two facts
             raise KeyboardInterrupt
 
     async with open_services(new, old_keys=[KEY]) as services:
         with pytest.raises(KeyboardInterrupt):
             await encrypt.encrypt_facts(services.pool, interrupt)
-        assert shown == [2, 4, 5, 2]
+        assert shown == [2, 4, 5, 1, 2]
     with pytest.raises(BadInput, match="is another one"):
         async with open_services(new):
             pass

@@ -3,6 +3,7 @@
 alter table memory.facts add column encrypted bytea, add column key_id text;
 alter table memory.facts alter encrypted set statistics 0;
 alter table memory.vectors add column key_id text;  -- the vector is encrypted in place
+alter table memory.held add column key_id text;     -- the item is encrypted, and in base64
 create index facts_keys on memory.facts (key_id) where key_id is not null;
 
 -- As before; and a fact may be encrypted with another key, which changes nothing that it says.
