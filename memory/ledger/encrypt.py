@@ -49,7 +49,7 @@ async def encrypt_facts(pool: Pool, progress: Progress) -> int:
     changed, said = 0, ("text", "quote", "previous", "digest", "stems", "encrypted")
     for table, keys, columns, change in (
         ("memory.vectors", ("owner", "embedder", "fact_id"), ("vector",), vector),
-        ("memory.held", ("owner", "id"), ("item", "digest"), held),
+        ("memory.held", ("owner", "id"), ("item", "digest", "encrypted"), held),
         ("memory.facts", ("owner", "id"), said, fact),
     ):
         unless_current = partial(_unless_current, cipher.key_id, change)

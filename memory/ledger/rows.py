@@ -1,7 +1,6 @@
 """Facts as rows of memory.facts, and back."""
 
 import asyncio
-import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ INSERT = f"""insert into memory.facts (owner, digest, stems, {", ".join(COLUMNS)
     values (%(owner)s, %(digest)s, %(stems)s, {", ".join(f"%({column})s" for column in COLUMNS)})"""
 REPEATS = """select fact_id, observed_at, thread_id, message_id, recorded_at, rolled_back_at
     from memory.reinforcements where owner = %(owner)s order by fact_id, observed_at, thread_id, message_id"""
-HELD = "select owner, item, key_id from memory.held where owner = %(owner)s and lapses_at >= now()"
+HELD = "select owner, item, encrypted, key_id from memory.held where owner = %(owner)s and lapses_at >= now()"
 ROWS_PER_SLICE = 25  # rows to work on before other tasks get a turn: about a millisecond's worth
 MAX_ID = 255  # characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash
 
@@ -98,18 +97,17 @@ def fact_of_row(row: Mapping[str, Any], cipher: Cipher) -> Fact:
 
 
 def row_of_held(held: Held, owner: str, cipher: Cipher) -> dict[str, object]:
-    fact, item = held.fact, held.model_dump_json()
-    if cipher.key_id:
-        item = base64.b64encode(cipher.encrypt(owner, item.encode())).decode()
-    columns = {"id": held.id, "item": item, "key_id": cipher.key_id, "digest": cipher.digests(owner, fact.text)[0]}
-    thread = stored_id(held.source.thread_id)
-    return {**columns, "thread": thread, "category": fact.category, "successor": fact.successor}
+    fact, thread, item = held.fact, stored_id(held.source.thread_id), held.model_dump_json()
+    columns = {"id": held.id, "thread": thread, "category": fact.category, "successor": fact.successor}
+    columns |= {"digest": cipher.digests(owner, fact.text)[0], "key_id": cipher.key_id}
+    if cipher.key_id is None:
+        return {**columns, "item": item, "encrypted": None}
+    return {**columns, "item": "", "encrypted": cipher.encrypt(owner, item.encode())}
 
 
 def held_of_row(row: Mapping[str, Any], cipher: Cipher) -> Held:
-    item = row["item"]
-    if row["key_id"]:
-        item = cipher.decrypt(row["owner"], row["key_id"], base64.b64decode(item))
+    encrypted = row["key_id"] is not None
+    item = cipher.decrypt(row["owner"], row["key_id"], row["encrypted"]) if encrypted else row["item"]
     return Held.model_validate_json(item)
 
 

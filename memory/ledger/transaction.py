@@ -33,7 +33,7 @@ ADD_REPEAT = """insert into memory.reinforcements
     (owner, fact_id, thread_id, message_id, observed_at, rolled_back_at)
     values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s, %(rolled_back_at)s) on conflict do nothing"""
 ADD_HELD = """insert into memory.held values (%(owner)s, %(id)s, %(item)s, %(thread)s, %(category)s, %(digest)s,
-    %(successor)s, now() + make_interval(days => %(days)s), %(key_id)s) on conflict do nothing"""
+    %(successor)s, now() + make_interval(days => %(days)s), %(encrypted)s, %(key_id)s) on conflict do nothing"""
 REMOVE_LAPSED = """delete from memory.held where (owner, id) in
     (select owner, id from memory.held where lapses_at < now() for update skip locked)"""
 COPIED = {  # from a fact to the one that restores it: table -> columns, besides the owner and the fact's id
@@ -108,8 +108,8 @@ class Transaction:
 
     async def take_held(self, ids: Collection[str]) -> list[Held]:
         """Remove these held items, and return them in this order. Raises BadInput if one of them is not there."""
-        query = """delete from memory.held
-            where owner = %(owner)s and id = any(%(ids)s) and lapses_at >= now() returning owner, item, key_id"""
+        query = """delete from memory.held where owner = %(owner)s and id = any(%(ids)s) and lapses_at >= now()
+            returning owner, item, encrypted, key_id"""
         found = await self._execute(query, ids=[*filter(is_storable, ids)])
         held = {item.id: item for item in [held_of_row(row, self._cipher) async for row in found]}
         if unknown := [item_id for item_id in ids if item_id not in held]:

@@ -1,9 +1,10 @@
 -- With a key, a fact's text, quote and previous messages are in `encrypted`, and empty in their own columns; its stems
 -- are encrypted in place, and its digest is made with the key. `key_id` names the key; it is null for a row in the clear.
 alter table memory.facts add column encrypted bytea, add column key_id text;
-alter table memory.facts alter encrypted set statistics 0;
+alter table memory.held add column encrypted bytea, add column key_id text;  -- likewise for the item
 alter table memory.vectors add column key_id text;  -- the vector is encrypted in place
-alter table memory.held add column key_id text;     -- the item is encrypted, and in base64
+alter table memory.facts alter encrypted set statistics 0;
+alter table memory.held alter encrypted set statistics 0;
 create index facts_keys on memory.facts (key_id) where key_id is not null;
 
 -- As before; and a fact may be encrypted with another key, which changes nothing that it says.
