@@ -95,7 +95,7 @@ class Services:
         return partial(discard_chroma, self.settings.data_dir) if embedded else None
 
     async def encrypt(self, progress: Progress) -> int:
-        """Encrypt threads, vectors and facts as LANGGRAPH_AES_KEY says. Returns how many rows were changed."""
+        """Encrypt threads and facts as LANGGRAPH_AES_KEY says. Returns how many rows were changed."""
         from memory.threads.saver import encrypt_threads
 
         return await encrypt_threads(self.saver, progress) + await encrypt_facts(self.pool, progress)
