@@ -62,10 +62,6 @@ class UserMemory:
         )
 
     @property
-    def _seed(self) -> str:
-        return self._parts.pool.cipher.seed(self.user_id)
-
-    @property
     def _searcher(self) -> Searcher:
         return self._parts.searcher(self.user_id)
 
@@ -146,7 +142,8 @@ class UserMemory:
         expect(str, thread_id=thread_id)
         now = utc_now()
         said_at = min(_checked(at), now) if at is not None else now.astimezone(zone)
-        return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id, self._seed))
+        seed = self._parts.pool.cipher.seed("")  # the same for all users, to whom an exported memory may be moved
+        return await self.learner.extract_and_learn(utterances_of(content, said_at, thread_id, seed))
 
     async def remember(
         self, text: str, *, at: datetime | None = None, subject: str = "user", source: Source | None = None
@@ -158,8 +155,8 @@ class UserMemory:
         """Keep texts as they are, thousands at once, without a model call, all or none. Returns how many are new. The
         same words about one subject, said again, replace the earlier ones. Raises BadInput."""
         expect(Iterable, memories=memories)
-        now, facts = utc_now(), dict[str, Fact]()
-        for number, fact in enumerate(facts_of_texts(self._seed, memories, now)):
+        now, facts, seed = utc_now(), dict[str, Fact](), self._parts.pool.cipher.seed(self.user_id)
+        for number, fact in enumerate(facts_of_texts(seed, memories, now)):
             facts[fact.id] = fact
             await yield_to_loop(number)
         changes = await writes.restore(self._ledger, self.user_id, [*facts.values()], {}, [], now)

@@ -59,8 +59,8 @@ class Cipher:
         return [digest.hex()[:32] for digest in (keyed + plain if self.key_id else plain + keyed)]
 
     def seed(self, user_id: str) -> str:
-        """What ids of facts and messages are made from in place of the user id (see `fact_id`). With a key, nobody else
-        can compute them for a text that they guess."""
+        """What ids of facts are made from in place of the user id (see `fact_id`), and those of messages, with "". With
+        a key, nobody else can compute them for a text that they guess."""
         return hmac.digest(self._macs[self.key_id], user_id.encode(), "sha256").hex() if self.key_id else user_id
 
 

@@ -4,7 +4,9 @@ import pytest
 from pydantic import SecretStr
 
 from memory.errors import BadInput, Unavailable
+from memory.extraction.utterances import utterances_of
 from memory.ledger.cipher import OVERHEAD, Cipher
+from tests.facts import NOON
 
 KEY, OTHER = SecretStr("0123456789abcdef0123456789abcdef"), SecretStr("fedcba9876543210")
 KEYED, PLAIN = Cipher(KEY), Cipher()
@@ -57,6 +59,8 @@ def test_a_digest_cannot_be_made_without_the_key_and_differs_by_user() -> None:
 def test_ids_are_made_with_the_key() -> None:
     assert PLAIN.seed("ada") == "ada"
     assert len({"ada", KEYED.seed("ada"), KEYED.seed("bob"), Cipher(OTHER).seed("ada")}) == 4
+    guessed, said = (utterances_of("I like tea", NOON, "t", cipher.seed(""))[0] for cipher in (PLAIN, KEYED))
+    assert guessed.source.message_id != said.source.message_id
 
 
 def test_the_key_is_not_shown() -> None:
