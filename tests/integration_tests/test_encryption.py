@@ -21,11 +21,11 @@ from memory.facts.portable import dump
 from memory.facts.text import hashes
 from memory.index.embeddings import Embedder
 from memory.index.queue import IndexQueue, quiet
+from memory.items.store import FactStore
 from memory.learn.verbatim import Memory, fact_of_text
 from memory.ledger import encrypt
 from memory.ledger.cipher import Cipher
 from memory.maintenance import doctor, reindex
-from memory.store import FactStore
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import HashedWords, facts
 from tests.commands import Run
