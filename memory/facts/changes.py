@@ -21,9 +21,7 @@ MAX_DROPPED_TEXT = 200  # characters that are reported of what was dropped
 class Proposal:
     fact: Fact  # may be added
     relations: Mapping[str, RelationKind] = field(default_factory=dict)  # id of a known fact -> how this one relates
-    doubtful: Set[str] = (
-        frozenset()
-    )  # ids of known facts that may be over since this one: both are kept, and it is asked
+    doubtful: Set[str] = frozenset()  # ids of known facts that may be over since this one: it is asked
 
 
 class Reinforcement(NamedTuple):

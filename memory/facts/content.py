@@ -111,6 +111,16 @@ def alike(one: str, other: str) -> bool:
     return 2 * len(pairs & others) >= 0.7 * (len(pairs) + len(others))
 
 
+def holds(text: str, word: str) -> bool:
+    """Whether a text has a form of the word."""
+    return any(alike(word, heard) for heard in content(text))
+
+
+def is_verb(verb: str, word: str) -> bool:
+    """Whether a word is a form of a verb: "lives" and "live", "vive" and "vivo"."""
+    return alike(verb, word) or (verb in LIGHT_VERBS and verb[:3] == word[:3])
+
+
 def _runs(word: str, length: int) -> frozenset[str]:
     return frozenset(word[n : n + length] for n in range(max(len(word) - length + 1, 1)))
 

@@ -33,7 +33,7 @@ USER_NAMES = frozenset({
 SYNONYMS_TEXT = """
 name: full name, first name, given name, real name
 home city: home, city, town, residence, location, city of residence, place of residence, home location,
-    home address city, lives in
+    home address city, lives in, wohnort, ciudad, ville, città, cidade, woonplaats, bostadsort, miasto
 home country: country, country of residence
 origin: hometown, home town, birthplace, place of birth, born in, native city, native country
 employer: company, workplace, place of work, works at, works for, organization, firm
@@ -47,7 +47,7 @@ likes: like, loves, enjoys, interest, interests
 dislikes: dislike, hates
 preference: preferences
 allergy: allergies, food allergy, food allergies, allergen, allergens, intolerance, intolerances, allergie, alergia
-diet: diets, dietary restriction, dietary restrictions, dietary preference, dietary preferences
+diet: diets, dietary restriction, dietary restrictions, dietary preference, dietary preferences, ernährung, dieta
 spoken language: spoken languages, languages spoken, speaks
 language: languages
 tool: tools, software
@@ -84,6 +84,11 @@ def is_exclusive(attribute: str, proposed: bool | None) -> bool:
     """Whether a slot of this attribute holds one value at a time; `proposed` is what a model says, if it says so."""
     usually = (attribute in USUALLY_ONE or attribute.startswith("favorite ")) and proposed is not False
     return attribute in SINGLE_VALUED or usually or bool(proposed and attribute not in MANY_VALUED)
+
+
+def names_of(attribute: str) -> str:
+    """All names of an attribute that a stored fact has: "employer company workplace ..."."""
+    return " ".join([attribute, *(other for other, name in SYNONYMS.items() if name == attribute)])
 
 
 def subject_name(text: str) -> str:

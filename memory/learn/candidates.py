@@ -20,19 +20,18 @@ from memory.facts.changes import (
     Proposal,
     RelationKind,
     TakenBack,
+    retired,
 )
 from memory.facts.content import content
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
 from memory.facts.slots import HARD_LIMITS, USER, attribute_name, is_exclusive, subject_name
-from memory.facts.text import normalize
 from memory.guard.doubts import is_doubtful
 from memory.guard.instructions import is_instruction
 from memory.guard.secrets import SecretKind, secret_in
 from memory.learn.pasted import is_pasted
-from memory.learn.quotes import clauses_around, is_quoted, sentence_around
-from memory.learn.relations import claimed_changes, counted, own_names, says_own_name
-from memory.learn.retractions import names_it, taken_pair, takes_back
-from memory.learn.signs import CHANGE, END, NEGATION, SWITCH
+from memory.learn.quotes import clauses_around, is_quoted, own_names, says_own_name, sentence_around
+from memory.learn.relations import claimed_changes, counted
+from memory.learn.retractions import may_mean_another, names_it, taken_pair, takes_back
 from memory.learn.support import NO_COSINES, Cosines, Pair, begins_with_i, compared, is_supported
 from memory.learn.timing import checked, timing
 
@@ -91,7 +90,9 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
             elif fact := _fact(seed, candidate, said, now, names):
                 proposal = _proposal(fact, candidate, found.known, said.text, cosines)
                 if doubt := doubt_of(candidate, said, proposal, found.known):
-                    relations = proposal.relations
+                    relations = dict(proposal.relations)
+                    if doubt == "would end a hard limit":  # what it is asked about, too
+                        relations |= dict.fromkeys(proposal.doubtful, "replaces")
                     held.append(
                         Held(fact=proposal.fact, reason=doubt, quote=fact.quote, relations=relations, held_at=now)
                     )
@@ -112,7 +113,11 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
         elif not said:
             dropped.append(Dropped(f"taking back: {known.text}", "quote not found"))
         elif takes_back(known, sentence_around(quote, said.text), said.source.thread_id, cosines):
-            retracted[known.id] = TakenBack(said.said_at, said.source)
+            if may_mean_another(known, quote, said.text):
+                over = retired(known, "retracted", said.said_at, by=said.source)
+                held.append(Held(fact=over, reason="not certain", quote=quote, held_at=now))
+            else:
+                retracted[known.id] = TakenBack(said.said_at, said.source)
         else:
             dropped.append(Dropped(f"taking back: {known.text}", "not supported"))
     return Proposed(kept, retracted, held, (*dropped, *[UNREADABLE] * found.extraction.unreadable))
@@ -150,9 +155,8 @@ def doubt_of(candidate: Candidate, said: Utterance, proposal: Proposal, known: S
     """Why what is not rejected is held back until the user decides, or None."""
     if candidate.instruction or reads_as(is_doubtful, candidate, said):
         return "reads like an instruction"
-    replaced = (other for other in known if proposal.relations.get(other.id) == "replaces")
-    claimed = any(other.is_hard_limit for other in replaced) and not _says_end(_around(candidate, said))
-    return "would end a hard limit" if claimed else None
+    doubted = (other for other in known if other.id in proposal.doubtful)
+    return "would end a hard limit" if any(other.is_hard_limit for other in doubted) else None
 
 
 def _is_hard_limit(candidate: Candidate) -> bool:
@@ -199,15 +203,10 @@ def _names(found: Extracted) -> list[frozenset[str]]:
 
 
 def _proposal(fact: Fact, candidate: Candidate, known: Sequence[Fact], message: str, cosines: Cosines) -> Proposal:
-    relations = counted(_claims(candidate, known), fact, known, message, cosines)
+    relations, doubtful = counted(_claims(candidate, known), fact, known, message, cosines)
     if any(other.slot == fact.slot and relations.get(other.id) == "beside" for other in known):
         fact = fact.model_copy(update={"exclusive": False})
-    return Proposal(fact, relations)
-
-
-def _says_end(said: str) -> bool:
-    """Whether the user's words, and not those of the model alone, say that something is over or has changed."""
-    return any(signs.search(normalize(said)) for signs in (END, CHANGE, SWITCH, NEGATION))
+    return Proposal(fact, relations, doubtful)
 
 
 def _claims(candidate: Candidate, known: Sequence[Fact]) -> dict[str, RelationKind]:

@@ -2,40 +2,50 @@
 
 A known fact gives way to one about the same subject if the new text denies it or gives another number, or if the two
 are about one thing and the message shows a change: in so many words, or by naming the old value. `_ends` has all the
-rules. By hand, since no library judges this offline; tests/evals/README.md has the rates.
+rules, and says how sure they are. Where they are not, or the message may be meant in another way (`is_ambiguous`,
+`_is_of_another`), both facts are kept and the user is asked. By hand, since no library judges this offline;
+tests/evals/README.md has the rates.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Literal
 
 from memory.facts.changes import RelationKind
-from memory.facts.content import KANA_AND_HAN, alike, content, words
+from memory.facts.content import KANA_AND_HAN, LIGHT_VERBS, alike, content, holds, is_verb, words
 from memory.facts.fact import Fact
-from memory.facts.slots import MANY_VALUED, SPELLINGS, USER, is_exclusive, subject_name
+from memory.facts.slots import MANY_VALUED, SPELLINGS, USER, is_exclusive, names_of, subject_name
 from memory.facts.text import normalize
-from memory.learn.quotes import sentence_around
+from memory.learn.quotes import clause_of, is_ambiguous, is_of_another
 from memory.learn.signs import (
+    AGAIN,
     ALSO,
     ARTICLES,
     CHANGE,
     COPULAS,
+    CORRECTION,
     DISLIKING,
     END,
     HAVING,
-    LEFT,
+    IS,
     LIKING,
     LIMITED,
-    MINE,
     NEGATION,
+    NOT,
+    NUMBERS,
     SAYS_I,
+    STEPS,
     SWITCH,
     WANTED,
     WISH,
 )
 from memory.learn.support import Cosines, Pair
 
-# Cosines of the local embedder from which on two facts have much in common, are about one thing, say the same.
-LOW, NEAR, SAME = 0.2, 0.45, 0.66
+# Cosines of the local embedder from which on two facts have something in common, may be of one kind, are about one
+# thing, say the same.
+LOW, AKIN, NEAR, SAME = 0.2, 0.4, 0.45, 0.66
+Verdict = Literal["sure", "likely"] | None
 
 
 def claimed_changes(claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact], message: str) -> list[Pair]:
@@ -44,32 +54,41 @@ def claimed_changes(claims: Mapping[str, RelationKind], fact: Fact, known: Itera
     `message` is the whole message that the fact was said in, here and below.
     """
     claimed = (other for other in known if claims.get(other.id) in ("replaces", "refines"))
-    undecided = (other for other in claimed if not _relation(claims[other.id], fact, other, message, 0.0))
-    return [_pair(other, fact) for other in undecided if other.subject == fact.subject]
+    by_words = ((other, _relation(claims[other.id], fact, other, message, 0.0)) for other in claimed)
+    return [_pair(other, fact) for other, kind in by_words if kind in (None, "doubtful")]
 
 
 def counted(
     claims: Mapping[str, RelationKind], fact: Fact, known: Iterable[Fact], message: str, cosines: Cosines
-) -> dict[str, RelationKind]:
-    """Of what a model claims, the relations of the fact to known ones that count: id of a known fact -> relation."""
-    relations = dict[str, RelationKind]()
+) -> tuple[dict[str, RelationKind], frozenset[str]]:
+    """Of what a model claims, the relations of the fact to known ones that count: id of a known fact -> relation.
+
+    And the ids of the known facts that may be over since this one, of which the user is to be asked.
+    """
+    relations, doubtful = dict[str, RelationKind](), set[str]()
     for other in known:
         claim, cosine = claims.get(other.id, "unrelated"), cosines.get(_pair(other, fact), 0.0)
-        if kind := _relation(claim, fact, other, message, cosine):
+        kind = _relation(claim, fact, other, message, cosine)
+        if kind == "doubtful" or (claim == "unrelated" and _may_end_unclaimed(fact, other, message)):
+            doubtful.add(other.id)
+        elif kind:
             relations[other.id] = kind
-    return relations
+        elif fact.slot == other.slot and (claim == "replaces" or _is_possible(fact, message)):
+            relations[other.id] = "beside"
+    return relations, frozenset(doubtful)
 
 
 def takes_slot(fact: Fact, other: Fact) -> bool:
     """Whether a fact takes the place of another in their slot of one value, although no model says so.
 
-    It gives another number; or two of three are true: the attribute has one value, it says the same with another value,
-    and something changed.
+    It gives another number; or something changed, and the attribute has one value or both texts say the same of it;
+    or all but the change is true, and the user said it in these words.
     """
     if _leaves_alone(fact, other):
         return False
-    one_value = is_exclusive(fact.attribute, None) or _defines(fact, other)
-    return _other_number(fact, other) or one_value + _same_frame(fact, other) + _says_change(fact) >= 2
+    one_value, frame = is_exclusive(fact.attribute, None) or _defines(fact, other), _same_frame(fact, other)
+    changed = _says_change(fact) and (one_value or frame)
+    return _other_number(fact, other) or changed or (one_value and frame and _is_stated(fact))
 
 
 def says_end(fact: Fact) -> bool:
@@ -85,12 +104,14 @@ def _said(fact: Fact) -> str:
     return normalize(f"{fact.text} | {fact.quote}")
 
 
-def _relation(claim: RelationKind, fact: Fact, other: Fact, message: str, cosine: float) -> RelationKind | None:
+def _relation(
+    claim: RelationKind, fact: Fact, other: Fact, message: str, cosine: float
+) -> RelationKind | Literal["doubtful"] | None:
     if fact.subject != other.subject:
         return None
     less = content(fact.text) < content(other.text)
     if less and claim == "replaces" and _says_change(fact) and _names_old(message, fact, other):
-        return claim  # "Sold the cello, it's just piano and bass now"
+        return "doubtful" if _is_doubted(fact, other, message) else claim  # "Sold the cello, it's just piano now"
     if less and fact.slot == other.slot and fact.exclusive:
         return "duplicate"  # "Lives in Texas" takes nothing from "Lives in Austin, Texas"
     match claim:
@@ -100,7 +121,11 @@ def _relation(claim: RelationKind, fact: Fact, other: Fact, message: str, cosine
             covers = all(holds(fact.text, word) for word in _value(other))
             return claim if covers and (fact.slot == other.slot or cosine >= NEAR) else None
         case "replaces":
-            return claim if _ends(fact, other, message, cosine) else None
+            verdict = _ends(fact, other, message, cosine)
+            if not verdict or not _is_doubted(fact, other, message):
+                return claim if verdict == "sure" else verdict and "doubtful"
+            named = any(holds(message, word) for word in content(other.text)) or _other_number(fact, other)
+            return "doubtful" if named or is_ambiguous(fact.quote, message) else None
         case "beside":
             return claim
     return None
@@ -113,35 +138,112 @@ def _says_the_same(fact: Fact, other: Fact) -> bool:
     return not extra and not _opposed(fact, other) and (known_in_new or not _adds(fact, other))
 
 
-def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> bool:
+def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
     """Whether the message shows that the known fact no longer holds. The first line that applies decides."""
-    same_slot = fact.slot == other.slot
+    clause, opposed, frame = clause_of(fact.quote, message), _opposed(fact, other), _same_frame(fact, other)
+    named = any(holds(clause, word) for word in content(other.text) - content(other.subject))
+    ended, same_slot = END.search(clause), fact.slot == other.slot
     if fact.tense == "past":
-        return _denies(fact, other) or _is_it(fact, other, cosine)
-    if _stands_aside(fact, other):
-        return False
-    if _denies(fact, other) or _other_number(fact, other):
-        return True
-    if same_slot and _opposed(fact, other) and fact.attribute not in MANY_VALUED and other.category != "constraint":
-        return True
+        if _denies(fact, other) or _is_it(fact, other, cosine):
+            same_verb = any(is_verb(verb, word) for verb in words(other.text)[:1] for word in words(fact.text)[:1])
+            return "sure" if named and (same_verb or _denies(fact, other) or not _adds(fact, other)) else "likely"
+        return "likely" if not opposed and _shares(fact, other) and says_end(fact) else None
+    if _stands_aside(fact, other) or _is_possible(fact, message):
+        return None
+    if fact.tense == "temporary" and not other.is_temporary:
+        return None
+    if _other_number(fact, other):
+        return "sure"
+    changed = _says_change(fact) or bool(CHANGE.search(clause))
+    if _denies(fact, other):
+        told = changed or ended or (SAYS_I.search(clause) and NOT.search(clause))
+        return "sure" if named and (told or not opposed) else "likely"
+    if same_slot and opposed and fact.attribute not in MANY_VALUED and other.category != "constraint":
+        return "sure" if changed else "likely"
     if _leaves_alone(fact, other):
-        return False
-    changed = _says_change(fact)
-    shown = changed or _names_old(message, fact, other) or (_shares(fact, other) and bool(END.search(_said(fact))))
+        return None
+    named_old = _names_old(message, fact, other)
+    shown = changed or named_old or (_shares(fact, other) and says_end(fact))
     if other.category == "constraint":  # an allergy is only denied, a diet may also change
-        return shown and "diet" in (fact.attribute, other.attribute) and cosine >= LOW
+        diet = shown and "diet" in (fact.attribute, other.attribute) and cosine >= LOW
+        return ("sure" if ended or AGAIN.search(_said(fact)) else "likely") if diet else None
     if _is_facet(fact, other):
-        return False
-    one_value = fact.exclusive and other.exclusive
+        return None
+    one_value = fact.exclusive and (other.exclusive or is_exclusive(other.attribute, None))
     if same_slot and not one_value:
-        return bool(SWITCH.search(_said(fact))) and _same_frame(fact, other) and not _leaves_another(fact, other)
+        switched = SWITCH.search(_said(fact)) and frame
+        return ("sure" if named_old else "likely") if switched else None
     if _is_owned(fact) and _is_owned(other) and not (changed and one_value):
-        return _names_old(fact.quote, fact, other)
-    if same_slot:
-        return shown or takes_slot(fact, other) or cosine >= SAME
+        return "sure" if _names_old(fact.quote, fact, other) else None
+    if any(before.search(normalize(other.text)) and after.search(_said(fact)) for before, after in STEPS):
+        return "sure"
     near = LOW if one_value and fact.category == other.category else NEAR
-    of_one_kind = _same_frame(fact, other) or cosine >= near
-    return of_one_kind and (shown or _defines(fact, other) or cosine >= SAME)
+    stated = frame and one_value and is_exclusive(fact.attribute, None) and _is_stated(fact)
+    covered = same_slot and all(holds(fact.text, word) for word in _value(other))
+    defined = _defines(fact, other) and not same_slot
+    if (same_slot or frame or cosine >= near) and (shown or stated or covered or defined):
+        like_it = frame or covered or _is_like(fact, other) if same_slot else cosine >= NEAR or named_old
+        return "sure" if like_it and not _is_part(fact, other) else "likely"
+    akin = cosine >= (AKIN if one_value else SAME) or (same_slot and one_value and frame)
+    return "likely" if akin and not fact.is_planned else None
+
+
+def _may_end_unclaimed(fact: Fact, other: Fact, message: str) -> bool:
+    """Whether a fact may end another of one value, where no model says so and it is not sure."""
+    if fact.subject != other.subject or not other.exclusive or fact.is_planned:
+        return False
+    if fact.is_past:
+        return fact.words == other.words and _is_doubted(fact, other, message)
+    if fact.slot != other.slot:
+        return _other_number(fact, other)
+    if not fact.exclusive or fact.is_temporary != other.is_temporary or _leaves_alone(fact, other):
+        return False
+    return _is_doubted(fact, other, message) if takes_slot(fact, other) else _same_frame(fact, other)
+
+
+def _is_possible(fact: Fact, message: str) -> bool:
+    """Whether the words around the quote say what may be, or holds for a while: "If I lived in Rome"."""
+    before, quote, after = clause_of(fact.quote, message).partition(normalize(fact.quote))
+    limited = LIMITED.search(before + quote + after) and not fact.is_temporary
+    return bool(limited or WISH.search(before) or WANTED.search(before + quote))
+
+
+def _is_doubted(fact: Fact, other: Fact, message: str) -> bool:
+    """Whether the quote may not be meant, or not of what the facts are about."""
+    _, _, rest = fact.text.partition(" ")  # "Neighbour drives a Tesla" is about a neighbour
+    about = f"{rest} {other.text} {names_of(fact.attribute)} {names_of(other.attribute)}"
+    return is_ambiguous(fact.quote, message) or is_of_another(fact.quote, message, fact.subject, about)
+
+
+def _is_stated(fact: Fact) -> bool:
+    """Whether the quote says it with the words of the text: "I live in Rome", not "Rome is lovely"."""
+    quote, text = words(fact.quote), _told(fact)
+    if CORRECTION.match(fact.quote) or ({*text[:1]} & COPULAS and SAYS_I.match(normalize(fact.quote))):
+        return True
+    same_verb = (text[1:2] == [after] and is_verb(text[0], verb) for verb, after in pairwise(quote))
+    return normalize(fact.text) in normalize(fact.quote) or any(same_verb)
+
+
+def _is_like(fact: Fact, other: Fact) -> bool:
+    """Whether a text has a verb that says little, or that of the known one, or a change: not "Sings in a choir"."""
+    first, last = (_told(fact) or [""])[0], words(fact.text)[-1:]
+    known = (
+        first in COPULAS or {first, *last} & LIGHT_VERBS or any(is_verb(first, word) for word in words(other.text)[:1])
+    )
+    return bool(known or says_end(fact) or CHANGE.search(normalize(fact.text)) or not first.isascii())
+
+
+def _is_part(fact: Fact, other: Fact) -> bool:
+    """Whether a text says something else of a name in the known one: "Cooks at Bolt", "Works 20 hours at Bolt"."""
+    if not _names(fact) & _names(other) or _is_stated(fact) or SWITCH.search(_said(fact)):
+        return False
+    one, two = ([word for word in words(text) if word not in ARTICLES][:2] for text in (fact.text, other.text))
+    return one[:1] != two[:1] or (one[0] not in COPULAS and one != two)
+
+
+def _told(fact: Fact) -> list[str]:
+    """The words of a text without those of its subject."""
+    return [word for word in words(fact.text) if word not in words(fact.subject)]
 
 
 def _says_change(fact: Fact) -> bool:
@@ -199,7 +301,7 @@ def _stands_aside(fact: Fact, other: Fact) -> bool:
     also = ALSO.search(said) and not END.search(said)
     wish = (WISH.search(text) or WANTED.search(said)) and not WISH.search(normalize(other.text))
     limited = LIMITED.search(normalize(fact.quote)) and not fact.is_temporary
-    return bool(limited or also or wish) or (fact.subject == USER and _is_of_mine(fact))
+    return bool(limited or also or wish)
 
 
 def _is_about_value(fact: Fact, other: Fact) -> bool:
@@ -237,27 +339,6 @@ def _is_facet(fact: Fact, other: Fact) -> bool:
     return named and one != two and not _names_old(fact.quote, fact, other)
 
 
-def _leaves_another(fact: Fact, other: Fact) -> bool:
-    """Whether the quote names what gave way, and it is not the known value: "I switched from Vim to Emacs"."""
-    left = [word for match in LEFT.finditer(normalize(fact.quote)) for word in content(match[1])]
-    return bool(left) and not any(alike(word, value) for word in left for value in _value(other))
-
-
-def _is_of_mine(fact: Fact) -> bool:
-    """Whether the text begins with what the quote calls "my": "Wife works at Acme". Not "Name is Ada", by its slot, if
-    it is not another's: "my dog's name"."""
-    told = [word for word in words(fact.text) if word not in ARTICLES]
-    about = words(fact.attribute)
-    start = told[:1] if {*told[1:2]} & COPULAS else told[: len(about)]
-    by_slot = all(any(alike(word, name) for name in about) for word in start)
-    for match in MINE.finditer(normalize(fact.quote)):
-        mine = words(match[1])
-        exempt = by_slot and not ("'s " in match[1] and mine[0] not in about)
-        if not exempt and any(alike(word, first) for word in mine for first in told[:1]):
-            return True
-    return False
-
-
 def _same_frame(fact: Fact, other: Fact) -> bool:
     """Whether two texts say the same of something, but for the value: "Lives in Rome", "Lives in Lima"."""
     one, two = (
@@ -267,6 +348,9 @@ def _same_frame(fact: Fact, other: Fact) -> bool:
         return False
     if len(one) == len(two) == 1:  # of a script without spaces
         return one[0][:2] == two[0][:2] or one[0][-3:] == two[0][-3:]
+    ahead = [next((n for n, word in enumerate(text) if n and word in IS), 0) for text in (one, two)]
+    if any(ahead):
+        return one[: ahead[0] + 1] == two[: ahead[1] + 1]  # "Favorite film is", not "Favorite Christmas film is"
     size = 2 if one[0] in COPULAS and max(len(one), len(two)) > 2 else 1
     return one[:size] == two[:size]
 
@@ -277,10 +361,6 @@ def _value(other: Fact) -> frozenset[str]:
     for named in (content(other.subject), content(other.attribute)):
         told = frozenset(word for word in told if not any(alike(word, name) for name in named)) or told
     return told
-
-
-def holds(text: str, word: str) -> bool:
-    return any(alike(word, heard) for heard in content(text))
 
 
 def _adds(fact: Fact, other: Fact) -> bool:
@@ -311,27 +391,9 @@ def _is_form(one: str, other: str) -> bool:
 
 
 def _other_number(fact: Fact, other: Fact) -> bool:
-    """Whether two texts say the same but for their numbers: "Has two children" and "Has three children"."""
-    one, two = content(fact.text), content(other.text)
+    """Whether two texts say the same but for their numbers: "Has a child" and "Has two children"."""
+    one, two = ({NUMBERS.get(word, word) for word in words(text)} for text in (fact.text, other.text))
     numbers = [{word for word in found if word.isdecimal()} for found in (one, two)]
-    rest, known = one - numbers[0], two - numbers[1]
+    rest, known = ({word for word in found if not word.isdecimal()} for found in (one - two, two - one))
     same = len(rest) == len(known) and all(any(_is_form(word, heard) for heard in known) for word in rest)
     return all(numbers) and numbers[0] != numbers[1] and same
-
-
-def own_names(known: Iterable[Fact]) -> list[frozenset[str]]:
-    """The words of each name by which the user is known."""
-    return [content(fact.text) for fact in known if fact.slot == (USER, "name")]
-
-
-def says_own_name(subject: str, quote: str, message: str, names: Iterable[frozenset[str]]) -> bool:
-    """Whether a subject is the user's own name, and not that of a namesake: "My friend Chris" speaks of another."""
-    named, around = content(subject), sentence_around(quote, message)
-    if not named or not any(named <= name for name in names):
-        return False
-    folded = normalize(around).replace(",", "")
-    if not named <= content(around):  # "My cousin is called Chris, too. She lives in Rome."
-        return bool(SAYS_I.search(folded)) or not named <= content(message)
-    of_mine = any(holds(match[1], word) for match in MINE.finditer(folded) for word in named)
-    namesake = of_mine and not re.search(r"\bmy (?:own )?name\b", folded)  # "my cousin Anna"
-    return bool(SAYS_I.search(folded)) and not namesake

@@ -2,21 +2,23 @@
 
 import re
 
-from memory.facts.content import EMPTY_WORDS, KANA_AND_HAN, LIGHT_VERBS, alike, content, words
+from memory.facts.content import EMPTY_WORDS, KANA_AND_HAN, LIGHT_VERBS, alike, content, holds, words
 from memory.facts.fact import Fact
-from memory.facts.slots import USER
+from memory.facts.slots import USER, names_of
 from memory.facts.text import normalize
-from memory.learn.relations import holds
+from memory.learn.quotes import clause_of, is_ambiguous, is_of_another
 from memory.learn.signs import (
     CHANGE,
     COPULAS,
     DISLIKING,
     END,
     LIKING,
+    LIMITED,
     MINE,
     NEGATION,
     SAYS_I,
     TAKING_BACK,
+    WANTED,
 )
 from memory.learn.support import Cosines, Pair
 
@@ -51,6 +53,15 @@ def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -
         asked = fact.subject == USER and _same_verb(fact, said)  # "forget where I live"
         return near or asked or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
     return len(folded) <= MAX_SAID and names_it(fact, said) and _denied_in(fact, folded)
+
+
+def may_mean_another(fact: Fact, quote: str, message: str) -> bool:
+    """Whether words that take a fact back may not be meant, or not of what the fact says: the user is asked."""
+    clause = clause_of(quote, message)
+    possible = any(sign.search(clause) for sign in (LIMITED, WANTED))
+    about = f"{fact.text} {names_of(fact.attribute)}"
+    another = not TAKING_BACK.search(clause) and is_of_another(quote, message, fact.subject, about)
+    return possible or another or is_ambiguous(quote, message)
 
 
 def _denied_in(fact: Fact, said: str) -> bool:

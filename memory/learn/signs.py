@@ -5,6 +5,9 @@ They are lists, since code has to be certain without a model; what is on none of
 
 import re
 
+from memory.facts.content import NUMBERS as CONTENT_NUMBERS
+from memory.facts.content import words
+
 
 def _phrases(spaced: str, unspaced: str = "(?!)") -> re.Pattern[str]:
     """A pattern of whole words and phrases, separated by ";", and of some in scripts without spaces."""
@@ -15,11 +18,12 @@ def _phrases(spaced: str, unspaced: str = "(?!)") -> re.Pattern[str]:
 # What says, in a fact or in its quote, that something has ended; that something has changed; that it comes in addition.
 END = _phrases(
     r"""
-    no longer; not any ?more; any ?more; quit; quits; stopped; gave up; given up; giving up; dropped; sold; lost
-    (?:i|we|he|she|they|just|has|have|i've|we've) left; died; dead; passed away; moved out; leaving; my ex; done
-    broke up; split up; ended; over; finished; cancell?ed; returned; got rid; came off; fell through; closed; used to
-    graduated; no \w+ left; went off; gone right off; none; former; ex; nicht mehr; kein\w* (?:\w+ )?mehr; aufgehört
-    verkauft; gekündigt; gestorben; getrennt; geschieden; n(?:e |').{1,20} plus; arrêté; vendu; quitté; mort; ya no
+    no longer; not any ?more; any ?more; quit; quits; stopped; no more; gave up; given up; giving up; dropped; sold
+    lost; (?:i|we|he|she|they|just|has|have|i've|we've) left; died; dead; passed away; moved out; leaving; my ex; done
+    broke up; split up; ended; over; finished; cancell?ed; returned; got rid; came off; fell through; closed
+    used to; graduated; no \w+ left; went off; gone right off; none; former; ex; nicht mehr; kein\w* (?:\w+ )?mehr
+    aufgehört; verkauft; gekündigt; gestorben; getrennt; geschieden; n(?:e |').{1,20} plus; arrêté; vendu; quitté
+    mort; ya no
     dejé; dejado; vend(?:í|ió); murió; divorciad[oa]; non .{1,20} più; smesso; venduto; lasciato; morto; divorziat[oa]
     não .{1,20} mais; parei; vendi; deixei; morreu; divorciei; już nie; przestał\w*; rzucił\w*; sprzedał\w*; больше не
     бросила?; перестала?; уволил\w*; продала?; умер(?:ла)?; artık .{1,40}(?:mıyor|miyor|muyor|müyor|değil)\w*
@@ -33,11 +37,12 @@ CHANGE = _phrases(
     r"""
     now; nowadays; these days; since; instead; moved; moving; relocated; settled; switched; changed; swapped; traded
     replaced; became; become; joined; back; again; from \w+ on; turned; divorced?; separated
-    retired; divorcée?; divorciad[oa]; divorziat[oa]; geschieden; getrennt
+    retired; passed; divorcée?; divorciad[oa]; divorziat[oa]; geschieden; getrennt
     first (?:day|week|shift); started (?:\w+ )?(?:at|as); got (?:the|a) job; signed with; hired; widow\w*; promoted
-    made me; came to; come to; gone (?:down|up) to; down to; up to; jetzt; inzwischen; mittlerweile; wieder; seit
+    made me; my new; started to; changed (?:my|our) minds?; came to; come to; gone (?:down|up) to; down to; up to
+    jetzt; inzwischen; mittlerweile; wieder; seit
     gezogen; umgezogen; gewechselt; statt; depuis; desde; sinds; od; verheiratet
-    maintenant; désormais; déménagé; à nouveau; ahora; mudad[oa]; mudé; de nuevo; adesso; ora
+    maintenant; désormais; déménagé; à nouveau; ahora; mudad[oa]; mudé; id[oa] a vivir; de nuevo; adesso; ora
     trasferit[oa]; di nuovo; agora; mudei; teraz; przeprowadził\w*; теперь; переехал\w*; сейчас; artık; taşındı\w*
     şimdi; nu; tegenwoordig; verhuisd; gewisseld; numera; flytta(?:t|de); bytt; bytte
     """,
@@ -47,7 +52,8 @@ ALSO = _phrases(
     r"""
     also; too; as well; either; another; one more; an extra; a spare; my other; (?:a|my) second; second one; besides
     the other(?! (?:day|night|week))
-    in addition; on the side; auch; außerdem; noch ein\w*; mein\w* ander\w+; aussi; également; (?:mon|ma) autre
+    in addition; on the side; in the evenings; at (?:the )?weekends?; abends; am wochenende; auch; außerdem
+    noch ein\w*; mein\w* ander\w+; aussi; également; (?:mon|ma) autre
     también; además; tampoco; mi otr[oa]; anche; inoltre; altr[oa]; também; além; outr[oa]; też; również; также; тоже
     ещё; еще; ayrıca
     """,
@@ -99,7 +105,8 @@ SWITCH = _phrases(
 WISH = _phrases(
     r"""
     wants?; wish(?:es)?; hopes?; would; might; may; could; considers?; considering; thinks? (?:about|of); dreams?
-    will; thinking (?:about|of); going to; plans? to; planning; intends?; never; interview\w*; applied; applies
+    will; getting (?:married|divorced); thinking (?:about|of); going to; plans? to; planning; intends?; never
+    interview\w*; applied; applies
     applying; studied; grew up; möchte; würde; wünscht; hofft; voudrait; aimerait; quiere; quisiera; vorrebbe; vuole
     quer; gostaria
     """,
@@ -108,32 +115,99 @@ WISH = _phrases(
 # What a quote says that holds for a while, or only if something else does.
 LIMITED = _phrases(
     r"""
-    if; say i; suppose; imagine; while; until; till; for now; just for; this week(?:end)?; wenn; falls; während; bis
-    diese woche; jusqu\w*; cette semaine; mientras; hasta; esta semana; fino a; questa settimana; até; deze week; jeśli
-    do końca; w tym tygodniu; если; на этой неделе; eğer; kadar; bu hafta
+    if; say i; pretend; were i; till (?:the|then|next|\w+day|christmas); suppose; imagine; while; until
+    for now; just for; this week(?:end)?; wenn; falls; während; bis
+    angenommen; hätte; wäre; würde; am liebsten; ojalá; si \w+(?:ra|ras|ría); diese woche
+    jusqu\w*; cette semaine; mientras; hasta; esta semana; fino a; questa settimana; até; deze week
+    jeśli; do końca; w tym tygodniu; если; на этой неделе; eğer; kadar; bu hafta
     """,
     "もし|まで|今週|如果|要是|这周|만약|까지|이번 주|अगर|हफ़्ते|إذا|حتى",
 )
-# "from Vim", after which a switch names what gave way.
-LEFT = re.compile(r"(?<!\w)(?:from|von|de|da|dal|van|från|z|с|со) (?:(?:the|my|our|dem|der) )?([\w+#]+)")
+# What says that words are not meant, or are somebody else's.
+IRONY = _phrases(
+    r"""
+    lol; haha\w*; clearly; i guess; guess i'm; apparently; officially; basically; practically; proper; as if
+    yeah,? (?:sure|right); oh,? (?:i|yes|great)
+    sure,? because; angeblich; por lo visto; al parecer
+    """
+)
+SMILES = re.compile("[🙃😂🤣🙄😏😒😅]")
+REPORTED = _phrases(
+    r"""
+    says; said; tells; told; texts?; texted; writes?; wrote; asks?; asked; translat\w+; sagt; sagte; schreibt; schrieb
+    übersetz\w*; dit; écrit; tradui\w+; dice; dijo; dicen; escribe; traduc\w+; scrive; traduci; diz; disse; zegt; säger
+    """
+)
+THIRD_PERSON = _phrases(
+    r"he; he's; his; him; she; she's; her; they're; sein\w*; ihr\w*; él; ella; su; il; elle; lui; lei; hij; zij; han"
+)
+OF_WHICH = r"(?:from|of|in|at|next|who|aus|von|vom|bei|de|del|di|da|dalla|van|från|z|из|с) "  # after a name: which one
+NOT = _phrases(r"not; \w+n't; nicht; pas; non; não; не; nie; niet; inte; değil", "ない|不|没")
+AGAIN = _phrases(
+    "again; back; wieder; à nouveau; de nuevo; di nuovo; de novo; znowu; опять; снова; tekrar; weer; igen",
+    "また|又|再|다시",
+)
+CORRECTION = re.compile(r"(?i)\W*(?:no|nope|sorry|actually|nein|doch|non|perdón|scusa)\s*[,:!-]")  # begins a quote
+# What a text says of somebody's life, and what comes next.
+STEPS = (
+    (
+        _phrases(r"single; not dating; ledig; célibataire; solter[oa]; vrijgezel; singiel\w*; холост", "单身|独身"),
+        _phrases(
+            r"""
+            girlfriend; boyfriend; fiancée?; engaged; married; relationship; dating; verlobt; verheiratet; freundin
+            freund; copine; copain; marié\w*; novi[oa]; casad[oa]; fidanzat[oa]; sposat[oa]; verloofd; getrouwd
+            """,
+            "已婚|结婚|結婚",
+        ),
+    ),
+    (
+        _phrases(
+            "pregnant; expecting; schwanger; enceinte; embarazada; incinta; grávida; zwanger; gravid; w ciąży",
+            "妊娠|怀孕",
+        ),
+        _phrases(
+            "newborn; had (?:the|a|her|our) baby; gave birth; was born; geboren; née?; nació; nat[oa]", "生まれ|出生"
+        ),
+    ),
+    (
+        _phrases("unemployed; (?:looking|searching) for (?:a job|work); out of work; arbeitslos; sans emploi; en paro"),
+        _phrases("has a job; works; arbeitet; travaille; trabaja"),
+    ),
+)
+NUMBERS_TEXT = """
+one first a an ein eine einen erste un une uno una um uma een en ett jeden jedno один одна
+two second zwei zweite deux deuxième dos segundo due dois duas twee två dwa dwie два две iki
+three third drei dritte trois troisième tres tercero tre três drie trzy три üç
+four fourth vier vierte quatre cuatro quattro quatro fyra cztery четыре dört
+five fifth fünf fünfte cinq cinco cinque vijf pięć пять beş
+six sixth sechs sechste seis sei zes sześć шесть altı
+seven seventh sieben siebte sept siete sette sete zeven siedem семь yedi
+eight eighth acht achte huit ocho otto oito åtta osiem восемь sekiz
+nine ninth neun neunte neuf nueve nove negen nio dziewięć девять dokuz
+ten tenth zehn zehnte dix diez dieci dez tien tio dziesięć десять
+"""
+NUMBERS = CONTENT_NUMBERS | {
+    word: str(number) for number, line in enumerate(NUMBERS_TEXT.strip().splitlines(), 1) for word in words(line)
+}
 WANTED = re.compile(r"\b(?:i|we)(?:'d| would)? (?:really |just )?(?:want|wish|hope|like|love|plan) to\b")
 # "My wife", "meine Eltern": the words that follow begin a text that is not about the user.
 MINE = re.compile(
     r"(?<!\w)(?:my|our|mein\w*|unser\w*|mes|mon|ma|nos|notre|mis?|mio|mia|miei|mie|meus?|minhas?|mijn|mój|moja|moje|мой"
     r"|моя|мои|мо[ёе])\s+((?:[\w'-]+\s+){0,2}[\w'-]+)"
 )
-ARTICLES, COPULAS, HAVING = (
+ARTICLES, COPULAS, IS, HAVING = (
     frozenset(listed.split())
     for listed in (
         "the a an les los las le la die der das el il i o os as",
         "is has was ist hat est a es tiene está è ha é tem heeft är har jest ma",
+        "is are ist est es jest",
         "has owns keeps hat besitzt possède a tiene ha possui tem heeft bezit har ma posiada",
     )
 )  # of texts, as their first words
 SAYS_I = _phrases(
     r"""
-    i; i'm; im; i've; i'll; i'd; me; ich; mich; je; j'\w+; moi; yo; soy; estoy; io; sono; eu; sou; ik; jag; ja; jestem
-    я; ben; أنا; मैं
+    i; i'm; im; i've; ive; i'll; i'd; me; we; we're; we've; wir; nous; ich; mich; je; j'\w+; moi; yo; soy; estoy; io
+    sono; eu; sou; ik; jag; ja; jestem; я; ben; أنا; मैं
     """,
     "我|私|俺|僕|나는|저는",
 )

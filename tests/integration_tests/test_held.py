@@ -21,7 +21,7 @@ from memory.items.item import facts_namespace
 from memory.items.store import FactStore
 from memory.user_memory import UserMemory
 from tests.commands import Run
-from tests.conversation import INTRODUCTION, SHELLFISH, candidate, found, say
+from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, found, say
 from tests.memories import day, remembering, texts
 from tests.openai_server import ScriptedOpenAI
 
@@ -193,6 +193,47 @@ async def test_what_is_no_question_any_more_is_not_asked(memory: UserMemory, sto
     (tea,) = [fact for fact in await memory.current() if fact.text == "Likes tea"]
     await store.adelete(facts_namespace(memory.user_id), tea.key)
     assert await shown(memory) == HELD[:2]
+
+
+async def test_a_claim_retires_nothing_unless_the_user_says_so(
+    store: FactStore, user: str, openai: ScriptedOpenAI
+) -> None:
+    """A model claims of whatever it finds that it replaces all that is known."""
+    car, lima, hates, taking_back = (
+        "I bought an electric car.",
+        "Rainy season in Lima!",
+        "My boss says I hate tea now.",
+        "She said I don't like tea.",
+    )
+    new = [
+        candidate("Drives an electric car", car[:-1], "car"),
+        candidate("Lives in Lima", lima, "home city", category="location"),
+        candidate("Hates tea", "I hate tea now", "dislikes", category="preference"),
+    ]
+    everything = {"relations": [{"known": n, "relation": "replaces"} for n in range(1, 6)]}
+    answers = [found(fact | everything) for fact in new]
+    openai.extraction(found(HOME, SHELLFISH, TEA), *answers, found(retracted=[(n, taking_back) for n in range(1, 6)]))
+    memory = remembering(store, user)
+    await memory.observe(f"{INTRODUCTION} I like tea.", at=day("2020-01-01"))
+
+    async def asked(message: str, at: str) -> list[str]:
+        changes = await memory.observe(message, at=day(at))
+        assert not changes.retired
+        return sorted(map(str, changes.held))
+
+    home, tea = ('"Lives in San Francisco" is over (not certain)', '"Likes tea" is over (not certain)')
+    assert await asked(car, "2020-02-01") == []
+    assert await asked(lima, "2020-03-01") == [home]
+    assert await asked(hates, "2020-04-01") == [tea]
+    await memory.drop_held(await ids(memory, "tea"))
+    assert await asked(taking_back, "2020-05-01") == [tea.replace("Likes", "Hates"), tea]
+    assert len(await memory.current()) == 6
+    kept = await memory.keep_held(await ids(memory, "San Francisco"))
+    assert texts(kept.retired) == ["Lives in San Francisco"]
+    await memory.drop_held(await ids(memory, "tea"))
+    assert sorted(texts(await memory.current())) == sorted(
+        ["Is allergic to shellfish", "Likes tea", *(fact["text"] for fact in new)]
+    )
 
 
 async def test_what_nobody_decides_on_lapses(store: FactStore, user: str, openai: ScriptedOpenAI) -> None:
