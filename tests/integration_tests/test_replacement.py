@@ -1,25 +1,30 @@
 """Whether a new fact takes the place of a known one, measured on labelled pairs with the local embedder."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
 from memory.extraction.answer import Candidate, Extraction, Relation
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
+from memory.facts.changes import Proposal
 from memory.facts.fact import Fact, Source, fact_id
 from memory.facts.slots import is_exclusive
 from memory.index.embeddings import open_embedder
-from memory.learn.candidates import proposals, to_compare
+from memory.learn.candidates import Proposed, proposals, to_compare
 from memory.learn.reconcile import reconcile
 from tests.evals.replacement_pairs import KNOWN_AT, SAID_AT, KnownFact, ReplacementPair, load_replacement_pairs
 
-# The sets of tests/evals/README.md, oldest first: the pairs whose fact is retired, how many of them are found at least,
-# the pairs whose fact is kept, and how many of them are wrongly retired at most.
+# The sets of tests/evals/README.md, oldest first: pairs whose fact is no longer true, how many of them are retired at
+# least, and retired or asked about; pairs whose fact still holds, how many are retired and asked about at most.
 RATES = {
-    "replacement_pairs": (158, 150, 172, 0),
-    "replacement_pairs_later": (60, 49, 60, 3),
-    "replacement_pairs_unseen": (80, 69, 80, 4),
+    "replacement_pairs": (158, 151, 154, 172, 0, 1),
+    "replacement_pairs_later": (60, 30, 54, 60, 0, 8),
+    "replacement_pairs_unseen": (80, 44, 72, 80, 0, 7),
+    "replacement_pairs_blind": (57, 27, 47, 82, 0, 35),
+    "replacement_pairs_fresh": (20, 18, 19, 48, 10, 19),
 }
 
 
@@ -39,27 +44,37 @@ def extracted(pair: ReplacementPair) -> Extracted:
     return Extracted([said], [fact_of(pair.known)], Extraction(facts=[candidate], retracted=[]), SAID_AT)
 
 
-async def retired(pairs: list[ReplacementPair]) -> list[bool]:
-    """Whether the known fact of each pair is retired."""
+async def outcomes(pairs: list[ReplacementPair]) -> list[Literal["retired", "asked", "kept"]]:
+    """What becomes of the known fact of each pair: of one that is "asked" about, the user decides."""
     answers, embedder = [extracted(pair) for pair in pairs], open_embedder("local")
     compared = [texts for found in answers for texts in to_compare("ada", found)]
     one, other = [await embedder.embed(side) for side in zip(*compared, strict=True)]
     cosines = dict(zip(compared, (one * other).sum(axis=1).tolist(), strict=True))
     proposed = [proposals("ada", found, SAID_AT, cosines) for found in answers]
-    return [
-        bool(reconcile(outcome.kept, outcome.retracted, found.known).retired)
-        for outcome, found in zip(proposed, answers, strict=True)
-    ]
+    return [_outcome(outcome, found.known) for outcome, found in zip(proposed, answers, strict=True)]
+
+
+def _outcome(outcome: Proposed, known: Sequence[Fact]) -> Literal["retired", "asked", "kept"]:
+    """Where the candidate is held back as an instruction, as if it were kept: that is measured elsewhere."""
+    like_orders = [item for item in outcome.held if item.reason == "reads like an instruction"]
+    kept = [*outcome.kept, *(Proposal(item.fact, item.relations) for item in like_orders)]
+    changes = reconcile(kept, {}, known)
+    if changes.retired:
+        return "retired"
+    return "asked" if changes.held or len(outcome.held) > len(like_orders) else "kept"
 
 
 @pytest.mark.parametrize("name", RATES)
 def test_facts_that_no_longer_hold_are_retired_and_others_are_kept(name: str) -> None:
     """What is missed is kept beside the known fact."""
     pairs = load_replacement_pairs(name)
-    verdicts = list(zip(pairs, asyncio.run(retired(pairs)), strict=True))
-    found = [gone for pair, gone in verdicts if pair.label == "retired"]
-    wrong = [pair.new.text for pair, gone in verdicts if pair.label == "kept" and gone]
-    to_retire, min_found, to_keep, max_wrong = RATES[name]
-    assert (len(found), len(pairs) - len(found)) == (to_retire, to_keep)
-    assert sum(found) >= min_found
+    verdicts = list(zip(pairs, asyncio.run(outcomes(pairs)), strict=True))
+    over = [outcome for pair, outcome in verdicts if pair.label == "retired"]
+    still = [outcome for pair, outcome in verdicts if pair.label == "kept"]
+    wrong = [pair.new.text for pair, outcome in verdicts if pair.label == "kept" and outcome == "retired"]
+    to_retire, min_retired, min_found, to_keep, max_wrong, max_asked = RATES[name]
+    assert (len(over), len(still)) == (to_retire, to_keep)
+    assert over.count("retired") >= min_retired
+    assert over.count("retired") + over.count("asked") >= min_found
     assert len(wrong) <= max_wrong, wrong
+    assert still.count("asked") <= max_asked

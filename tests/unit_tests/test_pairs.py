@@ -6,7 +6,13 @@ from tests.evals.support_pairs import load_support_pairs
 
 REPLACEMENTS = [
     pair
-    for name in ("replacement_pairs", "replacement_pairs_later", "replacement_pairs_unseen")
+    for name in (
+        "replacement_pairs",
+        "replacement_pairs_later",
+        "replacement_pairs_unseen",
+        "replacement_pairs_blind",
+        "replacement_pairs_fresh",
+    )
     for pair in load_replacement_pairs(name)
 ]
 
