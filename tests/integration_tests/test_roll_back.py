@@ -27,11 +27,11 @@ FISH = "I'm no longer allergic to shellfish."
 
 @pytest.fixture
 async def memory(store: FactStore, user: str, openai: ScriptedOpenAI) -> UserMemory:
-    """Lives in Lima and likes tea; then the thread "bad" says Austin, and tea again."""
+    """Lives in Lima and likes tea; then the thread "a bad one" says Austin, and tea again."""
     openai.extraction(found(LIMA, TEA), found(AUSTIN, TEA))
     memory = remembering(store, user)
     await memory.observe("I live in Lima. I like tea.", at=day("2020-01-01"), thread_id="good")
-    await memory.observe("I moved to Austin. I like tea.", at=day("2020-02-01"), thread_id="bad")
+    await memory.observe("I moved to Austin. I like tea.", at=day("2020-02-01"), thread_id="a bad one")
     return memory
 
 
@@ -44,10 +44,10 @@ async def test_a_roll_back_of_a_thread_reaches_recall_history_and_export(memory:
     question = "Where do I live?"
     await memory.search(question)  # fills the cache
     before = await memory.all()
-    plan = await memory.roll_back(thread="bad", dry_run=True)
+    plan = await memory.roll_back(thread="a bad one", dry_run=True)
     assert await memory.all() == before
 
-    done = await memory.roll_back(thread="bad")
+    done = await memory.roll_back(thread="a bad one")
     assert [texts(done.undone), texts(done.restored)] == [texts(plan.undone), texts(plan.restored)]
     assert (texts(done.restored), [said.fact.text for said in done.repeats]) == (["Lives in Lima"], ["Likes tea"])
     assert await current(memory) == {"Lives in Lima", "Likes tea"}
@@ -64,13 +64,13 @@ async def test_a_roll_back_of_a_thread_reaches_recall_history_and_export(memory:
     other = remembering(store, memory.user_id + "-other")
     await other.import_(lines)
     assert load([line async for line in other.export()]) == load(lines)
-    assert not await memory.roll_back(thread="bad")
+    assert not await memory.roll_back(thread="a bad one")
 
 
 async def test_a_rolled_back_thread_can_teach_again(memory: UserMemory, openai: ScriptedOpenAI) -> None:
-    await memory.roll_back(thread="bad")
+    await memory.roll_back(thread="a bad one")
     openai.extraction(found(AUSTIN))
-    await memory.observe("I moved to Austin.", thread_id="bad")
+    await memory.observe("I moved to Austin.", thread_id="a bad one")
     assert await current(memory) == {"Lives in Austin", "Likes tea"}
 
 
@@ -100,15 +100,15 @@ async def test_a_restored_fact_has_its_vector_and_was_said_as_often(memory: User
 
 
 async def test_forgetting_reaches_what_was_restored(memory: UserMemory) -> None:
-    await memory.roll_back(thread="bad")
+    await memory.roll_back(thread="a bad one")
     old, new = [fact for fact in await memory.all() if fact.text == "Lives in Lima"]
     assert await memory.forget(fact=old.id) == 2
     assert new.id not in {fact.id for fact in await memory.all()}
 
 
 async def test_forgetting_a_thread_leaves_no_mention_of_it(memory: UserMemory) -> None:
-    await memory.forget(thread="bad")
-    assert not any("bad" in fact.model_dump_json() for fact in await memory.all())
+    await memory.forget(thread="a bad one")
+    assert not any("a bad one" in fact.model_dump_json() for fact in await memory.all())
 
 
 async def test_a_roll_back_of_nothing_or_of_both_is_refused(store: FactStore, user: str) -> None:
