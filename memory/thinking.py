@@ -7,7 +7,7 @@ import regex  # it also finds what may be the beginning of a match, at the end o
 
 NAMES = (
     r"(?:ant|(?:(?!no_)[a-z]{2,9}[:_])+)?"
-    r"(?:think(?:ing)?(?:_process)?|thoughts?|reasoning|reflection|scratchpad|monologue)"
+    r"(?:think(?:ing)?(?:_process)?|thought(?:s|_process)?|reasoning|reflection|scratchpad|monologue)"
 )
 OPENING = rf"<(?:{NAMES})(?:\s+[\w:.-]+\s*=[^<>\n]{{0,99}})?\s*>"
 SPECIAL_OPENING = (
@@ -18,10 +18,8 @@ CLOSING = (
     rf"</(?:{NAMES})\s*>|\[/THINK\]|◁/think▷|<\|(?:/think|end_thinking|end_of_thought|inner_suffix)\|>"
     r"|<channel\|>|<unused95>"
 )
-FRAME = (
-    r"<\|start\|>assistant|<\|channel\|>(?:final|commentary)\s*(?:<\|constrain\|>\w+\s*)?<\|message\|>"
-    r"|<\|(?:end|return)\|>"
-)
+FINAL = r"<\|channel\|>(?:final|commentary)\s*(?:<\|constrain\|>\w+\s*)?<\|message\|>"
+FRAME = rf"<\|start\|>assistant|{FINAL}|<\|(?:end|return)\|>"
 # What stands around an answer where a server does not take it out.
 AROUND = (
     r"<\|(?:begin|end)_of_solution\|>|<\|(?:start|end)_response\|>|<\|im_start\|>assistant\b"
@@ -54,11 +52,15 @@ IN_TEXT, IN_BEGINNING = regex.compile(ANYWHERE, FLAGS), regex.compile(f"{AT_BEGI
 WRAPPER = ("```", "```xml", "```text", "```markdown", "~~~")  # fences in which an answer, or its thinking, may begin
 IN_WRAPPER = regex.compile(rf"\s*(?:{OPENING}|{SPECIAL_OPENING})", regex.IGNORECASE)
 IN_FENCE = regex.compile(rf"(?P<fence>{FENCE})", regex.MULTILINE)
-IN_THINKING = regex.compile(
-    rf"(?P<opening>(?<!{QUOTE})(?:{OPENING}|{SPECIAL_OPENING}))"
-    rf"|(?P<closing>{_unquoted(f'{CLOSING}|{FRAME}|{BARE_CLOSING}')})",
-    regex.IGNORECASE,
-)
+
+
+def _in_thinking(closing: str) -> "regex.Pattern[str]":
+    opening = rf"(?<!{QUOTE})(?:{OPENING}|{SPECIAL_OPENING})"
+    return regex.compile(rf"(?P<opening>{opening})|(?P<closing>{_unquoted(closing)})", regex.IGNORECASE)
+
+
+IN_THINKING = _in_thinking(f"{CLOSING}|{FRAME}|{BARE_CLOSING}")
+IN_UNOPENED = _in_thinking(f"{CLOSING}|{FINAL}")  # other special tokens may stand at the end of an answer
 
 
 class UnopenedEnd(str):
@@ -120,7 +122,8 @@ class ThinkingFilter:
                 yield "" if found else self._wrapper
                 self._wrapper = ""
             in_text = IN_TEXT if self._begun else IN_BEGINNING
-            pattern = IN_FENCE if self._fenced else IN_THINKING if self._depth else in_text
+            in_thinking = IN_UNOPENED if self.begins else IN_THINKING
+            pattern = IN_FENCE if self._fenced else in_thinking if self._depth else in_text
             text = self._before + self._pending
             found = pattern.search(text, 1, partial=partial)
             start, end = found.span() if found else (len(text), len(text))
@@ -146,10 +149,13 @@ class ThinkingFilter:
             self._before = tag[-1]
             return mention
         if not opened:
-            self._depth, self._fenced, self._skipped = self._depth - 1, False, ""
+            self._depth = 0 if self.begins and MENTION.search(self._skipped) else self._depth - 1
+            self._fenced = False
+            self._skipped = self._skipped + tag if self.begins and self._depth else ""
             self._may_be_answer, self._in_sentence = self._depth > 0, self._in_sentence and self._depth > 0
-            self._before = self._before if self._depth else "\n"  # another thought may follow
-            self.begins, self.ended_unopened = False, self.ended_unopened or self.begins
+            if not self._depth:
+                self._before = "\n"  # another thought may follow
+                self.begins, self.ended_unopened = False, self.ended_unopened or self.begins
         elif self.begins and not self._skipped.strip():  # this time the opening tag is there
             self.begins = self._may_be_answer = False
         else:

@@ -17,6 +17,8 @@ THOUGHTFUL = [
     ("<|begin_of_thought|>a<|end_of_thought|><|begin_of_solution|>b<|end_of_solution|>", "b"),
     ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b<|return|>", "b"),
     ("Hello.<|end|>", "Hello."),
+    ("Hello.\n<think>a</think>", "Hello."),
+    ("<thought_process>a</thought_process>b", "b"),
     ("<|channel|>analysis<|message|>a<|end|><|channel|>final <|constrain|>json<|message|>b", "b"),
     ("<|channel>thought\na<channel|>b", "b"),
     ("<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>b<|END_RESPONSE|>", "b"),
@@ -65,17 +67,23 @@ def test_thinking_is_taken_out_of_a_text(text: str, rest: str) -> None:
     assert without_thinking(text) == rest
 
 
-def given_out(text: str, size: int) -> list[str]:
+def given_out(text: str, size: int, *, begins: bool = False) -> list[str]:
     """What the filter gives out for a text that comes in pieces of this size."""
-    reader = ThinkingFilter()
+    reader = ThinkingFilter(begins)
     parts = [part for at in range(0, len(text), size) for part in reader.feed(text[at : at + size])]
     return parts + reader.finish()
 
 
+AMBIGUOUS = ("Put it between <think> and </think>,", "The <think> tag begins it. Then </think>")
+"""How texts begin whose mention of a closing tag looks like the end of thinking without a beginning."""
+
+
+@pytest.mark.parametrize("begins", [False, True])
 @pytest.mark.parametrize(("text", "rest"), THOUGHTFUL)
-def test_it_is_taken_out_of_pieces_as_it_is_of_the_whole(text: str, rest: str) -> None:
+def test_it_is_taken_out_of_pieces_as_it_is_of_the_whole(text: str, rest: str, begins: bool) -> None:
+    """Also where the answer may begin with thinking, and does not."""
     for size in (1, 2, 3, 7):
-        parts = given_out(text, size)
+        parts = given_out(text, size, begins=begins and not text.startswith(AMBIGUOUS))
         ends = [at for at, part in enumerate(parts, 1) if isinstance(part, UnopenedEnd)]
         assert "".join(parts[max(ends, default=0) :]).strip() == rest
 
@@ -92,3 +100,9 @@ def test_ordinary_text_is_not_held_back() -> None:
     reader = ThinkingFilter()
     assert [reader.feed(piece) for piece in pieces] == [[piece] for piece in pieces]
     assert reader.finish() == []
+
+
+def test_thinking_without_a_beginning_may_hold_thoughts_and_mentions() -> None:
+    for text in ("a\n<think>X</think>\nX</think>b", "X <think> tags.</think>b", "X<|end|><|channel|>final<|message|>b"):
+        for size in (1, 3, 100):
+            assert "".join(given_out(text, size, begins=True)) == "b"
