@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
-from agent.chat_models.reply_model import BEGAN_THINKING, HID_CALL, ReplyModel
+from agent.chat_models.reply_model import BEGAN_THINKING, CUT_OFF, CUT_SHORT, HID_CALL, ReplyModel, reason_of
 from memory.errors import is_too_long, status_of
 from memory.extraction.extract import refuses_method, server_of
 from memory.thinking import without_thinking
@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 FILTERED = {"content_filter", "content_filtered", "guardrail_intervened", "safety", "prohibited_content", "blocklist",
             "recitation", "spii"}  # fmt: skip
-CUT_OFF = {"length", "max_tokens"}
-CUT_SHORT = "connection_closed"  # as `openai_model` marks a stream without an end
 MEDIA_REFUSALS = {413, 415}  # further statuses with which servers answer to images
 LEFT_OUT_MEDIA = "left_out_media"  # key in a reply's `response_metadata`: the model did not get the question's image
 NO_CALLS: dict[str, list[Any]] = {"tool_calls": [], "invalid_tool_calls": []}
@@ -46,7 +44,7 @@ async def ask(
     refused them, and answered the same request without them, REFUSALS_IN_A_ROW times.
     """
     server = server_of(model)
-    begins_thinking = _begin_thinking.get(server, may_begin_thinking(model))
+    begins_thinking = _begin_thinking.get(server, expected_to_begin_thinking(model))
     offering = ReplyModel(model=model, tools=tools, begins_thinking=begins_thinking)
     plain = offering.model_copy(update={"offers_tools": False})
     if not has_tools or _refusals[server] >= REFUSALS_IN_A_ROW:
@@ -74,12 +72,12 @@ async def ask(
     raise refusal or AssertionError("there is at least one way to ask")
 
 
-def may_begin_thinking(model: BaseChatModel) -> bool:
-    """Whether a model that has not replied yet may think without an opening tag: its name says that it thinks, or its
-    server may put the tag into the prompt. A first reply without it is shown at once when it has ended."""
+def expected_to_begin_thinking(model: BaseChatModel) -> bool | None:
+    """Whether a model that has not replied yet thinks without an opening tag: True if its name says that it thinks,
+    None if its server may put the tag into the prompt. A first reply without thinking is shown when it has ended."""
     name, address = server_of(model)
     is_own = model._llm_type in OWN_SERVERS and (address or model._llm_type == "chat-ollama")
-    return bool(THINKERS.search(name.lower()) or (is_own and "api.openai.com" not in address))
+    return bool(THINKERS.search(name.lower())) or (None if is_own and "api.openai.com" not in address else False)
 
 
 def without_calls(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -108,7 +106,7 @@ def missing_reply(reply: AIMessage) -> str | None:
     """Why there is nothing to show or to carry out, as a sentence for the user; None if there is something."""
     if reply.text.strip() or reply.tool_calls or reply.invalid_tool_calls:
         return None
-    reason = _reason(reply)
+    reason = reason_of(reply.response_metadata)
     if reply.additional_kwargs.get("refusal") or reason == "refusal":
         return "the model refused to answer: put it in other words."
     if reason in FILTERED:
@@ -124,7 +122,7 @@ def missing_reply(reply: AIMessage) -> str | None:
 
 def notice_about(reply: AIMessage) -> str | None:
     """What the user should know about a reply that is shown, such as that it is not whole; None for most replies."""
-    reason = _reason(reply)
+    reason = reason_of(reply.response_metadata)
     if reason in FILTERED:
         return "The reply is not whole: the provider's content filter cut it off."
     if reason in CUT_OFF:
@@ -136,12 +134,6 @@ def notice_about(reply: AIMessage) -> str | None:
     if reply.response_metadata.get(LEFT_OUT_MEDIA):
         return "The model's server refused the image or file, so the model did not see it: CHAT_MODEL names the model."
     return None
-
-
-def _reason(reply: AIMessage) -> str:
-    """The provider's word for why the reply ended."""
-    given = reply.response_metadata
-    return str(given.get("finish_reason") or given.get("stop_reason") or given.get("done_reason") or "").lower()
 
 
 def _question(messages: Sequence[BaseMessage]) -> BaseMessage | None:
@@ -167,13 +159,13 @@ def _text_of(reply: AIMessage) -> AIMessage:
 
 def _cleaned(reply: AIMessage, server: Server) -> AIMessage:
     """The reply without calls that may have been cut off, and without thinking that has an end but no beginning."""
-    if _reason(reply) in {*CUT_OFF, CUT_SHORT}:
+    if was_cut_off := reason_of(reply.response_metadata) in {*CUT_OFF, CUT_SHORT}:
         reply = reply.model_copy(update=NO_CALLS)
     text = str(reply.text)
     answer, began = without_thinking(text), BEGAN_THINKING in reply.response_metadata
     was_shown = answer != text.strip()
     if (was_shown or began) and not _begin_thinking.get(server):
         log.warning("thinking without a beginning model=%r: replies are held back until it ends", server[0])
-    if text.strip() or began:  # a call alone says nothing of it
+    if began or (text.strip() and not was_cut_off):  # a call alone, or a part of a reply, says nothing of it
         _begin_thinking[server] = was_shown or began or _begin_thinking.get(server, False)
     return reply.model_copy(update={"content": answer}) if was_shown else reply

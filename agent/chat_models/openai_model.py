@@ -12,8 +12,9 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
+from agent.chat_models.reply_model import CUT_SHORT
+
 AFTER_END = 1.0  # seconds that a server has to close a stream whose last message has come: for the counts of tokens
-CUT_SHORT = "connection_closed"  # the finish reason of a stream that ends without one
 KEPT = ("refusal", "reasoning_content", "reasoning")  # fields of messages that LangChain leaves out
 warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)  # they quote a call's arguments
 

@@ -29,6 +29,11 @@ class ReplyFilter:
         self._thinking = ThinkingFilter(self.begins_thinking)
 
     @property
+    def may_think(self) -> bool:
+        """Whether all of it so far may be thinking, as `begins_thinking` said."""
+        return self._thinking.begins
+
+    @property
     def began_thinking(self) -> bool:
         """Whether it began with thinking that had an end only, as `begins_thinking` said."""
         return self._thinking.ended_unopened

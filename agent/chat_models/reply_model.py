@@ -18,7 +18,9 @@ from agent.chat_models.written_calls import WrittenCall
 
 HID_CALL = "hid_call"  # key in a reply's `response_metadata`: the reply held a call that was not carried out
 BEGAN_THINKING = "began_thinking"  # the same: it began with thinking that had an end only
-REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")  # in a message's `additional_kwargs`
+CUT_OFF = {"length", "max_tokens"}  # providers' words for why a reply ended
+CUT_SHORT = "connection_closed"  # our own, for a stream that ended without one
+REASONING = {"reasoning_content", "reasoning", "reasoning_details", "thinking"}  # in a message's `additional_kwargs`
 
 
 class ReplyModel(BaseChatModel):
@@ -29,8 +31,8 @@ class ReplyModel(BaseChatModel):
     """What the model may call: also in a text, which then becomes a call."""
     offers_tools: bool = True
     """False: the model is asked without them, and a call of them that it writes nevertheless is hidden."""
-    begins_thinking: bool = False
-    """Whether its replies begin with thinking that has an end only."""
+    begins_thinking: bool | None = False
+    """Whether its replies begin with thinking that has an end only; None: they may."""
 
     @property
     def _llm_type(self) -> str:
@@ -54,8 +56,9 @@ class ReplyModel(BaseChatModel):
         message = result.generations[0].message
         if not isinstance(message, AIMessage):
             return result
-        reply = self._filter()
-        text = reply.feed(str(message.text)) + reply.finish()
+        reply = self._filter(self.begins_thinking is not False)
+        ending = message.response_metadata | (result.generations[0].generation_info or {})
+        text = reply.feed(str(message.text)) + self._rest(reply, ending)
         called = bool(message.tool_calls or message.invalid_tool_calls)
         calls = [] if called else self._carried_out(reply)
         metadata = message.response_metadata | _findings(reply, called=bool(calls or called))
@@ -74,14 +77,19 @@ class ReplyModel(BaseChatModel):
             fields = whole.message.model_dump(exclude={"type"})
             yield ChatGenerationChunk(message=AIMessageChunk(**fields), generation_info=whole.generation_info)
             return
-        reply, names = self._filter(), dict[object, str]()
+        reply, names, begun = self._filter(self.begins_thinking is not False), dict[object, str](), False
+        ending: dict[str, Any] = {}
         async for chunk in model._astream(messages, stop, **bound, **options):
             message = chunk.message
+            begun = begun or bool(message.text)
+            if not begun and message.additional_kwargs.keys() & REASONING:
+                reply = self._filter(begins_thinking=False)  # the server has taken the thinking out of the text
             parts = [_without_repeated_name(part, names) for part in getattr(message, "tool_call_chunks", ())]
             changes: dict[str, Any] = {"content": reply.feed(str(message.text)), "chunk_position": None}
             changes |= {"tool_call_chunks": parts} | _without_reasoning(message)
+            ending |= message.response_metadata | (chunk.generation_info or {})
             yield ChatGenerationChunk(message=message.model_copy(update=changes), generation_info=chunk.generation_info)
-        rest, called = reply.finish(), bool(names)
+        rest, called = self._rest(reply, ending), bool(names)
         calls = [] if called else self._carried_out(reply)
         yield ChatGenerationChunk(
             message=AIMessageChunk(
@@ -99,9 +107,14 @@ class ReplyModel(BaseChatModel):
             return bound.bound, dict(bound.kwargs)
         return self.model, {}
 
-    def _filter(self) -> ReplyFilter:
+    def _filter(self, begins_thinking: bool) -> ReplyFilter:
         names = frozenset(tool.name for tool in self.tools)
-        return ReplyFilter(names, self.begins_thinking, may_call=self.offers_tools)
+        return ReplyFilter(names, begins_thinking, may_call=self.offers_tools)
+
+    def _rest(self, reply: ReplyFilter, ending: Mapping[str, Any]) -> str:
+        """The rest of what can be shown: nothing if it is thinking that was cut off."""
+        cut_off = self.begins_thinking and reason_of(ending) in {*CUT_OFF, CUT_SHORT}
+        return "" if cut_off and reply.may_think else reply.finish()
 
     def _carried_out(self, reply: ReplyFilter) -> list[ToolCall]:
         """The calls that were written as text, if the model may make all of them."""
@@ -109,6 +122,13 @@ class ReplyModel(BaseChatModel):
         if not all(call.name in tools and _fits(tools[call.name], call) for call in reply.calls):
             return []
         return [tool_call(name=call.name, args=call.arguments, id=f"call_{uuid.uuid4().hex}") for call in reply.calls]
+
+
+def reason_of(metadata: Mapping[str, Any]) -> str:
+    """The provider's word for why a reply ended."""
+    return str(
+        metadata.get("finish_reason") or metadata.get("stop_reason") or metadata.get("done_reason") or ""
+    ).lower()
 
 
 def _findings(reply: ReplyFilter, *, called: bool) -> dict[str, Any]:

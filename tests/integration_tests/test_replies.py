@@ -72,6 +72,9 @@ async def test_it_is_not_streamed_if_the_name_of_the_model_says_that_it_thinks(
     models = "openai:Some-R1-8B", "openai:Some-R1-8B", "openai:QwQ"
     said = [(await say(graph, user, "Hi", model=model)).reply for model in models]
     assert said == ["Hello, Ada.", "Hello.", "Hello."]
+    openai.reply(Text("Hm, let me", finish="length"))
+    with pytest.raises(NoReply, match="used up its tokens before it replied"):
+        await say(graph, user, "Hi", model="openai:Some-R1-8B")
 
 
 async def test_a_whole_reply_does_not_wait_for_the_end_of_its_stream(

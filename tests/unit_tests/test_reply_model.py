@@ -56,6 +56,7 @@ class Streamed(Whole):
                 part = {"type": kind, kind: block[kind][at : at + 3], "index": index}
                 content: Any = [part] if isinstance(answer.content, list) else part["text"]
                 yield ChatGenerationChunk(message=AIMessageChunk(content=content))
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=answer.response_metadata))
 
 
 THOUGHTFUL: list[AIMessage] = [
@@ -75,6 +76,23 @@ async def test_thinking_of_every_shape_is_in_no_message_and_no_chunk(kind: type[
     whole = await ReplyModel(model=kind(answers=[answer]), tools=[]).ainvoke("1 + 2?")
     assert whole.content == "It is three."
     assert "Hm" not in str(whole)
+
+
+@pytest.mark.parametrize("begins", [True, None])
+async def test_a_text_with_thinking_beside_it_is_streamed(begins: bool | None) -> None:
+    answer = THOUGHTFUL[-1]
+    model = ReplyModel(model=Streamed(answers=[answer]), tools=[], begins_thinking=begins)
+    assert [chunk.text async for chunk in model.astream("1 + 2?") if chunk.text] == ["It ", "is ", "thr", "ee."]
+
+
+@pytest.mark.parametrize("kind", [Whole, Streamed])
+@pytest.mark.parametrize(("begins", "shown"), [(True, ""), (None, "Hm, let"), (False, "Hm, let")])
+async def test_thinking_that_is_cut_off_is_not_shown(kind: type[Whole], begins: bool | None, shown: str) -> None:
+    """What may be an answer as well is shown."""
+    answer = AIMessage("Hm, let", response_metadata={"finish_reason": "length"})
+    model = ReplyModel(model=kind(answers=[answer] * 2), tools=[], begins_thinking=begins)
+    assert "".join([str(chunk.text) async for chunk in model.astream("1 + 2?")]) == shown
+    assert (await model.ainvoke("1 + 2?")).text == shown
 
 
 @pytest.mark.parametrize("kind", [Whole, Streamed])
