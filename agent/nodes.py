@@ -193,7 +193,7 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
         update = await within(timeout, _extract(runtime, _utterances(messages, runtime), _begun_at()))
     except TimeoutError:
         metrics.count_failure("extraction")
-        advice = "for a slow model raise AFTER_REPLY_TIMEOUT, or set EXTRACT=background"
+        advice = "if the model is slow, raise AFTER_REPLY_TIMEOUT or set EXTRACT=background"
         log.warning(Event(f"extraction not within {timeout:g} s: {advice}", **_ids(runtime)))
         return NOTHING_EXTRACTED
     return update or NOTHING_EXTRACTED | skipped

@@ -1,14 +1,27 @@
-"""Reads the JSON that real models write, among prose and code fences."""
+"""Reads what real models write: JSON among prose and code fences, and why an answer ended."""
 
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAX_BRACKETS = 200  # each of them costs a look at all that follows
 TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[{}\[\]]|\b(?:true|false|null)\b', re.DOTALL)
 AS_PYTHON = {"true": "True", "false": "False", "null": "None"}
+CUT_OFF = {"length", "max_tokens"}  # providers' words for why an answer ended
+CUT_SHORT = "connection_closed"  # our own, for a stream that ended without one
+
+
+def reason_of(metadata: Mapping[str, Any]) -> str:
+    """Why an answer ended, from its `response_metadata`: the provider's word, or ""."""
+    return str(
+        metadata.get("finish_reason") or metadata.get("stop_reason") or metadata.get("done_reason") or ""
+    ).lower()
+
+
+def was_cut_off(metadata: Mapping[str, Any]) -> bool:
+    return reason_of(metadata) in {*CUT_OFF, CUT_SHORT}
 
 
 def value_at(text: str, at: int) -> tuple[Any, int]:

@@ -74,12 +74,12 @@ class ThinkingFilter:
     Thinking begins the answer or a line, or follows the end of a sentence directly. In the middle of a sentence it is
     thinking if its closing tag follows, and otherwise only mentioned, as in quotes and code fences. A fence is thinking
     if it is named so ("```thinking"), or if it begins the answer and a tag of thinking follows. Where the opening tag
-    is in the prompt, only the closing one is in the answer: `begins` says so beforehand, and otherwise it is returned
-    as an UnopenedEnd.
+    is in the prompt, only the closing one is in the answer: the text before it is held back if the answer may begin so
+    (`begins`); otherwise the closing tag is returned as an UnopenedEnd.
     """
 
     begins: bool = False
-    ended_unopened: bool = False  # whether the thinking has ended with which it `begins`
+    ended_unopened: bool = False  # whether it did begin so, and the thinking has ended
     _depth: int = 0
     _may_be_answer: bool = False  # whether `_skipped` is shown if the thinking does not end
     _skipped: str = ""

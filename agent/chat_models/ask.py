@@ -11,9 +11,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
-from agent.chat_models.reply_model import BEGAN_THINKING, CUT_OFF, CUT_SHORT, HID_CALL, ReplyModel, reason_of
+from agent.chat_models.reply_model import BEGAN_THINKING, HID_CALL, ReplyModel
 from memory.errors import is_too_long, status_of
 from memory.extraction.extract import refuses_method, server_of
+from memory.model_text import CUT_OFF, CUT_SHORT, reason_of, was_cut_off
 from memory.thinking import without_thinking
 
 log = logging.getLogger(__name__)
@@ -38,10 +39,10 @@ async def ask(
 ) -> AIMessage:
     """The model's reply, without thinking; a call that it writes as text becomes a call of a tool.
 
-    Asked without tools are models that have none (not `has_tools`), that have called enough (not `may_call`), or whose
-    written call cannot be carried out. A request that the server refuses is repeated without images, then without
-    tools. A refusal can have many reasons, so tools are left out for the rest of the process only after a server has
-    refused them, and answered the same request without them, REFUSALS_IN_A_ROW times.
+    Tools are left out if the model has none (not `has_tools`), has called enough (not `may_call`), or writes a call
+    that cannot be carried out. A request that the server refuses is repeated without images, then without tools. A
+    refusal can have many reasons, so tools are left out for the rest of the process only after a server has refused
+    them, and answered the same request without them, REFUSALS_IN_A_ROW times.
     """
     server = server_of(model)
     begins_thinking = _begin_thinking.get(server, expected_to_begin_thinking(model))
@@ -159,13 +160,13 @@ def _text_of(reply: AIMessage) -> AIMessage:
 
 def _cleaned(reply: AIMessage, server: Server) -> AIMessage:
     """The reply without calls that may have been cut off, and without thinking that has an end but no beginning."""
-    if was_cut_off := reason_of(reply.response_metadata) in {*CUT_OFF, CUT_SHORT}:
+    if is_part := was_cut_off(reply.response_metadata):
         reply = reply.model_copy(update=NO_CALLS)
     text = str(reply.text)
     answer, began = without_thinking(text), BEGAN_THINKING in reply.response_metadata
     was_shown = answer != text.strip()
     if (was_shown or began) and not _begin_thinking.get(server):
         log.warning("thinking without a beginning model=%r: replies are held back until it ends", server[0])
-    if began or (text.strip() and not was_cut_off):  # a call alone, or a part of a reply, says nothing of it
+    if began or (text.strip() and not is_part):  # a call alone, or a part of a reply, says nothing of it
         _begin_thinking[server] = was_shown or began or _begin_thinking.get(server, False)
     return reply.model_copy(update={"content": answer}) if was_shown else reply

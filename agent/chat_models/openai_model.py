@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
-from agent.chat_models.reply_model import CUT_SHORT
+from memory.model_text import CUT_SHORT
 
 AFTER_END = 1.0  # seconds that a server has to close a stream whose last message has come: for the counts of tokens
 KEPT = ("refusal", "reasoning_content", "reasoning")  # fields of messages that LangChain leaves out

@@ -15,7 +15,7 @@ class ReplyFilter:
     """One reply. What may be a call is held back, until it is certain or the reply ends; other text passes at once."""
 
     tools: frozenset[str]
-    begins_thinking: bool = False  # its thinking has an end only: nothing is shown before that, or before its own end
+    begins_thinking: bool = False  # it may begin with thinking that has an end only: nothing is shown before an end
     may_call: bool = True  # if not, a call of an unknown tool is a text that the user asked for
     calls: list[WrittenCall] = field(default_factory=list)  # what was held back, after `finish`
     hid_call: bool = False

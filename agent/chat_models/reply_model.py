@@ -15,11 +15,10 @@ from pydantic import BaseModel, ValidationError
 
 from agent.chat_models.reply_filter import ReplyFilter
 from agent.chat_models.written_calls import WrittenCall
+from memory.model_text import was_cut_off
 
 HID_CALL = "hid_call"  # key in a reply's `response_metadata`: the reply held a call that was not carried out
 BEGAN_THINKING = "began_thinking"  # the same: it began with thinking that had an end only
-CUT_OFF = {"length", "max_tokens"}  # providers' words for why a reply ended
-CUT_SHORT = "connection_closed"  # our own, for a stream that ended without one
 REASONING = {"reasoning_content", "reasoning", "reasoning_details", "thinking"}  # in a message's `additional_kwargs`
 
 
@@ -113,8 +112,7 @@ class ReplyModel(BaseChatModel):
 
     def _rest(self, reply: ReplyFilter, ending: Mapping[str, Any]) -> str:
         """The rest of what can be shown: nothing if it is thinking that was cut off."""
-        cut_off = self.begins_thinking and reason_of(ending) in {*CUT_OFF, CUT_SHORT}
-        return "" if cut_off and reply.may_think else reply.finish()
+        return "" if self.begins_thinking and reply.may_think and was_cut_off(ending) else reply.finish()
 
     def _carried_out(self, reply: ReplyFilter) -> list[ToolCall]:
         """The calls that were written as text, if the model may make all of them."""
@@ -122,13 +120,6 @@ class ReplyModel(BaseChatModel):
         if not all(call.name in tools and _fits(tools[call.name], call) for call in reply.calls):
             return []
         return [tool_call(name=call.name, args=call.arguments, id=f"call_{uuid.uuid4().hex}") for call in reply.calls]
-
-
-def reason_of(metadata: Mapping[str, Any]) -> str:
-    """The provider's word for why a reply ended."""
-    return str(
-        metadata.get("finish_reason") or metadata.get("stop_reason") or metadata.get("done_reason") or ""
-    ).lower()
 
 
 def _findings(reply: ReplyFilter, *, called: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from memory.extraction.answer import EXTRACTION_PROMPT, Extraction, answer_schem
 from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact
-from memory.model_text import literals_in, values_in
+from memory.model_text import literals_in, reason_of, values_in, was_cut_off
 
 if TYPE_CHECKING:  # LangChain takes half a second to import, and only a model call needs it
     from langchain_core.language_models import BaseChatModel
@@ -37,7 +37,6 @@ OTHER_REFUSALS = {
     "model_not_found",
 }  # codes and classes of errors
 FACT = {"text", "quote"}  # keys that the items of a list of facts have, and the messages that a model may repeat do not
-CUT_OFF = {"length", "max_tokens", "connection_closed"}  # reasons for the end of an answer
 REASONING = ("reasoning_content", "reasoning")  # keys in a message's `additional_kwargs`
 CUT_OFF_ERRORS = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}  # of OpenAI's client
 
@@ -143,8 +142,7 @@ def read_extraction(answer: "AIMessage") -> Extraction:
     from memory.thinking import without_thinking  # its regular expressions take a moment
 
     # Where a stream is cut off, the client completes the arguments of a call.
-    reason = str(answer.response_metadata.get("finish_reason")).lower()
-    cut_off = reason in CUT_OFF
+    reason, cut_off = reason_of(answer.response_metadata), was_cut_off(answer.response_metadata)
     values: list[object] = [] if cut_off else [call["args"] for call in answer.tool_calls]
     thought = next(filter(None, map(answer.additional_kwargs.get, REASONING)), "")  # where some write all they write
     text = without_thinking(str(answer.text)) or str(thought)

@@ -90,10 +90,13 @@ def test_an_answer_without_a_whole_object_is_refused(content: str) -> None:
         read_extraction(AIMessage(content))
 
 
-def test_a_call_that_was_cut_off_is_refused() -> None:
+@pytest.mark.parametrize(
+    "ending", [{"finish_reason": "length"}, {"stop_reason": "max_tokens"}, {"done_reason": "length"}]
+)
+def test_a_call_that_was_cut_off_is_refused(ending: dict[str, str]) -> None:
     """A client completes the arguments of a streamed call, so that only the reason for its end shows it."""
     call = tool_call(name="Extraction", args={"facts": [FACT]}, id="1")
-    answer = AIMessage("", tool_calls=[call], response_metadata={"finish_reason": "length"})
+    answer = AIMessage("", tool_calls=[call], response_metadata=ending)
     with pytest.raises(ValueError, match="no object with the facts"):
         read_extraction(answer)
 
