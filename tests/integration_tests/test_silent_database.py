@@ -113,7 +113,7 @@ async def test_what_follows_a_reply_ends_in_time_also_without_the_database(
     """Checkpoints are saved beside the next step here: extraction, reconcile, saving and unlocking may each wait."""
     for module in (limits, nodes):
         monkeypatch.setattr(module, "RECONCILE_TIMEOUT", 1.0)
-    monkeypatch.setattr(saver, "ANSWER_TIMEOUT", 60.0)
+    monkeypatch.setattr(saver, "ANSWER_TIMEOUT", 0.6 * SOON)  # of a save that began before the reply
     monkeypatch.setattr(run_lock, "UNLOCK_TIMEOUT", 60.0)
     chat.store.settings = chat.store.settings.model_copy(update={"after_reply_timeout": 2.5})
     loop, replied = asyncio.get_running_loop(), 0.0
