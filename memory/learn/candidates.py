@@ -153,7 +153,8 @@ def rejection(candidate: Candidate, said: Utterance | None, cosines: Cosines = N
 
 def doubt_of(candidate: Candidate, said: Utterance, proposal: Proposal, known: Sequence[Fact]) -> HeldReason | None:
     """Why what is not rejected is held back until the user decides, or None."""
-    if candidate.instruction or reads_as(is_doubtful, candidate, said):
+    is_known = any(other.text == proposal.fact.text for other in known)  # the user has kept it
+    if not is_known and (candidate.instruction or reads_as(is_doubtful, candidate, said)):
         return "reads like an instruction"
     doubted = (other for other in known if other.id in proposal.doubtful)
     return "would end a hard limit" if any(other.is_hard_limit for other in doubted) else None

@@ -32,8 +32,12 @@ from memory.ledger.rows import (
 ADD_REPEAT = """insert into memory.reinforcements
     (owner, fact_id, thread_id, message_id, observed_at, rolled_back_at)
     values (%(owner)s, %(fact)s, %(thread)s, %(message)s, %(observed_at)s, %(rolled_back_at)s) on conflict do nothing"""
-ADD_HELD = """insert into memory.held values (%(owner)s, %(id)s, %(item)s, %(thread)s, %(category)s, %(digest)s,
-    %(successor)s, now() + make_interval(days => %(days)s), %(encrypted)s, %(key_id)s) on conflict do nothing"""
+ADD_HELD = """insert into memory.held
+    select %(owner)s, %(id)s, %(item)s, %(thread)s, %(category)s, %(digest)s, %(successor)s,
+        now() + make_interval(days => %(days)s), %(encrypted)s, %(key_id)s
+    where not exists (select from memory.held where owner = %(owner)s and digest = %(digest)s
+        and successor is not distinct from %(successor)s)
+    on conflict do nothing"""
 REMOVE_LAPSED = """delete from memory.held where (owner, id) in
     (select owner, id from memory.held where lapses_at < now() for update skip locked)"""
 COPIED = {  # from a fact to the one that restores it: table -> columns, besides the owner and the fact's id
@@ -100,11 +104,11 @@ class Transaction:
             await self.remove_held(ids=[fact.id for fact in facts])
 
     async def hold(self, items: Sequence[Held], days: int) -> None:
-        """Keep what is doubtful apart from the facts for so many days, unless it waits already. Remove what has lapsed,
-        of all users."""
+        """Keep what is doubtful apart from the facts for so many days, unless the same waits already. Remove what has
+        lapsed, of all users."""
+        await self._connection.execute(REMOVE_LAPSED)
         rows = [row_of_held(held, self._owner, self._cipher) for held in items]
         await self._execute_each(ADD_HELD, [{**row, "days": days} for row in rows])
-        await self._connection.execute(REMOVE_LAPSED)
 
     async def take_held(self, ids: Collection[str]) -> list[Held]:
         """Remove these held items, and return them in this order. Raises BadInput if one of them is not there."""

@@ -236,6 +236,16 @@ async def test_a_claim_retires_nothing_unless_the_user_says_so(
     )
 
 
+async def test_what_is_said_again_is_asked_about_once(memory: UserMemory, openai: ScriptedOpenAI) -> None:
+    openai.extraction(found(SHORT), found(SHORT))
+    await memory.observe("I prefer short answers, really.", thread_id="third")
+    assert await shown(memory) == HELD
+    await memory.keep_held(await ids(memory, "short"))
+    changes = await memory.observe("As I said, I prefer short answers.", thread_id="third")
+    assert (changes.held, texts(fact for fact, _ in changes.reinforced)) == ((), ["Prefers short answers"])
+    assert await shown(memory) == [HELD[0], HELD[2]]
+
+
 async def test_what_nobody_decides_on_lapses(store: FactStore, user: str, openai: ScriptedOpenAI) -> None:
     openai.extraction(found(TEA, SHORT), found())
     store.held_days = 0
