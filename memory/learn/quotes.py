@@ -17,8 +17,11 @@ from memory.learn.signs import CHANGE, END, IRONY, MINE, OF_WHICH, REPORTED, SAY
 
 PICTURES = ("So", "Sk", "Me", "Cf")  # categories of emoji, their skin tones, keycaps, and what joins them
 MAX_QUOTE = 2_000  # characters of a quote; a longer one does not show where the fact comes from
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？।؟])\s*|\s*\n\s*")
-CLAUSE_END = re.compile(rf"{SENTENCE_END.pattern}|(?<=[,;:])\s+|(?<=[，、；：،])\s*|\s+[-–—]+\s+|\s*—\s*")
+# A run of spaces is only matched from its start, so that many of them take no longer than other characters.
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？।؟])\s*|(?<!\s)\s*\n\s*")
+CLAUSE_END = re.compile(
+    rf"{SENTENCE_END.pattern}|(?<=[,;:])\s+|(?<=[，、；：،])\s*|(?<!\s)\s+[-–—]+\s+|(?:(?<!\s)\s+)?—\s*"
+)
 
 
 def is_quoted(quote: str, text: str) -> bool:
@@ -30,9 +33,10 @@ def is_quoted(quote: str, text: str) -> bool:
     return any(sought and sought in _bare(part(text)) for sought, part in forms)
 
 
-def sentence_around(quote: str, text: str) -> str:
-    """The sentence or line of `text` with the quote in it, or those that it runs over; the quote if it has none."""
-    return " ".join(_around(quote, text, SENTENCE_END))
+def sentence_around(quote: str, text: str, *, before: int = 0) -> str:
+    """The sentence or line of `text` with the quote in it, or those that it runs over, and so many before it; the quote
+    if none has it."""
+    return " ".join(_around(quote, text, SENTENCE_END, before))
 
 
 def clauses_around(quote: str, text: str) -> list[str]:
@@ -107,7 +111,7 @@ def clause_of(quote: str, message: str) -> str:
     return normalize(" ".join(clauses_around(quote, message)))
 
 
-def _around(quote: str, text: str, end: re.Pattern[str]) -> list[str]:
+def _around(quote: str, text: str, end: re.Pattern[str], before: int = 0) -> list[str]:
     parts = [part for part in end.split(text) if part]
     letters, sought = [*map(_letters, parts)], _letters(quote)
     start = "".join(letters).find(sought)
@@ -115,7 +119,7 @@ def _around(quote: str, text: str, end: re.Pattern[str]) -> list[str]:
         return [quote]
     ends = [*accumulate(map(len, letters))]
     first, last = bisect_right(ends, start), bisect_right(ends, start + len(sought) - 1)
-    return parts[first : last + 1]
+    return parts[max(first - before, 0) : last + 1]
 
 
 def _bare(text: str) -> str:

@@ -1,5 +1,7 @@
 """Quotes are found whatever their typography, with the sentence or clause around them."""
 
+from time import process_time
+
 import pytest
 
 from memory.learn.quotes import MAX_QUOTE, clauses_around, is_quoted, sentence_around
@@ -94,3 +96,12 @@ def test_a_clause_ends_at_a_comma_or_dash_too(quote: str, clauses: list[str]) ->
 
 def test_the_sentence_around_a_quote_without_its_accents_and_emoji_is_found() -> None:
     assert sentence_around("cafe downtown", "Hi! I run a café ☕ downtown. Bye!") == "I run a café ☕ downtown."
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\u00a0"])
+def test_a_message_with_many_spaces_takes_no_longer_than_another(space: str) -> None:
+    started = process_time()
+    message = f"I like tea{space * 50_000}- really"
+    assert clauses_around("like tea", message) == ["I like tea"]
+    assert is_quoted("tea - really", message)
+    assert process_time() - started < 2
