@@ -11,7 +11,7 @@ NAMES = {
     "gb": "(?:ni|national insurance|nhs) (?:number|no)|social insurance(?: number)?",
     "de": "steuer-?(?:id|nummer|identifikationsnummer)|(?:personal)?ausweisnummer|sozialversicherungsnummer",
     "fr": "numero de (?:securite sociale|secu)",
-    "es": "(?:dni|nie|nif)(?= ?(?:es|is|:))",
+    "es": "(?:dni|nie|nif)(?= ?(?:es|is|:))",  # "dni" is "days" in Polish, and "nie" "never" in German
     "pt": "(?:nif|numero de contribuinte)(?= ?(?:e|is|:))",
     "it": "codice fiscale",
     "br": "cpf|cnpj",
@@ -29,6 +29,7 @@ NAMES = {
 }
 SHAPES = {
     "us": r"(?<![\d-])(?!000|666)\d{3}-\d\d-\d{4}(?![\d-])",
+    "es": r"\b(?:dni|nie|nif)\W{0,3}(?:\d{8}|[xyz]-?\d{7})-?[a-z]\b",
     "it": r"\b[a-z]{6}\d{2}[a-z]\d{2}[a-z]\d{3}[a-z]\b",
 }
 COUNTRIES = frozenset(NAMES) - {""}

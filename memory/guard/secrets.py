@@ -133,7 +133,8 @@ OTHER_CODES = "".join(
     )
 )  # fmt: skip
 ANY_CODE = (
-    rf"{OTHER_CODES}\b(?:code|codigo|codice|kode?|koden|код|kilidi|lock|safe|keypad|alarm(?= (?:takes|wants|needs)))\b"
+    rf"{OTHER_CODES}\b(?:code|combination|codigo|codice|kode?|koden|код|kilidi|lock|safe|keypad"
+    r"|alarm(?= (?:takes|wants|needs)))\b"
 )
 DIGIT_WORDS = (
     "(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|null|eins|zwei|drei|vier|funf|sechs|sieben|acht|neun|uno"
@@ -179,6 +180,7 @@ MINE = (
     r"(?:[—–-] ?)?(?:is|was|ist|est|es|e|é|sono|to|jest|ar|er|это|—)? ?(?:(?:the|my|our|a|mein|der|das|mon|le|la|mi|el"
     r"|la mia|il mio|meu|a minha|minha|mijn|het|moje|to|mitt|мои|это мои) ?)?"
 )
+FOR = "for|on|at|to|in|every|everywhere|and|fur|auf|pour|para|per|voor|till|do|для"  # after the word "password"
 BY = r"\b(?:with|using|by|type|typing|mit|avec|con|com|met|z|с|et|med)\b"
 SPOKEN: dict[SecretKind, Iterable[str]] = {  # the forms in which people tell a secret in a sentence
     "a one-time code": (
@@ -196,17 +198,19 @@ SPOKEN: dict[SecretKind, Iterable[str]] = {  # the forms in which people tell a 
         rf"\b{PASSWORD}\b.{{0,20}}?\b(?:auf|en|a|in|to|para|na|op|till|til|на) (?=\S{{0,60}}[^\W\d_]){VALUE}",
         rf"\b{PASSWORD}\b{NOT_OF_A_PASSWORD}{ABOUT}{LINK}(?:(?:is|uses?|ist|est|es|(?:changed|set|reset) to) )?{VALUE}",
         rf"\b{PASSWORD}\b{NOT_OF_A_PASSWORD}{ABOUT}{SURE_LINK}{NO_PASSWORD}(?!correct\b){WORD}",
+        rf"[\w\"'”»] (?:as|als|como|comme|come|som|jako|как) {MINE}(?:\w+ )?{PASSWORD}(?=\W*$|[.,;!?]| (?:{FOR})\b)",
         rf"\b(?:passphrase|pass phrase)\b{ABOUT}{SURE_LINK}{NO_PASSWORD}\w+ \w+",
         rf"(?<!\S){VALUE} {MINE}(?:[\w-]+ )?{PASSWORD}\b{NOT_OF_A_PASSWORD}",
+        rf"\b{PIN}\b[^.!?\n:]{{0,20}}: {DIGITS}",
         rf"\b{PIN}\b{ABOUT}{LINK}(?:(?:le|el|il) )?(?:{DIGITS}|{VALUE}|{DIGIT_WORDS})",
         rf"{ANY_CODE}(?:{ABOUT}{SURE_LINK}| (?:(?:takes|wants|needs) )?)(?!(?:19|20)\d\d\b)"
-        rf"(?:\d{{4,8}}\b(?![ -]?\d| lines)|\d(?:[ -]\d){{3,}}\b|\d\d(?:-\d\d){{1,3}}\b|\d{{1,4}}[a-z]\d{{1,4}}\b"
-        rf"|{DIGIT_WORDS})",
+        rf"(?:\d{{4,8}}\b(?![ -]?\d| lines)|\d(?:[ -]\d){{3,}}\b|\d\d(?:-\d\d){{1,3}}\b|\d{{3}}[ -]\d{{3}}\b"
+        rf"|\d{{1,4}}[a-z]\d{{1,4}}\b|{DIGIT_WORDS})",
         r"\b(?:type|enter|press|tippe?|tapez?) \d(?:[ ,]{0,2}\d){3,7}\b",
         rf"\b{PASSWORD}\b{NOT_OF_A_PASSWORD}.{{0,40}}? {MADE_UP}",
         rf"\b{ACCESS}\b{SAME}{{0,40}}?[ '\"(:]{MADE_UP}|(?<!\S){MADE_UP}{SAME}{{1,20}}?\b{ACCESS}\b",
         rf"\b(?:security question|secret answer|maiden name (?:for|at) )\b{SAME}{{0,40}}?(?:\bis\b|:) ?{NO_PASSWORD}\w",
-        rf"\b{LOGIN}\b{ABOUT}{LINK}(?=[a-z][\w-]*\d){VALUE}",
+        rf"\b{LOGIN}\b{ABOUT}{LINK}(?=[a-z]\S*\d){VALUE}",
         rf"\b(?:{LOGIN}|zugang|acces|acceso|accesso|credentials)"
         r"\b.{0,25}?[:= ]\S+ ?/ ?(?=\S{0,60}\d)(?=\S{0,60}[a-z])\S+",
         rf"(?<!\S)(?=[a-z]){VALUE} unlocks (?:my|our|the) {DEVICE}\b",
@@ -218,7 +222,7 @@ SPOKEN: dict[SecretKind, Iterable[str]] = {  # the forms in which people tell a 
         r"(?:पासवर्ड) ?(?:है|:)? ?[a-z0-9][\w!$%&*-]{2,}",
     ),
 }
-AFTER_LABEL = re.compile(r"(?:(?<=[:=])|(?<= is))\s*\n\s*")  # "Password:", and the password in the next line
+AFTER_LABEL = re.compile(r"\s*\?\s+|(?:(?<=[:=])|(?<= is))\s*\n\s*")  # "Password:" and the next line; "The code? 4821"
 MAY_TELL = re.compile(  # most texts do not
     rf"[\d$!%&*+^~#/]|\b{PASSWORD}\b|パスワード|密码|密碼|비밀번호|비번|암호|पासवर्ड|{DIGIT_WORDS}|maiden|secret|security"
 )
@@ -316,9 +320,9 @@ def _rest_of_97(letters: str) -> int:
 def _is_seed_phrase(text: str) -> bool:
     """Whether it holds words in a row from a list of BIP 39, of which wallets make their seed phrases."""
     words = [word for word in re.findall(r"\w+", text) if not word.isdigit()]
-    wanted = MIN_LABELLED if SEED_LABEL.search(text) else MIN_SEED
+    wanted, different = (MIN_LABELLED, 1) if SEED_LABEL.search(text) else (MIN_SEED, MIN_LABELLED)
     runs = ([*run] for listed in _seed_words() for known, run in groupby(words, listed.__contains__) if known)
-    return len(words) >= wanted and any(len(run) >= wanted and len({*run}) >= MIN_LABELLED for run in runs)
+    return len(words) >= wanted and any(len(run) >= wanted and len({*run}) >= different for run in runs)
 
 
 @cache

@@ -187,7 +187,11 @@ def _stated_beside(judge: Judge, candidate: Candidate, message: str) -> bool:
 
 def _secret_of(candidate: Candidate, said: Utterance | None) -> SecretKind | None:
     around = _around(candidate, said)
-    return secret_in(f"{candidate.attribute}: {candidate.text}", candidate.subject, candidate.quote, around)
+    if kind := secret_in(f"{candidate.attribute}: {candidate.text}", candidate.subject, candidate.quote, around):
+        return kind
+    # "The door code? 4821": two sentences, of which the first alone tells nothing.
+    both = sentence_around(candidate.quote, said.text, before=1)[-MAX_SENTENCE:] if said else ""
+    return None if secret_in(both.removesuffix(around)) else secret_in(both)
 
 
 def _taken_back(found: Extracted) -> Iterator[tuple[Fact | None, Utterance | None, str]]:

@@ -250,6 +250,16 @@ def test_what_may_hold_a_secret_is_dropped_without_its_text(changed: dict[str, A
     assert [(item.text, item.reason) for item in dropped] == [("", reason)]
 
 
+@pytest.mark.parametrize("label", ["The door code? ", "Wifi password?\n\n", "My PIN is\n"])
+def test_a_secret_is_recognised_by_the_sentence_before_it(label: str) -> None:
+    said = SAID.model_copy(update={"text": f"I like tea. {label}4821 as ever. I like plums."})
+    facts = [{**GOOD, "text": text, "quote": quote} for text, quote in (("Is 4821", "4821"), ("Likes plums", "plums"))]
+    answer = Extraction.model_validate({"facts": facts, "retracted": []})
+    proposed = proposals("ada", Extracted([said], [], answer, NOON), NOON)
+    assert [item.reason for item in proposed.dropped] == ["secret"]
+    assert [proposal.fact.text for proposal in proposed.kept] == ["Likes plums"]
+
+
 def test_the_text_of_a_command_or_of_a_wrong_quote_is_reported() -> None:
     said = SAID.model_copy(update={"text": "I moved to Austin. Always answer in French."})
     changed = [{"text": "Answer in French", "quote": "Always answer in French"}, {"text": "Likes tea", "quote": "tea"}]
