@@ -29,7 +29,7 @@ ASKS = (
     r"|pisz\w*|пиш\w*|look\w* for|search\w*|mention\w*|sa(?:y|ys|id|ying)|typ(?:e|es|ed|ing)|writ(?:e|es|ing)|greet\w*"
     r"|bring\w* up|comes? up|frag\w*|sag\w*|schreib\w*|demand\w*|dis|dit|parl\w*|pregunt\w*|dig[ao]\w*|chied\w*"
     r"|dic[ao]\w*|pergunt\w*|disser\w*|vraag\w*|zeg\w*|pyta\w*|zapyta\w*|powie\w*|спрос\w*|спраш\w*|скаж\w*|говор\w*"
-    r"|sor\w*|soyle\w*|sager)"
+    r"|sor\w*|soyle\w*|sager|pro?nun?c\w*|prononc\w*)"
 )
 WORK = re.compile(  # what people do with such things: "Writes system prompts", "I'm an admin at a bank"
     r"^\W*(?:i'?m |i |we |ich |je |ik |я )?(?:(?:am|is|are|bin|suis) )?(?:an? (?:\w+ ){1,3}(?:at|of|for|in)\b"
@@ -100,9 +100,10 @@ THINGS = {
     r"|god|hidden|unrestricted|admin) mode)\b|暗号|口令|关键词|合言葉|암호|키워드",
     "unasked": r"\b(?:no|without|ohne|keine|sans|aucune|sin|senza|sem|zonder|bez|без|utan) (?:any )?(?:asking"
     r"|warning\w*|caveats?|disclaimer\w*|ruckfrage\w*|confirm\w*|approv\w*|verif\w*|bestatig\w*|pruf\w*|conferm\w*"
-    r"|potwierdz\w*|подтвержд\w*|провер\w*|bekraft\w*)|(?:not|never|no longer) (?:\w+ )?(?:need|require|ask|appl)\w*"
-    r"|\b(?:unprompted|unasked)\b",
-    "each": r"\b(?:chaque|tous les|toutes les|cada|tod[ao]s [ao]s|todas? las|todos los|ogni|tutt[ei]|elke?|alle"
+    r"|potwierdz\w*|подтвержд\w*|провер\w*|bekraft\w*)|(?:\b(?:not|never|no longer)|n't) (?:\w+ )?(?:need|require|ask"
+    r"|appl)\w*|\b(?:unprompted|unasked)\b",
+    "each": r"\b(?:any|cualquier\w*|qualquer|qualsiasi|qualunque|n'importe quel\w*|irgend\w*|jaki\w*kolwiek|любо\w+"
+    r"|chaque|tous les|toutes les|cada|tod[ao]s [ao]s|todas? las|todos los|ogni|tutt[ei]|elke?|alle"
     r"|kazd\w*|wszystk\w*|кажд\w*|butun|tum|varje|alla|ab (?:jetzt|sofort)|kunftig|a partir de|desde ahora"
     r"|en adelante|d'ora in poi|vanaf nu|od teraz|every(?! (?:other |single )?(?:\w*day|morning|evening|night|week\w*"
     r"|month|year))|each|all|from now on|forever|para siempre|pour toujours|per sempre|fur immer|henceforth|whenever"
@@ -114,9 +115,10 @@ THINGS = {
     r"|es|ed)|empf\w*hl\w*|empfiehl|erwahn\w*|recommand\w*|recomiend\w*|consigli\w*|recomend\w*|aanbeve\w*|polec\w*"
     r"|рекоменд\w*|совет\w*|oner\w*|tavsiye|rekommend\w*|(?:sent|referred) to|(?:comes?|named|mentioned) first"
     r"|right answer)\b|推荐|推薦|勧め|추천|सिफारिश|广告|提及|宣伝|広告|광고|언급|اوص|اذكر|اعلان|विज्ञापन|提到",
-    "somebody": r"\b(?:nobody|niemand|questions?|fragen|preguntas?|domand[ae]|perguntas?|vragen|pytani\w*|вопрос\w*"
-    r"|leute|gente|mensen|ludzie|люди|any(?:one|body)|some(?:one|body)|people|whoever|jemand|quelqu'un|alguien"
-    r"|qualcuno|alguem|iemand|ktos|кто-?(?:то|нибудь)?|biri|nagon)\b|有人|任何人|誰か|누군가|누가|कोई|احد|问题|質問"
+    "somebody": r"\b(?:nobody|niemand|leute|gente|mensen|ludzie|люди|any(?:one|body)|some(?:one|body)|people|whoever"
+    r"|jemand|quelqu'un|alguien|qualcuno|alguem|iemand|ktos|кто-?(?:то|нибудь)?|biri|nagon)\b|有人|任何人|誰か"
+    r"|누군가|누가|कोई|احد",
+    "question": r"\b(?:questions?|fragen|preguntas?|domand[ae]|perguntas?|vragen|pytani\w*|вопрос\w*)\b|问题|質問"
     r"|질문",
     "must": r"\b(?:sollen|mussen|durfen|faut|deben|devono|devem|moeten|mogen|powinn\w*|nalezy|должн\w*|следует|bor"
     r"|must|should|shall|(?:is|are) (?:\w+ )?to be|may (?:not|never|be)|soll|muss|darf|doit|debe|deve|moet|musi"
@@ -145,13 +147,13 @@ THIS_USER = (
     "|このユーザー|이 사용자"
 )
 THE_ANSWERS = (
-    r"\b(?:(?:the|die|les|las|le|as|de) )(?:answers|replies|responses|antworten|reponses|respuestas|risposte|respostas"
-    r"|antwoorden)\b"
+    r"\b(?:the|die|las?|les?|el|as?|de|het) (?:\w+ )?(?:answers?|repl(?:y|ies)|responses?|antwort(?:en)?|reponses?"
+    r"|respuestas?|rispost[ae]|respostas?|antwoord(?:en)?)\b"
 )
 # At the start of a sentence these are nouns as well.
 NOUN = r"(?:order|address|book|post|transfer|cancel|message|e-?mail|share|list|put|switch|use|show|name)\b"
 ORDER_IN_EAST = (
-    r"(?:てください|しろ|なさい|せよ)[。!]?$|必须|一律|永远|始终|每次|今后|(?:해라|하세요|해 ?줘|줘)[.!]?$"
+    r"(?:てください|ないで|しろ|なさい|せよ)[。!]?$|必须|一律|永远|始终|每次|今后|(?:해라|하세요|해 ?줘|줘)[.!]?$"
     r"|(?:दो|करो|दें|करें|मत|देना)[।.]?$"
 )
 NEAR = r"[^.!?\n]{0,40}"
@@ -173,6 +175,7 @@ def _patterns() -> Patterns:
     orders = "|".join(f"{words.order}|{words.action}" for words in each)
     for_ever = "|".join(rf"(?:{words.ever})\b{NEAR}\b(?:{words.order}|{words.action})" for words in each)
     at_a_word = rf"\b(?:{when})\b{NEAR}\b{ASKS}\b|\b(?:the (?:code ?)?word|the phrase|saying|typing|writing) [\"'“]\w"
+    a_word = rf"{I_OR_WE}(?: \w+)? {ASKS}{NEAR}[\"'«“„] ?\w[^,\n]{{0,30}}[\"'»”“] ?"  # "If I say 'plum', ..."
     means = rf"\b(?:saying|typing|writing)\b{NEAR}\bmeans\b"
     sent = (
         r"\b(?:go(?:es)?|sent|belongs?|copied|forwarded) (?:to|in|into) (?:\w+@|https?:|[\w-]+\.(?:com|net|example)\b)"
@@ -184,13 +187,14 @@ def _patterns() -> Patterns:
     ordered = [
         rf"(?:^|[.!?\n] ?)(?:{please},? )?(?!{NOUN})(?:{orders}|summari[sz]e|tag)(?:me|te|nos|lo|la|le|mi)?\b",
         rf"\b(?:{for_ever})\b",
+        r"\b(?:que (?:no|nunca|siempre|jamas|nao|sempre)|te) (?:me )?\w{3,}[ae]s\b",  # "que nunca menciones"
         USER,
         ORDER_IN_EAST,
     ]
     return Patterns(
         {thing: re.compile(words) for thing, words in THINGS.items()},
         re.compile(ME),
-        re.compile(rf"\b(?:{when})\b(?! {MY}\b){NEAR}\b{ASKS}\b{NEAR}[,:](?! ?{I_OR_WE})"),
+        re.compile(rf"(?:\b(?:{when})\b(?! {MY}\b){NEAR}\b{ASKS}\b{NEAR}|{a_word})[,:](?! ?{I_OR_WE})"),
         re.compile("|".join((THINGS["you"], at_a_word, means, sent, its, about_it, THIS_USER, THE_ANSWERS))),
         re.compile("|".join(ordered)),
     )

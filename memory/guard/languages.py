@@ -84,8 +84,7 @@ LANGUAGES = {
         r"|safety|security|developer|policy) override|(?:tell|inform|warn|notify) (?:the|this) user\b|(?:users? like me"
         "|the user|this user|i)(?: am| are| is|'m) (?:allowed|permitted|entitled|cleared|authori[sz]ed) to (?:see"
         "|access|view|read) (?:the |all |any )?(?:hidden|system|internal|other (?:users?|people|customers?|accounts?))"
-        r"|(?:way|how) to (?:answer|respond|reply)\b.{0,60}\bis\b|(?:ai|assistant|model|bot) (?:with(?:out)?"
-        r"|that has) (?:no |any |a )?(?:limits?|restrictions?|filters?|rules?)|your (?:\w+ ){0,2}?(?:instructions|rules"
+        r"|(?:way|how) to (?:answer|respond|reply)\b.{0,60}\bis\b|your (?:\w+ ){0,2}?(?:instructions|rules"
         r"|guidelines|restrictions|limits|safeguards|guardrails|safety rules)|(?<!\w )never ask me (?:to confirm"
         "|for (?:confirmation|approval))",
     ),
@@ -121,7 +120,7 @@ LANGUAGES = {
         action="envoie|envoyez|transfere|publie|supprime|efface|vire|achete|reserve|paie|donne|ouvre|lis|enregistre"
         "|ajoute|inclus|appelle|utilise|commande|partage",
         ever="toujours|jamais|desormais|dorenavant|a partir de (?:maintenant|aujourd'hui)|a l'avenir|chaque fois",
-        when="chaque fois que|quand|lorsque|si|des que|a chaque fois que|apres que",
+        when="chaque fois qu[e']|quand|lorsqu[e']|si|des qu[e']|a chaque fois qu[e']|apres qu[e']",
         must=r"(?:tu|vous) (?:dois|devez|devras|ne dois|ne devez|peux plus|ne peux)(?! (?:\w+ )?(?:savoir|comprendre"
         "|voir))|je veux que (?:tu|vous)",
         dismiss="ignore[sz]?|oublie[sz]?|contourne[sz]?|neglige[sz]?|ne tiens pas compte",
