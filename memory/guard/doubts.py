@@ -39,7 +39,8 @@ WORK = re.compile(  # what people do with such things: "Writes system prompts", 
 
 # The assistant's things, each in all languages at once, without accents and in lower case.
 THINGS = {
-    "you": r"\b(?:вы|вас|вам|ваш\w*|you(?:'\w+|rs?|rself)?|dein\w*|dich|dir|tu|tes|vous|tus|contigo|voce|jij|jouw"
+    "you": r"\b(?:вы|вас|вам|ваш\w*|you(?:'\w+|rs?|rself)?|dein\w*|dich|dir|tu|tes|vous|tus|tuo|tuoi|tua|tuas|tue|contigo"
+    r"|voce|jij|jouw"
     r"|twoj\w*|ты|тебя|тебе|тво\w+|senin|dina)\b|你|あなた|너|당신|तुम|अपनी|\bانت\b|तेर",
     "assistant": r"\b(?:(?:das|le|el|il|o|het) modell?[oe]?|assistan\w*|assistent\w*|asistent\w*|asystent\w*"
     r"|asistan\w*|ai|ki|ia|llm|(?:chat)?bots?|agents?|модел\w*|ассистент\w*|бот\w*|ии|the model|chatgpt|claude|gpt)\b"
@@ -176,6 +177,7 @@ def _patterns() -> Patterns:
     for_ever = "|".join(rf"(?:{words.ever})\b{NEAR}\b(?:{words.order}|{words.action})" for words in each)
     at_a_word = rf"\b(?:{when})\b{NEAR}\b{ASKS}\b|\b(?:the (?:code ?)?word|the phrase|saying|typing|writing) [\"'“]\w"
     a_word = rf"{I_OR_WE}(?: \w+)? {ASKS}{NEAR}[\"'«“„] ?\w[^,\n]{{0,30}}[\"'»”“] ?"  # "If I say 'plum', ..."
+    asked = rf"\b(?:whoever|any(?:one|body)(?: who)?|wer|quien|chi|quem|quiconque|kto|кто) {ASKS}\b"
     means = rf"\b(?:saying|typing|writing)\b{NEAR}\bmeans\b"
     sent = (
         r"\b(?:go(?:es)?|sent|belongs?|copied|forwarded) (?:to|in|into) (?:\w+@|https?:|[\w-]+\.(?:com|net|example)\b)"
@@ -195,7 +197,7 @@ def _patterns() -> Patterns:
         {thing: re.compile(words) for thing, words in THINGS.items()},
         re.compile(ME),
         re.compile(rf"(?:\b(?:{when})\b(?! {MY}\b){NEAR}\b{ASKS}\b{NEAR}|{a_word})[,:](?! ?{I_OR_WE})"),
-        re.compile("|".join((THINGS["you"], at_a_word, means, sent, its, about_it, THIS_USER, THE_ANSWERS))),
+        re.compile("|".join((THINGS["you"], at_a_word, asked, means, sent, its, about_it, THIS_USER, THE_ANSWERS))),
         re.compile("|".join(ordered)),
     )
 

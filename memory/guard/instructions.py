@@ -44,7 +44,7 @@ MARKUP = re.compile(
     r"|[\"']name[\"']\s*:\s*[\"'][^\"']*[\"']\s*,\s*[\"'](?:arguments|args|parameters|input)[\"']"
     r"|[\"'](?:facts|retracted|relations)[\"']\s*:\s*\["
     r"|^[^\w\n]{0,9}(?:action|action input|thought|observation|tool)\s*:\s*\w"
-    r"|^[^\w\n]{0,9}(?:call|run|invoke|execute) \w+\("
+    r"|^[^\w\n]{0,9}(?:(?:call|run|invoke|execute) \w+\(|\w+_\w+\(\)$)"
     r"|\b(?:[a-z]+_[a-z_]+|functions?\.\w+|call \w+|(?:remember|forget|save|delete|store|update)\w*)"
     r"\((?:[\"'{\[]|\w+\s*[=:])"
 )

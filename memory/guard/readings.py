@@ -18,7 +18,7 @@ LONG_RUN = re.compile(r"(\W{8})\W+")
 PLAIN = str.maketrans("łøđæ’‘", "lodæ''")
 DIGITS_AS_LETTERS = str.maketrans("013457@$", "oieastas")
 DIGITS_IN_WORD = re.compile(r"\b(?:\d+[a-z]\w*|[a-z]+\d+[a-z]\w*)")
-SPACED_LETTERS = re.compile(r"(?<!\w)\w(?:[ .*_-]\w){3,}(?!\w)")
+SPACED_LETTERS = re.compile(r"(?<!\w)\w(?:(?: \w){3,}|([.*_-])\w(?:\1\w)+)(?!\w)")  # "d-r-o-p a-l-l"
 MARKS = re.compile(r"[*_~`#]+")
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 HEX = re.compile(r"\b(?:[0-9a-f]{2}){12,}\b", re.IGNORECASE)

@@ -80,6 +80,7 @@ CODE = (
     r"|code de (?:verification|confirmation|securite)|codigo de (?:verifica\w+|confirma\w+|seguridad)"
     "|codice di (?:verifica|conferma|sicurezza)|verificatiecode|kod (?:weryfikacyjny|potwierdzajacy)"
     "|код (?:подтверждения|из смс|безопасности)|verifieringskod|dogrulama kodu|onay kodu"
+    r"|(?:codigo que|codice che|code que|code,? den|kod,? (?:ktory|som)|код,? которыи)(?: \w+){1,4}?"
     r"|code (?:they|that was|you|he|she|it|i (?:was|got|received))\b[\w ]{0,30}?"
     r"(?:texted|sent|sms|text|got|received|e?mailed)\w*(?: me)?)"
 )
@@ -185,6 +186,7 @@ BY = r"\b(?:with|using|by|type|typing|mit|avec|con|com|met|z|с|et|med)\b"
 SPOKEN: dict[SecretKind, Iterable[str]] = {  # the forms in which people tell a secret in a sentence
     "a one-time code": (
         rf"\b{CODE}\b{ABOUT}{LINK}(?:(?=[\w-]*\d)[\w-]{{4,}}|\d{{2,4}} \d{{2,4}}\b)",
+        r"\b\d{3}[ -]?\d{3} (?:is|ist|est|es|e) [\w ]{1,30}(?:code|codigo|codice|kod)\b",
         r"\bg-\d{6}\b(?=.{0,40}\b(?:google|code))",  # of Google
         rf"\b(?=[a-z]*\d)[\w-]{{4,}} {MINE}{CODE}\b",
         r"\b(?:texted|sms|sent|got|received)\b.{0,30}\b\d{2,4}([ -]?)\d{2,4}(?:\1\d{2,4})?\b"
@@ -208,7 +210,7 @@ SPOKEN: dict[SecretKind, Iterable[str]] = {  # the forms in which people tell a 
         rf"|\d{{1,4}}[a-z]\d{{1,4}}\b|{DIGIT_WORDS})",
         r"\b(?:type|enter|press|tippe?|tapez?) \d(?:[ ,]{0,2}\d){3,7}\b",
         rf"\b{PASSWORD}\b{NOT_OF_A_PASSWORD}.{{0,40}}? {MADE_UP}",
-        rf"\b{ACCESS}\b{SAME}{{0,40}}?[ '\"(:]{MADE_UP}|(?<!\S){MADE_UP}{SAME}{{1,20}}?\b{ACCESS}\b",
+        rf"\b{ACCESS}\b{SAME}{{0,40}}?[ '\"(:/]{MADE_UP}|(?<!\S){MADE_UP}{SAME}{{1,20}}?\b{ACCESS}\b",
         rf"\b(?:security question|secret answer|maiden name (?:for|at) )\b{SAME}{{0,40}}?(?:\bis\b|:) ?{NO_PASSWORD}\w",
         rf"\b{LOGIN}\b{ABOUT}{LINK}(?=[a-z]\S*\d){VALUE}",
         rf"\b(?:{LOGIN}|zugang|acces|acceso|accesso|credentials)"
