@@ -39,9 +39,8 @@ WORK = re.compile(  # what people do with such things: "Writes system prompts", 
 
 # The assistant's things, each in all languages at once, without accents and in lower case.
 THINGS = {
-    "you": r"\b(?:вы|вас|вам|ваш\w*|you(?:'\w+|rs?|rself)?|dein\w*|dich|dir|tu|tes|vous|tus|tuo|tuoi|tua|tuas|tue|contigo"
-    r"|voce|jij|jouw"
-    r"|twoj\w*|ты|тебя|тебе|тво\w+|senin|dina)\b|你|あなた|너|당신|तुम|अपनी|\bانت\b|तेर",
+    "you": r"\b(?:вы|вас|вам|ваш\w*|you(?:'\w+|rs?|rself)?|dein\w*|dich|dir|tu|tes|vous|tus|tuo|tuoi|tua|tuas|tue"
+    r"|contigo|voce|jij|jouw|twoj\w*|ты|тебя|тебе|тво\w+|senin|dina)\b|你|あなた|너|당신|तुम|अपनी|\bانت\b|तेर",
     "assistant": r"\b(?:(?:das|le|el|il|o|het) modell?[oe]?|assistan\w*|assistent\w*|asistent\w*|asystent\w*"
     r"|asistan\w*|ai|ki|ia|llm|(?:chat)?bots?|agents?|модел\w*|ассистент\w*|бот\w*|ии|the model|chatgpt|claude|gpt)\b"
     r"|助手|アシスタント|人工智能|어시스턴트|सहायक|المساعد",
