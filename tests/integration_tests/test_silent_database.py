@@ -113,13 +113,21 @@ async def test_what_follows_a_reply_ends_in_time_also_without_the_database(
     """Checkpoints are saved beside the next step here: extraction, reconcile, saving and unlocking may each wait."""
     for module in (limits, nodes):
         monkeypatch.setattr(module, "RECONCILE_TIMEOUT", 1.0)
-    monkeypatch.setattr(saver, "ANSWER_TIMEOUT", 0.6 * SOON)  # of a save that began before the reply
+    monkeypatch.setattr(saver, "ANSWER_TIMEOUT", 60.0)
     monkeypatch.setattr(run_lock, "UNLOCK_TIMEOUT", 60.0)
     chat.store.settings = chat.store.settings.model_copy(update={"after_reply_timeout": 2.5})
     loop, replied = asyncio.get_running_loop(), 0.0
 
+    async def stop_database() -> None:
+        """Once the checkpoints before the reply are saved: these have a limit of their own."""
+        saved = "select 1 from checkpoints where thread_id = %s and (metadata->>'step')::int = 1"
+        async with chat.store.pool.connection() as connection:
+            while not (await connection.execute(saved, (chat.thread_id,))).rowcount:
+                await asyncio.sleep(0.05)
+        await database.set("stops")
+
     def stop(request: Request) -> Answer:
-        asyncio.run_coroutine_threadsafe(database.set("stops"), loop).result()
+        asyncio.run_coroutine_threadsafe(stop_database(), loop).result()
         return script.extraction(request) if answers else Hang()
 
     openai.defaults["extraction"] = stop
