@@ -234,7 +234,7 @@ def _fact(
         fact = Fact(id="", key="", source=said.source, observed_at=said.said_at, recorded_at=now, **values)
     except ValidationError:
         return None
-    if exclusive := is_exclusive(fact.attribute, candidate.exclusive):
+    if exclusive := not is_limit and is_exclusive(fact.attribute, candidate.exclusive):  # limits add up
         when = checked(when, fact.attribute, fact.text, fact.quote, said.said_at)
         exclusive = when.certain
     identifier = fact_id(seed, said.source, candidate.text, *fact.slot, *map(str, dates))

@@ -21,6 +21,7 @@ from memory.learn.quotes import clause_of, is_ambiguous, is_of_another
 from memory.learn.signs import (
     AGAIN,
     ALSO,
+    ANIMAL,
     ARTICLES,
     CHANGE,
     COPULAS,
@@ -37,7 +38,10 @@ from memory.learn.signs import (
     SAYS_I,
     STEPS,
     SWITCH,
+    UNREAL,
+    VEGGIE,
     WANTED,
+    WHERE,
     WISH,
 )
 from memory.learn.support import Cosines, Pair
@@ -84,7 +88,7 @@ def takes_slot(fact: Fact, other: Fact) -> bool:
     It gives another number; or something changed, and the attribute has one value or both texts say the same of it;
     or all but the change is true, and the user said it in these words.
     """
-    if _leaves_alone(fact, other):
+    if _leaves_alone(fact, other) or _is_part(fact, other):
         return False
     one_value, frame = is_exclusive(fact.attribute, None) or _defines(fact, other), _same_frame(fact, other)
     changed = _says_change(fact) and (one_value or frame)
@@ -109,6 +113,8 @@ def _relation(
 ) -> RelationKind | Literal["doubtful"] | None:
     if fact.subject != other.subject:
         return None
+    if claim in ("duplicate", "refines") and (fact.is_past > other.is_past or _denies(fact, other)):
+        claim = "replaces"  # "Is not allergic to nuts" does not refine "Is allergic to nuts"
     less = content(fact.text) < content(other.text)
     if less and claim == "replaces" and _says_change(fact) and _names_old(message, fact, other):
         return "doubtful" if _is_doubted(fact, other, message) else claim  # "Sold the cello, it's just piano now"
@@ -118,7 +124,7 @@ def _relation(
         case "duplicate":
             return claim if _says_the_same(fact, other) else None
         case "refines":
-            covers = all(holds(fact.text, word) for word in _value(other))
+            covers = all(holds(fact.text, word) for word in _value(other)) and not _opposed(fact, other)
             return claim if covers and (fact.slot == other.slot or cosine >= NEAR) else None
         case "replaces":
             verdict = _ends(fact, other, message, cosine)
@@ -146,27 +152,35 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
     if fact.tense == "past":
         if _denies(fact, other) or _is_it(fact, other, cosine):
             same_verb = any(is_verb(verb, word) for verb in words(other.text)[:1] for word in words(fact.text)[:1])
-            return "sure" if named and (same_verb or _denies(fact, other) or not _adds(fact, other)) else "likely"
+            told = any(holds(fact.text, word) for word in _value(other))  # "Lived in Rome", not in Oslo, "before Oslo"
+            certain = named and told and (ended or not other.is_hard_limit)
+            return "sure" if certain and (same_verb or _denies(fact, other) or not _adds(fact, other)) else "likely"
         return "likely" if not opposed and _shares(fact, other) and says_end(fact) else None
     if _stands_aside(fact, other) or _is_possible(fact, message):
-        return None
+        return "likely" if _other_number(fact, other) or (other.is_hard_limit and _denies(fact, other)) else None
     if fact.tense == "temporary" and not other.is_temporary:
         return None
+    changed = _says_change(fact) or bool(CHANGE.search(clause))
     if _other_number(fact, other):
         return "sure"
-    changed = _says_change(fact) or bool(CHANGE.search(clause))
     if _denies(fact, other):
         told = changed or ended or (SAYS_I.search(clause) and NOT.search(clause))
         return "sure" if named and (told or not opposed) else "likely"
-    if same_slot and opposed and fact.attribute not in MANY_VALUED and other.category != "constraint":
+    if same_slot and opposed and fact.attribute not in MANY_VALUED and not other.is_hard_limit:
         return "sure" if changed else "likely"
     if _leaves_alone(fact, other):
         return None
     named_old = _names_old(message, fact, other)
     shown = changed or named_old or (_shares(fact, other) and says_end(fact))
-    if other.category == "constraint":  # an allergy is only denied, a diet may also change
-        diet = shown and "diet" in (fact.attribute, other.attribute) and cosine >= LOW
-        return ("sure" if ended or AGAIN.search(_said(fact)) else "likely") if diet else None
+    if any(before.search(normalize(other.text)) and after.search(_said(fact)) for before, after in STEPS):
+        return "sure"
+    if other.is_hard_limit:  # an allergy is only denied, a diet may also change; "Eats no pork", "Eats no beef" may not
+        diet = "diet" in (fact.attribute, other.attribute) and cosine >= LOW and not _both_deny(fact, other)
+        again = AGAIN.search(_said(fact))
+        eats_it = again and VEGGIE.search(normalize(other.text)) and ANIMAL.search(normalize(fact.text))
+        if diet and shown:
+            return "sure" if eats_it or (named_old and (ended or again)) else "likely"
+        return "likely" if same_slot and named_old and SWITCH.search(clause) else None
     if _is_facet(fact, other):
         return None
     one_value = fact.exclusive and (other.exclusive or is_exclusive(other.attribute, None))
@@ -175,8 +189,6 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
         return ("sure" if named_old else "likely") if switched else None
     if _is_owned(fact) and _is_owned(other) and not (changed and one_value):
         return "sure" if _names_old(fact.quote, fact, other) else None
-    if any(before.search(normalize(other.text)) and after.search(_said(fact)) for before, after in STEPS):
-        return "sure"
     near = LOW if one_value and fact.category == other.category else NEAR
     stated = frame and one_value and is_exclusive(fact.attribute, None) and _is_stated(fact)
     covered = same_slot and all(holds(fact.text, word) for word in _value(other))
@@ -205,7 +217,7 @@ def _is_possible(fact: Fact, message: str) -> bool:
     """Whether the words around the quote say what may be, or holds for a while: "If I lived in Rome"."""
     before, quote, after = clause_of(fact.quote, message).partition(normalize(fact.quote))
     limited = LIMITED.search(before + quote + after) and not fact.is_temporary
-    return bool(limited or WISH.search(before) or WANTED.search(before + quote))
+    return bool(limited or WISH.search(before) or WANTED.search(before + quote) or UNREAL.search(before + quote))
 
 
 def _is_doubted(fact: Fact, other: Fact, message: str) -> bool:
@@ -230,11 +242,16 @@ def _is_like(fact: Fact, other: Fact) -> bool:
     known = (
         first in COPULAS or {first, *last} & LIGHT_VERBS or any(is_verb(first, word) for word in words(other.text)[:1])
     )
-    return bool(known or says_end(fact) or CHANGE.search(normalize(fact.text)) or not first.isascii())
+    switched = SWITCH.search(_said(fact)) or CHANGE.search(normalize(fact.text))
+    ended = END.search(normalize(fact.quote)) and not END.search(normalize(fact.text))  # not "Closed the bakery early"
+    return bool(known or switched or ended or not first.isascii())
 
 
 def _is_part(fact: Fact, other: Fact) -> bool:
-    """Whether a text says something else of a name in the known one: "Cooks at Bolt", "Works 20 hours at Bolt"."""
+    """Whether a text says something else of a name in the known one, "Works 20 hours at Bolt", or holds in some places
+    or at some times only, "Uses Vim at work"."""
+    if _same_frame(fact, other) and WHERE.search(normalize(fact.text)) and not WHERE.search(normalize(other.text)):
+        return True
     if not _names(fact) & _names(other) or _is_stated(fact) or SWITCH.search(_said(fact)):
         return False
     one, two = ([word for word in words(text) if word not in ARTICLES][:2] for text in (fact.text, other.text))
@@ -374,6 +391,10 @@ def _adds(fact: Fact, other: Fact) -> bool:
 def _names(fact: Fact) -> frozenset[str]:
     """The numbers of a text, and its names: words with a capital letter that do not begin it."""
     return content(" ".join(re.findall(r"\d+|(?<=\S )[A-ZÀ-ÞА-Я]\w+", fact.text)))
+
+
+def _both_deny(fact: Fact, other: Fact) -> bool:
+    return all(NEGATION.search(normalize(text)) for text in (fact.text, other.text))
 
 
 def _opposed(fact: Fact, other: Fact) -> bool:

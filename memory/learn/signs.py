@@ -147,6 +147,29 @@ AGAIN = _phrases(
     "again; back; wieder; à nouveau; de nuevo; di nuovo; de novo; znowu; опять; снова; tekrar; weer; igen",
     "また|又|再|다시",
 )
+# "I'd move to Rome", "we might work there", "I'm thinking of moving", "I wish I were not allergic".
+UNREAL = re.compile(
+    r"\b(?:i|we)(?:'d| would| could| might| may) (?:\w+ )?(?:move|live|work|go|be|settle|stay|join)\b"
+    r"|\b(?:thinking (?:about|of)|considering|dreaming (?:about|of)|hoping to|planning (?:to|on)|tempted to|wish(?:es)? (?:i|we))\b"
+    r"|\b(?:überlege|ich würde|j'aimerais|je pense (?:à )?|estoy pensando|me gustaría|sto pensando|vorrei|gostaria)\b"
+)
+WHERE = _phrases(  # a text that holds in some places, or at some times, only
+    r"""
+    at (?:work|home|school|the office); for work; in the (?:office|car|morning|evening|mornings|evenings|summer|winter)
+    on (?:weekends|holidays?|the (?:phone|train|go)); when \w+; bei der arbeit; zu hause; au travail
+    en el trabajo; al lavoro; no trabalho; op het werk; w pracy; på jobbet; на работе
+    """,
+    "職場で|家で|在公司|在家",
+)
+VEGGIE = re.compile(r"\bv[eé]g(?:an|[eé]t)|\bwegetaria|\bвег[ае]|菜食|素食|채식")
+ANIMAL = _phrases(  # what vegetarians, or vegans, do not eat
+    r"""
+    meat; fish; seafood; chicken; beef; pork; eggs?; cheese; dairy; milk; vegetarian; fleisch; fisch; käse; eier
+    vegetarier\w*; viande; poisson; fromage; œufs; carne; pescado; queso; huevos; pesce; formaggio; uova; peixe; queijo
+    vlees; vis; kaas; kött; mięso; мясо; рыбу
+    """,
+    "肉|魚|鱼|고기|생선",
+)
 CORRECTION = re.compile(r"(?i)\W*(?:no|nope|sorry|actually|nein|doch|non|perdón|scusa)\s*[,:!-]")  # begins a quote
 # What a text says of somebody's life, and what comes next.
 STEPS = (

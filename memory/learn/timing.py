@@ -11,7 +11,7 @@ from memory.facts.content import content
 from memory.facts.fact import Tense
 from memory.facts.period import LENGTH, MAX_LENGTH, MONTH_NAME, WORDS, Period, is_range, period
 from memory.facts.text import normalize
-from memory.learn.signs import END
+from memory.learn.signs import END, UNREAL
 
 OPEN_END = timedelta(days=90)  # after which what is temporary lapses, if its end is not known
 
@@ -39,20 +39,19 @@ TENSES: dict[str, Tense] = {  # what models write -> the tense
 PAST = re.compile(
     r"\bused to (?!it\b|the\b|this\b|that\b|being\b)|\b(?:formerly|previously|as a (?:kid|child|student))\b"
     r"|\b(?:when|while|before) i (?:was|lived|worked)\b|^(?:was|were|had|lived|worked)\b"
-    r"|\bi(?:'d| had)? (?:\w+ly |once |first )?(?:lived|worked|studied)\b"
-    r"|\b(?:originally|prior to|back (?:in (?:my|the (?:day|\d))|when))\b"
+    r"|\b(?:i|we)(?:'d| had)? (?:\w+ly |once |first )?(?:lived|worked|studied)\b"
+    r"|\b(?:i|we) (?:was|were) (?:\w+ )?(?:living|working|based|employed|studying)\b"
+    r"|\b(?:originally|prior to|back (?:in (?:my|the day|(?:19|20)\d\d)|when))\b"
     r"|\bmy (?:\w+ )?(?:youth|childhood|teens|twenties|thirties)\b|\b(?:come|came|'m|am) (?:here )?from\b"
     r"|\bmy (?:first|last|old|former) (?:job|employer|home|flat|house|city)\b"
     r"|\b(?:früher|damals|autrefois|antes|un tempo|anni fa|dawniej|kiedyś|раньше|eskiden)\b|以前|昔|예전에"
 )
-# "I'd move to Rome", "we might work there".
-UNREAL = re.compile(r"\b(?:i|we)(?:'d| would| could| might) (?:\w+ )?(?:move|live|work|go|be|settle|stay|join)\b")
 TWO_CLAUSES = re.compile(r"[,;.]|\b(?:now|but|today|until|then)\b")  # in a quote: it may say what holds now, too
 BESIDE = re.compile(
     r"\b(?:second|2nd|another|additional|side|weekend|evening|part[- ]time) "
     r"(?:job|gig|business|employer|home|house|flat|apartment|passport|number)\b"
     r"|\balso (?:works?|lives?|has)\b|\bon the side\b|\bmoonlight\w*|\bin my (?:free|spare) time\b|\bvolunteer\w*"
-    r"|\b(?:(?:on|every) \w+days?|(?:at|on) (?:the )?weekends?|in the evenings?)\b"
+    r"|\b(?:on \w+days|every \w+day|(?:at|on) (?:the )?weekends?|in the evenings?)\b"
     r"|\b(?:am wochenende|(?:mon|diens|donners|frei|sams|sonn)tags|mittwochs|abends|neben(?:bei|her|beruflich))\b"
     r"|\b(?:le (?:week-end|soir|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche))\b"
     r"|\b(?:los (?:lunes|martes|miércoles|jueves|viernes|sábados|domingos|fines de semana)|la (?:domenica|sera))\b"
@@ -67,7 +66,10 @@ TEMPORARY = re.compile(
     r"(?:while|night|day|week|weekend|month|summer|winter)s?\b"
     rf"|\bspend(?:s|ing) (?:(?:\w+ )?{MONTH_NAME}(?!\w)|(?:\w+ ){{1,2}}(?:week|weekend|month|summer|winter)s?\b)"
 )
-SOMEWHERE = re.compile(r"^(?:is )?(?:currently )?(?:in|at)\b")  # "Is in Madrid" is no home
+SOMEWHERE = re.compile(  # "Is in Madrid" is no home
+    r"^(?:(?:is|ist|est|está|è|é|jest|är) )?(?:(?:currently|derzeit|gerade|actuellement|actualmente) )?"
+    r"(?:in|at|à|en|a|em|w|i)\b"
+)
 
 
 class Timing(NamedTuple):
