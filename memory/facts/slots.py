@@ -33,7 +33,8 @@ USER_NAMES = frozenset({
 SYNONYMS_TEXT = """
 name: full name, first name, given name, real name
 home city: home, city, town, residence, location, city of residence, place of residence, home location,
-    home address city, lives in, wohnort, ciudad, ville, città, cidade, woonplaats, bostadsort, miasto
+    home address city, lives in, living in, home base, domicile, living place, place of living, living location,
+    where they live, wohnort, wohnsitz, domicilio, residencia, residenza, domicílio, lieu de résidence, ciudad, ville, città, cidade, woonplaats, bostadsort, miasto
 home country: country, country of residence
 origin: hometown, home town, birthplace, place of birth, born in, native city, native country
 employer: company, workplace, place of work, works at, works for, organization, firm

@@ -30,7 +30,7 @@ from memory.guard.instructions import is_instruction
 from memory.guard.secrets import SecretKind, secret_in
 from memory.learn.pasted import is_pasted
 from memory.learn.quotes import clauses_around, is_quoted, own_names, says_own_name, sentence_around
-from memory.learn.relations import claimed_changes, counted
+from memory.learn.relations import claimed_changes, counted, denies
 from memory.learn.retractions import may_mean_another, names_it, taken_pair, takes_back
 from memory.learn.support import NO_COSINES, Cosines, Pair, begins_with_i, compared, is_supported
 from memory.learn.timing import checked, timing
@@ -156,8 +156,10 @@ def doubt_of(candidate: Candidate, said: Utterance, proposal: Proposal, known: S
     is_known = any(other.text == proposal.fact.text for other in known)  # the user has kept it
     if not is_known and (candidate.instruction or reads_as(is_doubtful, candidate, said)):
         return "reads like an instruction"
-    doubted = (other for other in known if other.id in proposal.doubtful)
-    return "would end a hard limit" if any(other.is_hard_limit for other in doubted) else None
+    fact, doubted = proposal.fact, [other for other in known if other.id in proposal.doubtful and other.is_hard_limit]
+    if fact.is_hard_limit and not any(denies(fact, other) for other in doubted):
+        return None  # "Is vegetarian" is known beside "Is vegan", and the user is asked whether that is over
+    return "would end a hard limit" if doubted else None
 
 
 def _is_hard_limit(candidate: Candidate) -> bool:

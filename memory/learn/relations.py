@@ -113,7 +113,7 @@ def _relation(
 ) -> RelationKind | Literal["doubtful"] | None:
     if fact.subject != other.subject:
         return None
-    if claim in ("duplicate", "refines") and (fact.is_past > other.is_past or _denies(fact, other)):
+    if claim in ("duplicate", "refines") and (fact.is_past > other.is_past or denies(fact, other)):
         claim = "replaces"  # "Is not allergic to nuts" does not refine "Is allergic to nuts"
     less = content(fact.text) < content(other.text)
     if less and claim == "replaces" and _says_change(fact) and _names_old(message, fact, other):
@@ -150,20 +150,20 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
     named = any(holds(clause, word) for word in content(other.text) - content(other.subject))
     ended, same_slot = END.search(clause), fact.slot == other.slot
     if fact.tense == "past":
-        if _denies(fact, other) or _is_it(fact, other, cosine):
+        if denies(fact, other) or _is_it(fact, other, cosine):
             same_verb = any(is_verb(verb, word) for verb in words(other.text)[:1] for word in words(fact.text)[:1])
             told = any(holds(fact.text, word) for word in _value(other))  # "Lived in Rome", not in Oslo, "before Oslo"
             certain = named and told and (ended or not other.is_hard_limit)
-            return "sure" if certain and (same_verb or _denies(fact, other) or not _adds(fact, other)) else "likely"
+            return "sure" if certain and (same_verb or denies(fact, other) or not _adds(fact, other)) else "likely"
         return "likely" if not opposed and _shares(fact, other) and says_end(fact) else None
     if _stands_aside(fact, other) or _is_possible(fact, message):
-        return "likely" if _other_number(fact, other) or (other.is_hard_limit and _denies(fact, other)) else None
+        return "likely" if _other_number(fact, other) or (other.is_hard_limit and denies(fact, other)) else None
     if fact.tense == "temporary" and not other.is_temporary:
         return None
     changed = _says_change(fact) or bool(CHANGE.search(clause))
     if _other_number(fact, other):
         return "sure"
-    if _denies(fact, other):
+    if denies(fact, other):
         told = changed or ended or (SAYS_I.search(clause) and NOT.search(clause))
         return "sure" if named and (told or not opposed) else "likely"
     if same_slot and opposed and fact.attribute not in MANY_VALUED and not other.is_hard_limit:
@@ -194,9 +194,11 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
     covered = same_slot and all(holds(fact.text, word) for word in _value(other))
     defined = _defines(fact, other) and not same_slot
     if (same_slot or frame or cosine >= near) and (shown or stated or covered or defined):
-        like_it = frame or covered or _is_like(fact, other) if same_slot else cosine >= NEAR or named_old
+        begins = one_value and changed and _begins_alike(fact, other)  # "Lives in": two names of one slot
+        like_it = frame or covered or _is_like(fact, other) if same_slot else cosine >= NEAR or named_old or begins
         return "sure" if like_it and not _is_part(fact, other) else "likely"
-    akin = cosine >= (AKIN if one_value else SAME) or (same_slot and one_value and frame)
+    of_kind = changed and fact.category == other.category != "fact"
+    akin = cosine >= (AKIN if one_value else SAME) or (one_value and (of_kind or (same_slot and frame)))
     return "likely" if akin and not fact.is_planned else None
 
 
@@ -236,6 +238,12 @@ def _is_stated(fact: Fact) -> bool:
     return normalize(fact.text) in normalize(fact.quote) or any(same_verb)
 
 
+def _begins_alike(fact: Fact, other: Fact) -> bool:
+    """Whether two texts begin with the same two words, articles aside."""
+    one, two = ([word for word in words(text) if word not in ARTICLES][:2] for text in (fact.text, other.text))
+    return one == two
+
+
 def _is_like(fact: Fact, other: Fact) -> bool:
     """Whether a text has a verb that says little, or that of the known one, or a change: not "Sings in a choir"."""
     first, last = (_told(fact) or [""])[0], words(fact.text)[-1:]
@@ -254,8 +262,8 @@ def _is_part(fact: Fact, other: Fact) -> bool:
         return True
     if not _names(fact) & _names(other) or _is_stated(fact) or SWITCH.search(_said(fact)):
         return False
-    one, two = ([word for word in words(text) if word not in ARTICLES][:2] for text in (fact.text, other.text))
-    return one[:1] != two[:1] or (one[0] not in COPULAS and one != two)
+    first = words(fact.text)[:1]
+    return first != words(other.text)[:1] or not (_begins_alike(fact, other) or {*first} & COPULAS)
 
 
 def _told(fact: Fact) -> list[str]:
@@ -287,7 +295,7 @@ def _is_it(fact: Fact, other: Fact, cosine: float) -> bool:
     return named == known or bool(named and _names(other) <= named and cosine >= SAME)
 
 
-def _denies(fact: Fact, other: Fact) -> bool:
+def denies(fact: Fact, other: Fact) -> bool:
     """Whether the text says that the known one has ended, or its opposite, and nothing else."""
     ended = END.search(normalize(fact.text)) or (fact.tense != "past" and _opposed(fact, other))
     return bool(ended) and _shares(fact, other) and not _adds(fact, other)
@@ -352,8 +360,7 @@ def _is_facet(fact: Fact, other: Fact) -> bool:
     seats at the opera", beside "seat", "Prefers window seats". If the quote names the old value, it is compared."""
     new = [word for word in content(fact.attribute) if holds(fact.text, word)]
     named = any(not holds(f"{other.text} {other.attribute}", word) for word in new)
-    one, two = ([word for word in words(text) if word not in ARTICLES][:2] for text in (fact.text, other.text))
-    return named and one != two and not _names_old(fact.quote, fact, other)
+    return named and not _begins_alike(fact, other) and not _names_old(fact.quote, fact, other)
 
 
 def _same_frame(fact: Fact, other: Fact) -> bool:
