@@ -11,6 +11,7 @@ from datetime import datetime
 
 from memory.facts.changes import Changes, Held, Proposal, Reinforcement, TakenBack, retired
 from memory.facts.fact import Fact, Repeat, RetiredReason, Source
+from memory.facts.slots import is_exclusive
 from memory.facts.timeline import current_at
 from memory.learn.relations import says_end, takes_slot
 from memory.learn.timing import OPEN_END
@@ -49,6 +50,8 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, TakenBack],
         if fact.id in by_id or fact.id in added:
             continue  # the same write again
         slot = [other for other in current.values() if other.slot == fact.slot]
+        if len(slot) == 1 and is_exclusive(fact.attribute, None):  # what it was kept beside, in doubt, may be gone
+            slot = [slot[0].model_copy(update={"exclusive": True})]
         rivals_in_slot = (f for f in slot if f.exclusive and f.is_temporary == fact.is_temporary)
         if fact.exclusive and not all(_may_take(proposal, other) for other in rivals_in_slot):
             fact = fact.model_copy(update={"exclusive": False})  # in doubt, both are kept

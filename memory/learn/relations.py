@@ -156,9 +156,10 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
             certain = named and told and (ended or not other.is_hard_limit)
             return "sure" if certain and (same_verb or denies(fact, other) or not _adds(fact, other)) else "likely"
         return "likely" if not opposed and _shares(fact, other) and says_end(fact) else None
-    if _stands_aside(fact, other) or _is_possible(fact, message):
-        return "likely" if _other_number(fact, other) or (other.is_hard_limit and denies(fact, other)) else None
-    if fact.tense == "temporary" and not other.is_temporary:
+    if (possible := _is_possible(fact, message)) or _stands_aside(fact, other):
+        counts = not possible and _other_number(fact, other)  # "We have another cat": three instead of two
+        return "likely" if counts or (other.is_hard_limit and denies(fact, other)) else None
+    if fact.is_temporary and not other.is_temporary and (fact.tense == "temporary" or not says_end(fact)):
         return None
     changed = _says_change(fact) or bool(CHANGE.search(clause))
     if _other_number(fact, other):
