@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from memory.debounce import Debouncer
 from memory.errors import cause_of
 from memory.facts.fact import owner_key
 from memory.index.protocol import Damaged
 from memory.index.queue import IndexQueue
 from memory.index.registry import OpenIndex
-from memory.learn.debounce import Debouncer
 from memory.ledger.ledger import Ledger
 from memory.ledger.receipts import KEPT_DAYS
 from memory.logs import Event

@@ -33,8 +33,9 @@ USER_NAMES = frozenset({
 SYNONYMS_TEXT = """
 name: full name, first name, given name, real name
 home city: home, city, town, residence, location, city of residence, place of residence, home location,
-    home address city, lives in, living in, home base, domicile, living place, place of living, living location,
-    where they live, wohnort, wohnsitz, domicilio, residencia, residenza, domicílio, lieu de résidence, ciudad, ville, città, cidade, woonplaats, bostadsort, miasto
+    home address city, home base, lives in, living in, living place, living location, place of living, where they live,
+    domicile, wohnort, wohnsitz, ciudad, domicilio, residencia, ville, lieu de résidence, città, residenza, cidade,
+    domicílio, woonplaats, bostadsort, miasto
 home country: country, country of residence
 origin: hometown, home town, birthplace, place of birth, born in, native city, native country
 employer: company, workplace, place of work, works at, works for, organization, firm

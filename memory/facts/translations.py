@@ -50,7 +50,11 @@ TRANSLATIONS = {
     "smoke smokes smoking": "rauch kippen fum roken rook pal. pale. кур sigara タバコ 烟 담배 ادخن",
     "alcohol drink drinks": "alkoh alcohol alcool trink bebo bois. alkol 酒 술 كحول",
     "child children kid kids": (
-        "kind hijo hija nino nina enfant figli filh dzieci деть дети ребен cocuk 子供 孩子 아이 طفل बच्च"
+        "kind hijo hija nino nina enfant figli filh dzieci деть дети детей детьми ребен cocuk 子供 孩子 아이 طفل बच्च"
+    ),
+    "newborn baby born pregnant": (
+        "neugebor geboren. schwanger nacio. naciment embaraz bebe. enceint nouveau-ne incinta partorit neonat gravida. "
+        "gravid. zwanger ciazy urodzi родил беремен hamile dogdu 妊娠 生まれ 怀孕 出生 임신 태어 حامل गर्भवती"
     ),
     "daughter": ("tochter hija fille figlia filha dochter cork дочь дочк дочер kızım 娘 女の子 女儿 딸 ابنت بنت बेटी"),
     "son": "sohn hijo fils figlio filho zoon syn сын oglum 息子 儿子 아들 ابني बेटा",

@@ -28,9 +28,10 @@ from memory.facts.slots import HARD_LIMITS, USER, attribute_name, is_exclusive, 
 from memory.guard.doubts import is_doubtful
 from memory.guard.instructions import is_instruction
 from memory.guard.secrets import SecretKind, secret_in
+from memory.learn.comparison import denies
 from memory.learn.pasted import is_pasted
 from memory.learn.quotes import clauses_around, is_quoted, own_names, says_own_name, sentence_around
-from memory.learn.relations import claimed_changes, counted, denies
+from memory.learn.relations import claimed_changes, counted
 from memory.learn.retractions import may_mean_another, names_it, taken_pair, takes_back
 from memory.learn.support import NO_COSINES, Cosines, Pair, begins_with_i, compared, is_supported
 from memory.learn.timing import checked, timing

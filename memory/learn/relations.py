@@ -3,38 +3,49 @@
 A known fact gives way to one about the same subject if the new text denies it or gives another number, or if the two
 are about one thing and the message shows a change: in so many words, or by naming the old value. `_ends` has all the
 rules, and says how sure they are. Where they are not, or the message may be meant in another way (`is_ambiguous`,
-`_is_of_another`), both facts are kept and the user is asked. By hand, since no library judges this offline;
+`is_of_another`), both facts are kept and the user is asked. By hand, since no library judges this offline;
 tests/evals/README.md has the rates.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Literal
 
 from memory.facts.changes import RelationKind
-from memory.facts.content import KANA_AND_HAN, LIGHT_VERBS, alike, content, holds, is_verb, words
+from memory.facts.content import KANA_AND_HAN, LIGHT_VERBS, content, holds, is_verb, words
 from memory.facts.fact import Fact
-from memory.facts.slots import MANY_VALUED, SPELLINGS, USER, is_exclusive, names_of, subject_name
+from memory.facts.slots import MANY_VALUED, USER, is_exclusive, names_of, subject_name
 from memory.facts.text import normalize
+from memory.learn.comparison import (
+    adds_to,
+    are_opposed,
+    begins_alike,
+    both_deny,
+    defines,
+    denies,
+    is_about_value,
+    is_owned,
+    names_in,
+    other_number,
+    said_in,
+    same_frame,
+    says_the_same,
+    shares_word,
+    value_of,
+    words_told,
+)
 from memory.learn.quotes import clause_of, is_ambiguous, is_of_another
 from memory.learn.signs import (
     AGAIN,
     ALSO,
     ANIMAL,
-    ARTICLES,
     CHANGE,
     COPULAS,
     CORRECTION,
-    DISLIKING,
     END,
-    HAVING,
-    IS,
     LIKING,
     LIMITED,
-    NEGATION,
     NOT,
-    NUMBERS,
     SAYS_I,
     STEPS,
     SWITCH,
@@ -90,22 +101,18 @@ def takes_slot(fact: Fact, other: Fact) -> bool:
     """
     if _leaves_alone(fact, other) or _is_part(fact, other):
         return False
-    one_value, frame = is_exclusive(fact.attribute, None) or _defines(fact, other), _same_frame(fact, other)
+    one_value, frame = is_exclusive(fact.attribute, None) or defines(fact, other), same_frame(fact, other)
     changed = _says_change(fact) and (one_value or frame)
-    return _other_number(fact, other) or changed or (one_value and frame and _is_stated(fact))
+    return other_number(fact, other) or changed or (one_value and frame and _is_stated(fact))
 
 
 def says_end(fact: Fact) -> bool:
     """Whether text or quote say in so many words that something ended, or gave way to another."""
-    return bool(END.search(_said(fact)) or SWITCH.search(_said(fact)))
+    return bool(END.search(said_in(fact)) or SWITCH.search(said_in(fact)))
 
 
 def _pair(other: Fact, fact: Fact) -> Pair:
     return f"{other.attribute}: {other.text}", f"{fact.attribute}: {fact.text}"
-
-
-def _said(fact: Fact) -> str:
-    return normalize(f"{fact.text} | {fact.quote}")
 
 
 def _relation(
@@ -122,62 +129,56 @@ def _relation(
         return "duplicate"  # "Lives in Texas" takes nothing from "Lives in Austin, Texas"
     match claim:
         case "duplicate":
-            return claim if _says_the_same(fact, other) else None
+            return claim if says_the_same(fact, other) else None
         case "refines":
-            covers = all(holds(fact.text, word) for word in _value(other)) and not _opposed(fact, other)
+            covers = all(holds(fact.text, word) for word in value_of(other)) and not are_opposed(fact, other)
             return claim if covers and (fact.slot == other.slot or cosine >= NEAR) else None
         case "replaces":
             verdict = _ends(fact, other, message, cosine)
             if not verdict or not _is_doubted(fact, other, message):
                 return claim if verdict == "sure" else verdict and "doubtful"
-            named = any(holds(message, word) for word in content(other.text)) or _other_number(fact, other)
+            named = any(holds(message, word) for word in content(other.text)) or other_number(fact, other)
             return "doubtful" if named or is_ambiguous(fact.quote, message) else None
         case "beside":
             return claim
     return None
 
 
-def _says_the_same(fact: Fact, other: Fact) -> bool:
-    """Whether one of two texts says what the other does, in more words at most, and with no other name."""
-    extra = _names(fact) - content(f"{other.text} {other.subject}")
-    known_in_new = all(holds(fact.text, word) for word in _value(other))
-    return not extra and not _opposed(fact, other) and (known_in_new or not _adds(fact, other))
-
-
 def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
     """Whether the message shows that the known fact no longer holds. The first line that applies decides."""
-    clause, opposed, frame = clause_of(fact.quote, message), _opposed(fact, other), _same_frame(fact, other)
+    clause, opposed, frame = clause_of(fact.quote, message), are_opposed(fact, other), same_frame(fact, other)
     named = any(holds(clause, word) for word in content(other.text) - content(other.subject))
     ended, same_slot = END.search(clause), fact.slot == other.slot
     if fact.tense == "past":
         if denies(fact, other) or _is_it(fact, other, cosine):
             same_verb = any(is_verb(verb, word) for verb in words(other.text)[:1] for word in words(fact.text)[:1])
-            told = any(holds(fact.text, word) for word in _value(other))  # "Lived in Rome", not in Oslo, "before Oslo"
-            certain = named and told and (ended or not other.is_hard_limit)
-            return "sure" if certain and (same_verb or denies(fact, other) or not _adds(fact, other)) else "likely"
-        return "likely" if not opposed and _shares(fact, other) and says_end(fact) else None
+            # "We lived in Rome before Oslo" names Oslo, but says nothing of it
+            told = named and any(holds(fact.text, word) for word in value_of(other))
+            certain = told and (ended or not other.is_hard_limit)
+            return "sure" if certain and (same_verb or denies(fact, other) or not adds_to(fact, other)) else "likely"
+        return "likely" if not opposed and shares_word(fact, other) and says_end(fact) else None
     if (possible := _is_possible(fact, message)) or _stands_aside(fact, other):
-        counts = not possible and _other_number(fact, other)  # "We have another cat": three instead of two
+        counts = not possible and other_number(fact, other)  # "We have another cat": three instead of two
         return "likely" if counts or (other.is_hard_limit and denies(fact, other)) else None
     if fact.is_temporary and not other.is_temporary and (fact.tense == "temporary" or not says_end(fact)):
         return None
     changed = _says_change(fact) or bool(CHANGE.search(clause))
-    if _other_number(fact, other):
+    if other_number(fact, other):
         return "sure"
     if denies(fact, other):
-        told = changed or ended or (SAYS_I.search(clause) and NOT.search(clause))
-        return "sure" if named and (told or not opposed) else "likely"
+        shown = changed or bool(ended or (SAYS_I.search(clause) and NOT.search(clause)))
+        return "sure" if named and (shown or not opposed) else "likely"
     if same_slot and opposed and fact.attribute not in MANY_VALUED and not other.is_hard_limit:
         return "sure" if changed else "likely"
     if _leaves_alone(fact, other):
         return None
     named_old = _names_old(message, fact, other)
-    shown = changed or named_old or (_shares(fact, other) and says_end(fact))
-    if any(before.search(normalize(other.text)) and after.search(_said(fact)) for before, after in STEPS):
+    shown = changed or named_old or bool(shares_word(fact, other) and says_end(fact))
+    if any(before.search(normalize(other.text)) and after.search(said_in(fact)) for before, after in STEPS):
         return "sure"
-    if other.is_hard_limit:  # an allergy is only denied, a diet may also change; "Eats no pork", "Eats no beef" may not
-        diet = "diet" in (fact.attribute, other.attribute) and cosine >= LOW and not _both_deny(fact, other)
-        again = AGAIN.search(_said(fact))
+    if other.is_hard_limit:  # an allergy is only denied, a diet may also change; not "Eats no pork", by "Eats no beef"
+        diet = "diet" in (fact.attribute, other.attribute) and cosine >= LOW and not both_deny(fact, other)
+        again = AGAIN.search(said_in(fact))
         eats_it = again and VEGGIE.search(normalize(other.text)) and ANIMAL.search(normalize(fact.text))
         if diet and shown:
             return "sure" if eats_it or (named_old and (ended or again)) else "likely"
@@ -186,16 +187,16 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
         return None
     one_value = fact.exclusive and (other.exclusive or is_exclusive(other.attribute, None))
     if same_slot and not one_value:
-        switched = SWITCH.search(_said(fact)) and frame
+        switched = SWITCH.search(said_in(fact)) and frame
         return ("sure" if named_old else "likely") if switched else None
-    if _is_owned(fact) and _is_owned(other) and not (changed and one_value):
+    if is_owned(fact) and is_owned(other) and not (changed and one_value):
         return "sure" if _names_old(fact.quote, fact, other) else None
     near = LOW if one_value and fact.category == other.category else NEAR
     stated = frame and one_value and is_exclusive(fact.attribute, None) and _is_stated(fact)
-    covered = same_slot and all(holds(fact.text, word) for word in _value(other))
-    defined = _defines(fact, other) and not same_slot
+    covered = same_slot and all(holds(fact.text, word) for word in value_of(other))
+    defined = defines(fact, other) and not same_slot
     if (same_slot or frame or cosine >= near) and (shown or stated or covered or defined):
-        begins = one_value and changed and _begins_alike(fact, other)  # "Lives in": two names of one slot
+        begins = one_value and changed and begins_alike(fact, other)  # "Lives in": two names of one slot
         like_it = frame or covered or _is_like(fact, other) if same_slot else cosine >= NEAR or named_old or begins
         return "sure" if like_it and not _is_part(fact, other) else "likely"
     of_kind = changed and fact.category == other.category != "fact"
@@ -210,10 +211,10 @@ def _may_end_unclaimed(fact: Fact, other: Fact, message: str) -> bool:
     if fact.is_past:
         return fact.words == other.words and _is_doubted(fact, other, message)
     if fact.slot != other.slot:
-        return _other_number(fact, other)
+        return other_number(fact, other)
     if not fact.exclusive or fact.is_temporary != other.is_temporary or _leaves_alone(fact, other):
         return False
-    return _is_doubted(fact, other, message) if takes_slot(fact, other) else _same_frame(fact, other)
+    return _is_doubted(fact, other, message) if takes_slot(fact, other) else same_frame(fact, other)
 
 
 def _is_possible(fact: Fact, message: str) -> bool:
@@ -232,26 +233,20 @@ def _is_doubted(fact: Fact, other: Fact, message: str) -> bool:
 
 def _is_stated(fact: Fact) -> bool:
     """Whether the quote says it with the words of the text: "I live in Rome", not "Rome is lovely"."""
-    quote, text = words(fact.quote), _told(fact)
+    quote, text = words(fact.quote), words_told(fact)
     if CORRECTION.match(fact.quote) or ({*text[:1]} & COPULAS and SAYS_I.match(normalize(fact.quote))):
         return True
     same_verb = (text[1:2] == [after] and is_verb(text[0], verb) for verb, after in pairwise(quote))
     return normalize(fact.text) in normalize(fact.quote) or any(same_verb)
 
 
-def _begins_alike(fact: Fact, other: Fact) -> bool:
-    """Whether two texts begin with the same two words, articles aside."""
-    one, two = ([word for word in words(text) if word not in ARTICLES][:2] for text in (fact.text, other.text))
-    return one == two
-
-
 def _is_like(fact: Fact, other: Fact) -> bool:
     """Whether a text has a verb that says little, or that of the known one, or a change: not "Sings in a choir"."""
-    first, last = (_told(fact) or [""])[0], words(fact.text)[-1:]
+    first, last = (words_told(fact) or [""])[0], words(fact.text)[-1:]
     known = (
         first in COPULAS or {first, *last} & LIGHT_VERBS or any(is_verb(first, word) for word in words(other.text)[:1])
     )
-    switched = SWITCH.search(_said(fact)) or CHANGE.search(normalize(fact.text))
+    switched = SWITCH.search(said_in(fact)) or CHANGE.search(normalize(fact.text))
     ended = END.search(normalize(fact.quote)) and not END.search(normalize(fact.text))  # not "Closed the bakery early"
     return bool(known or switched or ended or not first.isascii())
 
@@ -259,81 +254,47 @@ def _is_like(fact: Fact, other: Fact) -> bool:
 def _is_part(fact: Fact, other: Fact) -> bool:
     """Whether a text says something else of a name in the known one, "Works 20 hours at Bolt", or holds in some places
     or at some times only, "Uses Vim at work"."""
-    if _same_frame(fact, other) and WHERE.search(normalize(fact.text)) and not WHERE.search(normalize(other.text)):
+    if same_frame(fact, other) and WHERE.search(normalize(fact.text)) and not WHERE.search(normalize(other.text)):
         return True
-    if not _names(fact) & _names(other) or _is_stated(fact) or SWITCH.search(_said(fact)):
+    if not names_in(fact) & names_in(other) or _is_stated(fact) or SWITCH.search(said_in(fact)):
         return False
     first = words(fact.text)[:1]
-    return first != words(other.text)[:1] or not (_begins_alike(fact, other) or {*first} & COPULAS)
-
-
-def _told(fact: Fact) -> list[str]:
-    """The words of a text without those of its subject."""
-    return [word for word in words(fact.text) if word not in words(fact.subject)]
+    return first != words(other.text)[:1] or not (begins_alike(fact, other) or {*first} & COPULAS)
 
 
 def _says_change(fact: Fact) -> bool:
     """Whether text or quote say in so many words that something has changed, or since when it holds."""
-    return bool(CHANGE.search(_said(fact)) or SWITCH.search(_said(fact)))
-
-
-def _shares(fact: Fact, other: Fact) -> bool:
-    """Whether text or quote name something that the known text names."""
-    return any(holds(_said(fact), word) for word in content(other.text) - content(other.subject))
+    return bool(CHANGE.search(said_in(fact)) or SWITCH.search(said_in(fact)))
 
 
 def _names_old(message: str, fact: Fact, other: Fact) -> bool:
     """Whether the message names what the known fact says, and the new one does not: "Denise left, it's Omar now"."""
-    return any(holds(message, word) for word in _value(other) if not holds(f"{fact.text} {fact.attribute}", word))
+    return any(holds(message, word) for word in value_of(other) if not holds(f"{fact.text} {fact.attribute}", word))
 
 
 def _is_it(fact: Fact, other: Fact, cosine: float) -> bool:
     """Whether a fact that is over is the known one: it names the same, or all its names and says nearly the same."""
     known = content(other.text) - content(other.subject)
-    named = frozenset(word for word in known if holds(_said(fact), word))
-    if _opposed(fact, other):
+    named = frozenset(word for word in known if holds(said_in(fact), word))
+    if are_opposed(fact, other):
         return False  # "Smoked as a student", "Doesn't smoke"
-    return named == known or bool(named and _names(other) <= named and cosine >= SAME)
-
-
-def denies(fact: Fact, other: Fact) -> bool:
-    """Whether the text says that the known one has ended, or its opposite, and nothing else."""
-    ended = END.search(normalize(fact.text)) or (fact.tense != "past" and _opposed(fact, other))
-    return bool(ended) and _shares(fact, other) and not _adds(fact, other)
+    return named == known or bool(named and names_in(other) <= named and cosine >= SAME)
 
 
 def _leaves_alone(fact: Fact, other: Fact) -> bool:
     """Whether a fact says nothing against another: it stands aside, is a remark on it, or one may like both."""
-    aside = _stands_aside(fact, other) or _is_about_value(fact, other) or _begin_apart(fact, other)
+    aside = _stands_aside(fact, other) or is_about_value(fact, other) or _begin_apart(fact, other)
     return aside or bool(LIKING.search(normalize(fact.text)))
-
-
-def _is_owned(fact: Fact) -> bool:
-    """Whether a text says what somebody has: they may have another one, too."""
-    told = (word for word in words(fact.text) if word not in words(fact.subject))
-    return next(told, "") in HAVING
-
-
-def _defines(fact: Fact, other: Fact) -> bool:
-    """Whether both texts begin with their attribute: "Landlord is ..."."""
-    first = words(fact.text)[:1]
-    return first == words(other.text)[:1] and {*first} <= {*words(f"{fact.attribute} {other.attribute}")}
 
 
 def _stands_aside(fact: Fact, other: Fact) -> bool:
     """Whether the fact holds for a while or if something else does, is a wish, comes in addition, or is about somebody
     or something that the user calls "my ..."."""
-    said, text = _said(fact), normalize(fact.text)
+    said, text = said_in(fact), normalize(fact.text)
     also = ALSO.search(said) and not END.search(said)
     wish = (WISH.search(text) or WANTED.search(said)) and not WISH.search(normalize(other.text))
     limited = LIMITED.search(normalize(fact.quote)) and not fact.is_temporary
     return bool(limited or also or wish)
-
-
-def _is_about_value(fact: Fact, other: Fact) -> bool:
-    """Whether a text begins with what the known one names: "Rex has a new collar" says nothing about having Rex."""
-    first, value = words(fact.text)[:1], _value(other)
-    return first != words(other.text)[:1] and any(alike(word, start) for word in value for start in first)
 
 
 def _begin_apart(fact: Fact, other: Fact) -> bool:
@@ -361,68 +322,4 @@ def _is_facet(fact: Fact, other: Fact) -> bool:
     seats at the opera", beside "seat", "Prefers window seats". If the quote names the old value, it is compared."""
     new = [word for word in content(fact.attribute) if holds(fact.text, word)]
     named = any(not holds(f"{other.text} {other.attribute}", word) for word in new)
-    return named and not _begins_alike(fact, other) and not _names_old(fact.quote, fact, other)
-
-
-def _same_frame(fact: Fact, other: Fact) -> bool:
-    """Whether two texts say the same of something, but for the value: "Lives in Rome", "Lives in Lima"."""
-    one, two = (
-        [SPELLINGS.get(word, word) for word in words(text) if word not in ARTICLES] for text in (fact.text, other.text)
-    )
-    if not one or not two:
-        return False
-    if len(one) == len(two) == 1:  # of a script without spaces
-        return one[0][:2] == two[0][:2] or one[0][-3:] == two[0][-3:]
-    ahead = [next((n for n, word in enumerate(text) if n and word in IS), 0) for text in (one, two)]
-    if any(ahead):
-        return one[: ahead[0] + 1] == two[: ahead[1] + 1]  # "Favorite film is", not "Favorite Christmas film is"
-    size = 2 if one[0] in COPULAS and max(len(one), len(two)) > 2 else 1
-    return one[:size] == two[:size]
-
-
-def _value(other: Fact) -> frozenset[str]:
-    """The words of a known fact that its subject does not say already, nor, if there are others, its attribute."""
-    told = content(other.text)
-    for named in (content(other.subject), content(other.attribute)):
-        told = frozenset(word for word in told if not any(alike(word, name) for name in named)) or told
-    return told
-
-
-def _adds(fact: Fact, other: Fact) -> bool:
-    """Whether a text says more than the known one and its end: "Has quit the Bolt choir", "Works at Bolt"."""
-    rest = normalize(fact.text)
-    for signs in (END, CHANGE, NEGATION, LIKING, DISLIKING):
-        rest = signs.sub(" ", rest)
-    return any(not holds(f"{other.text} {other.attribute} {other.subject}", word) for word in content(rest))
-
-
-def _names(fact: Fact) -> frozenset[str]:
-    """The numbers of a text, and its names: words with a capital letter that do not begin it."""
-    return content(" ".join(re.findall(r"\d+|(?<=\S )[A-ZÀ-ÞА-Я]\w+", fact.text)))
-
-
-def _both_deny(fact: Fact, other: Fact) -> bool:
-    return all(NEGATION.search(normalize(text)) for text in (fact.text, other.text))
-
-
-def _opposed(fact: Fact, other: Fact) -> bool:
-    """Whether one of two texts likes, or says, what the other dislikes, or denies."""
-    one, two = normalize(fact.text), normalize(other.text)
-    if bool(NEGATION.search(one)) != bool(NEGATION.search(two)):
-        return True
-    return any(bool(LIKING.search(a)) and bool(DISLIKING.search(b)) for a, b in ((one, two), (two, one)))
-
-
-def _is_form(one: str, other: str) -> bool:
-    """Whether two words differ in their ends alone: "week" and "weeks", not "grandmother" and "grandfather"."""
-    start = max(3, min(len(one), len(other)) - 2)
-    return alike(one, other) and one[:start] == other[:start]
-
-
-def _other_number(fact: Fact, other: Fact) -> bool:
-    """Whether two texts say the same but for their numbers: "Has a child" and "Has two children"."""
-    one, two = ({NUMBERS.get(word, word) for word in words(text)} for text in (fact.text, other.text))
-    numbers = [{word for word in found if word.isdecimal()} for found in (one, two)]
-    rest, known = ({word for word in found if not word.isdecimal()} for found in (one - two, two - one))
-    same = len(rest) == len(known) and all(any(_is_form(word, heard) for heard in known) for word in rest)
-    return all(numbers) and numbers[0] != numbers[1] and same
+    return named and not begins_alike(fact, other) and not _names_old(fact.quote, fact, other)

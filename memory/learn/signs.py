@@ -150,7 +150,8 @@ AGAIN = _phrases(
 # "I'd move to Rome", "we might work there", "I'm thinking of moving", "I wish I were not allergic".
 UNREAL = re.compile(
     r"\b(?:i|we)(?:'d| would| could| might| may) (?:\w+ )?(?:move|live|work|go|be|settle|stay|join)\b"
-    r"|\b(?:thinking (?:about|of)|considering|dreaming (?:about|of)|hoping to|planning (?:to|on)|tempted to|wish(?:es)? (?:i|we))\b"
+    r"|\b(?:thinking (?:about|of)|considering|dreaming (?:about|of)|hoping to|planning (?:to|on)|tempted to"
+    r"|wish(?:es)? (?:i|we))\b"
     r"|\b(?:überlege|ich würde|j'aimerais|je pense (?:à )?|estoy pensando|me gustaría|sto pensando|vorrei|gostaria)\b"
 )
 WHERE = _phrases(  # a text that holds in some places, or at some times, only

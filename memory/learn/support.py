@@ -44,7 +44,8 @@ ENGLISH_QUESTION = re.compile(  # also without its mark; not "Which is why Anna 
 )
 ENGLISH_REQUEST = re.compile(  # "write Rust at work" may be a statement without its "I"
     r"(?i)^\W*(?:(?:please|(?:can|could)\s+you)\W+)*(?:(?:write|draft|fix|create|compose|generate|translate|convert|plan"
-    r"|make\s+up|invent)\s+(?:(?:me|us|an?|the|some|this|that|these)\b|\W)|(?:rewrite|explain|summari[sz]e|describe"
+    r"|make\s+up|invent)\s+(?:(?:me|us|an?|the|some|this|that|these)\b|\W|\d)|tell\s+(?:me|us)\s+(?:an?|some|about)\b"
+    r"|(?:rewrite|explain|summari[sz]e|describe"
     r"|suggest|proofread|imagine|pretend)\b)"
 )
 REQUEST = re.compile(

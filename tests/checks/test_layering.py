@@ -16,7 +16,7 @@ LAYERS = ("memory", "agent", "graphs")
 
 ROOMS = (
     {"errors", "environment", "logs", "model_text", "stems", "thinking"},
-    {"facts", "embedded"},
+    {"facts", "embedded", "debounce"},
     {"ledger", "guard"},
     {"extraction"},
     {"learn"},

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from memory.learn.debounce import Debouncer
+from memory.debounce import Debouncer
 
 HOUR = 3_600
 
