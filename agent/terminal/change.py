@@ -78,7 +78,7 @@ def show_changes(changes: "Changes", empty: str) -> None:
 
     shown = memory_changes(changes)
     output.line_or_note(output.changes_line(shown), empty)
-    output.line_or_note("", output.held_line(shown, "see `python -m agent held`"))
+    output.line_or_note("", output.held_line(shown, "`python -m agent held`"))
     output.line_or_note("", output.dropped_line(shown))
 
 

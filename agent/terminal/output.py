@@ -99,8 +99,8 @@ def dropped_line(changes: "MemoryChanges") -> str:
 
 
 def held_line(changes: "MemoryChanges", how: str) -> str:
-    """ "? held back: Wants short answers (reads like an instruction): /held"; "" when nothing was."""
-    return f"? held back: {', '.join(changes['held'])}: {how}" if changes["held"] else ""
+    """ "? held back: Wants short answers (reads like an instruction): decide with /held"; "" when nothing was."""
+    return f"? held back: {', '.join(changes['held'])}: decide with {how}" if changes["held"] else ""
 
 
 def lower_first(text: str) -> str:

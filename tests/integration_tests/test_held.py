@@ -287,12 +287,15 @@ def test_the_chat_and_the_commands_show_and_decide(openai: ScriptedOpenAI, run: 
     openai.extraction(found(TEA, SHORT), found(SHORT | {"text": "Prefers answers that are short"}))
     talked = run(typed=f"{SAID}\n/held\n/held keep 2\n/held keep 1\n/held\n/held keep 1\n/memories\n")
     lines = talked.out.splitlines()
-    assert f"? held back: {HELD[1]}: /held" in lines
+    assert f"? held back: {HELD[1]}: decide with /held" in lines
     assert f"1  {HELD[1]}  'I prefer short answers'" in lines
     assert lines[-4:-2] == ["learned: prefers short answers", "nothing is held back"]
     assert "- Prefers short answers" in lines[-1]
     assert talked.err.count("Write /held keep N") == 2
-    assert f"held back: Prefers answers that are short ({HELD[1].split('(')[1]}: see" in run("observe", SAID).err
+    assert (
+        f"held back: Prefers answers that are short ({HELD[1].split('(')[1]}: decide with `python -m agent held`"
+        in run("observe", SAID).err
+    )
     (row,) = run("held").rows
     assert row[2:] == ["reads like an instruction", "Prefers answers that are short", "I prefer short answers"]
     (item,) = run("held", "--json").json

@@ -67,6 +67,20 @@ def test_a_hard_limit_is_not_ended_by_the_word_of_the_model(message: str, text: 
     assert all(item.relations == {NUTS.id: "replaces"} for item in outcome.held)
 
 
+def test_a_new_hard_limit_is_known_while_it_is_asked_whether_an_old_one_is_over() -> None:
+    values = {"attribute": "diet", "category": "constraint", "exclusive": True, "relations": REPLACES}
+    halal = make_fact("Eats halal", "diet", category="constraint", message_id="m0")
+    outcome = proposed("I swapped halal for kosher", "Eats kosher", halal, **values)
+    assert [(proposal.fact.text, proposal.fact.exclusive) for proposal in outcome.kept] == [("Eats kosher", False)]
+    assert outcome.kept[0].doubtful == {halal.id}
+
+
+def test_hard_limits_of_one_slot_add_up_whatever_the_model_says() -> None:
+    pork = make_fact("Avoids pork", "food rule", category="constraint", exclusive=True, message_id="m0")
+    said = proposed("I avoid beef now", "Avoids beef", attribute="food rule", category="constraint", exclusive=True)
+    assert reconcile(said.kept, {}, [pork]).retired == ()
+
+
 def asked(proposal: Proposal, *known: Fact) -> Changes:
     changes = reconcile([proposal], {}, known)
     assert changes.retired == ()

@@ -39,6 +39,18 @@ def test_a_new_value_of_an_exclusive_slot_supersedes_without_a_relation() -> Non
     assert changes.retired[0].successor == AUSTIN.id
 
 
+def test_a_value_that_is_alone_in_its_slot_again_is_replaced() -> None:
+    left = AUSTIN.model_copy(update={"exclusive": False})  # kept beside another home, in doubt, which is over by now
+    oslo = make_fact("Now lives in Oslo", "home city", message_id="m9")
+    assert texts(decide(Proposal(oslo), known=(left,))) == (
+        ["Now lives in Oslo"],
+        [],
+        [("Lives in Austin", "superseded")],
+    )
+    two = (left, SF.model_copy(update={"exclusive": False}))
+    assert decide(Proposal(oslo), known=two).retired == ()
+
+
 def test_a_many_valued_slot_keeps_all_values() -> None:
     assert texts(decide(Proposal(make_fact("Likes hiking", "likes")), known=(JAZZ,))) == (["Likes hiking"], [], [])
 

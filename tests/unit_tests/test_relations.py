@@ -43,6 +43,16 @@ CLAIMS = [
     ("Has a shift on Monday", "shifts", "Has yoga on Friday", "yoga", "I have yoga on Friday now", "replaces", None),
     ("Trinkt Bier", "likes", "Mag kein Bier mehr", "dislikes", "kein Bier mehr", "replaces", "replaces"),
     ("Doesn't eat pork", "food", "Eats fish", "food", "I eat fish", "replaces", None),
+    ("Is allergic to nuts", "allergy", "Isn't allergic to nuts", "allergy", "my son isn't", "refines", "asked"),
+    ("Is allergic to nuts", "allergy", "Isn't allergic to nuts", "allergy", "nuts, lol", "duplicate", "asked"),
+    ("Is allergic to nuts", "allergy", "Isn't allergic to nuts", "allergy", "I wish I were not", "replaces", "asked"),
+    ("Is allergic to nuts", "allergy", "Isn't allergic to nuts or eggs", "allergy", "no eggs", "refines", None),
+    ("Takes Axin", "medication", "Takes Belor", "medication", "switched from Axin to Belor", "replaces", "asked"),
+    ("Takes Axin", "medication", "Takes Belor", "medication", "I take Belor now", "replaces", None),
+    ("Has two cats", "pet", "Has three cats", "pet", "we have another cat", "replaces", "asked"),
+    ("Lives in Oslo", "home city", "Lives in Rome", "home city", "I'm thinking of moving to Rome", "replaces", None),
+    ("Uses Vim", "favorite editor", "Uses Zed at work", "favorite editor", "Zed at work now", "replaces", "asked"),
+    ("Runs a bar", "occupation", "Closed the bar early", "occupation", "I closed the bar early", "replaces", "asked"),
 ]  # fmt: skip
 
 # Known: text, attribute, category; new; the quote, the rest of the message, the cosine of the facts; is it replaced?
@@ -52,6 +62,8 @@ SINGLE, ANN = ("Is single", "love", "relationship"), ("Dates Ann", "partner", "r
 COOK = ("Is a cook at Acme", "occupation", "work")
 ONE_VALUE_EACH = [
     (VIM, ZED, "I use Zed", "", 0.5, "asked"),
+    (("Lives in Rome", "home city", "location"), ("Lives in Lima", "base", "location"), "moved", "", 0.0, "replaces"),
+    (("Lives in Rome", "home city", "location"), ("Is in Lima", "base", "location"), "moved", "", 0.0, "asked"),
     (VIM, ZED, "I use Zed", "Vim was slow.", 0.5, "replaces"),
     (VIM, ZED, "I use Zed now", "", 0.5, "replaces"),
     (VIM, ZED, "I use Zed", "", 0.7, "asked"),
@@ -103,6 +115,8 @@ SEVERAL_VALUES = [
         "replaces",
     ),
     (("Lives in Rome", "house", "fact"), ("Lives in Lima", "place", "fact"), "we moved to Lima", "", 0.0, "asked"),
+    (("Eats no pork", "diet", "constraint"), ("Eats no beef", "diet", "fact"), "no longer beef", "", 0.7, None),
+    (("Is vegan", "diet", "fact"), ("Eats halal", "diet", "fact"), "I eat halal now", "", 0.5, "asked"),
     (("Is a vegetarian", "diet", "constraint"), ("Eats meat", "diet", "fact"), "I eat meat again", "", 0.5, "replaces"),
     (
         ("Is allergic to nuts", "allergy", "constraint"),
@@ -196,3 +210,12 @@ def test_no_relation_to_a_fact_about_somebody_else_counts() -> None:
 def test_the_users_own_name_is_told_from_a_namesake(subject: str, quote: str, message: str, own: bool) -> None:
     names = own_names([make_fact("Name is Anna Berg", "name")])
     assert says_own_name(subject, quote, message or quote, names) is own
+
+
+@pytest.mark.parametrize(
+    ("quote", "said"), [("we lived in Rome before Oslo", "asked"), ("left Rome in May", "replaces")]
+)
+def test_the_past_ends_a_known_fact_only_if_it_tells_of_it(quote: str, said: str) -> None:
+    oslo = make_fact("Lives in Oslo" if "Oslo" in quote else "Lives in Rome", "home city", message_id="m0")
+    rome = make_fact("Lived in Rome", "home city", quote=quote, tense="past")
+    assert outcome(oslo, rome, quote, 0.5) == said

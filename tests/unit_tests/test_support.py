@@ -49,6 +49,8 @@ IN_ENGLISH = [
     ("저는 계란 알레르기가 있어요", "Is allergic to eggs"),
     ("أعمل في بنك", "Works at a bank"),
     ("Живу в Петербурге", "Lives in Saint Petersburg"),
+    ("У меня двое детей", "Has two children"),
+    ("Ho appena partorito", "Has a newborn baby"),
 ]
 """An English fact whose words are in the message in another language."""
 
@@ -56,6 +58,8 @@ UNSUPPORTED = [
     ("What's the average rent in Lisbon?", "Lives in Lisbon"),
     ("Thanks! How do people with diabetes count carbs?", "Has diabetes"),
     ("Write me a limerick about a cat", "Has a cat"),
+    ("Tell me a joke about nuts", "Is allergic to nuts"),
+    ("Convert 5 miles to km", "Runs 5 miles"),
     ("Please translate 'the bill' into Italian", "Speaks Italian"),
     ("¿Cuál es la capital de Australia?", "Vive en Canberra"),
     ("Напиши стих про лес", "Живёт в Самаре"),
