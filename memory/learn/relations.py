@@ -35,6 +35,7 @@ from memory.learn.comparison import (
     words_told,
 )
 from memory.learn.quotes import clause_of, is_ambiguous, is_of_another
+from memory.learn.retractions import denied_in
 from memory.learn.signs import (
     AGAIN,
     ALSO,
@@ -45,7 +46,9 @@ from memory.learn.signs import (
     END,
     LIKING,
     LIMITED,
+    MINE,
     NOT,
+    PARTLY,
     SAYS_I,
     STEPS,
     SWITCH,
@@ -55,7 +58,7 @@ from memory.learn.signs import (
     WHERE,
     WISH,
 )
-from memory.learn.support import Cosines, Pair
+from memory.learn.support import QUESTION, Cosines, Pair
 
 # Cosines of the local embedder from which on two facts have something in common, may be of one kind, are about one
 # thing, say the same.
@@ -135,6 +138,8 @@ def _relation(
             return claim if covers and (fact.slot == other.slot or cosine >= NEAR) else None
         case "replaces":
             verdict = _ends(fact, other, message, cosine)
+            if verdict and QUESTION.search(clause_of(fact.quote, message)):
+                return "doubtful"  # "Can I move to Rome now?"
             if not verdict or not _is_doubted(fact, other, message):
                 return claim if verdict == "sure" else verdict and "doubtful"
             named = any(holds(message, word) for word in content(other.text)) or other_number(fact, other)
@@ -167,7 +172,10 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
         return "sure"
     if denies(fact, other):
         shown = changed or bool(ended or (SAYS_I.search(clause) and NOT.search(clause)))
-        return "sure" if named and (shown or not opposed) else "likely"
+        all_of_it = not PARTLY.search(normalize(fact.text)) and (
+            not other.is_hard_limit or all(holds(fact.text, word) for word in value_of(other))
+        )
+        return "sure" if named and all_of_it and (shown or not opposed) else "likely"
     if same_slot and opposed and fact.attribute not in MANY_VALUED and not other.is_hard_limit:
         return "sure" if changed else "likely"
     if _leaves_alone(fact, other):
@@ -175,13 +183,14 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
     named_old = _names_old(message, fact, other)
     shown = changed or named_old or bool(shares_word(fact, other) and says_end(fact))
     if any(before.search(normalize(other.text)) and after.search(said_in(fact)) for before, after in STEPS):
-        return "sure"
+        return "sure" if not other.is_hard_limit or SAYS_I.search(clause) or MINE.search(clause) else "likely"
     if other.is_hard_limit:  # an allergy is only denied, a diet may also change; not "Eats no pork", by "Eats no beef"
         diet = "diet" in (fact.attribute, other.attribute) and cosine >= LOW and not both_deny(fact, other)
-        again = AGAIN.search(said_in(fact))
-        eats_it = again and VEGGIE.search(normalize(other.text)) and ANIMAL.search(normalize(fact.text))
+        eats_it = (
+            AGAIN.search(said_in(fact)) and VEGGIE.search(normalize(other.text)) and ANIMAL.search(normalize(fact.text))
+        )
         if diet and shown:
-            return "sure" if eats_it or (named_old and (ended or again)) else "likely"
+            return "sure" if eats_it or denied_in(other, normalize(message)) else "likely"
         return "likely" if same_slot and named_old and SWITCH.search(clause) else None
     if _is_facet(fact, other):
         return None

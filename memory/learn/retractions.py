@@ -52,7 +52,7 @@ def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -
             return near or all(holds(said, word) for word in content(fact.text))  # "Ignore the nuts in the recipe"
         asked = fact.subject == USER and _same_verb(fact, said)  # "forget where I live"
         return near or asked or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
-    return len(folded) <= MAX_SAID and names_it(fact, said) and _denied_in(fact, folded)
+    return len(folded) <= MAX_SAID and names_it(fact, said) and denied_in(fact, folded)
 
 
 def may_mean_another(fact: Fact, quote: str, message: str) -> bool:
@@ -64,7 +64,7 @@ def may_mean_another(fact: Fact, quote: str, message: str) -> bool:
     return possible or another or is_ambiguous(quote, message)
 
 
-def _denied_in(fact: Fact, said: str) -> bool:
+def denied_in(fact: Fact, said: str) -> bool:
     """Whether folded words deny the fact: a word of it stands next to a sign of its end or its opposite, and the words
     say "I" or nothing else. "The cake isn't vegan", "I don't like the trams of Rome" deny nothing about the user."""
     if KANA_AND_HAN.search(said):

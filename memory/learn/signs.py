@@ -35,7 +35,8 @@ END = _phrases(
 )
 CHANGE = _phrases(
     r"""
-    now; nowadays; these days; since; instead; moved; moving; relocated; settled; switched; changed; swapped; traded
+    moved(?! (?:the|my|our|his|her|their|its?|an?|all)(?!\w))
+    now; nowadays; these days; since; instead; moving; relocated; settled; switched; changed; swapped; traded
     replaced; became; become; joined; back; again; from \w+ on; turned; divorced?; separated
     retired; passed; divorcée?; divorciad[oa]; divorziat[oa]; geschieden; getrennt
     first (?:day|week|shift); started (?:\w+ )?(?:at|as); got (?:the|a) job; signed with; hired; widow\w*; promoted
@@ -149,7 +150,9 @@ AGAIN = _phrases(
 )
 # "I'd move to Rome", "we might work there", "I'm thinking of moving", "I wish I were not allergic".
 UNREAL = re.compile(
-    r"\b(?:i|we)(?:'d| would| could| might| may) (?:\w+ )?(?:move|live|work|go|be|settle|stay|join)\b"
+    r"\b(?:i|we)(?:'d| would| could| might| may| should) "
+    r"(?:\w+ )?(?:move|live|work|go|be|settle|stay|join|have|love)\b"
+    r"|\bwould (?:be|have)\b"
     r"|\b(?:thinking (?:about|of)|considering|dreaming (?:about|of)|hoping to|planning (?:to|on)|tempted to"
     r"|wish(?:es)? (?:i|we))\b"
     r"|\b(?:überlege|ich würde|j'aimerais|je pense (?:à )?|estoy pensando|me gustaría|sto pensando|vorrei|gostaria)\b"
@@ -161,6 +164,13 @@ WHERE = _phrases(  # a text that holds in some places, or at some times, only
     en el trabajo; al lavoro; no trabalho; op het werk; w pracy; på jobbet; на работе
     """,
     "職場で|家で|在公司|在家",
+)
+PARTLY = _phrases(  # with which a text denies a part only: "Is not allergic to all nuts"
+    r"""
+    (?:not|n't|no longer) (?:\w+ ){0,3}(?:all|every|always|only|just|fully|that|very|as|so)(?: \w+)?
+    nicht (?:\w+ ){0,3}(?:nur|alle|immer|ganz|so); pas (?:\w+ ){0,3}(?:seulement|tou(?:te)?s|toujours)
+    no (?:\w+ ){0,3}(?:sol[oa]?|sólo|tod[oa]s|siempre); non (?:\w+ ){0,3}(?:solo|tutt[ie]|sempre)
+    """
 )
 VEGGIE = re.compile(r"\bv[eé]g(?:an|[eé]t)|\bwegetaria|\bвег[ае]|菜食|素食|채식")
 ANIMAL = _phrases(  # what vegetarians, or vegans, do not eat
@@ -213,7 +223,7 @@ ten tenth zehn zehnte dix diez dieci dez tien tio dziesięć десять
 NUMBERS = CONTENT_NUMBERS | {
     word: str(number) for number, line in enumerate(NUMBERS_TEXT.strip().splitlines(), 1) for word in words(line)
 }
-WANTED = re.compile(r"\b(?:i|we)(?:'d| would)? (?:really |just )?(?:want|wish|hope|like|love|plan) to\b")
+WANTED = re.compile(r"\b(?:i|we)(?:'d| would)? (?:really |just )?(?:want|wish|(?:hope|like|love|plan) to)\b")
 # "My wife", "meine Eltern": the words that follow begin a text that is not about the user.
 MINE = re.compile(
     r"(?<!\w)(?:my|our|mein\w*|unser\w*|mes|mon|ma|nos|notre|mis?|mio|mia|miei|mie|meus?|minhas?|mijn|mój|moja|moje|мой"
