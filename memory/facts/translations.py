@@ -50,7 +50,7 @@ TRANSLATIONS = {
     "smoke smokes smoking": "rauch kippen fum roken rook pal. pale. кур sigara タバコ 烟 담배 ادخن",
     "alcohol drink drinks": "alkoh alcohol alcool trink bebo bois. alkol 酒 술 كحول",
     "child children kid kids": (
-        "kind hijo hija nino nina enfant figli filh dzieci деть дети детей детьми ребен cocuk 子供 孩子 아이 طفل बच्च"
+        "kind hijo hija nino nina enfant figli filh dzieci деть дети детеи детьми ребен cocuk 子供 孩子 아이 طفل बच्च"
     ),
     "newborn baby born pregnant": (
         "neugebor geboren. schwanger nacio. naciment embaraz bebe. enceint nouveau-ne incinta partorit neonat gravida. "

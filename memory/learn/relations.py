@@ -34,7 +34,7 @@ from memory.learn.comparison import (
     value_of,
     words_told,
 )
-from memory.learn.quotes import clause_of, is_ambiguous, is_of_another
+from memory.learn.quotes import clause_of, clauses_around, is_ambiguous, is_of_another
 from memory.learn.retractions import denied_in
 from memory.learn.signs import (
     AGAIN,
@@ -138,7 +138,7 @@ def _relation(
             return claim if covers and (fact.slot == other.slot or cosine >= NEAR) else None
         case "replaces":
             verdict = _ends(fact, other, message, cosine)
-            if verdict and QUESTION.search(clause_of(fact.quote, message)):
+            if verdict and QUESTION.search(clauses_around(fact.quote, message)[-1]):
                 return "doubtful"  # "Can I move to Rome now?"
             if not verdict or not _is_doubted(fact, other, message):
                 return claim if verdict == "sure" else verdict and "doubtful"
@@ -186,11 +186,13 @@ def _ends(fact: Fact, other: Fact, message: str, cosine: float) -> Verdict:
         return "sure" if not other.is_hard_limit or SAYS_I.search(clause) or MINE.search(clause) else "likely"
     if other.is_hard_limit:  # an allergy is only denied, a diet may also change; not "Eats no pork", by "Eats no beef"
         diet = "diet" in (fact.attribute, other.attribute) and cosine >= LOW and not both_deny(fact, other)
-        eats_it = (
-            AGAIN.search(said_in(fact)) and VEGGIE.search(normalize(other.text)) and ANIMAL.search(normalize(fact.text))
-        )
+        animals = VEGGIE.search(normalize(other.text)) and ANIMAL.search(normalize(fact.text))
         if diet and shown:
-            return "sure" if eats_it or denied_in(other, normalize(message)) else "likely"
+            return (
+                "sure"
+                if (animals and AGAIN.search(said_in(fact))) or denied_in(other, normalize(message))
+                else "likely"
+            )
         return "likely" if same_slot and named_old and SWITCH.search(clause) else None
     if _is_facet(fact, other):
         return None

@@ -21,10 +21,10 @@ from tests.evals.replacement_pairs import KNOWN_AT, SAID_AT, KnownFact, Replacem
 # least, and retired or asked about; pairs whose fact still holds, how many are retired and asked about at most.
 RATES = {
     "replacement_pairs": (158, 151, 154, 172, 0, 1),
-    "replacement_pairs_later": (60, 30, 54, 60, 0, 8),
-    "replacement_pairs_unseen": (80, 44, 72, 80, 0, 7),
-    "replacement_pairs_blind": (57, 27, 47, 82, 0, 35),
-    "replacement_pairs_fresh": (20, 18, 19, 48, 10, 19),
+    "replacement_pairs_later": (60, 30, 54, 60, 0, 7),
+    "replacement_pairs_unseen": (80, 44, 72, 80, 0, 6),
+    "replacement_pairs_blind": (57, 28, 48, 82, 0, 36),
+    "replacement_pairs_fresh": (20, 19, 20, 48, 10, 18),
 }
 
 

@@ -43,7 +43,9 @@ CLAIMS = [
     ("Has a shift on Monday", "shifts", "Has yoga on Friday", "yoga", "I have yoga on Friday now", "replaces", None),
     ("Trinkt Bier", "likes", "Mag kein Bier mehr", "dislikes", "kein Bier mehr", "replaces", "replaces"),
     ("Doesn't eat pork", "food", "Eats fish", "food", "I eat fish", "replaces", None),
-    ("Is allergic to nuts", "allergy", "Isn't allergic to nuts", "allergy", "my son isn't", "refines", "asked"),
+    ("Has hay fever", "allergy", "Has no hay fever", "allergy", "my son has no hay fever", "refines", "asked"),
+    ("Is allergic to cats and dogs", "allergy", "Isn't allergic to dogs", "allergy", "I'm not", "replaces", "asked"),
+    ("Is allergic to nuts", "allergy", "Isn't allergic to all nuts", "allergy", "I'm not", "replaces", "asked"),
     ("Is allergic to nuts", "allergy", "Isn't allergic to nuts", "allergy", "nuts, lol", "duplicate", "asked"),
     ("Is allergic to nuts", "allergy", "Isn't allergic to nuts", "allergy", "I wish I were not", "replaces", "asked"),
     ("Is allergic to nuts", "allergy", "Isn't allergic to nuts or eggs", "allergy", "no eggs", "refines", None),
@@ -52,6 +54,9 @@ CLAIMS = [
     ("Has two cats", "pet", "Has three cats", "pet", "we have another cat", "replaces", "asked"),
     ("Lives in Oslo", "home city", "Lives in Rome", "home city", "I'm thinking of moving to Rome", "replaces", None),
     ("Uses Vim", "favorite editor", "Uses Zed at work", "favorite editor", "Zed at work now", "replaces", "asked"),
+    ("Lives in Oslo", "home city", "Lives in Rome", "home city", "can I move to Rome now?", "replaces", "asked"),
+    ("Lives in Oslo", "home city", "Lives in Rome", "home city", "moved the party to Rome", "replaces", "asked"),
+    ("Has two cats", "pet", "Has three cats", "pet", "I want three cats", "replaces", None),
     ("Runs a bar", "occupation", "Closed the bar early", "occupation", "I closed the bar early", "replaces", "asked"),
 ]  # fmt: skip
 
@@ -116,6 +121,14 @@ SEVERAL_VALUES = [
     ),
     (("Lives in Rome", "house", "fact"), ("Lives in Lima", "place", "fact"), "we moved to Lima", "", 0.0, "asked"),
     (("Eats no pork", "diet", "constraint"), ("Eats no beef", "diet", "fact"), "no longer beef", "", 0.7, None),
+    (
+        ("Is vegan", "diet", "fact"),
+        ("Eats no eggs", "diet", "fact"),
+        "as a vegan I gave up on the canteen",
+        "",
+        0.5,
+        "asked",
+    ),
     (("Is vegan", "diet", "fact"), ("Eats halal", "diet", "fact"), "I eat halal now", "", 0.5, "asked"),
     (("Is a vegetarian", "diet", "constraint"), ("Eats meat", "diet", "fact"), "I eat meat again", "", 0.5, "replaces"),
     (
