@@ -67,7 +67,7 @@ def test_a_hard_limit_is_not_ended_by_the_word_of_the_model(message: str, text: 
     assert all(item.relations == {NUTS.id: "replaces"} for item in outcome.held)
 
 
-def test_a_new_hard_limit_is_known_while_it_is_asked_whether_an_old_one_is_over() -> None:
+def test_a_new_hard_limit_is_known_while_an_old_one_is_asked_about() -> None:
     values = {"attribute": "diet", "category": "constraint", "exclusive": True, "relations": REPLACES}
     halal = make_fact("Eats halal", "diet", category="constraint", message_id="m0")
     outcome = proposed("I swapped halal for kosher", "Eats kosher", halal, **values)
