@@ -47,6 +47,7 @@ from memory.learn.signs import (
     LIKING,
     LIMITED,
     MINE,
+    NEGATION,
     NOT,
     PARTLY,
     SAYS_I,
@@ -138,8 +139,8 @@ def _relation(
             return claim if covers and (fact.slot == other.slot or cosine >= NEAR) else None
         case "replaces":
             verdict = _ends(fact, other, message, cosine)
-            if verdict and QUESTION.search(clauses_around(fact.quote, message)[-1]):
-                return "doubtful"  # "Can I move to Rome now?"
+            if verdict and _is_asked(fact, message):
+                return "doubtful"
             if not verdict or not _is_doubted(fact, other, message):
                 return claim if verdict == "sure" else verdict and "doubtful"
             named = any(holds(message, word) for word in content(other.text)) or other_number(fact, other)
@@ -225,7 +226,8 @@ def _may_end_unclaimed(fact: Fact, other: Fact, message: str) -> bool:
         return other_number(fact, other)
     if not fact.exclusive or fact.is_temporary != other.is_temporary or _leaves_alone(fact, other):
         return False
-    return _is_doubted(fact, other, message) if takes_slot(fact, other) else same_frame(fact, other)
+    doubted = _is_asked(fact, message) or _is_doubted(fact, other, message)
+    return doubted if takes_slot(fact, other) else same_frame(fact, other)
 
 
 def _is_possible(fact: Fact, message: str) -> bool:
@@ -233,6 +235,11 @@ def _is_possible(fact: Fact, message: str) -> bool:
     before, quote, after = clause_of(fact.quote, message).partition(normalize(fact.quote))
     limited = LIMITED.search(before + quote + after) and not fact.is_temporary
     return bool(limited or WISH.search(before) or WANTED.search(before + quote) or UNREAL.search(before + quote))
+
+
+def _is_asked(fact: Fact, message: str) -> bool:
+    """Whether the quote is part of a question: "Can I move to Rome now?"."""
+    return bool(QUESTION.search(clauses_around(fact.quote, message)[-1]))
 
 
 def _is_doubted(fact: Fact, other: Fact, message: str) -> bool:
@@ -247,6 +254,9 @@ def _is_stated(fact: Fact) -> bool:
     quote, text = words(fact.quote), words_told(fact)
     if CORRECTION.match(fact.quote) or ({*text[:1]} & COPULAS and SAYS_I.match(normalize(fact.quote))):
         return True
+    said = normalize(fact.quote)
+    if (mine := MINE.search(said)) and said.endswith(mine[1]) and not NEGATION.search(said):  # "Rome is my home"
+        return all(holds(names_of(fact.attribute), word) for word in content(mine[1]))
     same_verb = (text[1:2] == [after] and is_verb(text[0], verb) for verb, after in pairwise(quote))
     return normalize(fact.text) in normalize(fact.quote) or any(same_verb)
 

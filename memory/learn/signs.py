@@ -36,6 +36,7 @@ END = _phrases(
 CHANGE = _phrases(
     r"""
     moved(?! (?:the|my|our|his|her|their|its?|an?|all)(?!\w))
+    for good(?! \w)
     now; nowadays; these days; since; instead; moving; relocated; settled; switched; changed; swapped; traded
     replaced; became; become; joined; back; again; from \w+ on; turned; divorced?; separated
     retired; passed; divorcée?; divorciad[oa]; divorziat[oa]; geschieden; getrennt

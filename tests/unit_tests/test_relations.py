@@ -57,6 +57,9 @@ CLAIMS = [
     ("Lives in Oslo", "home city", "Lives in Rome", "home city", "can I move to Rome now?", "replaces", "asked"),
     ("Lives in Oslo", "home city", "Lives in Rome", "home city", "moved the party to Rome", "replaces", "asked"),
     ("Has two cats", "pet", "Has three cats", "pet", "I want three cats", "replaces", None),
+    ("Lives in Oslo", "home city", "Lives in Rome", "home city", "Rome is my home", "replaces", "replaces"),
+    ("Lives in Oslo", "home city", "Lives in Rome", "home city", "Rome is not my home", "unrelated", "asked"),
+    ("Lives in Oslo", "home city", "Lives in Rome", "home city", "Is Rome my home?", "unrelated", "asked"),
     ("Runs a bar", "occupation", "Closed the bar early", "occupation", "I closed the bar early", "replaces", "asked"),
 ]  # fmt: skip
 
