@@ -255,8 +255,9 @@ def _is_stated(fact: Fact) -> bool:
     if CORRECTION.match(fact.quote) or ({*text[:1]} & COPULAS and SAYS_I.match(normalize(fact.quote))):
         return True
     said = normalize(fact.quote)
-    if (mine := MINE.search(said)) and said.endswith(mine[1]) and not NEGATION.search(said):  # "Rome is my home"
-        return all(holds(names_of(fact.attribute), word) for word in content(mine[1]))
+    mine = [] if NEGATION.search(said) else [found[1] for found in MINE.finditer(said) if said.endswith(found[1])]
+    if any(all(holds(names_of(fact.attribute), word) for word in content(name)) for name in mine):
+        return True  # "Rome is my home"
     same_verb = (text[1:2] == [after] and is_verb(text[0], verb) for verb, after in pairwise(quote))
     return normalize(fact.text) in normalize(fact.quote) or any(same_verb)
 
