@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from agent.identity import AgentStore
@@ -61,17 +60,19 @@ async def measure(root: Path, ways: Sequence[str], *, index: IndexIn = "chroma",
         if index == "redis":
             (root / "redis").mkdir()
             redis_url = stack.enter_context(RedisProcess(root / "redis", "--appendonly", "yes")).url
-        settings = Settings(
-            data_dir=root / ".data",
-            openai_api_key=SecretStr("test"),
-            openai_base_url=openai.url,
-            chat_model="openai:scripted",
-            index="chroma" if index == "external" else index,
-            chroma_url=other.chroma or "",
-            redis_url=redis_url,
-            after_reply_timeout=60,
-            embedded_idle_timeout=0,
-        )
+        given = {
+            "DATA_DIR": str(root / ".data"),
+            "OPENAI_API_KEY": "test",
+            "OPENAI_BASE_URL": openai.url,
+            "CHAT_MODEL": "openai:scripted",
+            "INDEX": "chroma" if index == "external" else index,
+            "CHROMA_URL": other.chroma or "",
+            "REDIS_URL": redis_url,
+            "AFTER_REPLY_TIMEOUT": "60",
+            "EMBEDDED_IDLE_TIMEOUT": "0",
+            "LOG_LEVEL": "WARNING",  # at INFO, the server's log has the ids of users
+        }
+        settings = Settings.model_validate({name.lower(): value for name, value in given.items()})
         services = await stack.enter_async_context(open_services(settings))
         store = await stack.enter_async_context(agent_store(services))
         await bring_up(store, print)
@@ -79,9 +80,7 @@ async def measure(root: Path, ways: Sequence[str], *, index: IndexIn = "chroma",
         seeded = [await seed(way, graph, store) for way in ways]
         server = ""
         if not sample:
-            variables = {name.upper(): str(value or "") for name, value in settings if name != "openai_api_key"}
-            variables |= {"OPENAI_API_KEY": "test", "RANKING": "default", "EMBEDDED_IDLE_TIMEOUT": "0"}
-            server = await asyncio.to_thread(stack.enter_context, ready(dev_server(root, variables)))
+            server = await asyncio.to_thread(stack.enter_context, ready(dev_server(root, given)))
             for user in seeded:
                 await seed_server(user, server)
             await asyncio.sleep(FLUSHED)
