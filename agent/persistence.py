@@ -34,7 +34,7 @@ from memory.ledger.migrate import is_migrated, last_migration, migrate
 from memory.ledger.pool import Pool, open_pool
 from memory.maintenance import bring_up, drop_forgotten, keep_up
 from memory.parts import Parts
-from memory.purge import purge, purge_on_schedule
+from memory.purge import clean_up, purge
 from memory.recall.search import RecallOptions
 
 if TYPE_CHECKING:
@@ -220,10 +220,8 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     look_for_identity_numbers_of(settings.identity_numbers)
     open_stores.add(store)
     await items.start_ttl_sweeper()  # a server starts none for a custom store
-    work = [keep_up(store, log.warning), drop_forgotten(store)]
-    if settings.purge_every_days:
-        every = timedelta(days=settings.purge_every_days)
-        work.append(purge_on_schedule(store, services.discard(store), every))
+    every = timedelta(days=settings.purge_every_days) if settings.purge_every_days else None
+    work = [keep_up(store, log.warning), drop_forgotten(store), clean_up(store, services.discard(store), every)]
     tasks = [*map(asyncio.create_task, work)]
     try:
         yield store

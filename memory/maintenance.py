@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from psycopg.errors import ForeignKeyViolation
+from psycopg import errors
 
 from memory.errors import Unavailable, cause_of
 from memory.facts.fact import utc_now
@@ -189,7 +189,7 @@ async def bring_up(parts: Parts, say: Callable[[str], None]) -> None:
     except Unavailable as error:
         parts.report(error)
         say(f"The index is behind the ledger, so recall goes by words until it has caught up: {error}")
-    except ForeignKeyViolation:
+    except errors.ForeignKeyViolation:
         say("A reindex has just replaced the index: recall goes by words until the next start.")
 
 
@@ -221,7 +221,7 @@ async def drop_forgotten(parts: Parts) -> None:
     while True:
         await asyncio.sleep(FORGOTTEN_POLL)
         if owners := parts.cache.owners:
-            with suppress(Unavailable):
+            with suppress(Unavailable, errors.LockNotAvailable):  # a role may have a lock_timeout; a purge locks tables
                 parts.cache.drop_outdated(await parts.ledger.versions_where_forgotten(owners))
 
 

@@ -14,11 +14,12 @@ from memory.errors import cause_of
 from memory.index.queue import Progress, quiet
 from memory.ledger.locks import lock_key, locked_transaction, setup_lock
 from memory.ledger.pool import Connection, Pool
+from memory.ledger.transaction import REMOVE_LAPSED
 from memory.parts import Parts
 
 log = logging.getLogger(__name__)
 
-CHECK = 600  # seconds between two looks at whether a purge is due
+CHECK = 600  # seconds between two looks at what has lapsed, and whether a purge is due
 BEGIN_AFTER = 30  # seconds from a start until the first one: a short chat does not begin what takes longer
 TIMEOUT = 60  # seconds to wait for a process that checks the index, or purges
 TABLE_TIMEOUT = 5  # seconds to wait for a table, for which all who come later wait as well
@@ -87,15 +88,19 @@ async def purge(
     return in_use + left
 
 
-async def purge_on_schedule(parts: Parts, discard: Callable[[], Awaitable[None]] | None, every: timedelta) -> None:
-    """While a process runs: purge when the last one is `every` ago, if something was forgotten since then, and when one
-    was interrupted. Of several processes one does so. Ends when it is cancelled."""
+async def clean_up(parts: Parts, discard: Callable[[], Awaitable[None]] | None, every: timedelta | None) -> None:
+    """While a process runs: delete held items that have lapsed. With `every`, purge when the last purge is so long ago,
+    if something was forgotten since then, and when one was interrupted; of several processes one does so. Ends when it
+    is cancelled."""
     await asyncio.sleep(BEGIN_AFTER)
     while True:
         try:
-            await purge(parts, discard, by="schedule", every=every)
+            async with parts.pool.connection() as connection:
+                await connection.execute(REMOVE_LAPSED)
+            if every is not None:
+                await purge(parts, discard, by="schedule", every=every)
         except Exception as error:
-            log.warning("not purged cause=%s", cause_of(error))
+            log.warning("not cleaned up cause=%s", cause_of(error))
         await asyncio.sleep(CHECK)
 
 
@@ -117,6 +122,7 @@ async def _purge_postgres(pool: Pool) -> tuple[list[str], list[str]]:
     in_use, left = list[str](), list[str]()
     async with pool.connection() as connection:
         await connection.execute(OLD_MARKS)
+        await connection.execute(REMOVE_LAPSED)
         tables = await (await connection.execute(TABLES)).fetchall()
         if not pool.through_pooler:  # which would keep the setting for another client
             await connection.execute("select set_config('lock_timeout', %s, false)", (f"{TABLE_TIMEOUT}s",))

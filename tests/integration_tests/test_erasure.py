@@ -38,12 +38,20 @@ async def test_no_canary_of_what_was_forgotten_is_left_in_any_file(tmp_path: Pat
     assert sum(row.goes for row in rows) == len(rows) / 2
 
 
-async def test_other_processes_drop_what_was_forgotten(store: AgentStore, user: str) -> None:
+async def test_other_processes_drop_what_was_forgotten(
+    store: AgentStore, user: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, waiting = environment["POSTGRES_URL"], "select from pg_locks where not granted and locktype = 'relation'"
     memory = UserMemory(store, user)
     await memory.remember("Likes tea")
+    monkeypatch.setenv("POSTGRES_URL", make_conninfo(url, options="-c lock_timeout=100"))
     async with open_store() as other:  # as another process has it
         await UserMemory(other, user).recall("tea")
         assert other.cache.owners
+        with psycopg.connect(url) as purging:
+            purging.execute("lock table memory.forgotten")
+            await wait_until(lambda: bool(purging.execute(waiting).rowcount))
+            await wait_until(lambda: not purging.execute(waiting).rowcount)
         async with store.ledger.transaction(user) as transaction:
             await transaction.erase_user()
         await wait_until(lambda: not other.cache.owners)

@@ -19,6 +19,7 @@ from memory.facts.fact import Source, owner_key, utc_now
 from memory.facts.portable import load
 from memory.items.item import facts_namespace
 from memory.items.store import FactStore
+from memory.purge import clean_up
 from memory.user_memory import UserMemory
 from tests.commands import Run
 from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, found, say
@@ -246,8 +247,10 @@ async def test_what_is_said_again_is_asked_about_once(memory: UserMemory, openai
     assert await shown(memory) == [HELD[0], HELD[2]]
 
 
-async def test_what_nobody_decides_on_lapses(store: FactStore, user: str, openai: ScriptedOpenAI) -> None:
-    openai.extraction(found(TEA, SHORT), found())
+async def test_what_nobody_decides_on_lapses(
+    store: FactStore, user: str, openai: ScriptedOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openai.extraction(found(TEA, SHORT), found(), found(SHORT))
     store.held_days = 0
     memory = remembering(store, user)
     (lapsed,) = (await memory.observe(SAID)).held
@@ -256,6 +259,14 @@ async def test_what_nobody_decides_on_lapses(store: FactStore, user: str, openai
         await memory.keep_held([lapsed.id])
     await memory.observe("I like plums.")
     assert await rows(memory) == 0
+    await memory.observe(SAID)
+    assert await rows(memory) == 1
+    monkeypatch.setattr("memory.purge.BEGIN_AFTER", 0)
+    cleaning = asyncio.create_task(clean_up(store, None, None))  # if nothing is held back after it
+    async with asyncio.timeout(10):
+        while await rows(memory):
+            await asyncio.sleep(0.01)
+    cleaning.cancel()
 
 
 async def test_a_turn_and_its_log_say_what_is_held_back(
