@@ -8,7 +8,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from memory.errors import BadInput, expect, quoted
-from memory.facts.fact import Fact, check_user_id
+from memory.facts.fact import Fact, check_user_id, owner_key
 from memory.facts.slots import NOTE, attribute_name, is_exclusive
 from memory.learn.verbatim import stated_fact
 from memory.ledger.pool import Pool
@@ -41,24 +41,34 @@ def _label(user_id: str) -> str:
     return ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", check_user_id(user_id))
 
 
+def _unescaped(label: str) -> str:
+    return re.sub("%([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), label)
+
+
 def namespace_user(namespace: Sequence[str]) -> str | None:
     """The user whose facts a namespace holds, or None if it holds ordinary items. Raises BadInput."""
     if len(namespace) != 2 or namespace[0] != FACTS:
         return None
-    user_id = re.sub("%([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), namespace[1])
+    user_id = _unescaped(namespace[1])
     if facts_namespace(user_id) != tuple(namespace):  # two labels for one user would slip past a check of the label
         raise BadInput(f"The label {quoted(namespace[1])} is no user's: write it as facts_namespace(user_id) does.")
     return user_id
 
 
 async def delete_items(pool: Pool, user_id: str) -> int:
-    """Delete the ordinary items in namespaces that have the user's id as a label, and no other known user's id. Returns
-    how many."""
-    query = """delete from store where %(label)s = any(string_to_array(prefix, '.')) and not exists (
-        select from memory.users where user_id <> %(user)s and user_id = any(string_to_array(prefix, '.')))"""
-    parameters = {"label": facts_namespace(user_id)[1], "user": user_id}
+    """Delete the user's ordinary items: those of `items_namespace`, and of all other namespaces that have the user's id
+    as a label, and no other known user's id. Returns how many."""
+    label = _label(user_id)
+    named = "select distinct prefix from store where %s = any(string_to_array(prefix, '.'))"
+    known = "select owner from memory.users where owner = any(%s)"
     async with pool.connection() as connection:
-        return (await connection.execute(query, parameters)).rowcount
+        spaces = [row["prefix"].split(".") async for row in await connection.execute(named, (label,))]
+        owners = {other: owner_key(_unescaped(other)) for space in spaces for other in space if other != label}
+        of_others = {row["owner"] async for row in await connection.execute(known, ([*owners.values()],))}
+        others = {other for other, owner in owners.items() if owner in of_others}
+        own = [space for space in spaces if (space[1:2] == [label] if space[0] == ITEMS else others.isdisjoint(space))]
+        prefixes = [*map(".".join, own)]
+        return (await connection.execute("delete from store where prefix = any(%s)", (prefixes,))).rowcount
 
 
 def fact_value(fact: Fact) -> Value:

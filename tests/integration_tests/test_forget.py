@@ -9,7 +9,7 @@ import pytest
 from agent.agent_graph import Graph
 from memory.errors import BadInput
 from memory.facts.fact import owner_key, utc_now
-from memory.items.item import facts_namespace
+from memory.items.item import facts_namespace, items_namespace
 from memory.items.store import FactStore
 from memory.ledger.pool import Pool
 from memory.ledger.run_counts import count_run
@@ -270,6 +270,18 @@ async def test_forgetting_everything_leaves_no_trace_and_allows_a_new_start(
     openai.extraction(found(home("Oslo")))
     await say(graph, user, "I live in Oslo.", f"{user}/1")
     assert texts(await memory.all()) == ["Lives in Oslo"]
+
+
+async def test_forgetting_everything_leaves_the_ordinary_items_of_others(store: FactStore, user: str) -> None:
+    other = f"{user}@example.com"  # whose id is escaped in a label
+    await remembering(store, other).remember("Likes tea")
+    kept = [items_namespace(other), (*items_namespace(other), user), ("team", items_namespace(other)[1], user)]
+    gone = [items_namespace(user), (*items_namespace(user), "notes"), ("notes", user)]
+    for namespace in (*gone, *kept):
+        await store.aput(namespace, "a", {"text": "Tea"})
+    for who in (user, "users"):
+        await remembering(store, who).forget_everything()
+    assert [namespace for namespace in (*gone, *kept) if await store.aget(namespace, "a")] == kept
 
 
 async def test_another_users_thread_can_be_neither_read_nor_forgotten(
