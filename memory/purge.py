@@ -14,12 +14,13 @@ from memory.errors import cause_of
 from memory.index.queue import Progress, quiet
 from memory.ledger.locks import lock_key, locked_transaction, setup_lock
 from memory.ledger.pool import Connection, Pool
+from memory.ledger.receipts import DELETE_OLD
 from memory.ledger.transaction import REMOVE_LAPSED
 from memory.parts import Parts
 
 log = logging.getLogger(__name__)
 
-CHECK = 600  # seconds between two looks at what has lapsed, and whether a purge is due
+CHECK = 600  # seconds between two looks at what has had its time, and whether a purge is due
 BEGIN_AFTER = 30  # seconds from a start until the first one: a short chat does not begin what takes longer
 TIMEOUT = 60  # seconds to wait for a process that checks the index, or purges
 TABLE_TIMEOUT = 5  # seconds to wait for a table, for which all who come later wait as well
@@ -89,14 +90,15 @@ async def purge(
 
 
 async def clean_up(parts: Parts, discard: Callable[[], Awaitable[None]] | None, every: timedelta | None) -> None:
-    """While a process runs: delete held items that have lapsed. With `every`, purge when the last purge is so long ago,
-    if something was forgotten since then, and when one was interrupted; of several processes one does so. Ends when it
-    is cancelled."""
+    """While a process runs: delete held items and receipts whose time is over. With `every`, purge when the last purge
+    is so long ago, if something was forgotten since then, and when one was interrupted; of several processes one does
+    so. Ends when it is cancelled."""
     await asyncio.sleep(BEGIN_AFTER)
     while True:
         try:
             async with parts.pool.connection() as connection:
                 await connection.execute(REMOVE_LAPSED)
+                await connection.execute(DELETE_OLD, (parts.receipt_days,))
             if every is not None:
                 await purge(parts, discard, by="schedule", every=every)
         except Exception as error:

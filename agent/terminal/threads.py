@@ -49,12 +49,17 @@ async def list_(user: str, as_json: bool) -> None:
 
 
 async def titled_threads(saver: "ThreadSaver", user_id: str) -> "list[tuple[Thread, str]]":
-    """The user's threads, the one used last first, each with the beginning of its first message."""
+    """The user's threads, the one used last first, each with the beginning of its first message, or why that cannot be
+    read."""
     from memory.threads.threads import list_threads
 
     titled = []
     for thread in await list_threads(saver.pool, user_id):
-        saved = await saver.aget_tuple({"configurable": {"thread_id": thread.id}})
+        try:
+            saved = await saver.aget_tuple({"configurable": {"thread_id": thread.id}})
+        except BadInput as error:  # encrypted with a key that is lost: the others are listed, and this can be forgotten
+            titled.append((thread, f"({error})"))
+            continue
         values = saved.checkpoint["channel_values"] if saved else {}
         said = (str(message.text) for message in values.get("messages", []) if message.type == "human")
         summary = values.get("summary")  # of a long thread, whose first message is no longer there

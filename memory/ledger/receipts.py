@@ -10,6 +10,7 @@ from memory.facts.fact import check_user_id, owner_key
 from memory.ledger.pool import Pool
 
 KEPT_DAYS = 365  # by default
+DELETE_OLD = "delete from memory.receipts where owner <> '' and at < now() - make_interval(days => %s)"
 
 
 class Receipt(NamedTuple):
@@ -24,9 +25,7 @@ async def write_receipt(
 ) -> None:
     """Write one if `kept_days` is not 0, and delete those of all users that are older."""
     async with pool.connection() as connection, connection.transaction():
-        await connection.execute(
-            "delete from memory.receipts where owner <> '' and at < now() - make_interval(days => %s)", (kept_days,)
-        )
+        await connection.execute(DELETE_OLD, (kept_days,))
         if kept_days:
             query = "insert into memory.receipts (owner, what, requested_by, counts) values (%s, %s, %s, %s)"
             await connection.execute(query, (owner_key(user_id), what, by, Jsonb(dict(counts))))

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from agent.persistence import open_checkpointer, open_services, open_store
 from agent.settings import Settings
+from agent.terminal.threads import titled_threads
 from graphs.chat import builder
 from memory.embedded.connect import Addresses
 from memory.errors import BadInput
@@ -26,6 +27,7 @@ from memory.learn.verbatim import Memory, fact_of_text
 from memory.ledger import encrypt
 from memory.ledger.cipher import Cipher
 from memory.maintenance import doctor, reindex
+from memory.threads.saver import ThreadSaver
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import HashedWords, facts
 from tests.commands import Run
@@ -216,6 +218,8 @@ async def test_the_command_sets_changes_and_removes_the_key(
             assert await store.queue.size() == queued  # an index has no text
             state = await builder.compile(checkpointer=saver, store=store).aget_state(config_of("t1"))
             assert [message.text for message in state.values["messages"]] == ["Good morning", "Noted."]
+            ((thread, title),) = await titled_threads(ThreadSaver(saver.pool, old), user)  # as after the key was lost
+            assert (thread.id, title.partition(" with ")[0]) == ("t1", "(The thread was saved" if key else "Good morning")
         assert (await changing()).err.splitlines()[-1].startswith("0 rows changed")
     assert (await asyncio.to_thread(run, "encrypt", "--old-key-from", "NONE")).code == 2
 
