@@ -266,7 +266,7 @@ async def test_what_nobody_decides_on_lapses(
     monkeypatch.setattr("memory.purge.BEGIN_AFTER", 0)
     cleaning = asyncio.create_task(clean_up(store, None, None))  # if nothing is held back, or forgotten, after it
     async with asyncio.timeout(10):
-        while await rows(memory) or await memory.receipts():
+        while await rows(memory) or await memory.receipts():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     cleaning.cancel()
 
