@@ -24,7 +24,7 @@ HEADER = ("forgotten by", "channel", "before", "after", "of these, rows", "purge
 def line_of(row: Row) -> tuple[str, ...]:
     counts = map(str, (row.before, row.after, row.live, row.purged))
     where = "" if row.as_promised else ", ".join(f"{place}: {count}" for place, count in row.places.items())
-    return row.way, row.channel, *counts, "gone" if row.goes else "stays", where
+    return row.way, row.channel, *counts, "encrypted" if row.hidden else "gone" if row.goes else "stays", where
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ from memory.maintenance import bring_up
 from memory.purge import LEFT_IN_INDEX
 from memory.user_memory import UserMemory
 from tests.erasure.scan import Find, in_files, in_tables
-from tests.erasure.seed import Seeded, extraction, forget, forget_on_server, reply, seed, seed_server
+from tests.erasure.seed import ENCRYPTED, Seeded, extraction, forget, forget_on_server, reply, seed, seed_server
 from tests.openai_server import ScriptedOpenAI
 from tests.processes import dev_server, ready
 from tests.redis_server import RedisProcess
@@ -37,6 +37,7 @@ class Row:
     way: str
     channel: str
     goes: bool
+    hidden: bool  # encrypted, so that it is found nowhere
     before: int
     after: int
     live: int  # of `after`, those in rows of tables, not of statistics
@@ -45,6 +46,8 @@ class Row:
 
     @property
     def as_promised(self) -> bool:
+        if self.hidden:
+            return self.before == self.after == self.purged == 0
         return self.purged == 0 and self.live == 0 if self.goes else self.purged > 0
 
 
@@ -96,7 +99,8 @@ async def measure(root: Path, ways: Sequence[str], *, index: IndexIn = "chroma",
         if server:
             await asyncio.sleep(FLUSHED)
         purged = await _scan(root, url, seeded, files=True)
-    return [row for user in seeded for row in _rows(user, before, after, purged, with_server=not sample)]
+    hidden = ENCRYPTED if settings.langgraph_aes_key else frozenset[str]()
+    return [row for user in seeded for row in _rows(user, before, after, purged, hidden, with_server=not sample)]
 
 
 async def _as_operator(index: IndexIn, root: Path, redis_url: str, store: AgentStore) -> None:
@@ -118,7 +122,13 @@ async def _scan(root: Path, url: str, seeded: Sequence[Seeded], *, files: bool) 
 
 
 def _rows(
-    user: Seeded, before: Counter[Find], after: Counter[Find], purged: Counter[Find], *, with_server: bool
+    user: Seeded,
+    before: Counter[Find],
+    after: Counter[Find],
+    purged: Counter[Find],
+    hidden: frozenset[str],
+    *,
+    with_server: bool,
 ) -> list[Row]:
     def row(channel: str, token: str, *, vectors: bool) -> Row:
         def of(scanned: Counter[Find]) -> dict[Find, int]:
@@ -128,7 +138,8 @@ def _rows(
         places = {f"{find.place} ({find.form})": n for find, n in sorted(of(purged).items())}
         counts = (sum(of(before).values()), sum(of(after).values()))
         name = f"vector of {channel}" if vectors else channel
-        return Row(user.way, name, user.goes(channel), *counts, live, sum(places.values()), places)
+        is_hidden = channel in hidden and not vectors
+        return Row(user.way, name, user.goes(channel), is_hidden, *counts, live, sum(places.values()), places)
 
     tokens = {channel: token for channel, token in user.tokens.items() if with_server or "server" not in channel}
     rows = [row(channel, token, vectors=False) for channel, token in tokens.items()]

@@ -37,6 +37,9 @@ LIMIT = frozenset({"allergy", "id of its end"})
 IN_MEMORY = frozenset({"fact", "quote", "home", "earlier home", "held"}) | LIMIT
 EVERYWHERE = IN_THREAD | IN_MEMORY | UNDONE | {"old message", "old thread id", "old metadata", "item", "item's key"}
 EVERYWHERE |= {"user id", "message on server", "metadata on server"}
+ENCRYPTED = frozenset({"message", "old message", "reply", "summary", "task", "fact of thread", "quote of thread"})
+ENCRYPTED |= {"held of thread", "home undone", "allergy", "fact", "quote", "home", "earlier home", "held"}
+"""The channels whose canaries are never in the clear with a key."""
 GONE: Mapping[str, frozenset[str]] = {
     "fact": frozenset({"fact", "quote", "allergy"}),
     "category": frozenset({"home", "earlier home", "home undone"}),
