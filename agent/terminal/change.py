@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from functools import partial
+from itertools import starmap
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -295,6 +296,11 @@ async def purged(services: "Services") -> int:
     return FAILED if left else 0
 
 
+def counted_in(place: str, number: int) -> str:
+    """ "1 fact", "2 facts", "1 held" """
+    return f"{number} {place.removesuffix('s') if number == 1 else place}"
+
+
 def account() -> str:
     """Who runs this command, for the receipt."""
     from memory.embedded.directory import account_name
@@ -304,14 +310,11 @@ def account() -> str:
 
 @command
 async def receipts(as_json: JsonOption = False, user: UserOption = "default") -> None:
-    """List what was forgotten, without its content, and the last purge."""
+    """List what was forgotten, with counts only, and the last purge."""
     async with opened() as services:
         from memory.ledger.receipts import receipts_of
 
         found = await receipts_of(services.pool, user)
-    rows = [
-        [output.minute_of(r.at), r.what, r.by, ", ".join(f"{n} {place}" for place, n in r.counts.items())]
-        for r in found
-    ]
+    rows = [[output.minute_of(r.at), r.what, r.by, ", ".join(starmap(counted_in, r.counts.items()))] for r in found]
     documents = [{**receipt._asdict(), "at": receipt.at.isoformat()} for receipt in found]
     output.listing(["at", "what", "by", "counts"], rows, "nothing was forgotten", documents, as_json=as_json)

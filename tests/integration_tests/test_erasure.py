@@ -84,7 +84,7 @@ def test_a_purge_says_what_only_an_administrator_can_do(limited: str, offline: d
     ]
     assert [row[-1] for row in run("memories", "--query", "food").rows] == ["Is allergic to nuts"]
     assert [row[1:] for row in run("receipts").rows] == [
-        ["category", account(), "1 facts"],
+        ["category", account(), "1 fact"],
         ["purge", account(), "3 left"],
     ]
 
