@@ -109,7 +109,7 @@ class Rig:
                 progress(lost)
             if outcome:
                 pids = self._pids(outcome.moment.target, process)
-                with self._killing(outcome, process, pids), suppress(BrokenPipeError):
+                with self._killing(outcome, process, pids), suppress(BrokenPipeError, ConnectionResetError):
                     connection.send(pids)
                     self._listen(connection, outcome)
             process.join()
@@ -164,7 +164,7 @@ class Rig:
         while connection.poll(ANSWER_TIMEOUT):
             try:
                 report = connection.recv()
-            except EOFError:
+            except (EOFError, ConnectionResetError):  # the latter if it was killed before it had read what was sent
                 return None
             if isinstance(report, Findings):
                 return report
