@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AT_REST = timedelta(minutes=5)  # a thread saved more recently may be in the middle of a run on a server
 TITLE_WIDTH, DATA_WIDTH = 60, 80  # characters shown of a thread's first message, and of a task's data
+UNREADABLE = "(saved with another LANGGRAPH_AES_KEY)"  # in place of a first message
 ANSWERS = {  # the class of the error that an answer of the model led to -> the answer, in words
     "Prose": "without JSON",
     "ValueError": "unreadable",
@@ -57,8 +58,8 @@ async def titled_threads(saver: "ThreadSaver", user_id: str) -> "list[tuple[Thre
     for thread in await list_threads(saver.pool, user_id):
         try:
             saved = await saver.aget_tuple({"configurable": {"thread_id": thread.id}})
-        except BadInput as error:  # encrypted with a key that is lost: the others are listed, and this can be forgotten
-            titled.append((thread, f"({error})"))
+        except BadInput:
+            titled.append((thread, UNREADABLE))
             continue
         values = saved.checkpoint["channel_values"] if saved else {}
         said = (str(message.text) for message in values.get("messages", []) if message.type == "human")

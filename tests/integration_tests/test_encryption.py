@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from agent.persistence import open_checkpointer, open_services, open_store
 from agent.settings import Settings
-from agent.terminal.threads import titled_threads
+from agent.terminal.threads import UNREADABLE, titled_threads
 from graphs.chat import builder
 from memory.embedded.connect import Addresses
 from memory.errors import BadInput
@@ -32,6 +32,7 @@ from memory.user_memory import UserMemory
 from tests.benchmarks.place import HashedWords, facts
 from tests.commands import Run
 from tests.conversation import config_of, say
+from tests.documents import ROOT, blocks
 from tests.erasure.scan import in_files, in_tables, new_token
 from tests.index import settings_of_its_own
 from tests.memories import put, texts
@@ -184,9 +185,29 @@ async def test_a_missing_or_another_key_is_refused_and_loses_nothing(
         with pytest.raises(BadInput, match=f"LANGGRAPH_AES_KEY {says}"):  # it was started before the first fact
             await UserMemory(earlier, user).all()
         assert texts(await UserMemory(store, user).all()) == ["Likes green tea"]
-        await rows(encrypted, "delete from memory.facts where key_id is not null")  # as after the key was lost
-    async with open_services(other):
-        pass
+
+
+async def test_after_a_key_was_lost_its_rows_can_be_deleted(
+    plain: Settings, encrypted: Settings, openai: ScriptedOpenAI, user: str
+) -> None:
+    for settings, fact, thread in ((plain, "Likes plums", "clear"), (encrypted, "Likes green tea", "lost")):
+        openai.reply(Text("Noted."))
+        async with open_store(settings) as store, open_checkpointer(settings) as saver:
+            await UserMemory(store, user).remember(fact)
+            await say(builder.compile(checkpointer=saver, store=store), user, f"Good morning, {thread}", thread)
+    (deletes,) = blocks(ROOT / "docs" / "privacy.md", "sql")
+    facts, *others = deletes.text.splitlines()
+    await rows(encrypted, facts)
+    other = with_key(plain, NEW_KEY)
+    async with open_services(other) as services:
+        listed = [title for _, title in await titled_threads(services.saver, user)]
+        assert listed == [UNREADABLE, "Good morning, clear"]
+    await rows(encrypted, "\n".join(others))
+    async with open_services(other) as services:
+        assert [title for _, title in await titled_threads(services.saver, user)] == ["Good morning, clear"]
+        await services.encrypt(quiet)  # stumbles over nothing that cannot be decrypted
+    async with open_store(other) as store:
+        assert texts(await UserMemory(store, user).all()) == ["Likes plums"]
 
 
 async def test_the_command_sets_changes_and_removes_the_key(
