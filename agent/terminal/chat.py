@@ -153,9 +153,8 @@ class Chat:
 
     async def _decided(self, arguments: list[str]) -> list[str]:
         """Keep or drop what has these numbers in the last list of what is held back; without arguments, a new list."""
-        if not arguments or not self._held:
-            self._held = await self.memory.held()
         if not arguments:
+            self._held = await self.memory.held()
             return [f"{n}  {cell(str(item))}  {cell(item.quote)!r}" for n, item in enumerate(self._held, 1)]
         what, *numbers = arguments
         by_number = {str(n): item.id for n, item in enumerate(self._held, 1)}

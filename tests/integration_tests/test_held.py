@@ -298,13 +298,13 @@ async def test_without_auth_the_address_names_the_user(memory: UserMemory) -> No
 
 def test_the_chat_and_the_commands_show_and_decide(openai: ScriptedOpenAI, run: Run) -> None:
     openai.extraction(found(TEA, SHORT), found(SHORT | {"text": "Prefers answers that are short"}))
-    talked = run(typed=f"{SAID}\n/held\n/held keep 2\n/held keep 1\n/held\n/held keep 1\n/memories\n")
+    talked = run(typed=f"{SAID}\n/held keep 1\n/held\n/held keep 2\n/held keep 1\n/held\n/held keep 1\n/memories\n")
     lines = talked.out.splitlines()
     assert f"? held back: {HELD[1]}: decide with /held" in lines
     assert f"1  {HELD[1]}  'I prefer short answers'" in lines
     assert lines[-4:-2] == ["learned: prefers short answers", "nothing is held back"]
     assert "- Prefers short answers" in lines[-1]
-    assert talked.err.count("Write /held keep N") == 2
+    assert talked.err.count("Write /held keep N") == 3
     assert (
         f"held back: Prefers answers that are short ({HELD[1].split('(')[1]}: decide with `python -m agent held`"
         in run("observe", SAID).err

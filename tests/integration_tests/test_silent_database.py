@@ -122,7 +122,7 @@ async def test_what_follows_a_reply_ends_in_time_also_without_the_database(
         """Once the checkpoints before the reply are saved: these have a limit of their own."""
         saved = "select 1 from checkpoints where thread_id = %s and (metadata->>'step')::int = 1"
         async with chat.store.pool.connection() as connection:
-            while not (await connection.execute(saved, (chat.thread_id,))).rowcount:
+            while not (await connection.execute(saved, (chat.thread_id,))).rowcount:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await database.set("stops")
 
