@@ -168,7 +168,15 @@ CARD_PREFIX = re.compile(  # of the networks, each with its lengths
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|(?:6011|65\d\d|64[4-9]\d)\d{12,15}|35\d{14}"
     r"|3(?:0[0-5]|[68]\d)\d{11}|62\d{14,17}"
 )
+UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")  # its digits are no card's, nor an account's
 IBAN = re.compile(r"\b[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){11,34}")
+IBAN_LENGTHS = """
+ad24 ae23 al28 at20 az28 ba20 be16 bg22 bh22 bi27 br29 by28 ch21 cr22 cy28 cz24 de22 dj27 dk18 do28 ee20 eg29 es24 fi18
+fk18 fo18 fr27 gb22 ge22 gi23 gl18 gr27 gt28 hr21 hu28 ie22 il23 iq23 is26 it27 jo30 kw30 kz20 lb28 lc32 li21 lt20 lu20
+lv21 ly25 mc27 md24 me22 mk19 mn20 mr27 mt31 mu30 ni28 nl18 no15 om23 pk24 pl28 ps29 pt25 qa29 ro24 rs22 ru33 sa24 sc31
+sd18 se24 si19 sk24 sm27 so23 st25 sv28 tl23 tn24 tr26 ua29 va22 vg24 xk20 ye30
+"""  # by country, of the registry of ISO 13616
+LENGTHS = {country: int(length) for country, length in re.findall(r"([a-z]{2})(\d\d)", IBAN_LENGTHS)}
 SEED_LABEL = re.compile(
     r"\b(?:seed|recovery|secret recovery|backup|mnemonic)(?: phrase| words?)?\b|\bmnemonic\b|\b(?:12|24|twelve"
     r"|twenty-four) words\b|frase semilla|phrase de recuperation|frase di recupero|seed-?phrase"
@@ -270,9 +278,10 @@ def _secret_as_written(text: str) -> SecretKind | None:
 
 def _secret_told(plain: str) -> SecretKind | None:
     """What is recognized by its digits or by the words around it, in a text as `readings` gives it."""
-    if any(_is_card(found, plain) for found in CARD_NUMBER.finditer(plain)):
+    numbers = UUID.sub(" ", plain)
+    if any(_is_card(found, numbers) for found in CARD_NUMBER.finditer(numbers)):
         return "a card number"
-    if any(map(_is_iban, IBAN.findall(plain))):
+    if any(map(_is_iban, IBAN.findall(numbers))):
         return "an account number"
     if _is_seed_phrase(plain):
         return "a seed phrase"
@@ -309,10 +318,11 @@ def _passes_luhn(digits: str) -> bool:
 
 
 def _is_iban(found: str) -> bool:
-    """Whether it begins with an IBAN, whose digits leave 1 when divided by 97 (ISO 13616)."""
+    """Whether it begins with an IBAN of its country's length, whose digits leave 1 when divided by 97 (ISO 13616)."""
     parts = re.split(r"[ -]", found)
     starts = ("".join(parts[:count]) for count in range(1, len(parts) + 1))
-    return any(15 <= len(iban) <= 34 and _rest_of_97(iban[4:] + iban[:4]) == 1 for iban in starts)
+    ibans = (start for start in starts if len(start) == LENGTHS.get(start[:2]))
+    return any(_rest_of_97(iban[4:] + iban[:4]) == 1 for iban in ibans)
 
 
 def _rest_of_97(letters: str) -> int:

@@ -129,6 +129,10 @@ def test_a_secret_is_recognised_by_its_attribute_or_sentence(text: str, attribut
         ("sk-proj-abcdefghijklmnop1234", "an API key"),
         ("4111-1111-1111-1111", "a card number"),
         ("DE89370400440532013000", "an account number"),
+        ("DE89 3704 0044 0532 0130 00 is the account", "an account number"),
+        ("ZZ22370400440532013000", None),  # no country
+        ("Collects ef18139e-3648-4082-a697-e472351b0c52", None),  # passes the check of an account number
+        ("Collects 1c4c7e44-1113-4492-839e-5ff44ca0fcc5", None),  # and this the one of a card
         ("My SSN is 536-90-4399", "an identity number"),
         ("Your verification code is 482913", "a one-time code"),
         ("legal winner thank year wave sausage worth useful legal winner thank yellow", "a seed phrase"),
