@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 ANONYMOUS = "anonymous"  # the identity that Aegra gives to every caller if it has no authentication
 PLACEHOLDERS = {"", "langgraph-studio-user", ANONYMOUS}
-"""Identities that servers give to callers whom they have not authenticated."""
+"""Identities that a server gives to a caller without authentication."""
 
 
 class AgentStore(FactStore):
@@ -53,7 +53,8 @@ def authenticated_user(user: Any, auth: Auth) -> str | None:
     if user_id is None or is_nobody(user_id, auth):
         return None
     if user_id == ANONYMOUS:
-        raise BadInput(f"AUTH={auth} is set, and the server authenticates nobody: set its `auth` as aegra.json does.")
+        fix = "add an `auth` to its configuration, as in aegra.json."
+        raise BadInput(f"AUTH={auth} is set, and the server authenticates nobody: {fix}")
     return check_user_id(user_id)
 
 

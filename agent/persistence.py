@@ -77,8 +77,7 @@ class Services:
         """Memory for a command, which can wait longer than a reply. Models are loaded when they are first used."""
         options = replace(_recall_options(self.settings), timeout=COMMAND_TIMEOUT)
         parts = Parts(Ledger(self.pool), await _index_queue(self), self.open_index, options)
-        parts.receipt_days, parts.held_days = self.settings.receipt_days, self.settings.held_days
-        look_for_identity_numbers_of(self.settings.identity_numbers)
+        _set_what_is_kept(parts, self.settings)
         return parts
 
     async def open_index(self, index: Registered) -> Index:
@@ -216,8 +215,7 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     queue, options = await _index_queue(services), _recall_options(settings)
     store = AgentStore(Ledger(services.pool), queue, services.open_index, items, options)
     store.settings, store.learned_later = settings, lambda _: None
-    store.receipt_days, store.held_days = settings.receipt_days, settings.held_days
-    look_for_identity_numbers_of(settings.identity_numbers)
+    _set_what_is_kept(store, settings)
     open_stores.add(store)
     await items.start_ttl_sweeper()  # a server starts none for a custom store
     every = timedelta(days=settings.purge_every_days) if settings.purge_every_days else None
@@ -259,6 +257,12 @@ async def _index_queue(services: Services) -> IndexQueue:
             raise BadInput(f"The facts are embedded with {active.embedder!r}, {needs}: {fix}") from error
     embedder.dimension = index.dimension
     return IndexQueue(services.pool, await services.open_index(index), embedder)
+
+
+def _set_what_is_kept(parts: Parts, settings: Settings) -> None:
+    """For how long receipts and held items are kept, and which identity numbers are not kept at all."""
+    parts.receipt_days, parts.held_days = settings.receipt_days, settings.held_days
+    look_for_identity_numbers_of(settings.identity_numbers)
 
 
 def _recall_options(settings: Settings) -> RecallOptions:

@@ -175,7 +175,8 @@ class UserMemory:
         BadInput for an id that is not there."""
         expect(list | tuple | set, ids=ids)
         changes = await writes.keep_held(self._ledger, self.user_id, ids, utc_now())
-        await self.has_told_of(changes.retired)
+        if changes.retired:
+            await self.has_told_of(changes.retired)
         await self._changed("kept held", len(changes.added), changes.ids)
         return changes
 

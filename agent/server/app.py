@@ -1,5 +1,5 @@
 """`app`, which langgraph.json names under `http`: what happens to a request before a server's own routes get it, and
-routes for users and for whoever operates the server."""
+routes for users and operators."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -54,10 +54,10 @@ def authentication(settings: Settings, server: Host | None) -> Auth:
 
 
 def check_is_used(settings: Settings, server: Host | None, environment: Mapping[str, str] = os.environ) -> None:
-    """Raises BadInput if AUTH is set and the configuration of a LangGraph server names no `auth`: it asks nobody."""
+    """Raises BadInput if AUTH is set and the configuration of a LangGraph server names no `auth`, which it needs."""
     if settings.auth in ("jwt", "api_key") and server in LANGGRAPH and not environment.get("LANGGRAPH_AUTH"):
         fix = 'add "auth": {"path": "agent.server.auth:auth"} to it.'
-        raise BadInput(f"AUTH={settings.auth} is set, and langgraph.json names no `auth`, so nobody is asked: {fix}")
+        raise BadInput(f"AUTH={settings.auth} is set, and langgraph.json names no `auth`, so it has no effect: {fix}")
 
 
 async def caller(sent: Mapping[str, str], tokens: Tokens | None, api_keys: tuple[str, ...]) -> str:

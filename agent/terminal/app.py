@@ -199,8 +199,15 @@ async def repaired_parts(services: "Services") -> "Parts":
     return parts
 
 
+def check_no_options(context: typer.Context, *given: bool) -> None:
+    """For a group of commands. Raises BadInput if options were given before the name of one of them."""
+    if any(given):
+        command_line = f"python -m agent {context.info_name} {context.invoked_subcommand}"
+        raise BadInput(f"Options go after the command: {command_line} --user ...")
+
+
 async def confirmed(question: str) -> bool:
-    """Ask a person, who has to type y or yes."""
+    """Ask for confirmation: the user types y or yes."""
     from prompt_toolkit import PromptSession
 
     try:

@@ -15,6 +15,7 @@ from agent.terminal.app import (
     JsonOption,
     UserOption,
     app,
+    check_no_options,
     command,
     confirmed,
     explained,
@@ -156,8 +157,8 @@ def held(context: typer.Context, as_json: JsonOption = False, user: UserOption =
     """List what is doubtful and held back, or decide on it. Until then it is neither known nor recalled."""
     if context.invoked_subcommand is None:
         asyncio.run(list_held(user, as_json))
-    elif as_json or user != "default":
-        raise BadInput(f"Options go after the command: python -m agent held {context.invoked_subcommand} --user ...")
+    else:
+        check_no_options(context, as_json, user != "default")
 
 
 async def list_held(user: str, as_json: bool) -> None:

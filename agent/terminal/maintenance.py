@@ -1,4 +1,4 @@
-"""The commands for whoever operates it: tables, search index, embedded servers, and tokens for first steps."""
+"""Commands for operators: tables, search index, embedded servers, and tokens for development."""
 
 import os
 from dataclasses import asdict

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import JsonOption, UserOption, app, command, opened
+from agent.terminal.app import JsonOption, UserOption, app, check_no_options, command, opened
 from agent.terminal.output import counted
 from memory.errors import BadInput, Unavailable
 
@@ -37,8 +37,8 @@ def threads(context: typer.Context, as_json: JsonOption = False, user: UserOptio
     """List the user's threads, or delete the history of old ones. The thread used last comes first."""
     if context.invoked_subcommand is None:
         asyncio.run(list_(user, as_json))
-    elif as_json or user != "default":
-        raise BadInput(f"Options go after the command: python -m agent threads {context.invoked_subcommand} --user ...")
+    else:
+        check_no_options(context, as_json, user != "default")
 
 
 async def list_(user: str, as_json: bool) -> None:
