@@ -20,6 +20,7 @@ from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from agent.chat_models.providers import NoReply
 from agent.context import Context, read_context
+from agent.host import host
 from agent.identity import (
     AgentStore,
     authenticated_user,
@@ -30,7 +31,6 @@ from agent.identity import (
     on_server,
 )
 from agent.models import open_model
-from agent.server.host import host
 from agent.server.memory import check_threads, has_saved, memory_beside, owner_elsewhere
 from agent.settings import DEFAULT_USER
 from agent.state import Input, Output, State

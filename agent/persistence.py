@@ -15,16 +15,16 @@ from weakref import WeakSet
 
 from pydantic import SecretStr
 
-from agent.server.host import host
+from agent.host import host
 from agent.settings import Settings, read_settings
-from memory.embedded.connect import Addresses, ServerName, discard_chroma, embedded_servers
+from memory.embedded.connect import Addresses, Say, ServerName, discard_chroma, embedded_servers
 from memory.errors import BadInput
 from memory.guard.secrets import look_for_identity_numbers_of
 from memory.index.chroma import open_chroma
 from memory.index.embeddings import Embedder, open_embedder
 from memory.index.pgvector import Pgvector
 from memory.index.protocol import Backend, Index, Place
-from memory.index.queue import IndexQueue, Progress
+from memory.index.queue import IndexQueue
 from memory.index.redis import open_redis
 from memory.index.registry import Kind, Registered, active_backend, active_index
 from memory.ledger.cipher import Cipher
@@ -34,6 +34,7 @@ from memory.ledger.migrate import is_migrated, last_migration, migrate
 from memory.ledger.pool import Pool, open_pool
 from memory.maintenance import bring_up, drop_forgotten, keep_up
 from memory.parts import Parts
+from memory.progress import Progress
 from memory.purge import clean_up, purge
 from memory.recall.search import RecallOptions
 
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from memory.threads.saver import ThreadSaver
 
 log = logging.getLogger(__name__)
-
-Say = Callable[[str], None] | None  # gets what is being done, in words
 
 COMMAND_TIMEOUT = 30  # seconds that a command waits for vectors and for the index, and to load them
 SWEEPER_TIMEOUT = 1  # seconds that a store that closes waits for the end of a sweep
@@ -107,7 +106,9 @@ class Services:
 class Places:
     """Where indexes are kept, one place for each backend. Most processes need one; a reindex may need two."""
 
-    def __init__(self, settings: Settings, pool: Pool, chroma: str | None, stack: AsyncExitStack, say: Say) -> None:
+    def __init__(
+        self, settings: Settings, pool: Pool, chroma: str | None, stack: AsyncExitStack, say: Say | None
+    ) -> None:
         """`chroma` is the address of the embedded Chroma if it runs already. What is opened closes with `stack`."""
         self._settings, self._pool, self._chroma, self._stack, self._say = settings, pool, chroma, stack, say
         self._opened: dict[Backend, Place] = {}
@@ -142,7 +143,7 @@ class Places:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings | None = None, say: Say = None, old_keys: Sequence[SecretStr] = ()
+    settings: Settings | None = None, say: Say | None = None, old_keys: Sequence[SecretStr] = ()
 ) -> AsyncIterator[Services]:
     """Postgres and the index's server, embedded where the settings name none. What is encrypted with `old_keys` can be
     read as well. Raises BadInput or Unavailable."""
@@ -161,7 +162,7 @@ async def open_services(
         yield Services(settings, pool, Places(settings, pool, embedded.chroma, stack, say), old_keys)
 
 
-def _embedded(settings: Settings, names: set[ServerName], say: Say) -> AbstractAsyncContextManager[Addresses]:
+def _embedded(settings: Settings, names: set[ServerName], say: Say | None) -> AbstractAsyncContextManager[Addresses]:
     """Those of the servers that the settings give no address of, as child processes. Raises BadInput on a host where
     their data would be lost."""
     urls: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
@@ -171,7 +172,7 @@ def _embedded(settings: Settings, names: set[ServerName], say: Say) -> AbstractA
         why = "the data of an embedded server is lost with this host's container"
         fix = "if DATA_DIR is on a volume that outlives it, set EMBEDDED_ON_HOST=allow instead."
         raise BadInput(f"Set {unset}, since {why}; {fix}")
-    return embedded_servers(settings.data_dir, missing, idle_timeout=idle, progress=say)
+    return embedded_servers(settings.data_dir, missing, idle_timeout=idle, say=say)
 
 
 def _pool(settings: Settings, embedded: str | None, old_keys: Sequence[SecretStr]) -> AbstractAsyncContextManager[Pool]:
@@ -188,7 +189,7 @@ async def open_checkpointer(settings: Settings | None = None) -> "AsyncIterator[
 
 
 @asynccontextmanager
-async def open_store(settings: Settings | None = None, say: Say = None) -> "AsyncIterator[AgentStore]":
+async def open_store(settings: Settings | None = None, say: Say | None = None) -> "AsyncIterator[AgentStore]":
     """The store of facts and other items, with an index that matches the ledger. Raises BadInput or Unavailable."""
     async with open_services(settings, say) as services, agent_store(services) as store:
         await services.check_index()

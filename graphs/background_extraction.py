@@ -4,8 +4,8 @@ from langgraph.graph import END, START
 
 from agent.agent_graph import AgentGraph
 from agent.context import Context
-from agent.nodes import after_background_step, extract_in_background, reconcile
 from agent.state import BackgroundInput, BackgroundOutput, BackgroundState
+from agent.turn.nodes import after_background_step, extract_in_background, reconcile
 
 builder = AgentGraph(
     BackgroundState, context_schema=Context, input_schema=BackgroundInput, output_schema=BackgroundOutput

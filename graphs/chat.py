@@ -5,9 +5,9 @@ from langgraph.prebuilt import ToolNode
 
 from agent.agent_graph import AgentGraph
 from agent.context import Context
-from agent.nodes import after_respond, extract_later, extract_memories, recall, reconcile, respond, summarize
 from agent.state import Input, Output, State
-from agent.tools import TOOLS, explain_error
+from agent.turn.nodes import after_respond, extract_later, extract_memories, recall, reconcile, respond, summarize
+from agent.turn.tools import TOOLS, explain_error
 
 builder = AgentGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
 builder.add_node(recall)

@@ -15,13 +15,14 @@ from memory.facts.fact import utc_now
 from memory.index.breaker import PAUSE
 from memory.index.embeddings import Embedder
 from memory.index.protocol import Backend, Damaged, vectors_of
-from memory.index.queue import PAGE, IndexQueue, Progress, queue_facts, quiet
+from memory.index.queue import PAGE, IndexQueue, queue_facts
 from memory.index.registry import Kind, activate, building_index, delete_dropped, dimension_of
 from memory.ledger.cipher import OVERHEAD
 from memory.ledger.locks import locked_transaction
 from memory.ledger.pool import Connection
 from memory.ledger.rows import vector_of_row
 from memory.parts import Parts
+from memory.progress import Progress, quiet
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
 from memory.errors import cause_of
-from memory.index.queue import Progress, quiet
 from memory.ledger.locks import lock_key, locked_transaction, setup_lock
 from memory.ledger.pool import Connection, Pool
 from memory.ledger.receipts import DELETE_OLD
 from memory.ledger.transaction import REMOVE_LAPSED
 from memory.parts import Parts
+from memory.progress import Progress, quiet
 
 log = logging.getLogger(__name__)
 

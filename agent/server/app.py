@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from agent.host import development_server, host
 from agent.logs import write_json
 from agent.server import (
     auth,  # noqa: F401 - ends the start of a server that others can reach and that asks nobody
@@ -17,7 +18,6 @@ from agent.server import (
     held,
     memory,
 )
-from agent.server.host import development_server, host
 from agent.server.origins import DEVELOPMENT, STUDIO, OnlyKnownPages
 from agent.server.quotas import RequestSize
 from agent.settings import Settings, read_settings

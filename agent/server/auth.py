@@ -1,7 +1,7 @@
 """`auth`, which langgraph.json names: who calls the server, and what a caller may do. Wrong settings end the start."""
 
+from agent.host import host
 from agent.server.authentication import authentication, check_is_used
-from agent.server.host import host
 from agent.settings import read_settings
 from memory.errors import BadInput
 

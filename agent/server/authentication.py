@@ -8,9 +8,9 @@ from langgraph_sdk import Auth
 from langgraph_sdk.auth.types import AuthContext, HandlerResult
 from starlette.exceptions import HTTPException
 
+from agent.host import Host
 from agent.identity import ANONYMOUS
 from agent.server.access import allowed
-from agent.server.host import Host
 from agent.server.quotas import check_rate
 from agent.server.tokens import Tokens, Unauthorized, service_of, text_headers
 from agent.settings import Settings

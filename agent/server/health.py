@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agent.limits import READY_TIMEOUT
 from agent.persistence import open_services
 from agent.settings import read_settings
 from memory.errors import cause_of
@@ -26,6 +25,7 @@ from memory.ledger.waiting import within
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 2  # to Postgres, so that a question that hangs does not keep the next one waiting
+READY_TIMEOUT = 3.0  # seconds, for each part that `/ready` asks; probes wait little longer
 
 
 @asynccontextmanager

@@ -51,8 +51,8 @@ async def observe(
     said_at, settings = time_of(at) if at else None, start()
     from langchain_core.messages import HumanMessage
 
-    from agent.extraction_schedule import message_problem, with_extraction_model
     from agent.state import changed_facts
+    from agent.turn.extraction_schedule import message_problem, with_extraction_model
     from memory.extraction.extract import ExtractionFailed
 
     for number, line in enumerate(said, 1):
@@ -100,8 +100,8 @@ async def catch_up(
 ) -> int:
     """Extract facts from messages that are still waiting. The exit code is 1 if some could not be extracted."""
     async with opened() as services:
-        from agent.extraction_schedule import catch_up_thread, given_up_utterances, with_extraction_model
         from agent.state import changed_facts
+        from agent.turn.extraction_schedule import catch_up_thread, given_up_utterances, with_extraction_model
         from memory.extraction.extract import ExtractionFailed
         from memory.facts.changes import Changes
         from memory.facts.fact import utc_now

@@ -15,7 +15,6 @@ from rich.console import Console
 from agent.agent_graph import Graph
 from agent.chat_models.providers import NoReply
 from agent.context import Context
-from agent.extraction_schedule import catch_up_thread, message_problem, waiting_utterances
 from agent.identity import AgentStore
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
@@ -32,6 +31,7 @@ from agent.terminal.output import (
     printable,
 )
 from agent.terminal.threads import task_row, titled_threads
+from agent.turn.extraction_schedule import catch_up_thread, message_problem, waiting_utterances
 from memory.errors import AgentMemoryError, BadInput, Unavailable, cause_of, quoted
 from memory.extraction.extract import ExtractionFailed
 from memory.extraction.utterances import SAID_AT

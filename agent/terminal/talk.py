@@ -75,9 +75,9 @@ async def open_chat(services: "Services", user_id: str, thread_id: str, stack: A
     """A conversation, which closes with `stack`. Only a script waits for a long rebuild of the index."""
     for module in ("agent.terminal.chat", "graphs.chat"):  # they import LangGraph, while the person can type already
         await asyncio.to_thread(importlib.import_module, module)
-    from agent.extraction_schedule import with_extraction_model
     from agent.persistence import agent_store
     from agent.terminal.chat import Chat
+    from agent.turn.extraction_schedule import with_extraction_model
     from graphs.chat import builder
     from memory.maintenance import bring_up
     from memory.user_memory import UserMemory

@@ -141,7 +141,7 @@ async def tasks(
 async def given_up(as_json: JsonOption = False, user: UserOption = "default") -> None:
     """List messages that no facts could be taken from. `catch-up --given-up` tries them again."""
     async with opened() as services:
-        from agent.extraction_schedule import given_up_utterances
+        from agent.turn.extraction_schedule import given_up_utterances
         from memory.ledger.ledger import Ledger
 
         found = await given_up_utterances(Ledger(services.pool), services.saver, user)

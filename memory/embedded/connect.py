@@ -22,7 +22,7 @@ from memory.errors import Unavailable
 log = logging.getLogger(__name__)
 
 ServerName = Literal["postgres", "chroma"]
-Progress = Callable[[str], None]
+Say = Callable[[str], None]  # gets what is being done, in words
 START_TIMEOUT = 90  # seconds; on a busy machine Chroma has taken 60
 LEAVE_TIMEOUT = 10  # seconds that the last user waits for the server to end
 STOP_TIMEOUT = 30  # seconds that an idle server may take to end when it is told to
@@ -38,7 +38,7 @@ class Addresses:
 
 @asynccontextmanager
 async def embedded_servers(
-    data_dir: Path, wanted: frozenset[ServerName], *, idle_timeout: float = 0, progress: Progress | None = None
+    data_dir: Path, wanted: frozenset[ServerName], *, idle_timeout: float = 0, say: Say | None = None
 ) -> AsyncIterator[Addresses]:
     """The `wanted` servers of `data_dir`, ready for use; they run at least until the context is left.
 
@@ -53,11 +53,11 @@ async def embedded_servers(
         for name, use in uses.items():  # all of them start before the first is waited for
             if await use.poll(use.join):
                 started.append(name)
-                if progress:
-                    progress(f"Starting {use.title} in {use.path} ...")
+                if say:
+                    say(f"Starting {use.title} in {use.path} ...")
         states = {name: await use.poll(use.ready_state) for name, use in uses.items()}
         for notice in filter(None, (states[name].notice for name in started)):
-            (progress or log.warning)(notice)
+            (say or log.warning)(notice)
         watches += [asyncio.create_task(use.replace_dead_supervisors()) for use in uses.values()]
         yield Addresses(**{name: state.url for name, state in states.items()})
     finally:

@@ -3,7 +3,7 @@ queues whatever is written to the ledger, for each index that is active or being
 index has the fact's state, and only if the fact was not written again meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence, Set
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
 
 from psycopg.rows import DictRow
@@ -14,6 +14,7 @@ from memory.index.protocol import FactKey, Index, bytes_of, vectors_of
 from memory.ledger.locks import busy_message, lock_key, take_locks
 from memory.ledger.pool import Connection, Pool
 from memory.ledger.rows import COLUMNS, fact_of_row, vector_of_row
+from memory.progress import Progress, quiet
 
 PAGE = 300  # facts embedded and sent to the index at a time; the most that Chroma Cloud accepts
 AT_ONCE = {"embed": 2, "index": 4}  # pages in one process that hold a connection while embedder or index work
@@ -54,12 +55,6 @@ INDEXED = (
     "join memory.index_queue q on q.index_name = %(index)s "
     "and (q.owner, q.fact_id, q.change) = (done.owner, done.fact_id, done.change) for update of q skip locked))"
 )
-
-Progress = Callable[[int, int], None]  # called with (done, total), in facts
-
-
-def quiet(done: int, total: int) -> None:
-    """The default progress: it shows nothing."""
 
 
 class IndexQueue:

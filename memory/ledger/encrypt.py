@@ -9,6 +9,7 @@ from memory.errors import BadInput
 from memory.ledger.cipher import wrong_key
 from memory.ledger.pool import Pool
 from memory.ledger.rows import held_of_row, row_of_held, said_columns, said_of_row, vector_of_row
+from memory.progress import Progress
 
 PAGE = 50  # rows that are read and written in one transaction
 # Each key once, with one look into the index for each.
@@ -18,7 +19,6 @@ KEYS = """with recursive keys as (
         where k.key_id is not null
     ) select key_id from keys where key_id is not null"""
 
-Progress = Callable[[int, int], None]  # called with (done, total), in rows of a table
 Rewrite = Callable[[DictRow], Mapping[str, object] | None]  # from a row to its new values, or None if it stays
 
 

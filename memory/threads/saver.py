@@ -21,11 +21,12 @@ from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from memory.errors import BadInput
-from memory.ledger.encrypt import Progress, rewrite
+from memory.ledger.encrypt import rewrite
 from memory.ledger.locks import ANSWER_TIMEOUT, NoAnswer
 from memory.ledger.pool import Pool
 from memory.ledger.rows import forgotten_thread
 from memory.ledger.waiting import within
+from memory.progress import Progress
 from memory.threads.group_commit import GroupCommitter, Run
 from memory.threads.threads import BEGUN_AT, BEGUN_BY
 

@@ -1,4 +1,4 @@
-"""Imports go one way: graphs -> agent -> memory, and inside memory from its top-level modules down to facts."""
+"""Imports go one way: graphs -> agent -> memory, and inside agent and memory from the upper rooms to the lower ones."""
 
 import ast
 import sys
@@ -14,8 +14,8 @@ from tests.documents import ROOT
 LAYERS = ("memory", "agent", "graphs")
 """Lowest first. A module imports nothing from a higher layer."""
 
-ROOMS = (
-    {"errors", "environment", "logs", "model_text", "stems", "thinking"},
+MEMORY_ROOMS = (
+    {"errors", "environment", "logs", "model_text", "progress", "stems", "thinking"},
     {"facts", "embedded", "debounce"},
     {"ledger", "guard"},
     {"extraction"},
@@ -26,7 +26,20 @@ ROOMS = (
     {"items", "maintenance"},
     {"user_memory", "purge"},
 )
-"""The folders and modules of memory/, lowest first. Those in the same row do not import each other."""
+AGENT_ROOMS = (
+    {"chat_models", "host", "offline", "prompts", "state"},
+    {"settings"},
+    {"context", "logs", "models"},
+    {"identity"},
+    {"persistence"},
+    {"server"},
+    {"turn"},
+    {"agent_graph"},
+    {"terminal"},
+    {"__main__"},
+)
+ROOMS = dict(zip(LAYERS, (MEMORY_ROOMS, AGENT_ROOMS), strict=False))
+"""The folders and modules of a layer, lowest first. Those in the same row do not import each other."""
 
 PURE = (
     "facts/*.py",
@@ -104,25 +117,30 @@ def test_nothing_imports_the_program_or_the_tests() -> None:
 
 
 def room(name: str) -> str:
-    return name.split(".")[1]
+    return ".".join(name.split(".")[:2])
 
 
-def test_the_folders_of_memory_import_only_lower_ones() -> None:
-    rank = {name: height for height, names in enumerate(ROOMS) for name in names}
-    problems = []
-    for name, path in MODULES.items():
-        if not name.startswith("memory."):
-            continue
-        if room(name) not in rank:
-            problems.append(f"{FILES[path]}: add {room(name)!r} to ROOMS in tests/checks/test_layering.py.")
-            continue
-        below = [other for other in imported(path) if other.startswith("memory.") and room(other) != room(name)]
-        problems += [
-            f"{FILES[path]} imports {other}, which is not below it (see ROOMS in tests/checks/test_layering.py)."
-            for other in below
-            if rank.get(room(other), 0) >= rank[room(name)]
-        ]
-    check(problems)
+RANK = {
+    f"{layer}.{name}": height for layer, rooms in ROOMS.items() for height, names in enumerate(rooms) for name in names
+}
+
+
+def test_every_room_of_memory_has_its_place() -> None:
+    check(
+        f"{FILES[path]}: add {room(name).split('.')[1]!r} to MEMORY_ROOMS in tests/checks/test_layering.py."
+        for name, path in MODULES.items()
+        if name.startswith(f"{LAYERS[0]}.") and room(name) not in RANK
+    )
+
+
+def test_the_rooms_of_a_layer_import_only_lower_ones() -> None:
+    check(
+        f"{FILES[path]} imports {other}, which is not below it (see ROOMS in tests/checks/test_layering.py)."
+        for name, path in MODULES.items()
+        for other in imported(path)
+        if room(name) in RANK and room(other) != room(name) and RANK.get(room(other), -1) >= RANK[room(name)]
+        if other.split(".")[0] == name.split(".")[0]
+    )
 
 
 def test_there_are_no_circular_imports() -> None:

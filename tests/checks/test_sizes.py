@@ -9,7 +9,7 @@ from tests.documents import PACKAGES, PAGES, ROOT
 
 MAX_LINES = 400
 MAX_MODULES = 15
-"""Per folder, not counting `__init__.py` and `__main__.py`. The template has at most a dozen: some room for yours."""
+"""Per folder, not counting `__init__.py` and `__main__.py`. The template has about a dozen: some room for yours."""
 MAX_TEST_NAME = 72
 
 SOURCE = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

@@ -15,8 +15,8 @@ from agent.persistence import agent_store, open_services
 from agent.settings import Settings
 from graphs.chat import builder
 from memory.embedded.connect import ServerName, discard_chroma, embedded_servers
-from memory.index.queue import quiet
 from memory.maintenance import bring_up
+from memory.progress import quiet
 from memory.purge import LEFT_IN_INDEX
 from memory.user_memory import UserMemory
 from tests.erasure.scan import Find, in_files, in_tables

@@ -7,11 +7,11 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
-from agent import nodes
 from agent.agent_graph import Graph
 from agent.context import Context
-from agent.extraction_schedule import background_input
 from agent.identity import AgentStore
+from agent.turn import nodes
+from agent.turn.extraction_schedule import background_input
 from graphs.background_extraction import builder as background_builder
 from memory.errors import BadInput
 from memory.extraction.utterances import EXTRACTION_MESSAGES, utterances_of

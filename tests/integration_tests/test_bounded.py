@@ -14,10 +14,10 @@ from langchain_core.messages import HumanMessage
 
 from agent.agent_graph import Graph
 from agent.context import Context
-from agent.extraction_schedule import REPEATS, with_extraction_model
 from agent.identity import AgentStore
 from agent.persistence import open_checkpointer, open_store
 from agent.settings import Settings
+from agent.turn.extraction_schedule import REPEATS, with_extraction_model
 from graphs.chat import builder
 from memory import maintenance
 from memory.embedded.connect import Addresses

@@ -83,8 +83,8 @@ async def test_a_start_is_reported_once_and_never_blocks_the_event_loop(data_dir
     reported: list[str] = []
     with blockbuster_ctx():
         async with (
-            embedded_servers(data_dir, BOTH, progress=reported.append),
-            embedded_servers(data_dir, BOTH, progress=reported.append),
+            embedded_servers(data_dir, BOTH, say=reported.append),
+            embedded_servers(data_dir, BOTH, say=reported.append),
         ):
             pass
     assert reported == [f"Starting {name} in {data_dir / name.lower()} ..." for name in ("Chroma", "Postgres")]

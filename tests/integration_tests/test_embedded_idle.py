@@ -25,7 +25,7 @@ async def test_idle_servers_stay_up_and_the_next_user_finds_them(data_dir: Path,
     pids = server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")
     first.end()
     reported: list[str] = []
-    async with embedded_servers(data_dir, BOTH, idle_timeout=60, progress=reported.append) as addresses:
+    async with embedded_servers(data_dir, BOTH, idle_timeout=60, say=reported.append) as addresses:
         assert postgres_query(addresses.postgres, "select 1") == 1
         assert chroma_listens(addresses.chroma)
     assert (server_pid(data_dir, "postgres"), server_pid(data_dir, "chroma")) == pids

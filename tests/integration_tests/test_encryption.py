@@ -21,12 +21,13 @@ from memory.facts.fact import Source, owner_key, utc_now
 from memory.facts.portable import dump
 from memory.facts.text import hashes
 from memory.index.embeddings import Embedder
-from memory.index.queue import IndexQueue, quiet
+from memory.index.queue import IndexQueue
 from memory.items.store import FactStore
 from memory.learn.verbatim import Memory, fact_of_text
 from memory.ledger import encrypt
 from memory.ledger.cipher import Cipher
 from memory.maintenance import doctor, reindex
+from memory.progress import quiet
 from memory.threads.saver import ThreadSaver
 from memory.user_memory import UserMemory
 from tests.benchmarks.place import HashedWords, facts

@@ -11,9 +11,9 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.agent_graph import Graph
 from agent.context import Context
-from agent.extraction_schedule import catch_up_thread
 from agent.identity import AgentStore
 from agent.persistence import open_store
+from agent.turn.extraction_schedule import catch_up_thread
 from graphs.chat import builder
 from memory.extraction.extract import ExtractionFailed
 from memory.extraction.utterances import EXTRACTION_MESSAGES

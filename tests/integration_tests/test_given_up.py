@@ -9,7 +9,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.agent_graph import Graph
-from agent.extraction_schedule import catch_up_thread, given_up_utterances
+from agent.turn.extraction_schedule import catch_up_thread, given_up_utterances
 from memory.extraction.extract import ExtractionFailed
 from memory.items.store import FactStore
 from memory.learn.learner import MAX_FAILURES

@@ -12,11 +12,11 @@ from langgraph.store.postgres.aio import AsyncPostgresStore
 from rich.console import Console
 
 from agent.agent_graph import Graph
-from agent.extraction_schedule import with_extraction_model
 from agent.identity import AgentStore
 from agent.persistence import open_store
 from agent.settings import read_settings
 from agent.terminal.chat import Chat
+from agent.turn.extraction_schedule import with_extraction_model
 from graphs.chat import builder
 from memory.facts.changes import Changes
 from memory.ledger.pool import Connection

@@ -15,7 +15,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.agent_graph import Graph
 from agent.context import Context
-from agent.extraction_schedule import catch_up_thread
+from agent.turn.extraction_schedule import catch_up_thread
 from memory.items.store import FactStore
 from memory.threads.threads import list_threads
 from memory.user_memory import UserMemory

@@ -11,8 +11,8 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.agent_graph import Graph
 from agent.chat_models.providers import NoReply
 from agent.context import Context
-from agent.nodes import MAX_TOOL_ROUNDS
 from agent.terminal.threads import titled_threads
+from agent.turn.nodes import MAX_TOOL_ROUNDS
 from memory.threads.saver import ThreadSaver
 from tests.collecting import asked
 from tests.conftest import Setting

@@ -13,7 +13,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph_sdk.client import LangGraphClient
 
-from agent.extraction_schedule import background_input
+from agent.turn.extraction_schedule import background_input
 from memory.embedded.connect import Addresses
 from memory.extraction.utterances import utterances_of
 from memory.facts.fact import utc_now

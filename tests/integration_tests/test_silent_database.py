@@ -13,13 +13,13 @@ from langchain_core.messages import HumanMessage
 from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 
-from agent import limits, nodes
 from agent.context import Context
-from agent.extraction_schedule import with_extraction_model
 from agent.persistence import open_checkpointer, open_store
 from agent.settings import read_settings
 from agent.terminal import chat as terminal
 from agent.terminal.chat import Chat
+from agent.turn import limits, nodes
+from agent.turn.extraction_schedule import with_extraction_model
 from graphs.chat import builder
 from memory.embedded.connect import Addresses
 from memory.errors import Unavailable

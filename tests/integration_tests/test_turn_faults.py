@@ -15,7 +15,7 @@ from langchain_core.runnables import Runnable
 from agent.agent_graph import Graph
 from agent.chat_models.providers import NoReply
 from agent.context import Context
-from agent.nodes import MAX_TOOL_ROUNDS
+from agent.turn.nodes import MAX_TOOL_ROUNDS
 from memory.errors import BadInput
 from memory.items.store import FactStore
 from tests.collecting import asked, known
@@ -182,7 +182,7 @@ async def test_an_unknown_model_error_is_reported_without_its_text(
     graph: Graph, user: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     said = str(uuid.uuid4())  # not a literal, because a traceback shows source lines
-    monkeypatch.setattr("agent.nodes.open_model", lambda *_: Odd())
+    monkeypatch.setattr("agent.turn.nodes.open_model", lambda *_: Odd())
     with caplog.at_level("INFO"), pytest.raises(NoReply) as error:
         await say(graph, user, said)
     assert str(error.value) == "No reply: KeyError from the model 'openai:scripted'."

@@ -23,10 +23,10 @@ import memory.index.chroma
 import memory.index.queue
 from agent.agent_graph import CompiledAgentGraph, Graph
 from agent.context import Context
-from agent.extraction_schedule import background_input, unextracted_messages
 from agent.identity import AgentStore
 from agent.persistence import open_checkpointer, open_store
 from agent.state import BackgroundInput, BackgroundOutput, BackgroundState, MemoryChanges
+from agent.turn.extraction_schedule import background_input, unextracted_messages
 from graphs.background_extraction import builder as background_builder
 from graphs.chat import builder
 from memory.embedded.connect import ServerName, embedded_servers

@@ -6,9 +6,9 @@ import pytest
 from langgraph_sdk import Auth
 from starlette.exceptions import HTTPException
 
+from agent.host import Host
 from agent.identity import ANONYMOUS
 from agent.server.authentication import authentication, check_is_used
-from agent.server.host import Host
 from agent.settings import Settings
 from memory.errors import BadInput
 from tests.users import SERVICE_KEY, SIGNED, bearer, refused

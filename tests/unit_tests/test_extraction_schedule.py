@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from agent.extraction_schedule import (
+from agent.settings import ExtractWhen
+from agent.turn.extraction_schedule import (
     MAX_BACKGROUND_MESSAGES,
     background_input,
     informative,
     next_step,
     unextracted_messages,
 )
-from agent.settings import ExtractWhen
 from memory.extraction.utterances import EXTRACTION_CHARS, EXTRACTION_MESSAGES, SAID_AT, Utterance, next_batch
 from memory.facts.fact import Source
 from memory.ledger.ledger import Failures

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from agent.server.host import development_server, host
+from agent.host import development_server, host
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ class Log:
     """A logger of a test, and what it has written."""
 
     def __init__(self, formatter: logging.Formatter | None = None) -> None:
-        self.stream, self.logger = io.StringIO(), logging.Logger("agent.nodes")
+        self.stream, self.logger = io.StringIO(), logging.Logger("agent.turn.nodes")
         self._handler = logging.StreamHandler(self.stream)
         self._handler.setFormatter(formatter)
         self.logger.addHandler(self._handler)
@@ -61,7 +61,7 @@ def test_an_event_is_one_json_line_with_its_details_and_hashed_ids(settings: Set
         log.logger.exception(Event("failed", user="ana"))
     learned, text, failed = log.lines
     assert (learned["event"], learned["added"], learned["dropped"]) == ("learned", 2, {"secret": 1})
-    assert (learned["level"], learned["logger"]) == ("info", "agent.nodes")
+    assert (learned["level"], learned["logger"]) == ("info", "agent.turn.nodes")
     assert learned["user"] == failed["user"] == "b22761a912b678b4"
     assert text["event"] == f"The thread {learned['thread']} has a line\nbreak"
     assert failed["exception"].endswith("ValueError: wrong")

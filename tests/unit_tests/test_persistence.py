@@ -3,7 +3,7 @@
 import pytest
 
 from agent import persistence
-from agent.server.host import Host
+from agent.host import Host
 from agent.settings import Settings
 from memory.errors import BadInput
 

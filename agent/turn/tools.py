@@ -13,8 +13,8 @@ from pydantic import JsonValue
 
 from agent.context import Context
 from agent.identity import memory_of, memory_tokens
-from agent.limits import TOOL_TIMEOUT
 from agent.state import State
+from agent.turn.limits import TOOL_TIMEOUT
 from memory.errors import AgentMemoryError, BadInput, Unavailable, cause_of, listed, problems_of
 from memory.facts.fact import utc_now
 from memory.ledger.waiting import within

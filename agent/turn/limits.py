@@ -8,7 +8,6 @@ SCHEDULE_TIMEOUT = 5.0
 NOTICE_TIMEOUT = 1.0  # to note that the user was told of something
 RECONCILE_TIMEOUT = 7.0
 CHECKPOINTS = 1.0  # of the nodes that follow the reply
-READY_TIMEOUT = 3.0  # for each part that `/ready` asks; probes wait little longer
 
 
 def extraction_timeout(settings: Settings) -> float:

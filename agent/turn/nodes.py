@@ -14,12 +14,16 @@ from langchain_core.messages.tool import ToolCall, tool_call
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langgraph.runtime import Runtime
 
-from agent import extraction_schedule as schedule
 from agent.chat_models.ask import ask, missing_reply, notice_about
 from agent.chat_models.providers import NoReply, model_failure
 from agent.context import Context, zone
 from agent.identity import foreign_thread, memory_of, memory_tokens, on_server, settings_of, store_of, user_of
-from agent.limits import (
+from agent.models import open_model
+from agent.prompts import system_message
+from agent.server import metrics
+from agent.state import BackgroundState, RecallReason, State, memory_changes, retired_limits, stamped
+from agent.turn import extraction_schedule as schedule
+from agent.turn.limits import (
     CHECKPOINTS,
     NOTICE_TIMEOUT,
     RECALL_TIMEOUT,
@@ -27,11 +31,7 @@ from agent.limits import (
     SCHEDULE_TIMEOUT,
     extraction_timeout,
 )
-from agent.models import open_model
-from agent.prompts import system_message
-from agent.server import metrics
-from agent.state import BackgroundState, RecallReason, State, memory_changes, retired_limits, stamped
-from agent.tools import TOOLS
+from agent.turn.tools import TOOLS
 from memory.errors import BadInput, cause_of, quoted
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance, read_utterances, said_at_of, utterances_of
