@@ -156,9 +156,10 @@ async def open_services(
         pool = await stack.enter_async_context(_pool(settings, embedded.postgres, old_keys))
         open_pools.add(pool)
         stack.callback(open_pools.discard, pool)
-        if not await is_migrated(pool):
-            await _migrate(pool)
+        is_current = await is_migrated(pool)
         await check_keys(pool)
+        if not is_current:
+            await _migrate(pool)
         yield Services(settings, pool, Places(settings, pool, embedded.chroma, stack, say), old_keys)
 
 

@@ -35,7 +35,6 @@ T = TypeVar("T")
 AFTER_REPLY = "__pregel_after_reply"  # key in a run's `configurable`: its AfterReply; LangGraph shows no such key
 LAST_CALL = 0.5  # seconds that each call has, even after the end of what follows a reply
 RESERVED_CONNECTIONS = 2  # of the pool, which the saver leaves to the run locks and the ledger
-SET_KEY = "set the key that it was saved with."
 ENCRYPTED = "aes"  # what LangGraph's cipher calls itself
 # A blob stays while a checkpoint that is not deleted refers to it: an earlier one, or a fork of it.
 DELETE_FOR_RUNS = """
@@ -212,7 +211,7 @@ class ThreadSerializer(JsonPlusSerializer):
         problem = (
             "another key than LANGGRAPH_AES_KEY is now" if self._ciphers else "a key, and LANGGRAPH_AES_KEY is empty"
         )
-        raise BadInput(f"The thread was saved with {problem}: {SET_KEY}")
+        raise BadInput(f"The thread was saved with {problem}: set the key that it was saved with.")
 
 
 def _cipher(key: SecretStr) -> CipherProtocol:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from memory.errors import BadInput
 from memory.facts.fact import check_user_id, owner_key, utc_now
 from memory.ledger.pool import Pool
 from memory.threads.task import Task, status_of, task_of
@@ -23,7 +24,8 @@ async def active_tasks(pool: Pool, serde: SerializerProtocol, user_id: str) -> l
 
 
 async def latest_tasks(pool: Pool, serde: SerializerProtocol, user_id: str, open_until: str = "") -> list[ThreadTask]:
-    """The last task of each of the user's threads, the newest first: all, or those open at that ISO moment."""
+    """The last task of each of the user's threads, the newest first: all, or those open at that ISO moment. Raises
+    BadInput for a thread that was saved with another key."""
     query = f"""{NEWEST}
         select newest.thread_id, task.type, task.blob from newest
         join checkpoint_blobs task on task.thread_id = newest.thread_id and task.checkpoint_ns = ''
@@ -31,6 +33,13 @@ async def latest_tasks(pool: Pool, serde: SerializerProtocol, user_id: str, open
         where checkpoint->'channel_values'->>'task_open_until' >= %(open_until)s collate "C"
     """
     rows = await fetch(pool, query, owner=owner_key(check_user_id(user_id)), open_until=open_until)
-    tasks = [(row["thread_id"], task_of(serde.loads_typed((row["type"], row["blob"])))) for row in rows]
-    found = [ThreadTask(thread, {**task, "status": status_of(task, utc_now())}) for thread, task in tasks if task]
+    found = list[ThreadTask]()
+    for row in rows:
+        try:
+            saved = serde.loads_typed((row["type"], row["blob"]))
+        except BadInput as error:
+            advice = "If the key is lost, delete the thread with `python -m agent forget --thread`."
+            raise BadInput(f"The task of the thread {row['thread_id']!r} cannot be read. {error} {advice}") from error
+        if task := task_of(saved):
+            found.append(ThreadTask(row["thread_id"], {**task, "status": status_of(task, utc_now())}))
     return sorted(found, key=lambda entry: entry.task["created_at"], reverse=True)

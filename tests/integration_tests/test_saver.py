@@ -23,6 +23,7 @@ from memory.errors import BadInput
 from memory.items.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.summary import SUMMARY_PROMPT
+from memory.threads.tasks import active_tasks
 from tests.conftest import Setting
 from tests.conversation import config_of, say
 from tests.openai_server import Answer, Hang, Request, ScriptedOpenAI, Text, ToolCalls
@@ -149,9 +150,12 @@ async def test_a_thread_saved_with_another_key_names_the_setting(
     key: str,
     says: str,
 ) -> None:
+    openai.reply(ToolCalls([("start_task", {"type": "trip", "data": {}})]), Text("Noted."))
     async with saver_with(monkeypatch, KEY) as saver:
         await say(builder.compile(checkpointer=saver, store=store), user, "Hello", thread)
     async with saver_with(monkeypatch, key) as saver:
+        with pytest.raises(BadInput, match=f"'{thread}' cannot be read. .* {says}.* `python -m agent forget --thread`"):
+            await active_tasks(saver.pool, saver.serde, user)
         with pytest.raises(BadInput, match=says):
             await say(builder.compile(checkpointer=saver, store=store), user, "Hello again", thread)
         with pytest.raises(BadInput, match=says):
