@@ -43,7 +43,6 @@ from memory.threads.threads import (
     begin,
     check_thread_id,
     delete_forgotten,
-    has_begun,
     thread_owner,
 )
 
@@ -75,9 +74,8 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             options["output_keys"] = super().stream_channels_asis
         started_at = parse_date(str(input.get("started_at"))) if isinstance(input, dict) else None
         store, config = await self._with_memory(config)
-        async with self._checked(store, config, context or Context(), owners, started_at) as checked:
-            again = isinstance(input, dict) and store is not None and await self._has_begun(store, checked)
-            given, checked = (None, _at_the_end(checked)) if again else (input, checked)
+        async with self._checked(store, config, context or Context(), owners, started_at) as (checked, again):
+            given, checked = (None, _at_the_end(checked)) if again and isinstance(input, dict) else (input, checked)
             async for part in super().astream(given, checked, **options):
                 yield part
 
@@ -94,16 +92,6 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             config = {**config, "configurable": config.get("configurable", {}) | {CONFIG_KEY_RUNTIME: runtime}}
         return (None if parent and self.store is None else store), config
 
-    async def _has_begun(self, store: AgentStore, config: RunnableConfig) -> bool:
-        """Whether a server that was killed in this run begins it again. Then the input is in the thread already."""
-        configurable = merge_configs(self.config, config).get("configurable", {})
-        run_id, thread_id = configurable.get("run_id"), configurable.get("thread_id")
-        if not run_id or not thread_id or configurable.get("checkpoint_ns"):
-            return False
-        if begun := await has_begun(store.pool, str(thread_id), str(run_id)):
-            log.warning("run continued thread=%r: it was begun by a server that was killed", thread_id)
-        return begun
-
     @asynccontextmanager
     async def _checked(
         self,
@@ -112,12 +100,14 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         context: Context,
         owners: Sequence[object],
         started_at: datetime | None,
-    ) -> AsyncIterator[RunnableConfig]:
-        """Hold the thread's lock, except on a server, which queues runs. Raises BadInput before the input is saved. The
-        run counts as begun at `started_at`, if that is earlier than now: what was forgotten since it does not save."""
+    ) -> AsyncIterator[tuple[RunnableConfig, bool]]:
+        """The run's config, and whether a server that was killed in this run begins it again: then the input is in the
+        thread already. Holds the thread's lock, except on a server, which queues runs. Raises BadInput before the input
+        is saved. The run counts as begun at `started_at`, if that is earlier than now: what was forgotten since it does
+        not save."""
         configurable = merge_configs(self.config, config).get("configurable", {})
         if store is None:
-            yield config
+            yield config, False
             return
         authenticated = authenticated_user(configurable.get("langgraph_auth_user"), store.settings.auth)
         user_id, queued = identify(authenticated, context, configurable), on_server(configurable)
@@ -127,24 +117,28 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         if context.model:
             await asyncio.to_thread(open_model, context.model, store.settings)
         if "thread_id" not in configurable:
-            yield _begun(utc_now(), config, configurable)
+            yield _begun(utc_now(), config, configurable), False
             return
         thread_id, user = check_thread_id(configurable["thread_id"]), owner_key(user_id or DEFAULT_USER)
         unlocked = on_server(configurable) or not isinstance(self.checkpointer, BaseCheckpointSaver)
         async with nullcontext() if unlocked else store.run_locks.hold(thread_id):
-            begun = await begin(store.pool, thread_id)
+            is_nested = bool(configurable.get("checkpoint_ns"))
+            run_id = "" if is_nested else str(configurable.get("run_id") or "")
+            begun = await begin(store.pool, thread_id, run_id)
             owner = await owner_elsewhere(self.checkpointer, thread_id) if begun.owner is None else begun.owner
             if owner not in (None, "", user):
                 raise foreign_thread(thread_id)
             if any(given != user for given in owners):
                 raise BadInput(OWNER_IS_FIXED)
-            checkpoint = None if configurable.get("checkpoint_ns") else configurable.get("checkpoint_id")
+            checkpoint = None if is_nested else configurable.get("checkpoint_id")
             if checkpoint and not await has_saved(store, self.checkpointer, thread_id, str(checkpoint)):
                 raise BadInput(f"The thread {thread_id!r} has no checkpoint {checkpoint!r}: see its history.")
+            if begun.again:
+                log.warning("run continued thread=%r: it was begun by a server that was killed", thread_id)
             at = min(started_at or begun.at, begun.at)
             database_answers = True
             try:
-                yield _begun(at, _saved_by(user, config), configurable)
+                yield _begun(at, _saved_by(user, config), configurable), begun.again
                 await check_threads(store, self.checkpointer, thread_id)
             except Unavailable as error:
                 database_answers = isinstance(error, NoReply)

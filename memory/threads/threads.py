@@ -98,32 +98,27 @@ class Begin(NamedTuple):
 
     owner: str | None  # see `thread_owner`
     at: datetime  # now, by the clock of the database, which also dates what is forgotten
+    again: bool  # whether this run of a server has saved a checkpoint of the thread before
 
 
-async def begin(pool: Pool, thread_id: object) -> Begin:
-    """Raises BadInput for an id that no thread can have."""
+async def begin(pool: Pool, thread_id: object, run_id: str = "") -> Begin:
+    """Raises BadInput for an id that no thread can have. `run_id` is the server's, "" if there is none."""
     query = f"""
         select clock_timestamp() as at, (
             select coalesce({OWNER}, '') from checkpoints where thread_id = %(id)s and checkpoint_ns = ''
             order by checkpoint_id desc limit 1
-        ) as owner
+        ) as owner, exists (
+            select from checkpoints
+            where metadata ? 'run_id' and metadata->>'run_id' = %(run)s and thread_id = %(id)s
+        ) as again
     """
-    (row,) = await fetch(pool, query, id=check_thread_id(thread_id))
+    (row,) = await fetch(pool, query, id=check_thread_id(thread_id), run=run_id if is_storable(run_id) else "")
     return Begin(**row)
 
 
 async def thread_owner(pool: Pool, thread_id: object) -> str | None:
     """`owner_key` of the thread's owner; None for an unknown thread, "" for one that was never run. Raises BadInput."""
     return (await begin(pool, thread_id)).owner
-
-
-async def has_begun(pool: Pool, thread_id: str, run_id: str) -> bool:
-    """Whether this run of a server has saved a checkpoint of the thread."""
-    query = """
-        select 1 from checkpoints where metadata ? 'run_id' and metadata->>'run_id' = %(run)s and thread_id = %(id)s
-        limit 1
-    """
-    return is_storable(run_id) and bool(await fetch(pool, query, id=thread_id, run=run_id))
 
 
 async def check_thread_is_own(pool: Pool, user_id: str, thread_id: str) -> None:
