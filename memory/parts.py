@@ -60,6 +60,8 @@ class Parts:
     ) -> None:
         """Bring the index up to date on the facts with the ids `changed`, or on all of the user's; what fails, or is
         not done in `timeout` seconds, stays queued and is no error."""
+        if changed is not None and not changed:
+            return
         try:
             async with asyncio.timeout(timeout):
                 await self.queue.drain(owner_key(user_id), ids=changed)

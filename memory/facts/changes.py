@@ -89,6 +89,13 @@ class Held(BaseModel, frozen=True, hide_input_in_errors=True):
         return f"{self.text} ({self.reason})"
 
 
+class MemoryVersion(NamedTuple):
+    """What differs between two states of a user's facts in the ledger."""
+
+    number: int = 0  # grows with every write that changes facts; 0 before the first
+    untold: int = 0  # how many hard limits messages have retired without the user being told
+
+
 @dataclass(frozen=True)
 class Changes:
     """The outcome of one decision; a fact with a `retired_reason` and no `retired_at` is retired by the write."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from psycopg.rows import DictRow
 
-from memory.facts.changes import Held
+from memory.facts.changes import Held, MemoryVersion
 from memory.facts.fact import Fact, Repeat, Source, check_user_id, in_utc, owner_key
 from memory.facts.timeline import current_at
 from memory.ledger.cipher import KEY_ID, OVERHEAD
@@ -93,20 +93,21 @@ class Ledger:
 
     @asynccontextmanager
     async def transaction(self, user_id: str) -> AsyncIterator[Transaction]:
-        """A transaction that holds the user's lock, or raises Unavailable, and gives the memory a new version."""
+        """A transaction that holds the user's lock, or raises Unavailable."""
         owner = owner_key(check_user_id(user_id))
         async with (
             self._locks.hold(owner, timeout=self._timeout, busy=busy_message(self._timeout)),
             locked_transaction(self.pool, "user", owner, timeout=self._timeout) as connection,
         ):
-            upsert = "insert into memory.users (owner, user_id) values (%s, %s) on conflict (owner) do update"
-            await connection.execute(f"{upsert} set version = default", (owner, user_id))
+            insert = "insert into memory.users (owner, user_id) values (%s, %s) on conflict do nothing"
+            await connection.execute(insert, (owner, user_id))
             yield Transaction(connection, owner, self._cipher)
 
-    async def version(self, user_id: str) -> int:
-        """A number that grows with every write to this user's memory; 0 before the first."""
-        rows = await self._rows("select version from memory.users where owner = %(owner)s", user_id)
-        return int(rows[0]["version"]) if rows else 0
+    async def version(self, user_id: str) -> MemoryVersion:
+        untold = "select count(*) from memory.untold_limits where owner = %(owner)s"
+        query = f"select version as number, ({untold}) as untold from memory.users where owner = %(owner)s"
+        rows = await self._rows(query, user_id)
+        return MemoryVersion(**rows[0]) if rows else MemoryVersion()
 
     async def all(self, user_id: str) -> list[Fact]:
         """Every fact there ever was, oldest first."""
@@ -233,9 +234,7 @@ class Ledger:
         return await self._facts(user_id, f"rolled_back_at is null and id in ({untold})")
 
     async def delete_untold(self, user_id: str, ids: Sequence[str]) -> None:
-        query = """with told as (
-                delete from memory.untold_limits where owner = %(owner)s and fact_id = any(%(ids)s)
-            ) update memory.users set version = default where owner = %(owner)s returning version"""
+        query = "delete from memory.untold_limits where owner = %(owner)s and fact_id = any(%(ids)s) returning fact_id"
         await self._rows(query, user_id, ids=[*ids])
 
     async def held(self, user_id: str) -> list[Held]:

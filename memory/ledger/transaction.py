@@ -65,6 +65,8 @@ class Transaction:
         """The facts with these ids, and with one of these keys, texts or slots: unretired, or ended `ended_after`."""
         names = {"ids": [*ids], "keys": [*keys], "digests": self._digests(texts)}
         names |= {"subjects": [subject for subject, _ in slots], "attributes": [attribute for _, attribute in slots]}
+        if not any(names.values()):
+            return []
         matches = """(key = any(%(keys)s) or digest = any(%(digests)s) or (subject, attribute) in
             (select * from unnest(%(subjects)s::text[], %(attributes)s::text[])))"""
         history = f"or ended_at > %(ended_after)s and {matches}" if ended_after else ""
@@ -74,6 +76,8 @@ class Transaction:
 
     async def write(self, changes: Changes, now: datetime) -> Changes:
         """Write what was decided. Returns it as it now stands in the ledger."""
+        if changes:
+            await self._new_version()
 
         def dated(fact: Fact) -> Fact:
             return fact.model_copy(update={"retired_at": now}) if fact.retired_reason and not fact.retired_at else fact
@@ -145,6 +149,7 @@ class Transaction:
 
     async def roll_back(self, change: RollBack, now: datetime) -> None:
         """Write what a roll-back at `now` does. What restores a fact has its vectors, and was said again as often."""
+        await self._new_version()
         await self.retire((*change.undone, *change.replaced))
         await self.remove_held(ids=[item.id for item in change.held])
         query = """update memory.reinforcements set rolled_back_at = %(now)s where owner = %(owner)s
@@ -209,6 +214,7 @@ class Transaction:
         """Delete facts and their history: by id, by category, or by the threads they were said in, with what else is
         known of these, and what is held back of them. Returns their ids, and how many held items there were. A fact
         goes with those that restore it. What is under way does not bring them back (see `forgotten_since`)."""
+        await self._new_version()
         stored, ids = [stored_id(thread) for thread in threads], [fact_id for fact_id in ids if is_storable(fact_id)]
         query = """delete from memory.facts where owner = %(owner)s
             and (category = %(category)s or thread_id = any(%(threads)s) or coalesce(restores, id) in
@@ -242,6 +248,10 @@ class Transaction:
         await self._mark_forgotten([EVERYTHING])
         return erased.rowcount, held.rowcount
 
+    async def _new_version(self) -> None:
+        """Tell caches that facts change."""
+        await self._execute("update memory.users set version = default where owner = %(owner)s")
+
     async def _mark_forgotten(self, names: Sequence[str]) -> None:
         """Keep runs and extractions that are under way from bringing back what is deleted. The user's latest mark stays
         until a purge."""
@@ -257,8 +267,9 @@ class Transaction:
         return await self._connection.execute(query, {"owner": self._owner, **parameters})
 
     async def _execute_each(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
-        async with self._connection.cursor() as cursor:
-            await cursor.executemany(query, [{"owner": self._owner, **row} for row in rows])
+        if rows:
+            async with self._connection.cursor() as cursor:
+                await cursor.executemany(query, [{"owner": self._owner, **row} for row in rows])
 
 
 def _columns_of(sources: Iterable[Source]) -> dict[str, list[str | None]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
+from memory.facts.changes import MemoryVersion
 from memory.facts.fact import Fact, owner_key
 from memory.facts.slots import spelling
 from memory.ledger.ledger import Ledger
@@ -57,7 +58,7 @@ class FactCache:
         if not load.cancelled():
             load.exception()  # marks it as retrieved: if all callers were cancelled, nobody else does
 
-    async def _refresh(self, user_id: str, owner: str, version: int) -> Table:
+    async def _refresh(self, user_id: str, owner: str, version: MemoryVersion) -> Table:
         held, forgotten = self._held.get(owner), self._forgotten
         if held is None or held.lacking or held.version != version:
             held = await self._load(user_id, version, held)
@@ -80,9 +81,9 @@ class FactCache:
         return [*self._held]
 
     def drop_outdated(self, versions: Mapping[str, int]) -> None:
-        """Drop the facts of these users, by `owner_key`, unless they are held at this version."""
+        """Drop the facts of these users, by `owner_key`, unless they are held at the version of this number."""
         for owner, version in versions.items():
-            if owner in self._held and self._held[owner].version != version:
+            if owner in self._held and self._held[owner].version.number != version:
                 self._forget(owner)
 
     def forget(self, user_id: str) -> None:
@@ -98,7 +99,7 @@ class FactCache:
         if dropped := self._held.pop(owner, None):
             self.size -= dropped.size
 
-    async def _load(self, user_id: str, version: int, before: Table | None) -> Table:
+    async def _load(self, user_id: str, version: MemoryVersion, before: Table | None) -> Table:
         """A table at `version`, which takes over from `before` what is still the same."""
         if before and before.lacking:
             stored = await self._ledger.vectors(user_id, before.lacking, self._embedder)
@@ -116,7 +117,7 @@ class FactCache:
             if not set(new).isdisjoint(kept.ids):  # an older fact took the place of one that was retired
                 return await self._load(user_id, version, None)
             facts, stored = await self._ledger.newest(user_id, len(new), self._embedder, new)
-        untold = await self._ledger.untold_limits(user_id)
+        untold = await self._ledger.untold_limits(user_id) if version.untold else []
         kept = replace(kept, version=version, complete=complete, untold=untold)
         del facts[self.max_facts :]
         return await extend(kept, facts, stored)

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.facts.changes import MemoryVersion
 from memory.facts.fact import Category, Fact, Source
 from memory.facts.timeline import current_at
 from memory.index.protocol import Vectors, vectors_of
@@ -68,7 +69,7 @@ class Table:
     # What the numbers of threads and subjects stand for; tables made from this one share them, and add to them.
     thread_numbers: dict[str, int] = field(default_factory=dict)
     subject_numbers: dict[frozenset[str], int] = field(default_factory=dict)
-    version: int = 0  # of the user's memory in the ledger
+    version: MemoryVersion = field(default_factory=MemoryVersion)  # in the ledger
     complete: bool = True  # whether these are all unretired facts of the user; otherwise they are the newest
     untold: Sequence[Fact] = ()  # the user's hard limits that messages have retired without the user being told
 

@@ -14,6 +14,7 @@ from langgraph.store.base import BaseStore, PutOp
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.postgres.base import PostgresIndexConfig
 
+from memory.facts.changes import MemoryVersion
 from memory.facts.fact import owner_key
 from memory.index.chroma import SYNC_THRESHOLD
 from memory.index.local_model import DIMENSION
@@ -63,9 +64,9 @@ class ReadOnce(Ledger):
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
-        self._versions: dict[str, int] = {}
+        self._versions: dict[str, MemoryVersion] = {}
 
-    async def version(self, user_id: str) -> int:
+    async def version(self, user_id: str) -> MemoryVersion:
         if user_id not in self._versions:
             self._versions[user_id] = await super().version(user_id)
         return self._versions[user_id]

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from psycopg.rows import DictRow
 
-from memory.facts.fact import Fact, owner_key, utc_now
+from memory.facts.changes import Changes
+from memory.facts.fact import Fact, Source, owner_key, utc_now
 from memory.index.chroma import ChromaIndex
 from memory.index.queue import IndexQueue
 from memory.items.item import facts_namespace
@@ -96,6 +97,23 @@ async def test_a_write_of_another_process_is_recalled_at_once(store: FactStore, 
     assert len(await other.open(user)) == 2
     await memory.forget_everything()
     assert len(await other.open(user)) == 0
+
+
+async def test_what_changes_facts_and_nothing_else_makes_a_new_version(store: FactStore, user: str) -> None:
+    memory, start, versions = UserMemory(store, user), utc_now(), [await store.ledger.version(user)]
+    for text in ("Likes tea", "Likes rye bread"):
+        await memory.remember(text)
+        versions.append(await store.ledger.version(user))
+    await memory.forget(fact=(await memory.current())[0].id)
+    versions.append(await store.ledger.version(user))
+    await memory.roll_back(since=start)
+    versions.append(await store.ledger.version(user))
+    assert len({*versions}) == 5
+    assert versions == sorted(versions)
+    async with store.ledger.transaction(user) as transaction:
+        await transaction.mark_extracted([Source(thread_id="t", message_id="m")])
+        await transaction.write(Changes(), utc_now())
+    assert await store.ledger.version(user) == versions[-1]
 
 
 async def test_only_new_facts_are_read_from_the_ledger(

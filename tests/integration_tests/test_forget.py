@@ -143,7 +143,7 @@ async def test_a_broken_line_is_named_and_changes_nothing(
         with pytest.raises(BadInput, match="Line 4 "):
             await other.import_([*lines[:3], broken, *lines[4:]])
     assert await other.all() == []
-    assert await store.ledger.version(other.user_id) == 0
+    assert (await store.ledger.version(other.user_id)).number == 0
 
 
 # --- forgetting ----------------------------------------------------------------------------------------------
