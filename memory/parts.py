@@ -20,7 +20,6 @@ from memory.threads.run_lock import RunLocks
 log = logging.getLogger(__name__)
 
 HELD_DAYS = 30  # by default, that what is doubtful waits for the user
-UPDATE_SHARE = 2  # how much longer than a search an update of the index may take after an extraction
 
 
 class Parts:
@@ -50,10 +49,6 @@ class Parts:
         """Note that the index failed, for `memory.maintenance.keep_up`, which brings it up to date again."""
         self.index_damaged = self.index_damaged or isinstance(error, Damaged)
         self.index_failed.set()
-
-    async def update_index_in_time(self, user_id: str, changed: Sequence[str]) -> None:
-        """The same after an extraction, which a client may be waiting for."""
-        await self.update_index(user_id, changed, UPDATE_SHARE * self.options.timeout)
 
     async def update_index(
         self, user_id: str, changed: Sequence[str] | None = None, timeout: float | None = None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import TYPE_CHECKING
 
 from memory.errors import BadInput, expect, expect_count
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UPDATE_SHARE = 2  # how much longer than a search an update of the index may take after an extraction: a client may wait
+
 
 class UserMemory:
     """The memory of one user, fixed for the life of the object: no method takes another user's id."""
@@ -54,7 +57,7 @@ class UserMemory:
             parts.ledger,
             lambda texts: self._searcher.near(texts),
             lambda pairs: self._searcher.cosines(pairs),
-            parts.update_index_in_time,
+            partial(parts.update_index, timeout=UPDATE_SHARE * parts.options.timeout),
             model,
             method,
             parts.held_days,

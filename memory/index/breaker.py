@@ -3,10 +3,11 @@
 By hand, since the packages for it count failures: here the time lost in them counts, and a call that its caller gave up
 is one of them, which those packages do not see."""
 
+import asyncio
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from memory.errors import Unavailable
 
@@ -52,3 +53,16 @@ class Breaker:
             self._lost = 0.0
         finally:
             self._trying = self._trying and not is_open
+
+    @asynccontextmanager
+    async def errors_named(self, seconds: float, named: Callable[[Exception], Unavailable]) -> AsyncIterator[None]:
+        """Make a call inside, for at most so many seconds. In place of other errors than Unavailable, TimeoutError
+        among them, it raises what `named` makes of them."""
+        with self.call():
+            try:
+                async with asyncio.timeout(seconds):
+                    yield
+            except Unavailable:
+                raise
+            except Exception as error:
+                raise named(error) from error

@@ -9,7 +9,7 @@ import sys
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from http.client import HTTPException
 from typing import TYPE_CHECKING, cast
@@ -160,18 +160,14 @@ class ChromaIndex:
                 self._opened[shard] = await client.get_collection(f"{self.name}.{shard}", embedding_function=None)
             yield self._opened[shard]
 
-    @asynccontextmanager
-    async def _errors_named(self, shard: int, timeout: float = TIMEOUT) -> AsyncIterator[None]:
+    def _errors_named(self, shard: int, timeout: float = TIMEOUT) -> AbstractAsyncContextManager[None]:
         """Raises Unavailable or Damaged, in time: Chroma's client has no timeout, and many kinds of errors."""
-        with self._server.breaker.call():
-            try:
-                async with asyncio.timeout(timeout):
-                    yield
-            except Unavailable:
-                raise
-            except Exception as error:
-                self._opened.pop(shard, None)  # it may have been created anew since
-                raise _named(error, f"The Chroma collection '{self.name}.{shard}'") from error
+
+        def named(error: Exception) -> Unavailable:
+            self._opened.pop(shard, None)  # it may have been created anew since
+            return _named(error, f"The Chroma collection '{self.name}.{shard}'")
+
+        return self._server.breaker.errors_named(timeout, named)
 
 
 class Missing(Damaged):

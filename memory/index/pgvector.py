@@ -2,9 +2,9 @@
 fact's vector, whose it is and whether it holds, and no text. A search compares all of a user's vectors, so it is exact.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 from psycopg import Error, errors
 from psycopg.sql import SQL, Composed, Identifier
@@ -68,19 +68,9 @@ class Pgvector:
     def index(self, name: str, dimension: int, shards: int) -> "PgvectorIndex":  # noqa: ARG002 - it has none
         return PgvectorIndex(self, name, dimension)
 
-    @asynccontextmanager
-    async def errors_named(self, what: str) -> AsyncIterator[None]:
+    def errors_named(self, what: str) -> AbstractAsyncContextManager[None]:
         """Raises Unavailable or Damaged, in time."""
-        with self.breaker.call():
-            try:
-                async with asyncio.timeout(TIMEOUT):
-                    yield
-            except errors.UndefinedTable as error:
-                raise Damaged(f"{what} is gone.") from error
-            except BROKEN as error:
-                raise Damaged(f"{what} is broken ({_reason(error)}).") from error
-            except (Error, TimeoutError, OSError) as error:
-                raise Unavailable(f"{what} did not answer: {_reason(error)}") from error
+        return self.breaker.errors_named(TIMEOUT, partial(_named, what))
 
 
 class PgvectorIndex:
@@ -173,11 +163,16 @@ async def _create_extension(connection: Connection) -> None:
         ) from error
 
 
+def _named(what: str, error: Exception) -> Unavailable:
+    # The kind of error and the first line of its text, which quotes no values.
+    message = error.diag.message_primary if isinstance(error, Error) else ""
+    reason = f"{type(error).__name__} {message or ''}".strip()[:200]
+    if isinstance(error, errors.UndefinedTable):
+        return Damaged(f"{what} is gone.")
+    if isinstance(error, BROKEN):
+        return Damaged(f"{what} is broken ({reason}).")
+    return Unavailable(f"{what} did not answer: {reason}")
+
+
 def _text(vector: Vectors) -> str:
     return str(vector.tolist())
-
-
-def _reason(error: Exception) -> str:
-    """The kind of error and the first line of its text, which quotes no values."""
-    message = error.diag.message_primary if isinstance(error, Error) else ""
-    return f"{type(error).__name__} {message or ''}".strip()[:200]

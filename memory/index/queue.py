@@ -66,9 +66,7 @@ class IndexQueue:
 
     async def rows(self, query: str, **parameters: object) -> list[DictRow]:
         """What a query finds, which may name the parameters `index` and `embedder`, too."""
-        names = {"index": self.index.name, "embedder": self.embedder.name}
-        async with self.pool.connection() as connection:
-            return await (await connection.execute(query, names | parameters)).fetchall()
+        return await self.pool.fetch(query, index=self.index.name, embedder=self.embedder.name, **parameters)
 
     async def start_over(self) -> None:
         """Create an empty index, and queue all facts for it."""

@@ -8,7 +8,7 @@ import asyncio
 import importlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -223,17 +223,9 @@ class RedisServer:
         if self._client:
             await self._client.aclose()
 
-    @asynccontextmanager
-    async def errors_named(self) -> AsyncIterator[None]:
+    def errors_named(self) -> AbstractAsyncContextManager[None]:
         """Raises Unavailable or Damaged in place of the client's errors, in time."""
-        with self.breaker.call():
-            try:
-                async with asyncio.timeout(TIMEOUT):
-                    yield
-            except Unavailable:
-                raise
-            except Exception as error:
-                raise self._named(error) from error
+        return self.breaker.errors_named(TIMEOUT, self._named)
 
     def _named(self, error: Exception) -> Unavailable:
         from redis import exceptions as redis

@@ -26,8 +26,7 @@ Rewrite = Callable[[DictRow], Mapping[str, object] | None]  # from a row to its 
 async def check_keys(pool: Pool) -> None:
     """Raises BadInput if facts are encrypted with a key that is not here. The tables need not be up to date."""
     try:
-        async with pool.connection() as connection:
-            used = {row["key_id"] async for row in await connection.execute(KEYS)}
+        used = {row["key_id"] for row in await pool.fetch(KEYS)}
     except (UndefinedTable, UndefinedColumn):  # of a version without encryption
         return
     if not used.issubset(pool.cipher.key_ids):

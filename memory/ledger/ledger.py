@@ -129,12 +129,7 @@ class Ledger:
                 select from memory.facts g where g.owner = f.owner and g.key = f.key and g.number >= f.number
                 and g.retired_reason = 'retracted')
             group by key"""
-        written = dict[str, datetime]()
-        for number, row in enumerate(await self._rows(query, user_id, keys=[*keys])):
-            written[row["key"]] = in_utc(row["at"])
-            if number % ROWS_PER_SLICE == 0:
-                await asyncio.sleep(0)
-        return written
+        return {row["key"]: in_utc(row["at"]) for row in await self._rows(query, user_id, keys=[*keys])}
 
     async def in_planned_slots(self, user_id: str) -> list[Fact]:
         """The unretired facts of slots that something is planned for: one may take another's place with time."""
@@ -252,16 +247,14 @@ class Ledger:
                 select from memory.facts f where f.owner = u.owner and retired_at is null
                 and (valid_until is null or valid_until > now())
             ) order by user_id"""
-        async with self.pool.connection() as connection:
-            return [row["user_id"] async for row in await connection.execute(query)]
+        return [row["user_id"] for row in await self.pool.fetch(query)]
 
     async def versions_where_forgotten(self, owners: Sequence[str]) -> dict[str, int]:
         """Those of these users, by `owner_key`, who forgot something in the last minute -> their memory's version."""
-        query = """select u.owner, coalesce(version, 0) as version from unnest(%s::text[]) as u (owner)
+        query = """select u.owner, coalesce(version, 0) as version from unnest(%(owners)s::text[]) as u (owner)
             left join memory.users v on v.owner = u.owner where exists (select from memory.forgotten f
                 where f.owner = u.owner and forgotten_at > now() - interval '1 minute')"""
-        async with self.pool.connection() as connection:
-            return {row["owner"]: row["version"] async for row in await connection.execute(query, ([*owners],))}
+        return {row["owner"]: row["version"] for row in await self.pool.fetch(query, owners=[*owners])}
 
     async def _facts(self, user_id: str, condition: str, **parameters: object) -> list[Fact]:
         rows = await self._rows(f"{SELECT} and {condition} order by number", user_id, **parameters)

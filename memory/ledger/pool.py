@@ -50,6 +50,11 @@ class Pool(AsyncConnectionPool[Connection]):
             reason = type(error).__name__
             raise Unavailable(f"The connection to the database was lost, or refused ({reason}): try again.") from error
 
+    async def fetch(self, query: str, **parameters: object) -> list[DictRow]:
+        """The rows that a query finds, on a connection of its own."""
+        async with self.connection() as connection:
+            return await (await connection.execute(query, parameters)).fetchall()
+
 
 # How long the first connection is retried, by the reason why it failed; for other reasons it is not.
 RETRY_SECONDS = {"Connection refused": 2, "No such file": 2, "starting up": 60, "not yet accepting": 60}

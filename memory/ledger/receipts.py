@@ -33,7 +33,6 @@ async def write_receipt(
 
 async def receipts_of(pool: Pool, user_id: str) -> list[Receipt]:
     """The user's receipts, the latest last, with that of the last purge."""
-    query = "select at, what, requested_by as by, counts from memory.receipts where owner in (%s, '') order by number"
-    async with pool.connection() as connection:
-        found = await connection.execute(query, (owner_key(check_user_id(user_id)),))
-        return [Receipt(**row) async for row in found]
+    query = """select at, what, requested_by as by, counts from memory.receipts
+        where owner in (%(owner)s, '') order by number"""
+    return [Receipt(**row) for row in await pool.fetch(query, owner=owner_key(check_user_id(user_id)))]

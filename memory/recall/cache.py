@@ -59,16 +59,15 @@ class FactCache:
             load.exception()  # marks it as retrieved: if all callers were cancelled, nobody else does
 
     async def _refresh(self, user_id: str, owner: str, version: MemoryVersion) -> Table:
-        held, forgotten = self._held.get(owner), self._forgotten
-        if held is None or held.lacking or held.version != version:
-            held = await self._load(user_id, version, held)
-            self._drop(owner)
-            if forgotten == self._forgotten and held.size <= self._max_bytes:  # or else no drop would be enough
-                self._held[owner] = held
-                self.size += held.size
-                while self.size > self._max_bytes:
-                    self._drop(next(iter(self._held)))
-        return held
+        forgotten = self._forgotten
+        table = await self._load(user_id, version, self._held.get(owner))
+        self._drop(owner)
+        if forgotten == self._forgotten and table.size <= self._max_bytes:  # or else no drop would be enough
+            self._held[owner] = table
+            self.size += table.size
+            while self.size > self._max_bytes:
+                self._drop(next(iter(self._held)))
+        return table
 
     async def whole(self, user_id: str) -> Table:
         """All of the user's facts, with the vectors that there are. The cache does not hold them."""

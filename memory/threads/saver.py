@@ -28,7 +28,7 @@ from memory.ledger.rows import forgotten_thread
 from memory.ledger.waiting import within
 from memory.progress import Progress
 from memory.threads.group_commit import GroupCommitter, Run
-from memory.threads.threads import BEGUN_AT, BEGUN_BY
+from memory.threads.threads import BEGUN_AT, BEGUN_BY, is_forgotten
 
 T = TypeVar("T")
 
@@ -107,7 +107,9 @@ class ThreadSaver(AsyncPostgresSaver):
         run, put = _run_of(config), super().aput
 
         async def save() -> None:
-            if not await self._committer.commit(run, checkpoints=[row], blobs=blob_rows) and not await self._gone(run):
+            if await self._committer.commit(run, checkpoints=[row], blobs=blob_rows):
+                return
+            if not await is_forgotten(self.pool, *run):
                 await put(config, checkpoint, metadata, new_versions)
 
         await _in_time(config, save())
@@ -124,16 +126,12 @@ class ThreadSaver(AsyncPostgresSaver):
 
         async def save() -> None:
             rows = [] if replaces else self._dump_writes(*ids, task_id, task_path, writes)
-            if (replaces or not await self._committer.commit(run, writes=rows)) and not await self._gone(run):
+            if not replaces and await self._committer.commit(run, writes=rows):
+                return
+            if not await is_forgotten(self.pool, *run):
                 await put(config, writes, task_id, task_path)
 
         await _in_time(config, save())
-
-    async def _gone(self, run: Run) -> bool:
-        """Whether the run's thread was forgotten since it began."""
-        async with self.pool.connection() as connection:
-            cursor = await connection.execute("select memory.is_forgotten(%s, %s, %s::timestamptz) as gone", run)
-            return bool((await cursor.fetchall())[0]["gone"])
 
     async def adelete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Delete what these runs saved, as a server's `rollback` does: each thread is as it was before them."""

@@ -8,7 +8,7 @@ from memory.errors import BadInput
 from memory.facts.fact import check_user_id, owner_key, utc_now
 from memory.ledger.pool import Pool
 from memory.threads.task import Task, status_of, task_of
-from memory.threads.threads import NEWEST, fetch
+from memory.threads.threads import NEWEST
 
 
 class ThreadTask(NamedTuple):
@@ -32,7 +32,7 @@ async def latest_tasks(pool: Pool, serde: SerializerProtocol, user_id: str, open
             and task.channel = 'task' and task.version = checkpoint->'channel_versions'->>'task'
         where checkpoint->'channel_values'->>'task_open_until' >= %(open_until)s collate "C"
     """
-    rows = await fetch(pool, query, owner=owner_key(check_user_id(user_id)), open_until=open_until)
+    rows = await pool.fetch(query, owner=owner_key(check_user_id(user_id)), open_until=open_until)
     found = list[ThreadTask]()
     for row in rows:
         try:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from psycopg.rows import DictRow
-
 from memory.errors import BadInput
 from memory.facts.fact import check_text, check_user_id, is_storable, owner_key
 from memory.ledger.pool import Connection, Pool
@@ -57,11 +55,6 @@ def is_background_thread(thread_id: object) -> bool:
         return False
 
 
-async def fetch(pool: Pool, query: str, **parameters: object) -> list[DictRow]:
-    async with pool.connection() as connection:
-        return await (await connection.execute(query, parameters)).fetchall()
-
-
 async def list_threads(pool: Pool, user_id: str, limit: int | None = 20) -> list[Thread]:
     """The user's threads, the most recently used first; `limit` None lists all of them."""
     query = f"""{NEWEST}
@@ -70,7 +63,7 @@ async def list_threads(pool: Pool, user_id: str, limit: int | None = 20) -> list
         order by last_at desc, id limit %(limit)s
     """
     owner = owner_key(check_user_id(user_id))
-    return [Thread(**row) for row in await fetch(pool, query, owner=owner, limit=limit)]
+    return [Thread(**row) for row in await pool.fetch(query, owner=owner, limit=limit)]
 
 
 async def thread_size(pool: Pool, thread_id: str) -> Size:
@@ -82,7 +75,7 @@ async def thread_size(pool: Pool, thread_id: str) -> Size:
             union all select null, pg_column_size(blob) from checkpoint_writes where thread_id = %(id)s
         ) rows
     """
-    [row] = await fetch(pool, query, id=thread_id)
+    [row] = await pool.fetch(query, id=thread_id)
     return Size(**row)
 
 
@@ -112,7 +105,7 @@ async def begin(pool: Pool, thread_id: object, run_id: str = "") -> Begin:
             where metadata ? 'run_id' and metadata->>'run_id' = %(run)s and thread_id = %(id)s
         ) as again
     """
-    (row,) = await fetch(pool, query, id=check_thread_id(thread_id), run=run_id if is_storable(run_id) else "")
+    [row] = await pool.fetch(query, id=check_thread_id(thread_id), run=run_id if is_storable(run_id) else "")
     return Begin(**row)
 
 
@@ -128,7 +121,7 @@ async def check_thread_is_own(pool: Pool, user_id: str, thread_id: str) -> None:
 
 async def has_checkpoint(pool: Pool, thread_id: str, checkpoint_id: str) -> bool:
     query = "select 1 from checkpoints where thread_id = %(id)s and checkpoint_ns = '' and checkpoint_id = %(at)s"
-    return is_storable(checkpoint_id) and bool(await fetch(pool, query, id=thread_id, at=checkpoint_id))
+    return is_storable(checkpoint_id) and bool(await pool.fetch(query, id=thread_id, at=checkpoint_id))
 
 
 async def leaf_checkpoints(pool: Pool, thread_id: str) -> list[str]:
@@ -137,7 +130,7 @@ async def leaf_checkpoints(pool: Pool, thread_id: str) -> list[str]:
         select checkpoint_id from checkpoints where thread_id = %(id)s and checkpoint_ns = '' except
         select parent_checkpoint_id from checkpoints where thread_id = %(id)s and checkpoint_ns = '' order by 1
     """
-    return [row["checkpoint_id"] for row in await fetch(pool, query, id=thread_id)]
+    return [row["checkpoint_id"] for row in await pool.fetch(query, id=thread_id)]
 
 
 async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = None) -> int:
@@ -157,12 +150,16 @@ async def delete_threads(pool: Pool, user_id: str, ids: Sequence[str] | None = N
 async def delete_forgotten(pool: Pool, owner: str, thread_id: str, since: datetime) -> None:
     """Delete a thread again if it was forgotten since. A run calls it at its end: the saver refuses what it would save,
     but not what was being saved while the thread was deleted."""
-    query = "select memory.is_forgotten(%s, %s, %s) as forgotten"
-    async with pool.connection() as connection:
-        cursor = await connection.execute(query, (owner, forgotten_thread(thread_id), since))
-        if (await cursor.fetchall())[0]["forgotten"]:
-            async with connection.transaction():
-                await _delete(connection, [thread_id])
+    if await is_forgotten(pool, owner, forgotten_thread(thread_id), since):
+        async with pool.connection() as connection, connection.transaction():
+            await _delete(connection, [thread_id])
+
+
+async def is_forgotten(pool: Pool, owner: str | None, thread: str, since: datetime | str | None) -> bool:
+    """Whether a thread, which `forgotten_thread` has named, was forgotten since; False if the moment is not known."""
+    query = "select memory.is_forgotten(%(owner)s, %(thread)s, %(since)s::timestamptz) is true as is_forgotten"
+    [row] = await pool.fetch(query, owner=owner, thread=thread, since=since)
+    return bool(row["is_forgotten"])
 
 
 async def _delete(connection: Connection, thread_ids: Sequence[str]) -> None:

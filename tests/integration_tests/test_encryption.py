@@ -180,10 +180,8 @@ async def test_a_missing_or_another_key_is_refused_and_loses_nothing(
     other = with_key(encrypted, key)
     async with open_store(other) as earlier, open_store(encrypted) as store:
         await UserMemory(store, user).remember("Likes green tea")
-        # The last migration would run again, and fail, if the key were checked later.
-        await rows(
-            encrypted, "delete from memory.migrations where number = (select max(number) from memory.migrations)"
-        )
+        undo = "delete from memory.migrations where number = (select max(number) from memory.migrations)"
+        await rows(encrypted, undo)  # the migration would run again, and fail, if the key were checked later
         with pytest.raises(BadInput, match=f"LANGGRAPH_AES_KEY {says}: set the key that they were saved with"):
             async with open_services(other):
                 pass
