@@ -263,21 +263,23 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
 async def _learned(extracted: Extracted, state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
     changes = await memory_of(runtime).learner.learn(extracted)
     metrics.count_learned(changes, [said.said_at for said in extracted.utterances], utc_now())
-    update = await _watermark(state, runtime) | {"extracted": None, "changes": memory_changes(changes)}
+    update = await _watermark(extracted, state, runtime) | {"extracted": None, "changes": memory_changes(changes)}
     gone = [fact for fact in changes.retired if fact.is_hard_limit]
     if "messages" not in state or not gone:
         return update  # in the background there is no reply: the next one tells
     return update | {"notice": await _with_retired_limits(cast(State, state).get("notice"), gone, runtime)}
 
 
-async def _watermark(state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
-    """The last message before the first one that waits to be extracted, as the new watermark."""
+async def _watermark(extracted: Extracted, state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
+    """The last message before the first one that still waits to be extracted, as the new watermark."""
     messages = schedule.unextracted_messages(state)
     if not messages:  # the background graph has none
         return {}
+    done = {said.source.message_id for said in extracted.utterances}
     said = schedule.informative(messages, settings_of(runtime).max_message_chars)
+    others = [str(message.id) for message in said if message.id not in done]
     try:
-        due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), [str(m.id) for m in said])
+        due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), others)
     except Exception as error:
         log.warning(Event("watermark not moved", **_ids(runtime), cause=cause_of(error)))
         return {}

@@ -158,15 +158,15 @@ class Fact(BaseModel, frozen=True, hide_input_in_errors=True):
         return f"{about}: {self.text}{said}"
 
     @property
+    def searchable_with_previous(self) -> str:
+        """The same, then the messages before it: at the end they change the vector least."""
+        return f"{self.searchable} ({' '.join(self.source.previous)})" if self.source.previous else self.searchable
+
+    @property
     def matched_text(self) -> str:
         """What the words of a question are compared with: the fact's texts, the messages before it and its date."""
         day = f"{self.starts_at:%A %B %Y}"
         return f"{self.subject} {self.attribute} {self.text} {self.quote} {day} {' '.join(self.source.previous)}"
-
-    @property
-    def searchable_with_previous(self) -> str:
-        """The same, then the messages before it: at the end they change the vector least."""
-        return f"{self.searchable} ({' '.join(self.source.previous)})" if self.source.previous else self.searchable
 
 
 class Repeat(BaseModel, frozen=True, hide_input_in_errors=True):

@@ -90,7 +90,8 @@ def roll_back(
 def provenance(facts: Sequence[Fact], repeats: Repeats, fact: Fact) -> list[Event]:
     """Where a fact comes from, and what has happened to it since, oldest first."""
     origin = next((other for other in facts if other.id == fact.restores), None)
-    events = [Event("said", fact.observed_at, _by_message(fact.source), fact.quote)]
+    said_in = fact.source if fact.source.message_id else None
+    events = [Event("said", fact.observed_at, said_in, fact.quote)]
     for repeat in repeats.get(fact.id, ()):
         source = Source(thread_id=repeat.thread_id, message_id=repeat.message_id)
         events.append(Event("said again", repeat.observed_at, source))
@@ -102,10 +103,6 @@ def provenance(facts: Sequence[Fact], repeats: Repeats, fact: Fact) -> list[Even
         if row and row.rolled_back_at:
             events.append(Event("rolled back", row.rolled_back_at, None))
     return sorted(events, key=lambda event: event.at)
-
-
-def _by_message(source: Source) -> Source | None:
-    return source if source.message_id else None
 
 
 def _undone(fact: Fact, now: datetime) -> Fact:
@@ -134,8 +131,8 @@ def _was_retired_by(fact: Fact, taught: Taught, undone: Container[str]) -> bool:
 
 def _is_overtaken(fact: Fact, by_id: Mapping[str, Fact], undone: Container[str]) -> bool:
     """Whether a later fact, which stays, has taken the place of what took this one's place."""
-    seen, successor = set[str](), by_id.get(fact.successor or "")
-    if successor and fact.retired_by and not _is_from(successor.source, fact.retired_by):
+    seen, successor, by = set[str](), by_id.get(fact.successor or ""), fact.retired_by
+    if successor and by and (successor.source.thread_id, successor.source.message_id) != (by.thread_id, by.message_id):
         return False  # a known fact was said again, which is undone, and was said to replace this one
     while successor and successor.id not in seen:
         if successor.id not in undone and not successor.rolled_back_at:
@@ -143,10 +140,6 @@ def _is_overtaken(fact: Fact, by_id: Mapping[str, Fact], undone: Container[str])
         seen.add(successor.id)
         successor = by_id.get(successor.successor or "")
     return False
-
-
-def _is_from(source: Source, message: Source) -> bool:
-    return (source.thread_id, source.message_id) == (message.thread_id, message.message_id)
 
 
 def _claims(fact: Fact) -> Iterator[Claim]:

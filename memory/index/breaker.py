@@ -9,7 +9,7 @@ from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from memory.errors import Unavailable
+from memory.errors import AgentMemoryError, Unavailable
 
 MAX_LOST = 1.5  # seconds lost in failures in a row after which the server is not called
 PAUSE = 10.0  # seconds until it is called again
@@ -56,13 +56,13 @@ class Breaker:
 
     @asynccontextmanager
     async def errors_named(self, seconds: float, named: Callable[[Exception], Unavailable]) -> AsyncIterator[None]:
-        """Make a call inside, for at most so many seconds. In place of other errors than Unavailable, TimeoutError
-        among them, it raises what `named` makes of them."""
+        """Make a call inside, for at most so many seconds. In place of an error that is not one of this package, such
+        as TimeoutError, it raises what `named` makes of it."""
         with self.call():
             try:
                 async with asyncio.timeout(seconds):
                     yield
-            except Unavailable:
+            except AgentMemoryError:
                 raise
             except Exception as error:
                 raise named(error) from error

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from memory.errors import BadInput, Unavailable, server_failure
 from memory.facts.fact import Fact
 from memory.index.breaker import Breaker
+from memory.index.daemon import start_in_thread
 from memory.index.protocol import Vectors, unit
-from memory.index.threads import start_in_thread
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings

@@ -200,6 +200,8 @@ class Ledger:
     ) -> dict[str, Failures]:
         """Those of the messages that wait to be extracted, in order, with their failures; none if the thread was
         forgotten `since`."""
+        if not message_ids:
+            return {}
         stored = {message_id: stored_id(message_id) for message_id in message_ids}
         query = """select id, coalesce(failures, 0) as useless, failed_at as last_at,
                 coalesce(extracted_at > failed_at, false) as works_since

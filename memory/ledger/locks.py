@@ -36,7 +36,7 @@ def busy_message(timeout: float) -> str:
 
 
 @asynccontextmanager
-async def locked_transaction(pool: Pool, *parts: str, timeout: float = 10) -> AsyncIterator[Connection]:
+async def locked_transaction(pool: Pool, *parts: str, timeout: float) -> AsyncIterator[Connection]:
     """A transaction that holds the advisory lock named by `parts`. Raises Unavailable after `timeout` seconds."""
     try:
         async with pool.connection() as connection, connection.transaction():

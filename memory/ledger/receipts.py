@@ -21,7 +21,7 @@ class Receipt(NamedTuple):
 
 
 async def write_receipt(
-    pool: Pool, user_id: str, what: str, by: str, counts: Mapping[str, int], kept_days: int = KEPT_DAYS
+    pool: Pool, user_id: str, what: str, by: str, counts: Mapping[str, int], kept_days: int
 ) -> None:
     """Write one if `kept_days` is not 0, and delete those of all users that are older."""
     async with pool.connection() as connection, connection.transaction():

@@ -23,14 +23,14 @@ class FactCache:
     """Tables of the users who were asked about last, up to a number of bytes."""
 
     def __init__(self, ledger: Ledger, embedder: str, *, max_facts: int, max_bytes: int) -> None:
-        """At most `max_facts` facts of a user are held, the newest, with their vectors by the embedder of this name."""
+        """Of each user it has the newest `max_facts` facts, with their vectors by the embedder of this name."""
         self.max_facts, self._max_bytes = max_facts, max_bytes
         self._ledger, self._embedder = ledger, embedder
-        self._held: OrderedDict[str, Table] = OrderedDict()
+        self._tables: OrderedDict[str, Table] = OrderedDict()
         self.size = 0  # bytes
         self.hits = self.misses = 0  # calls of `open` that found the facts in the cache, or not
         self._loading: dict[str, asyncio.Task[Table]] = {}
-        self._forgotten = 0  # calls of `forget`: what was being loaded during one is not held
+        self._forgotten = 0  # calls of `forget`: what was being loaded during one is not cached
 
     async def open(self, user_id: str) -> Table:
         """The user's facts as they are now, and the vectors that there are. If a caller is cancelled, the load goes on,
@@ -39,8 +39,8 @@ class FactCache:
         if earlier := self._loading.get(owner):  # it may have begun before a write that this caller has to see
             await asyncio.wait([earlier])
         version = await self._ledger.version(user_id)  # before the facts, so that it is never newer than they are
-        held = self._held.get(owner)
-        if held is not None and not held.lacking and held.version == version:
+        cached = self._tables.get(owner)
+        if cached is not None and not cached.lacking and cached.version == version:
             self.hits += 1
         else:
             self.misses += 1
@@ -48,10 +48,10 @@ class FactCache:
             if load is None:
                 load = self._loading[owner] = asyncio.create_task(self._refresh(user_id, owner, version))
                 load.add_done_callback(partial(self._loaded, owner))
-            held = await asyncio.shield(load)
-        if owner in self._held:  # a table that is larger than the cache is not
-            self._held.move_to_end(owner)
-        return held
+            cached = await asyncio.shield(load)
+        if owner in self._tables:  # a table that is larger than the cache is not
+            self._tables.move_to_end(owner)
+        return cached
 
     def _loaded(self, owner: str, load: asyncio.Task[Table]) -> None:
         del self._loading[owner]
@@ -60,13 +60,13 @@ class FactCache:
 
     async def _refresh(self, user_id: str, owner: str, version: MemoryVersion) -> Table:
         forgotten = self._forgotten
-        table = await self._load(user_id, version, self._held.get(owner))
+        table = await self._load(user_id, version, self._tables.get(owner))
         self._drop(owner)
         if forgotten == self._forgotten and table.size <= self._max_bytes:  # or else no drop would be enough
-            self._held[owner] = table
+            self._tables[owner] = table
             self.size += table.size
             while self.size > self._max_bytes:
-                self._drop(next(iter(self._held)))
+                self._drop(next(iter(self._tables)))
         return table
 
     async def whole(self, user_id: str) -> Table:
@@ -76,13 +76,13 @@ class FactCache:
 
     @property
     def owners(self) -> list[str]:
-        """The users whose facts are held, by `owner_key`."""
-        return [*self._held]
+        """The users whose facts are cached, by `owner_key`."""
+        return [*self._tables]
 
     def drop_outdated(self, versions: Mapping[str, int]) -> None:
-        """Drop the facts of these users, by `owner_key`, unless they are held at the version of this number."""
+        """Drop the facts of these users, by `owner_key`, unless they are cached at the version of this number."""
         for owner, version in versions.items():
-            if owner in self._held and self._held[owner].version.number != version:
+            if owner in self._tables and self._tables[owner].version.number != version:
                 self._forget(owner)
 
     def forget(self, user_id: str) -> None:
@@ -95,7 +95,7 @@ class FactCache:
         spelling.cache_clear()
 
     def _drop(self, owner: str) -> None:
-        if dropped := self._held.pop(owner, None):
+        if dropped := self._tables.pop(owner, None):
             self.size -= dropped.size
 
     async def _load(self, user_id: str, version: MemoryVersion, before: Table | None) -> Table:

@@ -69,7 +69,7 @@ class Asked(NamedTuple):
 
     query: str
     now: datetime
-    held: Table
+    table: Table
     among: Table | Overview
     """All of the user's facts, for what their words are worth."""
     vector: Vectors | None
@@ -106,7 +106,7 @@ class Searcher:
         others = [part._replace(mask=part.mask & ~part.table.in_profile) for part in found]
         hits = await self._best(asked, others, limit, explain)
         shown = tuple(await self._best(asked, past, PAST_SHOWN, explain))
-        return Recalled(tuple(profile), tuple(hits), shown, tuple(asked.held.untold))
+        return Recalled(tuple(profile), tuple(hits), shown, tuple(asked.table.untold))
 
     async def search(
         self, query: str, limit: int, *, past: bool = False, only: FactTest | None = None, explain: bool = False
@@ -123,13 +123,13 @@ class Searcher:
     async def near(self, texts: Sequence[str]) -> list[Fact]:
         """The current facts nearest to the texts: KNOWN_SHOWN, and two more for each text after the first; and the
         user's name, by which a model may call the user."""
-        limit, held, until = KNOWN_SHOWN + 2 * (len(texts) - 1), await self._open(), self._until()
+        limit, cached, until = KNOWN_SHOWN + 2 * (len(texts) - 1), await self._open(), self._until()
         vectors = await self._embed([*map(clean_query, texts)], until)
         if vectors is None:  # words find some of them, and the extraction need not wait
-            asked = await self._without_vector(clean_query("\n".join(texts)), held, until)
+            asked = await self._without_vector(clean_query("\n".join(texts)), cached, until)
             return [hit.fact for hit in await self._best(asked, await self._current(asked, [None]), limit, False)]
         nearest, names = dict[str, tuple[float, Fact]](), list[Fact]()
-        for table, cosines, mask in await self._current(Asked("", utc_now(), held, held, None, until), vectors):
+        for table, cosines, mask in await self._current(Asked("", utc_now(), cached, cached, None, until), vectors):
             names += [fact for fact in table.facts(mask & table.in_profile) if fact.slot == (USER, "name")]
             cosines = np.where(mask, cosines, -np.inf)
             for position in np.argsort(-cosines, kind="stable")[:limit].tolist():
@@ -143,81 +143,81 @@ class Searcher:
     async def cosines(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
         """Pair of texts -> the cosine of their vectors, with one call of the embedder; {} if it does not answer."""
         texts = [*dict.fromkeys(text for pair in pairs for text in pair)]
-        try:
-            async with asyncio.timeout(self.options.timeout):
-                vectors = dict(zip(texts, await self.queue.embedder.embed([*map(clean_query, texts)]), strict=True))
-        except (Unavailable, TimeoutError) as error:
-            log.warning(Event("texts not compared", user=self.user_id, cause=cause_of(error)))
+        embedded = await self._embed([*map(clean_query, texts)], self._until(), or_else="texts not compared")
+        if embedded is None:
             return {}
+        vectors = dict(zip(texts, embedded, strict=True))
         return {(one, other): float(vectors[one] @ vectors[other]) for one, other in pairs}
 
     def _until(self) -> float:
         return asyncio.get_running_loop().time() + self.options.timeout
 
     async def _open(self) -> Table:
-        """The facts that are held. The limit of a search begins afterwards: they come from the ledger, and without the
+        """The cached facts. The limit of a search begins afterwards: they come from the ledger, and without the
         ledger there is no answer."""
-        held = await self.cache.open(self.user_id)
-        self._report_lacking(held)
-        return held
+        cached = await self.cache.open(self.user_id)
+        self._report_lacking(cached)
+        return cached
 
     def _report_lacking(self, table: Table) -> None:
         if table.lacking:  # whoever wrote them may have been killed
             self.report(Unavailable(f"Facts without a vector: {len(table.lacking)}."))
 
     async def _ask(self, query: str) -> Asked:
-        now, query, held, until = utc_now(), clean_query(query), await self._open(), self._until()
-        among = held if held.complete else await self._overview(query)
+        now, query, table, until = utc_now(), clean_query(query), await self._open(), self._until()
+        among = table if table.complete else await self._overview(query)
         vectors = await self._embed([without_names(query, among.common_names)], until)
-        if vectors is None or (held.lacking and held.vectors is None):
-            return await self._without_vector(query, held, until)
-        return Asked(query, now, held, among, vectors[0], until)
+        if vectors is None or (table.lacking and table.vectors is None):
+            return await self._without_vector(query, table, until)
+        return Asked(query, now, table, among, vectors[0], until)
 
     async def _overview(self, query: str) -> Overview:
         parts = await self.ledger.stems(self.user_id)
         return await asyncio.to_thread(overview, query, parts)
 
-    async def _embed(self, texts: Sequence[str], until: float) -> Vectors | None:
-        """The vectors of a question's texts; None if the embedder does not answer in time."""
+    async def _embed(
+        self, texts: Sequence[str], until: float, *, or_else: str = "recall without vectors"
+    ) -> Vectors | None:
+        """One vector for each text; None, with this line in the log, if the embedder does not answer in time."""
         try:
             async with asyncio.timeout_at(until):
                 return await self.queue.embedder.embed(texts)
         except (Unavailable, TimeoutError) as error:
-            log.warning(Event("recall without vectors", user=self.user_id, cause=cause_of(error)))
+            log.warning(Event(or_else, user=self.user_id, cause=cause_of(error)))
             return None
 
-    async def _without_vector(self, query: str, held: Table, until: float) -> Asked:
+    async def _without_vector(self, query: str, table: Table, until: float) -> Asked:
         """Worse recall is better than none: words, recency and importance of all facts decide."""
-        every = held if held.complete else await self.cache.whole(self.user_id)
+        every = table if table.complete else await self.cache.whole(self.user_id)
         return Asked(query, utc_now(), every, every, None, until)
 
     async def _current(
         self, asked: Asked, vectors: Iterable[Vectors | None], *, every: bool = False
     ) -> list[Candidates]:
-        """What is searched for each vector: the facts that are held, and what the index and words find of any others;
+        """What is searched for each vector: the facts that are cached, and what the index and words find of any others;
         or, with `every` or if the index does not answer, all of the user's facts."""
-        held, now = asked.held, asked.now
+        table, now = asked.table, asked.now
         found: list[Candidates] = []
-        # The plan that replaces a fact may be one that is not held.
-        mask = held.current(now, [] if held.complete else await self.ledger.in_planned_slots(self.user_id))
+        # The plan that replaces a fact may be one that is not cached.
+        mask = table.current(now, [] if table.complete else await self.ledger.in_planned_slots(self.user_id))
         for vector in vectors:
-            if vector is not None and not held.complete:
+            if vector is not None and not table.complete:
                 near = None if every else await self._ask_index(vector, asked.until)
                 if near is None:
-                    held = await self.cache.whole(self.user_id)
-                    mask = held.current(now)
+                    table = await self.cache.whole(self.user_id)
+                    mask = table.current(now)
                 else:
                     found.append(await self._beyond(asked, vector, near))
-            found.append(Candidates(held, held.cosines(vector), mask))
+            found.append(Candidates(table, table.cosines(vector), mask))
         return found
 
     async def _beyond(self, asked: Asked, vector: Vectors, near: Iterable[str]) -> Candidates:
-        """The current facts that are not held: those that the index or words found, and the profile."""
-        held, wanted = set(asked.held.ids), {*near}
+        """The current facts that are not cached: those that the index or words found, and the profile."""
+        there, wanted = set(asked.table.ids), {*near}
         if isinstance(asked.among, Overview):
             wanted |= {*found_by_words(question(asked.query), asked.among, self.options.weights, POOL)}
-        facts = await self.ledger.current(self.user_id, asked.now, id=[*wanted - held], category=[*PROFILE])
-        facts = [fact for fact in reversed(facts) if fact.id not in held]
+        facts = await self.ledger.current(self.user_id, asked.now, id=[*wanted - there], category=[*PROFILE])
+        facts = [fact for fact in reversed(facts) if fact.id not in there]
         ids = [fact.id for fact in facts]
         table = await extend(Table(), facts, await self.ledger.vectors(self.user_id, ids, self.queue.embedder.name))
         self._report_lacking(table)

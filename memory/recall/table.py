@@ -155,7 +155,7 @@ class Table:
     def facts(self, mask: Mask) -> list[Fact]:
         return [self[position] for position in np.flatnonzero(mask).tolist()]
 
-    def about(self, asked: set[str], beside: Sequence["Table"] = ()) -> Floats:
+    def about(self, asked: set[str], beside: Sequence["Table"]) -> Floats:
         """1 for each fact about somebody who is named; shape (facts,). "My sister" names Anna if a fact, of this table
         or of those `beside` it, says that Anna is the sister."""
         meant: dict[str, list[frozenset[str]]] = {}  # by each stem, since a user may know a thousand people

@@ -25,8 +25,8 @@ class RunLocks:
     and its runs are only guarded against others in this process.
     """
 
-    def __init__(self, pool: Pool, timeout: float = RUN_TIMEOUT) -> None:
-        self.timeout = timeout
+    def __init__(self, pool: Pool) -> None:
+        self.timeout = RUN_TIMEOUT
         self._pool, self._locks, self._opening = pool, KeyedLocks(), asyncio.Lock()
         self._connection: Connection | None = None
         self._users = Counter[Connection]()

@@ -64,7 +64,7 @@ async def test_facts_forgotten_during_a_load_are_not_cached(
     store.cache.forget(user)
     monkeypatch.setattr(store.ledger, "newest", forgetting)
     await store.cache.open(user)
-    assert owner_key(user) not in store.cache._held
+    assert owner_key(user) not in store.cache.owners
 
 
 async def test_a_load_goes_on_if_its_caller_is_cancelled(
@@ -166,7 +166,7 @@ async def test_the_cache_is_bounded_and_keeps_the_latest_users(store: FactStore,
     tier = FactCache(store.ledger, store.embedder.name, max_facts=10, max_bytes=2 * one)
     for name in (users[0], users[1], users[0], users[2]):
         await tier.open(name)
-    assert [len(tier._held), tier._held.keys() == {owner_key(users[0]), owner_key(users[2])}] == [2, True]
+    assert [len(tier._tables), tier._tables.keys() == {owner_key(users[0]), owner_key(users[2])}] == [2, True]
 
 
 async def test_a_search_that_is_given_up_leaves_its_load_to_the_next_one(
@@ -337,5 +337,5 @@ async def test_a_fact_that_ends_while_it_is_cached_is_not_recalled(
     memory = UserMemory(store, user)
     assert len((await memory.recall("Am I in Rome?")).facts) == 2
     monkeypatch.setattr("memory.recall.search.utc_now", lambda: moment)
-    assert owner_key(user) in store.cache._held
+    assert owner_key(user) in store.cache.owners
     assert (await memory.recall("Am I in Rome?")).facts == ()

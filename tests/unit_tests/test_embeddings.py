@@ -114,7 +114,7 @@ async def test_a_load_that_failed_is_repeated() -> None:
 
 HANGING = """
 import asyncio, threading
-from memory.index.threads import start_in_thread
+from memory.index.daemon import start_in_thread
 
 async def main():
     start_in_thread(threading.Event().wait)
