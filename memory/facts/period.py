@@ -53,7 +53,7 @@ def period(text: str, said_at: datetime, *, ahead: bool, after: datetime | None 
     A preposition or weekday before it is ignored; "before 2020" is the last day of 2019.
 
     A day or month without a year is the next one if `ahead` (for plans and ends), else the latest; it may be going on.
-    So is a weekday, but that of today, which may mean either, is another one.
+    The same holds for a weekday, but it is never today: "Friday", said on a Friday, is the one before or after.
     Lengths, as "two weeks", are read if `ahead`. Both count from `after` where that is later than `said_at`.
     """
     words = _words(text)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from chromadb.api.collection_configuration import CreateHNSWConfiguration
     from chromadb.api.models.AsyncCollection import AsyncCollection
 
-# Twice the links, and twice the search for them, that are Chroma's defaults, with which a few of 10,000 entries have no
-# link to them and are never found. A search costs the same.
+# Twice Chroma's defaults: with these, a few of 10,000 entries get no link to them, and are never found. A search costs
+# the same.
 HNSW: "CreateHNSWConfiguration" = {"space": "cosine", "ef_search": 100, "max_neighbors": 32, "ef_construction": 200}
 SYNC_THRESHOLD = 1_000  # writes until Chroma persists the vectors; each write reads those not yet persisted
 WRITES_AT_ONCE = 4  # shards that are written to at a time; the timeout of the others does not run meanwhile

@@ -19,7 +19,6 @@ from memory.ledger.pool import Pool
 from memory.ledger.rows import (
     HELD,
     REPEATS,
-    ROWS_PER_SLICE,
     SAID_AGAIN_AT,
     SELECT,
     facts_of,
@@ -84,7 +83,8 @@ class Stems(NamedTuple):
 
 
 class Ledger:
-    """Facts in Postgres. Every method but the last two is about one user, and touches no other user's rows."""
+    """Facts in Postgres. All methods but `users` and `versions_where_forgotten` are about one user, and touch no other
+    user's rows."""
 
     def __init__(self, pool: Pool, *, lock_timeout: float = 10) -> None:
         self.pool, self._cipher = pool, pool.cipher
@@ -273,10 +273,4 @@ class Ledger:
         return facts[:limit], stored
 
     async def _rows(self, query: str, user_id: str, **parameters: object) -> list[DictRow]:
-        owner, rows = owner_key(check_user_id(user_id)), list[DictRow]()
-        async with self.pool.connection() as connection, connection.cursor(binary=True) as cursor:
-            await cursor.execute(query, {"owner": owner, **parameters})
-            while page := await cursor.fetchmany(ROWS_PER_SLICE):
-                rows += page
-                await asyncio.sleep(0)
-        return rows
+        return await self.pool.fetch(query, owner=owner_key(check_user_id(user_id)), **parameters)

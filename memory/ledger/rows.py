@@ -12,6 +12,7 @@ from memory.facts.changes import Held
 from memory.facts.fact import Fact, Repeat, Source, is_storable
 from memory.facts.text import hashes
 from memory.ledger.cipher import Cipher
+from memory.ledger.pool import ROWS_PER_SLICE
 from memory.stems import stems
 
 COLUMNS = (
@@ -28,7 +29,6 @@ INSERT = f"""insert into memory.facts (owner, digest, stems, {", ".join(COLUMNS)
 REPEATS = """select fact_id, observed_at, thread_id, message_id, recorded_at, rolled_back_at
     from memory.reinforcements where owner = %(owner)s order by fact_id, observed_at, thread_id, message_id"""
 HELD = "select owner, item, encrypted, key_id from memory.held where owner = %(owner)s and lapses_at >= now()"
-ROWS_PER_SLICE = 25  # rows to work on before other tasks get a turn: about a millisecond's worth
 MAX_ID = 255  # characters of a thread or message id that the ledger keeps; a longer one is replaced by its hash
 
 
@@ -39,7 +39,7 @@ def stored_id(identifier: str | None) -> str | None:
     return hashlib.sha256(identifier.encode(errors="surrogatepass")).hexdigest()
 
 
-EVERYTHING = "everything"  # in memory.forgotten, as what the next three functions return
+EVERYTHING = "everything"  # a value of memory.forgotten.what, as are those of the next three functions
 
 
 def forgotten_thread(thread_id: str | None) -> str:

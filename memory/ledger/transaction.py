@@ -211,9 +211,10 @@ class Transaction:
     async def erase(
         self, *, ids: Sequence[str] = (), category: str | None = None, threads: Sequence[str] = ()
     ) -> tuple[list[str], int]:
-        """Delete facts and their history: by id, by category, or by the threads they were said in, with what else is
-        known of these, and what is held back of them. Returns their ids, and how many held items there were. A fact
-        goes with those that restore it. What is under way does not bring them back (see `forgotten_since`)."""
+        """Delete facts and their history: those with these ids, of this category, or said in these threads, of which
+        nothing else is kept either. A fact goes with those that restore it, and with what is held back of it. Runs that
+        are under way do not bring them back (see `forgotten_since`). Returns the facts' ids, and how many held items
+        were deleted."""
         await self._new_version()
         stored, ids = [stored_id(thread) for thread in threads], [fact_id for fact_id in ids if is_storable(fact_id)]
         query = """delete from memory.facts where owner = %(owner)s
