@@ -120,7 +120,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             yield _begun(utc_now(), config, configurable), False
             return
         thread_id, user = check_thread_id(configurable["thread_id"]), owner_key(user_id or DEFAULT_USER)
-        unlocked = on_server(configurable) or not isinstance(self.checkpointer, BaseCheckpointSaver)
+        unlocked = queued or not isinstance(self.checkpointer, BaseCheckpointSaver)
         async with nullcontext() if unlocked else store.run_locks.hold(thread_id):
             is_nested = bool(configurable.get("checkpoint_ns"))
             run_id = "" if is_nested else str(configurable.get("run_id") or "")

@@ -70,7 +70,7 @@ class FactCache:
         return table
 
     async def whole(self, user_id: str) -> Table:
-        """All of the user's facts, with the vectors that there are. The cache does not hold them."""
+        """All of the user's facts, with the vectors that there are. The cache does not keep them."""
         facts, stored = await self._ledger.newest(user_id, ALL_FACTS, self._embedder)
         return await extend(Table(untold=await self._ledger.untold_limits(user_id)), facts, stored)
 

@@ -27,12 +27,8 @@ def render(facts: Iterable[Fact], token_budget: int, *, past: Iterable[Fact] = (
     if limits - shown.keys() and note <= token_budget:
         shown, used = _fitting(facts, note, token_budget, zone)
         lines = [*shown.values(), LEFT_OUT.format(len(limits - shown.keys()))]
-    spent, heading = used, f"{PAST_HEADING}\n"
-    for fact in past:
-        entry = heading + render_fact(fact, zone)
-        if (cost := count_tokens(f"{entry}\n")) + spent <= token_budget:
-            spent, heading = spent + cost, ""
-            lines.append(entry)
+    gone, _ = _fitting(past, used + count_tokens(f"{PAST_HEADING}\n"), token_budget, zone)
+    lines += [PAST_HEADING, *gone.values()] if gone else []
     return "\n".join(["<memory>", HEADER, *lines, "</memory>"]) if lines else ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from memory.errors import Unavailable
+from memory.errors import AgentMemoryError, BadInput, Unavailable
 from memory.index.breaker import GIVEN_UP, MAX_LOST, PAUSE, Breaker
 from memory.index.protocol import Damaged
 
@@ -111,3 +111,16 @@ def test_the_error_names_the_server_and_when_it_is_called_again(breaker: Breaker
     clock.now += 3
     with pytest.raises(Unavailable, match=r"Chroma has not answered: it is called again in 7 s\."), breaker.call():
         pass
+
+
+@pytest.mark.parametrize("error", [BadInput("a NUL"), Damaged("gone"), OSError("a reset"), None])
+async def test_errors_of_others_and_a_call_that_hangs_are_named(breaker: Breaker, error: Exception | None) -> None:
+    async def call() -> None:
+        async with breaker.errors_named(0.01, lambda _: Unavailable("named")):
+            if error:
+                raise error
+            await asyncio.Event().wait()
+
+    raised = error if isinstance(error, AgentMemoryError) else Unavailable("named")
+    with pytest.raises(type(raised), match=str(raised)):
+        await call()
