@@ -16,6 +16,8 @@ KILLS ?= 60
 
 # Turn off the analytics of langgraph_cli.
 export LANGGRAPH_CLI_NO_ANALYTICS := 1
+# Without compiled modules each process compiles 2,500 files again, which takes five seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup chat dev token test unit test-aegra fresh torture bench erase-scan evals safety lint format add lock upgrade clean
