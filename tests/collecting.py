@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from inspect import isawaitable
 from typing import Any
 
 from langchain_core.messages import HumanMessage
@@ -33,10 +34,10 @@ def collects(*names: str) -> list[str]:
     return [f"Collects {name}" for name in names]
 
 
-async def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is true. Another thread or process makes it true."""
+async def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until a condition, which may be async, is true. Another thread or process makes it true."""
     async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110
+        while not (await found if isawaitable(found := condition()) else found):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

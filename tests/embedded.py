@@ -85,14 +85,14 @@ class Client:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(60)
         self.process.stdout.close()
 
 
 StartClient = Callable[..., Client]
 
 
-def eventually(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+def eventually(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     """Wait until `condition` holds; a refused connection counts as false."""
     deadline = time.monotonic() + seconds
     while True:

@@ -1,4 +1,4 @@
-"""Rows that name a user or a thread, in every table."""
+"""Rows that name a user or a thread, in every table, and rows of a thread with a text."""
 
 from memory.facts.fact import owner_key
 from memory.ledger.pool import Pool
@@ -18,3 +18,19 @@ async def rows_of(pool: Pool, user: str, *threads: str) -> dict[str, int]:
             if count := (await cursor.fetchall())[0]["n"]:
                 counts[name] = count
     return counts
+
+
+async def rows_with(pool: Pool, thread: str, text: str) -> list[str]:
+    """The tables that have a row of the thread with this text in any column."""
+    found = []
+    columns = {
+        "checkpoints": "convert_to(c::text, 'UTF8')",
+        "checkpoint_blobs": "convert_to(channel || type, 'UTF8') || blob",
+        "checkpoint_writes": "convert_to(channel || type, 'UTF8') || blob",
+    }
+    async with pool.connection() as connection:
+        for table, column in columns.items():
+            query = f"select from {table} c where thread_id = %s and position(%s in {column}) > 0"
+            if (await connection.execute(query, (thread, text.encode()))).rowcount:
+                found.append(table)
+    return found

@@ -13,7 +13,7 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import AuthenticationError
 
-from tests.collecting import asked
+from tests.collecting import asked, wait_until
 from tests.fresh.clone import find_python
 from tests.machines import (
     AEGRA_VENV,
@@ -83,9 +83,11 @@ async def test_the_run_of_a_killed_server_is_continued_by_the_other(machines: Ma
     """Aegra gives it to another server once its lease has expired. What it had said is not said again."""
     thread, texts = await a_turn_that_was_cut_off_is_learned_by_the_other(machines, user)
     async with machines.client(1, user) as client:
-        async with asyncio.timeout(60):
-            while any(run["status"] in ("pending", "running") for run in await client.runs.list(thread)):  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
+
+        async def has_ended() -> bool:
+            return not {run["status"] for run in await client.runs.list(thread)} & {"pending", "running"}
+
+        await wait_until(has_ended)
         state: Any = await client.threads.get_state(thread)
     assert [m["content"] for m in state["values"]["messages"] if m["type"] == "human"] == texts
     assert "run continued" in machines.servers[1].log.read_text()

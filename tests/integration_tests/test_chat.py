@@ -28,6 +28,7 @@ from memory.threads.run_lock import RunLocks
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import BEGUN_BY, check_thread_is_own, list_threads
 from memory.user_memory import UserMemory
+from tests.collecting import wait_until
 from tests.conversation import config_of
 from tests.openai_server import After, Hang, ScriptedOpenAI, Text
 from tests.torture import script
@@ -106,9 +107,7 @@ async def test_more_threads_than_pool_connections_run_at_the_same_time(
     graph = builder.compile(checkpointer=saver, store=store)
     number = store.pool.max_size + 2
     runs = [asyncio.ensure_future(run(graph, user, str(uuid.uuid4()), "Hello")) for _ in range(number)]
-    async with asyncio.timeout(30):
-        while openai.calls("reply") < number:  # noqa: ASYNC110 - the server has its own thread
-            await asyncio.sleep(0.01)
+    await wait_until(lambda: openai.calls("reply") == number)
     go.set()
     assert [state["messages"][-1].text for state in await asyncio.gather(*runs)] == ["OK."] * number
 
@@ -120,9 +119,7 @@ async def test_a_cancelled_run_leaves_the_thread_free(
     openai.reply(Hang())
     graph = builder.compile(checkpointer=saver, store=store)
     running, waiting = (asyncio.ensure_future(run(graph, user, thread, "Hello")) for _ in range(2))
-    async with asyncio.timeout(30):
-        while openai.calls("reply") == 0:  # noqa: ASYNC110 - the server has its own thread
-            await asyncio.sleep(0.01)
+    await wait_until(lambda: openai.calls("reply") > 0)
     for broken_off in (waiting, running):
         broken_off.cancel()
         with pytest.raises(asyncio.CancelledError):

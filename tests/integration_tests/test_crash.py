@@ -14,6 +14,7 @@ from memory.embedded.connect import embedded_servers
 from memory.facts.fact import owner_key
 from memory.items.item import facts_namespace
 from memory.ledger.pool import open_pool
+from tests.collecting import wait_until
 from tests.processes import server_pid
 from tests.torture.points import POINTS
 from tests.torture.rig import Rig
@@ -38,9 +39,7 @@ async def test_a_pool_of_dead_connections_recovers_when_the_server_is_back(tmp_p
             for _ in range(10):
                 await all_at_once.enter_async_context(pool.connection())
         os.kill(server_pid(tmp_path, "postgres"), signal.SIGKILL)
-        async with asyncio.timeout(30):
-            while not await answers(addresses.postgres or ""):  # noqa: ASYNC110 - another process restarts it
-                await asyncio.sleep(0.05)
+        await wait_until(lambda: answers(addresses.postgres or ""))  # another process restarts it
         async with asyncio.timeout(3), pool.connection() as connection:
             await connection.execute("select 1")
 
@@ -60,9 +59,7 @@ async def test_a_chroma_that_crashes_on_its_files_restarts_and_is_rebuilt(
         await store.aput(facts_namespace(user), "home", {"text": "Lives in Lima"})
         crashed = server_pid(tmp_path, "chroma")
         os.kill(crashed, signal.SIGSEGV)
-        async with asyncio.timeout(60):
-            while server_pid(tmp_path, "chroma") == crashed:  # noqa: ASYNC110 - another process restarts it
-                await asyncio.sleep(0.05)
+        await wait_until(lambda: server_pid(tmp_path, "chroma") != crashed)  # another process restarts it
         async with open_store(settings) as again:
             (vector,) = await again.embedder.embed(["home"])
             assert len(await again.index.search(owner_key(user), vector, 10)) == 1

@@ -148,7 +148,7 @@ def test_concurrent_starts_share_one_pair_which_ends_when_all_are_killed(
     eventually(lambda: [len(processes(data_dir, kind)) for kind in kinds] == [1, 1, 1, 1], "one process of each kind")
     for client in clients:
         client.process.kill()
-    eventually(lambda: not processes(data_dir), "supervisors and servers are gone", seconds=10)
+    eventually(lambda: not processes(data_dir), "supervisors and servers are gone")
 
 
 def test_the_servers_end_when_their_users_and_supervisors_are_killed(data_dir: Path, start_client: StartClient) -> None:
@@ -160,14 +160,14 @@ def test_the_servers_end_when_their_users_and_supervisors_are_killed(data_dir: P
         client = start_client(data_dir)
         client.addresses()
         client.end()
-    eventually(lambda: not processes(data_dir), "the servers are gone", seconds=10)
+    eventually(lambda: not processes(data_dir), "the servers are gone")
 
 
 def test_a_process_killed_while_it_starts_the_servers_leaves_nothing(data_dir: Path, start_client: StartClient) -> None:
     client = start_client(data_dir)
     eventually(lambda: processes(data_dir), "something has been started")
     client.process.kill()
-    eventually(lambda: not processes(data_dir), "supervisors and servers are gone", seconds=10)
+    eventually(lambda: not processes(data_dir), "supervisors and servers are gone")
     assert postgres_query(start_client(data_dir, POSTGRES).addresses().postgres, "select 1") == 1
 
 

@@ -40,7 +40,7 @@ def test_idle_servers_end_after_the_idle_timeout(data_dir: Path, start_client: S
     client.addresses()
     client.process.kill()
     killed = time.monotonic()
-    eventually(lambda: not processes(data_dir), "supervisor and server are gone", seconds=10)
+    eventually(lambda: not processes(data_dir), "supervisor and server are gone")
     assert time.monotonic() - killed > 1.4
 
 

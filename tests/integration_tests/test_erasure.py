@@ -134,6 +134,9 @@ async def test_of_two_processes_one_purges_when_it_is_due(
 
     monkeypatch.setenv("PURGE_EVERY_DAYS", "0.000001")
     monkeypatch.setattr("memory.purge.BEGIN_AFTER", 0)
-    async with open_store() as store, asyncio.timeout(60):
-        while (await receipts_of(store.pool, user))[-1][1:] != ("purge", "schedule", {"left": 3}):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    async with open_store() as store:
+
+        async def purged() -> bool:
+            return (await receipts_of(store.pool, user))[-1][1:] == ("purge", "schedule", {"left": 3})
+
+        await wait_until(purged)

@@ -24,6 +24,7 @@ from memory.errors import BadInput, Unavailable
 from memory.ledger.pool import Pool, open_pool
 from memory.threads import group_commit
 from memory.threads.saver import ThreadSaver
+from tests.collecting import wait_until
 
 METADATA: CheckpointMetadata = {"source": "loop", "step": 1, "parents": {}}
 
@@ -72,11 +73,12 @@ async def locked(pool: Pool, thread: str, checkpoint: Checkpoint) -> AsyncIterat
 
 async def wait_for_blocked_statement(pool: Pool) -> None:
     """Wait until a statement is waiting for a lock."""
-    async with asyncio.timeout(30), pool.connection() as connection:
-        while not (  # noqa: ASYNC110 - the database has no event for it
-            await connection.execute("select from pg_stat_activity where wait_event_type = 'Lock'")
-        ).rowcount:
-            await asyncio.sleep(0.01)
+    async with pool.connection() as connection:
+
+        async def is_waiting() -> int:
+            return (await connection.execute("select from pg_stat_activity where wait_event_type = 'Lock'")).rowcount
+
+        await wait_until(is_waiting)
 
 
 @pytest.fixture
@@ -234,7 +236,7 @@ async def test_a_large_value_does_not_delay_other_calls(saver: ThreadSaver) -> N
     checkpoint = empty_checkpoint()
     async with locked(saver.pool, large, checkpoint):
         held = asyncio.create_task(save(saver, large, checkpoint, messages=["x" * group_commit.MAX_GROUPED_BYTES]))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await save(saver, small, checkpoint)
         assert not held.done()
     await held
@@ -269,6 +271,6 @@ async def test_closing_the_event_loop_discards_waiting_calls(saver: ThreadSaver,
             await wait_for_blocked_statement(pool)
             assert not any(call.done() for call in calls)
 
-    async with locked(saver.pool, held, checkpoint), asyncio.timeout(30):
+    async with locked(saver.pool, held, checkpoint), asyncio.timeout(60):
         await asyncio.to_thread(asyncio.run, leave())
     assert await rows(saver.pool, held, other) == []

@@ -21,6 +21,7 @@ from memory.items.item import facts_namespace
 from memory.items.store import FactStore
 from memory.purge import clean_up
 from memory.user_memory import UserMemory
+from tests.collecting import wait_until
 from tests.commands import Run
 from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, found, say
 from tests.memories import day, remembering, texts
@@ -265,9 +266,11 @@ async def test_what_nobody_decides_on_lapses(
     store.receipt_days = 0
     monkeypatch.setattr("memory.purge.BEGIN_AFTER", 0)
     cleaning = asyncio.create_task(clean_up(store, None, None))  # if nothing is held back, or forgotten, after it
-    async with asyncio.timeout(10):
-        while await rows(memory) or await memory.receipts():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+
+    async def empty() -> bool:
+        return not (await rows(memory) or await memory.receipts())
+
+    await wait_until(empty)
     cleaning.cancel()
 
 

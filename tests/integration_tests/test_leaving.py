@@ -121,9 +121,7 @@ async def test_a_store_closes_although_a_sweep_of_its_items_waits_for_a_lock(sto
             items = cast(AsyncPostgresStore, closing._items)
             await items.stop_ttl_sweeper()
             await items.start_ttl_sweeper(cast(int, 0.0001))
-            async with asyncio.timeout(10):
-                while not await waits(connection):  # noqa: ASYNC110 - Postgres has no event for it
-                    await asyncio.sleep(0.01)
+            await wait_until(lambda: waits(connection))
             started = time.monotonic()
         assert time.monotonic() - started < SOON
 

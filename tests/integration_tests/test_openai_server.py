@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import openai
@@ -15,6 +15,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import SecretStr
 
 from memory.extraction.answer import Extraction
+from tests.collecting import wait_until
 from tests.openai_server import After, Hang, Request, ScriptedOpenAI, Status, Text
 
 
@@ -38,12 +39,6 @@ def chat(server: ScriptedOpenAI, *, max_retries: int = 2) -> ChatOpenAI:
 
 async def ask(server: ScriptedOpenAI) -> str:
     return (await chat(server).ainvoke("Hi")).text
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the server's thread makes it true
-            await asyncio.sleep(0.01)
 
 
 def thread_names() -> set[str]:
@@ -82,7 +77,7 @@ async def test_a_client_that_leaves_a_stream_is_recorded_as_disconnected(server:
         messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
         async with await client.chat.completions.create(model="scripted", messages=messages, stream=True) as stream:
             await anext(stream)
-    await until(lambda: server.requests[0].disconnected)
+    await wait_until(lambda: server.requests[0].disconnected)
     assert server.requests[0].answered is not None
     assert server.requests[0].finished is None
 
@@ -143,12 +138,12 @@ async def test_leaving_the_block_closes_the_port_and_ends_the_thread() -> None:
         server.reply(Hang(), Text("Hello there", delay=3_600), After(threading.Event(), Text("Never.")))
         model = chat(server, max_retries=0)
         held = [asyncio.create_task(model.ainvoke("Hi", stream=True)) for _ in range(3)]
-        await until(lambda: server.calls() == 3)
+        await wait_until(lambda: server.calls() == 3)
         assert "scripted-openai" in thread_names()
         port = urlsplit(server.url).port
     assert "scripted-openai" not in thread_names()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         ends = await asyncio.gather(*held, return_exceptions=True)
     assert [isinstance(end, Exception) for end in ends] == [True] * 3

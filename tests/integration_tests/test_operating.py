@@ -62,7 +62,7 @@ async def test_ready_names_the_part_that_does_not_answer_in_time(
                 assert (answer.status_code, answer.json()) == (status, expected)
                 assert (await client.get("/health")).json() == {"status": "ok"}
                 await gate.set("open")
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     while (await client.get("/ready")).json() != ALL_UP:
                         pass  # until the pool has a connection again
 

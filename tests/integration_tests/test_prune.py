@@ -19,6 +19,7 @@ from agent.terminal import threads
 from memory.items.store import FactStore
 from memory.threads.saver import ThreadSaver
 from memory.threads.threads import thread_size
+from tests.collecting import wait_until
 from tests.conversation import config_of, say
 from tests.openai_server import Hang, ScriptedOpenAI, Status, Text
 
@@ -130,9 +131,7 @@ async def test_pruning_a_thread_during_a_run_loses_nothing(
     await say(graph, user, "Hello", thread)
     openai.reply(Hang())
     broken = asyncio.ensure_future(say(graph, user, "First", thread))
-    async with asyncio.timeout(30):
-        while openai.calls("reply") < 2:  # noqa: ASYNC110 - the server has its own thread
-            await asyncio.sleep(0.01)
+    await wait_until(lambda: openai.calls("reply") == 2)
     await saver.aprune([thread])  # a server may prune without the thread's lock
     await broken  # the model is asked again after its time limit
     messages = (await graph.aget_state(config_of(thread))).values["messages"]

@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from memory.facts.fact import utc_now
 from memory.items.store import FactStore
 from memory.threads.threads import background_thread
 from memory.user_memory import UserMemory
-from tests.collecting import wait_until
+from tests.collecting import collects, wait_until
 from tests.conftest import variables_for
 from tests.leftovers import rows_of
 from tests.openai_server import After, ScriptedOpenAI, Text
@@ -61,11 +61,13 @@ async def facts(store: FactStore, user: str) -> list[str]:
     return sorted(fact.text for fact in await UserMemory(store, user).all())
 
 
-async def wait_for(expected: list[str], found: Callable[[], Any]) -> None:
-    """Wait until `found` returns what is expected."""
-    async with asyncio.timeout(60):
-        while await found() != expected:  # noqa: ASYNC110 - another process makes it so
-            await asyncio.sleep(0.1)
+async def learned(store: FactStore, user: str, *names: str) -> None:
+    """Wait until these things are what the user is known to collect."""
+
+    async def are_known() -> bool:
+        return await facts(store, user) == sorted(collects(*names))
+
+    await wait_until(are_known)
 
 
 def asked(server: Server, word: str) -> list[list[str]]:
@@ -81,7 +83,7 @@ async def test_ten_quick_messages_make_one_extraction_as_the_user_who_sent_them(
     thread = (await client.threads.create())["thread_id"]
     for name in names:
         await tell(client, thread, items(name), user_id="somebody-else")
-    await wait_for(sorted(f"Collects {name}" for name in names), lambda: facts(store, user))
+    await learned(store, user, *names)
     assert asked(server, names[0]) == [[items(name) for name in names]]
     assert await facts(store, "somebody-else") == []
     said: Any = (await client.threads.get_state(thread))["values"]
@@ -91,7 +93,7 @@ async def test_ten_quick_messages_make_one_extraction_as_the_user_who_sent_them(
         assert fact.observed_at.isoformat() == times[items(fact.text.removeprefix("Collects "))]
 
     await tell(client, thread, items("y"))
-    await wait_for(sorted(f"Collects {name}" for name in (*names, "y")), lambda: facts(store, user))
+    await learned(store, user, *names, "y")
     assert asked(server, '"I collect y."') == [[items("y")]]
     state: Any = (await client.threads.get_state(thread))["values"]
     assert state["extracted_until"] == [m for m in state["messages"] if m["type"] == "human"][-2]["id"]
@@ -106,7 +108,7 @@ async def test_facts_are_learned_from_both_of_two_forks(server: Server, store: F
         given: Any = {"messages": [{"role": "user", "content": items(name)}]}
         await client.runs.wait(thread, "chat", input=given, checkpoint=begin)
     await tell(client, thread, items(names[3]))
-    await wait_for(sorted(f"Collects {name}" for name in names), lambda: facts(store, user))
+    await learned(store, user, *names)
     taken = [text for name in names for part in asked(server, name) for text in part]
     assert set(taken) == {items(name) for name in names}
 
@@ -116,7 +118,7 @@ async def test_the_background_graph_gives_no_access_to_other_users(server: Serve
     hers = server.client(alice)
     thread = (await hers.threads.create())["thread_id"]
     await tell(hers, thread, items("stamps"))
-    await wait_for(["Collects stamps"], lambda: facts(store, alice))
+    await learned(store, alice, "stamps")
     given: Any = background_input(
         thread, utterances_of([HumanMessage(items("lies"), id="lie")], utc_now(), thread), utc_now()
     )
@@ -132,7 +134,7 @@ async def test_the_background_graph_gives_no_access_to_other_users(server: Serve
         await client.runs.wait(
             background_thread(alice, thread), "background_extraction", input=given, context={"user_id": alice}
         )
-    await wait_for(["Collects coins", "Collects cups", "Collects lies"], lambda: facts(store, mallory))
+    await learned(store, mallory, "coins", "cups", "lies")
     assert await facts(store, alice) == ["Collects stamps"]
 
 

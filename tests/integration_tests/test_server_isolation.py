@@ -26,6 +26,7 @@ from memory.ledger.ledger import Ledger
 from memory.ledger.pool import open_pool
 from memory.threads.saver import ThreadSaver
 from tests.attacks import ASKED, NEVER, WORD, Call, Own, Victim, attacks, claims
+from tests.collecting import wait_until
 from tests.conftest import variables_for
 from tests.facts import make_fact
 from tests.openai_server import ScriptedOpenAI
@@ -165,9 +166,11 @@ async def test_no_method_reaches_what_belongs_to_another_user(server: Server, vi
 
 async def wait_for_facts(client: LangGraphClient, user: str, expected: set[str]) -> None:
     """Wait until runs that the server starts have learned them."""
-    async with asyncio.timeout(60):
-        while not expected <= {*await facts(client, user)}:  # noqa: ASYNC110 - another process makes it so
-            await asyncio.sleep(0.1)
+
+    async def are_known() -> bool:
+        return expected <= {*await facts(client, user)}
+
+    await wait_until(are_known)
 
 
 async def facts(client: LangGraphClient, user: str) -> list[str]:

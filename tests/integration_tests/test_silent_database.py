@@ -86,7 +86,7 @@ async def test_a_turn_and_a_command_name_the_database_and_a_later_turn_succeeds(
     for line in (items("coins"), items("coins"), "/memories", "/threads"):
         assert await told(chat, line) == [NO_ANSWER]
     await database.set("open")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await told(chat, items("cups")):  # until the pool has connections again
             pass
     assert await known(chat.store, chat.memory.user_id) == collects("stamps", "cups")

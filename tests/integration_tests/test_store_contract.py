@@ -13,6 +13,7 @@ from langgraph.store.base import BaseStore, GetOp, InvalidNamespaceError, Item, 
 from memory.errors import BadInput
 from memory.items.item import facts_namespace
 from memory.items.store import FactStore
+from tests.collecting import wait_until
 
 Namespace = tuple[str, ...]
 Promise = Callable[[BaseStore, Namespace], Awaitable[None]]
@@ -33,9 +34,10 @@ async def got(store: BaseStore, space: Namespace, key: str) -> Item:
 
 
 async def until_gone(store: BaseStore, space: Namespace, key: str) -> None:
-    async with asyncio.timeout(10):
-        while await store.aget(space, key, refresh_ttl=False):  # noqa: ASYNC110 - time alone ends it
-            await asyncio.sleep(0.01)
+    async def is_gone() -> bool:
+        return await store.aget(space, key, refresh_ttl=False) is None
+
+    await wait_until(is_gone)
 
 
 async def a_put_is_read_under_its_namespace_and_key(store: BaseStore, space: Namespace) -> None:

@@ -16,6 +16,7 @@ from agent.context import Context
 from memory.errors import BadInput
 from memory.items.store import FactStore
 from memory.user_memory import UserMemory
+from tests.collecting import wait_until
 from tests.conftest import Setting
 from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, config_of, found, say
 from tests.openai_server import After, Request, ScriptedOpenAI, Text, ToolCalls
@@ -120,9 +121,7 @@ async def test_a_thread_forgotten_during_its_extraction_is_not_learned(
     forgotten = threading.Event()
     openai.extraction(After(forgotten, found(HOME)))
     turn = asyncio.ensure_future(say(graph, user, INTRODUCTION))
-    async with asyncio.timeout(30):
-        while openai.calls("extraction") == 0:  # noqa: ASYNC110 - the server has its own thread
-            await asyncio.sleep(0.01)
+    await wait_until(lambda: openai.calls("extraction") > 0)
     async with store.ledger.transaction(user) as transaction:
         await transaction.erase_user()
     forgotten.set()

@@ -1,13 +1,11 @@
 """Each run uses the memory and the threads of the user that it names, in library use and on a server."""
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.graph import START, StateGraph
-from langgraph_sdk import get_client
 
 from agent.agent_graph import Graph
 from agent.context import Context
@@ -21,7 +19,6 @@ from tests.collecting import collects, known
 from tests.conftest import Setting
 from tests.conversation import config_of
 from tests.openai_server import ScriptedOpenAI, Text, ToolCalls
-from tests.processes import dev_server, ready
 from tests.torture import script
 from tests.torture.script import items
 
@@ -134,35 +131,3 @@ async def test_a_run_that_names_its_user_wrongly_is_refused_and_saves_nothing(
             await graph.ainvoke(said("Hello"), config, context=context)
     assert (await graph.aget_state(config_of(thread))).values == {}
     assert openai.requests == []
-
-
-async def test_a_server_without_authentication_refuses_runs_that_name_no_user(
-    environment: dict[str, str], store: FactStore, openai: ScriptedOpenAI, user: str, tmp_path: Path
-) -> None:
-    openai.defaults["extraction"] = script.extraction
-    given: Any = {"messages": [AS_JSON]}
-    with ready(dev_server(tmp_path, environment | {"ANONYMOUS_RUNS": "refuse"})) as url:
-        client = get_client(url=url)
-        thread = (await client.threads.create())["thread_id"]
-        refused: list[tuple[Any, str | None, str]] = [
-            ({}, thread, "The run names no user"),
-            ({}, None, "The run names no user"),
-            ({"context": {"model": ""}}, thread, "The run names no user"),
-            ({"context": {"userId": user}}, thread, "'userId' is unknown: did you mean user_id?"),
-            ({"config": {"configurable": {"userId": user}}}, thread, "'userId' is unknown: did you mean user_id?"),
-            ({"context": {"user_id": 5}}, thread, "must be a string such as 'ana', not 5"),
-        ]
-        for options, where, problem in refused:
-            outcome: Any = await client.runs.wait(where, "chat", input=given, raise_error=False, **options)
-            assert problem in outcome["__error__"]["message"]
-        assert not (await client.threads.get_state(thread))["values"]
-        as_configurable: Any = {"configurable": {"user_id": user, "thread_id": thread}}
-        await client.runs.wait(thread, "chat", input=given, config=as_configurable)
-        outcome = await client.runs.wait(thread, "chat", input=given, raise_error=False)
-        assert "The run names no user" in outcome["__error__"]["message"]  # and does not get that of the run before
-        oslo: Any = {"user_id": user, "timezone": "Europe/Oslo"}
-        await client.runs.wait(None, "chat", input=given, context=oslo)
-        assistant = await client.assistants.create("chat", context={"user_id": user})
-        await client.runs.wait(thread, assistant["assistant_id"], input=given)
-    assert await known(store, user) == collects("stamps")
-    assert "BlockingError" not in (tmp_path / "server.log").read_text()

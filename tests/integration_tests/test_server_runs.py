@@ -1,4 +1,4 @@
-"""A message that arrives during an extraction on a server, with each multitask strategy; a client that disconnects."""
+"""Runs on a server: a second one in a thread, with each multitask strategy; runs that are broken off or refused."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from langgraph_sdk.schema import MultitaskStrategy
 
 from memory.embedded.connect import Addresses
 from memory.items.store import FactStore
-from tests.collecting import known
+from memory.threads.saver import ThreadSaver
+from tests.collecting import collects, known, wait_until
 from tests.conftest import variables_for
-from tests.openai_server import After, Answer, Request, ScriptedOpenAI
+from tests.leftovers import rows_with
+from tests.openai_server import After, Answer, Hang, Request, ScriptedOpenAI, Text
 from tests.processes import dev_server, ready
 from tests.torture import script
 from tests.torture.script import items
@@ -29,6 +32,7 @@ class Server:
 
     url: str
     openai: ScriptedOpenAI
+    log: Path
     slow: str = ""
     go: threading.Event = field(default_factory=threading.Event)
 
@@ -51,18 +55,16 @@ class Server:
         ]
 
     async def is_extracting(self, name: str) -> None:
-        async with asyncio.timeout(60):
-            while not self.asked(name):  # noqa: ASYNC110 - another process asks
-                await asyncio.sleep(0.05)
+        await wait_until(lambda: self.asked(name))
 
 
 @pytest.fixture(scope="module")
 def server(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("server")
     with ScriptedOpenAI() as openai:
-        variables = variables_for(servers, openai, directory) | {"MODEL_TIMEOUT": "60"}
+        variables = variables_for(servers, openai, directory) | {"MODEL_TIMEOUT": "60", "ANONYMOUS_RUNS": "refuse"}
         with ready(dev_server(directory, variables)) as url:
-            server = Server(url, openai)
+            server = Server(url, openai, directory / "server.log")
             openai.defaults["extraction"] = server.extraction
             yield server
 
@@ -141,3 +143,45 @@ async def test_a_client_that_disconnects_during_extraction_loses_nothing(
     server.go.set()
     assert await human_messages(server, thread) == [items(first), items(second)]
     assert await known(store, user) == [f"Collects {name}" for name in names]
+
+
+async def test_a_run_can_be_rolled_back_and_a_thread_copied(server: Server, saver: ThreadSaver, user: str) -> None:
+    client, context = server.client(), {"user_id": user}
+    thread = (await client.threads.create())["thread_id"]
+    server.openai.reply(Text("Fine."), Hang(), Text("Fine."))
+    await client.runs.wait(thread, "chat", input=said("The word is goodmark."), context=context)
+    await client.runs.create(thread, "chat", input=said("The word is badmark."), context=context)
+    await wait_until(lambda: any("badmark" in str(request.body) for request in server.openai.requests))
+    assert await rows_with(saver.pool, thread, "badmark")
+    await client.runs.wait(thread, "chat", input=said("Go on."), context=context, multitask_strategy="rollback")
+    assert await rows_with(saver.pool, thread, "badmark") == []
+    copied: Any = await client.http.post(f"/threads/{thread}/copy", json=None)
+    for name in (thread, copied["thread_id"]):
+        assert await human_messages(server, name) == ["The word is goodmark.", "Go on."]
+
+
+async def test_a_run_that_names_no_user_is_refused(server: Server, store: FactStore, user: str) -> None:
+    client, given = server.client(), said(items("stamps"))
+    thread = (await client.threads.create())["thread_id"]
+    refused: list[tuple[Any, str | None, str]] = [
+        ({}, thread, "The run names no user"),
+        ({}, None, "The run names no user"),
+        ({"context": {"model": ""}}, thread, "The run names no user"),
+        ({"context": {"userId": user}}, thread, "'userId' is unknown: did you mean user_id?"),
+        ({"config": {"configurable": {"userId": user}}}, thread, "'userId' is unknown: did you mean user_id?"),
+        ({"context": {"user_id": 5}}, thread, "must be a string such as 'ana', not 5"),
+    ]
+    for options, where, problem in refused:
+        outcome: Any = await client.runs.wait(where, "chat", input=given, raise_error=False, **options)
+        assert problem in outcome["__error__"]["message"]
+    assert not (await client.threads.get_state(thread))["values"]
+    as_configurable: Any = {"configurable": {"user_id": user, "thread_id": thread}}
+    await client.runs.wait(thread, "chat", input=given, config=as_configurable)
+    outcome = await client.runs.wait(thread, "chat", input=given, raise_error=False)
+    assert "The run names no user" in outcome["__error__"]["message"]  # and does not get that of the run before
+    oslo: Any = {"user_id": user, "timezone": "Europe/Oslo"}
+    await client.runs.wait(None, "chat", input=given, context=oslo)
+    assistant = await client.assistants.create("chat", context={"user_id": user})
+    await client.runs.wait(thread, assistant["assistant_id"], input=given)
+    assert await known(store, user) == collects("stamps")
+    assert "BlockingError" not in server.log.read_text()
