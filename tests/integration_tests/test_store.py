@@ -10,17 +10,9 @@ import pytest
 from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 
 from memory.errors import BadInput
-from memory.extraction.answer import Extraction
-from memory.extraction.extract import Extracted
-from memory.extraction.utterances import Utterance
-from memory.facts.fact import Source, utc_now
 from memory.items.item import fact_value, facts_namespace
 from memory.items.store import FactStore
 from memory.user_memory import UserMemory
-
-HOSTILE = [
-    "a.b", "50%", "jo_n", "john", "o'brien\"; drop table facts", "🦊" * 1_000, "bob", "bobby", "BOB", "b\u043eb", "*",
-]  # fmt: skip
 
 
 async def test_a_put_is_remembered_and_a_put_on_its_key_supersedes_it(store: FactStore, user: str) -> None:
@@ -263,20 +255,6 @@ async def test_another_spelling_of_a_user_in_a_namespace_is_refused(store: FactS
         await store.asearch(("facts", label))
 
 
-async def test_users_with_hostile_ids_are_isolated(store: FactStore) -> None:
-    run = uuid.uuid4().hex[:8]
-    users = [f"{user}{run}"[:1_000] if len(user) < 900 else user for user in HOSTILE]
-    for number, user in enumerate(users):
-        await store.aput(facts_namespace(user), "secret", {"text": f"Secret number is {number}"})
-    for number, user in enumerate(users):
-        memory = UserMemory(store, user)
-        assert [fact.text for fact in await memory.current()] == [f"Secret number is {number}"]
-        assert [hit.fact.text for hit in await memory.search("secret number")] == [f"Secret number is {number}"]
-        assert [i.value["text"] for i in await store.asearch(facts_namespace(user))] == [f"Secret number is {number}"]
-    for user in users:
-        await store.adelete(facts_namespace(user), "secret")
-
-
 async def test_a_hit_that_the_ledger_does_not_confirm_is_never_returned(store: FactStore, user: str) -> None:
     """The index lists another user's fact and a retracted fact as this user's: recall returns neither."""
     await store.aput(facts_namespace(user), "mine", {"text": "Likes tea"})
@@ -291,32 +269,6 @@ async def test_a_hit_that_the_ledger_does_not_confirm_is_never_returned(store: F
     await store.index.put([owner_key(user)] * 2, [mine, theirs], vectors)
     assert len(await store.index.search(owner_key(user), vectors[0], 10)) == 2
     assert await UserMemory(store, user).search("tea") == []
-
-
-async def test_twenty_sessions_changing_one_slot_leave_one_current_fact(store: FactStore, user: str) -> None:
-    memory = UserMemory(store, user)
-
-    async def move(n: int) -> None:
-        said = Utterance(
-            text=f"I moved to City {n}",
-            said_at=datetime(2026, 11, 22, tzinfo=UTC),
-            source=Source(thread_id=f"t{n}", message_id=f"m{n}"),
-        )
-        fact = {
-            "text": f"Lives in City {n}", "quote": f"I moved to City {n}", "message": 1, "subject": "user",
-            "attribute": "home city", "exclusive": True, "category": "location", "importance": 0.5,
-            "valid_from": None, "valid_until": None, "relations": [],
-        }  # fmt: skip
-        extraction = Extraction.model_validate({"facts": [fact], "retracted": []})
-        await memory.learner.learn(Extracted([said], [], extraction, utc_now()))
-
-    await asyncio.gather(*(move(n) for n in range(20)))
-    rows = await history(store, user)
-    assert len(rows) == 20
-    assert [row["successor"] for row in rows[:-1]] == [row["id"] for row in rows[1:]]
-    assert [fact.id for fact in await memory.current()] == [rows[-1]["id"]]
-    await move(3)
-    assert len(await history(store, user)) == 20
 
 
 async def test_a_fact_cannot_be_edited_even_by_hand(store: FactStore, user: str) -> None:

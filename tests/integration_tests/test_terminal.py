@@ -156,13 +156,6 @@ def test_a_failed_reply_is_reported_and_the_message_is_kept(run: Run, openai: Sc
     assert result.code == 1
 
 
-def test_a_wrong_key_is_reported(run: Run) -> None:
-    with ScriptedOpenAI(require_key="right") as openai:
-        result = run(typed="Hello\n", OPENAI_BASE_URL=openai.url)
-    assert "check OPENAI_API_KEY" in result.err
-    assert result.code == 1
-
-
 def test_input_that_is_not_utf_8_is_read_and_logs_hold_ids_but_no_messages(
     environment: dict[str, str], openai: ScriptedOpenAI, tmp_path: Path, user: str
 ) -> None:

@@ -152,29 +152,6 @@ async def test_no_token_of_the_extraction_reaches_the_users_stream(
     assert turn.reply == "Noted."
 
 
-async def test_changes_of_one_task_in_one_step_are_all_kept(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
-    thread = str(uuid.uuid4())
-    openai.reply(ToolCalls([("start_task", {"type": "trip", "data": {}})]), Text("Begun."))
-    await say(graph, user, "A trip!", thread)
-    changes = [{"to": "Lisbon"}, {"nights": 3}]
-    openai.reply(ToolCalls([("update_task", {"changes": change}) for change in changes]), Text("Noted."))
-    await say(graph, user, "Three nights in Lisbon.", thread)
-    task = (await graph.aget_state(config_of(thread))).values["task"]
-    assert task["data"] == {"to": "Lisbon", "nights": 3}
-
-
-async def test_a_message_is_extracted_once(graph: Graph, openai: ScriptedOpenAI, user: str) -> None:
-    thread = str(uuid.uuid4())
-    for text in ("I like tea.", "I like coffee.", "I like milk."):
-        await say(graph, user, text, thread)
-    asked = [json.loads(str(r.messages[-1]["content"])) for r in openai.requests if r.kind == "extraction"]
-    assert [[m["text"] for m in request["messages"]] for request in asked] == [
-        ["I like tea."],
-        ["I like coffee."],
-        ["I like milk."],
-    ]
-
-
 @pytest.mark.parametrize(
     "invented",
     [

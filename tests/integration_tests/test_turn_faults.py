@@ -20,7 +20,7 @@ from memory.errors import BadInput
 from memory.items.store import FactStore
 from tests.collecting import asked, known
 from tests.conversation import HOME, INTRODUCTION, SHELLFISH, candidate, config_of, found, say
-from tests.openai_server import Answer, Hang, Malformed, Request, ScriptedOpenAI, Status, Text, ToolCalls
+from tests.openai_server import Answer, Hang, Malformed, ScriptedOpenAI, Status, Text, ToolCalls
 from tests.torture import script
 
 
@@ -50,25 +50,6 @@ async def test_a_failed_extraction_keeps_the_reply_and_is_repeated_next_turn(
     asked = json.loads(str(openai.requests[-1].messages[-1]["content"]))
     assert asked["messages"][0]["text"] == INTRODUCTION
     assert await known(store, user) == ["Lives in San Francisco", "Is allergic to shellfish"]
-
-
-async def test_a_message_no_model_can_read_is_given_up_and_the_rest_is_learned(
-    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
-) -> None:
-    thread = str(uuid.uuid4())
-
-    def answer(request: Request) -> Answer:
-        said = json.loads(str(request.messages[-1]["content"]))["messages"]
-        if any("unreadable" in message["text"] for message in said):
-            return Malformed()
-        return found(*[candidate("Likes tea", "I like tea", "likes") for m in said if "tea" in m["text"]])
-
-    openai.defaults["extraction"] = answer
-    await say(graph, user, "Something unreadable", thread)
-    await say(graph, user, "I like tea.", thread)
-    for _ in range(4):
-        await say(graph, user, "Hello", thread)
-    assert await known(store, user) == ["Likes tea"]
 
 
 async def test_a_model_that_does_not_answer_is_asked_again_each_turn(
@@ -128,18 +109,6 @@ async def test_an_unreadable_message_gets_a_reason_without_a_model_call(
     assert (await say(graph, user, "Tell me a story.", thread)).reply == "OK."
     asked = json.loads(str(openai.requests[-1].messages[-1]["content"]))
     assert [message["text"] for message in asked["messages"]] == ["Tell me a story."]
-
-
-async def test_a_failed_reply_keeps_the_thread_usable_and_the_message(
-    graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore
-) -> None:
-    thread = str(uuid.uuid4())
-    openai.reply(*[Status(500, retry_after=0.01)] * 6)  # asked again by the client, and without tools
-    with pytest.raises(NoReply, match=r"^No reply: the model's server answered 500: it has an internal error\."):
-        await say(graph, user, INTRODUCTION, thread)
-    openai.extraction(found(HOME))
-    assert (await say(graph, user, "Are you there?", thread)).reply == "OK."
-    assert await known(store, user) == ["Lives in San Francisco"]
 
 
 @pytest.mark.parametrize(

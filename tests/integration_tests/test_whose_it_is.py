@@ -22,8 +22,6 @@ from tests.openai_server import ScriptedOpenAI, Text, ToolCalls
 from tests.torture import script
 from tests.torture.script import items
 
-AS_JSON = {"role": "user", "content": items("stamps")}
-
 
 def said(text: str) -> Any:
     return {"messages": [HumanMessage(text)]}

@@ -121,7 +121,6 @@ SAVE = "memory.threads.saver:ThreadSaver.aput"
 SAVE_WRITES = "memory.threads.saver:ThreadSaver.aput_writes"
 COMMIT = "memory.threads.group_commit:GroupCommitter._write"
 TOKEN = "tests.torture.victim:show"  # noqa: S105 - a function's name
-RECALL = "memory.user_memory:UserMemory.recall"
 SCHEDULE = "agent.turn.extraction_schedule:schedule_in_process"
 EXTRACT = "memory.learn.learner:extract"
 LEARN = "memory.learn.learner:Learner.learn"
@@ -134,17 +133,16 @@ PUT = "memory.index.queue:IndexQueue._write"
 
 CHECKPOINTS = ("the input", "the message", "recall", "respond", "extraction", "reconcile")
 """What each checkpoint of a turn saves, in order. Nothing more is saved between one and the next point below, so a kill
-right after a checkpoint would leave the same."""
+right after a checkpoint would leave the same, and so would one before recall, before the first write of a transaction,
+or in the background before its commit."""
 
 PROCESS_POINTS: tuple[Moment, ...] = (
     *(Point(f"before the checkpoint of {what}", SAVE, "before", nth=n) for n, what in enumerate(CHECKPOINTS, 1)),
     Point("after a group commit, before any call returns", COMMIT, "after", nth=4),
-    Point("before recall", RECALL, "before"),
     Point("in the middle of the reply", TOKEN, "before", nth=2),
     Point("after the reply is shown, before it is saved", SAVE_WRITES, "before", nth=2),
     Point("before the extraction request", EXTRACT, "before"),
     Point("between the extraction and the ledger", EXTRACT, "after"),
-    Point("in the transaction, before its first write", WRITE, "before"),
     Point("in the transaction, after the old fact is retired, before the new one is added", RETIRE, "after"),
     Point("in the transaction, before its commit", WRITE, "after"),
     Point("between the ledger and the index", INDEX, "before"),
@@ -153,8 +151,6 @@ PROCESS_POINTS: tuple[Moment, ...] = (
     Point("after learning, before it is reported", LEARN, "after"),
     Point("before the background extraction is scheduled", SCHEDULE, "before", "background"),
     Point("after the background extraction is scheduled, before it starts", SCHEDULE, "after", "background"),
-    Point("in the background, before the extraction request", EXTRACT, "before", "background"),
-    Point("in the background, between the extraction and the ledger", EXTRACT, "after", "background"),
     Point("in the background, before its commit", WRITE, "after", "background"),
     Point("in the background, after learning, before its checkpoint", LEARN, "after", "background"),
     Point("in a batch, before its commit", WRITE, "after", "batch"),
