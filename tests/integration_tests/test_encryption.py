@@ -274,7 +274,7 @@ async def test_an_interrupted_change_of_the_key_continues(
         assert await services.encrypt(quiet) == 3
     async with open_store(new) as store:
         assert [line async for line in UserMemory(store, user).export()] == expected
-        with pytest.raises(Exception, match="may not be edited"):
+        with pytest.raises(psycopg.Error, match="may not be edited"):
             await rows(new, "update memory.facts set key_id = 'x', category = 'work'")
 
 

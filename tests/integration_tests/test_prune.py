@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from agent.__main__ import app
 from agent.agent_graph import Graph
+from agent.chat_models.providers import NoReply
 from agent.context import Context
 from agent.terminal import threads
 from memory.items.store import FactStore
@@ -112,7 +113,7 @@ async def test_an_interrupted_run_can_be_resumed_after_pruning(
 ) -> None:
     await say(graph, user, "Hello", thread)
     openai.reply(*[Status(500, retry_after=0.01)] * 6)  # asked again by the client, and without tools
-    with pytest.raises(Exception, match="internal error"):
+    with pytest.raises(NoReply, match="internal error"):
         await say(graph, user, "Are you there?", thread)
     before = await graph.aget_state(config_of(thread))
     assert before.next == ("respond",)

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from memory.errors import BadInput
+from memory.extraction.extract import ExtractionFailed
 from memory.extraction.utterances import EXTRACTION_MESSAGES, SAID_AT
 from memory.items.store import FactStore
 from memory.recall.render import count_tokens
@@ -207,7 +208,7 @@ async def test_a_failed_extraction_leaves_the_messages_to_be_observed_again(
     memory: UserMemory, openai: ScriptedOpenAI
 ) -> None:
     openai.extraction(*[Status(503, retry_after=0.01)] * 3)
-    with pytest.raises(Exception, match="extraction model"):
+    with pytest.raises(ExtractionFailed, match="extraction model"):
         await memory.observe("I live in Lima.", at=day("2020-01-01"))
     await live_in(memory, openai, "Lima", "2020-01-01")
     assert await known(memory) == ["Lives in Lima"]

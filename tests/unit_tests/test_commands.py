@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,6 +17,7 @@ from agent.terminal.app import bug_report, failure_of
 from agent.terminal.show import fact_rows, state_of
 from memory.errors import Unavailable
 from tests.facts import NOON, make_fact
+from tests.processes import environment
 
 BEFORE, AFTER = NOON - timedelta(days=100), NOON + timedelta(days=100)  # 2026-08-14 and 2027-03-02
 TOMORROW = NOON + timedelta(days=1)
@@ -108,20 +110,24 @@ def test_an_invalid_number_of_tokens_is_one_line_that_names_it(tokens: str) -> N
 
 
 @pytest.mark.parametrize("command", ["export", "memories", "--version"])
-def test_a_closed_standard_output_is_a_one_line_error(command: str) -> None:
+def test_a_closed_standard_output_is_a_one_line_error(command: str, tmp_path: Path) -> None:
     program = subprocess.run(
-        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "agent", command], capture_output=True, check=False
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "agent", command],
+        capture_output=True,
+        env=environment({"DATA_DIR": str(tmp_path)}),
+        check=False,
     )
     assert (program.returncode, program.stderr) == (1, b"error: The output cannot be written: it is closed.\n")
 
 
 @pytest.mark.parametrize("closed", ["<&-", "2>&-"])
-def test_a_closed_standard_input_or_error_counts_as_empty(closed: str) -> None:
+def test_a_closed_standard_input_or_error_counts_as_empty(closed: str, tmp_path: Path) -> None:
     program = subprocess.run(
         ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "agent", "forget", "--everything"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        env=environment({"DATA_DIR": str(tmp_path)}),
         check=False,
     )
     assert (program.returncode, program.stdout) == (2, "")
