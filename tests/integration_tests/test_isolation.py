@@ -223,7 +223,7 @@ def test_no_user_sees_or_changes_the_memory_of_another(environment: dict[str, st
         stack = AsyncExitStack()
         store = runner.run(stack.enter_async_context(open_store()))
 
-        @settings(derandomize=True, database=None, deadline=None, max_examples=30, phases=PHASES)
+        @settings(max_examples=30, phases=PHASES)
         @given(players, operations)
         def example(users: list[str], script: list[Operation]) -> None:
             run = f"{next(runs):05}"  # each example has its own user ids

@@ -144,7 +144,7 @@ async def test_hostile_arguments_are_taken_or_refused(store: FactStore, memory: 
 
 
 @given(name=st.sampled_from(sorted(CALLS)), value=JSON)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_json_is_taken_or_refused(store: FactStore, memory: UserMemory, name: str, value: Any) -> None:
     with suppress(BadInput):
         await CALLS[name](store, memory, value)

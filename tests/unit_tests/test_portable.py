@@ -32,7 +32,7 @@ def test_a_dump_is_loaded_again() -> None:
     assert load(f"{line}\r\n" for line in LINES) == load(LINES)
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=200)
 @given(text=storable, attribute=storable, key=storable)
 def test_any_text_survives_a_dump_and_breaks_no_line(text: str, attribute: str, key: str) -> None:
     try:
