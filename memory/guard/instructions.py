@@ -1,15 +1,18 @@
-"""Recognizes what tells the assistant what to do, by its form, in the languages of languages.py. Pure.
+"""Recognizes what tells the assistant what to do, by its form, in the languages of words/orders.toml. Pure.
 
 What is meant is for the model to say (`Candidate.instruction`); this is what no answer of a model can get past.
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
-from memory.guard.languages import FORMS, LANGUAGES, Language
 from memory.guard.readings import readings, windows
+from memory.guard.words import NO_SPACES, any_of, read
 
 WINDOW = 1_000  # characters that are judged at once
+WORD = re.compile(r"[A-Za-z]{0,15}")  # one short word, as most attributes and subjects are, orders nothing
 AMBIGUOUS = ("es", "fr")  # "recomienda" is "recommends" as well: the text of a fact is no order there
 # Where an imperative stands: at the start of a clause, after words such as "please", "and", "I want you to".
 START = (
@@ -31,6 +34,7 @@ AFTER_COMMA = r"[,:;][\"']?\s"  # where the imperative is also the third person:
 SAME = r"(?:[^.!?\n]|[.!?](?=[\w\[(]))"  # a character of the same sentence
 ADDRESS = r"(?:https?://|\bwww\.|[\w.+-]+@[\w-]+\.\w)"
 NOT_AN_ADDRESS = r"(?! (?:me|us) (?:at|on|to)\b)"  # "E-mail me at ..."
+ITS_DUTY = r"\W+(?:\w+\W+){0,3}?"
 ROLE = r"(?:system|assistant|developer|sistema|systeme|systeem|sistem|система|システム|系统|系統|시스템)"
 
 # What chat templates, tool calls and agents' transcripts look like, whatever the language.
@@ -48,47 +52,65 @@ MARKUP = re.compile(
     r"|\b(?:[a-z]+_[a-z_]+|functions?\.\w+|call \w+|(?:remember|forget|save|delete|store|update)\w*)"
     r"\((?:[\"'{\[]|\w+\s*[=:])"
 )
-# "Decode this and do what it says."
-DECODE = re.compile(
-    r"\b(?:decod\w*|decrypt\w*|entschlussel\w*|dekodier\w*|decifra\w*)\b.{0,80}\b(?:do|follow|execute|run|obey"
-    r"|befolge?|fuhre?|execute[sz]?|ejecuta|esegui|suis|sigue|what it says)\b|\b(?:follow|execute|run"
-    r"|obey)\b.{0,60}\b(?:decod\w*|base64|rot13|encoded)\b"
-)
+
+
+class Patterns(NamedTuple):
+    """Each holds the rules of all languages: one search of a text is much quicker than one for each rule."""
+
+    starting: re.Pattern[str]  # what a clause begins with
+    anywhere: re.Pattern[str]  # what begins with any word
+    unspaced: re.Pattern[str]  # of languages without spaces between words
 
 
 def is_instruction(text: str, *, said: bool = False) -> bool:
     """Whether the text tells the assistant what to do. `said`: the user wrote it, it is not the text of a fact."""
-    patterns, parts = _patterns(said), windows(text, WINDOW)
-    return any(pattern.search(reading) for part in parts for reading in readings(part) for pattern in patterns)
+    if WORD.fullmatch(text):
+        return False
+    return any(_orders(reading, _patterns(said)) for part in windows(text, WINDOW) for reading in readings(part))
+
+
+def _orders(plain: str, rules: Patterns) -> bool:
+    always = (MARKUP, rules.starting, rules.anywhere)
+    return any(pattern.search(plain) for pattern in (always if plain.isascii() else (*always, rules.unspaced)))
 
 
 @cache  # to compile them takes 0.1 s, and few processes extract
-def _patterns(said: bool) -> list[re.Pattern[str]]:
-    forms = [form for name, words in LANGUAGES.items() for form in _forms(name, words, said or name not in AMBIGUOUS)]
-    return [MARKUP, DECODE, *map(re.compile, (*forms, *FORMS.values()))]
+def _patterns(said: bool) -> Patterns:
+    starting, anywhere, unspaced = list[str](), list[str](), list[str]()
+    for language, words in read("orders").items():
+        lists = {name: any_of(listed) for name, listed in words.items()}
+        if forms := lists.get("forms"):
+            (unspaced if NO_SPACES.search(forms) else anywhere).append(forms)
+        if "order" in lists:
+            for name in ("must", "duty"):
+                lists[name] = lists[name].replace("ORDER", lists["order"]).replace("ACTION", lists["action"])
+            starting += _at_the_start(**lists)
+            starting += _imperatives(language, **lists) if said or language not in AMBIGUOUS else ()
+            anywhere += _anywhere(**lists)
+    patterns = (f"{START}(?:{'|'.join(starting)})", rf"\b(?:{'|'.join(anywhere)})", "|".join(unspaced))
+    return Patterns(*map(re.compile, patterns))
 
 
-def _forms(name: str, words: Language, orders: bool) -> list[str]:
-    must, duty = (
-        part.replace("ORDER", words.order).replace("ACTION", words.action) for part in (words.must, words.duty)
-    )
-    return [
-        rf"{START}(?:{words.dismiss})\b{SAME}{{0,60}}\b(?:{words.rules})\b",
-        rf"\b(?:{must})",
-        rf"(?:{START}|\b(?:that|dass|que|che|dat|ze|что) )(?:{words.assistant})\W+(?:\w+\W+){{0,3}}?(?:{duty})\b",
-        rf"{START}(?:{words.persona})\b",
-        rf"\b(?:{words.spared})",
-        *(_orders(words, AFTER_CONDITION if name not in AMBIGUOUS else AFTER_COMMA) if orders else ()),
-    ]
+def _at_the_start(dismiss: str, rules: str, persona: str, assistant: str, duty: str, **_: str) -> Iterator[str]:
+    """What a clause begins with: "Ignore all rules", "You are now a pirate", "The assistant must agree"."""
+    yield rf"(?:{dismiss})\b{SAME}{{0,60}}\b(?:{rules})\b"
+    yield rf"(?:{persona})\b"
+    yield rf"(?:{assistant}){ITS_DUTY}(?:{duty})\b"
 
 
-def _orders(words: Language, after_condition: str) -> list[str]:
+def _anywhere(must: str, spared: str, assistant: str, duty: str, **_: str) -> Iterator[str]:
+    """What may stand anywhere: "You must obey", "your rules", "I think that the assistant must agree"."""
+    yield must
+    yield spared
+    yield rf"(?:that|dass|que|che|dat|ze|что) (?:{assistant}){ITS_DUTY}(?:{duty})\b"
+
+
+def _imperatives(language: str, order: str, action: str, ever: str, when: str, target: str, **_: str) -> Iterator[str]:
     """An imperative for ever, after a condition, or with what is the assistant's as its object."""
-    anything = f"{words.order}|{words.action}"
-    return [
-        rf"{START}(?:{words.ever})\b{SAME}{{1,60}}?\b(?:{words.target})\b",
-        rf"{START}(?:{words.ever})\b,?\s(?:\w+,?\s){{0,3}}?(?:{words.order})\b{NOT_OF_ONESELF}",
-        rf"{START}(?:{words.order})\b{NOT_OF_ONESELF}{SAME}{{0,60}}?\b(?:{words.ever})\b",
-        rf"{START}(?:{words.when})\b{SAME}{{2,100}}{after_condition}(?:{anything})\b{NOT_OF_ONESELF}",
-        rf"{START}(?:{anything})\b{NOT_OF_ONESELF}{NOT_AN_ADDRESS}{SAME}{{0,80}}?(?:\b(?:{words.target})\b|{ADDRESS})",
-    ]
+    verb = rf"(?:{order}|{action})\b{NOT_OF_ONESELF}"
+    after_condition = AFTER_COMMA if language in AMBIGUOUS else AFTER_CONDITION
+    yield rf"(?:{ever})\b{SAME}{{1,60}}?\b(?:{target})\b"
+    yield rf"(?:{ever})\b,?\s(?:\w+,?\s){{0,3}}?(?:{order})\b{NOT_OF_ONESELF}"
+    yield rf"(?:{order})\b{NOT_OF_ONESELF}{SAME}{{0,60}}?\b(?:{ever})\b"
+    yield rf"(?:{when})\b{SAME}{{2,100}}{after_condition}{verb}"
+    yield rf"{verb}{NOT_AN_ADDRESS}{SAME}{{0,80}}?(?:\b(?:{target})\b|{ADDRESS})"

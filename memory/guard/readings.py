@@ -24,11 +24,14 @@ BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 HEX = re.compile(r"\b(?:[0-9a-f]{2}){12,}\b", re.IGNORECASE)
 ESCAPE = re.compile(r"\\[ux]\{?([0-9a-fA-F]{2,4})\}?")
 LINK_TITLE = re.compile(r"\]\(\S+\s+[\"']([^\"'\n]+)[\"']\)")  # of Markdown
-BACKWARDS = re.compile(r"\u202e|\b(?:backwards?|reversed?|rückwärts|à l'envers|al revés|al contrario)\b", re.IGNORECASE)
+RIGHT_TO_LEFT = "\u202e"  # shows what follows backwards
+BACKWARDS = re.compile(r"\b(?:backwards?|reversed?|ruckwarts|a l'envers|al reves|al contrario)\b")
 
 
 def visible(text: str) -> str:
     """Without characters that are not seen, in plain digits and in letters of the usual width."""
+    if text.isascii():
+        return text
     seen = (char for char in text if unicodedata.category(char) != "Cf")
     digits = (str(unicodedata.decimal(char)) if char.isdecimal() else char for char in seen)
     return unicodedata.normalize("NFKC", "".join(digits))
@@ -41,8 +44,10 @@ def windows(text: str, size: int) -> Iterator[str]:
 
 def bare(text: str) -> str:
     """In lower case, in plain letters without accents, with single spaces, without what is not seen."""
-    letters = unicodedata.normalize("NFD", visible(text).casefold().replace("ı", "i"))
-    letters = unicodedata.normalize("NFC", ACCENTS.sub("", letters)).translate(PLAIN)
+    letters = text.lower()
+    if not text.isascii():
+        letters = unicodedata.normalize("NFD", visible(text).casefold().replace("ı", "i"))
+        letters = unicodedata.normalize("NFC", ACCENTS.sub("", letters)).translate(PLAIN)
     return LONG_RUN.sub(r"\1", re.sub(r"[^\S\n]+", " ", letters)).strip()
 
 
@@ -52,11 +57,11 @@ def readings(text: str) -> Iterator[str]:
     written = ESCAPE.sub(lambda found: chr(int(found[1], 16)), unquote(html.unescape(text)))
     if hidden := "".join(chr(ord(char) - 0xE0000) for char in text if 0xE0020 <= ord(char) <= 0xE007E):
         yield bare(hidden)  # in Unicode's tags, which no font shows
-    if BACKWARDS.search(text):
+    if RIGHT_TO_LEFT in text or BACKWARDS.search(plain):
         yield bare(text)[::-1]
     joined = SPACED_LETTERS.sub(lambda found: re.sub(r"\W|_", "", found[0]), written)
-    simpler = bare(MARKS.sub(" ", joined)).translate(SMALL_CAPITALS)
-    if LOOKALIKE_WORD.search(simpler):
+    simpler = plain if (unmarked := MARKS.sub(" ", joined)) == text else bare(unmarked)
+    if not simpler.isascii() and LOOKALIKE_WORD.search(simpler := simpler.translate(SMALL_CAPITALS)):
         simpler = simpler.translate(LOOKALIKES)
     if simpler != plain:
         yield simpler

@@ -41,6 +41,7 @@ API_KEYS = re.compile(
 )
 PRIVATE_KEYS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|AGE-SECRET-KEY-1|PuTTY-User-Key-File|\b0x[0-9a-fA-F]{64}\b")
 TOKEN = re.compile(r"(?<![\w/.@=-])[A-Za-z0-9_+/~-]{24,}={0,2}(?![\w@]|\.[a-z]{2,4}\b)")
+LONG_RUN = re.compile(r"\S{16}")  # no key is shorter; most texts have none
 MIN_ENTROPY = 3.6  # bits per character of a random token; 24 random letters and digits have 4.2, words 3 to 3.5
 CREDENTIALS = re.compile(  # in addresses, commands and settings
     r"""
@@ -269,7 +270,7 @@ def _secret_as_written(text: str) -> SecretKind | None:
     """What is recognized by its form, of which case is a part."""
     if PRIVATE_KEYS.search(text):
         return "a private key"
-    if API_KEYS.search(text) or any(map(_is_random, TOKEN.findall(text))):
+    if LONG_RUN.search(text) and (API_KEYS.search(text) or any(map(_is_random, TOKEN.findall(text)))):
         return "an API key"
     if CREDENTIALS.search(text):
         return "a password"
@@ -332,6 +333,8 @@ def _rest_of_97(letters: str) -> int:
 def _is_seed_phrase(text: str) -> bool:
     """Whether it holds words in a row from a list of BIP 39, of which wallets make their seed phrases."""
     words = [word for word in re.findall(r"\w+", text) if not word.isdigit()]
+    if len(words) < MIN_LABELLED:
+        return False
     wanted, different = (MIN_LABELLED, 1) if SEED_LABEL.search(text) else (MIN_SEED, MIN_LABELLED)
     runs = ([*run] for listed in _seed_words() for known, run in groupby(words, listed.__contains__) if known)
     return len(words) >= wanted and any(len(run) >= wanted and len({*run}) >= different for run in runs)

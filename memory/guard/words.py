@@ -1,0 +1,38 @@
+"""The lists of words in words/*.toml, as regular expressions. Pure.
+
+A list holds words and phrases, separated by ";" or by the end of a line, in lower case and without accents, as
+`readings.bare` writes a text. Each is a regular expression, except that a "*" after a letter stands for any ending.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ENDING = re.compile(r"(?<=[^\W\d_])(?<!\\[a-zA-Z])\*")
+GROUP = re.compile(r"\((?!\?)")  # one that captures nothing is quicker
+NO_SPACES = re.compile("[\u0600-\u06ff\u0900-\u097f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Letters of languages that write no spaces, or join short words to others: Arabic, Hindi, Japanese, Chinese, Korean."""
+
+
+def read(name: str) -> Mapping[str, Any]:
+    """The lists of words/`name`.toml."""
+    return tomllib.loads((Path(__file__).parent / "words" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def entries(listed: str) -> list[str]:
+    """The regular expression of each word or phrase of a list."""
+    phrases = (phrase.strip() for phrase in re.split(r"[;\n]", listed))
+    return [ENDING.sub(r"\\w*", GROUP.sub("(?:", phrase)) for phrase in phrases if phrase]
+
+
+def any_of(listed: str) -> str:
+    """A regular expression that any entry of a list matches, to stand in a group of another one."""
+    return "|".join(entries(listed))
+
+
+def whole(listed: str) -> str:
+    """The same, of whole words; in languages without spaces anywhere."""
+    spaced = "|".join(entry for entry in entries(listed) if not NO_SPACES.search(entry))
+    return "|".join([rf"\b(?:{spaced})\b", *filter(NO_SPACES.search, entries(listed))])
