@@ -13,7 +13,7 @@ from typing import Any
 ENDING = re.compile(r"(?<=[^\W\d_])(?<!\\[a-zA-Z])\*")
 GROUP = re.compile(r"\((?!\?)")  # one that captures nothing is quicker
 NO_SPACES = re.compile("[\u0600-\u06ff\u0900-\u097f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-"""Letters of languages that write no spaces, or join short words to others: Arabic, Hindi, Japanese, Chinese, Korean."""
+"""Letters of languages that write no spaces, or join short words to others: Arabic, Hindi, those of East Asia."""
 
 
 def read(name: str) -> Mapping[str, Any]:
