@@ -113,7 +113,7 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
             dropped.append(UNREADABLE)
         elif not said:
             dropped.append(Dropped(f"taking back: {known.text}", "quote not found"))
-        elif takes_back(known, sentence_around(quote, said.text), said.source.thread_id, cosines):
+        elif takes_back(known, quote, said.text, said.source.thread_id, cosines):
             if may_mean_another(known, quote, said.text):
                 over = retired(known, "retracted", said.said_at, by=said.source)
                 held.append(Held(fact=over, reason="not certain", quote=quote, held_at=now))

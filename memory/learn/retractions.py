@@ -6,12 +6,13 @@ from memory.facts.content import EMPTY_WORDS, KANA_AND_HAN, LIGHT_VERBS, alike, 
 from memory.facts.fact import Fact
 from memory.facts.slots import USER, names_of
 from memory.facts.text import normalize
-from memory.learn.quotes import clause_of, is_ambiguous, is_of_another
+from memory.learn.quotes import clause_of, is_ambiguous, is_of_another, sentence_around
 from memory.learn.signs import (
     CHANGE,
     COPULAS,
     DISLIKING,
     END,
+    IRONY,
     LIKING,
     LIMITED,
     MINE,
@@ -20,10 +21,27 @@ from memory.learn.signs import (
     TAKING_BACK,
     WANTED,
 )
-from memory.learn.support import Cosines, Pair
+from memory.learn.support import QUESTION, Cosines, Pair
 
 MAX_SAID = 2_000  # characters of a sentence that denies something; of a longer one it is not certain what
 FAR = 0.25  # the cosine of the local embedder below which words and a fact have nothing in common
+FORGET = re.compile(  # besides TAKING_BACK
+    r"\b(?:never (?:said|told you)|(?:not|n't) (?:right|true)|wipe|never ?mind (?:what|that)"
+    r"|(?:not|n't) have (?:told|said))\b"
+)
+REMINDER = re.compile(  # "Never forget that ...", "I keep forgetting to ..."
+    r"\b(?:(?:not|never|n't|n't let \w+|i|i'll|i always|i keep) (?:ever )?forget\w*|nie zapomnij\w*|не забудь\w*"
+    r"|verg(?:iss|esst|essen) (?:\w+ )?nicht|vergeet (?:\w+ )?niet|n'oublie[sz]? (?:pas|jamais)"
+    r"|no (?:te |lo )?olvid\w+|non dimentic\w+|não (?:se |te )?esque\w+)(?!\w)"
+)
+REQUEST = re.compile(
+    r"(?i)\b(?:(?:can|could|will|would) you|(?:kannst|könntest) du|(?:peux|pourrais)-tu|puedes|podrías|puoi|potresti"
+    r"|pode|kun je|możesz|можешь)\b"
+)
+PAST_DENIAL = re.compile(  # of what was then: "I didn't drink coffee before I had kids"
+    r"\b(?:(?:did|was|were|could|had)(?:n't| not)|(?:war|hatte|konnte)\w* (?:\w+ )?(?:nicht|kein\w*))\b"
+)
+FOR_A_TIME = re.compile(r"\bfor (?:[\w-]+ ){1,3}(?:minutes?|hours?|days?|weeks?|months?|years?)\b")
 
 
 def names_it(fact: Fact, said: str) -> bool:
@@ -34,34 +52,47 @@ def names_it(fact: Fact, said: str) -> bool:
     return any(alike(word, other) for word in about for other in heard)
 
 
-def takes_back(fact: Fact, said: str, thread_id: str | None, cosines: Cosines) -> bool:
-    """Whether the words take the fact back: they deny what they name, or ask to forget what they name, what is near it,
-    or what was said in the same thread."""
-    folded = normalize(said)
-    others = fact.subject == USER and any(  # "My sister Anna is not allergic to nuts" is not about the user
-        not holds(f"{fact.text} {fact.attribute}", word)
-        for match in MINE.finditer(folded)
-        if not match.start() and not SAYS_I.search(folded)
-        for word in content(match[1])
-    )
-    if others:
+def takes_back(fact: Fact, quote: str, message: str, thread_id: str | None, cosines: Cosines) -> bool:
+    """Whether the quoted words take the fact back: they deny what they name, or ask to forget what they name, what is
+    near it, or what was said in the same thread."""
+    sentence = sentence_around(quote, message)
+    folded, clause = (REMINDER.sub(" ", said) for said in (normalize(sentence), clause_of(quote, message)))
+    if _is_question(sentence) or _is_of_somebody_else(fact, folded):
         return False
-    if TAKING_BACK.search(folded):
-        near = fact.source.thread_id == thread_id and not content(TAKING_BACK.sub(" ", folded))
+    if any(sign.search(folded) for sign in (TAKING_BACK, FORGET)):
+        left = FORGET.sub(" ", TAKING_BACK.sub(" ", clause))  # "Forget the list, but keep that I like Thai food"
+        said = clause if content(left) and left != clause else folded
+        near = fact.source.thread_id == thread_id and not content(left)
         if fact.category == "constraint" and not (SAYS_I.search(folded) or MINE.search(folded)):
             return near or all(holds(said, word) for word in content(fact.text))  # "Ignore the nuts in the recipe"
         asked = fact.subject == USER and _same_verb(fact, said)  # "forget where I live"
-        return near or asked or names_it(fact, said) or cosines.get(taken_pair(fact, said), 0.0) >= FAR
-    return len(folded) <= MAX_SAID and names_it(fact, said) and denied_in(fact, folded)
+        return near or asked or names_it(fact, said) or cosines.get(taken_pair(fact, sentence), 0.0) >= FAR
+    parts = [part for part in (clause, folded) if len(part) <= MAX_SAID]
+    return any(names_it(fact, part) and denied_in(fact, part) for part in parts)
 
 
 def may_mean_another(fact: Fact, quote: str, message: str) -> bool:
-    """Whether words that take a fact back may not be meant, or not of what the fact says: the user is asked."""
+    """Whether words that take a fact back may not be meant, or not of what the fact says, or not of today: the user is
+    asked."""
     clause = clause_of(quote, message)
-    possible = any(sign.search(clause) for sign in (LIMITED, WANTED))
+    possible = any(sign.search(clause) for sign in (LIMITED, WANTED, PAST_DENIAL, FOR_A_TIME))
     about = f"{fact.text} {names_of(fact.attribute)}"
     another = not TAKING_BACK.search(clause) and is_of_another(quote, message, fact.subject, about)
-    return possible or another or is_ambiguous(quote, message)
+    ironic = IRONY.search(normalize(sentence_around(quote, message)))
+    return bool(possible or another or ironic or is_ambiguous(quote, message))
+
+
+def _is_question(sentence: str) -> bool:
+    """Whether it only asks: "Should I quit?", and not "Can you forget my address?"."""
+    return bool(QUESTION.search(sentence)) and not REQUEST.search(sentence)
+
+
+def _is_of_somebody_else(fact: Fact, said: str) -> bool:
+    """Whether a fact about the user is met by "My sister Anna is not allergic to nuts"."""
+    mine = MINE.match(said)
+    if fact.subject != USER or not mine or SAYS_I.search(said):
+        return False
+    return any(not holds(f"{fact.text} {fact.attribute}", word) for word in content(mine[1]))
 
 
 def denied_in(fact: Fact, said: str) -> bool:

@@ -331,11 +331,12 @@ def test_a_fact_is_taken_back_only_by_words_that_refer_to_it(
 )
 def test_an_allergy_is_taken_back_only_in_full_or_by_the_user(message: str, taken: bool) -> None:
     known = make_fact("Is allergic to nuts", "allergy", category="constraint")
-    assert takes_back(known, message, "t2", {}) is taken
+    assert takes_back(known, message, message, "t2", {}) is taken
 
 
 def test_a_sentence_of_any_length_is_judged_at_once() -> None:
-    assert not takes_back(make_fact("Has a dog", "pet"), "I have no dog and no cat, " * 10_000, "t1", {})
+    said = "I have no dog and no cat, " * 10_000
+    assert not takes_back(make_fact("Has a dog", "pet"), said, said, "t1", {})
 
 
 def test_words_of_another_thread_take_back_only_what_they_name() -> None:
