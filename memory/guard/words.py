@@ -7,6 +7,7 @@ A list holds words and phrases, separated by ";" or by the end of a line, in low
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +37,30 @@ def whole(listed: str) -> str:
     """The same, of whole words; in languages without spaces anywhere."""
     spaced = "|".join(entry for entry in entries(listed) if not NO_SPACES.search(entry))
     return "|".join([rf"\b(?:{spaced})\b", *filter(NO_SPACES.search, entries(listed))])
+
+
+def without_false_friends(plain: str) -> str:
+    """A text as `readings` gives it, without words that mean something else in its language: Polish "tu" is "here"."""
+    if not (meant := [word for word in re.findall(r"\w+", plain) if word in _only()]):
+        return plain
+    languages = languages_of(plain)
+    others = [word for word in meant if not languages & _only()[word]]
+    return re.sub(rf"\b(?:{'|'.join(others)})\b", "_", plain) if others else plain
+
+
+def languages_of(plain: str) -> frozenset[str]:
+    """The language whose common words are the most in the text, or those that have as many; all if it has none."""
+    said = re.findall(r"[\w']+", plain)
+    counts = {language: sum(map(common.__contains__, said)) for language, common in _common().items()}
+    return frozenset(language for language, count in counts.items() if count == max(counts.values()))
+
+
+@cache
+def _only() -> dict[str, frozenset[str]]:
+    """Word -> the languages in which it means what the lists take it for."""
+    return {word: frozenset(languages.split()) for word, languages in read("languages")["only"].items()}
+
+
+@cache
+def _common() -> dict[str, frozenset[str]]:
+    return {language: frozenset(entries(listed)) for language, listed in read("languages")["common"].items()}
