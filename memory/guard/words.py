@@ -1,7 +1,8 @@
 """The lists of words in words/*.toml, as regular expressions. Pure.
 
-A list holds words and phrases, separated by ";" or by the end of a line, in lower case and without accents, as
-`readings.bare` writes a text. Each is a regular expression, except that a "*" after a letter stands for any ending.
+A list holds words and phrases, separated by ";" or by the end of a line (an indented line goes on with the one above),
+in lower case and without accents, as `readings.bare` writes a text. Each is a regular expression, except that a "*"
+after a letter stands for any ending.
 """
 
 import re
@@ -24,7 +25,7 @@ def read(name: str) -> Mapping[str, Any]:
 
 def entries(listed: str) -> list[str]:
     """The regular expression of each word or phrase of a list."""
-    phrases = (phrase.strip() for phrase in re.split(r"[;\n]", listed))
+    phrases = (phrase.strip() for phrase in re.split(r"[;\n]", re.sub(r"\n +", "", listed)))
     return [ENDING.sub(r"\\w*", GROUP.sub("(?:", phrase)) for phrase in phrases if phrase]
 
 
