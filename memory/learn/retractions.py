@@ -26,11 +26,11 @@ from memory.learn.support import QUESTION, Cosines, Pair
 MAX_SAID = 2_000  # characters of a sentence that denies something; of a longer one it is not certain what
 FAR = 0.25  # the cosine of the local embedder below which words and a fact have nothing in common
 FORGET = re.compile(  # besides TAKING_BACK
-    r"\b(?:never (?:said|told you)|(?:not|n't) (?:right|true)|wipe|never ?mind (?:what|that)"
-    r"|(?:not|n't) have (?:told|said))\b"
+    r"\b(?:never (?:said|told you)|(?:not|\w+n't) (?:right|true)|wipe|never ?mind (?:what|that)"
+    r"|(?:not|\w+n't) have (?:told|said))\b"
 )
 REMINDER = re.compile(  # "Never forget that ...", "I keep forgetting to ..."
-    r"\b(?:(?:not|never|n't|n't let \w+|i|i'll|i always|i keep) (?:ever )?forget\w*|nie zapomnij\w*|не забудь\w*"
+    r"\b(?:(?:not|never|\w+n't(?: let \w+)?|i|i'll|i always|i keep) (?:ever )?forget\w*|nie zapomnij\w*|не забудь\w*"
     r"|verg(?:iss|esst|essen) (?:\w+ )?nicht|vergeet (?:\w+ )?niet|n'oublie[sz]? (?:pas|jamais)"
     r"|no (?:te |lo )?olvid\w+|non dimentic\w+|não (?:se |te )?esque\w+)(?!\w)"
 )

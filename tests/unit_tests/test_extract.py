@@ -307,6 +307,10 @@ TAKEN_BACK = [
     ("Loves jazz", "likes", "Not in the mood for jazz today.", False),
     ("Name is Ana", "name", "Ana no longer works here.", False),
     ("Speaks Finnish", "spoken language", "I don't follow the Finnish subtitles.", False),
+    ("Plays chess", "hobby", "Should I no longer play chess?", False),
+    ("Plays chess", "hobby", "Can you forget that I play chess?", True),
+    ("Plays chess", "hobby", "Don't forget that I play chess", False),
+    ("Wohnt in Rom", "home city", "Vergiss nicht, dass ich in Rom wohne", False),
 ]  # fmt: skip
 
 
