@@ -1,7 +1,7 @@
 # The server as a container: Aegra, with the packages that requirements.lock pins. compose.yaml builds and runs it.
 FROM python:3.13-slim
 
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 UV_COMPILE_BYTECODE=1
 WORKDIR /app
 RUN pip install --no-cache-dir "uv>=0.9"
 
