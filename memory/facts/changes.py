@@ -11,7 +11,7 @@ from memory.facts.fact import Fact, Instant, Repeat, RetiredReason, Source
 
 RelationKind = Literal["unrelated", "duplicate", "refines", "replaces", "beside"]  # beside: both hold in one slot
 DropReason = Literal[
-    "quote not found", "not supported", "secret", "command", "pasted", "over the limit", "unreadable"
+    "quote not found", "not supported", "secret", "command", "pasted", "over the limit", "unreadable", "both kept"
 ]  # fmt: skip
 HeldReason = Literal["reads like an instruction", "would end a hard limit", "not certain"]
 MAX_DROPPED_TEXT = 200  # characters that are reported of what was dropped
@@ -41,11 +41,11 @@ class Dropped(NamedTuple):
 
     text: str  # "" for a secret, and for what cannot be read
     reason: DropReason
-    looks_like: str = ""  # of a secret: "an API key"
+    detail: str = ""  # of a secret "looks like an API key", of a claim to replace a fact "both kept: no change is said"
 
     def __str__(self) -> str:
         """ "Lives in Lima (quote not found)", "an item (looks like an API key)" """
-        return f"{self.text or 'an item'} ({f'looks like {self.looks_like}' if self.looks_like else self.reason})"
+        return f"{self.text or 'an item'} ({self.detail or self.reason})"
 
 
 class Held(BaseModel, frozen=True, hide_input_in_errors=True):

@@ -28,11 +28,11 @@ from memory.facts.slots import HARD_LIMITS, USER, attribute_name, is_exclusive, 
 from memory.guard.doubts import is_doubtful
 from memory.guard.instructions import is_instruction
 from memory.guard.secrets import SecretKind, secret_in
-from memory.learn.comparison import denies
 from memory.learn.pasted import is_pasted
 from memory.learn.quotes import clauses_around, is_quoted, own_names, says_own_name, sentence_around
 from memory.learn.relations import claimed_changes, counted
 from memory.learn.retractions import may_mean_another, names_it, taken_pair, takes_back
+from memory.learn.signals import Signals
 from memory.learn.support import NO_COSINES, Cosines, Pair, begins_with_i, compared, is_supported
 from memory.learn.timing import checked, timing
 
@@ -63,7 +63,7 @@ def to_compare(seed: str, found: Extracted) -> list[Pair]:
         if said := message_of(candidate, found.utterances):
             pairs |= dict.fromkeys(compared(candidate, said.text))
             if fact := _fact(seed, candidate, said, said.said_at, names):
-                pairs |= dict.fromkeys(claimed_changes(_claims(candidate, found.known), fact, found.known, said.text))
+                pairs |= dict.fromkeys(claimed_changes(_claims(candidate, found.known), fact, found.known))
     for known, said, quote in _taken_back(found):
         if known and said and not names_it(known, around := sentence_around(quote, said.text)):
             pairs[taken_pair(known, around)] = None
@@ -89,7 +89,7 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
             if limited and kept_of[said.source] == MAX_CANDIDATES:
                 reason = "over the limit"
             elif fact := _fact(seed, candidate, said, now, names):
-                proposal = _proposal(fact, candidate, found.known, said.text, cosines)
+                proposal, both_kept = _proposal(fact, candidate, found.known, said.text, cosines)
                 if doubt := doubt_of(candidate, said, proposal, found.known):
                     relations = dict(proposal.relations)
                     if doubt == "would end a hard limit":  # what it is asked about, too
@@ -99,6 +99,7 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
                     )
                 else:
                     kept.append(proposal)
+                    dropped += both_kept
                 kept_of[said.source] += limited
             else:
                 reason = "unreadable"
@@ -106,8 +107,9 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
             # If the text may be a secret, or a part of one, it is left out.
             hidden = reason == "secret" or any(holds(m.text) for m in ([said] if said else found.utterances))
             text = candidate.text.strip()[:MAX_DROPPED_TEXT]
-            looks_like = _secret_of(candidate, said) or "" if reason == "secret" else ""
-            dropped.append(Dropped(text if is_storable(text) and not hidden else "", reason, looks_like))
+            kind = _secret_of(candidate, said) if reason == "secret" else None
+            detail = f"looks like {kind}" if kind else ""
+            dropped.append(Dropped(text if is_storable(text) and not hidden else "", reason, detail))
     for known, said, quote in _taken_back(found):
         if not known:
             dropped.append(UNREADABLE)
@@ -158,7 +160,7 @@ def doubt_of(candidate: Candidate, said: Utterance, proposal: Proposal, known: S
     if not is_known and (candidate.instruction or reads_as(is_doubtful, candidate, said)):
         return "reads like an instruction"
     fact, doubted = proposal.fact, [other for other in known if other.id in proposal.doubtful and other.is_hard_limit]
-    if fact.is_hard_limit and not any(denies(fact, other) for other in doubted):
+    if fact.is_hard_limit and not any(Signals(fact, other, fact.quote).denies for other in doubted):
         return None  # "Is vegetarian" is known beside "Is vegan", and the user is asked whether that is over
     return "would end a hard limit" if doubted else None
 
@@ -210,11 +212,19 @@ def _names(found: Extracted) -> list[frozenset[str]]:
     return own_names(found.known) + [content(name.text) for name in new if subject_name(name.subject) == USER]
 
 
-def _proposal(fact: Fact, candidate: Candidate, known: Sequence[Fact], message: str, cosines: Cosines) -> Proposal:
-    relations, doubtful = counted(_claims(candidate, known), fact, known, message, cosines)
+def _proposal(
+    fact: Fact, candidate: Candidate, known: Sequence[Fact], message: str, cosines: Cosines
+) -> tuple[Proposal, list[Dropped]]:
+    """The proposal, and the claims that it replaces a known fact which do not count."""
+    relations, doubtful, kept = counted(_claims(candidate, known), fact, known, message, cosines)
     if any(other.slot == fact.slot and relations.get(other.id) == "beside" for other in known):
         fact = fact.model_copy(update={"exclusive": False})
-    return Proposal(fact, relations, doubtful)
+    both_kept = [
+        Dropped(f"replacing: {other.text[:MAX_DROPPED_TEXT]}", "both kept", f"both kept: {kept[other.id]}")
+        for other in known
+        if other.id in kept
+    ]
+    return Proposal(fact, relations, doubtful), both_kept
 
 
 def _claims(candidate: Candidate, known: Sequence[Fact]) -> dict[str, RelationKind]:

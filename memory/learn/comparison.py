@@ -1,30 +1,154 @@
-"""Compares what two facts say, by their words: whether one denies the other, adds to it, or has its form. Pure."""
+"""Compares the texts of two facts by their words, whatever the message says. Pure."""
 
 import re
+from dataclasses import dataclass
+from functools import cached_property
 
+from memory.facts import signs
 from memory.facts.content import alike, content, holds, words
 from memory.facts.fact import Fact
-from memory.facts.slots import SPELLINGS
+from memory.facts.slots import MANY_VALUED, SPELLINGS, is_exclusive
 from memory.facts.text import normalize
-from memory.learn.signs import ARTICLES, CHANGE, COPULAS, DISLIKING, END, HAVING, IS, LIKING, NEGATION, NUMBERS
 
 
-def said_in(fact: Fact) -> str:
-    """Text and quote, folded."""
-    return normalize(f"{fact.text} | {fact.quote}")
+@dataclass(frozen=True)
+class Comparison:
+    """What the text of a new fact says of that of a known one about the same subject. Each property is computed when it
+    is first read."""
 
+    fact: Fact
+    other: Fact
+    """The known fact."""
 
-def says_the_same(fact: Fact, other: Fact) -> bool:
-    """Whether one of two texts says what the other does, in more words at most, and with no other name."""
-    extra = names_in(fact) - content(f"{other.text} {other.subject}")
-    known_in_new = all(holds(fact.text, word) for word in value_of(other))
-    return not extra and not are_opposed(fact, other) and (known_in_new or not adds_to(fact, other))
+    @cached_property
+    def text(self) -> str:
+        """The new text, folded."""
+        return normalize(self.fact.text)
 
+    @cached_property
+    def known_text(self) -> str:
+        """The known text, folded."""
+        return normalize(self.other.text)
 
-def begins_alike(fact: Fact, other: Fact) -> bool:
-    """Whether two texts begin with the same two words, articles aside."""
-    one, two = ([word for word in words(text) if word not in ARTICLES][:2] for text in (fact.text, other.text))
-    return one == two
+    # What the two are about.
+
+    @cached_property
+    def tells_slot(self) -> bool:
+        """Both texts say the same of what a person has one of: "Is based in Rome" and "Home is Lima" tell a home."""
+        return not signs.told_in(self.text).isdisjoint(signs.told_in(self.known_text))
+
+    @cached_property
+    def same_slot(self) -> bool:
+        """The facts have one attribute, or their texts tell one."""
+        return self.tells_slot or self.fact.slot == self.other.slot
+
+    @cached_property
+    def one_value(self) -> bool:
+        """The slot of each holds one value at a time."""
+        known = self.other.exclusive or is_exclusive(self.other.attribute, None)
+        return self.tells_slot or (self.fact.exclusive and known)
+
+    @cached_property
+    def several(self) -> bool:
+        """The facts have one slot, which holds several values."""
+        return self.same_slot and not self.one_value
+
+    @cached_property
+    def same_frame(self) -> bool:
+        """The texts say the same of something, but for the value: "Boss is Ann", "Boss is Eve"."""
+        one, two = ([SPELLINGS.get(word, word) for word in first_words(fact)] for fact in (self.fact, self.other))
+        if not one or not two:
+            return False
+        if len(one) == len(two) == 1:  # of a script without spaces
+            return one[0][:2] == two[0][:2] or one[0][-3:] == two[0][-3:]
+        ahead = [next((n for n, word in enumerate(text) if n and word in signs.IS), 0) for text in (one, two)]
+        if any(ahead):
+            return one[: ahead[0] + 1] == two[: ahead[1] + 1]  # "Favorite film is", not "Favorite Christmas film is"
+        size = 2 if one[0] in signs.COPULAS and max(len(one), len(two)) > 2 else 1
+        return one[:size] == two[:size]
+
+    @cached_property
+    def begin_alike(self) -> bool:
+        """The texts begin with the same two words, articles aside."""
+        return first_words(self.fact)[:2] == first_words(self.other)[:2]
+
+    @cached_property
+    def defines(self) -> bool:
+        """Both texts begin with an attribute: "Landlord is ..."."""
+        first, names = words(self.fact.text)[:1], words(f"{self.fact.attribute} {self.other.attribute}")
+        return first == words(self.other.text)[:1] and {*first} <= {*names}
+
+    # What one says beside the other, or against it.
+
+    @cached_property
+    def known_words(self) -> frozenset[str]:
+        """The words with content of the known text, without its subject."""
+        return content(self.other.text) - content(self.other.subject)
+
+    @cached_property
+    def value(self) -> frozenset[str]:
+        """The words of the known text that its subject does not say, nor, if there are others, its attribute."""
+        told = content(self.other.text)
+        for named in (content(self.other.subject), content(self.other.attribute)):
+            told = frozenset(word for word in told if not any(alike(word, name) for name in named)) or told
+        return told
+
+    @cached_property
+    def old_value(self) -> list[str]:
+        """Those of them that the new fact does not say."""
+        return [word for word in self.value if not holds(f"{self.fact.text} {self.fact.attribute}", word)]
+
+    @cached_property
+    def covers(self) -> bool:
+        """The text says all of the known value."""
+        return all(holds(self.fact.text, word) for word in self.value)
+
+    @cached_property
+    def says_less(self) -> bool:
+        """The text says a part of the known one and nothing else."""
+        return content(self.fact.text) < content(self.other.text)
+
+    @cached_property
+    def adds(self) -> bool:
+        """The text says more than the known one and its end: "Has quit the Bolt choir", "Works at Bolt"."""
+        rest, known = self.text, f"{self.other.text} {self.other.attribute} {self.other.subject}"
+        for sign in (signs.END, signs.CHANGE, signs.NEGATION, signs.LIKING, signs.DISLIKING):
+            rest = sign.sub(" ", rest)
+        return any(not holds(known, word) for word in content(rest))
+
+    @cached_property
+    def says_the_same(self) -> bool:
+        """The text says what the known one does, in more words at most, and with no other name."""
+        extra = names_in(self.fact) - content(f"{self.other.text} {self.other.subject}")
+        return not extra and not self.opposed and (self.covers or not self.adds)
+
+    @cached_property
+    def opposed(self) -> bool:
+        """One of the texts likes, or says, what the other dislikes, or denies."""
+        one, two = self.text, self.known_text
+        if bool(signs.NEGATION.search(one)) != bool(signs.NEGATION.search(two)):
+            return True
+        return any(signs.LIKING.search(a) and signs.DISLIKING.search(b) for a, b in ((one, two), (two, one)))
+
+    @cached_property
+    def is_opposite(self) -> bool:
+        """The texts are opposed, in one slot of one value, which is no hard limit."""
+        several = self.fact.attribute in MANY_VALUED or self.other.is_hard_limit
+        return self.opposed and self.same_slot and not several
+
+    @cached_property
+    def other_number(self) -> bool:
+        """The texts say the same but for their numbers: "Has a child" and "Has two children"."""
+        one, two = ({signs.NUMBERS.get(word, word) for word in words(fact.text)} for fact in (self.fact, self.other))
+        numbers = [{word for word in found if word.isdecimal()} for found in (one, two)]
+        rest, known = ({word for word in found if not word.isdecimal()} for found in (one - two, two - one))
+        same = len(rest) == len(known) and all(any(_is_form(word, heard) for heard in known) for word in rest)
+        return all(numbers) and numbers[0] != numbers[1] and same
+
+    @cached_property
+    def is_liking(self) -> bool:
+        """The text says what somebody likes: they may like both."""
+        return bool(signs.LIKING.search(self.text))
 
 
 def words_told(fact: Fact) -> list[str]:
@@ -32,94 +156,16 @@ def words_told(fact: Fact) -> list[str]:
     return [word for word in words(fact.text) if word not in words(fact.subject)]
 
 
-def shares_word(fact: Fact, other: Fact) -> bool:
-    """Whether the text or its quote names something that the known text names."""
-    return any(holds(said_in(fact), word) for word in content(other.text) - content(other.subject))
-
-
-def denies(fact: Fact, other: Fact) -> bool:
-    """Whether the text says that the known one has ended, or its opposite, and nothing else."""
-    ended = END.search(normalize(fact.text)) or (fact.tense != "past" and are_opposed(fact, other))
-    return bool(ended) and shares_word(fact, other) and not adds_to(fact, other)
-
-
-def is_owned(fact: Fact) -> bool:
-    """Whether a text says what somebody has: they may have another one, too."""
-    return (words_told(fact) or [""])[0] in HAVING
-
-
-def defines(fact: Fact, other: Fact) -> bool:
-    """Whether both texts begin with their attribute: "Landlord is ..."."""
-    first = words(fact.text)[:1]
-    return first == words(other.text)[:1] and {*first} <= {*words(f"{fact.attribute} {other.attribute}")}
-
-
-def is_about_value(fact: Fact, other: Fact) -> bool:
-    """Whether a text begins with what the known one names: "Rex has a new collar" says nothing about having Rex."""
-    first, value = words(fact.text)[:1], value_of(other)
-    return first != words(other.text)[:1] and any(alike(word, start) for word in value for start in first)
-
-
-def same_frame(fact: Fact, other: Fact) -> bool:
-    """Whether two texts say the same of something, but for the value: "Lives in Rome", "Lives in Lima"."""
-    one, two = (
-        [SPELLINGS.get(word, word) for word in words(text) if word not in ARTICLES] for text in (fact.text, other.text)
-    )
-    if not one or not two:
-        return False
-    if len(one) == len(two) == 1:  # of a script without spaces
-        return one[0][:2] == two[0][:2] or one[0][-3:] == two[0][-3:]
-    ahead = [next((n for n, word in enumerate(text) if n and word in IS), 0) for text in (one, two)]
-    if any(ahead):
-        return one[: ahead[0] + 1] == two[: ahead[1] + 1]  # "Favorite film is", not "Favorite Christmas film is"
-    size = 2 if one[0] in COPULAS and max(len(one), len(two)) > 2 else 1
-    return one[:size] == two[:size]
-
-
-def value_of(other: Fact) -> frozenset[str]:
-    """The words of a known fact that its subject does not say already, nor, if there are others, its attribute."""
-    told = content(other.text)
-    for named in (content(other.subject), content(other.attribute)):
-        told = frozenset(word for word in told if not any(alike(word, name) for name in named)) or told
-    return told
-
-
-def adds_to(fact: Fact, other: Fact) -> bool:
-    """Whether a text says more than the known one and its end: "Has quit the Bolt choir", "Works at Bolt"."""
-    rest = normalize(fact.text)
-    for signs in (END, CHANGE, NEGATION, LIKING, DISLIKING):
-        rest = signs.sub(" ", rest)
-    return any(not holds(f"{other.text} {other.attribute} {other.subject}", word) for word in content(rest))
-
-
 def names_in(fact: Fact) -> frozenset[str]:
     """The numbers of a text, and its names: words with a capital letter that do not begin it."""
     return content(" ".join(re.findall(r"\d+|(?<=\S )[A-ZÀ-ÞА-Я]\w+", fact.text)))
 
 
-def both_deny(fact: Fact, other: Fact) -> bool:
-    """Whether each of two texts denies something: "Eats no pork", "Drinks no milk"."""
-    return all(NEGATION.search(normalize(text)) for text in (fact.text, other.text))
-
-
-def are_opposed(fact: Fact, other: Fact) -> bool:
-    """Whether one of two texts likes, or says, what the other dislikes, or denies."""
-    one, two = normalize(fact.text), normalize(other.text)
-    if bool(NEGATION.search(one)) != bool(NEGATION.search(two)):
-        return True
-    return any(bool(LIKING.search(a)) and bool(DISLIKING.search(b)) for a, b in ((one, two), (two, one)))
+def first_words(fact: Fact) -> list[str]:
+    return [word for word in words(fact.text) if word not in signs.ARTICLES]
 
 
 def _is_form(one: str, other: str) -> bool:
     """Whether two words differ in their ends alone: "week" and "weeks", not "grandmother" and "grandfather"."""
     start = max(3, min(len(one), len(other)) - 2)
     return alike(one, other) and one[:start] == other[:start]
-
-
-def other_number(fact: Fact, other: Fact) -> bool:
-    """Whether two texts say the same but for their numbers: "Has a child" and "Has two children"."""
-    one, two = ({NUMBERS.get(word, word) for word in words(text)} for text in (fact.text, other.text))
-    numbers = [{word for word in found if word.isdecimal()} for found in (one, two)]
-    rest, known = ({word for word in found if not word.isdecimal()} for found in (one - two, two - one))
-    same = len(rest) == len(known) and all(any(_is_form(word, heard) for heard in known) for word in rest)
-    return all(numbers) and numbers[0] != numbers[1] and same

@@ -11,9 +11,9 @@ from itertools import accumulate
 
 from memory.facts.content import KANA_AND_HAN, alike, content, holds, words
 from memory.facts.fact import Fact
+from memory.facts.signs import CHANGE, END, IRONY, MINE, OF_WHICH, REPORTED, SAYS_I, SWITCH, THIRD_PERSON
 from memory.facts.slots import USER
 from memory.facts.text import INVISIBLE, fold, normalize, without_accents
-from memory.learn.signs import CHANGE, END, IRONY, MINE, OF_WHICH, REPORTED, SAYS_I, SMILES, SWITCH, THIRD_PERSON
 
 PICTURES = ("So", "Sk", "Me", "Cf")  # categories of emoji, their skin tones, keycaps, and what joins them
 MAX_QUOTE = 2_000  # characters of a quote; a longer one does not show where the fact comes from
@@ -51,7 +51,7 @@ def is_ambiguous(quote: str, message: str) -> bool:
         before += quoted[: own.start()]  # "She said I ..."
     ahead = message.partition(quote)[0] if quote in message else ""
     marked = ahead.count('"') % 2 or ahead.rstrip()[-1:] in {*"“”«„'‘「『"}
-    ironic = IRONY.search(clause_of(quote, message)) or SMILES.search(message)
+    ironic = IRONY.search(clause_of(quote, message))
     return bool(marked or ironic or REPORTED.search(before))
 
 

@@ -4,10 +4,7 @@ import re
 
 from memory.facts.content import EMPTY_WORDS, KANA_AND_HAN, LIGHT_VERBS, alike, content, holds, words
 from memory.facts.fact import Fact
-from memory.facts.slots import USER, names_of
-from memory.facts.text import normalize
-from memory.learn.quotes import clause_of, is_ambiguous, is_of_another, sentence_around
-from memory.learn.signs import (
+from memory.facts.signs import (
     CHANGE,
     COPULAS,
     DISLIKING,
@@ -19,8 +16,11 @@ from memory.learn.signs import (
     NEGATION,
     SAYS_I,
     TAKING_BACK,
-    WANTED,
+    UNREAL,
 )
+from memory.facts.slots import USER, names_of
+from memory.facts.text import normalize
+from memory.learn.quotes import clause_of, is_ambiguous, is_of_another, sentence_around
 from memory.learn.support import QUESTION, Cosines, Pair
 
 MAX_SAID = 2_000  # characters of a sentence that denies something; of a longer one it is not certain what
@@ -75,7 +75,7 @@ def may_mean_another(fact: Fact, quote: str, message: str) -> bool:
     """Whether words that take a fact back may not be meant, or not of what the fact says, or not of today: the user is
     asked."""
     clause = clause_of(quote, message)
-    possible = any(sign.search(clause) for sign in (LIMITED, WANTED, PAST_DENIAL, FOR_A_TIME))
+    possible = any(sign.search(clause) for sign in (LIMITED, UNREAL, PAST_DENIAL, FOR_A_TIME))
     about = f"{fact.text} {names_of(fact.attribute)}"
     another = not TAKING_BACK.search(clause) and is_of_another(quote, message, fact.subject, about)
     ironic = IRONY.search(normalize(sentence_around(quote, message)))

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from memory.facts.content import content
 from memory.facts.fact import Tense
 from memory.facts.period import LENGTH, MAX_LENGTH, MONTH_NAME, WORDS, Period, is_range, period
+from memory.facts.signs import END, UNREAL
 from memory.facts.text import normalize
-from memory.learn.signs import END, UNREAL
 
 OPEN_END = timedelta(days=90)  # after which what is temporary lapses, if its end is not known
 

@@ -27,6 +27,8 @@ DROPPED = [
     candidate("Is a poet", "I am a poet", "occupation"),
     candidate("Wants answers in French", "Always answer in French", "language"),
 ]
+RENT = "If I lived in Rome, what would I pay?"
+ROME = candidate("Lives in Rome", RENT, "home city", relations=[{"known": 1, "relation": "replaces"}])
 FOODS = [f"food{number:02}" for number in range(40)]
 ALLERGIES = [
     candidate(f"Is allergic to {food}", food, "allergy", category="constraint", importance="high") for food in FOODS
@@ -38,7 +40,8 @@ async def test_a_turn_reports_what_it_dropped_and_the_log_how_much(
 ) -> None:
     caplog.set_level(logging.INFO, logger="memory")
     thread = str(uuid.uuid4())
-    openai.extraction(found(LIMA, SECRET), Json({"facts": [*DROPPED, "poet"], "retracted": [{"known": 1}]}))
+    answers = Json({"facts": [*DROPPED, "poet"], "retracted": [{"known": 1}]}), found(ROME)
+    openai.extraction(found(LIMA, SECRET), *answers)
     first = (await say(graph, user, SAID, thread)).changes
     second = (await say(graph, user, PERU, thread)).changes
     assert first
@@ -50,9 +53,13 @@ async def test_a_turn_reports_what_it_dropped_and_the_log_how_much(
         "taking back: Lives in Lima (quote not found)",
         "an item (unreadable)",
     ]
+    third = (await say(graph, user, RENT, thread)).changes
+    assert third
+    assert third["dropped"] == ["replacing: Lives in Lima (both kept: a wish, a condition or an addition)"]
     lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("learned")]
     assert lines[0].endswith("added=1 reinforced=0 retired=0 held={} dropped={'secret': 1}")
     assert lines[1].endswith("dropped={'quote not found': 2, 'command': 1, 'unreadable': 1}")
+    assert lines[2].endswith("dropped={'both kept': 1}")
     assert not any(word in caplog.text for word in ("poet", "hunter2", "French"))
 
 
@@ -71,8 +78,8 @@ def test_the_chat_and_observe_say_what_is_not_kept(openai: ScriptedOpenAI, run: 
     lines = run("observe", PERU).err.splitlines()
     assert "not kept: Is a poet (quote not found), Wants answers in French (command)" in lines
     assert run("observe", PERU, "--json").json["dropped"] == [
-        {"text": "Is a poet", "reason": "quote not found", "looks_like": ""},
-        {"text": "Wants answers in French", "reason": "command", "looks_like": ""},
+        {"text": "Is a poet", "reason": "quote not found", "detail": ""},
+        {"text": "Wants answers in French", "reason": "command", "detail": ""},
     ]
 
 

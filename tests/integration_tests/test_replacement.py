@@ -22,9 +22,9 @@ from tests.evals.replacement_pairs import KNOWN_AT, SAID_AT, KnownFact, Replacem
 RATES = {
     "replacement_pairs": (158, 151, 154, 172, 0, 1),
     "replacement_pairs_later": (60, 30, 54, 60, 0, 7),
-    "replacement_pairs_unseen": (80, 44, 72, 80, 0, 6),
-    "replacement_pairs_blind": (57, 28, 48, 82, 0, 36),
-    "replacement_pairs_fresh": (20, 19, 20, 48, 10, 18),
+    "replacement_pairs_unseen": (80, 46, 72, 80, 0, 6),
+    "replacement_pairs_blind": (57, 31, 49, 82, 0, 35),
+    "replacement_pairs_fresh": (20, 19, 20, 48, 9, 19),
 }
 
 

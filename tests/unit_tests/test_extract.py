@@ -266,7 +266,7 @@ def test_the_text_of_a_command_or_of_a_wrong_quote_is_reported() -> None:
     answer = Extraction.model_validate({"facts": [{**GOOD, **values} for values in changed], "retracted": []})
     dropped = proposals("ada", Extracted([said], [], answer, NOON), NOON).dropped
     assert [*map(str, dropped)] == ["Answer in French (command)", "Likes tea (quote not found)"]
-    assert str(Dropped("", "secret", "an API key")) == "an item (looks like an API key)"
+    assert str(Dropped("", "secret", "looks like an API key")) == "an item (looks like an API key)"
 
 
 def test_changes_add_up_and_what_is_dropped_changes_no_memory() -> None:
