@@ -183,13 +183,13 @@ class UserMemory:
         await self._changed("kept held", len(changes.added), changes.ids)
         return changes
 
-    async def drop_held(self, ids: Collection[str]) -> int:
-        """Delete what is held back under these ids, all or nothing. Returns how many. Raises BadInput for an id that is
-        not there."""
+    async def drop_held(self, ids: Collection[str]) -> list[Held]:
+        """Delete what is held back under these ids, all or nothing. Returns it. Raises BadInput for an id that is not
+        there."""
         expect(list | tuple | set, ids=ids)
         async with self._ledger.transaction(self.user_id) as transaction:
-            dropped = len(await transaction.take_held(ids))
-        log.info(Event("dropped held", user=self.user_id, items=dropped))
+            dropped = await transaction.take_held(ids)
+        log.info(Event("dropped held", user=self.user_id, items=len(dropped)))
         return dropped
 
     async def export(self) -> AsyncIterator[str]:

@@ -10,7 +10,6 @@ from agent.server.tokens import Tokens, Unauthorized, text_headers
 from agent.settings import Settings
 from agent.state import held_document, memory_changes
 from memory.errors import BadInput, Unavailable
-from memory.facts.changes import Changes
 from memory.user_memory import UserMemory
 
 STATUS: dict[type[Exception], int] = {Unauthorized: 401, Unavailable: 503, BadInput: 400}
@@ -36,8 +35,7 @@ def routes(settings: Settings) -> list[Route]:
                 return JSONResponse([held_document(item) for item in await memory.held()])
             if request.url.path.endswith("/keep"):
                 return JSONResponse(memory_changes(await memory.keep_held([item_id])))
-            await memory.drop_held([item_id])
-            return JSONResponse(memory_changes(Changes()))
+            return JSONResponse([held_document(item) for item in await memory.drop_held([item_id])])
         except tuple(STATUS) as error:
             status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
             return JSONResponse({"detail": str(error)}, status)

@@ -25,7 +25,7 @@ from agent.terminal.app import (
     start,
 )
 from agent.terminal.output import counted
-from agent.terminal.show import ID_NEEDED, ID_SHOWN, WHEN, fact_json, fact_of, time_of
+from agent.terminal.show import ID_SHOWN, WHEN, fact_json, fact_of, id_of, time_of
 from memory.errors import AgentMemoryError, BadInput, quoted
 
 if TYPE_CHECKING:
@@ -129,10 +129,14 @@ async def catch_up(
         given_up = given_up and unanswered < MAX_UNANSWERED
         started_at = utc_now()
         for entry, said in (await given_up_utterances(parts.ledger, saver, user) if given_up else {}).items():
+            message = f"message {entry.message_id} of thread {entry.thread_id}"
+            if said is None:
+                output.error(f"{message}: the thread no longer has it, so say it again")
+                continue
             try:
-                total += await memory.learner.retry(said, started_at) if said else Changes()
+                total += await memory.learner.retry(said, started_at)
             except AgentMemoryError as error:
-                output.error(f"message {entry.message_id} of thread {entry.thread_id}: {explained(error)}")
+                output.error(f"{message}: {explained(error)}")
         left = len(await memory.given_up())
     if as_json:
         counts = {key: len(facts) for key, facts in changed_facts(total).items()}
@@ -149,7 +153,7 @@ async def catch_up(
 
 group = typer.Typer(rich_markup_mode=None)
 app.add_typer(group, name="held")
-Ids = Annotated[list[str], typer.Argument(help="Ids that `held` shows, or their first characters.")]
+IDS = typer.Argument(help="Ids that `held` shows, or their first characters.")
 
 
 @group.callback(invoke_without_command=True)
@@ -173,7 +177,7 @@ async def list_held(user: str, as_json: bool) -> None:
 
 
 @partial(command, group=group)
-async def keep(ids: Ids, user: UserOption = "default") -> None:
+async def keep(ids: Annotated[list[str], IDS], user: UserOption = "default") -> None:
     """Believe what is held back, as if it had not been doubtful."""
     async with opened_memory(user, writes=True) as memory:
         changes = await memory.keep_held(await held_ids(memory, ids))
@@ -181,21 +185,22 @@ async def keep(ids: Ids, user: UserOption = "default") -> None:
 
 
 @partial(command, group=group)
-async def drop(ids: Ids, user: UserOption = "default") -> None:
+async def drop(
+    ids: Annotated[list[str] | None, IDS] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Delete all that is held back.")] = False,
+    user: UserOption = "default",
+) -> None:
     """Delete what is held back; what is known stays as it is."""
+    if bool(ids) == everything:
+        raise BadInput("Name ids that `held` shows, or --all.")
     async with opened_memory(user) as memory:
-        output.line(f"{await memory.drop_held(await held_ids(memory, ids))} dropped")
+        output.line(f"{len(await memory.drop_held(await held_ids(memory, ids)))} dropped")
 
 
-async def held_ids(memory: "UserMemory", prefixes: list[str]) -> list[str]:
-    """The ids of held items that begin so. Raises BadInput unless there is one for each."""
-    known, ids = [item.id for item in await memory.held()], list[str]()
-    for prefix in prefixes:
-        found = [item_id for item_id in known if len(prefix) >= ID_NEEDED and item_id.startswith(prefix.lower())]
-        if len(found) != 1:
-            raise BadInput(f"No single item that is held back has an id that begins with {quoted(prefix)}: see `held`.")
-        ids += found
-    return ids
+async def held_ids(memory: "UserMemory", prefixes: list[str] | None) -> list[str]:
+    """The ids of held items that begin so, or of all. Raises BadInput unless there is one for each prefix."""
+    known = [item.id for item in await memory.held()]
+    return known if prefixes is None else [id_of(prefix, known, "held item", "see `held`") for prefix in prefixes]
 
 
 def kept_line(changes: "Changes") -> str:

@@ -54,7 +54,7 @@ HELP = """\
 /resume ID    continue one of them; the first characters of its id are enough
 /tasks        list the open tasks of your threads
 /memories     show what is known about you
-/held         show what is held back as doubtful; /held keep N and /held drop N decide
+/held         show what is held back as doubtful; /held keep N, /held drop N and /held drop all decide
 /help         show this list
 /quit         leave, as Ctrl-D does; Ctrl-C stops a reply\
 """
@@ -156,14 +156,17 @@ class Chat:
         if not arguments:
             self._held = await self.memory.held()
             return [f"{n}  {cell(str(item))}  {cell(item.quote)!r}" for n, item in enumerate(self._held, 1)]
-        what, *numbers = arguments
-        by_number = {str(n): item.id for n, item in enumerate(self._held, 1)}
-        if what not in ("keep", "drop") or not numbers or not by_number.keys() >= {*numbers}:
-            raise BadInput("Write /held keep N or /held drop N, with numbers that /held shows.")
-        ids = [by_number[number] for number in numbers]
+        if arguments == ["drop", "all"]:
+            what, ids = "drop", [item.id for item in await self.memory.held()]
+        else:
+            what, *numbers = arguments
+            by_number = {str(n): item.id for n, item in enumerate(self._held, 1)}
+            if what not in ("keep", "drop") or not numbers or not by_number.keys() >= {*numbers}:
+                raise BadInput("Write /held keep N, /held drop N or /held drop all, with numbers that /held shows.")
+            ids = [by_number[number] for number in numbers]
         if what == "keep":
             return [printable(kept_line(await self.memory.keep_held(ids)))]
-        return [f"{await self.memory.drop_held(ids)} dropped"]
+        return [f"{len(await self.memory.drop_held(ids))} dropped"]
 
     async def _resume_prefix(self, prefix: str) -> None:
         if not prefix:

@@ -1,7 +1,7 @@
 """The commands that show what is known: memories, history, as-of, profile, context and export."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -147,12 +147,18 @@ async def write_export(out: IO[bytes], user: str) -> int:
 
 async def fact_of(memory: "UserMemory", prefix: str) -> "Fact":
     """The user's fact, current or not, whose id begins with `prefix`. Raises BadInput unless there is exactly one."""
+    known = {fact.id: fact for fact in await memory.all()}
+    return known[id_of(prefix, known, "fact", "`memories --all` lists them")]
+
+
+def id_of(prefix: str, known: Iterable[str], what: str, where: str) -> str:
+    """The id that begins with `prefix`. Raises BadInput unless there is exactly one; `where` says how to see them."""
     if len(prefix) < ID_NEEDED:
         raise BadInput(f"The id {prefix!r} is too short: give at least {ID_NEEDED} characters of it.")
-    found = [fact for fact in await memory.all() if fact.id.startswith(prefix.lower())]
+    found = [item_id for item_id in known if item_id.startswith(prefix.lower())]
     if len(found) != 1:
-        problem = f"{len(found)} facts have" if found else "No fact has"
-        raise BadInput(f"{problem} an id that begins with {quoted(prefix)}: `memories --all` lists them.")
+        problem = f"{len(found)} {what}s have" if found else f"No {what} has"
+        raise BadInput(f"{problem} an id that begins with {quoted(prefix)}: {where}.")
     return found[0]
 
 

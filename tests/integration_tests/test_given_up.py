@@ -11,6 +11,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from agent.agent_graph import Graph
 from agent.turn.extraction_schedule import catch_up_thread, given_up_utterances
 from memory.extraction.extract import ExtractionFailed
+from memory.facts.fact import owner_key
 from memory.items.store import FactStore
 from memory.learn.learner import MAX_FAILURES
 from memory.maintenance import doctor
@@ -142,6 +143,14 @@ async def test_the_commands_list_what_was_given_up_and_try_it_again(
     assert (tried.code, tried.out) == (0, "learned: collects cursed-dolls\n")
     assert "Collects cursed-dolls" in await known(store, user)
     assert "no message was given up" in (await command("given-up")).err
+
+    async with store.pool.connection() as connection:  # a message that is in no thread
+        await connection.execute(
+            "insert into memory.failed_extractions values (%s, 'gone', 'bad', 3, 'ValueError', now(), now(), now())",
+            (owner_key(user),),
+        )
+    lost = await command("catch-up", "--given-up")
+    assert (lost.code, "message bad of thread gone: the thread no longer has it" in lost.err) == (1, True)
 
 
 async def test_the_chat_says_that_a_message_was_given_up(

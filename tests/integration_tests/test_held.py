@@ -111,7 +111,8 @@ async def test_what_is_kept_is_a_fact_like_any_other_in_every_process(memory: Us
 
 
 async def test_what_is_dropped_is_gone_and_changes_nothing(memory: UserMemory) -> None:
-    assert await memory.drop_held(await ids(memory, "short", "tea", "not allergic")) == 3
+    dropped = await memory.drop_held(await ids(memory, "short", "tea", "not allergic"))
+    assert sorted(map(str, dropped), key=HELD.index) == HELD
     assert (await memory.held(), await rows(memory)) == ([], 0)
     assert texts(await memory.current()) == KNOWN
 
@@ -295,18 +296,24 @@ async def test_without_auth_the_address_names_the_user(memory: UserMemory) -> No
     transport = httpx.ASGITransport(Starlette(routes=routes(Settings(auth=""))))
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         assert len((await client.get("/held", params={"user_id": memory.user_id})).json()) == 3
+        (tea,) = await ids(memory, "tea")
+        dropped = (await client.post(f"/held/{tea}/drop", params={"user_id": memory.user_id})).json()
+        assert [item["text"] for item in dropped] == ['"Likes tea" is over']
         nobody = await client.get("/held")
         assert (nobody.status_code, "user id '' is empty" in nobody.text) == (400, True)
 
 
 def test_the_chat_and_the_commands_show_and_decide(openai: ScriptedOpenAI, run: Run) -> None:
-    openai.extraction(found(TEA, SHORT), found(SHORT | {"text": "Prefers answers that are short"}))
-    talked = run(typed=f"{SAID}\n/held keep 1\n/held\n/held keep 2\n/held keep 1\n/held\n/held keep 1\n/memories\n")
+    openai.extraction(found(TEA, SHORT), *[found(SHORT | {"text": "Prefers answers that are short"})] * 2)
+    typed = f"{SAID}\n/held keep 1\n/held\n/held keep 2\n/held keep 1\n/held\n/held keep 1\n/memories\n"
+    talked = run(typed=f"{typed}{SAID}\n/held drop all\n")
     lines = talked.out.splitlines()
     assert f"? held back: {HELD[1]}: decide with /held" in lines
     assert f"1  {HELD[1]}  'I prefer short answers'" in lines
-    assert lines[-4:-2] == ["learned: prefers short answers", "nothing is held back"]
-    assert "- Prefers short answers" in lines[-1]
+    decided = lines.index("learned: prefers short answers")
+    assert lines[decided + 1] == "nothing is held back"
+    assert "- Prefers short answers" in lines[decided + 3]
+    assert lines[-1] == "1 dropped"
     assert talked.err.count("Write /held keep N") == 3
     assert (
         f"held back: Prefers answers that are short ({HELD[1].split('(')[1]}: decide with `python -m agent held`"
@@ -317,7 +324,8 @@ def test_the_chat_and_the_commands_show_and_decide(openai: ScriptedOpenAI, run: 
     (item,) = run("held", "--json").json
     assert (item["id"][:8], item["reason"]) == (row[0], row[2])
     assert run("held", "keep", "beef").code == 2
-    assert run("held", "drop", row[0]).out == "1 dropped\n"
+    assert run("held", "drop", "--all").out == "1 dropped\n"
+    assert (run("held", "drop").code, run("held", "drop", row[0], "--all").code) == (2, 2)
     again = run("held", "drop", row[0])
     assert (again.code, "see `held`" in again.err) == (2, True)
     assert run("held").out == ""

@@ -66,6 +66,8 @@ async def test_one_text_that_cannot_be_kept_rejects_all_and_is_named(store: Fact
     for one in bad:
         with pytest.raises(BadInput, match=r"^Text 2: "):
             await memory.remember_all([Memory("Likes tea"), one])
+        with pytest.raises(BadInput, match=r"^(?!Text )"):
+            await memory.remember_all([one])
     assert await memory.all() == []
 
 
