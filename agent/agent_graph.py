@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from typing import Any, TypeAlias, cast
@@ -57,8 +57,8 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
 
     @property
     def stream_channels_asis(self) -> Sequence[str]:
-        """The channels of a state that is shown as saved. A server keeps these values as the thread's, so what is never
-        saved, such as the recalled facts, is not among them: forgetting a fact would not reach it there."""
+        """The channels that a server shows, and keeps a copy of, as a thread's values. What is never saved, such as the
+        recalled facts, is not among them: forgetting a fact would not delete it from that copy."""
         return [name for name in super().stream_channels_asis if not isinstance(self.channels[name], UntrackedValue)]
 
     async def astream(  # type: ignore[override]  # of its overloads, which differ in what they yield
@@ -79,11 +79,13 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             async for part in super().astream(given, checked, **options):
                 yield part
 
+    def _configurable(self, config: RunnableConfig) -> dict[str, Any]:
+        return merge_configs(self.config, config).get("configurable", {})
+
     async def _with_memory(self, config: RunnableConfig) -> tuple[AgentStore | None, RunnableConfig]:
-        """The store that the graph runs with, None for a subgraph without its own, and the config for such a run: where
-        a host or a parent has another store, the nodes get the memory of this process."""
-        configurable = merge_configs(self.config, config).get("configurable", {})
-        parent = configurable.get(CONFIG_KEY_RUNTIME)
+        """The store of a run, None for a subgraph without its own, and the config that gives it to the nodes. Where the
+        host or the parent graph has a store of another kind, it is the memory of this process."""
+        parent = self._configurable(config).get(CONFIG_KEY_RUNTIME)
         parent = parent if isinstance(parent, Runtime) else None
         store = parent.store if parent else self.store
         if not isinstance(store, AgentStore):
@@ -105,10 +107,10 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         thread already. Holds the thread's lock, except on a server, which queues runs. Raises BadInput before the input
         is saved. The run counts as begun at `started_at`, if that is earlier than now: what was forgotten since it does
         not save."""
-        configurable = merge_configs(self.config, config).get("configurable", {})
         if store is None:
             yield config, False
             return
+        configurable = self._configurable(config)
         authenticated = authenticated_user(configurable.get("langgraph_auth_user"), store.settings.auth)
         user_id, queued = identify(authenticated, context, configurable), on_server(configurable)
         if user_id is None and (queued or "langgraph_auth_user" in configurable):
@@ -153,7 +155,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         """Also used by `aupdate_state`. Raises BadInput if the thread belongs to another user than the `user_id` in
         `configurable`, where a server names the caller, and for an update that changes the owner."""
         store, config = await self._with_memory(config)
-        configurable, owner = merge_configs(self.config, config).get("configurable", {}), None
+        configurable, owner = self._configurable(config), None
         if store is not None:
             thread_id, caller = str(configurable.get("thread_id")), cast(str | None, configurable.get("user_id"))
             owner = await thread_owner(store.pool, thread_id)
@@ -171,14 +173,12 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         """LangGraph's own, with the fields for nodes that this graph has, as Studio shows them. A server that passes a
         run's context on by it leaves no key out."""
         if schema := super().get_context_jsonschema():
-            fields = {name: _for_nodes(field, self.nodes) for name, field in schema["properties"].items()}
-            schema["properties"] = _AnyKey({name: field for name, field in fields.items() if field[NODES]})
+            for name, field in [*schema["properties"].items()]:
+                field[NODES] = [node for node in field.get(NODES, self.nodes) if node in self.nodes]
+                if not field[NODES]:
+                    del schema["properties"][name]
+            schema["properties"] = _AnyKey(schema["properties"])
         return schema
-
-
-def _for_nodes(field: dict[str, Any], nodes: Collection[str]) -> dict[str, Any]:
-    """A field of the context, for those of its nodes that a graph has."""
-    return {**field, NODES: [node for node in field.get(NODES, nodes) if node in nodes]}
 
 
 class _AnyKey(dict[str, Any]):

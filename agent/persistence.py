@@ -153,7 +153,9 @@ async def open_services(
         # Both at once: each takes seconds to start.
         names: set[ServerName] = {"postgres", "chroma"} if settings.index == "chroma" else {"postgres"}
         embedded = await stack.enter_async_context(_embedded(settings, names, say))
-        pool = await stack.enter_async_context(_pool(settings, embedded.postgres, old_keys))
+        url, connections = settings.postgres_url or embedded.postgres or "", settings.postgres_connections
+        cipher = Cipher(settings.langgraph_aes_key, *old_keys)
+        pool = await stack.enter_async_context(open_pool(url, max_size=connections, cipher=cipher))
         open_pools.add(pool)
         stack.callback(open_pools.discard, pool)
         is_current = await is_migrated(pool)
@@ -174,11 +176,6 @@ def _embedded(settings: Settings, names: set[ServerName], say: Say | None) -> Ab
         fix = "if DATA_DIR is on a volume that outlives it, set EMBEDDED_ON_HOST=allow instead."
         raise BadInput(f"Set {unset}, since {why}; {fix}")
     return embedded_servers(settings.data_dir, missing, idle_timeout=idle, say=say)
-
-
-def _pool(settings: Settings, embedded: str | None, old_keys: Sequence[SecretStr]) -> AbstractAsyncContextManager[Pool]:
-    url, connections = settings.postgres_url or embedded or "", settings.postgres_connections
-    return open_pool(url, max_size=connections, cipher=Cipher(settings.langgraph_aes_key, *old_keys))
 
 
 @asynccontextmanager

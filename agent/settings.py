@@ -132,22 +132,16 @@ class Settings(BaseSettings):
     def _list(cls, value: object) -> object:
         return listed(value) if isinstance(value, str) else value
 
-    @field_validator("jwt_algorithms", "api_keys", "web_origins")
-    @classmethod
-    def _parts(cls, parts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        for part in parts:
-            if problem := _problem_of(str(info.field_name), part, has_openai_key=False):
-                raise ValueError(problem)
-        return parts
-
     @field_validator("*")
     @classmethod
-    def _text(cls, value: object, info: ValidationInfo) -> object:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else ""
+    def _texts(cls, value: object, info: ValidationInfo) -> object:
         if info.field_name == "redis_url" and info.data.get("index") != "redis":
             return value  # Aegra, whose setting it is as well, takes more kinds of addresses
-        if text and (problem := _problem_of(str(info.field_name), text, info.data.get("openai_api_key") is not None)):
-            raise ValueError(problem)
+        given = value.get_secret_value() if isinstance(value, SecretStr) else value
+        has_openai_key = info.data.get("openai_api_key") is not None
+        for text in given if isinstance(given, tuple) else (given,):
+            if isinstance(text, str) and text and (problem := _problem_of(str(info.field_name), text, has_openai_key)):
+                raise ValueError(problem)
         return value
 
     @field_validator("data_dir")

@@ -113,12 +113,6 @@ def held_document(item: Held) -> dict[str, Any]:
     return {"id": item.id, "text": item.text, **item.model_dump(mode="json")}
 
 
-def retired_limits(facts: Sequence[Fact]) -> str:
-    """What a notice says of hard limits that messages have retired; "" for none."""
-    gone = "; ".join(fact.text for fact in facts)
-    return f"No longer kept in mind as a hard limit: {gone}. If that is wrong, say it again." if gone else ""
-
-
 class RecallReason(TypedDict):
     """Why a fact was recalled."""
 

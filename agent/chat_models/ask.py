@@ -67,7 +67,7 @@ async def ask(
             _count_refusal(server, None if with_tools else refusal)
         if with_tools and reply.response_metadata.get(HID_CALL):
             reply = _text_of(await plain.ainvoke(sent))
-        if sent is texts and _question(texts) != _question(given):
+        if sent is texts and question_of(texts) != question_of(given):
             reply = _marked(reply, LEFT_OUT_MEDIA)
         return _cleaned(reply, server)
     raise refusal or AssertionError("there is at least one way to ask")
@@ -137,7 +137,8 @@ def notice_about(reply: AIMessage) -> str | None:
     return None
 
 
-def _question(messages: Sequence[BaseMessage]) -> BaseMessage | None:
+def question_of(messages: Sequence[BaseMessage]) -> HumanMessage | None:
+    """The user's last message; None if there is none."""
     return next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
 
 

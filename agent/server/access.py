@@ -23,9 +23,7 @@ async def allowed(ctx: AuthContext, value: Value, *, studio: bool) -> HandlerRes
     if isinstance(ctx.user, Auth.types.StudioUser) and not studio:
         raise _forbidden("Studio is refused: set STUDIO=allow to let it in, as a user with a memory of its own.")
     match ctx.resource, ctx.action:
-        case "threads" | "crons" | "assistants", "delete":
-            return own
-        case "threads" | "crons", "read" | "search":
+        case ("threads" | "crons" | "assistants", "delete") | ("threads" | "crons", "read" | "search"):
             return own
         case "threads", "create" | "create_run":
             if ctx.action == "create" or value.get("if_not_exists") == "create":

@@ -17,7 +17,6 @@ from starlette.routing import Route
 from agent.persistence import open_services
 from agent.settings import read_settings
 from memory.errors import cause_of
-from memory.index.protocol import Place
 from memory.index.registry import active_backend
 from memory.ledger.pool import Pool
 from memory.ledger.waiting import within
@@ -46,7 +45,7 @@ async def health(request: Request) -> JSONResponse:  # noqa: ARG001
 async def ready(request: Request) -> JSONResponse:
     """Whether Postgres and the index answer. Without the index recall reads the ledger, so only Postgres is needed."""
     pool, (backend, place) = request.app.state.pool, request.app.state.index
-    postgres, index = await asyncio.gather(_answers("postgres", _ask(pool)), _answers(backend, _ask_index(place)))
+    postgres, index = await asyncio.gather(_answers("postgres", _ask(pool)), _answers(backend, place.check()))
     parts = {"postgres": "up" if postgres else "down", "index": "up" if index else "down"}
     status = "not ready" if not postgres else "ready" if index else "degraded"
     return JSONResponse({"status": status, **parts, "index_kind": backend}, 200 if postgres else 503)
@@ -55,10 +54,6 @@ async def ready(request: Request) -> JSONResponse:
 async def _ask(pool: Pool) -> None:
     async with pool.connection() as connection:
         await connection.execute("select from memory.migrations limit 1")
-
-
-async def _ask_index(place: Place) -> None:
-    await place.check()
 
 
 async def _answers(part: str, question: Coroutine[Any, Any, None]) -> bool:

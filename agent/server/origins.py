@@ -18,8 +18,8 @@ DEVELOPMENT = ("/internal/", "/deploy")  # routes of `langgraph dev` that ask no
 
 
 class OnlyKnownPages:
-    """Refuses requests of pages with another origin than these; a request of the SDK has none. Also refuses those to
-    the paths that are `closed`.
+    """Refuses requests that browsers send for pages of other origins than these; those of the SDK name no origin. Also
+    refuses requests to paths that begin with one of `closed`.
 
     Without `any_host` the server answers to localhost, to addresses in numbers and to the hosts of these origins only:
     the owner of any other name can let it lead here, and a page of that name would have the server's own origin."""

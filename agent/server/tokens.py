@@ -88,7 +88,8 @@ class Tokens:
         if wrong := [name for name in self.algorithms if name.startswith("HS") != bool(secret)]:
             others = "HS256, HS384 and HS512" if secret else "the others"
             raise BadInput(f"JWT_ALGORITHMS has {wrong[0]}: {'JWT_SECRET' if secret else 'JWT_JWKS'} is for {others}.")
-        self._secret, self._keys = secret, KeySet(keys) if keys else None
+        self._secret = secret.get_secret_value() if secret else ""
+        self._keys = KeySet(keys) if keys else None
         self._audience, self._issuer = settings.jwt_audience or None, settings.jwt_issuer or None
         self._leeway = settings.jwt_leeway
 
@@ -100,7 +101,7 @@ class Tokens:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in self.algorithms:
                 raise jwt.InvalidAlgorithmError
-            key = await self._keys.key(header.get("kid")) if self._keys else self._text_of_secret()
+            key = await self._keys.key(header.get("kid")) if self._keys else self._secret
             claims = jwt.decode(
                 token,
                 key,
@@ -118,16 +119,13 @@ class Tokens:
 
     def sign(self, user_id: str, seconds: int) -> str:
         """A token for tests and first steps. Raises BadInput without JWT_SECRET, or for an invalid user id."""
-        if self._secret is None:
+        if not self._secret:
             raise BadInput("Tokens come from the issuer of JWT_JWKS. To sign some here, set JWT_SECRET in its place.")
         now = int(time.time())
         claims: dict[str, object] = {"sub": check_user_id(user_id), "iat": now, "exp": now + seconds}
         claims |= {"aud": self._audience[0]} if self._audience else {}
         claims |= {"iss": self._issuer} if self._issuer else {}
-        return jwt.encode(claims, self._text_of_secret(), self.algorithms[0])
-
-    def _text_of_secret(self) -> str:
-        return self._secret.get_secret_value() if self._secret else ""
+        return jwt.encode(claims, self._secret, self.algorithms[0])
 
 
 def _read_file(path: str) -> str:
@@ -149,8 +147,7 @@ def service_of(key: str, api_keys: tuple[str, ...]) -> str:
 
 def text_headers(headers: Mapping[bytes, bytes] | Mapping[str, str]) -> dict[str, str]:
     """The headers as text, with names in lower case. LangGraph's server gives bytes, Aegra gives text."""
-    named = [(_text(name).lower(), _text(value)) for name, value in headers.items()]
-    return dict(named)
+    return {_text(name).lower(): _text(value) for name, value in headers.items()}
 
 
 def _text(part: bytes | str) -> str:

@@ -200,10 +200,9 @@ async def repaired_parts(services: "Services") -> "Parts":
 
 
 def check_no_options(context: typer.Context, *given: bool) -> None:
-    """For a group of commands. Raises BadInput if options were given before the name of one of them."""
+    """Raises BadInput if options of a group of commands were given before the name of a command."""
     if any(given):
-        command_line = f"python -m agent {context.info_name} {context.invoked_subcommand}"
-        raise BadInput(f"Options go after the command: {command_line} --user ...")
+        raise BadInput(f"Options go after the command: {context.command_path} {context.invoked_subcommand} --user ...")
 
 
 async def confirmed(question: str) -> bool:

@@ -80,8 +80,8 @@ def show_changes(changes: "Changes", empty: str) -> None:
 
     shown = memory_changes(changes)
     output.line_or_note(output.changes_line(shown), empty)
-    output.line_or_note("", output.held_line(shown, "`python -m agent held`"))
-    output.line_or_note("", output.dropped_line(shown))
+    for unknown in filter(None, (output.held_line(shown, "`python -m agent held`"), output.dropped_line(shown))):
+        output.note(unknown)
 
 
 def unknown_json(changes: "Changes") -> dict[str, list[Any]]:
@@ -270,7 +270,7 @@ async def forget(
 
 
 async def server_threads(services: "Services", user: str, thread: str) -> list[str]:
-    """The user's threads, or this one if it is the user's, and those in which a server extracts facts from them."""
+    """The user's threads, or `thread` if it is one, and the threads in which a server extracts facts from them."""
     from memory.threads.threads import background_thread, list_threads
 
     own = [known.id for known in await list_threads(services.pool, user, None) if thread in ("", known.id)]
@@ -278,8 +278,7 @@ async def server_threads(services: "Services", user: str, thread: str) -> list[s
 
 
 async def delete_from_server(services: "Services", user: str, threads: list[str], named: str) -> None:
-    """Delete what the server of SERVER_URL has of these threads, and of the one `named`, or else of all. Raises
-    Unavailable."""
+    """Delete the records of these threads from the server of SERVER_URL (see `delete_records`). Raises Unavailable."""
     settings = services.settings
     if settings.server_url:
         from agent.terminal.records import delete_records

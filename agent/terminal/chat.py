@@ -272,7 +272,7 @@ class Chat:
         return failures
 
     async def _extract(self, thread_ids: Iterable[str], failures: dict[str, Exception]) -> None:
-        """Do so, one thread after the other, and add the errors to `failures`."""
+        """Learn from what waits in one thread after the other, and add the errors to `failures`."""
         settings = self.store.settings
         if settings.extract == "background":
             failed = await self.store.debouncer.flush()

@@ -21,8 +21,8 @@ TIMEOUT = 30  # seconds
 async def delete_records(
     url: str, authorization: SecretStr | None, user_id: str, thread_ids: Iterable[str], named: str = ""
 ) -> int:
-    """Delete these threads of the user with their runs, and the thread `named`, or else all, if the server has the user
-    as the owner. Returns how many there were. Raises Unavailable."""
+    """Delete these threads with their runs, and also those whose owner, as the server has it, is the user: the thread
+    `named`, or all if it is empty. Returns how many there were. Raises Unavailable."""
     headers = {"authorization": authorization.get_secret_value()} if authorization else {}
     try:
         async with get_client(url=url, api_key=None, headers=headers, timeout=TIMEOUT) as client:

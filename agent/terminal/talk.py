@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.terminal import output
-from agent.terminal.app import FAILED, UserOption, app, opened, start
-from memory.errors import BadInput
+from agent.terminal.app import FAILED, UserOption, app, check_no_options, opened, start
 
 if TYPE_CHECKING:
     from agent.persistence import Services
@@ -39,8 +38,7 @@ def chat(
         raise typer.Exit
     if context.invoked_subcommand is None:
         raise typer.Exit(asyncio.run(_chat(user, thread)))
-    if user != "default" or thread:
-        raise BadInput(f"Options go after the command: python -m agent {context.invoked_subcommand} --user ...")
+    check_no_options(context, user != "default", bool(thread))
 
 
 async def _chat(user: str, thread: str) -> int:

@@ -147,7 +147,7 @@ async def given_up(as_json: JsonOption = False, user: UserOption = "default") ->
         found = await given_up_utterances(Ledger(services.pool), services.saver, user)
     titled = [(entry, output.cell(said.text)[:TITLE_WIDTH] if said else "") for entry, said in found.items()]
     rows = [
-        [e.thread_id, e.message_id, f"{e.given_up_at:%Y-%m-%d %H:%M}", ANSWERS.get(e.cause, e.cause), title]
+        [e.thread_id, e.message_id, output.minute_of(e.given_up_at), ANSWERS.get(e.cause, e.cause), title]
         for e, title in titled
     ]
     columns = ["thread", "message", "given up", "the model's answers", "begins with"]

@@ -69,12 +69,9 @@ def message_problem(text: str, max_chars: int) -> str | None:
 
 def problem_of(message: HumanMessage, max_chars: int) -> str | None:
     """The same for a message, which may be an image without text."""
-    has_more = isinstance(message.content, list) and any(_is_media(block) for block in message.content)
-    return None if has_more and not message.text.strip() else message_problem(message.text, max_chars)
-
-
-def _is_media(block: object) -> bool:
-    return isinstance(block, dict) and block.get("type") not in (None, "text")
+    blocks = message.content if isinstance(message.content, list) else ()
+    has_media = any(isinstance(block, dict) and block.get("type") not in (None, "text") for block in blocks)
+    return None if has_media and not message.text.strip() else message_problem(message.text, max_chars)
 
 
 async def with_extraction_model(memory: UserMemory, settings: Settings) -> UserMemory:
@@ -113,7 +110,8 @@ def background_input(thread_id: str, utterances: Sequence[Utterance], begun_at: 
 async def schedule_in_process(
     store: AgentStore, memory: UserMemory, thread_id: str, said: Sequence[Utterance], begun_at: datetime
 ) -> None:
-    """Do so in a task of this process. The store is told what it changed, and waits for it when it closes."""
+    """Extract after EXTRACT_AFTER seconds in a task of this process. The store is told what was learned, and waits for
+    the task when it closes."""
     memory = await with_extraction_model(memory, store.settings)
     ids = frozenset(str(utterance.source.message_id) for utterance in said)
 

@@ -4,7 +4,7 @@ since the watermark only moves once the facts are in the ledger."""
 import asyncio
 import logging
 import uuid
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import dropwhile, takewhile
 from typing import Any, Literal, cast
@@ -14,14 +14,14 @@ from langchain_core.messages.tool import ToolCall, tool_call
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langgraph.runtime import Runtime
 
-from agent.chat_models.ask import ask, missing_reply, notice_about
+from agent.chat_models.ask import ask, missing_reply, notice_about, question_of
 from agent.chat_models.providers import NoReply, model_failure
 from agent.context import Context, zone
 from agent.identity import foreign_thread, memory_of, memory_tokens, on_server, settings_of, store_of, user_of
 from agent.models import open_model
 from agent.prompts import system_message
 from agent.server import metrics
-from agent.state import BackgroundState, RecallReason, State, memory_changes, retired_limits, stamped
+from agent.state import BackgroundState, RecallReason, State, memory_changes, stamped
 from agent.turn import extraction_schedule as schedule
 from agent.turn.limits import (
     CHECKPOINTS,
@@ -56,7 +56,7 @@ SILENT: RunnableConfig = {"tags": ["nostream"]}  # for model calls that are not 
 
 async def recall(state: State, runtime: Runtime[Context]) -> Update:
     """Find the facts that matter for the user's message."""
-    if _question(state) is None:
+    if question_of(state["messages"]) is None:
         raise BadInput("The input has no message of the user: send one in `messages`.")
     update = _claimed(state, runtime) | await _recalled(state, runtime)
     removed = [RemoveMessage(id=str(message.id)) for message in _endless_calls(state["messages"])]
@@ -83,7 +83,7 @@ async def respond(state: State, runtime: Runtime[Context]) -> Update:
     update: Update = {} if "recalled" in state else await _recalled(state, runtime)
     summary, task = state.get("summary"), open_task(state.get("task"), utc_now())
     recalled = update["recalled"] if update else state["recalled"]
-    today = utc_now().astimezone(_local_time(_question(state), runtime).tzinfo)
+    today = utc_now().astimezone(_local_time(question_of(state["messages"]), runtime).tzinfo)
     prompt = system_message(context.system_prompt, today, summary["text"] if summary else "", recalled, task)
     messages = window(_without_refused(state["messages"], settings.max_message_chars), settings.window_tokens)
     turn = takewhile(lambda message: not isinstance(message, HumanMessage), reversed(messages))
@@ -123,7 +123,8 @@ async def _with_retired_limits(notice: str | None, facts: Sequence[Fact], runtim
         await within(NOTICE_TIMEOUT, memory_of(runtime).has_told_of(facts))
     except Exception as error:
         log.warning(Event("retired limits told again", **_ids(runtime), cause=cause_of(error)))
-    return "\n".join(filter(None, (notice, retired_limits(facts))))
+    gone = f"No longer kept in mind as a hard limit: {'; '.join(fact.text for fact in facts)}."
+    return "\n".join(filter(None, (notice, f"{gone} If that is wrong, say it again.")))
 
 
 def _with_valid_calls(reply: AIMessage) -> AIMessage:
@@ -140,7 +141,7 @@ def _with_valid_calls(reply: AIMessage) -> AIMessage:
 
 async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
     """The facts that matter for the user's last message; none if recall fails or the message is refused."""
-    question = _question(state)
+    question = question_of(state["messages"])
     said_at = _local_time(question, runtime)
     marked = question and stamped(question, said_at)
     stamp: Update = {} if marked is question else {"messages": [marked]}
@@ -151,8 +152,7 @@ async def _recalled(state: State, runtime: Runtime[Context]) -> Update:
         with metrics.RECALL_SECONDS.time():
             recalled = await within(RECALL_TIMEOUT, memory_of(runtime).recall(str(question.text), explain=True))
     except Exception as error:
-        metrics.count_failure("recall")
-        log.warning(Event("recall failed", **_ids(runtime), cause=cause_of(error)))
+        _failed("recall", error, runtime)
         return nothing
     log.info(Event("recalled", **_ids(runtime), facts=len(recalled.facts)))
     reasons = []
@@ -169,10 +169,6 @@ def _local_time(message: HumanMessage | None, runtime: Runtime[Context]) -> date
     return said_at.astimezone(zone(name)) if name else said_at
 
 
-def _question(state: State) -> HumanMessage | None:
-    return next((message for message in reversed(state["messages"]) if isinstance(message, HumanMessage)), None)
-
-
 def after_respond(state: State, runtime: Runtime[Context]) -> list[str]:
     """The tools that the model called; otherwise extraction, now or later, and the summary of a long thread."""
     if not state["messages"]:  # `update_state` in the name of `respond`
@@ -180,8 +176,7 @@ def after_respond(state: State, runtime: Runtime[Context]) -> list[str]:
     last, settings = state["messages"][-1], settings_of(runtime)
     if isinstance(last, AIMessage) and last.tool_calls:
         return ["tools"]
-    waiting = schedule.informative(schedule.unextracted_messages(state), settings.max_message_chars)
-    extraction = schedule.next_step(settings.extract, len(waiting), settings.extract_every)
+    extraction = schedule.next_step(settings.extract, len(_waiting(state, runtime)), settings.extract_every)
     return [extraction, "summarize"] if foldable(state["messages"], settings.window_tokens) else [extraction]
 
 
@@ -190,7 +185,7 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
     messages, timeout = schedule.unextracted_messages(state), extraction_timeout(settings_of(runtime))
     skipped = {"extracted_until": messages[-1].id} if messages else {}
     try:
-        update = await within(timeout, _extract(runtime, _utterances(messages, runtime), _begun_at()))
+        update = await within(timeout, _extract(runtime, _utterances(state, runtime), _begun_at()))
     except TimeoutError:
         metrics.count_failure("extraction")
         advice = "if the model is slow, raise AFTER_REPLY_TIMEOUT or set EXTRACT=background"
@@ -202,22 +197,19 @@ async def extract_memories(state: State, runtime: Runtime[Context]) -> Update:
 async def extract_later(state: State, runtime: Runtime[Context]) -> Update:
     """Schedule the extraction, as a run of the server or a task of this process; the next turn schedules it again."""
     memory, store, thread_id = memory_of(runtime), store_of(runtime), _thread_id(runtime)
-    messages = schedule.unextracted_messages(state)
-    utterances = _utterances(messages, runtime)
     try:
         async with asyncio.timeout(SCHEDULE_TIMEOUT):
-            due = await memory.learner.unextracted(thread_id, [str(said.source.message_id) for said in utterances])
-            waiting = [said for said in utterances if said.source.message_id in due]
+            due = await _due(state, runtime)
+            waiting = [said for said in _utterances(state, runtime) if said.source.message_id in due]
             if waiting and on_server(ensure_config().get("configurable", {})):
                 seconds = store.settings.extract_after
                 await schedule.schedule_on_server(memory.user_id, thread_id, waiting, _begun_at(), seconds)
             elif waiting:
                 await schedule.schedule_in_process(store, memory, thread_id, waiting, _begun_at())
     except Exception as error:
-        metrics.count_failure("scheduling")
-        log.warning(Event("extraction not scheduled", **_ids(runtime), cause=cause_of(error)))
+        _failed("scheduling", error, runtime)
         return {}
-    return _watermark_before(due, messages)
+    return _watermark(due, state)
 
 
 async def extract_in_background(state: BackgroundState, runtime: Runtime[Context]) -> Update:
@@ -242,8 +234,7 @@ async def _extract(
         memory = await schedule.with_extraction_model(memory_of(runtime), settings_of(runtime))
         extracted = await memory.learner.extract(said, started_at, calls=calls)
     except Exception as error:
-        metrics.count_failure("extraction")
-        log.warning(Event("extraction failed", **_ids(runtime), cause=cause_of(error)))
+        _failed("extraction", error, runtime)
         return NOTHING_EXTRACTED
     return {"extracted": extracted, "changes": None} if extracted else {}
 
@@ -255,41 +246,47 @@ async def reconcile(state: State | BackgroundState, runtime: Runtime[Context]) -
     try:
         return await within(RECONCILE_TIMEOUT, _learned(extracted, state, runtime))
     except Exception as error:
-        metrics.count_failure("reconcile")
-        log.warning(Event("reconcile failed", **_ids(runtime), cause=cause_of(error)))
+        _failed("reconcile", error, runtime)
         return {"extracted": None}
 
 
 async def _learned(extracted: Extracted, state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
     changes = await memory_of(runtime).learner.learn(extracted)
     metrics.count_learned(changes, [said.said_at for said in extracted.utterances], utc_now())
-    update = await _watermark(extracted, state, runtime) | {"extracted": None, "changes": memory_changes(changes)}
+    update: Update = {"extracted": None, "changes": memory_changes(changes)}
+    learned = {said.source.message_id for said in extracted.utterances}
+    try:
+        update |= _watermark(await _due(state, runtime, learned), state)
+    except Exception as error:
+        log.warning(Event("watermark not moved", **_ids(runtime), cause=cause_of(error)))
     gone = [fact for fact in changes.retired if fact.is_hard_limit]
     if "messages" not in state or not gone:
         return update  # in the background there is no reply: the next one tells
     return update | {"notice": await _with_retired_limits(cast(State, state).get("notice"), gone, runtime)}
 
 
-async def _watermark(extracted: Extracted, state: State | BackgroundState, runtime: Runtime[Context]) -> Update:
-    """The last message before the first one that still waits to be extracted, as the new watermark."""
-    messages = schedule.unextracted_messages(state)
-    if not messages:  # the background graph has none
-        return {}
-    done = {said.source.message_id for said in extracted.utterances}
-    said = schedule.informative(messages, settings_of(runtime).max_message_chars)
-    others = [str(message.id) for message in said if message.id not in done]
-    try:
-        due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), others)
-    except Exception as error:
-        log.warning(Event("watermark not moved", **_ids(runtime), cause=cause_of(error)))
-        return {}
-    return _watermark_before(due, messages)
-
-
-def _watermark_before(due: Container[str | None], messages: Sequence[HumanMessage]) -> Update:
+def _watermark(due: Collection[str], state: State | BackgroundState) -> Update:
     """The last message before the first one that is due, as the new watermark."""
-    done = list(takewhile(lambda message: message.id not in due, messages))
+    done = list(takewhile(lambda message: message.id not in due, schedule.unextracted_messages(state)))
     return {"extracted_until": done[-1].id} if done else {}
+
+
+async def _due(
+    state: State | BackgroundState, runtime: Runtime[Context], learned: Collection[str | None] = ()
+) -> Collection[str]:
+    """The ids of the messages that wait to be extracted, which those in `learned` no longer do; the background graph
+    has no messages."""
+    ids = [str(message.id) for message in _waiting(state, runtime) if message.id not in learned]
+    return await memory_of(runtime).learner.unextracted(_thread_id(runtime), ids) if ids else ()
+
+
+def _waiting(state: State | BackgroundState, runtime: Runtime[Context]) -> list[HumanMessage]:
+    """The messages after the watermark that may contain facts."""
+    return schedule.informative(schedule.unextracted_messages(state), settings_of(runtime).max_message_chars)
+
+
+def _utterances(state: State, runtime: Runtime[Context]) -> list[Utterance]:
+    return utterances_of(_waiting(state, runtime), utc_now(), _thread_id(runtime))
 
 
 async def summarize(state: State, runtime: Runtime[Context]) -> Update:
@@ -297,16 +294,13 @@ async def summarize(state: State, runtime: Runtime[Context]) -> Update:
     try:
         return await within(extraction_timeout(settings_of(runtime)), _summarized(state, runtime))
     except Exception as error:
-        metrics.count_failure("summary")
-        log.warning(Event("summary failed", **_ids(runtime), cause=cause_of(error)))
+        _failed("summary", error, runtime)
         return {}
 
 
 async def _summarized(state: State, runtime: Runtime[Context]) -> Update:
-    settings, messages = settings_of(runtime), state["messages"]
-    waiting = schedule.informative(schedule.unextracted_messages(state), settings.max_message_chars)
-    due = await memory_of(runtime).learner.unextracted(_thread_id(runtime), [str(m.id) for m in waiting])
-    if not (folded := foldable(messages, settings.window_tokens, due)):
+    settings = settings_of(runtime)
+    if not (folded := foldable(state["messages"], settings.window_tokens, await _due(state, runtime))):
         return {}
     model = await asyncio.to_thread(open_model, settings.extraction_model_name, settings)
     readable = _without_refused(folded, settings.max_message_chars)
@@ -321,11 +315,6 @@ def _claimed(state: State | BackgroundState, runtime: Runtime[Context]) -> Updat
     if state.get("owner", owner) != owner:
         raise foreign_thread(_thread_id(runtime))
     return {"owner": owner}
-
-
-def _utterances(messages: Sequence[HumanMessage], runtime: Runtime[Context]) -> list[Utterance]:
-    said = schedule.informative(messages, settings_of(runtime).max_message_chars)
-    return utterances_of(said, utc_now(), _thread_id(runtime))
 
 
 def _without_refused(messages: Sequence[AnyMessage], max_chars: int) -> list[AnyMessage]:
@@ -343,6 +332,12 @@ def _thread_id(runtime: Runtime[Context]) -> str:
 def _begun_at() -> datetime:
     """When this run began: what was forgotten since is not learned."""
     return parse_date((ensure_config().get("metadata") or {}).get(BEGUN_AT)) or utc_now()
+
+
+def _failed(step: metrics.Step, error: Exception, runtime: Runtime[Context]) -> None:
+    """Count and log a step of memory that failed."""
+    metrics.count_failure(step)
+    log.warning(Event(f"{step} failed", **_ids(runtime), cause=cause_of(error)))
 
 
 def _ids(runtime: Runtime[Context]) -> dict[str, str]:
