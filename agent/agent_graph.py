@@ -20,7 +20,7 @@ from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from agent.chat_models.providers import NoReply
 from agent.context import Context, read_context
-from agent.host import host
+from agent.host import DEPLOYED, host
 from agent.identity import (
     AgentStore,
     authenticated_user,
@@ -114,7 +114,7 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         authenticated = authenticated_user(configurable.get("langgraph_auth_user"), store.settings.auth)
         user_id, queued = identify(authenticated, context, configurable), on_server(configurable)
         if user_id is None and (queued or "langgraph_auth_user" in configurable):
-            deployed = not queued or host() not in (None, "langgraph dev")
+            deployed = not queued or host() in DEPLOYED
             check_anonymous(store.settings.anonymous_runs, configurable.get("thread_id"), deployed=deployed)
         if context.model:
             await asyncio.to_thread(open_model, context.model, store.settings)

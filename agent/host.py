@@ -5,6 +5,7 @@ import sys
 from typing import Literal, TypeAlias
 
 Host: TypeAlias = Literal["langgraph dev", "LangGraph server", "Aegra"]
+DEPLOYED: tuple[Host, ...] = ("LangGraph server", "Aegra")  # others can reach them, and their containers are replaced
 
 
 def host() -> Host | None:

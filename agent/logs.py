@@ -52,9 +52,9 @@ def hidden(fields: Mapping[str, Any], hide: Hide) -> Fields:
             return {inner: shown(name, part) for inner, part in value.items()}
         if name in HIDDEN:
             return hide(value) if value else value
-        return (
-            IN_TEXT.sub(lambda found: hide(found[0]), value) if isinstance(value, str) and name not in KEPT else value
-        )
+        if isinstance(value, str) and name not in KEPT:
+            return IN_TEXT.sub(lambda found: hide(found[0]), value)
+        return value
 
     return {name: shown(name, value) for name, value in fields.items()}
 

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from pydantic import SecretStr
 
-from agent.host import host
+from agent.host import DEPLOYED, host
 from agent.settings import Settings, read_settings
 from memory.embedded.connect import Addresses, Say, ServerName, discard_chroma, embedded_servers
 from memory.errors import BadInput
@@ -170,7 +170,7 @@ def _embedded(settings: Settings, names: set[ServerName], say: Say | None) -> Ab
     their data would be lost."""
     urls: dict[ServerName, str] = {"postgres": settings.postgres_url, "chroma": settings.chroma_url}
     missing, idle = frozenset(name for name in names if not urls[name]), settings.embedded_idle_timeout
-    if missing and settings.embedded_on_host == "refuse" and host() not in (None, "langgraph dev"):
+    if missing and settings.embedded_on_host == "refuse" and host() in DEPLOYED:
         unset = " and ".join(f"{name.upper()}_URL" for name in sorted(missing, reverse=True))
         why = "the data of an embedded server is lost with this host's container"
         fix = "if DATA_DIR is on a volume that outlives it, set EMBEDDED_ON_HOST=allow instead."

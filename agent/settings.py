@@ -44,11 +44,6 @@ SIGNATURES = (
 )  # fmt: skip
 
 
-def listed(text: str) -> tuple[str, ...]:
-    """The parts of "a, b"."""
-    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
-
-
 CONVERSIONS: dict[str, Callable[[str], object]] = {
     "log_level": str.upper, "ranking": weights_of, "identity_numbers": countries_of,
 }  # fmt: skip
@@ -130,7 +125,7 @@ class Settings(BaseSettings):
     @field_validator("jwt_algorithms", "jwt_audience", "api_keys", "web_origins", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
-        return listed(value) if isinstance(value, str) else value
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("*")
     @classmethod

@@ -61,8 +61,7 @@ class ReplyModel(BaseChatModel):
         called = bool(message.tool_calls or message.invalid_tool_calls)
         calls = [] if called else self._carried_out(reply)
         metadata = message.response_metadata | _findings(reply, called=bool(calls or called))
-        changes: dict[str, Any] = {"content": text, "response_metadata": metadata}
-        changes["tool_calls"] = [*message.tool_calls, *calls]
+        changes = {"content": text, "response_metadata": metadata, "tool_calls": [*message.tool_calls, *calls]}
         shown = message.model_copy(update=changes | _without_reasoning(message))
         generation = ChatGeneration(message=shown, generation_info=result.generations[0].generation_info)
         return ChatResult(generations=[generation], llm_output=result.llm_output)
@@ -88,16 +87,11 @@ class ReplyModel(BaseChatModel):
             changes |= {"tool_call_chunks": parts} | _without_reasoning(message)
             ending |= message.response_metadata | (chunk.generation_info or {})
             yield ChatGenerationChunk(message=message.model_copy(update=changes), generation_info=chunk.generation_info)
-        rest, called = self._rest(reply, ending), bool(names)
-        calls = [] if called else self._carried_out(reply)
-        yield ChatGenerationChunk(
-            message=AIMessageChunk(
-                content=rest,
-                tool_calls=calls,
-                response_metadata=_findings(reply, called=bool(calls or called)),
-                chunk_position="last",
-            )
-        )
+        rest = self._rest(reply, ending)
+        calls = [] if names else self._carried_out(reply)
+        metadata = _findings(reply, called=bool(calls or names))
+        last = AIMessageChunk(content=rest, tool_calls=calls, response_metadata=metadata, chunk_position="last")
+        yield ChatGenerationChunk(message=last)
 
     def _bound(self) -> tuple[BaseChatModel, dict[str, Any]]:
         """The model, and the arguments with which its package binds the tools."""

@@ -8,7 +8,7 @@ from langgraph_sdk import Auth
 from langgraph_sdk.auth.types import AuthContext, HandlerResult
 from starlette.exceptions import HTTPException
 
-from agent.host import Host
+from agent.host import DEPLOYED, Host
 from agent.identity import ANONYMOUS
 from agent.server.access import allowed
 from agent.server.quotas import check_rate
@@ -25,7 +25,7 @@ def authentication(settings: Settings, server: Host | None) -> Auth:
     """Raises BadInput if the settings contradict each other, or say nothing on a server that others can reach."""
     if settings.auth == "api_key" and not settings.api_keys:
         raise BadInput("AUTH=api_key needs API_KEYS: .env.example explains it.")
-    if not settings.auth and server not in (None, "langgraph dev"):
+    if not settings.auth and server in DEPLOYED:
         fix = "set AUTH=jwt or AUTH=api_key (docs/deploying.md), or AUTH=none to trust all who can reach this server."
         raise BadInput(f"AUTH is not set, and {server} is no development server: {fix}")
     auth = Auth()

@@ -26,7 +26,7 @@ async def delete_records(
     headers = {"authorization": authorization.get_secret_value()} if authorization else {}
     try:
         async with get_client(url=url, api_key=None, headers=headers, timeout=TIMEOUT) as client:
-            owned = await _owned(client, user_id, named) if not named or _is_servers(named) else set()
+            owned = await _owned(client, user_id, named) if not named or _is_uuid(named) else set()
             wanted = {*thread_ids} | {thread for thread in owned if named in ("", thread)}
             return sum([await _deleted(client, thread_id) for thread_id in sorted(wanted)])
     except (APIStatusError, httpx.HTTPError, OSError) as error:
@@ -51,15 +51,15 @@ async def _owned(client: LangGraphClient, user_id: str, named: str) -> set[str]:
 
 
 async def _deleted(client: LangGraphClient, thread_id: str) -> bool:
-    if _is_servers(thread_id):
+    if _is_uuid(thread_id):
         with suppress(NotFoundError):
             await client.threads.delete(thread_id)
             return True
     return False
 
 
-def _is_servers(thread_id: str) -> bool:
-    """Whether a server may have such an id."""
+def _is_uuid(thread_id: str) -> bool:
+    """Whether a server can have a thread of this id."""
     try:
         UUID(thread_id)
     except ValueError:

@@ -139,9 +139,9 @@ async def given_up_utterances(ledger: Ledger, saver: Saver, user_id: str) -> dic
     found = dict[GivenUp, Utterance | None].fromkeys(await ledger.given_up(user_id))
     for thread in await list_threads(ledger.pool, user_id, limit=None) if found else ():
         wanted = {entry.message_id: entry for entry in found if entry.thread_id == stored_id(thread.id)}
-        config: RunnableConfig = {"configurable": {"thread_id": thread.id, "checkpoint_ns": ""}}
         if not wanted:
             continue
+        config: RunnableConfig = {"configurable": {"thread_id": thread.id, "checkpoint_ns": ""}}
         async with aclosing(cast(AsyncGenerator[CheckpointTuple, None], saver.alist(config))) as history:
             async for saved in history:  # a summary may have replaced the message, but not in older checkpoints
                 saved_at = datetime.fromisoformat(saved.checkpoint["ts"])
