@@ -1,1 +1,1 @@
-"""What the assistant does in one turn, and its command line."""
+"""The assistant: its turns, its servers and its command line."""

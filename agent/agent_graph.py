@@ -18,7 +18,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, StateUpdate
 from langgraph.typing import ContextT, InputT, OutputT, StateT
 
-from agent.chat_models.providers import NoReply
+from agent.chat_models.by_name import open_model
 from agent.context import Context, read_context
 from agent.host import DEPLOYED, host
 from agent.identity import (
@@ -30,7 +30,7 @@ from agent.identity import (
     is_nobody,
     on_server,
 )
-from agent.models import open_model
+from agent.providers import NoReply
 from agent.server.memory import check_threads, has_saved, memory_beside, owner_elsewhere
 from agent.settings import DEFAULT_USER
 from agent.state import Input, Output, State

@@ -202,8 +202,8 @@ async def agent_store(services: Services) -> "AsyncIterator[AgentStore]":
     within AFTER_REPLY_TIMEOUT."""
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
+    from agent.chat_models.by_name import open_model
     from agent.identity import AgentStore, open_stores
-    from agent.models import open_model
     from memory.ledger.waiting import within
 
     settings = services.settings

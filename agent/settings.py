@@ -15,7 +15,7 @@ from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from agent.chat_models.providers import PROVIDERS, model_problem
+from agent.providers import PROVIDERS, model_problem
 from memory.errors import BadInput, problems_of
 from memory.extraction.extract import StructuredOutputMethod
 from memory.guard.identity import COUNTRIES, countries_of

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from agent.models import open_model
+from agent.chat_models.by_name import open_model
 from agent.persistence import open_store
 from agent.settings import read_settings
 from memory.facts.fact import Fact

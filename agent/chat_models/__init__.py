@@ -1,1 +1,1 @@
-"""Chat models: their providers, and their replies without thinking and without tool calls written as text."""
+"""Chat models: opened by name, and their replies without thinking and without tool calls written as text."""

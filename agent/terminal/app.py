@@ -89,7 +89,7 @@ def explained(error: AgentMemoryError) -> str:
 
     if not isinstance(error, ExtractionFailed):
         return str(error)
-    from agent.chat_models.providers import model_failure
+    from agent.providers import model_failure
     from agent.settings import read_settings
 
     settings = read_settings()

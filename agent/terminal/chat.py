@@ -13,9 +13,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 from rich.console import Console
 
 from agent.agent_graph import Graph
-from agent.chat_models.providers import NoReply
 from agent.context import Context
 from agent.identity import AgentStore
+from agent.providers import NoReply
 from agent.state import MemoryChanges, memory_changes
 from agent.terminal.app import explained, failure_of
 from agent.terminal.change import kept_line

@@ -13,8 +13,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import APIStatusError
 
+from agent.chat_models.by_name import open_model
 from agent.identity import AgentStore
-from agent.models import open_model
 from agent.settings import ExtractWhen, Settings
 from agent.state import BackgroundInput
 from memory.extraction.extract import ExtractionFailed

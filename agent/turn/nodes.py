@@ -15,11 +15,11 @@ from langchain_core.runnables import RunnableConfig, ensure_config
 from langgraph.runtime import Runtime
 
 from agent.chat_models.ask import ask, missing_reply, notice_about, question_of
-from agent.chat_models.providers import NoReply, model_failure
+from agent.chat_models.by_name import open_model
 from agent.context import Context, zone
 from agent.identity import foreign_thread, memory_of, memory_tokens, on_server, settings_of, store_of, user_of
-from agent.models import open_model
 from agent.prompts import system_message
+from agent.providers import NoReply, model_failure
 from agent.server import metrics
 from agent.state import BackgroundState, RecallReason, State, memory_changes, stamped
 from agent.turn import extraction_schedule as schedule

@@ -27,9 +27,9 @@ MEMORY_ROOMS = (
     {"user_memory", "purge"},
 )
 AGENT_ROOMS = (
-    {"chat_models", "host", "offline", "prompts", "state"},
+    {"host", "offline", "prompts", "providers", "state"},
     {"settings"},
-    {"context", "logs", "models"},
+    {"chat_models", "context", "logs"},
     {"identity"},
     {"persistence"},
     {"server"},

@@ -13,9 +13,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph_sdk import get_client
 
 from agent.agent_graph import Graph
+from agent.chat_models.by_name import open_model
 from agent.context import Context
 from agent.identity import AgentStore
-from agent.models import open_model
 from agent.terminal.records import delete_records
 from agent.terminal.threads import pruned
 from memory.facts.fact import utc_now

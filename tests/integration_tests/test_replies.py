@@ -9,8 +9,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.agent_graph import Graph
-from agent.chat_models.providers import NoReply
 from agent.context import Context
+from agent.providers import NoReply
 from agent.terminal.threads import titled_threads
 from agent.turn.nodes import MAX_TOOL_ROUNDS
 from memory.threads.saver import ThreadSaver

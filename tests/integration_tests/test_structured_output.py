@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from agent.agent_graph import Graph
+from agent.chat_models.by_name import open_model
 from agent.identity import AgentStore
-from agent.models import open_model
 from memory.extraction.extract import ExtractionFailed, StructuredOutputMethod, extract
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, utc_now

@@ -13,8 +13,8 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
 
 from agent.agent_graph import Graph
-from agent.chat_models.providers import NoReply
 from agent.context import Context
+from agent.providers import NoReply
 from agent.turn.nodes import MAX_TOOL_ROUNDS
 from memory.errors import BadInput
 from memory.items.store import FactStore

@@ -13,8 +13,8 @@ from langchain_openai.chat_models.base import OpenAIAuthenticationError, OpenAIT
 from pydantic import SecretStr
 
 from agent.chat_models.ask import expected_to_begin_thinking
-from agent.chat_models.providers import EXAMPLES, PROVIDERS, Provider, model_failure, model_problem
-from agent.models import open_model
+from agent.chat_models.by_name import open_model
+from agent.providers import EXAMPLES, PROVIDERS, Provider, model_failure, model_problem
 from agent.settings import Settings
 from agent.terminal.chat import turn_failure
 from memory.errors import BadInput, Unavailable, code_of

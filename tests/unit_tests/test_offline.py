@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseM
 from langchain_core.tools import tool
 from pydantic import BaseModel, SecretStr
 
-from agent.models import open_model
+from agent.chat_models.by_name import open_model
 from agent.offline import NOTICE
 from agent.offline.answers import NOT_TAKEN_IN
 from agent.offline.model import OfflineChatModel
@@ -311,7 +311,7 @@ def test_it_needs_no_key_and_imports_no_provider(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert isinstance(open_model("offline", Settings()), OfflineChatModel)
     program = (
-        "import sys; from agent.models import open_model; from agent.settings import read_settings as r; "
+        "import sys; from agent.chat_models.by_name import open_model; from agent.settings import read_settings as r; "
         "open_model('offline', r()); print({'langchain', 'langchain_openai', 'openai'} & set(sys.modules))"
     )
     variables = environment({name.upper(): "" for name in Settings.model_fields})

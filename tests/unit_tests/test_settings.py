@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.chat_models.providers import EXAMPLES
+from agent.providers import EXAMPLES
 from agent.settings import PROJECT, Settings, read_settings
 from memory.errors import BadInput
 from memory.index.embeddings import open_embedder

@@ -71,16 +71,15 @@ def model_problem(name: str, *, openai_key: bool) -> str | None:
     return None
 
 
-def init_model(name: str, **arguments: Any) -> "BaseChatModel":
-    """LangChain's chat model for `name`. Raises BadInput whose text is a problem as `model_problem` returns it."""
+def init_model(name: str, kind: "type[BaseChatModel] | None" = None, **arguments: Any) -> "BaseChatModel":
+    """The chat model for `name`: of this class, or else LangChain's. Raises BadInput whose text is a problem as
+    `model_problem` returns it."""
     from langchain.chat_models import init_chat_model  # it takes a second, and only real models need it
 
     provider, model = split_name(name)
     try:
-        if provider == "openai":
-            from agent.chat_models.openai_model import OpenAIChatModel
-
-            return OpenAIChatModel(model=model, **arguments)
+        if kind:
+            return kind(model=model, **arguments)
         return cast("BaseChatModel", init_chat_model(model, model_provider=provider, **arguments))
     except ImportError as error:
         missing = getattr(error.__cause__, "name", None) or f"langchain_{provider}"

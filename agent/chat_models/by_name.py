@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from agent.chat_models.providers import init_model, model_problem, split_name
+from agent.providers import init_model, model_problem, split_name
 from agent.settings import Settings
 from memory.errors import BadInput, quoted
 
@@ -34,9 +34,12 @@ def _open(name: str, timeout: float, openai_key: SecretStr | None, openai_base_u
     arguments: dict[str, Any] = {"timeout": timeout, "max_retries": MODEL_RETRIES}
     match split_name(name)[0]:
         case "openai":
+            from agent.chat_models.openai_model import OpenAIChatModel
+
             # OpenAI-compatible servers know Chat Completions, but not the Responses API.
             arguments |= {"api_key": openai_key, "base_url": openai_base_url, "use_responses_api": False}
             arguments["stream_chunk_timeout"] = timeout  # a server may send signs of life for ever, and no token
+            return init_model(name, OpenAIChatModel, **arguments)
         case "ollama":
             arguments = {"client_kwargs": {"timeout": timeout}}
         case "bedrock" | "bedrock_converse":
