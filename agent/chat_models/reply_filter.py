@@ -30,12 +30,12 @@ class ReplyFilter:
 
     @property
     def may_think(self) -> bool:
-        """Whether all of it so far may be thinking, as `begins_thinking` said."""
+        """Whether the reply so far may be nothing but thinking."""
         return self._thinking.begins
 
     @property
     def began_thinking(self) -> bool:
-        """Whether it began with thinking that had an end only, as `begins_thinking` said."""
+        """Whether the reply began with thinking that had an end only."""
         return self._thinking.ended_unopened
 
     def feed(self, piece: str) -> str:

@@ -110,7 +110,7 @@ def _as_python(name: str, rest: str) -> WrittenCall | None:
 
 
 def is_no_call(text: str, at: int, tools: Collection[str], *, others: bool) -> bool:
-    """Whether the object at `at` is whole and no call of these tools, nor, with `others`, of one that is unknown."""
+    """Whether the object at `at` is whole and calls none of these tools nor, with `others`, any other tool."""
     if text.count("{", at) > text.count("}", at):  # counting is fast, and this runs for each token
         return False
     value, end = value_at(text, at)

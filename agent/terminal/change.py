@@ -261,8 +261,9 @@ async def forget(
         if everything:
             deleted = await memory.forget_everything(by=account())
         else:
-            fact_named = fact.id if fact else None
-            deleted = await memory.forget(fact=fact_named, category=known, thread=thread or None, by=account())
+            deleted = await memory.forget(
+                fact=fact.id if fact else None, category=known, thread=thread or None, by=account()
+            )
         output.line(f"{counted(deleted, 'fact')} deleted")
         if thread or everything:
             await delete_from_server(services, user, threads, thread)

@@ -128,8 +128,8 @@ async def _with_retired_limits(notice: str | None, facts: Sequence[Fact], runtim
 
 
 def _with_valid_calls(reply: AIMessage) -> AIMessage:
-    """The reply, each of its tool calls with an id of its own, and invalid ones without arguments: providers refuse a
-    thread with an unanswered call."""
+    """The reply with an id of its own for each tool call. Calls that could not be read stay, without arguments, and are
+    answered: providers refuse a thread with an unanswered call."""
     calls, ids = list[ToolCall](), {None, ""}
     for call in (*reply.tool_calls, *reply.invalid_tool_calls):
         call_id = f"call_{uuid.uuid4().hex}" if call["id"] in ids else call["id"]
