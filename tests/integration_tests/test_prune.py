@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 from agent.__main__ import app
 from agent.agent_graph import Graph
-from agent.chat_models.providers import NoReply
 from agent.context import Context
+from agent.providers import NoReply
 from agent.terminal import threads
 from memory.items.store import FactStore
 from memory.threads.saver import ThreadSaver
