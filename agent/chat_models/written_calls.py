@@ -21,8 +21,11 @@ MARKS = (
     r"|(?:<\|channel\|>)?commentary to=|(?<!\S)to=functions\.|(?:```|~~~)tool(?:_code|_calls?)?\b"
 )
 """What only calls begin with."""
-WRAPPER = r"(?:^[ \t]*[-*]\s+)?(?:(?:```|~~~)[\w-]*\s*(?:\w+\s*=\s*)?(?:await\s+)?|`|<tools>\s*|\[\s*|print\()*"
-"""What may stand before a call, and is hidden with it."""
+WRAPPER = (
+    r"(?:^[ \t]*[-*]\s+)?"
+    r"(?:(?:```|~~~)[\w-]*\s*(?:\w+\s*=\s*)?(?:await\s+)?|`|<tools>\s*|\[\s*|\{\s*(?=\{)|print\()*"
+)
+"""What may stand before a call, and is hidden with it: also a second brace: {{"name": ...}}."""
 MAX_PARENTHESES = 20  # looked at for the end of a call
 
 
