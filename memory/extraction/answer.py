@@ -16,7 +16,7 @@ EXTRACTION_PROMPT = """\
 You keep the long-term memory of an assistant. From the user's messages below, take the facts about the user and the \
 people and things around them that will matter in later conversations.
 
-The input is JSON: `messages`, each with the time it was said, and `known`, what is already remembered; both numbered.
+The input is JSON: `known`, what is already remembered, and `messages`, each with the time it was said; both numbered.
 
 For each fact give:
 - `text`: one short declarative sentence in the language the user writes in, without the user as its subject: \
@@ -47,6 +47,7 @@ Take nothing from questions, guesses, irony, or quoted, pasted or made-up text, 
 numbers. Set `instruction` for an order to the assistant ("always answer in French"): it is no fact. An empty list \
 is fine.\
 """
+TASK = "Take the facts from the messages alone. Leave out known facts that they do not mention."
 
 
 class Relation(BaseModel):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import ValidationError
 
 from memory.errors import Unavailable, code_of, status_of
-from memory.extraction.answer import EXTRACTION_PROMPT, Extraction, answer_schema
+from memory.extraction.answer import EXTRACTION_PROMPT, TASK, Extraction, answer_schema
 from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact
@@ -69,12 +69,15 @@ class Prose(ValueError):
 
 
 def extraction_input(utterances: Sequence[Utterance], known: Sequence[Fact]) -> str:
-    """What the model is shown, as JSON: messages and known facts, each with a number from 1."""
+    """What the model is shown, as JSON: known facts and messages, each with a number from 1, and what to do.
+
+    Small models give back as facts what they read last, so the known facts come first.
+    """
     messages = [{"said_at": f"{said.said_at:%A %Y-%m-%d %H:%M %Z}", "text": said.text} for said in utterances]
     facts = [{"subject": fact.subject, "attribute": fact.attribute, "text": fact.text} for fact in known]
-    parts = {"messages": messages, "known": facts}
+    parts = {"known": facts, "messages": messages}
     numbered = {name: [{"number": n} | part for n, part in enumerate(parts[name], 1)] for name in parts}
-    return json.dumps(numbered, ensure_ascii=False)
+    return json.dumps({**numbered, "task": TASK}, ensure_ascii=False)
 
 
 async def extract(
