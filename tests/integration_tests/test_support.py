@@ -62,7 +62,7 @@ def test_true_paraphrases_are_kept(kept: Counter[tuple[Split | None, bool]], spl
     assert (true, true - kept[split, True] <= 1) == (80, True)
 
 
-@pytest.mark.parametrize(("split", "dropped"), [("dev", 31), ("test", 23)])
+@pytest.mark.parametrize(("split", "dropped"), [("dev", 35), ("test", 23)])
 def test_many_unsupported_candidates_are_dropped(
     kept: Counter[tuple[Split | None, bool]], split: Split, dropped: int
 ) -> None:
@@ -75,7 +75,7 @@ def test_english_facts_from_messages_in_other_languages(kept: Counter[tuple[Spli
     labels = Counter(pair.supported for pair in load_support_pairs("support_pairs_in_english"))
     assert (labels[True], labels[False]) == (60, 60)
     assert kept[None, True] >= 54
-    assert kept[None, False] <= 7
+    assert kept[None, False] <= 4
 
 
 async def test_only_what_the_message_supports_is_learnt(store: FactStore, user: str, openai: ScriptedOpenAI) -> None:

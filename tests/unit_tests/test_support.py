@@ -3,7 +3,14 @@
 import pytest
 
 from memory.extraction.answer import EXTRACTION_PROMPT, Candidate
-from memory.learn.support import EXAMPLES, MIN_COSINE, compared, is_supported, supported_by_words
+from memory.learn.support import (
+    EXAMPLES,
+    MIN_COSINE,
+    MIN_COSINE_OF_A_NAME,
+    compared,
+    is_supported,
+    supported_by_words,
+)
 
 
 def candidate(text: str, quote: str, subject: str = "user") -> Candidate:
@@ -103,9 +110,16 @@ def test_questions_requests_and_placeholders_support_nothing(message: str, text:
 def test_without_a_word_in_common_the_meaning_decides(message: str, text: str) -> None:
     said = candidate(text, message)
     (pair,) = compared(said, message)
-    assert is_supported(said, message, {pair: MIN_COSINE})
-    assert not is_supported(said, message, {pair: MIN_COSINE - 0.001})
+    bar = MIN_COSINE_OF_A_NAME if any(word.istitle() for word in text.split()[1:]) else MIN_COSINE
+    assert is_supported(said, message, {pair: bar})
+    assert not is_supported(said, message, {pair: bar - 0.001})
     assert not is_supported(said, message, {})
+
+
+def test_a_name_that_the_message_does_not_have_is_made_up_unless_it_is_near() -> None:
+    said = candidate("Lives in London", "I got married and I'm Dana Whitlock now.")
+    (pair,) = compared(said, said.quote)
+    assert not is_supported(said, said.quote, {pair: MIN_COSINE})
 
 
 def test_the_nearer_of_quote_and_sentence_counts() -> None:
