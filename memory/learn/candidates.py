@@ -81,9 +81,12 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
     kept, kept_of = list[Proposal](), Counter[Source]()
     retracted, held, dropped = dict[str, TakenBack](), list[Held](), list[Dropped]()
     names, holds = _names(found), cache(secret_in)  # each message is searched once
+    shown = {fact.text for fact in found.known}
     for candidate in found.extraction.facts:
         said = message_of(candidate, found.utterances)
         reason = rejection(candidate, said, cosines)
+        if reason in ("quote not found", "not supported") and candidate.text.strip() in shown:
+            continue  # a small model gives back what it was shown
         if said and not reason:
             limited = not _is_hard_limit(candidate)
             if limited and kept_of[said.source] == MAX_CANDIDATES:

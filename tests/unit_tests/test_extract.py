@@ -214,6 +214,15 @@ def test_a_retraction_whose_quote_is_not_found_is_reported() -> None:
     assert (taken_back, dropped) == ({}, (Dropped("taking back: Moved to Lima", "quote not found"),))
 
 
+@pytest.mark.parametrize("quote", ["I moved to Austin", "Is vegetarian"])
+def test_a_known_fact_that_the_model_only_gives_back_is_not_reported(quote: str) -> None:
+    answer = Extraction.model_validate({"facts": [{"text": "Is vegetarian", "quote": quote}], "retracted": []})
+    known = make_fact("Is vegetarian", "diet")
+    for shown, reported in (([], 1), ([known], 0)):
+        kept, _, _, dropped = proposals("ada", Extracted([PLAIN], shown, answer, NOON), NOON)
+        assert (kept, len(dropped)) == ([], reported)
+
+
 @pytest.mark.parametrize("number", [0, 1, 3, 9])
 def test_a_wrong_message_number_gives_way_to_the_only_message_with_the_quote(number: int) -> None:
     other = PLAIN.model_copy(update={"text": "I like tea.", "source": Source(thread_id="t1", message_id="m0")})
