@@ -1,5 +1,6 @@
 """Checks of the model's answer: items of the wrong shape are mended or counted; rejected candidates have a reason."""
 
+import json
 import traceback
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from memory.errors import BadInput
 from memory.extraction.answer import Candidate, Extraction, Relation, answer_schema
-from memory.extraction.extract import Extracted
+from memory.extraction.extract import Extracted, extraction_input
 from memory.extraction.utterances import Utterance, read_utterances
 from memory.facts.changes import Changes, Dropped, TakenBack
 from memory.facts.fact import Source
@@ -212,6 +213,12 @@ def test_a_retraction_whose_quote_is_not_found_is_reported() -> None:
     answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": "I left Lima"}]})
     _, taken_back, _, dropped = proposals("ada", Extracted([SAID], [known], answer, NOON), NOON)
     assert (taken_back, dropped) == ({}, (Dropped("taking back: Moved to Lima", "quote not found"),))
+
+
+def test_the_model_reads_known_facts_first_and_what_to_do_last() -> None:
+    request = json.loads(extraction_input([PLAIN], [make_fact("Is vegetarian", "diet")]))
+    assert [*request] == ["known", "messages", "task"]
+    assert request["known"] == [{"number": 1, "subject": "user", "attribute": "diet", "text": "Is vegetarian"}]
 
 
 @pytest.mark.parametrize("quote", ["I moved to Austin", "Is vegetarian"])
