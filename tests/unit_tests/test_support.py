@@ -1,10 +1,11 @@
 """Which candidates the words of a message support, which they do not, and which are judged by meaning."""
 
+import re
+
 import pytest
 
 from memory.extraction.answer import EXTRACTION_PROMPT, Candidate
 from memory.learn.support import (
-    EXAMPLES,
     MIN_COSINE,
     MIN_COSINE_OF_A_NAME,
     compared,
@@ -148,10 +149,6 @@ def test_forms_of_words_are_found_near_the_quote_of_a_long_message() -> None:
 
 
 def test_no_example_of_the_prompt_passes_for_a_fact() -> None:
-    near = dict.fromkeys(((f"I {name}", name) for name in EXTRACTION_PROMPT.split('"')), 1.0)
-    assert EXAMPLES
-    for example in EXTRACTION_PROMPT.split('"')[1::2]:
-        if example[0].isupper():
-            said = candidate(example, "It was late, and rainy")
-            assert supported_by_words(said, said.quote) is False, example
-            assert not is_supported(said, said.quote, near)
+    for example in re.findall('"([A-Z].*?)"', EXTRACTION_PROMPT):
+        said = candidate(example, "It was late, and rainy")
+        assert supported_by_words(said, said.quote) is False, example
