@@ -1,5 +1,6 @@
 """Text to the stems of its words: "Restaurants" and "restaurant" are one. The ledger keeps the stems of each fact as it
-was written: after a change here, export and import what is known, or older facts are only found by the old stems."""
+was written. After a change here, move what is known into an empty database by an export and an import of each user:
+an import does not write again what is known, and older facts would only be found by their old stems."""
 
 import re
 import threading
