@@ -14,8 +14,7 @@ from memory.facts.changes import Changes, Held
 from memory.facts.fact import Category, Fact, Source, check_user_id, in_utc, is_storable, utc_now
 from memory.facts.portable import dump, load
 from memory.facts.profile import Profile, profile_of
-from memory.facts.roll_back import Event as FactEvent
-from memory.facts.roll_back import RollBack, Taught, provenance, roll_back
+from memory.facts.roll_back import FactEvent, RollBack, Taught, plan_roll_back, provenance
 from memory.facts.slots import attribute_name, subject_name
 from memory.facts.timeline import AsOf, Version, as_of, chain, versions
 from memory.items.item import delete_items
@@ -222,7 +221,7 @@ class UserMemory:
         taught = Taught(stored_id(thread), in_utc(_checked(since)) if since else None)
         if dry_run:
             repeats = await self._ledger.reinforcements(self.user_id)
-            return roll_back(await self.all(), repeats, taught, utc_now(), await self.held())
+            return plan_roll_back(await self.all(), repeats, taught, utc_now(), await self.held())
         change = await writes.roll_back(self._ledger, self.user_id, taught, utc_now())
         facts = (*change.undone, *change.replaced, *change.restored)
         await self._changed("rolled back", len(change.undone), [fact.id for fact in facts])

@@ -43,7 +43,7 @@ class RollBack:
         return bool(self.undone or self.restored or self.repeats or self.held)
 
 
-class Event(NamedTuple):
+class FactEvent(NamedTuple):
     """Something that happened to a fact, and the message it comes from."""
 
     what: What
@@ -52,7 +52,7 @@ class Event(NamedTuple):
     quote: str = ""
 
 
-def roll_back(
+def plan_roll_back(
     facts: Sequence[Fact], repeats: Repeats, taught: Taught, now: datetime, held: Iterable[Held] = ()
 ) -> RollBack:
     """Decide what a roll-back at `now` does. `facts` are all there ever were, `repeats` the times they were said again,
@@ -87,21 +87,21 @@ def roll_back(
     return RollBack(tuple(undone.values()), tuple(replaced), tuple(restored), said_again, dropped)
 
 
-def provenance(facts: Sequence[Fact], repeats: Repeats, fact: Fact) -> list[Event]:
+def provenance(facts: Sequence[Fact], repeats: Repeats, fact: Fact) -> list[FactEvent]:
     """Where a fact comes from, and what has happened to it since, oldest first."""
     origin = next((other for other in facts if other.id == fact.restores), None)
     said_in = fact.source if fact.source.message_id else None
-    events = [Event("said", fact.observed_at, said_in, fact.quote)]
+    events = [FactEvent("said", fact.observed_at, said_in, fact.quote)]
     for repeat in repeats.get(fact.id, ()):
         source = Source(thread_id=repeat.thread_id, message_id=repeat.message_id)
-        events.append(Event("said again", repeat.observed_at, source))
+        events.append(FactEvent("said again", repeat.observed_at, source))
         if repeat.rolled_back_at:
-            events.append(Event("rolled back", repeat.rolled_back_at, source))
+            events.append(FactEvent("rolled back", repeat.rolled_back_at, source))
     for row in (origin, fact):
         if row and row.retired_at and row.retired_at != row.rolled_back_at:
-            events.append(Event("retired", row.retired_at, row.retired_by))
+            events.append(FactEvent("retired", row.retired_at, row.retired_by))
         if row and row.rolled_back_at:
-            events.append(Event("rolled back", row.rolled_back_at, None))
+            events.append(FactEvent("rolled back", row.rolled_back_at, None))
     return sorted(events, key=lambda event: event.at)
 
 

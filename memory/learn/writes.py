@@ -6,8 +6,7 @@ from datetime import datetime
 from memory.facts.changes import Changes, Held, Proposal, TakenBack, retired
 from memory.facts.fact import Fact, Source, key_forms
 from memory.facts.portable import Repeats, merge
-from memory.facts.roll_back import RollBack, Taught
-from memory.facts.roll_back import roll_back as decided
+from memory.facts.roll_back import RollBack, Taught, plan_roll_back
 from memory.facts.timeline import set_back
 from memory.learn import reconcile
 from memory.ledger.ledger import Ledger
@@ -96,6 +95,6 @@ async def roll_back(ledger: Ledger, user_id: str, taught: Taught, now: datetime)
     """Undo what was taught (see `memory.facts.roll_back`), all or nothing."""
     async with ledger.transaction(user_id) as transaction:
         facts, repeats, held = await transaction.everything()
-        change = decided(facts, repeats, taught, now, held)
+        change = plan_roll_back(facts, repeats, taught, now, held)
         await transaction.roll_back(change, now)
     return change

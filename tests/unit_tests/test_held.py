@@ -11,7 +11,7 @@ from memory.extraction.utterances import Utterance
 from memory.facts.changes import Changes, Held, Proposal
 from memory.facts.fact import Fact, Source
 from memory.facts.portable import dump, load
-from memory.facts.roll_back import Taught, roll_back
+from memory.facts.roll_back import Taught, plan_roll_back
 from memory.learn.candidates import Proposed, proposals
 from memory.learn.reconcile import reconcile
 from tests.facts import NOON, make_fact
@@ -135,6 +135,6 @@ def test_a_roll_back_drops_what_was_held_back(taught: Taught) -> None:
     (over,) = asked(Proposal(AUSTIN, doubtful={VEGAN.id}), VEGAN).held
     elsewhere = AUSTIN.model_copy(update={"source": Source(thread_id="t2", message_id="m1")})
     other = held_item().model_copy(update={"fact": elsewhere, "held_at": NOON - timedelta(days=1)})
-    change = roll_back([], {}, taught, NOON, [held_item(), over, other])
+    change = plan_roll_back([], {}, taught, NOON, [held_item(), over, other])
     assert change.held == (held_item(), over)
     assert change

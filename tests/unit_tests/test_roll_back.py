@@ -8,7 +8,7 @@ import pytest
 from memory.facts.changes import Proposal, retired
 from memory.facts.fact import Fact, Repeat, Source
 from memory.facts.portable import dump, load
-from memory.facts.roll_back import RollBack, Taught, provenance, roll_back
+from memory.facts.roll_back import RollBack, Taught, plan_roll_back, provenance
 from memory.facts.timeline import as_of, chain
 from memory.learn.reconcile import reconcile
 from tests.facts import make_fact
@@ -59,7 +59,7 @@ LATE = retired(LIMA, "superseded", on(2), AUSTIN.id)  # without a message: it ar
 
 @pytest.mark.parametrize("taught", [BAD, Taught(since=on(2))])
 def test_what_was_superseded_is_current_again(taught: Taught) -> None:
-    change = roll_back([replaced(LIMA, AUSTIN), AUSTIN, TEA], {}, taught, NOW)
+    change = plan_roll_back([replaced(LIMA, AUSTIN), AUSTIN, TEA], {}, taught, NOW)
     assert texts(change) == (["Lives in Austin"], ["Lives in Lima"], [])
     (austin,), (old,), (new,) = change.undone, change.replaced, change.restored
     assert (austin.retired_reason, austin.retired_at, austin.rolled_back_at) == ("retracted", NOW, NOW)
@@ -69,7 +69,7 @@ def test_what_was_superseded_is_current_again(taught: Taught) -> None:
 
 
 def test_the_past_tells_what_was_believed_and_no_longer_what_was_undone() -> None:
-    change = roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
+    change = plan_roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
     facts = [*change.replaced, *change.undone, *change.restored]
     assert [fact.text for fact in as_of(facts, on(50)).believed] == ["Lives in Austin"]
     assert [fact.text for fact in as_of(facts, on(50)).held] == ["Lives in Lima"]
@@ -92,76 +92,76 @@ def test_the_past_tells_what_was_believed_and_no_longer_what_was_undone() -> Non
     ],
 )  # fmt: skip
 def test_a_retirement_is_undone_unless_something_later_says_otherwise(facts: list[Fact], restored: list[str]) -> None:
-    assert texts(roll_back(facts, {}, BAD, NOW))[1] == restored
+    assert texts(plan_roll_back(facts, {}, BAD, NOW))[1] == restored
 
 
 def test_a_retirement_by_hand_is_undone_though_its_successor_is_older() -> None:
     by_hand = retired(LIMA, "superseded", on(5), TEA.id).model_copy(update={"retired_at": on(5)})
-    assert texts(roll_back([by_hand, TEA], {}, Taught(since=on(4)), NOW))[1] == ["Lives in Lima"]
+    assert texts(plan_roll_back([by_hand, TEA], {}, Taught(since=on(4)), NOW))[1] == ["Lives in Lima"]
 
 
 def test_what_an_earlier_roll_back_has_undone_overtakes_nothing() -> None:
     moved = said("Lives in Rome", "home city", "other", 3)
-    first = roll_back([replaced(LIMA, AUSTIN), replaced(AUSTIN, moved), moved], {}, Taught("other"), NOW)
+    first = plan_roll_back([replaced(LIMA, AUSTIN), replaced(AUSTIN, moved), moved], {}, Taught("other"), NOW)
     facts = [replaced(LIMA, AUSTIN), *first.replaced, *first.undone, *first.restored]
-    assert texts(roll_back(facts, {}, BAD, NOW)) == (["Lives in Austin"], ["Lives in Lima"], [])
+    assert texts(plan_roll_back(facts, {}, BAD, NOW)) == (["Lives in Austin"], ["Lives in Lima"], [])
 
 
 def test_what_was_replaced_twice_stays_replaced_beside_other_values() -> None:
     hates, green = said("Hates tea", "likes", "bad", 2), said("Likes green tea best", "likes", "good", 3)
-    assert texts(roll_back([replaced(TEA, hates), replaced(hates, green), green], {}, BAD, NOW))[1] == []
+    assert texts(plan_roll_back([replaced(TEA, hates), replaced(hates, green), green], {}, BAD, NOW))[1] == []
 
 
 def test_a_restored_fact_held_once() -> None:
-    change = roll_back([replaced(TEA, AUSTIN), AUSTIN], {}, BAD, NOW)
+    change = plan_roll_back([replaced(TEA, AUSTIN), AUSTIN], {}, BAD, NOW)
     held = as_of([*change.replaced, *change.undone, *change.restored], on(2) - timedelta(hours=1)).held
     assert held == [*change.restored]
 
 
 def test_what_was_undone_does_not_end_what_another_message_says() -> None:
-    (undone,) = roll_back([AUSTIN], {}, BAD, NOW).undone
+    (undone,) = plan_roll_back([AUSTIN], {}, BAD, NOW).undone
     late = said("Lives in Austin", "home city", "good", 1)
     assert reconcile([Proposal(late)], {}, [undone]).added == (late,)
 
 
 def test_of_a_slot_that_changed_twice_only_the_last_value_returns() -> None:
     facts = [replaced(LIMA, AUSTIN), replaced(AUSTIN, ROME), replaced(ROME, OSLO), OSLO]
-    assert texts(roll_back(facts, {}, BAD, NOW)) == (["Lives in Austin", "Lives in Oslo"], ["Lives in Rome"], [])
+    assert texts(plan_roll_back(facts, {}, BAD, NOW)) == (["Lives in Austin", "Lives in Oslo"], ["Lives in Rome"], [])
 
 
 def test_a_fact_that_was_also_said_elsewhere_stays_with_what_it_replaced() -> None:
     facts = [replaced(LIMA, AUSTIN), AUSTIN]
-    assert not roll_back(facts, again(AUSTIN, "good", 5), BAD, NOW)
-    assert texts(roll_back(facts, again(AUSTIN, "bad", 5), BAD, NOW))[0] == ["Lives in Austin"]
+    assert not plan_roll_back(facts, again(AUSTIN, "good", 5), BAD, NOW)
+    assert texts(plan_roll_back(facts, again(AUSTIN, "bad", 5), BAD, NOW))[0] == ["Lives in Austin"]
 
 
 def test_a_repeat_is_undone_alone() -> None:
-    assert texts(roll_back([TEA], again(TEA, "bad", 5), BAD, NOW)) == ([], [], ["Likes tea"])
-    assert texts(roll_back([TEA], again(TEA, "bad", 5), Taught(since=on(5)), NOW)) == ([], [], ["Likes tea"])
-    assert not roll_back([TEA], again(TEA, "bad", 5), Taught(since=on(6)), NOW)
+    assert texts(plan_roll_back([TEA], again(TEA, "bad", 5), BAD, NOW)) == ([], [], ["Likes tea"])
+    assert texts(plan_roll_back([TEA], again(TEA, "bad", 5), Taught(since=on(5)), NOW)) == ([], [], ["Likes tea"])
+    assert not plan_roll_back([TEA], again(TEA, "bad", 5), Taught(since=on(6)), NOW)
 
 
 def test_what_was_history_from_the_start_no_longer_counts() -> None:
     past = retired(said("Lived in Bonn", "home city", "bad", 2, tense="past"), "expired", on(2))
-    (gone,) = roll_back([past.model_copy(update={"retired_at": on(2)})], {}, BAD, NOW).undone
+    (gone,) = plan_roll_back([past.model_copy(update={"retired_at": on(2)})], {}, BAD, NOW).undone
     assert (gone.retired_reason, gone.retired_at, gone.was_true) == ("expired", on(2), False)
 
 
 @pytest.mark.parametrize("taught", [BAD, Taught(since=on(2)), Taught(since=on(50))])
 def test_a_second_roll_back_leaves_what_the_first_has_restored(taught: Taught) -> None:
-    first = roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
+    first = plan_roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
     facts = [*first.replaced, *first.undone, *first.restored]
-    assert not roll_back(facts, {}, taught, NOW + timedelta(days=1))
+    assert not plan_roll_back(facts, {}, taught, NOW + timedelta(days=1))
 
 
 def test_a_restored_fact_goes_with_its_own_thread() -> None:
-    first = roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
+    first = plan_roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
     facts = [*first.replaced, *first.undone, *first.restored]
-    assert texts(roll_back(facts, {}, Taught("good"), NOW + timedelta(days=1))) == (["Lives in Lima"], [], [])
+    assert texts(plan_roll_back(facts, {}, Taught("good"), NOW + timedelta(days=1))) == (["Lives in Lima"], [], [])
 
 
 def test_provenance_names_each_message() -> None:
-    change = roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
+    change = plan_roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
     facts = [*change.replaced, *change.undone, *change.restored]
     events = provenance(facts, again(change.restored[0], "good", 7), change.restored[0])
     assert [(event.what, event.source and event.source.message_id) for event in events] == [
@@ -174,6 +174,6 @@ def test_provenance_names_each_message() -> None:
 
 
 def test_a_rolled_back_memory_is_exported_and_imported_whole() -> None:
-    change = roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
+    change = plan_roll_back([replaced(LIMA, AUSTIN), AUSTIN], {}, BAD, NOW)
     facts = [*change.replaced, *change.undone, *change.restored]
     assert load(dump(facts, {}, []))[0] == facts
