@@ -19,7 +19,7 @@ from langgraph.types import Command, StateUpdate
 from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from agent.chat_models.by_name import open_model
-from agent.context import Context, read_context
+from agent.context import NODES, Context, read_context
 from agent.host import DEPLOYED, host
 from agent.identity import (
     AgentStore,
@@ -48,7 +48,6 @@ from memory.threads.threads import (
 
 log = logging.getLogger(__name__)
 
-NODES = "langgraph_nodes"  # key in a field of the context: the nodes that it is for
 OWNER_IS_FIXED = "The owner of a thread is the user who began it, and cannot be set: leave `owner` out."
 
 

@@ -11,10 +11,9 @@ from agent.prompts import SYSTEM_PROMPT
 from agent.settings import DEFAULT_USER
 from memory.errors import BadInput, listed, problems_of, quoted
 
-MEMORY: dict[str, Any] = {
-    "langgraph_nodes": ["recall", "tools", "extract_memories", "extract_later", "reconcile", "summarize"]
-}
-RESPOND: dict[str, Any] = {"langgraph_nodes": ["respond"]}
+NODES = "langgraph_nodes"  # key in the schema of a field: the nodes at which Studio shows it
+MEMORY: dict[str, Any] = {NODES: ["recall", "tools", "extract_memories", "extract_later", "reconcile", "summarize"]}
+RESPOND: dict[str, Any] = {NODES: ["respond"]}
 MODELS = ["openai:gpt-4.1-mini", "anthropic:claude-sonnet-4-5", "google_genai:gemini-2.5-flash", "ollama:llama3.2"]
 # What a LangGraph server and its clients put into `configurable`, which the server copies into the context.
 LANGGRAPH_KEYS = {
@@ -26,7 +25,7 @@ LANGGRAPH_KEYS = {
 def _recall_number(schema: dict[str, Any]) -> None:
     """A number that may be left out, with its range where a form looks for it: beside the type."""
     number, _ = schema.pop("anyOf")
-    schema.update(number, langgraph_nodes=["recall", "tools"])
+    schema.update({**number, NODES: ["recall", "tools"]})
     del schema["default"]
 
 

@@ -61,9 +61,8 @@ class Learner:
         message is given up after MAX_FAILURES useless answers, which count once until the model has worked for another.
         """
         model, started_at = self._required_model, started_at or utc_now()
-        now, failure, failed = utc_now(), None, list[Utterance]()
-        latest = [min(said.said_at, now.astimezone(said.said_at.tzinfo)) for said in utterances]
-        utterances = [s.model_copy(update={"said_at": at}) for s, at in zip(utterances, latest, strict=True)]
+        failure, failed = None, list[Utterance]()
+        utterances = [_not_in_the_future(said, utc_now()) for said in utterances]
         while batch := await self._next_batch([said for said in utterances if said not in failed], started_at):
             try:
                 return await self._ask(model, batch, started_at)
@@ -170,3 +169,8 @@ class Learner:
     async def retry(self, given_up: Utterance, started_at: datetime) -> Changes:
         """Learn from a message that was given up. Raises ExtractionFailed; it then stays given up."""
         return await self.learn(await self._ask(self._required_model, [given_up], started_at))
+
+
+def _not_in_the_future(said: Utterance, now: datetime) -> Utterance:
+    """The utterance, said now where a client's clock was ahead."""
+    return said.model_copy(update={"said_at": min(said.said_at, now.astimezone(said.said_at.tzinfo))})

@@ -25,11 +25,12 @@ class Memory(NamedTuple):
 def facts_of_texts(seed: str, memories: Iterable[Memory], now: datetime) -> Iterator[Fact]:
     """The texts as facts, one after the other; `seed` as for `fact_id`. Raises BadInput that names the text, unless it
     is the only one, by its number, from 1."""
-    for number, memory in enumerate(memories := [*memories], 1):
+    texts = [*memories]
+    for number, memory in enumerate(texts, 1):
         try:
             yield fact_of_text(seed, memory, now)
         except BadInput as error:
-            raise BadInput(f"Text {number}: {error}" if len(memories) > 1 else str(error)) from error
+            raise BadInput(f"Text {number}: {error}" if len(texts) > 1 else str(error)) from error
 
 
 def fact_of_text(seed: str, memory: Memory, now: datetime) -> Fact:
