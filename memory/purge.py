@@ -14,7 +14,7 @@ from memory.errors import cause_of
 from memory.ledger.locks import lock_key, locked_transaction, setup_lock
 from memory.ledger.pool import Connection, Pool
 from memory.ledger.receipts import DELETE_OLD
-from memory.ledger.transaction import REMOVE_LAPSED
+from memory.ledger.transaction import KEEP_FORGOTTEN, REMOVE_LAPSED
 from memory.parts import Parts
 from memory.progress import Progress, quiet
 
@@ -36,7 +36,7 @@ FILE = "select pg_relation_filenode(%s) as file"
 # `analyze` leaves what it knows of a table that has become empty.
 SAMPLED = "select schemaname, tablename, attname, inherited from pg_stats where (schemaname, tablename) = (%s, %s)"
 CLEAR_SAMPLE = "select pg_clear_attribute_stats(%s, %s, %s, %s)"  # since Postgres 18
-OLD_MARKS = "delete from memory.forgotten where forgotten_at < now() - interval '2 days'"
+OLD_MARKS = "delete from memory.forgotten where forgotten_at < now() - %s::interval"
 # The receipt of the last purge, which belongs to no user. Until the purge is complete, it has no counts.
 BEGUN = """
     with last as (delete from memory.receipts where owner = '')
@@ -123,7 +123,7 @@ async def _purge_postgres(pool: Pool) -> tuple[list[str], list[str]]:
     """Returns which tables are in use, and what else could not be done."""
     in_use, left = list[str](), list[str]()
     async with pool.connection() as connection:
-        await connection.execute(OLD_MARKS)
+        await connection.execute(OLD_MARKS, (KEEP_FORGOTTEN,))
         await connection.execute(REMOVE_LAPSED)
         tables = await (await connection.execute(TABLES)).fetchall()
         if not pool.through_pooler:  # which would keep the setting for another client
