@@ -94,12 +94,12 @@ SOMEBODY_ELSE = re.compile(  # the assistant, or who wrote a review: "You said e
 MIN_QUOTED = 3  # words of somebody else; fewer are a name or a title
 
 
-class Parts(NamedTuple):
+class OwnAndPasted(NamedTuple):
     own: str
     pasted: str
 
 
-def parts_of(message: str) -> Parts:
+def own_and_pasted(message: str) -> OwnAndPasted:
     """The words of the message that are the user's own, and those that are not."""
     own, pasted = message, list[str]()
 
@@ -115,16 +115,16 @@ def parts_of(message: str) -> Parts:
             pasted.append(own[split:end])
             own = own[:split] + own[end:]
     own = QUOTATION.sub(lambda found: cut(found) if _is_somebody_elses(found) else found[0], own)
-    return Parts(own, "\n".join(pasted))
+    return OwnAndPasted(own, "\n".join(pasted))
 
 
 def is_pasted(text: str, quote: str, message: str) -> bool:
     """Whether the quote, from which a fact with this text was taken, is none of the user's own words."""
-    own, pasted = parts_of(message)
+    own, pasted = own_and_pasted(message)
     if not pasted or is_quoted(quote, own):
         return False
     # A quote may run over both: then the user's own part of it has to say what the text does.
-    return is_quoted(quote, pasted) or not shares_words(text, parts_of(quote).own)
+    return is_quoted(quote, pasted) or not shares_words(text, own_and_pasted(quote).own)
 
 
 def _is_somebody_elses(found: re.Match[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.learn.pasted import is_pasted, parts_of
+from memory.learn.pasted import is_pasted, own_and_pasted
 
 MAIL = "Can you answer this?\n\nFrom: Anna\nSubject: Oslo\n\nI moved to Oslo."
 
@@ -32,7 +32,7 @@ MAIL = "Can you answer this?\n\nFrom: Anna\nSubject: Oslo\n\nI moved to Oslo."
     ],
 )
 def test_what_was_pasted_is_not_the_users_own(message: str, own: str) -> None:
-    assert " ".join(parts_of(message).own.split()) == own
+    assert " ".join(own_and_pasted(message).own.split()) == own
 
 
 @pytest.mark.parametrize(
