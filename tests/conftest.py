@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,12 @@ from tests.openai_server import ScriptedOpenAI
 from tests.redis_server import installed
 
 Setting = Callable[..., None]
+
+EXPECTED: dict[str, Any] = {
+    "index": "chroma", "extract": "inline", "after_reply_timeout": "20", "memory_tokens": "1500",
+    "window_tokens": "4000", "max_message_chars": "32000",
+}  # fmt: skip
+"""The settings that the integration tests expect, whatever the defaults of a fork are."""
 
 SLOWEST_FILES = ("test_fork.py", "test_fresh.py")
 """The longest files among those that do not use the shared servers: the other files keep their order."""
@@ -78,8 +85,10 @@ def openai() -> Iterator[ScriptedOpenAI]:
 
 
 def variables_for(servers: Addresses, openai: ScriptedOpenAI, directory: Path) -> dict[str, str]:
-    """Every setting as an environment variable: these servers, this model, data in `directory`, otherwise defaults."""
-    return dict.fromkeys((name.upper() for name in Settings.model_fields), "") | {
+    """Every setting as an environment variable: these servers, this model, data in `directory`, EXPECTED, and otherwise
+    the defaults."""
+    variables = dict.fromkeys(Settings.model_fields, "") | EXPECTED
+    return {name.upper(): value for name, value in variables.items()} | {
         "POSTGRES_URL": servers.postgres or "",
         "CHROMA_URL": servers.chroma or "",
         "DATA_DIR": str(directory / ".data"),

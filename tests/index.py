@@ -23,6 +23,7 @@ from memory.items.item import facts_namespace
 from memory.items.store import FactStore
 from memory.maintenance import doctor
 from memory.user_memory import UserMemory
+from tests.conftest import EXPECTED
 from tests.openai_server import ScriptedOpenAI
 
 CITIES = ("Austin", "Lima", "Rome", "Oslo", "Cairo", "Quito", "Perth")
@@ -62,6 +63,7 @@ def settings_of_its_own(servers: Addresses, openai: ScriptedOpenAI, directory: P
         embedder="local",
         openai_api_key=SecretStr("test"),
         openai_base_url=openai.url,
+        **EXPECTED,
     )
 
 
