@@ -27,10 +27,11 @@ RULES = (
     # Is it said of the user, as true, and for good?
     Rule("said of somebody else", lambda s: s.of_another and not s.may_not_be_meant and not s.names_any, "keep"),
     Rule("the rest is gone", lambda s: s.is_rest, "retire"),
+    Rule("a wish or a condition", lambda s: s.is_unreal, "keep"),
     Rule("it is over", lambda s: s.fact.tense == "past" and s.is_end_of_it and s.tells_it, "retire"),
     Rule("it may be over", lambda s: s.fact.tense == "past" and (s.is_end_of_it or s.is_end_of_part), "ask"),
     Rule("something else is over", lambda s: s.fact.tense == "past", "keep"),
-    Rule("a wish, a condition or an addition", lambda s: s.stands_aside, "keep"),
+    Rule("an addition", lambda s: s.is_added, "keep"),
     Rule("it holds for a while", lambda s: s.interrupts, "keep"),
     # Does it deny the known fact?
     Rule("another number", lambda s: s.other_number, "retire"),
@@ -38,9 +39,11 @@ RULES = (
     Rule("perhaps denied", lambda s: s.denies, "ask"),
     Rule("the opposite, since a change", lambda s: s.is_opposite and s.says_change, "retire"),
     Rule("the opposite", lambda s: s.is_opposite, "ask"),
+    Rule("its end is said", lambda s: s.is_ended, "retire"),
     Rule("about two people", lambda s: s.names_somebody, "keep"),
     Rule("one may like both", lambda s: s.is_liking, "keep"),
-    Rule("the next step of a life", lambda s: s.next_step, "retire"),
+    Rule("the next step of a life", lambda s: s.is_next_step and s.step_is_said, "retire"),
+    Rule("perhaps the next step of a life", lambda s: s.is_next_step, "ask"),
     # A limit, such as an allergy, ends only where it is denied.
     Rule("a diet is dropped", lambda s: s.other.is_hard_limit and s.drops_diet, "retire"),
     Rule("another limit", lambda s: s.other.is_hard_limit and (s.other_diet or s.is_switched), "ask"),
@@ -52,7 +55,7 @@ RULES = (
     Rule("one of several", lambda s: s.several, "keep"),
     Rule("one may have both", lambda s: s.may_have_both, "keep"),
     Rule("another value", lambda s: s.about_one_thing and s.is_like_it and not s.is_part, "retire"),
-    Rule("perhaps another value", lambda s: s.about_one_thing or s.is_akin, "ask"),
+    Rule("perhaps another value", lambda s: s.about_one_thing or s.is_akin or s.same_slot, "ask"),
     Rule("no change is said", lambda _: True, "keep"),
 )
 """What becomes of the known fact, by the first rule that applies. Of what may not be meant, "retire" means "ask"."""
@@ -100,7 +103,7 @@ def _judge(claim: RelationKind, s: Signals) -> tuple[RelationKind | Literal["dou
     in_slot = s.fact.slot == s.other.slot
     if claim in ("duplicate", "refines") and (s.fact.is_past > s.other.is_past or s.denies):
         claim = "replaces"  # "Is not allergic to nuts" does not refine "Is allergic to nuts"
-    if s.says_less and in_slot and s.fact.exclusive and not (claim == "replaces" and s.is_rest):
+    if s.says_less and not s.opposed and in_slot and s.fact.exclusive and not (claim == "replaces" and s.is_rest):
         return "duplicate", ""  # "Lives in Texas" takes nothing from "Lives in Austin, Texas"
     match claim:
         case "duplicate" if s.says_the_same:

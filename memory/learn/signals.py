@@ -11,7 +11,7 @@ from memory.facts.slots import USER, is_exclusive, names_of, subject_name
 from memory.facts.text import normalize
 from memory.learn.comparison import Comparison, names_in, words_told
 from memory.learn.quotes import clause_of, clauses_around, is_ambiguous, is_of_another
-from memory.learn.retractions import denied_in
+from memory.learn.retractions import denied_in, is_next
 from memory.learn.support import QUESTION
 from memory.learn.timing import BESIDE
 
@@ -69,12 +69,21 @@ class Signals(Comparison):
     @cached_property
     def stands_aside(self) -> bool:
         """The fact is a wish, holds only if or while something else does, or comes in addition."""
+        return self.is_unreal or self.is_added
+
+    @cached_property
+    def is_unreal(self) -> bool:
+        """The fact is a wish, or holds only if or while something else does."""
         before, quote, _ = self.clause.partition(normalize(self.fact.quote))
         limited = signs.LIMITED.search(self.clause) and not self.fact.is_temporary
         wish = signs.WISH.search(f"{self.text} | {before}") or signs.UNREAL.search(before + quote)
+        return bool(limited or (wish and not signs.WISH.search(self.known_text)))
+
+    @cached_property
+    def is_added(self) -> bool:
+        """The fact comes in addition."""
         also = signs.ALSO.search(self.said) or (self.tells_slot and BESIDE.search(self.said))
-        added = also and not signs.END.search(self.said) and not self.other_number
-        return bool(limited or added or (wish and not signs.WISH.search(self.known_text)))
+        return bool(also) and not signs.END.search(self.said) and not self.other_number
 
     @cached_property
     def interrupts(self) -> bool:
@@ -221,10 +230,20 @@ class Signals(Comparison):
         return self.says_end and self.shares_word and not self.opposed
 
     @cached_property
-    def next_step(self) -> bool:
+    def is_ended(self) -> bool:
+        """The clauses say the end of a thing that the known text names, next to it: "sold the Civic"."""
+        ends = [match for match in signs.END.finditer(self.clause) if is_next(self.other, self.clause, match)]
+        return bool(ends) and self.one_value
+
+    @cached_property
+    def is_next_step(self) -> bool:
         """What comes next in a life: single, engaged; pregnant, a newborn; unemployed, a job."""
-        sure = self.in_first_person or not self.other.is_hard_limit
-        return sure and any(before.search(self.known_text) and after.search(self.said) for before, after in signs.STEPS)
+        return any(before.search(self.known_text) and after.search(self.said) for before, after in signs.STEPS)
+
+    @cached_property
+    def step_is_said(self) -> bool:
+        """By the user, of a limit."""
+        return self.in_first_person or not self.other.is_hard_limit
 
     @cached_property
     def other_diet(self) -> bool:
