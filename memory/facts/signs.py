@@ -28,7 +28,8 @@ def _sign(name: str) -> re.Pattern[str]:
 
 END, CHANGE, SWITCH, AGAIN, ALSO = map(_sign, ("end", "change", "switch", "again", "also"))
 NEGATION, LIKING, DISLIKING, TAKING_BACK = map(_sign, ("negation", "liking", "disliking", "taking_back"))
-WISH, UNREAL, LIMITED, WHERE, PARTLY = map(_sign, ("wish", "unreal", "limited", "where", "partly"))
+WISH, UNREAL, LIMITED, OCCASION = map(_sign, ("wish", "unreal", "limited", "occasion"))
+WHERE, PARTLY = map(_sign, ("where", "partly"))
 IRONY, REPORTED, THIRD_PERSON, SAYS_I = map(_sign, ("irony", "reported", "third_person", "says_i"))
 STEPS = [(_pattern(step["before"]), _pattern(step["after"])) for step in LISTS["steps"]]
 SLOTS_TOLD = {

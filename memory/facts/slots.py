@@ -49,7 +49,8 @@ likes: like, loves, enjoys, interest, interests
 dislikes: dislike, hates
 preference: preferences
 allergy: allergies, food allergy, food allergies, allergen, allergens, intolerance, intolerances, allergie, alergia
-diet: diets, dietary restriction, dietary restrictions, dietary preference, dietary preferences, ernährung, dieta
+diet: diets, dietary restriction, dietary restrictions, dietary preference, dietary preferences, ernährung, dieta,
+    régime, régime alimentaire, alimentation, alimentación, alimentazione, alimentação, dieet
 spoken language: spoken languages, languages spoken, speaks
 language: languages
 tool: tools, software

@@ -95,8 +95,7 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
                 proposal, both_kept = _proposal(fact, candidate, found.known, said.text, cosines)
                 if doubt := doubt_of(candidate, said, proposal, found.known):
                     relations = dict(proposal.relations)
-                    if doubt == "would end a hard limit":  # what it is asked about, too
-                        relations |= dict.fromkeys(proposal.doubtful, "replaces")
+                    relations |= dict.fromkeys(proposal.doubtful, "replaces")  # the user is asked once
                     held.append(
                         Held(fact=proposal.fact, reason=doubt, quote=fact.quote, relations=relations, held_at=now)
                     )

@@ -140,8 +140,8 @@ class Comparison:
     def other_number(self) -> bool:
         """The texts say the same but for their numbers: "Has a child" and "Has two children"."""
         one, two = ({signs.NUMBERS.get(word, word) for word in words(fact.text)} for fact in (self.fact, self.other))
-        numbers = [{word for word in found if word.isdecimal()} for found in (one, two)]
-        rest, known = ({word for word in found if not word.isdecimal()} for found in (one - two, two - one))
+        numbers = [{word for word in found if word[0].isdecimal()} for found in (one, two)]
+        rest, known = ({word for word in found if not word[0].isdecimal()} for found in (one - two, two - one))
         same = len(rest) == len(known) and all(any(_is_form(word, heard) for heard in known) for word in rest)
         return all(numbers) and numbers[0] != numbers[1] and same
 

@@ -13,7 +13,7 @@ from memory.facts.changes import Changes, Held, Proposal, Reinforcement, TakenBa
 from memory.facts.fact import Fact, Repeat, RetiredReason, Source
 from memory.facts.slots import is_exclusive
 from memory.facts.timeline import current_at
-from memory.learn.relations import says_end, takes_slot
+from memory.learn.relations import says_end, says_plan, takes_slot
 from memory.learn.timing import OPEN_END
 
 
@@ -176,7 +176,7 @@ def _reason_to_retire(proposal: Proposal, other: Fact) -> RetiredReason | None:
     other_is_later = other.is_planned and other.starts_at > fact.observed_at
     overtaken_plan = fact.is_planned and not other.is_planned and other.last_said_at >= fact.starts_at
     if fact.is_planned != other_is_later and not overtaken_plan:
-        return "superseded" if other.is_planned and proposal.relations.get(other.id) == "replaces" else None
+        return "superseded" if says_plan(other) and proposal.relations.get(other.id) == "replaces" else None
     claims_it = proposal.relations.get(other.id) in ("refines", "replaces")
     if not claims_it and fact.words != other.words and _apart(fact, other):
         return None

@@ -7,9 +7,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
+from memory.facts import signs
 from memory.facts.changes import RelationKind
 from memory.facts.fact import Fact
 from memory.facts.slots import is_exclusive
+from memory.facts.text import normalize
 from memory.learn.signals import NEAR, Signals
 from memory.learn.support import Cosines, Pair
 
@@ -135,6 +137,11 @@ def _takes_slot(s: Signals) -> bool:
 def says_end(fact: Fact) -> bool:
     """Whether text or quote say in so many words that something ended, or gave way to another."""
     return Signals(fact, fact, fact.quote).says_end
+
+
+def says_plan(fact: Fact) -> bool:
+    """Whether it is a plan, or says one: "Plans to visit Japan"."""
+    return fact.is_planned or bool(signs.WISH.search(normalize(fact.text)))
 
 
 def _pair(other: Fact, fact: Fact) -> Pair:

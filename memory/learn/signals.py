@@ -58,8 +58,14 @@ class Signals(Comparison):
 
     @cached_property
     def is_doubted(self) -> bool:
-        """The quote may not be meant, or not of what the facts are about."""
-        return self.may_not_be_meant or self.of_another
+        """The quote may not be meant, or not of what the facts are about, or of one occasion only."""
+        return self.may_not_be_meant or self.of_another or self.is_for_once
+
+    @cached_property
+    def is_for_once(self) -> bool:
+        """The clauses tell what was for a day or a week, and neither an end nor a change: "no coffee this week"."""
+        lasts = signs.END.search(self.clause) or signs.CHANGE.search(self.clause)
+        return not lasts and bool(signs.OCCASION.search(self.clause))
 
     @cached_property
     def in_first_person(self) -> bool:
@@ -75,7 +81,7 @@ class Signals(Comparison):
     def is_unreal(self) -> bool:
         """The fact is a wish, or holds only if or while something else does."""
         before, quote, _ = self.clause.partition(normalize(self.fact.quote))
-        limited = signs.LIMITED.search(self.clause) and not self.fact.is_temporary
+        limited = signs.LIMITED.search(self.clause) and not self.fact.is_temporary and not self.fact.is_past
         wish = signs.WISH.search(f"{self.text} | {before}") or signs.UNREAL.search(before + quote)
         return bool(limited or (wish and not signs.WISH.search(self.known_text)))
 

@@ -55,13 +55,12 @@ async def outcomes(pairs: list[ReplacementPair]) -> list[Literal["retired", "ask
 
 
 def _outcome(outcome: Proposed, known: Sequence[Fact]) -> Literal["retired", "asked", "kept"]:
-    """Where the candidate is held back as an instruction, as if it were kept: that is measured elsewhere."""
-    like_orders = [item for item in outcome.held if item.reason == "reads like an instruction"]
-    kept = [*outcome.kept, *(Proposal(item.fact, item.relations) for item in like_orders)]
-    changes = reconcile(kept, {}, known)
+    """Of a candidate that is held back, the user is asked if it would retire the known fact once it is kept."""
+    changes = reconcile(outcome.kept, {}, known)
     if changes.retired:
         return "retired"
-    return "asked" if changes.held or len(outcome.held) > len(like_orders) else "kept"
+    held = [Proposal(item.fact, item.relations) for item in outcome.held]
+    return "asked" if changes.held or reconcile(held, {}, known).retired else "kept"
 
 
 @pytest.mark.parametrize("name", RATES)
