@@ -30,6 +30,7 @@ RULES = (
     Rule("said of somebody else", lambda s: s.of_another and not s.may_not_be_meant and not s.names_any, "keep"),
     Rule("the rest is gone", lambda s: s.is_rest, "retire"),
     Rule("a wish or a condition", lambda s: s.is_unreal, "keep"),
+    Rule("the rest may be gone", lambda s: s.says_less and s.names_old, "ask"),
     Rule("it is over", lambda s: s.fact.tense == "past" and s.is_end_of_it and s.tells_it, "retire"),
     Rule("it may be over", lambda s: s.fact.tense == "past" and (s.is_end_of_it or s.is_end_of_part), "ask"),
     Rule("something else is over", lambda s: s.fact.tense == "past", "keep"),
@@ -51,12 +52,11 @@ RULES = (
     Rule("another limit", lambda s: s.other.is_hard_limit and (s.other_diet or s.is_switched), "ask"),
     Rule("a limit is not denied", lambda s: s.other.is_hard_limit, "keep"),
     # Is it another value of the same thing?
-    Rule("about something else", lambda s: s.is_facet, "keep"),
     Rule("one of several gave way", lambda s: s.several and s.same_frame and s.is_switched, "retire"),
-    Rule("one of several may have given way", lambda s: s.several and s.same_frame and s.says_switch, "ask"),
+    Rule("one of several may have given way", lambda s: s.several and s.same_frame and s.says_end, "ask"),
     Rule("one of several", lambda s: s.several, "keep"),
     Rule("one may have both", lambda s: s.may_have_both, "keep"),
-    Rule("another value", lambda s: s.about_one_thing and s.is_like_it and not s.is_part, "retire"),
+    Rule("another value", lambda s: s.about_one_thing and s.is_like_it and not s.is_part and not s.is_facet, "retire"),
     Rule("perhaps another value", lambda s: s.about_one_thing or s.is_akin or s.same_slot, "ask"),
     Rule("no change is said", lambda _: True, "keep"),
 )

@@ -17,7 +17,7 @@ from memory.learn.timing import BESIDE
 
 # Cosines of the local embedder from which on two facts have something in common, may be of one kind, are about one
 # thing, say the same.
-LOW, AKIN, NEAR, SAME = 0.2, 0.4, 0.45, 0.66
+LOW, AKIN, NEAR, SAME = 0.3, 0.3, 0.45, 0.66
 
 FIRST_PERSON = re.compile(r"^(?:i|we|my|our)(?:('m| am|'re| are)|'ve| have)?(?: (?:just|now|finally|recently))? ")
 
