@@ -4,26 +4,18 @@ They are lists, mostly in signs.toml, since code has to be certain without a mod
 """
 
 import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 
+from memory.facts import word_lists
 from memory.facts.content import NUMBERS as CONTENT_NUMBERS
 from memory.facts.content import words
+from memory.facts.word_lists import any_of, whole
 
-LISTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-
-
-def _any_of(phrases: str) -> str:
-    return "|".join(phrase.strip() for phrase in re.split(r"[;\n]", phrases) if phrase.strip())
-
-
-def _pattern(listed: Mapping[str, str]) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{_any_of(listed['spaced'])})(?!\w)|(?:{listed.get('unspaced', '(?!)')})\S*")
+LISTS = word_lists.read(Path(__file__).with_suffix(".toml"))
 
 
 def _sign(name: str) -> re.Pattern[str]:
-    return _pattern(LISTS["signs"][name])
+    return re.compile(whole(LISTS["signs"][name]))
 
 
 END, CHANGE, SWITCH, AGAIN, ALSO = map(_sign, ("end", "change", "switch", "again", "also"))
@@ -31,9 +23,9 @@ NEGATION, LIKING, DISLIKING, TAKING_BACK = map(_sign, ("negation", "liking", "di
 WISH, UNREAL, LIMITED, OCCASION = map(_sign, ("wish", "unreal", "limited", "occasion"))
 WHERE, PARTLY = map(_sign, ("where", "partly"))
 IRONY, REPORTED, THIRD_PERSON, SAYS_I = map(_sign, ("irony", "reported", "third_person", "says_i"))
-STEPS = [(_pattern(step["before"]), _pattern(step["after"])) for step in LISTS["steps"]]
+STEPS = [(re.compile(whole(step["before"])), re.compile(whole(step["after"]))) for step in LISTS["steps"]]
 SLOTS_TOLD = {
-    slot: re.compile(rf"(?:(?:the )?user )?(?:now |currently |still )?(?:{_any_of(phrases)})(?!\w)")
+    slot: re.compile(rf"(?:(?:the )?user )?(?:now |currently |still )?(?:{any_of(phrases)})(?!\w)")
     for slot, phrases in LISTS["slots"].items()
 }
 ARTICLES, COPULAS, IS, HAVING = (
