@@ -52,12 +52,13 @@ RULES = (
     Rule("another limit", lambda s: s.other.is_hard_limit and (s.other_diet or s.is_switched), "ask"),
     Rule("a limit is not denied", lambda s: s.other.is_hard_limit, "keep"),
     # Is it another value of the same thing?
+    Rule("about something else", lambda s: s.is_facet and not s.says_end, "keep"),
     Rule("one of several gave way", lambda s: s.several and s.same_frame and s.is_switched, "retire"),
     Rule("one of several may have given way", lambda s: s.several and s.same_frame and s.says_end, "ask"),
     Rule("one of several", lambda s: s.several, "keep"),
     Rule("one may have both", lambda s: s.may_have_both, "keep"),
-    Rule("another value", lambda s: s.about_one_thing and s.is_like_it and not s.is_part and not s.is_facet, "retire"),
-    Rule("perhaps another value", lambda s: s.about_one_thing or s.is_akin or s.same_slot, "ask"),
+    Rule("another value", lambda s: s.about_one_thing and s.is_like_it and not s.is_part, "retire"),
+    Rule("perhaps another value", lambda s: s.same_slot or s.about_one_thing or s.is_akin or s.is_end_of_part, "ask"),
     Rule("no change is said", lambda _: True, "keep"),
 )
 """What becomes of the known fact, by the first rule that applies. Of what may not be meant, "retire" means "ask"."""

@@ -102,7 +102,7 @@ def denied_in(fact: Fact, said: str) -> bool:
         return bool(END.search(said) or NEGATION.search(said) or DISLIKING.search(said))
     likes, dislikes = LIKING.search(normalize(fact.text)), DISLIKING.search(normalize(fact.text))
     signs = [END, NEGATION, *[DISLIKING] * bool(likes), *[LIKING] * bool(dislikes)]
-    if not any(is_next(fact, said, match, bool(likes)) for sign in signs for match in sign.finditer(said)):
+    if not any(_is_next(fact, said, match, bool(likes)) for sign in signs for match in sign.finditer(said)):
         return False
     told, besides = f"{fact.text} {fact.attribute} {fact.subject}", said
     for sign in (*signs, LIKING, CHANGE):
@@ -110,7 +110,7 @@ def denied_in(fact: Fact, said: str) -> bool:
     return bool(SAYS_I.search(said)) or all(holds(told, word) for word in content(besides))
 
 
-def is_next(fact: Fact, said: str, sign: re.Match[str], likes: bool = False) -> bool:
+def _is_next(fact: Fact, said: str, sign: re.Match[str], likes: bool) -> bool:
     """Whether the sign holds a word of the fact, or the next word with content is one; the last before, if none is."""
     told = words(f"{fact.text} {fact.attribute}")
     after, before = (

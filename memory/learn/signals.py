@@ -11,7 +11,7 @@ from memory.facts.slots import USER, is_exclusive, names_of, subject_name
 from memory.facts.text import normalize
 from memory.learn.comparison import Comparison, names_in, words_told
 from memory.learn.quotes import clause_of, clauses_around, is_ambiguous, is_of_another
-from memory.learn.retractions import denied_in, is_next
+from memory.learn.retractions import denied_in
 from memory.learn.support import QUESTION
 from memory.learn.timing import BESIDE
 
@@ -237,9 +237,11 @@ class Signals(Comparison):
 
     @cached_property
     def is_ended(self) -> bool:
-        """The clauses say the end of a thing that the known text names, next to it: "sold the Civic"."""
-        ends = [match for match in signs.END.finditer(self.clause) if is_next(self.other, self.clause, match)]
-        return bool(ends) and self.one_value
+        """The clauses say the end of what the known text names and of nothing else, as the new text does not: "sold the
+        Civic, I bike everywhere", but not "sold the roof box of the Civic"."""
+        ended = [content(re.split(r"[,.;:!?]", self.clause[end.end() :])[0]) for end in signs.END.finditer(self.clause)]
+        named = any(words and all(holds(self.known_text, word) for word in words) for words in ended)
+        return named and self.one_value and not signs.END.search(self.text)
 
     @cached_property
     def is_next_step(self) -> bool:

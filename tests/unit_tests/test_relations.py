@@ -34,7 +34,7 @@ CLAIMS = [
     ("Has no car", "car", "Drives a Fiat", "car", "my new Fiat", "replaces", "replaces"),
     ("Eats no meat", "diet", "Drinks no milk", "diet", "no milk for me", "replaces", None),
     ("Loves Emma", "favorite book", "Loves Dune", "favorite book", "I love Dune now", "replaces", None),
-    ("Is a cook", "occupation", "Teaches yoga", "occupation", "I teach yoga on my days off", "replaces", None),
+    ("Is a cook", "occupation", "Teaches yoga", "occupation", "I teach yoga on my days off", "replaces", "asked"),
     ("Is a cook", "occupation", "Drives a bus", "occupation", "I drive a bus now", "replaces", "asked"),
     ("Plays piano and cello", "music", "Plays piano", "music", "just piano now", "replaces", None),
     ("Plays piano and cello", "music", "Plays piano", "music", "no cello, just piano now", "replaces", "replaces"),
@@ -63,6 +63,12 @@ CLAIMS = [
     ("Lives in Oslo", "home city", "Lives in Rome", "home city", "Rome is not my home", "unrelated", "asked"),
     ("Lives in Oslo", "home city", "Lives in Rome", "home city", "Is Rome my home?", "unrelated", "asked"),
     ("Runs a bar", "occupation", "Closed the bar early", "occupation", "I closed the bar early", "replaces", "asked"),
+    ("Takes 50 mg of Axin", "dose", "Takes 100 mg of Axin", "dose", "up to 100mg of Axin", "replaces", "replaces"),
+    ("Earns 52k", "salary", "Earns 58k", "salary", "I'm on 58k", "replaces", "replaces"),
+    ("Is 9 weeks pregnant", "condition", "Has a newborn", "child", "gave birth at 4", "replaces", "asked"),
+    ("Is allergic to nuts and figs", "allergy", "Is allergic to nuts", "allergy", "figs are fine", "replaces", "asked"),
+    ("Lives in Oslo", "home city", "Lives in Rome", "home city", "interview in Rome this week", "replaces", None),
+    ("Learns Welsh with Axin", "Welsh", "Learns Welsh with Eve", "Welsh", "I dropped Axin", "replaces", "asked"),
 ]  # fmt: skip
 
 # Known: text, attribute, category; new; the quote, the rest of the message, the cosine of the facts; is it replaced?
@@ -83,8 +89,14 @@ ONE_VALUE_EACH = [
     (CUBE, TREK, "it's a Trek now", "", 0.0, "replaces"),
     (SINGLE, ANN, "it's Ann", "", 0.3, "asked"),
     (SINGLE, ANN, "it's Ann now", "", 0.3, "replaces"),
-    (SINGLE, ("Doctor is Ann", "doctor", "fact"), "it's Ann now", "", 0.3, None),
-    (COOK, ("Is chair of the school board", "occupation", "work"), "I chair the school board", "", 0.3, None),
+    (SINGLE, ("Doctor is Ann", "doctor", "fact"), "it's Ann now", "", 0.2, None),
+    (COOK, ("Is chair of the school board", "occupation", "work"), "I chair the school board", "", 0.3, "asked"),
+    (CUBE, ("Rides the bus", "transport", "fact"), "sold the Cube, I take the bus", "", 0.1, "replaces"),
+    (CUBE, ("Rides the bus", "transport", "fact"), "lost the key of the Cube, I take the bus", "", 0.1, "asked"),
+    (VIM, ZED, "adding Zed next to Vim", "", 0.7, None),
+    (VIM, ZED, "I use Zed today instead", "", 0.7, "asked"),
+    (VIM, ZED, "I use Zed instead", "", 0.7, "replaces"),
+    (("Rents a flat", "home", "fact"), ("Owns a house", "house", "fact"), "we own a house", "", 0.2, "replaces"),
     (COOK, ("Wife works at Bolt", "occupation", "work"), "my wife works at Bolt now", "", 0.3, None),
     (("Boss is Ann", "boss", "work"), ("Boss is Eve", "boss", "work"), "Eve, my boss", "", 0.3, "asked"),
     (("Boss is Ann", "boss", "work"), ("Boss is Eve", "boss", "work"), "Eve is my other boss", "", 0.3, None),
@@ -213,7 +225,7 @@ def test_what_is_over_ends_the_known_fact_only_if_it_is_that_fact() -> None:
 # A claim that is not counted is explained by the rule that kept the known fact: known text and attribute; the new ones;
 # the quote, and the rule.
 KEPT = [
-    ("Lives in Oslo", "city", "Lives in Rome", "city", "If I lived in Rome", "a wish, a condition or an addition"),
+    ("Lives in Oslo", "city", "Lives in Rome", "city", "If I lived in Rome", "a wish or a condition"),
     ("Works at Acme", "employer", "Works at Bolt", "employer", "my cousin works at Bolt", "said of somebody else"),
     ("Loves coffee", "likes", "Loves tea", "likes", "I love tea", "one may like both"),
     ("Uses Perl", "tool", "Uses Ruby", "tool", "I use Ruby", "one of several"),
