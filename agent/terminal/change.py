@@ -69,18 +69,19 @@ async def observe(
         facts = {key: list(map(fact_json, facts)) for key, facts in changed_facts(changes).items()}
         output.print_json({**facts, **unknown_json(changes)})
     else:
-        show_changes(changes, "" if failure else "no new facts")
+        show_changes(changes, "" if failure else "no new facts", user)
     if failure:
         raise failure
 
 
-def show_changes(changes: "Changes", empty: str) -> None:
+def show_changes(changes: "Changes", empty: str, user: str) -> None:
     """What was learned, on standard output, and what was not, on standard error."""
     from agent.state import memory_changes
 
     shown = memory_changes(changes)
     output.line_or_note(output.changes_line(shown), empty)
-    for unknown in filter(None, (output.held_line(shown, "`python -m agent held`"), output.dropped_line(shown))):
+    held = output.held_line(shown, output.own_command("held", user))
+    for unknown in filter(None, (held, output.dropped_line(shown))):
         output.note(unknown)
 
 
@@ -143,11 +144,12 @@ async def catch_up(
         numbers = {"threads": len(threads), "failed": failed, "given_up": left}
         output.print_json({**numbers, **counts, **unknown_json(total)})
     else:
-        show_changes(total, "" if failed else "no new facts")
+        show_changes(total, "" if failed else "no new facts", user)
         waiting = f"{failed} of {len(threads)} threads still have messages waiting: run it again"
         output.note(waiting if failed else "no messages are waiting")
         if left:
-            output.note(f"no facts could be taken from {counted(left, 'message')}: see `python -m agent given-up`")
+            see = output.own_command("given-up", user)
+            output.note(f"no facts could be taken from {counted(left, 'message')}: see {see}")
     return FAILED if failed or (given_up and left) else 0
 
 

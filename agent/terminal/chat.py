@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shlex
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from agent.terminal.output import (
     held_line,
     local_zone,
     minute_of,
+    own_command,
     printable,
 )
 from agent.terminal.threads import task_row, titled_threads
@@ -227,21 +227,21 @@ class Chat:
     async def finish(self) -> None:
         """Extract what waits in the threads of this chat, as far as it ends within AFTER_REPLY_TIMEOUT; report what is
         left, and how to go on."""
+        again = own_command("catch-up", self.memory.user_id)
         try:
             if waiting := await _answered(self._waiting()):
-                self.note("learning from what was said; Ctrl-C leaves that to `python -m agent catch-up`", self.err)
+                self.note(f"learning from what was said; Ctrl-C leaves that to {again}", self.err)
                 failures = await self._extract_in_time(waiting)
                 for thread_id, count in (await _answered(self._waiting())).items():
                     failure = failures.get(thread_id)
                     reason = f" ({explained(failure).rstrip('.')})" if isinstance(failure, AgentMemoryError) else ""
                     left = f"Nothing was learned yet from {counted(count, 'message')} of thread {thread_id}{reason}"
-                    again = f"`python -m agent catch-up --user {shlex.quote(self.memory.user_id)}` tries again."
-                    self.fail(f"{left}: {again}")
+                    self.fail(f"{left}: {again} tries again.")
             if given_up := await _answered(self._given_up()):
-                command = f"`python -m agent given-up --user {shlex.quote(self.memory.user_id)}`"
+                command = own_command("given-up", self.memory.user_id)
                 self.note(f"no facts could be taken from {counted(given_up, 'message')}: see {command}", self.err)
         except Unavailable as error:
-            self.fail(f"{error} `python -m agent catch-up` learns from what waits.")
+            self.fail(f"{error} {again} learns from what waits.")
         except Exception as error:
             log.warning(Event("chat not finished", user=self.memory.user_id, cause=cause_of(error)))
             self.fail(turn_failure(error))

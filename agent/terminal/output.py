@@ -1,5 +1,6 @@
 """What the commands print: tables for people, plain lines and JSON for scripts, progress on standard error."""
 
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +102,12 @@ def dropped_line(changes: "MemoryChanges") -> str:
 def held_line(changes: "MemoryChanges", how: str) -> str:
     """ "? held back: Wants short answers (reads like an instruction): decide with /held"; "" when nothing was."""
     return f"? held back: {', '.join(changes['held'])}: decide with {how}" if changes["held"] else ""
+
+
+def own_command(name: str, user: str) -> str:
+    """ "`python -m agent held --user ana`": the command of this user, to be copied into a shell."""
+    who = "" if user == "default" else f" --user {shlex.quote(user)}"
+    return f"`python -m agent {name}{who}`"
 
 
 def lower_first(text: str) -> str:

@@ -179,7 +179,9 @@ class Extraction(BaseModel):
     def _counted(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(data, dict) or "retracted" not in data:
             return handler(data)
-        facts, retracted = _items(data.get("facts"), "text"), _items(data["retracted"], "known") or []
+        retracted = _items(data["retracted"], "known") or []
+        facts = data.get("facts", "missing")
+        facts = [] if facts in (None, {}) else _items(facts, "text")
         answer = handler({"facts": facts, "retracted": retracted})
         answer.unreadable = len(facts or ()) + len(retracted) - len(answer.facts) - len(answer.retracted)
         return answer

@@ -17,6 +17,11 @@ HeldReason = Literal["reads like an instruction", "would end a hard limit", "not
 MAX_DROPPED_TEXT = 200  # characters that are reported of what was dropped
 
 
+def is_over(text: str) -> str:
+    """What is said of a known fact that may have ended: '"Lives in Lima" is over'."""
+    return f'"{text}" is over'
+
+
 @dataclass(frozen=True)
 class Proposal:
     fact: Fact  # may be added
@@ -82,7 +87,7 @@ class Held(BaseModel, frozen=True, hide_input_in_errors=True):
     @property
     def text(self) -> str:
         """What is kept if the user keeps it: "Wants short answers", or '"Lives in Lima" is over'."""
-        return f'"{self.fact.text}" is over' if self.ends else self.fact.text
+        return is_over(self.fact.text) if self.ends else self.fact.text
 
     def __str__(self) -> str:
         """ "Wants short answers (reads like an instruction)" """

@@ -20,6 +20,7 @@ from memory.facts.changes import (
     Proposal,
     RelationKind,
     TakenBack,
+    is_over,
     retired,
 )
 from memory.facts.content import content
@@ -116,7 +117,7 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
         if not known:
             dropped.append(UNREADABLE)
         elif not said:
-            dropped.append(Dropped(f"taking back: {known.text}", "quote not found"))
+            dropped.append(Dropped(_end_of(known), "quote not found"))
         elif takes_back(known, quote, said.text, said.source.thread_id, cosines):
             if may_mean_another(known, quote, said.text):
                 over = retired(known, "retracted", said.said_at, by=said.source)
@@ -124,7 +125,7 @@ def proposals(seed: str, found: Extracted, now: datetime, cosines: Cosines = NO_
             else:
                 retracted[known.id] = TakenBack(said.said_at, said.source)
         else:
-            dropped.append(Dropped(f"taking back: {known.text}", "not supported"))
+            dropped.append(Dropped(_end_of(known), "not supported"))
     return Proposed(kept, retracted, held, (*dropped, *[UNREADABLE] * found.extraction.unreadable))
 
 
@@ -222,11 +223,13 @@ def _proposal(
     if any(other.slot == fact.slot and relations.get(other.id) == "beside" for other in known):
         fact = fact.model_copy(update={"exclusive": False})
     both_kept = [
-        Dropped(f"replacing: {other.text[:MAX_DROPPED_TEXT]}", "both kept", f"both kept: {kept[other.id]}")
-        for other in known
-        if other.id in kept
+        Dropped(_end_of(other), "both kept", f"both kept: {kept[other.id]}") for other in known if other.id in kept
     ]
     return Proposal(fact, relations, doubtful), both_kept
+
+
+def _end_of(known: Fact) -> str:
+    return is_over(known.text[:MAX_DROPPED_TEXT])
 
 
 def _claims(candidate: Candidate, known: Sequence[Fact]) -> dict[str, RelationKind]:

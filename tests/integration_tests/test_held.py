@@ -303,7 +303,7 @@ async def test_without_auth_the_address_names_the_user(memory: UserMemory) -> No
         assert (nobody.status_code, "user id '' is empty" in nobody.text) == (400, True)
 
 
-def test_the_chat_and_the_commands_show_and_decide(openai: ScriptedOpenAI, run: Run) -> None:
+def test_the_chat_and_the_commands_show_and_decide(openai: ScriptedOpenAI, run: Run, user: str) -> None:
     openai.extraction(found(TEA, SHORT), *[found(SHORT | {"text": "Prefers answers that are short"})] * 2)
     typed = f"{SAID}\n/held keep 1\n/held\n/held keep 2\n/held keep 1\n/held\n/held keep 1\n/memories\n"
     talked = run(typed=f"{typed}{SAID}\n/held drop all\n")
@@ -315,10 +315,8 @@ def test_the_chat_and_the_commands_show_and_decide(openai: ScriptedOpenAI, run: 
     assert "- Prefers short answers" in lines[decided + 3]
     assert lines[-1] == "1 dropped"
     assert talked.err.count("Write /held keep N") == 3
-    assert (
-        f"held back: Prefers answers that are short ({HELD[1].split('(')[1]}: decide with `python -m agent held`"
-        in run("observe", SAID).err
-    )
+    reason, decide = HELD[1].split("(")[1], f"decide with `python -m agent held --user {user}`"
+    assert f"held back: Prefers answers that are short ({reason}: {decide}" in run("observe", SAID).err
     (row,) = run("held").rows
     assert row[2:] == ["reads like an instruction", "Prefers answers that are short", "I prefer short answers"]
     (item,) = run("held", "--json").json

@@ -148,7 +148,8 @@ async def test_leaving_the_chat_names_the_database_and_how_to_go_on(chat: Chat, 
     started = time.monotonic()
     await chat.finish()
     assert time.monotonic() - started < SOON
-    assert errors(chat) == [f"{NO_ANSWER} `python -m agent catch-up` learns from what waits."]
+    again = f"`python -m agent catch-up --user {chat.memory.user_id}`"
+    assert errors(chat) == [f"{NO_ANSWER} {again} learns from what waits."]
 
 
 async def test_a_database_that_was_away_is_reached_as_soon_as_it_is_back(database: Gate) -> None:

@@ -115,7 +115,12 @@ def test_the_lists_may_be_objects_and_that_of_retractions_null(facts: object, re
     assert (answer.retracted, answer.unreadable) == ([], 0)
 
 
-@pytest.mark.parametrize("facts", [None, "none", {"type": "array"}, {}], ids=repr)
+def test_a_list_of_no_facts_may_be_null_or_an_empty_object() -> None:
+    for nothing in (None, {}):
+        assert Extraction.model_validate({"facts": nothing, "retracted": nothing}).facts == []
+
+
+@pytest.mark.parametrize("facts", ["", "none", {"type": "array"}], ids=repr)
 def test_an_answer_that_may_be_cut_off_or_is_no_answer_is_refused(facts: object) -> None:
     answers: list[object] = [None, "", {}, {"facts": []}, {"retracted": []}, {"facts": facts, "retracted": []}]
     for answer in answers:
@@ -212,7 +217,7 @@ def test_a_retraction_whose_quote_is_not_found_is_reported() -> None:
     known = make_fact("Moved to Lima", "home city")
     answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": "I left Lima"}]})
     _, taken_back, _, dropped = proposals("ada", Extracted([SAID], [known], answer, NOON), NOON)
-    assert (taken_back, dropped) == ({}, (Dropped("taking back: Moved to Lima", "quote not found"),))
+    assert (taken_back, dropped) == ({}, (Dropped('"Moved to Lima" is over', "quote not found"),))
 
 
 def test_the_model_reads_known_facts_first_and_what_to_do_last() -> None:
@@ -338,7 +343,7 @@ def test_a_fact_is_taken_back_only_by_words_that_refer_to_it(
     answer = Extraction.model_validate({"facts": [], "retracted": [{"known": 1, "message": 1, "quote": message}]})
     outcome = proposals("ada", Extracted([said], [known], answer, NOON), NOON)
     assert outcome.retracted == ({known.id: TakenBack(NOON, said.source)} if taken else {})
-    assert outcome.dropped == (() if taken else (Dropped(f"taking back: {text}", "not supported"),))
+    assert outcome.dropped == (() if taken else (Dropped(f'"{text}" is over', "not supported"),))
 
 
 @pytest.mark.parametrize(
