@@ -26,6 +26,7 @@ NUMBER = f"([0-9]{{1,3}}|{'|'.join(NUMBERS)})"
 SEASON = "(spring|summer|autumn|fall|winter)"
 WEEKDAY = "(mon|tue|wed|thu|fri|sat|sun)(?:day|sday|nesday|rsday|urday)"
 WEEKDAY_AHEAD = re.compile(rf"\b{WEEKDAY}?\.? (?=[0-9]+[-./ ][0-9a-z])")  # of a date: "Mon 7 December"
+UNKNOWN_PART = re.compile("(?<=[0-9])(?:-(?:00|xx|[?]{2}))+$")  # "2020-06-XX"
 THIRD = f"({'|'.join(THIRDS)})[- ]"
 # Without a year, only the exact names of months count: "marriage" and "decade" are no dates.
 MONTH_NAME = "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
@@ -50,7 +51,8 @@ def period(text: str, said_at: datetime, *, ahead: bool, after: datetime | None 
 
     It reads ISO dates, whole or in part, ISO times, and in English: a month or season with its year, decades, parts as
     in "early 2020", ranges, and what counts from `said_at`, as "yesterday", "last spring" and "two weeks ago" do.
-    A preposition or weekday before it is ignored; "before 2020" is the last day of 2019.
+    A preposition or weekday before it is ignored; "before 2020" is the last day of 2019. Of other words that name a
+    year which is over, as "Christmas 2019" does, it is that year.
 
     A day or month without a year is the next one if `ahead` (for plans and ends), else the latest; it may be going on.
     The same holds for a weekday, but it is never today: "Friday", said on a Friday, is the one before or after.
@@ -63,7 +65,7 @@ def period(text: str, said_at: datetime, *, ahead: bool, after: datetime | None 
             moment = (moment if moment.tzinfo else moment.replace(tzinfo=said_at.tzinfo)).astimezone(UTC)
             return Period(moment, moment)
         origin = max(said_at, after or said_at).astimezone(said_at.tzinfo).date()
-        if span := _named(plain, said_at.date()) or _open(words, origin, ahead):
+        if span := _named(plain, said_at.date()) or _open(words, origin, ahead) or _past_year(words, said_at.date()):
             first, last = (datetime.combine(day, time(), said_at.tzinfo).astimezone(UTC) for day in span)
             return Period(first, last + timedelta(days=1, seconds=-1))
     return None
@@ -79,7 +81,7 @@ def _words(text: str) -> str:
     if len(text := text.strip()) > MAX_LENGTH:
         return ""
     words = " ".join(re.sub(r"[\s,]+|\bof\b|\bthe\b", " ", text.casefold()).split())
-    return WEEKDAY_AHEAD.sub("", words)
+    return UNKNOWN_PART.sub("", WEEKDAY_AHEAD.sub("", words))
 
 
 def _named(words: str, today: date) -> Span | None:
@@ -123,6 +125,12 @@ def _open(words: str, origin: date, ahead: bool) -> Span | None:
     if ahead:
         return next((span for span in spans if span[1] >= origin), None)
     return next((span for span in reversed(spans) if span[0] <= origin), None)
+
+
+def _past_year(words: str, today: date) -> Span | None:
+    """The year in words that cannot be read otherwise, if it is over: "Christmas 2019", "Sommer 2019"."""
+    match = re.fullmatch(r"(?!after|now|not)(?:[^\W\d]+[ .'’]+)+([12][0-9]{3})", words)
+    return _whole(int(match[1])) if match and int(match[1]) < today.year else None
 
 
 def _day_of_month(number: int, origin: date, ahead: bool) -> Span | None:

@@ -220,6 +220,12 @@ def _proposal(
 ) -> tuple[Proposal, list[Dropped]]:
     """The proposal, and the claims that it replaces a known fact which do not count."""
     relations, doubtful, kept = counted(_claims(candidate, known), fact, known, message, cosines)
+    if is_exclusive(fact.attribute, candidate.exclusive) and not (fact.exclusive or fact.is_hard_limit):
+        # Whether it holds now is not certain, so that it takes no place.
+        lasting = {other.id for other in known if other.slot == fact.slot and not other.is_temporary}
+        unsure = {known_id for known_id in lasting if relations.get(known_id) == "replaces"}
+        relations = {known_id: kind for known_id, kind in relations.items() if known_id not in unsure}
+        doubtful |= unsure
     if any(other.slot == fact.slot and relations.get(other.id) == "beside" for other in known):
         fact = fact.model_copy(update={"exclusive": False})
     both_kept = [
@@ -243,7 +249,7 @@ def _fact(
 ) -> Fact | None:
     """None for a text, subject or attribute that is empty or too long."""
     dates, is_limit = (candidate.valid_from, candidate.valid_until), _is_hard_limit(candidate)
-    when = timing(candidate.tense, dates, said.said_at, candidate.quote, is_limit=is_limit)
+    when = timing(candidate.tense, dates, said.said_at, candidate.quote, candidate.text, is_limit=is_limit)
     values = candidate.model_dump(exclude={"message", "relations", "exclusive", "instruction"}) | when._asdict()
     values |= {"text": candidate.text.strip()}
     if says_own_name(candidate.subject, candidate.quote, said.text, names):

@@ -2,7 +2,7 @@
 
 The model only proposes, and `memory.learn.relations` says which relations between facts count. A fact can replace one
 in its slot (subject and attribute), or one about the same subject that it `replaces` or `refines`; in doubt, both are
-kept. What is temporary is kept beside what lasts.
+kept. What is temporary is kept beside what lasts, and a trip within a longer one beside that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,8 +52,8 @@ def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, TakenBack],
         slot = [other for other in current.values() if other.slot == fact.slot]
         if len(slot) == 1 and is_exclusive(fact.attribute, None):  # what it was kept beside, in doubt, may be gone
             slot = [slot[0].model_copy(update={"exclusive": True})]
-        rivals_in_slot = (f for f in slot if f.exclusive and f.is_temporary == fact.is_temporary)
-        if fact.exclusive and not all(_may_take(proposal, other) for other in rivals_in_slot):
+        rivals_in_slot = [f for f in slot if f.exclusive and f.is_temporary == fact.is_temporary]
+        if fact.exclusive and any(_interrupts(fact, f) or not _may_take(proposal, f) for f in rivals_in_slot):
             fact = fact.model_copy(update={"exclusive": False})  # in doubt, both are kept
             proposal = replace(proposal, fact=fact)
         related = [other for other in current.values() if other.subject == fact.subject and _changes(proposal, other)]
@@ -162,6 +162,18 @@ def _apart(fact: Fact, other: Fact) -> bool:
     return fact.is_temporary and other.is_temporary and any(end and end <= start for end, start in ends)
 
 
+def _interrupts(fact: Fact, other: Fact) -> bool:
+    """Whether a fact holds for a while, after which the other holds again: it lasts, or has a known, later end."""
+    if not (fact.is_temporary and other.is_temporary):
+        return fact.is_temporary
+    return bool(fact.valid_until and other.valid_until and not _is_open(other) and fact.valid_until < other.valid_until)
+
+
+def _is_open(fact: Fact) -> bool:
+    """Whether it was not said until when it lasts."""
+    return fact.valid_until in (None, fact.observed_at + OPEN_END)
+
+
 def _tells_end_of(proposal: Proposal, other: Fact) -> bool:
     """Whether a fact that was over when it was said tells that a known one has ended."""
     fact, same = proposal.fact, proposal.fact.words == other.words
@@ -184,11 +196,11 @@ def _reason_to_retire(proposal: Proposal, other: Fact) -> RetiredReason | None:
     by_relation: dict[str | None, RetiredReason] = {"refines": "refined", "replaces": "superseded"}
     claimed = by_relation.get(proposal.relations.get(other.id))
     in_one_place = fact.exclusive and other.exclusive and fact.slot == other.slot
-    open_ends = (None, other.observed_at + OPEN_END)  # until when it lasts was not said
-    if fact.is_temporary != other.is_temporary and fact.words != other.words:
-        if fact.is_temporary:  # a new job with a known end may end the old one; a trip ends nothing
-            return claimed if claimed == "refined" or (fact.tense == "now" and says_end(fact)) else None
-        return claimed or ("superseded" if in_one_place and other.valid_until in open_ends else None)
+    if fact.words != other.words and _interrupts(fact, other):
+        # A new job with a known end may end the old one; a trip ends nothing.
+        return claimed if claimed == "refined" or (fact.tense == "now" and says_end(fact)) else None
+    if fact.words != other.words and other.is_temporary > fact.is_temporary:
+        return claimed or ("superseded" if in_one_place and _is_open(other) else None)
     if in_one_place:
         return "expired" if over else "superseded"
     if fact.words == other.words:  # and yet no repeat: it says other dates

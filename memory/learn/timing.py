@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from memory.facts.content import content
 from memory.facts.fact import Tense
 from memory.facts.period import LENGTH, MAX_LENGTH, MONTH_NAME, WORDS, Period, is_range, period
-from memory.facts.signs import END, UNREAL
+from memory.facts.signs import END, NEGATION, UNREAL
 from memory.facts.text import normalize
 
 OPEN_END = timedelta(days=90)  # after which what is temporary lapses, if its end is not known
@@ -21,7 +21,12 @@ NO_DATE = frozenset({  # what models write where there is no date to give
     "open", "open-ended", "no end", "no end date", "never", "unknown", "undefined", "unspecified", "not specified",
     "not mentioned", "not stated", "not given", "not applicable",
 })  # fmt: skip
-NO_START = NO_DATE | {"recently", "lately", "just now", "birth"}  # "until recently" says that it is over
+NO_START = NO_DATE | {  # of what has begun; "until recently" says that it is over
+    "recently", "lately", "just now", "birth", "the other day", "earlier this year",
+}  # fmt: skip
+AGO = re.compile(
+    r"\b(?:ago|a while back)$", re.IGNORECASE
+)  # "a few years ago" has begun, as a start, and is over, as an end
 # A date with such a preposition belongs in the other field: "since 2020" is not the end of anything.
 OF_AN_END = re.compile(r"(?:since |from )?(?:until|till|through|before)\b", re.IGNORECASE)
 OF_A_START = re.compile(r"(?:since|from)\b", re.IGNORECASE)
@@ -46,7 +51,16 @@ PAST = re.compile(
     r"|\bmy (?:first|last|old|former) (?:job|employer|home|flat|house|city)\b"
     r"|\b(?:früher|damals|autrefois|antes|un tempo|anni fa|dawniej|kiedyś|раньше|eskiden)\b|以前|昔|예전에"
 )
-TWO_CLAUSES = re.compile(r"[,;.]|\b(?:now|but|today|until|then)\b")  # in a quote: it may say what holds now, too
+# The text itself says that it is over: "Used to live in Rome", "Lived in Rome"; but not "Lived in Rome since 2020".
+OVER = re.compile(r"(?:used to (?!it\b|the\b|this\b|that\b|being\b)|(?:formerly|previously|lived|worked|studied)\b)")
+GOES_ON = re.compile(r"\b(?:have|has|been|since|still|always|all)\b|'ve\b")
+BETWEEN_CLAUSES = re.compile(r"[,;.]|\b(?:now|but|today|until|then)\b")
+UNTIL = re.compile(r"\b(?:until|till|bis|jusqu\w*|hasta|fino a|até|tot)\b")
+AT_HOME = re.compile(  # names no home: "Is back home from Madrid"
+    r"(?:(?:is|has|been|came|got|returned|arrived) )*(?:(?:back|safely|at|home|again|now) ?)+(?:from .*)?"
+    r"|ist (?:wieder |zurück )*(?:zu ?hause|daheim|da|zurück)|est (?:de retour|rentré\w*)(?: .*)?"
+    r"|(?:está|volvió) (?:de vuelta )?(?:en|a) casa"
+)
 BESIDE = re.compile(
     r"\b(?:second|2nd|another|additional|side|weekend|evening|part[- ]time) "
     r"(?:job|gig|business|employer|home|house|flat|apartment|passport|number)\b"
@@ -82,16 +96,19 @@ class Timing(NamedTuple):
 
 
 def timing(
-    tense: str, dates: tuple[str | None, str | None], said_at: datetime, quote: str = "", *, is_limit: bool = False
-) -> Timing:
+    tense: str, dates: tuple[str | None, str | None], said_at: datetime, quote: str = "", text: str = "", *,
+    is_limit: bool = False,
+) -> Timing:  # fmt: skip
     """When a candidate holds that gives this tense, and these dates from and until which it does.
 
     Dates count in the time zone of `said_at`; "since 2020" is from its first second on, "until 2020" until its last.
     What is temporary ends when the quote says ("for a year"), otherwise OPEN_END after it was said, or after its later
     start. What has an end that cannot be read is temporary, unless it `is_limit`: an allergy is never lost for a date.
+    What the text itself calls over is past, whatever tense is given.
     """
     given = TENSES.get(normalize(tense).replace("_", " "))
     since, until = (date.strip() if date else "" for date in dates)
+    text_is_over = OVER.match(normalize(text)) and not GOES_ON.search(f"{normalize(text)} {normalize(quote)}")
     begins, start_known = _read(since, "start", said_at, ahead=given == "planned")
     start = begins and begins.start
     if given == "now" and start and start <= said_at and start.astimezone(said_at.tzinfo).date() == said_at.date():
@@ -102,6 +119,8 @@ def timing(
         until = since
     ends, end_known = _read(until, "end", said_at, ahead=given != "past", after=start)
     end = ends and ends.end
+    if given == "now" and not (end and end > said_at) and (text_is_over or (not end_known and AGO.search(until))):
+        given = "past"
     certain = given is not None and start_known and end_known
     if given == "now" and not end_known and not OF_A_START.match(until) and not is_limit:
         given = "temporary"
@@ -120,13 +139,22 @@ def timing(
 
 def checked(timing: Timing, attribute: str, text: str, quote: str, said_at: datetime) -> Timing:
     """The timing of a fact in a slot of one value, where neither text nor quote says otherwise."""
-    text, quote = normalize(text), normalize(quote)
-    said = (text, quote) if not TWO_CLAUSES.search(quote) else (text,)
     if timing.tense != "now":
         return timing
-    if any(map(TEMPORARY.search, said)) or (attribute == "home city" and SOMEWHERE.match(text)):
+    text, quote = normalize(text), normalize(quote)
+    clauses = [clause.strip() for clause in BETWEEN_CLAUSES.split(quote)]
+    if len(clauses) > 1:  # the others may say something else
+        clauses = [clause for clause in clauses if content(clause) & content(text)]
+
+    def says(sign: re.Pattern[str]) -> bool:
+        return bool(sign.search(text) or (clauses and all(map(sign.search, clauses))))
+
+    ends = UNTIL.search(quote) and not BETWEEN_CLAUSES.search(UNTIL.sub("", quote)) and not NEGATION.search(quote)
+    somewhere = attribute == "home city" and SOMEWHERE.match(text)
+    if says(TEMPORARY) or somewhere or (ends and not says(PAST)):
         return _with_end(timing._replace(tense="temporary"), said_at, quote)
-    doubted = any(sign.search(part) for sign in (PAST, UNREAL, BESIDE) for part in said) or _ends_itself(text, quote)
+    names_none = attribute == "home city" and AT_HOME.fullmatch(text)
+    doubted = any(map(says, (PAST, UNREAL, BESIDE))) or names_none or _ends_itself(text, quote)
     return timing._replace(certain=timing.certain and not doubted)
 
 
@@ -166,7 +194,7 @@ def _read(
         return None, True
     misplaced = (OF_AN_END if field == "start" else OF_A_START).match(date) and not is_range(date)
     span = None if misplaced else period(date, said_at, ahead=ahead, after=after)
-    return span, span is not None
+    return span, span is not None or (field == "start" and bool(AGO.search(date)))
 
 
 def _is_missing(date: str, field: Literal["start", "end"]) -> bool:

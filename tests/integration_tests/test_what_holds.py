@@ -59,10 +59,18 @@ PRESENT = [
         ],
         ["Lives in Oslo"],
     ),
-    # what cannot be read is kept beside
     (
-        [OSLO, Said("I used to live in Rome.", "Used to live in Rome", "home city")],
-        ["Lives in Oslo", "Used to live in Rome"],
+        [OSLO, Said("I used to live in Rome.", "Used to live in Rome", "home city", values={"relations": REPLACES})],
+        ["Lives in Oslo"],
+    ),
+    # what cannot be read is kept beside, and so is what its words call over
+    (
+        [OSLO, Said("I used to live in Rome.", "Lives in Rome", "home city", values={"relations": REPLACES})],
+        ["Lives in Oslo", "Lives in Rome"],
+    ),
+    (
+        [OSLO, Said("I'm back home from Rome", "Is back home", "home city", values={"relations": REPLACES})],
+        ["Lives in Oslo", "Is back home"],
     ),
     (
         [BOLT, Said("Acme, till the flood", "Works at Acme", "employer", LAST_WEEK, {"valid_until": "the flood"})],
@@ -266,7 +274,9 @@ async def test_what_was_interrupted_holds_again_afterwards(memory: UserMemory, o
     madrid = Said(
         "I'm in Madrid until the end of March", "Is in Madrid", "home city", values={"valid_until": "2026-03"}
     )
-    await hear(memory, openai, OSLO, madrid)
+    paris = Said("I'm in Paris this week", "Is in Paris", "home city", "2026-03-02", {"valid_until": "this week"})
+    await hear(memory, openai, OSLO, madrid, paris)
+    assert texts((await memory.as_of(day("2026-03-03"))).held) == ["Lives in Oslo", "Is in Madrid", "Is in Paris"]
     assert texts((await memory.as_of(day("2026-03-31T18:00"))).held) == ["Lives in Oslo", "Is in Madrid"]
     assert texts((await memory.as_of(day("2026-04-01"))).held) == ["Lives in Oslo"]
     assert "Is in Madrid" not in await memory.context("Where am I?")

@@ -201,6 +201,19 @@ def test_what_no_message_holds_is_not_compared() -> None:
     assert to_compare("ada", Extracted([SAID], [], found, NOON)) == []
 
 
+@pytest.mark.parametrize("doubt", [{"valid_from": "the flood"}, {"tense": "gnomic"}, {"quote": "I lived in Austin"}])
+def test_what_may_not_hold_now_replaces_nothing_although_the_model_says_so(doubt: dict[str, str]) -> None:
+    known = make_fact("Lives in Lima", "home city")
+    said = SAID.model_copy(update={"text": "I moved to Austin. I lived in Austin."})
+    claim = {"relations": [{"known": 1, "relation": "replaces"}]}
+    (sure,), (unsure,) = (
+        proposals("ada", Extracted([said], [known], Extraction.model_validate(answer), NOON), NOON).kept
+        for answer in ({"facts": [GOOD | claim | given], "retracted": []} for given in ({}, doubt))
+    )
+    assert (sure.relations, sure.doubtful) == ({known.id: "replaces"}, frozenset())
+    assert (unsure.relations, unsure.doubtful) == ({}, {known.id})
+
+
 def test_retractions_of_numbers_that_were_not_shown_are_reported() -> None:
     known = make_fact("Lives in Austin or Lima", "home city")
     said = SAID.model_copy(update={"text": "I moved to Austin. Forget Lima."})

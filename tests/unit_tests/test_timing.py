@@ -26,6 +26,9 @@ TIMINGS = [
     ("now", None, "1/2/2020", ("temporary", None, "2027-02-26", False)),
     ("now", None, "recently", ("temporary", None, "2027-02-26", False)),
     ("now", "recently", "false", ("now", None, None, True)),
+    ("now", "a few years ago", None, ("now", None, None, True)),
+    ("now", None, "a few years ago", ("past", None, None, True)),
+    ("now", None, "Christmas 2019", ("past", None, "2019-12-31", True)),
     ("now", "in May", None, ("now", "2026-05-01", None, True)),
     ("now", "since 2020", None, ("now", "2020-01-01", None, True)),
     ("now", None, "unknown", ("now", None, None, True)),
@@ -78,6 +81,15 @@ IN_A_SLOT_OF_ONE_VALUE = [
     ("home city", "Lives in Rome", "I moved to Rome", "now", True),
     ("home city", "Lives in Oslo", "I used to live in Rome, now I live in Oslo", "now", True),
     ("home city", "Lives in Rome", "I used to live in Rome", "now", False),
+    ("home city", "Lives in Rome", "Oh, I used to live in Rome!", "now", False),
+    ("home city", "Lives in Rome", "I lived in Rome, I have a house in Rome", "now", True),
+    ("employer", "Works at Bolt", "Back when I was at Bolt, lunch was free", "now", False),
+    ("home city", "Is back home", "I'm back home", "now", False),
+    ("home city", "Is back in Rome", "I'm back in Rome", "now", True),
+    ("home city", "Lives in Rome", "I'm in Rome until the end of May", "temporary", True),
+    ("home city", "Wohnt in Rom", "Ich bin bis Ende Mai in Rom", "temporary", True),
+    ("home city", "Lives in Rome", "I lived in Rome until May", "now", False),
+    ("home city", "Lives in Rome", "I didn't live in Rome until May", "now", True),
     ("home city", "Used to live in Rome", "Rome was my home", "now", False),
     ("home city", "Lived in Rome", "Rome was my home", "now", False),
     ("home city", "Is used to the cold", "I am used to the cold", "now", True),
@@ -161,6 +173,22 @@ def test_signs_that_a_fact_takes_no_place(attribute: str, text: str, quote: str,
 def test_what_is_temporary_ends_when_its_quote_says(quote: str, end: str, tense: str, until: str | None) -> None:
     found = timing(tense, (None, until), SAID_AT, quote)
     assert (found.tense, f"{found.valid_until:%Y-%m-%d}") == ("temporary", end)
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "tense"),
+    [
+        ("Used to live in Rome", "I used to live in Rome", "past"),
+        ("Lived in Rome", "Rome was my home", "past"),
+        ("Formerly worked at Bolt", "I was at Bolt", "past"),
+        ("Lived in Rome since 2020", "I moved to Rome in 2020", "now"),
+        ("Lived in Rome for ten years", "I've lived in Rome for ten years", "now"),
+        ("Used to the cold", "I'm used to the cold", "now"),
+        ("Lives in Rome", "I used to live in Rome", "now"),
+    ],
+)
+def test_a_text_that_says_that_it_is_over_is_past(text: str, quote: str, tense: Tense) -> None:
+    assert timing("now", (None, None), SAID_AT, quote, text).tense == tense
 
 
 def test_no_hard_limit_lapses_for_a_date_that_cannot_be_read() -> None:
