@@ -60,6 +60,9 @@ class Relation(BaseModel):
 IMPORTANCE = {"critical": 0.9, "very high": 0.9, "high": 0.9, "low": 0.2, "very low": 0.2}  # other words: 0.5
 CATEGORIES: dict[object, Category] = {name: name for name in get_args(Category)}
 CATEGORIES |= dict.fromkeys(("allergy", "allergies", "diet", "dietary", "health", "medical"), "constraint")
+ALLERGY = re.compile(  # in a text, whatever category it is given
+    r"\b(?:allerg(?!ist|olog)|al[eé]rgi|intoleran|аллерг|alerji)|アレルギー|过敏|過敏|알레르기|حساسي", re.IGNORECASE
+)
 
 
 def _importance(value: object) -> float:
@@ -151,11 +154,13 @@ class Candidate(Lenient):
     instruction: Annotated[bool, BeforeValidator(_flag)] = False  # it tells the assistant what to do
 
     @model_validator(mode="after")
-    def _with_attribute(self) -> Self:
+    def _mended(self) -> Self:
         """Without an attribute, the category stands for it, and holds several values: nothing is replaced by mistake.
 
-        It is not NOTE, which says that somebody wrote the text themselves.
+        It is not NOTE, which says that somebody wrote the text themselves. An allergy is always a constraint.
         """
+        if ALLERGY.search(self.text):
+            self.category = "constraint"
         if not self.attribute.strip():
             self.attribute, self.exclusive = "place" if self.category == "location" else self.category, False
         return self

@@ -48,9 +48,11 @@ time zone: timezone
 likes: like, loves, enjoys, interest, interests
 dislikes: dislike, hates
 preference: preferences
-allergy: allergies, food allergy, food allergies, allergen, allergens, intolerance, intolerances, allergie, alergia
+allergy: allergies, food allergy, food allergies, allergen, allergens, intolerance, intolerances, allergie, alergia,
+    allergic to, food intolerance, food intolerances, food sensitivity, food sensitivities
 diet: diets, dietary restriction, dietary restrictions, dietary preference, dietary preferences, ernährung, dieta,
-    régime, régime alimentaire, alimentation, alimentación, alimentazione, alimentação, dieet
+    dietary, dietary requirement, dietary requirements, dietary need, dietary needs, régime, régime alimentaire,
+    alimentation, alimentación, alimentazione, alimentação, dieet
 spoken language: spoken languages, languages spoken, speaks
 language: languages
 tool: tools, software

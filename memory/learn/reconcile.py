@@ -204,6 +204,8 @@ def _reason_to_retire(proposal: Proposal, other: Fact) -> RetiredReason | None:
     if in_one_place:
         return "expired" if over else "superseded"
     if fact.words == other.words:  # and yet no repeat: it says other dates
+        if other.is_hard_limit and _interrupts(fact, other):
+            return None  # an allergy does not end because it is said once more, with an end
         if fact.valid_from and other.valid_from and fact.valid_from != other.valid_from:
             return None  # two dentist's appointments are two
         return "expired" if over else "refined"

@@ -104,7 +104,7 @@ def timing(
     Dates count in the time zone of `said_at`; "since 2020" is from its first second on, "until 2020" until its last.
     What is temporary ends when the quote says ("for a year"), otherwise OPEN_END after it was said, or after its later
     start. What has an end that cannot be read is temporary, unless it `is_limit`: an allergy is never lost for a date.
-    What the text itself calls over is past, whatever tense is given.
+    For the same reason a limit is temporary only with an end. What the text itself calls over is past.
     """
     given = TENSES.get(normalize(tense).replace("_", " "))
     since, until = (date.strip() if date else "" for date in dates)
@@ -119,6 +119,8 @@ def timing(
         until = since
     ends, end_known = _read(until, "end", said_at, ahead=given != "past", after=start)
     end = ends and ends.end
+    if given == "temporary" and is_limit and not (end or _stated_end(normalize(quote), said_at, start)):
+        given = "now"
     if given == "now" and not (end and end > said_at) and (text_is_over or (not end_known and AGO.search(until))):
         given = "past"
     certain = given is not None and start_known and end_known

@@ -201,6 +201,18 @@ def test_what_no_message_holds_is_not_compared() -> None:
     assert to_compare("ada", Extracted([SAID], [], found, NOON)) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("Is allergic to nuts", "constraint"), ("Has a nut allergy", "constraint"),
+        ("Is lactose-intolerant", "constraint"), ("Es alérgica a las nueces", "constraint"),
+        ("У него аллергия на орехи", "constraint"), ("Works as an allergist", "preference"), ("Likes nuts", "preference"),
+    ],
+)  # fmt: skip
+def test_an_allergy_is_a_constraint_whatever_category_the_model_gives(text: str, category: str) -> None:
+    assert Candidate.model_validate({**GOOD, "text": text, "category": "preference"}).category == category
+
+
 @pytest.mark.parametrize("doubt", [{"valid_from": "the flood"}, {"tense": "gnomic"}, {"quote": "I lived in Austin"}])
 def test_what_may_not_hold_now_replaces_nothing_although_the_model_says_so(doubt: dict[str, str]) -> None:
     known = make_fact("Lives in Lima", "home city")

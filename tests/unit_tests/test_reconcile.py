@@ -329,6 +329,12 @@ def test_a_trip_within_a_longer_one_ends_nothing() -> None:
     ]
 
 
+def test_a_limit_that_is_said_again_with_an_end_does_not_end() -> None:
+    nuts = make_fact("Is allergic to nuts", "allergy", category="constraint", observed_at=at(1))
+    again = nuts.model_copy(update={"id": "again", "key": "again", "observed_at": at(2), "valid_until": at(4)})
+    assert texts(decide(Proposal(again, {nuts.id: "duplicate"}), known=(nuts,))) == ([nuts.text], [], [])
+
+
 def test_coming_home_ends_a_trip() -> None:
     trip = make_fact("Is in Rome", "home city", observed_at=at(2), tense="temporary", valid_until=at(9))
     known = arrive(home("Oslo", at(1)), trip)

@@ -193,6 +193,9 @@ def test_a_text_that_says_that_it_is_over_is_past(text: str, quote: str, tense: 
 
 def test_no_hard_limit_lapses_for_a_date_that_cannot_be_read() -> None:
     assert timing("now", (None, "the flood"), SAID_AT, is_limit=True) == Timing("now", None, None, certain=False)
+    assert timing("temporary", (None, None), SAID_AT, "I'm allergic", is_limit=True) == Timing("now", None, None)
+    found = timing("temporary", (None, None), SAID_AT, "no solid food until 5 December", is_limit=True)
+    assert (found.tense, f"{found.valid_until:%Y-%m-%d}") == ("temporary", "2026-12-05")
 
 
 def test_what_words_show_to_be_temporary_keeps_a_known_end() -> None:
