@@ -116,8 +116,8 @@ def test_the_lists_may_be_objects_and_that_of_retractions_null(facts: object, re
 
 
 def test_a_list_of_no_facts_may_be_null_or_an_empty_object() -> None:
-    for nothing in (None, {}):
-        assert Extraction.model_validate({"facts": nothing, "retracted": nothing}).facts == []
+    answers: list[object] = [{"facts": None, "retracted": None}, {"facts": {}, "retracted": {}}]
+    assert [Extraction.model_validate(answer).facts for answer in answers] == [[], []]
 
 
 @pytest.mark.parametrize("facts", ["", "none", {"type": "array"}], ids=repr)
@@ -206,7 +206,8 @@ def test_what_no_message_holds_is_not_compared() -> None:
     [
         ("Is allergic to nuts", "constraint"), ("Has a nut allergy", "constraint"),
         ("Is lactose-intolerant", "constraint"), ("Es alérgica a las nueces", "constraint"),
-        ("У него аллергия на орехи", "constraint"), ("Works as an allergist", "preference"), ("Likes nuts", "preference"),
+        ("У него аллергия на орехи", "constraint"),
+        ("Works as an allergist", "preference"), ("Likes nuts", "preference"),
     ],
 )  # fmt: skip
 def test_an_allergy_is_a_constraint_whatever_category_the_model_gives(text: str, category: str) -> None:
