@@ -212,9 +212,8 @@ def test_an_allergy_is_a_constraint_whatever_category_the_model_gives(text: str,
 
 @pytest.mark.parametrize("doubt", [{"valid_from": "the flood"}, {"tense": "gnomic"}, {"quote": "I lived in Austin"}])
 def test_what_may_not_hold_now_replaces_nothing_although_the_model_says_so(doubt: dict[str, str]) -> None:
-    known = make_fact("Lives in Lima", "home city")
+    known, claim = make_fact("Lives in Lima", "home city"), {"relations": [{"known": 1, "relation": "replaces"}]}
     said = SAID.model_copy(update={"text": "I moved to Austin. I lived in Austin."})
-    claim = {"relations": [{"known": 1, "relation": "replaces"}]}
     (sure,), (unsure,) = (
         proposals("ada", Extracted([said], [known], Extraction.model_validate(answer), NOON), NOON).kept
         for answer in ({"facts": [GOOD | claim | given], "retracted": []} for given in ({}, doubt))
