@@ -101,7 +101,9 @@ def model_failure(error: BaseException, name: str, setting: str) -> str | None:
     failure = server_failure(
         error, name=name, setting=setting, key=key, address=known.address, ability="is a chat model"
     )
-    if not failure and type(error).__name__ == "APIError":  # of OpenAI's client: an event of the stream
-        code = code_of(error)
-        return f"the model's server ended the reply with an error{f' ({code})' if code else ''}: ask again."
+    if not failure and type(error).__name__ == "APIError":  # of OpenAI's client: an event of the stream, or no reply
+        number = str(getattr(error, "code", None))
+        code = code_of(error) or (number if number.isdecimal() else "")
+        check = f"ask again, or check {known.address or setting}"
+        return f"the model's server ended the reply with an error{f' ({code})' if code else ''}: {check}."
     return failure

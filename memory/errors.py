@@ -154,7 +154,7 @@ def server_failure(
     }
     too_long = "ContextOverflowError" if is_too_long(error) else ""
     signs = (code, too_long, *(kind.__name__ for kind in type(error).__mro__), status)
-    by_status = "server" if status >= 500 else "request" if status >= 400 else ""
+    by_status = "server" if status >= 500 else "request" if status else ""
     kinds = (kind for sign in signs for kind, meant_by in FAILURES.items() if sign in meant_by)
     sentence = sentences.get(next(kinds, by_status))
     return answered + sentence if sentence else None

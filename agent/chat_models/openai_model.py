@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
 
+import httpx2  # the HTTP client of the openai package
 import openai
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -47,7 +48,12 @@ class OpenAIChatModel(ChatOpenAI):
     def _create_chat_result(
         self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
     ) -> ChatResult:
-        messages = [choice.message for choice in getattr(response, "choices", None) or ()]
+        if not (choices := getattr(response, "choices", None)):  # a page, or an error with the status 200
+            request, error = httpx2.Request("POST", self.openai_api_base or ""), getattr(response, "error", None)
+            raise openai.APIError("The answer holds no reply.", request, body=error)
+        messages = [choice.message for choice in choices]
+        for message in messages:
+            message.role = message.role or "assistant"
         for call in (call for message in messages for call in message.tool_calls or ()):
             call.function.arguments = _with_text({"arguments": call.function.arguments})["arguments"]
         result = super()._create_chat_result(response, generation_info)

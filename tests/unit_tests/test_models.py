@@ -2,18 +2,23 @@
 
 import re
 import sys
-from typing import cast
+from typing import Any, cast
 
 import httpx
 import httpx2  # the HTTP client of the openai package
 import openai
 import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import OpenAIAuthenticationError, OpenAITimeoutError
+from openai import APIError
+from openai.types.chat import ChatCompletion
 from pydantic import SecretStr
 
 from agent.chat_models.ask import expected_to_begin_thinking
 from agent.chat_models.by_name import open_model
+from agent.chat_models.openai_model import OpenAIChatModel
 from agent.providers import EXAMPLES, PROVIDERS, Provider, model_failure, model_problem
 from agent.settings import Settings
 from agent.terminal.chat import turn_failure
@@ -223,3 +228,21 @@ def test_other_errors_of_a_turn_are_not_reported_as_model_errors(error: Exceptio
 
 def test_the_server_shows_clients_why_a_part_is_unavailable() -> None:
     assert issubclass(Unavailable, RuntimeError)  # it hides the texts of most other errors
+
+
+def result_of(**answer: Any) -> ChatResult:
+    model = OpenAIChatModel(model="x", api_key=SecretStr("k"))
+    return model._create_chat_result(ChatCompletion.construct(**answer))
+
+
+@pytest.mark.parametrize(("error", "code"), [({"message": "secret words", "code": 502}, " (502)"), (None, "")])
+def test_an_answer_without_a_reply_is_an_error_of_the_server(error: dict[str, object] | None, code: str) -> None:
+    with pytest.raises(APIError) as raised:
+        result_of(choices=None, error=error)
+    said = f"the model's server ended the reply with an error{code}: ask again, or check OPENAI_BASE_URL."
+    assert model_failure(raised.value, "openai:x", "CHAT_MODEL") == said
+
+
+def test_a_message_without_a_role_is_the_assistants() -> None:
+    result = result_of(choices=[{"index": 0, "finish_reason": "stop", "message": {"content": "Hello."}}])
+    assert isinstance(result.generations[0].message, AIMessage)
