@@ -34,6 +34,7 @@ ARTICLES, COPULAS, IS, HAVING = (
 NUMBERS = CONTENT_NUMBERS | {
     word: str(number) for number, line in enumerate(LISTS["numbers"], 1) for word in words(line)
 }
+CORRECTION = re.compile(r"\W*(?:no|nope|sorry|actually|nein|doch|non|perdón|scusa)\s*[,:!-]")  # begins a quote
 OF_WHICH = r"(?:from|of|in|at|next|who|aus|von|vom|bei|de|del|di|da|dalla|van|från|z|из|с) "  # after a name: which one
 # "My wife", "meine Eltern": the words that follow begin a text that is not about the user.
 MINE = re.compile(

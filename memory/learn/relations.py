@@ -111,7 +111,7 @@ def _judge(claim: RelationKind, s: Signals) -> tuple[RelationKind | Literal["dou
     match claim:
         case "duplicate" if s.says_the_same:
             return claim, ""
-        case "refines" if s.covers and not s.opposed and (in_slot or s.cosine >= NEAR):
+        case "refines" if s.says_known and not s.opposed and (in_slot or s.cosine >= NEAR):
             return claim, ""
         case "beside":
             return claim, ""

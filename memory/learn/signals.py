@@ -115,6 +115,14 @@ class Signals(Comparison):
         return any(holds(self.message, word) for word in self.old_value)
 
     @cached_property
+    def says_known(self) -> bool:
+        """The text says all of the known value; where that is no hard limit and both texts have one verb, with its
+        quote: "Has a whippet", of "my dog is a whippet"."""
+        same_verb = words(self.fact.text)[:1] == words(self.other.text)[:1]
+        said = f"{self.fact.text} {self.fact.quote}" if same_verb and not self.other.is_hard_limit else self.fact.text
+        return all(holds(said, word) for word in self.value)
+
+    @cached_property
     def says_end(self) -> bool:
         """Something ended, or gave way to another, in so many words."""
         return bool(signs.END.search(self.said)) or self.says_switch
@@ -141,14 +149,16 @@ class Signals(Comparison):
 
     @cached_property
     def is_stated(self) -> bool:
-        """The quote says it as the text does, "I live in Rome", or as "Rome is my home"; not "Rome is lovely"."""
+        """The quote says it as the text does, "I live in Rome", or as "Rome is my home", or corrects: "No, Rome".
+        "Rome is lovely" does not."""
         quote, text, said = words(self.fact.quote), words_told(self.fact), normalize(self.fact.quote)
         names, mine = names_of(self.fact.attribute), [found[1] for found in signs.MINE.finditer(said)]
         its_name = any(said.endswith(name) and all(holds(names, word) for word in content(name)) for name in mine)
         same_verb = any(is_verb(text[0], verb) and text[1:2] == [after] for verb, after in pairwise(quote))
         i_am = {*text[:1]} & signs.COPULAS and signs.SAYS_I.match(said)
         told = self.tells_slot and not signs.told_in(self.text).isdisjoint(signs.told_in(_of_user(said)))
-        return bool(told or i_am or self.text in said or same_verb or (its_name and not signs.NEGATION.search(said)))
+        as_told = told or i_am or same_verb or self.text in said or signs.CORRECTION.match(said)
+        return bool(as_told or (its_name and not signs.NEGATION.search(said)))
 
     # What the two texts are about.
 

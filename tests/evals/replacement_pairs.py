@@ -81,7 +81,8 @@ def load_replacement_pairs(name: str = "replacement_pairs") -> list[ReplacementP
 
     "replacement_pairs" is the set that the first rules were chosen on. "replacement_pairs_later", then
     "replacement_pairs_unseen", "replacement_pairs_blind" and "replacement_pairs_natural" were written without seeing
-    the rules, and "replacement_pairs_fresh" to get past them. The rules were changed after each was measured.
+    the rules, and "replacement_pairs_fresh" to get past them. The rules were changed after each was measured,
+    but not after "replacement_pairs_untouched", which was written the same way.
     """
     lines = (Path(__file__).parent / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [_pair(json.loads(line), "test" if n % 2 else "dev") for n, line in enumerate(lines)]

@@ -12,6 +12,8 @@ REPLACEMENTS = [
         "replacement_pairs_unseen",
         "replacement_pairs_blind",
         "replacement_pairs_fresh",
+        "replacement_pairs_natural",
+        "replacement_pairs_untouched",
     )
     for pair in load_replacement_pairs(name)
 ]
