@@ -5,6 +5,7 @@ once, or orders something where the user does not speak of themselves, may still
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -71,6 +72,12 @@ def _is_meant(sentence: str, said: bool) -> bool:
     return bool(rules.addressed.search(sentence) or (said and rules.ordered.search(sentence)))
 
 
+def _orders(language: str, words: Mapping[str, str]) -> str:
+    """The imperatives of a language, some of which a pronoun may end: Italian "dimmi", but not "bello" in Dutch."""
+    pronoun = "(?:me|te|nos|lo|la|le|mi)?" if language in ("es", "it", "pt") else ""
+    return f"(?:{any_of(words['order'])}|{any_of(words['action'])}){pronoun}"
+
+
 def _things(plain: str) -> set[str]:
     return {thing for thing, words in _patterns().things.items() if words.search(plain)}
 
@@ -82,13 +89,13 @@ def _patterns() -> Patterns:
     when, target, assistant = (
         "|".join(any_of(words[name]) for words in languages) for name in ("when", "target", "assistant")
     )
-    orders = "|".join(any_of(words[name]) for words in languages for name in ("order", "action"))
+    orders = "|".join(_orders(language, words) for language, words in read("orders").items() if "order" in words)
     asks, i = any_of(people["asks"]), whole(people["i"])
     asked = rf"\b(?:{when})\b{NEAR}\b(?:{asks})\b"
     about_it = rf"^\W*(?:{assistant})\b(?! (?:at|in|of|from|on|coach|manager|is called|is named)\b)"
     its = rf"\b(?!every(?:one|body)|prompts? ?(?:inj|eng))(?:{target})\b"
     addressed = (whole(things["you"]), asked, CODE_WORD, SENT, its, about_it, THIS_USER, THE_ANSWERS)
-    imperative = rf"(?:^|[.!?\n] ?)(?:{PLEASE},? )?(?!{NOUN})(?:{orders}|summari[sz]e|tag)(?:me|te|nos|lo|la|le|mi)?\b"
+    imperative = rf"(?:^|[.!?\n] ?)(?:{PLEASE},? )?(?!{NOUN})(?:{orders}|summari[sz]e|tag)\b"
     return Patterns(
         things={thing: re.compile(whole(listed)) for thing, listed in things.items()},
         me=re.compile(f"{i}|{whole(people['me'])}"),
