@@ -7,7 +7,7 @@ kept. What is temporary is kept beside what lasts, and a trip within a longer on
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from memory.facts.changes import Changes, Held, Proposal, Reinforcement, TakenBack, retired
 from memory.facts.fact import Fact, Repeat, RetiredReason, Source
@@ -15,6 +15,8 @@ from memory.facts.slots import is_exclusive
 from memory.facts.timeline import current_at
 from memory.learn.relations import says_end, says_plan, takes_slot
 from memory.learn.timing import OPEN_END
+
+DAY = timedelta(days=1)
 
 
 def reconcile(proposals: Iterable[Proposal], retracted: Mapping[str, TakenBack], known: Iterable[Fact]) -> Changes:
@@ -136,7 +138,10 @@ def _repeated(proposal: Proposal, slot: Sequence[Fact], same_words: Sequence[Fac
     candidates = [*same_words, *(other for other in slot if proposal.relations.get(other.id) == "duplicate")]
     current_then = {other.id for other in current_at([*slot, *candidates], fact.observed_at)} if candidates else set()
     for other in candidates:
-        same_dates = fact.valid_from in (None, other.valid_from) and fact.valid_until in (None, other.valid_until)
+        # Small models date what they give back at the time of the message.
+        dated_now = fact.valid_from and other.valid_from is None and fact.observed_at - fact.valid_from < DAY
+        same_start = fact.valid_from in (None, other.valid_from) or dated_now
+        same_dates = same_start and fact.valid_until in (None, other.valid_until)
         alike = fact.is_temporary == other.is_temporary and (fact.is_planned or not other.is_planned)
         if same_dates and other.id in current_then and alike:
             return other

@@ -111,8 +111,6 @@ def timing(
     text_is_over = OVER.match(normalize(text)) and not GOES_ON.search(f"{normalize(text)} {normalize(quote)}")
     begins, start_known = _read(since, "start", said_at, ahead=given == "planned")
     start = begins and begins.start
-    if given == "now" and start and start <= said_at and start.astimezone(said_at.tzinfo).date() == said_at.date():
-        start = None  # small models give the time of the message for a date that nobody said
     if given == "planned":  # a plan for this year begins at its end, at the latest
         start = next((moment for moment in begins or () if moment > said_at), None)
     if is_range(since) and _is_missing(until, "end"):

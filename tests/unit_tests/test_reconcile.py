@@ -60,6 +60,11 @@ def test_an_exact_repeat_reinforces_and_adds_nothing() -> None:
     assert texts(decide(Proposal(again), known=(SF,))) == ([], ["Lives in San Francisco"], [])
 
 
+def test_a_repeat_that_is_dated_when_it_was_said_reinforces_too() -> None:
+    again = SF.model_copy(update={"id": "another", "valid_from": SF.observed_at})
+    assert texts(decide(Proposal(again, {SF.id: "replaces"}), known=(SF,))) == ([], ["Lives in San Francisco"], [])
+
+
 def test_a_duplicate_relation_reinforces_within_the_slot_only() -> None:
     said = make_fact("Enjoys jazz music", "likes")
     assert texts(decide(Proposal(said, {JAZZ.id: "duplicate"}), known=(JAZZ,))) == ([], ["Likes jazz"], [])

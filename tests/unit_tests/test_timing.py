@@ -13,8 +13,6 @@ TIMINGS = [
     # tense, from, until -> tense, from, until, whether it is certain
     ("now", None, None, ("now", None, None, True)),
     ("now", "2020", None, ("now", "2020-01-01", None, True)),
-    ("now", "Saturday 2026-11-28 12:00 UTC", None, ("now", None, None, True)),
-    ("now", "2026-11-28", "2026-12", ("now", None, "2026-12-31", True)),
     ("now", "2026-11-27", None, ("now", "2026-11-27", None, True)),
     ("now", "null", "present", ("now", None, None, True)),
     ("now", None, "2020", ("past", None, "2020-12-31", True)),
