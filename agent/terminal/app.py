@@ -202,7 +202,8 @@ async def repaired_parts(services: "Services") -> "Parts":
 def check_no_options(context: typer.Context, *given: bool) -> None:
     """Raises BadInput if options of a group of commands were given before the name of a command."""
     if any(given):
-        raise BadInput(f"Options go after the command: {context.command_path} {context.invoked_subcommand} --user ...")
+        group = f"{context.info_name} " if context.parent else ""
+        raise BadInput(f"Options go after the command: python -m agent {group}{context.invoked_subcommand} --user ...")
 
 
 async def confirmed(question: str) -> bool:

@@ -20,18 +20,16 @@ The input is JSON: `known`, what is already remembered, and `messages`, each wit
 
 For each fact give:
 - `text`: one short declarative sentence in the language the user writes in, without the user as its subject: \
-"Lives in <city>", "Is allergic to <food>", "Prefers <setting>". For somebody else, name them: \
-"<Name> is allergic to <food>".
-- `quote`: the words of the message it comes from, letter by letter.
+"Lives in <city>", "Is allergic to <food>". For somebody else, name them: "<Name> is allergic to <food>".
+- `quote`: the words of the message it comes from, verbatim.
 - `message`: its number.
 - `subject`: "user" (also for the user's own name), or the name of the person or thing it is about.
 - `attribute`: what it says about the subject, short and the same each time: "home city", "employer", "name", \
-"allergy", "likes", "dislikes", "spoken language", "tool". Use the attribute of a known fact about the same thing.
-- `exclusive`: true when only one value can hold at a time (home city, employer, name), false when several can \
-(likes, allergies, tools).
+"allergy", "likes", "tool". Use the attribute of a known fact about the same thing.
+- `exclusive`: true when only one value can hold at a time (home city, name), false when several can (likes, tools).
 - `category`: identity, location, preference, constraint (allergies, diets and other hard limits), work, skill, \
 project, relationship, decision, event, or fact.
-- `importance`: 0 to 1; 0.9 for a name or an allergy, 0.5 as a rule, 0.2 for a detail.
+- `importance`: 0.9 for a name or an allergy, 0.5 as a rule, 0.2 for a detail.
 - `tense`: "now", "past" (it is over: "Used to live in <city>"), "planned", or "temporary" (for a while, then what it \
 interrupts holds again: a trip, a leave, an interim job).
 - `valid_from`, `valid_until`: since or until when, as exactly as it was said (2020, 2020-06 or 2020-06-15), \
@@ -47,7 +45,7 @@ Take nothing from questions, guesses, irony, or quoted, pasted or made-up text, 
 numbers. Set `instruction` for an order to the assistant ("always answer in French"): it is no fact. An empty list \
 is fine.\
 """
-TASK = "Take the facts from the messages alone. Leave out known facts that they do not mention."
+TASK = "Take the facts from the messages alone, and none that is known and not in them."
 
 
 class Relation(BaseModel):
