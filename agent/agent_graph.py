@@ -36,6 +36,7 @@ from agent.settings import DEFAULT_USER
 from agent.state import Input, Output, State
 from memory.errors import BadInput, Unavailable
 from memory.facts.fact import check_user_id, owner_key, parse_date, utc_now
+from memory.ledger.locks import answered
 from memory.threads.saver import AFTER_REPLY, AfterReply
 from memory.threads.threads import (
     BEGUN_AT,
@@ -125,14 +126,14 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
         async with nullcontext() if unlocked else store.run_locks.hold(thread_id):
             is_nested = bool(configurable.get("checkpoint_ns"))
             run_id = "" if is_nested else str(configurable.get("run_id") or "")
-            begun = await begin(store.pool, thread_id, run_id)
+            begun = await answered(begin(store.pool, thread_id, run_id))
             owner = await owner_elsewhere(self.checkpointer, thread_id) if begun.owner is None else begun.owner
             if owner not in (None, "", user):
                 raise foreign_thread(thread_id)
             if any(given != user for given in owners):
                 raise BadInput(OWNER_IS_FIXED)
             checkpoint = None if is_nested else configurable.get("checkpoint_id")
-            if checkpoint and not await has_saved(store, self.checkpointer, thread_id, str(checkpoint)):
+            if checkpoint and not await answered(has_saved(store, self.checkpointer, thread_id, str(checkpoint))):
                 raise BadInput(f"The thread {thread_id!r} has no checkpoint {checkpoint!r}: see its history.")
             if begun.again:
                 log.warning("run continued thread=%r: it was begun by a server that was killed", thread_id)
@@ -140,13 +141,13 @@ class CompiledAgentGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
             database_answers = True
             try:
                 yield _begun(at, _saved_by(user, config), configurable), begun.again
-                await check_threads(store, self.checkpointer, thread_id)
+                await answered(check_threads(store, self.checkpointer, thread_id))
             except Unavailable as error:
                 database_answers = isinstance(error, NoReply)
                 raise
             finally:
                 if database_answers:  # otherwise this would wait in vain, and hide why the run failed
-                    await asyncio.shield(delete_forgotten(store.pool, user, thread_id, at))
+                    await asyncio.shield(answered(delete_forgotten(store.pool, user, thread_id, at)))
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -36,7 +36,7 @@ from memory.errors import AgentMemoryError, BadInput, Unavailable, cause_of, quo
 from memory.extraction.extract import ExtractionFailed
 from memory.extraction.utterances import SAID_AT
 from memory.facts.changes import Changes, Held
-from memory.ledger.locks import ANSWER_TIMEOUT, NoAnswer
+from memory.ledger.locks import answered
 from memory.ledger.rows import stored_id
 from memory.ledger.waiting import within
 from memory.logs import Event
@@ -95,7 +95,7 @@ class Chat:
     async def _carried_out(self, text: str) -> bool:
         try:
             if text.startswith("/"):
-                return await _answered(self._command(text))
+                return await answered(self._command(text))
             if problem := message_problem(text, self.store.settings.max_message_chars):
                 raise BadInput(problem)
             await self._turn(text)
@@ -229,15 +229,15 @@ class Chat:
         left, and how to go on."""
         again = own_command("catch-up", self.memory.user_id)
         try:
-            if waiting := await _answered(self._waiting()):
+            if waiting := await answered(self._waiting()):
                 self.note(f"learning from what was said; Ctrl-C leaves that to {again}", self.err)
                 failures = await self._extract_in_time(waiting)
-                for thread_id, count in (await _answered(self._waiting())).items():
+                for thread_id, count in (await answered(self._waiting())).items():
                     failure = failures.get(thread_id)
                     reason = f" ({explained(failure).rstrip('.')})" if isinstance(failure, AgentMemoryError) else ""
                     left = f"Nothing was learned yet from {counted(count, 'message')} of thread {thread_id}{reason}"
                     self.fail(f"{left}: {again} tries again.")
-            if given_up := await _answered(self._given_up()):
+            if given_up := await answered(self._given_up()):
                 command = own_command("given-up", self.memory.user_id)
                 self.note(f"no facts could be taken from {counted(given_up, 'message')}: see {command}", self.err)
         except Unavailable as error:
@@ -289,14 +289,6 @@ class Chat:
                 failures[thread_id] = error
                 if isinstance(error, ExtractionFailed):
                     self._note_changes(memory_changes(error.learned))
-
-
-async def _answered(work: Coroutine[Any, Any, T]) -> T:
-    """The result of work that only waits for the database. Raises Unavailable if that does not answer."""
-    try:
-        return await within(ANSWER_TIMEOUT, work)
-    except TimeoutError as error:
-        raise NoAnswer from error
 
 
 def turn_failure(error: Exception) -> str:

@@ -2,14 +2,18 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from psycopg import OperationalError
 from psycopg.errors import LockNotAvailable
 
 from memory.errors import Unavailable
 from memory.ledger.pool import Connection, Pool
+from memory.ledger.waiting import within
+
+T = TypeVar("T")
 
 LOCK_POLL = 0.05  # seconds between two attempts to take a lock
 ANSWER_TIMEOUT = 10.0  # seconds until a database that does not answer is given up
@@ -24,6 +28,14 @@ class NoAnswer(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The database does not answer: check that Postgres runs, and try again.")
+
+
+async def answered(work: Coroutine[Any, Any, T], seconds: float = ANSWER_TIMEOUT) -> T:
+    """The result of work that only waits for the database. Raises NoAnswer after so many seconds."""
+    try:
+        return await within(seconds, work)
+    except TimeoutError as error:
+        raise NoAnswer from error
 
 
 def lock_key(*parts: str) -> int:

@@ -22,10 +22,9 @@ from pydantic import SecretStr
 
 from memory.errors import BadInput
 from memory.ledger.encrypt import rewrite
-from memory.ledger.locks import ANSWER_TIMEOUT, NoAnswer
+from memory.ledger.locks import ANSWER_TIMEOUT, answered
 from memory.ledger.pool import Pool
 from memory.ledger.rows import forgotten_thread
-from memory.ledger.waiting import within
 from memory.progress import Progress
 from memory.threads.group_commit import GroupCommitter, Run
 from memory.threads.threads import BEGUN_AT, BEGUN_BY, is_forgotten
@@ -133,6 +132,10 @@ class ThreadSaver(AsyncPostgresSaver):
 
         await _in_time(config, save())
 
+    async def aget_tuple(self, config: RunnableConfig) -> base.CheckpointTuple | None:
+        """The checkpoint that the config names, or the thread's latest."""
+        return await _in_time(config, super().aget_tuple(config))
+
     async def adelete_for_runs(self, run_ids: Iterable[str]) -> None:
         """Delete what these runs saved, as a server's `rollback` does: each thread is as it was before them."""
         async with self.pool.connection() as connection:
@@ -157,10 +160,7 @@ async def _in_time(config: RunnableConfig, work: Coroutine[Any, Any, T]) -> T:
     after, seconds = config["configurable"].get(AFTER_REPLY), ANSWER_TIMEOUT
     if isinstance(after, AfterReply) and after.ends_at is not None:
         seconds = max(min(seconds, after.ends_at - asyncio.get_running_loop().time()), LAST_CALL)
-    try:
-        return await within(seconds, work)
-    except TimeoutError as error:
-        raise NoAnswer from error
+    return await answered(work, seconds)
 
 
 class ThreadSerializer(JsonPlusSerializer):
