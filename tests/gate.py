@@ -1,12 +1,13 @@
-"""A TCP proxy in front of a real server: it passes bytes on, stops to, accepts and never answers, or refuses."""
+"""A TCP proxy before a real server: it passes bytes on, stops to, loses connections, never answers, or refuses."""
 
 import asyncio
 from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-Mode = Literal["open", "stops", "hangs", "refuses"]
-"""When it stops, what is connected stays connected and gets no answer; in the other modes connections end."""
+Mode = Literal["open", "stops", "loses", "hangs", "refuses"]
+"""When it stops, what is connected stays connected and gets no answer; when it loses, only what was connected before,
+and it is open to others. In the other modes connections end."""
 
 
 class Gate:
@@ -17,6 +18,7 @@ class Gate:
         self._target, self._socket, self._mode, self._port = urlsplit(url), socket, "open", 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._lost: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str:
@@ -24,9 +26,12 @@ class Gate:
         return self._target._replace(netloc=f"{user}127.0.0.1:{self._port}").geturl()
 
     async def set(self, mode: Mode) -> None:
-        """Change what it does. Connections that are open end, since a client would keep using them; not if it stops."""
-        self._mode = mode
-        if mode == "stops":
+        """Change what it does. Connections that are open end, since a client would keep using them; not if it stops
+        or loses them."""
+        self._mode = "open" if mode == "loses" else mode
+        if mode == "loses":
+            self._lost |= self._writers
+        if mode in ("stops", "loses"):
             return
         if self._server:
             self._server.close()
@@ -62,7 +67,7 @@ class Gate:
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(65_536):
-                if self._mode != "stops":
+                if self._mode != "stops" and writer not in self._lost:
                     writer.write(data)
                     await writer.drain()
         finally:

@@ -30,10 +30,10 @@ class NoAnswer(Unavailable):
         super().__init__("The database does not answer: check that Postgres runs, and try again.")
 
 
-async def answered(work: Coroutine[Any, Any, T], seconds: float = ANSWER_TIMEOUT) -> T:
-    """The result of work that only waits for the database. Raises NoAnswer after so many seconds."""
+async def answered(work: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+    """The result of work that only waits for the database. Raises NoAnswer after so many seconds, or ANSWER_TIMEOUT."""
     try:
-        return await within(seconds, work)
+        return await within(ANSWER_TIMEOUT if seconds is None else seconds, work)
     except TimeoutError as error:
         raise NoAnswer from error
 

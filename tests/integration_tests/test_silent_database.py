@@ -16,7 +16,6 @@ from rich.console import Console
 from agent.context import Context
 from agent.persistence import open_checkpointer, open_store
 from agent.settings import read_settings
-from agent.terminal import chat as terminal
 from agent.terminal.chat import Chat
 from agent.turn import limits, nodes
 from agent.turn.extraction_schedule import with_extraction_model
@@ -53,7 +52,7 @@ async def database(servers: Addresses) -> AsyncIterator[Gate]:
 async def chat(
     environment: dict[str, str], database: Gate, openai: ScriptedOpenAI, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Chat]:
-    for module in (locks, run_lock, saver, terminal):
+    for module in (locks, run_lock, saver):
         monkeypatch.setattr(module, "ANSWER_TIMEOUT", ANSWER_TIMEOUT)
     monkeypatch.setattr(run_lock, "UNLOCK_TIMEOUT", ANSWER_TIMEOUT)
     openai.defaults["extraction"] = script.extraction
@@ -90,6 +89,19 @@ async def test_a_turn_and_a_command_name_the_database_and_a_later_turn_succeeds(
         while await told(chat, items("cups")):  # until the pool has connections again
             pass
     assert await known(chat.store, chat.memory.user_id) == collects("stamps", "cups")
+
+
+async def test_a_turn_ends_where_only_the_connections_from_before_are_silent(chat: Chat, database: Gate) -> None:
+    assert await told(chat, items("stamps")) == []
+    pool = chat.store.pool
+    connections = [await pool.getconn() for _ in range(3)]
+    await database.set("loses")
+    await pool.putconn(await pool.getconn())  # a new one, that answers, is the first to be used
+    for connection in connections:
+        await pool.putconn(connection)
+    async with asyncio.timeout(60):
+        while turn := await told(chat, items("coins")):
+            assert turn == [NO_ANSWER]
 
 
 @pytest.mark.parametrize("kind", ["reply", "extraction"])
