@@ -15,7 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from memory.errors import BadInput, quoted
 from memory.facts.slots import HARD_LIMITS, MAX_SLOT_NAME, NOTE, USER, attribute_name, subject_name
-from memory.facts.text import normalize, same_words
+from memory.language.text import normalize, same_words
 
 MAX_USER_ID = MAX_FACT_TEXT = 1_000  # characters, as the limits below
 MAX_KEY = 255

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from memory.facts.text import fold, normalize
+from memory.language.text import fold, normalize
 
 MAX_SLOT_NAME = 100  # characters
 NOTE = "note"  # the attribute of a fact that was stored without one

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-from memory.facts.word_lists import any_of, whole
 from memory.guard.languages import read, without_false_friends
 from memory.guard.readings import decoded, readings, windows
+from memory.language.word_lists import any_of, whole
 
 WINDOW = 1_000  # characters that are judged at once
 MANY, ENOUGH = 3, 2  # of the assistant's things: in any text, and where the user does not speak of themselves

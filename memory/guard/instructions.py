@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from memory.facts.word_lists import NO_SPACES, any_of
 from memory.guard.languages import read
 from memory.guard.readings import readings, windows
+from memory.language.word_lists import NO_SPACES, any_of
 
 WINDOW = 1_000  # characters that are judged at once
 WORD = re.compile(r"[A-Za-z]{0,15}")  # one short word, as most attributes and subjects are, orders nothing

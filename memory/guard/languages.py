@@ -1,6 +1,6 @@
 """The lists of words in words/*.toml, and in which language a word of a text is one of them. Pure.
 
-They are written as `memory.facts.word_lists` says, and without accents, as `readings.bare` writes a text.
+They are written as `memory.language.word_lists` says, and without accents, as `readings.bare` writes a text.
 """
 
 import re
@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from memory.facts import word_lists
-from memory.facts.word_lists import entries
+from memory.language import word_lists
+from memory.language.word_lists import entries
 
 
 def read(name: str) -> Mapping[str, Any]:

@@ -1,1 +1,1 @@
-"""From candidates to known facts: which are supported, what they change, and when that happens."""
+"""From candidates to known facts: what they change, and when that happens."""

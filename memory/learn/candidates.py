@@ -8,6 +8,13 @@ from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
 
+from memory.evidence.pasted import is_pasted
+from memory.evidence.quotes import clauses_around, is_quoted, own_names, says_own_name, sentence_around
+from memory.evidence.relations import claimed_changes, counted
+from memory.evidence.retractions import may_mean_another, names_it, taken_pair, takes_back
+from memory.evidence.signals import Signals
+from memory.evidence.support import NO_COSINES, Cosines, Pair, begins_with_i, compared, is_supported
+from memory.evidence.timing import checked, timing
 from memory.extraction.answer import Candidate, Retraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
@@ -23,19 +30,12 @@ from memory.facts.changes import (
     is_over,
     retired,
 )
-from memory.facts.content import content
 from memory.facts.fact import MAX_FACT_TEXT, Fact, Source, fact_id, is_storable
 from memory.facts.slots import HARD_LIMITS, USER, attribute_name, is_exclusive, subject_name
 from memory.guard.doubts import is_doubtful
 from memory.guard.instructions import is_instruction
 from memory.guard.secrets import SecretKind, secret_in
-from memory.learn.pasted import is_pasted
-from memory.learn.quotes import clauses_around, is_quoted, own_names, says_own_name, sentence_around
-from memory.learn.relations import claimed_changes, counted
-from memory.learn.retractions import may_mean_another, names_it, taken_pair, takes_back
-from memory.learn.signals import Signals
-from memory.learn.support import NO_COSINES, Cosines, Pair, begins_with_i, compared, is_supported
-from memory.learn.timing import checked, timing
+from memory.language.content import content
 
 MAX_CANDIDATES = 20  # facts taken from one message, besides constraints; one that holds more is a document
 MAX_SENTENCE = 2_000  # characters of the sentence around a quote that are judged

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from psycopg import Rollback
 
 from memory.errors import BadInput
+from memory.evidence.support import Cosines, Pair
 from memory.extraction.extract import Extracted, ExtractionFailed, extract
 from memory.extraction.utterances import Utterance, next_batch
 from memory.facts.changes import Changes
 from memory.facts.fact import Fact, utc_now
 from memory.learn.candidates import needs_meaning, proposals, to_compare
-from memory.learn.support import Cosines, Pair
 from memory.learn.writes import decide
 from memory.ledger.ledger import Failures, Ledger
 from memory.ledger.rows import EVERYTHING, forgotten_thread

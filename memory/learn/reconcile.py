@@ -1,20 +1,20 @@
 """Decides what becomes of proposed facts: add, reinforce, supersede, retract or drop. Pure; it reads no clock.
 
-The model only proposes, and `memory.learn.relations` says which relations between facts count. A fact can replace one
-in its slot (subject and attribute), or one about the same subject that it `replaces` or `refines`; in doubt, both are
-kept. What is temporary is kept beside what lasts, and a trip within a longer one beside that.
+The model only proposes, and `memory.evidence.relations` says which relations between facts count. A fact can replace
+one in its slot (subject and attribute), or one about the same subject that it `replaces` or `refines`; in doubt, both
+are kept. What is temporary is kept beside what lasts, and a trip within a longer one beside that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from memory.evidence.relations import says_end, says_plan, takes_slot
+from memory.evidence.timing import OPEN_END
 from memory.facts.changes import Changes, Held, Proposal, Reinforcement, TakenBack, retired
 from memory.facts.fact import Fact, Repeat, RetiredReason, Source
 from memory.facts.slots import is_exclusive
 from memory.facts.timeline import current_at
-from memory.learn.relations import says_end, says_plan, takes_slot
-from memory.learn.timing import OPEN_END
 
 DAY = timedelta(days=1)
 

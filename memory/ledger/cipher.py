@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
 from memory.errors import BadInput, Unavailable
-from memory.facts.text import same_words
+from memory.language.text import same_words
 
 NONCE = 12  # bytes before the encrypted data
 OVERHEAD = NONCE + 16  # bytes by which encrypted data is longer, with the tag at its end

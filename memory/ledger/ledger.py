@@ -79,7 +79,7 @@ class Stems(NamedTuple):
     ids: bytes  # each ended by a NUL
     threads: bytes  # a number for each fact's thread, or for the fact if it has none: 8 bytes, big-endian
     lengths: bytes  # how many stems each fact has: 4 bytes, big-endian
-    hashes: bytes  # as `memory.facts.text.hashes` makes them
+    hashes: bytes  # as `memory.language.text.hashes` makes them
 
 
 class Ledger:

@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 
 from memory.facts.changes import Held
 from memory.facts.fact import Fact, Repeat, Source, is_storable
-from memory.facts.text import hashes
+from memory.language.text import hashes
 from memory.ledger.cipher import Cipher
 from memory.ledger.pool import ROWS_PER_SLICE
 from memory.stems import stems

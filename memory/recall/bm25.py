@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.facts.text import Hashes, hashes
+from memory.language.text import Hashes, hashes
 
 K1 = 1.2
 B = 0.75

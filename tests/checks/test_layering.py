@@ -15,10 +15,11 @@ LAYERS = ("memory", "agent", "graphs")
 """Lowest first. A module imports nothing from a higher layer."""
 
 MEMORY_ROOMS = (
-    {"errors", "environment", "logs", "model_text", "progress", "stems", "thinking"},
+    {"errors", "environment", "language", "logs", "model_text", "progress", "stems", "thinking"},
     {"facts", "embedded", "debounce"},
     {"ledger", "guard"},
     {"extraction"},
+    {"evidence"},
     {"learn"},
     {"index", "threads"},
     {"recall"},
@@ -42,12 +43,12 @@ ROOMS = dict(zip(LAYERS, (MEMORY_ROOMS, AGENT_ROOMS), strict=False))
 """The folders and modules of a layer, lowest first. Those in the same row do not import each other."""
 
 PURE = (
+    "evidence/*.py",
     "facts/*.py",
     "guard/doubts.py",
     "guard/instructions.py",
-    "learn/pasted.py",
+    "language/*.py",
     "learn/reconcile.py",
-    "learn/support.py",
     "recall/rank.py",
     "recall/render.py",
 )

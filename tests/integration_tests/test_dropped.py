@@ -55,7 +55,7 @@ async def test_a_turn_reports_what_it_dropped_and_the_log_how_much(
     ]
     third = (await say(graph, user, RENT, thread)).changes
     assert third
-    assert third["dropped"] == ['"Lives in Lima" is over (both kept: a wish, a condition or an addition)']
+    assert third["dropped"] == ['"Lives in Lima" is over (both kept: a wish or a condition)']
     lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("learned")]
     assert lines[0].endswith("added=1 reinforced=0 retired=0 held={} dropped={'secret': 1}")
     assert lines[1].endswith("dropped={'quote not found': 2, 'command': 1, 'unreadable': 1}")

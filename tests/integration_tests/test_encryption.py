@@ -19,10 +19,10 @@ from memory.errors import BadInput
 from memory.facts.changes import Held
 from memory.facts.fact import Source, owner_key, utc_now
 from memory.facts.portable import dump
-from memory.facts.text import hashes
 from memory.index.embeddings import Embedder
 from memory.index.queue import IndexQueue
 from memory.items.store import FactStore
+from memory.language.text import hashes
 from memory.learn.verbatim import Memory, fact_of_text
 from memory.ledger import encrypt
 from memory.ledger.cipher import Cipher

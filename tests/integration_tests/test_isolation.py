@@ -17,9 +17,9 @@ from memory.extraction.answer import Extraction
 from memory.extraction.extract import Extracted
 from memory.extraction.utterances import Utterance
 from memory.facts.fact import Source, owner_key, utc_now
-from memory.facts.text import same_words
 from memory.items.item import facts_namespace
 from memory.items.store import FactStore
+from memory.language.text import same_words
 from memory.user_memory import UserMemory
 from tests.conversation import candidate
 

@@ -8,12 +8,12 @@ from typing import get_args
 import pytest
 
 from memory.errors import Unavailable
+from memory.evidence.support import compared, is_supported
 from memory.extraction.answer import Candidate
 from memory.extraction.extract import ExtractionFailed
 from memory.index.embeddings import Embedder, open_embedder
 from memory.index.queue import IndexQueue
 from memory.items.store import FactStore
-from memory.learn.support import compared, is_supported
 from tests.conversation import candidate, found
 from tests.evals.dataset import Split
 from tests.evals.support_pairs import SupportPair, load_support_pairs
@@ -71,7 +71,7 @@ def test_many_unsupported_candidates_are_dropped(
 
 
 def test_english_facts_from_messages_in_other_languages(kept: Counter[tuple[Split | None, bool]]) -> None:
-    """Without the words of `memory.facts.translations`, 29 of the 60 true ones were kept, and as many untrue ones."""
+    """Without the words of `language.translations`, 29 of the 60 true ones were kept, and as many untrue ones."""
     labels = Counter(pair.supported for pair in load_support_pairs("support_pairs_in_english"))
     assert (labels[True], labels[False]) == (60, 60)
     assert kept[None, True] >= 54

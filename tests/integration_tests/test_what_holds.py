@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import pytest
 from langchain_core.messages import HumanMessage
 
+from memory.evidence.timing import OPEN_END
 from memory.extraction.utterances import SAID_AT
 from memory.items.store import FactStore
-from memory.learn.timing import OPEN_END
 from memory.user_memory import UserMemory
 from tests.conversation import candidate, found
 from tests.facts import make_fact

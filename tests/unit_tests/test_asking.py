@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.learn.support import asks, asks_in_english
+from memory.evidence.support import asks, asks_in_english
 
 
 @pytest.mark.parametrize(

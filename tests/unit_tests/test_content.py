@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.facts.content import alike, content, words
+from memory.language.content import alike, content, words
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr, ValidationError
 
 from memory.errors import BadInput
+from memory.evidence.retractions import takes_back
 from memory.extraction.answer import Candidate, Extraction, Relation, answer_schema
 from memory.extraction.extract import Extracted, extraction_input
 from memory.extraction.utterances import Utterance, read_utterances
 from memory.facts.changes import Changes, Dropped, TakenBack
 from memory.facts.fact import Source
 from memory.learn.candidates import MAX_CANDIDATES, message_of, proposals, rejection, to_compare
-from memory.learn.retractions import takes_back
 from tests.facts import NOON, make_fact
 
 SAID = Utterance(

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from memory.errors import BadInput
 from memory.facts.fact import Source, check_user_id, fact_id, owner_key
 from memory.facts.slots import attribute_name, subject_name
-from memory.facts.text import normalize
+from memory.language.text import normalize
 from tests.facts import make_fact
 
 

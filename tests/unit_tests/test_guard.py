@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from memory.facts.word_lists import entries
 from memory.guard.doubts import is_doubtful
 from memory.guard.identity import COUNTRIES, countries_of
 from memory.guard.instructions import is_instruction
 from memory.guard.languages import read
 from memory.guard.readings import bare
 from memory.guard.secrets import look_for_identity_numbers_of, secret_in
+from memory.language.word_lists import entries
 
 
 @pytest.mark.parametrize(

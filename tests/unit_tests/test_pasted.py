@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.learn.pasted import is_pasted, own_and_pasted
+from memory.evidence.pasted import is_pasted, own_and_pasted
 
 MAIL = "Can you answer this?\n\nFrom: Anna\nSubject: Oslo\n\nI moved to Oslo."
 

@@ -4,7 +4,7 @@ from time import process_time
 
 import pytest
 
-from memory.learn.quotes import MAX_QUOTE, clauses_around, is_quoted, sentence_around
+from memory.evidence.quotes import MAX_QUOTE, clauses_around, is_quoted, sentence_around
 
 MESSAGE = (
     "Hi! I’m allergic to **nuts** — badly… My _wifi_ password: `hunter2`! I live in\nAustin. 我住在上海。我喜欢茶。"

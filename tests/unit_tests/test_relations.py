@@ -5,11 +5,11 @@ from typing import Literal
 
 import pytest
 
+from memory.evidence.quotes import own_names, says_own_name
+from memory.evidence.relations import RULES, counted
+from memory.evidence.signals import Signals
 from memory.facts.changes import RelationKind
 from memory.facts.fact import Fact
-from memory.learn.quotes import own_names, says_own_name
-from memory.learn.relations import RULES, counted
-from memory.learn.signals import Signals
 from tests.facts import make_fact
 
 CLAIMS = [

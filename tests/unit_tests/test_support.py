@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from memory.extraction.answer import EXTRACTION_PROMPT, Candidate
-from memory.learn.support import (
+from memory.evidence.support import (
     MIN_COSINE,
     MIN_COSINE_OF_A_NAME,
     compared,
     is_supported,
     supported_by_words,
 )
+from memory.extraction.answer import EXTRACTION_PROMPT, Candidate
 
 
 def candidate(text: str, quote: str, subject: str = "user") -> Candidate:

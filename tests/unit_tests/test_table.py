@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from memory.facts.fact import Fact, Source
-from memory.facts.text import hashes
 from memory.index.local_model import DIMENSION
+from memory.language.text import hashes
 from memory.recall.bm25 import K1, B, Bm25
 from memory.recall.cache import extend
 from memory.recall.rank import PRESETS, RECENCY_DAYS, THREAD_HALF, WORDS_HALF, Weights, found_by_words, rank

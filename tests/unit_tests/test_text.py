@@ -4,7 +4,7 @@ import pytest
 
 from memory.facts.fact import fact_id
 from memory.facts.slots import attribute_name
-from memory.facts.text import fold, normalize
+from memory.language.text import fold, normalize
 from tests.facts import make_fact
 
 SAME = [

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from memory.evidence.timing import Timing, checked, timing
 from memory.facts.fact import Tense
-from memory.learn.timing import Timing, checked, timing
 
 SAID_AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

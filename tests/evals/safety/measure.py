@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from memory.evidence.support import compared
 from memory.extraction.utterances import Utterance
 from memory.facts.changes import DropReason
 from memory.facts.fact import Source
 from memory.guard.doubts import is_doubtful
 from memory.learn.candidates import message_of, reads_as, rejection
-from memory.learn.support import compared
 from tests.evals.safety.cases import Case
 
 SAID_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -9,11 +9,11 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
 
-from memory.facts.content import KANA_AND_HAN, alike, content, holds, words
 from memory.facts.fact import Fact
-from memory.facts.signs import CHANGE, END, IRONY, MINE, OF_WHICH, REPORTED, SAYS_I, SWITCH, THIRD_PERSON
 from memory.facts.slots import USER
-from memory.facts.text import INVISIBLE, fold, normalize, without_accents
+from memory.language.content import KANA_AND_HAN, alike, content, holds, words
+from memory.language.signs import CHANGE, END, IRONY, MINE, OF_WHICH, REPORTED, SAYS_I, SWITCH, THIRD_PERSON
+from memory.language.text import INVISIBLE, fold, normalize, without_accents
 
 PICTURES = ("So", "Sk", "Me", "Cf")  # categories of emoji, their skin tones, keycaps, and what joins them
 MAX_QUOTE = 2_000  # characters of a quote; a longer one does not show where the fact comes from

@@ -6,10 +6,10 @@ They are lists, mostly in signs.toml, since code has to be certain without a mod
 import re
 from pathlib import Path
 
-from memory.facts import word_lists
-from memory.facts.content import NUMBERS as CONTENT_NUMBERS
-from memory.facts.content import words
-from memory.facts.word_lists import any_of, whole
+from memory.language import word_lists
+from memory.language.content import NUMBERS as CONTENT_NUMBERS
+from memory.language.content import words
+from memory.language.word_lists import any_of, whole
 
 LISTS = word_lists.read(Path(__file__).with_suffix(".toml"))
 

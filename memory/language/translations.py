@@ -7,7 +7,7 @@ mostly English, finds few of them near.
 import re
 from functools import cache
 
-from memory.facts.content import words
+from memory.language.content import words
 
 # English word -> what it is called in the languages of content.py, without accents. In scripts with spaces these are
 # the beginnings of words ("cork" -> "corki"), or whole ones if they end with "." ("et." -> not "etwas").

@@ -2,9 +2,12 @@
 
 import re
 
-from memory.facts.content import EMPTY_WORDS, KANA_AND_HAN, LIGHT_VERBS, alike, content, holds, words
+from memory.evidence.quotes import clause_of, is_ambiguous, is_of_another, sentence_around
+from memory.evidence.support import QUESTION, Cosines, Pair
 from memory.facts.fact import Fact
-from memory.facts.signs import (
+from memory.facts.slots import USER, names_of
+from memory.language.content import EMPTY_WORDS, KANA_AND_HAN, LIGHT_VERBS, alike, content, holds, words
+from memory.language.signs import (
     CHANGE,
     COPULAS,
     DISLIKING,
@@ -18,10 +21,7 @@ from memory.facts.signs import (
     TAKING_BACK,
     UNREAL,
 )
-from memory.facts.slots import USER, names_of
-from memory.facts.text import normalize
-from memory.learn.quotes import clause_of, is_ambiguous, is_of_another, sentence_around
-from memory.learn.support import QUESTION, Cosines, Pair
+from memory.language.text import normalize
 
 MAX_SAID = 2_000  # characters of a sentence that denies something; of a longer one it is not certain what
 FAR = 0.25  # the cosine of the local embedder below which words and a fact have nothing in common

@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from memory.facts import signs
-from memory.facts.content import alike, content, holds, words
 from memory.facts.fact import Fact
 from memory.facts.slots import MANY_VALUED, SPELLINGS, is_exclusive
-from memory.facts.text import normalize
+from memory.language import signs
+from memory.language.content import alike, content, holds, words
+from memory.language.text import normalize
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
-from memory.facts.content import words
-from memory.learn.quotes import is_quoted
-from memory.learn.support import FIRST_PERSON, FIRST_PERSON_IN_HAN, I_OR_WE, shares_words
+from memory.evidence.quotes import is_quoted
+from memory.evidence.support import FIRST_PERSON, FIRST_PERSON_IN_HAN, I_OR_WE, shares_words
+from memory.language.content import words
 
 SUBJECT = r"(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|temat|тема|konu|ämne|件名|主题|主題|제목)"
 HEADER = (

@@ -1,19 +1,19 @@
-"""What a message shows about a known fact: the signals from which `memory.learn.relations` decides. Pure."""
+"""What a message shows about a known fact: the signals from which `memory.evidence.relations` decides. Pure."""
 
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from memory.facts import signs
-from memory.facts.content import KANA_AND_HAN, LIGHT_VERBS, content, holds, is_verb, words
+from memory.evidence.comparison import Comparison, names_in, words_told
+from memory.evidence.quotes import clause_of, clauses_around, is_ambiguous, is_of_another
+from memory.evidence.retractions import denied_in
+from memory.evidence.support import QUESTION
+from memory.evidence.timing import BESIDE
 from memory.facts.slots import USER, is_exclusive, names_of, subject_name
-from memory.facts.text import normalize
-from memory.learn.comparison import Comparison, names_in, words_told
-from memory.learn.quotes import clause_of, clauses_around, is_ambiguous, is_of_another
-from memory.learn.retractions import denied_in
-from memory.learn.support import QUESTION
-from memory.learn.timing import BESIDE
+from memory.language import signs
+from memory.language.content import KANA_AND_HAN, LIGHT_VERBS, content, holds, is_verb, words
+from memory.language.text import normalize
 
 # Cosines of the local embedder from which on two facts have something in common, may be of one kind, are about one
 # thing, say the same.

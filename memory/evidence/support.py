@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from memory.evidence.quotes import clauses_around, sentence_around
 from memory.extraction.answer import EXTRACTION_PROMPT, Candidate
 from memory.extraction.small_talk import is_small_talk
-from memory.facts.content import alike, content, words
-from memory.facts.text import fold
-from memory.facts.translations import is_translated
-from memory.learn.quotes import clauses_around, sentence_around
+from memory.language.content import alike, content, words
+from memory.language.text import fold
+from memory.language.translations import is_translated
 
 Pair = tuple[str, str]
 Cosines = Mapping[Pair, float]

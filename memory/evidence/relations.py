@@ -1,19 +1,19 @@
 """Judges which of the relations count that a model claims between facts: its word alone retires nothing. Pure.
 
 `RULES` says what becomes of a known fact that a new one is said to replace, by the signals of
-`memory.learn.signals`. By hand, since no library judges this offline; tests/evals/README.md has the rates.
+`memory.evidence.signals`. By hand, since no library judges this offline; tests/evals/README.md has the rates.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from memory.facts import signs
+from memory.evidence.signals import NEAR, Signals
+from memory.evidence.support import Cosines, Pair
 from memory.facts.changes import RelationKind
 from memory.facts.fact import Fact
 from memory.facts.slots import is_exclusive
-from memory.facts.text import normalize
-from memory.learn.signals import NEAR, Signals
-from memory.learn.support import Cosines, Pair
+from memory.language import signs
+from memory.language.text import normalize
 
 Verdict = Literal["retire", "ask", "keep"]
 

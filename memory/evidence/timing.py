@@ -7,11 +7,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from memory.facts.content import content
 from memory.facts.fact import Tense
 from memory.facts.period import LENGTH, MAX_LENGTH, MONTH_NAME, WORDS, Period, is_range, period
-from memory.facts.signs import END, NEGATION, UNREAL
-from memory.facts.text import normalize
+from memory.language.content import content
+from memory.language.signs import END, NEGATION, UNREAL
+from memory.language.text import normalize
 
 OPEN_END = timedelta(days=90)  # after which what is temporary lapses, if its end is not known
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from memory.facts.text import fold, without_accents
+from memory.language.text import fold, without_accents
 
 # Words that any two sentences may share, in the languages of small_talk.py and in Arabic: articles, pronouns,
 # prepositions, auxiliaries. A word that is left out costs a false candidate; one too many costs a look at the meaning.
