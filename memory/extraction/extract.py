@@ -153,8 +153,9 @@ def read_extraction(answer: "AIMessage") -> Extraction:
         values += [*values_in(given), *literals_in(given)]
     if found := next(filter(None, map(_extraction, values)), None):
         return found
-    is_prose = text and "{" not in text and not answer.tool_calls and not answer.invalid_tool_calls
-    failure = Prose if is_prose and not cut_off and reason not in OTHER_REFUSALS else ValueError
+    refused = reason in OTHER_REFUSALS or answer.additional_kwargs.get("refusal")
+    is_prose = "{" not in text and not answer.tool_calls and not answer.invalid_tool_calls
+    failure = Prose if is_prose and not cut_off and not refused else ValueError
     raise failure("The answer holds no object with the facts.")
 
 

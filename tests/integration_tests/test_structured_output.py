@@ -110,11 +110,12 @@ async def test_a_server_that_ignores_function_calling_is_asked_in_json_mode(
 
 
 @pytest.mark.parametrize("ignored", [ORDER[:1], ORDER[:2]])
+@pytest.mark.parametrize("text", ["Fine, zanzibar.", ""], ids=["prose", "empty"])
 async def test_a_server_that_answers_in_prose_is_asked_another_way_once(
     graph: Graph, openai: ScriptedOpenAI, user: str, store: FactStore, caplog: pytest.LogCaptureFixture,
-    ignored: list[str],
+    ignored: list[str], text: str,
 ) -> None:  # fmt: skip
-    openai.defaults["extraction"] = lambda r: Text("Fine, zanzibar.") if method_of(r) in ignored else found(HOME)
+    openai.defaults["extraction"] = lambda r: Text(text) if method_of(r) in ignored else found(HOME)
     await say(graph, user, INTRODUCTION)
     assert await known(store, user) == ["Lives in San Francisco"]
     works = ORDER[len(ignored)]
