@@ -113,6 +113,8 @@ def timing(
     start = begins and begins.start
     if given == "planned":  # a plan for this year begins at its end, at the latest
         start = next((moment for moment in begins or () if moment > said_at), None)
+        if begins and not start and said_at - begins.end < timedelta(days=1):  # it has begun: "from now on"
+            return Timing("now", None, None, certain=False)
     if is_range(since) and _is_missing(until, "end"):
         until = since
     ends, end_known = _read(until, "end", said_at, ahead=given != "past", after=start)

@@ -58,6 +58,7 @@ TIMINGS = [
     ("planned", "2099-05", None, ("planned", "2099-05-01", None, True)),
     ("planned", "2026", None, ("planned", "2026-12-31", None, True)),
     ("planned", "2020", None, ("planned", None, None, True)),
+    ("planned", "2026-11-28T12:00:00+00:00", None, ("now", None, None, False)),
     ("planned", "in May", None, ("planned", "2027-05-01", None, True)),
     ("planned", "November", None, ("planned", "2026-11-30", None, True)),
     ("planned", "in May", "two weeks", ("planned", "2027-05-01", "2027-05-15", True)),
