@@ -24,9 +24,8 @@ NO_DATE = frozenset({  # what models write where there is no date to give
 NO_START = NO_DATE | {  # of what has begun; "until recently" says that it is over
     "recently", "lately", "just now", "birth", "the other day", "earlier this year",
 }  # fmt: skip
-AGO = re.compile(
-    r"\b(?:ago|a while back)$", re.IGNORECASE
-)  # "a few years ago" has begun, as a start, and is over, as an end
+# "A few years ago": as a start it has begun, as an end it is over.
+AGO = re.compile(r"\b(?:ago|a while back)$", re.IGNORECASE)
 # A date with such a preposition belongs in the other field: "since 2020" is not the end of anything.
 OF_AN_END = re.compile(r"(?:since |from )?(?:until|till|through|before)\b", re.IGNORECASE)
 OF_A_START = re.compile(r"(?:since|from)\b", re.IGNORECASE)
