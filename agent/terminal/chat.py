@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, HumanMessage
 from rich.console import Console
@@ -45,7 +45,6 @@ from memory.threads.tasks import active_tasks
 from memory.threads.threads import background_thread, list_threads
 from memory.user_memory import UserMemory
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 HELP = """\
